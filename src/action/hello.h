@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * An agent's signed hello: u8 3, 32 bytes public key, 64 bytes signature
+ * (PURPOSE_HELLO over the JSON), JSON of at most 16 KiB:
+ *   {"id", "name", "version", "protocol": 1, "mode", "os", "arch", "ident",
+ *    "time": unix ms, "connection": n,
+ *    "environment": {os, arch, ident, distro, distroversion, kernel, init,
+ *                    container, sandbox, uid},
+ *    "tags": {k: v}, "addresses": [..], "modules": [..],
+ *    "policy": {"version", "hash"}, "record": {"position", "head"},
+ *    "known": [ids of unexpired actions the agent has already judged],
+ *    "interval": seconds between hellos}
+ * The agent builds the JSON with base/jsonw.h; this is the reader's side.
+ */
+#ifndef MIG_ACTION_HELLO_H
+#define MIG_ACTION_HELLO_H
+
+#include "crypto/identity.h"
+#include "target/target.h"
+
+#define HELLO_MAX (16 * 1024)
+#define HELLO_PREFIX_LEN (1 + IDENTITY_PUB_LEN + IDENTITY_SIG_LEN)
+
+struct hello {
+	json_t *root;               /* owned */
+	struct id agent;
+	struct target_row row;      /* borrows from root and texts below */
+	char *environment, *tags, *addresses; /* compact JSON; owned */
+	int64_t time_ms;
+	int64_t connection;
+	uint64_t policy_version;
+};
+
+/* Appends prefix and signed JSON. */
+int hello_make(const struct identity *who, const void *json, size_t len,
+    struct buf *out, struct err *e);
+/* Verifies signature and id, then reads strictly. */
+int hello_parse(const void *data, size_t len, struct hello *ret,
+    struct err *e);
+void hello_release(struct hello *h);
+
+#endif

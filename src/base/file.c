@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "base/file.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_STEP 65536
+
+int
+fd_read_all(int fd, struct buf *out, struct err *e)
+{
+	size_t room;
+	uint8_t *p;
+	ssize_t n;
+
+	for (;;) {
+		room = out->max - out->len;
+		if (room > READ_STEP)
+			room = READ_STEP;
+		if (room == 0) {
+			char one;
+
+			n = read(fd, &one, 1);
+			if (n == 0)
+				return 0;
+			if (n > 0)
+				return err_set(e, ERR_TOOBIG,
+				    "more than %zu bytes", out->max);
+		} else {
+			p = buf_reserve(out, room);
+			if (p == NULL)
+				return err_set(e, out->error, "%s",
+				    err_text(out->error));
+			n = read(fd, p, room);
+			if (n == 0)
+				return 0;
+			if (n > 0)
+				out->len += (size_t)n;
+		}
+		if (n < 0 && errno != EINTR)
+			return err_errno(e, "read");
+	}
+}
+
+int
+file_read(const char *path, struct buf *out, struct err *e)
+{
+	int fd, rc;
+
+	if (strcmp(path, "-") == 0) {
+		rc = fd_read_all(STDIN_FILENO, out, e);
+		return rc == 0 ? 0 : err_wrap(e, "standard input");
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	rc = fd_read_all(fd, out, e);
+	close(fd);
+	return rc == 0 ? 0 : err_wrap(e, "%s", path);
+}
+
+int
+fd_write_all(int fd, const void *data, size_t len, struct err *e)
+{
+	const uint8_t *p = data;
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, p, len);
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_errno(e, "write");
+		}
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int
+sync_dir_of(const char *path, struct err *e)
+{
+	char dir[PATH_MAX];
+	char *slash;
+	int fd, rc = 0;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash == NULL)
+		memcpy(dir, ".", 2);
+	else if (slash == dir)
+		dir[1] = '\0';
+	else
+		*slash = '\0';
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "%s", dir);
+	if (fsync(fd) != 0)
+		rc = err_errno(e, "%s: fsync", dir);
+	close(fd);
+	return rc;
+}
+
+int
+file_write(const char *path, const void *data, size_t len, mode_t mode,
+    struct err *e)
+{
+	char tmp[PATH_MAX];
+	int fd, rc;
+
+	if (snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= (int)sizeof(tmp))
+		return err_set(e, ERR_TOOBIG, "%s: path too long", path);
+	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "%s", tmp);
+	rc = fd_write_all(fd, data, len, e);
+	if (rc == 0 && fchmod(fd, mode) != 0)
+		rc = err_errno(e, "fchmod");
+	if (rc == 0 && fsync(fd) != 0)
+		rc = err_errno(e, "fsync");
+	close(fd);
+	if (rc == 0 && rename(tmp, path) != 0)
+		rc = err_errno(e, "rename");
+	if (rc != 0) {
+		unlink(tmp);
+		return err_wrap(e, "%s", path);
+	}
+	return sync_dir_of(path, e);
+}
+
+int
+file_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	char part[PATH_MAX];
+	struct stat st;
+	char *p;
+
+	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
+		return err_set(e, ERR_TOOBIG, "%s: path too long", path);
+	for (p = part + 1;; p++) {
+		char c = *p;
+
+		if (c != '/' && c != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(part, mode) != 0 && errno != EEXIST)
+			return err_errno(e, "%s", part);
+		*p = c;
+		if (c == '\0')
+			break;
+	}
+	if (stat(path, &st) != 0)
+		return err_errno(e, "%s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, ERR_EXISTS, "%s: not a directory", path);
+	return 0;
+}
+
+int
+fd_set_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+		return ERR_IO;
+	return 0;
+}
+
+int
+fd_sealed(const char *name, const void *data, size_t len, struct err *e)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0) {
+		err_errno(e, "memfd_create");
+		return -1;
+	}
+	if (fd_write_all(fd, data, len, e) != 0)
+		goto fail;
+	if (lseek(fd, 0, SEEK_SET) != 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
+		F_SEAL_SEAL) != 0) {
+		err_errno(e, "sealing %s", name);
+		goto fail;
+	}
+	return fd;
+fail:
+	close(fd);
+	return -1;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Whole small files, atomically; descriptors. Every descriptor is CLOEXEC. */
+#ifndef MIG_BASE_FILE_H
+#define MIG_BASE_FILE_H
+
+#include "base/buf.h"
+
+#include <sys/types.h>
+
+struct err;
+
+/* Appends the whole file to out (at most out->max bytes in all). "-" is
+ * standard input. ERR_NOTFOUND when there is none. */
+int file_read(const char *path, struct buf *out, struct err *e);
+/* Writes beside it, syncs, renames, syncs the directory: after a crash there
+ * is the old or the new content, never a part. */
+int file_write(const char *path, const void *data, size_t len, mode_t mode,
+    struct err *e);
+/* mkdir -p; existing directories keep their mode. */
+int file_mkdirs(const char *path, mode_t mode, struct err *e);
+/* Writes everything or fails; for blocking descriptors. */
+int fd_write_all(int fd, const void *data, size_t len, struct err *e);
+/* Reads to the end of file or until out->max is reached (ERR_TOOBIG). */
+int fd_read_all(int fd, struct buf *out, struct err *e);
+int fd_set_nonblock(int fd);
+/* An unnamed file in memory holding these bytes, sealed against every change
+ * and at offset 0 (memfd_create(2), F_SEAL_*); -1 and e on failure. */
+int fd_sealed(const char *name, const void *data, size_t len, struct err *e);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "base/str.h"
+
+#include "base/err.h"
+
+#include <string.h>
+
+bool
+str_copy(char *out, size_t size, const char *s)
+{
+	size_t n = strlen(s), keep = n < size ? n : size - 1;
+
+	memcpy(out, s, keep);
+	out[keep] = '\0';
+	return keep == n;
+}
+
+bool
+str_starts(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+int
+str_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	uint64_t v = 0, d;
+
+	if (*s == '\0')
+		return ERR_INVALID;
+	for (; *s != '\0'; s++) {
+		if (*s < '0' || *s > '9')
+			return ERR_INVALID;
+		d = (uint64_t)(*s - '0');
+		if (v > (UINT64_MAX - d) / 10)
+			return ERR_INVALID;
+		v = v * 10 + d;
+	}
+	if (v < min || v > max)
+		return ERR_INVALID;
+	*ret = v;
+	return 0;
+}
+
+/* Length of the well-formed sequence at p (1..4), or 0; RFC 3629 section 4. */
+static size_t
+utf8_sequence(const uint8_t *p, size_t left, uint32_t *ret_cp)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t cp;
+	size_t n, i;
+
+	if (p[0] < 0x80) {
+		*ret_cp = p[0];
+		return 1;
+	}
+	if ((p[0] & 0xe0) == 0xc0)
+		n = 2;
+	else if ((p[0] & 0xf0) == 0xe0)
+		n = 3;
+	else if ((p[0] & 0xf8) == 0xf0)
+		n = 4;
+	else
+		return 0;
+	if (n > left)
+		return 0;
+	cp = p[0] & (0xffu >> (n + 1));
+	for (i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		cp = cp << 6 | (p[i] & 0x3f);
+	}
+	if (cp < least[n] || cp > 0x10ffff || (cp >= 0xd800 && cp <= 0xdfff))
+		return 0;
+	*ret_cp = cp;
+	return n;
+}
+
+bool
+str_is_utf8(const void *s, size_t len)
+{
+	const uint8_t *p = s;
+	uint32_t cp;
+	size_t n;
+
+	for (; len > 0; p += n, len -= n) {
+		n = utf8_sequence(p, len, &cp);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Characters that change how their neighbours are shown. */
+static bool
+is_treacherous(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x061c ||
+	    (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) ||
+	    (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff ||
+	    (cp >= 0xe0000 && cp <= 0xe007f);
+}
+
+int
+str_add_printable(struct buf *out, const void *s, size_t len)
+{
+	const uint8_t *p = s;
+	uint32_t cp;
+	size_t n;
+
+	for (; len > 0; p += n, len -= n) {
+		n = utf8_sequence(p, len, &cp);
+		if (n == 0) {
+			n = 1;
+			buf_add_fmt(out, "\\x%02x", p[0]);
+		} else if (!is_treacherous(cp)) {
+			buf_add(out, p, n);
+		} else if (cp < 0x80) {
+			buf_add_fmt(out, "\\x%02x", (unsigned int)cp);
+		} else {
+			buf_add_fmt(out, "\\u{%x}", (unsigned int)cp);
+		}
+	}
+	return out->error;
+}

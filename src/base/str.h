@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Strings: checked numbers, UTF-8, text made safe for a terminal. */
+#ifndef MIG_BASE_STR_H
+#define MIG_BASE_STR_H
+
+#include "base/buf.h"
+
+/* Copies with a terminator; false (and cut) when it does not fit. */
+bool str_copy(char *out, size_t size, const char *s);
+bool str_starts(const char *s, const char *prefix);
+/* Decimal digits only, no sign, no space, within min..max; else ERR_INVALID. */
+int str_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+/* Valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+bool str_is_utf8(const void *s, size_t len);
+/* Appends s for a terminal: control characters (C0, DEL, C1), invalid UTF-8
+ * and bidirectional controls become \xNN or \u{N}; one line, nothing that
+ * moves the cursor. */
+int str_add_printable(struct buf *out, const void *s, size_t len);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* An agent's Ed25519 identity (libsodium); its id is SHA-256 of the public
+ * key. Signatures are over purpose prefix and bytes, 64 bytes. */
+#ifndef MIG_CRYPTO_IDENTITY_H
+#define MIG_CRYPTO_IDENTITY_H
+
+#include "crypto/purpose.h"
+
+struct err;
+
+#define IDENTITY_PUB_LEN 32
+#define IDENTITY_SIG_LEN 64
+#define IDENTITY_SEED_LEN 32
+
+struct identity {
+	uint8_t seed[IDENTITY_SEED_LEN];
+	uint8_t pub[IDENTITY_PUB_LEN];
+	struct id id;
+};
+
+void identity_new(struct identity *ret);
+/* File: "mig-identity 3\n<64 hex seed>\n", mode 0600; wider modes refused. */
+int identity_load(const char *path, struct identity *ret, struct err *e);
+int identity_save(const char *path, const struct identity *i, struct err *e);
+void identity_wipe(struct identity *i);
+void identity_sign(const struct identity *i, enum purpose p, const void *data,
+    size_t len, uint8_t ret_sig[static IDENTITY_SIG_LEN]);
+/* 0 or ERR_AUTH; refuses small-order public keys. */
+int identity_check(const uint8_t pub[static IDENTITY_PUB_LEN], enum purpose p,
+    const void *data, size_t len,
+    const uint8_t sig[static IDENTITY_SIG_LEN]);
+void identity_id(const uint8_t pub[static IDENTITY_PUB_LEN], struct id *ret);
+
+#endif

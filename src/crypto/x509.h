@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The platform's certificates (OpenSSL): its CA, server and agent
+ * certificates, and TLS 1.3 contexts made from bytes in memory. All keys are
+ * P-256; PEM texts are appended to buffers. */
+#ifndef MIG_CRYPTO_X509_H
+#define MIG_CRYPTO_X509_H
+
+#include "base/buf.h"
+#include "base/id.h"
+
+struct err;
+struct ssl_ctx_st;
+
+#define X509_PEM_MAX 16384
+
+/* A new private key as PEM (PKCS#8). */
+int x509_key_new(struct buf *ret_key_pem, struct err *e);
+/* DER SubjectPublicKeyInfo of a PEM private key. */
+int x509_key_spki(const char *key_pem, struct buf *ret_der, struct err *e);
+/* Self-signed CA, name "MIG CA <name>", valid days. */
+int x509_ca_new(const char *name, int days, struct buf *ret_cert_pem,
+    struct buf *ret_key_pem, struct err *e);
+/* Certificate for an agent: CN = 64 hex of id, client authentication only,
+ * public key given as DER SPKI (P-256 only). */
+int x509_issue_agent(const char *ca_cert_pem, const char *ca_key_pem,
+    const struct id *agent, const void *spki, size_t spki_len, int days,
+    struct buf *ret_cert_pem, struct err *e);
+/* Server certificate; names: comma separated host names and IP addresses,
+ * all as subjectAltName. */
+int x509_issue_server(const char *ca_cert_pem, const char *ca_key_pem,
+    const char *names, const char *key_pem, int days,
+    struct buf *ret_cert_pem, struct err *e);
+/* SHA-256 of the DER certificate. */
+int x509_fingerprint(const char *cert_pem, struct id *ret, struct err *e);
+/* Unix seconds of notAfter. */
+int x509_expires(const char *cert_pem, int64_t *ret, struct err *e);
+
+/* TLS 1.3 client context: trusts exactly this CA, presents cert and key (both
+ * may be NULL), checks the peer's name (host name or IP). Owned by the
+ * caller (SSL_CTX_free). */
+int x509_client_ctx(const char *ca_pem, const char *cert_pem,
+    const char *key_pem, const char *peer_name, struct ssl_ctx_st **ret,
+    struct err *e);
+/* Client context for enrolment: the chain the peer sends must end in a self-
+ * signed CA whose fingerprint is ca_fpr, and its name must match. */
+int x509_pinned_ctx(const struct id *ca_fpr, const char *peer_name,
+    struct ssl_ctx_st **ret, struct err *e);
+
+#endif

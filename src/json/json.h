@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Strict JSON from outside, over Jansson: one value, no duplicate keys, at
+ * most JSON_DEPTH levels, at most the stated size, valid UTF-8, no NUL in
+ * strings, integers within +-2^53. And readers of an object's fields that
+ * name the field in the error and refuse what is not expected.
+ */
+#ifndef MIG_JSON_JSON_H
+#define MIG_JSON_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+#define JSON_DEPTH 32
+
+/* Returns an owned value (json_decref), or NULL with the place ("line 3,
+ * column 7: duplicate object key") in e. */
+json_t *json_strict(const void *text, size_t len, size_t max, struct err *e);
+
+/*
+ * Fields of an object. where is the path of the object for messages ("" for
+ * the outermost): errors read "operations[0].module: expected a string".
+ * The json_need_* functions return ERR_INVALID when the field is missing or
+ * of another type; the json_opt_* ones leave *ret alone when it is missing or
+ * null. Returned values are borrowed from the object.
+ */
+int json_need_str(const json_t *obj, const char *where, const char *key,
+    const char **ret, struct err *e);
+int json_need_int(const json_t *obj, const char *where, const char *key,
+    int64_t min, int64_t max, int64_t *ret, struct err *e);
+int json_need_object(const json_t *obj, const char *where, const char *key,
+    json_t **ret, struct err *e);
+int json_need_array(const json_t *obj, const char *where, const char *key,
+    json_t **ret, struct err *e);
+int json_opt_str(const json_t *obj, const char *where, const char *key,
+    const char **ret, struct err *e);
+int json_opt_int(const json_t *obj, const char *where, const char *key,
+    int64_t min, int64_t max, int64_t *ret, struct err *e);
+int json_opt_bool(const json_t *obj, const char *where, const char *key,
+    bool *ret, struct err *e);
+int json_opt_object(const json_t *obj, const char *where, const char *key,
+    json_t **ret, struct err *e);
+int json_opt_array(const json_t *obj, const char *where, const char *key,
+    json_t **ret, struct err *e);
+/* Refuses keys that are not in the NULL-terminated list, naming the first
+ * unknown one and the nearest known one. */
+int json_only_keys(const json_t *obj, const char *where,
+    const char *const *keys, struct err *e);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What a module is. One folder a module: spec.c (table, checks, printer,
+ * mask) is linked everywhere, run.c into mig-worker only. modules.def lists
+ * them; its numbers are the ones verdicts carry.
+ */
+#ifndef MIG_MODULES_MODULE_H
+#define MIG_MODULES_MODULE_H
+
+#include "base/buf.h"
+
+#include <jansson.h>
+
+struct err;
+
+/* Rights a module's worker needs: they choose its sandbox. */
+#define NEED_READ_FILES 0x1u   /* read any file (CAP_DAC_READ_SEARCH) */
+#define NEED_PROCESSES 0x2u    /* look into other processes */
+#define NEED_RAW_NETWORK 0x4u
+
+enum module_number {
+	MODULE_NONE = 0,
+#define MODULE(number, name, needs) MODULE_##name = (number),
+#include "modules/modules.def"
+#undef MODULE
+};
+
+enum param_type {
+	PARAM_STR,   /* repeatable flag, JSON array of strings */
+	PARAM_NUM,   /* JSON number, flag with a decimal number */
+	PARAM_BOOL,  /* JSON true/false, flag without value */
+};
+
+/* One parameter: JSON field, command line flag, help, man page. */
+struct param {
+	const char *flag;    /* "name" for -name and --name; NULL: JSON only */
+	const char *field;   /* JSON field; "options.maxdepth" for nested ones */
+	enum param_type type;
+	const char *arg;     /* "REGEX", for help; NULL for PARAM_BOOL */
+	const char *help;    /* one line */
+};
+
+/* Flags of a command line, already split: flag[i] (without dashes) and
+ * value[i] (NULL for booleans). */
+struct module_flags {
+	size_t n;
+	const char *const *flag;
+	const char *const *value;
+};
+
+enum print_show { SHOW_FOUND, SHOW_NOTFOUND, SHOW_ALL };
+
+struct module {
+	const char *name, *summary;
+	unsigned int number;
+	uint32_t needs;
+	const struct param *params; /* ends with .help == NULL */
+	/* Checks parameters completely, regular expressions included as far
+	 * as no engine is needed; the error names the field's path. */
+	int (*check)(const json_t *params, struct err *e);
+	/* Parameters from the command line; owned by the caller. */
+	json_t *(*from_flags)(const struct module_flags *f, struct err *e);
+	/* Appends lines of text, each "prefix" + text + newline, made safe
+	 * for a terminal. result is the module's answer, from outside. */
+	int (*print)(const json_t *result, const char *prefix,
+	    enum print_show show, struct buf *out, struct err *e);
+	/* CSV: header line without host columns; then rows. */
+	const char *csv_header;
+	int (*csv)(const json_t *result, const char *prefix, struct buf *out,
+	    struct err *e);
+	/* Privacy setting of the agent: masks in place. NULL: nothing to do.*/
+	int (*mask)(json_t *result);
+};
+
+/* NULL when there is none. */
+const struct module *module_find(const char *name);
+const struct module *module_by_number(unsigned int number);
+/* All of them, *ret_n in number; static storage. */
+const struct module *const *module_all(size_t *ret_n);
+
+/* --- for programs that link no JSON (the monitor): module_needs.c -------- */
+/* Rights and name by number; 0/NULL when unknown. */
+uint32_t module_needs(unsigned int number);
+const char *module_name(unsigned int number);
+
+#endif

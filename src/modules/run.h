@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The work of a module, in mig-worker only. */
+#ifndef MIG_MODULES_RUN_H
+#define MIG_MODULES_RUN_H
+
+#include "base/buf.h"
+
+#include <jansson.h>
+#include <signal.h>
+
+struct err;
+
+/* Where a running module stands and how it is told to stop. */
+struct run_context {
+	int64_t deadline_ms;      /* clock_mono_ms(); 0: none */
+	int64_t read_bytes;       /* most bytes of content to read; 0: any */
+	volatile sig_atomic_t *stop; /* set by SIGTERM: answer what you have */
+	size_t output_max;        /* bytes of JSON in out */
+};
+
+/* Appends one JSON answer {foundanything, success, elements, statistics,
+ * errors} to out. params have passed the module's check. An error return is
+ * for failures without any answer. */
+typedef int module_run(const json_t *params, const struct run_context *ctx,
+    struct buf *out, struct err *e);
+
+#define MODULE(number, name, needs) module_run module_##name##_run;
+#include "modules/modules.def"
+#undef MODULE
+
+#endif

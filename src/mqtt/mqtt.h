@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* MQTT client over libmosquitto in the caller's event loop: connect, keep
+ * alive, publish, receive. Reconnecting is the caller's business. */
+#ifndef MIG_MQTT_MQTT_H
+#define MIG_MQTT_MQTT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct event_base;
+struct ssl_ctx_st;
+struct mqtt;
+
+struct mqtt_events {
+	void (*connected)(struct mqtt *m, void *arg);
+	/* why is never NULL; the client is idle again. */
+	void (*disconnected)(struct mqtt *m, const char *why, void *arg);
+	void (*message)(struct mqtt *m, const char *topic,
+	    const void *payload, size_t len, void *arg);
+	/* A QoS 1 publish was acknowledged by the broker. */
+	void (*published)(struct mqtt *m, int mid, void *arg);
+};
+
+struct mqtt_options {
+	const char *client_id;
+	const char *host;        /* or a Unix socket's path with port 0 */
+	int port;
+	struct ssl_ctx_st *tls;  /* borrowed; NULL: none */
+	const char *peer_name;   /* for SNI */
+	int keepalive;           /* seconds */
+	const char *will_topic;  /* NULL: none */
+	const void *will;
+	size_t will_len;
+};
+
+struct mqtt *mqtt_new(struct event_base *base, const struct mqtt_events *ev,
+    void *arg, struct err *e);
+void mqtt_free(struct mqtt *m);
+/* Starts a connection without blocking on the handshake any longer than the
+ * TCP connect; the outcome comes by events. */
+int mqtt_connect(struct mqtt *m, const struct mqtt_options *o,
+    struct err *e);
+void mqtt_disconnect(struct mqtt *m);
+int mqtt_subscribe(struct mqtt *m, const char *topic, int qos,
+    struct err *e);
+/* ret_mid may be NULL. */
+int mqtt_publish(struct mqtt *m, const char *topic, const void *payload,
+    size_t len, int qos, int *ret_mid, struct err *e);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Facts about this host; one source file a platform (os_linux.c). */
+#ifndef MIG_OS_OS_H
+#define MIG_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+#define OS_ADDRESSES_MAX 64
+
+struct os_host {
+	char name[256];      /* host name as the kernel has it */
+	char os[16];         /* "linux" */
+	char arch[16];       /* "amd64", "arm64", ... (Debian's words) */
+	char ident[128];     /* os-release PRETTY_NAME, else kernel */
+	char distro[64];     /* os-release ID */
+	char distro_version[64];
+	char kernel[128];    /* uname release */
+	char init[32];       /* "systemd", "sysvinit", ... by PID 1's name */
+	bool container;
+	size_t naddresses;   /* "10.1.2.3/24", "fd00::1/64"; no loopback, no
+	                        link-local */
+	char addresses[OS_ADDRESSES_MAX][64];
+};
+
+int os_host_read(struct os_host *h, struct err *e);
+
+/* SHA-256 over machine-id and DMI product UUID (whichever are readable): what
+ * an identity is bound to. Empty parts are left out; ERR_NOTFOUND when there
+ * is neither. */
+int os_machine_fingerprint(uint8_t out[32], struct err *e);
+
+/* True for file systems whose data is on another machine (nfs, cifs, smb3,
+ * ceph, 9p, fuse.sshfs, afs, ...) by statfs(2) magic and mountinfo type. */
+bool os_fs_is_remote(int dirfd);
+/* True for kernel views (proc, sysfs, cgroup, debugfs, ...). */
+bool os_fs_is_virtual(int dirfd);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Children and the loop of a daemon: spawn without fork-and-run, supervision
+ * by known pid only, termination, readiness.
+ */
+#ifndef MIG_PROC_PROC_H
+#define MIG_PROC_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+struct event_base;
+
+#define PROC_IPC_FD 3 /* where a role finds its channel */
+
+struct proc_fd {
+	int from;  /* descriptor in the parent; borrowed */
+	int to;    /* number in the child */
+};
+
+struct proc_spawn {
+	const char *path;         /* program, when exec_fd < 0 */
+	int exec_fd;              /* open program (O_PATH), executed itself so
+	                             that an upgrade cannot mix versions; -1 */
+	char *const *argv;        /* NULL terminated */
+	char *const *envp;        /* NULL: empty environment */
+	const struct proc_fd *fds;/* everything else is closed in the child; 0
+	                             1 2 that are not listed are /dev/null,
+	                             but 2 is inherited if keep_stderr */
+	size_t nfds;
+	bool keep_stderr;
+	bool own_group;           /* new process group, for proc_kill_group */
+};
+
+/* posix_spawn/vfork based: cheap whatever the size of the parent. */
+int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, struct err *e);
+void proc_kill_group(pid_t pid, int signal);
+
+/* --- loop ---------------------------------------------------------------- */
+struct proc_loop;
+typedef void proc_on_exit(pid_t pid, int wait_status, void *arg);
+typedef void proc_on_term(void *arg);
+
+/* SIGPIPE ignored; SIGCHLD, SIGTERM, SIGINT handled in the loop. on_term is
+ * called once, at the first SIGTERM or SIGINT; a second one ends the loop. */
+struct proc_loop *proc_loop_new(proc_on_term *on_term, void *arg);
+void proc_loop_free(struct proc_loop *l);
+struct event_base *proc_loop_base(struct proc_loop *l);
+/* Calls on_exit once when that child ends. Only watched pids are reaped. */
+int proc_loop_watch(struct proc_loop *l, pid_t pid, proc_on_exit *on_exit,
+    void *arg);
+void proc_loop_unwatch(struct proc_loop *l, pid_t pid);
+/* Runs until proc_loop_stop. */
+int proc_loop_run(struct proc_loop *l);
+void proc_loop_stop(struct proc_loop *l);
+
+/* Exit status in words: "exit 1", "killed by SIGSEGV"; static per thread. */
+const char *proc_status_text(int wait_status);
+
+/* READY=1 etc. to $NOTIFY_SOCKET (sd_notify protocol); silent without. */
+void proc_notify(const char *state);
+/* Directory of the running executable (for finding sibling programs), e.g.
+ * "/usr/libexec/mig"; overridden by $MIG_LIBEXEC only when not privileged
+ * (secure_getenv). */
+int proc_sibling(const char *name, char *out, size_t size, struct err *e);
+
+#endif

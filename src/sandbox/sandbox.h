@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What a process may still do once it starts to look at bytes from outside.
+ * One header; one file per mechanism (seccomp.c, landlock.c, caps.c,
+ * limits.c) and sandbox_null.c, which the build chooses instead for tests
+ * under sanitizers only and which says so in sandbox_describe().
+ *
+ * Order of use in a child: start, load libraries, open what is needed, then
+ * sandbox_enter() as the last step before the first outside byte is read.
+ */
+#ifndef MIG_SANDBOX_SANDBOX_H
+#define MIG_SANDBOX_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+enum sandbox_profile {
+	SANDBOX_NET = 1,    /* sockets (inet, unix), event loop, threads no */
+	SANDBOX_COMPUTE,    /* read, write, memory, exit: verify and judge */
+	SANDBOX_WORKER_READ,/* compute + read-only opens, getdents, stat,
+	                       mmap of files, dlopen; no sockets */
+	SANDBOX_MONITOR,    /* may spawn, write its state, no ptrace etc. */
+	SANDBOX_SERVER,     /* server roles: sockets and own files */
+};
+
+struct sandbox_path {
+	const char *path;   /* file or directory that stays reachable */
+	bool write;         /* read-only unless set */
+};
+
+struct sandbox_limits {
+	uint64_t memory_bytes;  /* RLIMIT_AS (0: none) */
+	uint64_t cpu_seconds;   /* RLIMIT_CPU (0: none) */
+	uint64_t file_bytes;    /* RLIMIT_FSIZE; SANDBOX_NO_WRITE: 0 bytes */
+	uint32_t descriptors;   /* RLIMIT_NOFILE (0: as it is) */
+	int nice;               /* added to the niceness; 19 with idle I/O */
+	bool idle_io;
+};
+#define SANDBOX_NO_WRITE UINT64_MAX
+
+struct sandbox {
+	enum sandbox_profile profile;
+	const struct sandbox_path *paths; /* Landlock rules; NULL and 0: no
+	                                     path at all stays reachable */
+	size_t npaths;
+	bool all_paths_readable;  /* Landlock: everything readable, nothing
+	                             writable or executable */
+	uid_t uid;                /* switched to when running as root and
+	                             != (uid_t)-1 */
+	gid_t gid;
+	uint64_t keep_caps;       /* bits 1 << CAP_*; all others are dropped */
+	struct sandbox_limits limits;
+};
+
+/*
+ * Applies everything: limits, no_new_privs, not dumpable, uid and gid with no
+ * supplementary groups, capabilities, Landlock, seccomp. What the kernel
+ * lacks (old Landlock) is left out and shows in sandbox_describe(); a
+ * mechanism that is there but fails is an error and the caller must exit.
+ */
+int sandbox_enter(const struct sandbox *s, struct err *e);
+
+/* "seccomp landlock-7 uid caps" or "null"; static storage. */
+const char *sandbox_describe(void);
+
+/* Closes every descriptor except 0, 1, 2 and the listed ones. */
+void sandbox_close_fds(const int *keep, size_t n);
+
+#endif
