@@ -39,6 +39,7 @@ rfc3339_format(int64_t unix_seconds, char out[RFC3339_LEN + 1])
 {
 	time_t t;
 	struct tm tm;
+	int i, year;
 
 	if (unix_seconds < YEAR_0000)
 		unix_seconds = YEAR_0000;
@@ -46,8 +47,11 @@ rfc3339_format(int64_t unix_seconds, char out[RFC3339_LEN + 1])
 		unix_seconds = YEAR_9999_END;
 	t = (time_t)unix_seconds;
 	BUG_ON(gmtime_r(&t, &tm) == NULL);
-	BUG_ON(strftime(out, RFC3339_LEN + 1, "%Y-%m-%dT%H:%M:%SZ", &tm) !=
-	    RFC3339_LEN && tm.tm_year + 1900 > 999);
+	/* not strftime: its %Y does not pad years before 1000 */
+	BUG_ON(strftime(out + 4, RFC3339_LEN - 3, "-%m-%dT%H:%M:%SZ", &tm) !=
+	    RFC3339_LEN - 4);
+	for (i = 3, year = tm.tm_year + 1900; i >= 0; i--, year /= 10)
+		out[i] = (char)('0' + year % 10);
 }
 
 /* n decimal digits at *s, moved past; -1 when there are fewer. */

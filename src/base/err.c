@@ -95,8 +95,8 @@ err_errno(struct err *e, const char *fmt, ...)
 	n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof(e->msg))
-		more = snprintf(e->msg + n, sizeof(e->msg) - (size_t)n,
-		    ": %s", strerror(no));
+		more = snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s",
+		    strerror(no));
 	err_mark_cut(e->msg, n + more);
 	return code;
 }
@@ -115,8 +115,8 @@ err_wrap(struct err *e, const char *fmt, ...)
 	n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof(e->msg))
-		more = snprintf(e->msg + n, sizeof(e->msg) - (size_t)n,
-		    ": %s", old);
+		more = snprintf(
+		    e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", old);
 	err_mark_cut(e->msg, n + more);
 	return e->code;
 }

@@ -10,20 +10,20 @@
 
 #include <stddef.h>
 
-#define ERR_CODES(X)                                                          \
-	X(ERR_INVALID, -1, "invalid input")                                   \
-	X(ERR_TOOBIG, -2, "too large")                                        \
-	X(ERR_NOTFOUND, -3, "not found")                                      \
-	X(ERR_EXISTS, -4, "already exists")                                   \
-	X(ERR_DENIED, -5, "not permitted")                                    \
-	X(ERR_AUTH, -6, "does not verify")                                    \
-	X(ERR_EXPIRED, -7, "expired")                                         \
-	X(ERR_BUSY, -8, "busy")                                               \
-	X(ERR_TIMEOUT, -9, "timed out")                                       \
-	X(ERR_IO, -10, "input/output error")                                  \
-	X(ERR_NOMEM, -11, "out of memory")                                    \
-	X(ERR_UNSUPPORTED, -12, "not supported")                              \
-	X(ERR_CLOSED, -13, "closed by the other side")                        \
+#define ERR_CODES(X)                                   \
+	X(ERR_INVALID, -1, "invalid input")            \
+	X(ERR_TOOBIG, -2, "too large")                 \
+	X(ERR_NOTFOUND, -3, "not found")               \
+	X(ERR_EXISTS, -4, "already exists")            \
+	X(ERR_DENIED, -5, "not permitted")             \
+	X(ERR_AUTH, -6, "does not verify")             \
+	X(ERR_EXPIRED, -7, "expired")                  \
+	X(ERR_BUSY, -8, "busy")                        \
+	X(ERR_TIMEOUT, -9, "timed out")                \
+	X(ERR_IO, -10, "input/output error")           \
+	X(ERR_NOMEM, -11, "out of memory")             \
+	X(ERR_UNSUPPORTED, -12, "not supported")       \
+	X(ERR_CLOSED, -13, "closed by the other side") \
 	X(ERR_INTERNAL, -14, "internal error")
 
 enum err_code {
@@ -58,13 +58,13 @@ int err_wrap(struct err *e, const char *fmt, ...)
 const char *err_text(int code);
 
 /* Our own mistake: says where and aborts; stays in release builds. */
-#define BUG_ON(cond)                                                          \
-	do {                                                                  \
-		if (cond)                                                     \
-			err_bug(__FILE__, __LINE__, #cond);                   \
+#define BUG_ON(cond)                                        \
+	do {                                                \
+		if (cond)                                   \
+			err_bug(__FILE__, __LINE__, #cond); \
 	} while (0)
 
-void err_bug(const char *file, int line, const char *what)
-    __attribute__((noreturn));
+void
+err_bug(const char *file, int line, const char *what) __attribute__((noreturn));
 
 #endif

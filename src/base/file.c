@@ -38,8 +38,8 @@ fd_read_all(int fd, struct buf *out, struct err *e)
 		} else {
 			p = buf_reserve(out, room);
 			if (p == NULL)
-				return err_set(e, out->error, "%s",
-				    err_text(out->error));
+				return err_set(
+				    e, out->error, "%s", err_text(out->error));
 			n = read(fd, p, room);
 			if (n == 0)
 				return 0;
@@ -58,14 +58,18 @@ file_read(const char *path, struct buf *out, struct err *e)
 
 	if (strcmp(path, "-") == 0) {
 		rc = fd_read_all(STDIN_FILENO, out, e);
-		return rc == 0 ? 0 : err_wrap(e, "standard input");
+		if (rc != 0)
+			err_wrap(e, "standard input");
+		return rc;
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return err_errno(e, "%s", path);
 	rc = fd_read_all(fd, out, e);
 	close(fd);
-	return rc == 0 ? 0 : err_wrap(e, "%s", path);
+	if (rc != 0)
+		err_wrap(e, "%s", path);
+	return rc;
 }
 
 int
@@ -112,8 +116,8 @@ sync_dir_of(const char *path, struct err *e)
 }
 
 int
-file_write(const char *path, const void *data, size_t len, mode_t mode,
-    struct err *e)
+file_write(
+    const char *path, const void *data, size_t len, mode_t mode, struct err *e)
 {
 	char tmp[PATH_MAX];
 	int fd, rc;
@@ -122,7 +126,7 @@ file_write(const char *path, const void *data, size_t len, mode_t mode,
 		return err_set(e, ERR_TOOBIG, "%s: path too long", path);
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
-		return err_errno(e, "%s", tmp);
+		return err_errno(e, "%s", path);
 	rc = fd_write_all(fd, data, len, e);
 	if (rc == 0 && fchmod(fd, mode) != 0)
 		rc = err_errno(e, "fchmod");
@@ -133,7 +137,8 @@ file_write(const char *path, const void *data, size_t len, mode_t mode,
 		rc = err_errno(e, "rename");
 	if (rc != 0) {
 		unlink(tmp);
-		return err_wrap(e, "%s", path);
+		err_wrap(e, "%s", path);
+		return rc;
 	}
 	return sync_dir_of(path, e);
 }
@@ -145,6 +150,8 @@ file_mkdirs(const char *path, mode_t mode, struct err *e)
 	struct stat st;
 	char *p;
 
+	if (path[0] == '\0')
+		return err_set(e, ERR_INVALID, "empty path");
 	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
 		return err_set(e, ERR_TOOBIG, "%s: path too long", path);
 	for (p = part + 1;; p++) {
@@ -188,8 +195,9 @@ fd_sealed(const char *name, const void *data, size_t len, struct err *e)
 	if (fd_write_all(fd, data, len, e) != 0)
 		goto fail;
 	if (lseek(fd, 0, SEEK_SET) != 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
-		F_SEAL_SEAL) != 0) {
+	    fcntl(fd, F_ADD_SEALS,
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) !=
+		0) {
 		err_errno(e, "sealing %s", name);
 		goto fail;
 	}

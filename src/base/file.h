@@ -14,8 +14,8 @@ struct err;
 int file_read(const char *path, struct buf *out, struct err *e);
 /* Writes beside it, syncs, renames, syncs the directory: after a crash there
  * is the old or the new content, never a part. */
-int file_write(const char *path, const void *data, size_t len, mode_t mode,
-    struct err *e);
+int file_write(
+    const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 /* mkdir -p; existing directories keep their mode. */
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
 /* Writes everything or fails; for blocking descriptors. */

@@ -22,8 +22,8 @@ void jsonw_object_end(struct jsonw *w);
 void jsonw_array(struct jsonw *w, const char *key);
 void jsonw_array_end(struct jsonw *w);
 void jsonw_str(struct jsonw *w, const char *key, const char *value);
-void jsonw_strn(struct jsonw *w, const char *key, const void *value,
-    size_t len);
+void
+jsonw_strn(struct jsonw *w, const char *key, const void *value, size_t len);
 void jsonw_i64(struct jsonw *w, const char *key, int64_t value);
 void jsonw_u64(struct jsonw *w, const char *key, uint64_t value);
 void jsonw_bool(struct jsonw *w, const char *key, bool value);

@@ -58,15 +58,15 @@ log_escape(char *line, size_t at, size_t max, const char *s)
 	return at;
 }
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 log_write(const char *level, const char *fmt, va_list ap)
 {
 	char text[LOG_LINE_MAX], line[LOG_LINE_MAX + 128];
 	size_t n;
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	n = (size_t)snprintf(line, 96, "%s[%d] %s ", log_role, (int)getpid(),
-	    level);
+	n = (size_t)snprintf(
+	    line, 96, "%s[%d] %s ", log_role, (int)getpid(), level);
 	n = log_escape(line, n < 96 ? n : 95, sizeof(line) - 1, text);
 	line[n++] = '\n';
 	/* one write, so that lines of several processes do not mix; a log
@@ -75,16 +75,16 @@ log_write(const char *level, const char *fmt, va_list ap)
 		return;
 }
 
-#define LOG_FUNCTION(name, level)                                             \
-	void name(const char *fmt, ...)                                       \
-	{                                                                     \
-		va_list ap;                                                   \
-                                                                              \
-		if (log_max < (level))                                        \
-			return;                                               \
-		va_start(ap, fmt);                                            \
-		log_write(level_names[level], fmt, ap);                       \
-		va_end(ap);                                                   \
+#define LOG_FUNCTION(name, level)                       \
+	void name(const char *fmt, ...)                 \
+	{                                               \
+		va_list ap;                             \
+                                                        \
+		if (log_max < (level))                  \
+			return;                         \
+		va_start(ap, fmt);                      \
+		log_write(level_names[level], fmt, ap); \
+		va_end(ap);                             \
 	}
 
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)

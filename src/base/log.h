@@ -39,7 +39,7 @@ const char *log_quote(const char *s);
 
 /* Cannot start: logs the message as an error and exits 1. Never for anything
  * that a peer, a user, a file or a disk can cause while running. */
-void fatal(const char *fmt, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
+void
+fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Numbers, UTF-8, text for a terminal. */
+#include "base/str.h"
+
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+static void
+test_copy(void **state)
+{
+	char out[4];
+
+	assert_true(str_copy(out, sizeof(out), "abc"));
+	assert_string_equal(out, "abc");
+	assert_false(str_copy(out, sizeof(out), "abcd"));
+	assert_string_equal(out, "abc");
+	assert_true(str_copy(out, sizeof(out), ""));
+	assert_string_equal(out, "");
+	assert_false(str_copy(out, 1, "x"));
+	assert_string_equal(out, "");
+	assert_true(str_starts("mig-agent", "mig-"));
+	assert_true(str_starts("x", ""));
+	assert_false(str_starts("mi", "mig"));
+}
+
+static void
+test_u64(void **state)
+{
+	static const struct {
+		const char *in;
+		uint64_t min, max;
+		int rc;
+		uint64_t want;
+	} t[] = {
+		{ "0", 0, 10, 0, 0 },
+		{ "10", 0, 10, 0, 10 },
+		{ "007", 0, 10, 0, 7 },
+		{ "18446744073709551615", 0, UINT64_MAX, 0, UINT64_MAX },
+		{ "18446744073709551616", 0, UINT64_MAX, ERR_INVALID, 0 },
+		{ "99999999999999999999999", 0, UINT64_MAX, ERR_INVALID, 0 },
+		{ "11", 0, 10, ERR_INVALID, 0 },
+		{ "4", 5, 10, ERR_INVALID, 0 },
+		{ "", 0, 10, ERR_INVALID, 0 },
+		{ "-1", 0, 10, ERR_INVALID, 0 },
+		{ "+1", 0, 10, ERR_INVALID, 0 },
+		{ " 1", 0, 10, ERR_INVALID, 0 },
+		{ "1 ", 0, 10, ERR_INVALID, 0 },
+		{ "0x1", 0, 10, ERR_INVALID, 0 },
+		{ "1e1", 0, 10, ERR_INVALID, 0 },
+	};
+	uint64_t got;
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		got = 77;
+		if (str_u64(t[i].in, t[i].min, t[i].max, &got) != t[i].rc ||
+		    got != (t[i].rc == 0 ? t[i].want : 77))
+			fail_msg("'%s'", t[i].in);
+	}
+}
+
+static void
+test_utf8(void **state)
+{
+	static const struct {
+		const char *in;
+		bool want;
+	} t[] = {
+		{ "", true },
+		{ "plain", true },
+		{ "\xc2\x80", true },
+		{ "\xdf\xbf", true },
+		{ "\xe0\xa0\x80", true },
+		{ "\xed\x9f\xbf", true },
+		{ "\xef\xbf\xbf", true },
+		{ "\xf0\x90\x80\x80", true },
+		{ "\xf4\x8f\xbf\xbf", true },
+		{ "\x80", false },
+		{ "\xc0\xaf", false },
+		{ "\xc1\xbf", false },
+		{ "\xe0\x9f\xbf", false },
+		{ "\xed\xa0\x80", false },
+		{ "\xed\xbf\xbf", false },
+		{ "\xf0\x8f\xbf\xbf", false },
+		{ "\xf4\x90\x80\x80", false },
+		{ "\xf5\x80\x80\x80", false },
+		{ "\xff", false },
+		{ "a\xc2", false },
+		{ "a\xe2\x82", false },
+		{ "a\xf0\x9f\x98", false },
+		{ "\xc2"
+		  "a",
+		    false },
+		{ "\xe2\x82"
+		  "a",
+		    false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		if (str_is_utf8(t[i].in, strlen(t[i].in)) != t[i].want)
+			fail_msg("row %zu", i);
+	}
+	assert_true(str_is_utf8("a\0b", 3));
+}
+
+static void
+test_printable(void **state)
+{
+	static const struct {
+		const char *in;
+		const char *want;
+	} t[] = {
+		{ "", "" },
+		{ "plain text/\\", "plain text/\\" },
+		{ "\xc3\xa9\xe2\x82\xac", "\xc3\xa9\xe2\x82\xac" },
+		{ "a\nb\tc", "a\\x0ab\\x09c" },
+		{ "\x1b[31m", "\\x1b[31m" },
+		{ "\x7f", "\\x7f" },
+		{ "\xc2\x9b"
+		  "2J",
+		    "\\u{9b}2J" },
+		{ "\xe2\x80\xae"
+		  "exe",
+		    "\\u{202e}exe" },
+		{ "\xe2\x81\xa6", "\\u{2066}" },
+		{ "\xe2\x80\x8b", "\\u{200b}" },
+		{ "\xef\xbb\xbf", "\\u{feff}" },
+		{ "\xd8\x9c", "\\u{61c}" },
+		{ "\xf3\xa0\x81\x81", "\\u{e0041}" },
+		{ "\xff\xfe", "\\xff\\xfe" },
+		{ "\xe2\x82", "\\xe2\\x82" },
+	};
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, 100);
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		buf_clear(&b);
+		assert_int_equal(
+		    str_add_printable(&b, t[i].in, strlen(t[i].in)), 0);
+		assert_string_equal(buf_str(&b), t[i].want);
+	}
+	buf_clear(&b);
+	str_add_printable(&b, "a\0b", 3);
+	assert_string_equal(buf_str(&b), "a\\x00b");
+	buf_release(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_u64),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_printable),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
