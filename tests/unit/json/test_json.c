@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The strict reader: what passes, what does not, and what the message says. */
+#include "json/json.h"
+
+#include "base/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void
+test_accepts(void **state)
+{
+	static const char *const good[] = {
+		"{}", "[]", "1", "\"x\"", "null",
+		" {\"a\": [1, 2.5, true, null, \"\\u00e9\"]} \n",
+		"9007199254740992", "-9007199254740992",
+		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+		"]]",
+		"{\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\": \"\\\"[[\"}"
+	};
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		json_t *v = json_strict(good[i], strlen(good[i]), 4096, &e);
+
+		if (v == NULL)
+			fail_msg("%s: %s", good[i], e.msg);
+		json_decref(v);
+	}
+}
+
+static void
+test_refuses(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t len; /* 0: strlen */
+		int code;
+		const char *want; /* part of the message */
+	} rows[] = {
+		{ "", 0, ERR_INVALID, "empty" },
+		{ "{\"a\":1,\n\"a\":2}", 0, ERR_INVALID, "line 2, column" },
+		{ "{\"a\":1,\"a\":2}", 0, ERR_INVALID, "duplicate" },
+		{ "{\"a\":{\"b\":1,\"b\":1}}", 0, ERR_INVALID, "duplicate" },
+		{ "{\"a\":1,\"\\u0061\":2}", 0, ERR_INVALID, "duplicate" },
+		{ "{} {}", 0, ERR_INVALID, "line 1" },
+		{ "{} x", 0, ERR_INVALID, "line 1" },
+		{ "{\"a\":1,}", 0, ERR_INVALID, "line 1" },
+		{ "{'a':1}", 0, ERR_INVALID, "line 1" },
+		{ "[1,2", 0, ERR_INVALID, "line 1" },
+		{ "\"abc", 0, ERR_INVALID, "line 1" },
+		{ "\"abc\\", 0, ERR_INVALID, "line 1" },
+		{ "[NaN]", 0, ERR_INVALID, "line 1" },
+		{ "[01]", 0, ERR_INVALID, "line 1" },
+		{ "[1e999]", 0, ERR_INVALID, "line 1" },
+		{ "[9007199254740993]", 0, ERR_INVALID, "out of range" },
+		{ "{\"n\":{\"m\":-9007199254740993}}", 0, ERR_INVALID, "m:" },
+		{ "[99999999999999999999]", 0, ERR_INVALID, "line 1" },
+		{ "\"\xff\xfe\"", 0, ERR_INVALID, "line 1" },
+		{ "\"\xed\xa0\x80\"", 0, ERR_INVALID, "line 1" },
+		{ "\"\\ud800\"", 0, ERR_INVALID, "line 1" },
+		{ "\"a\\u0000b\"", 0, ERR_INVALID, "line 1" },
+		{ "{\"a\\u0000b\":1}", 0, ERR_INVALID, "line 1" },
+		{ "[1]\0[2]", 7, ERR_INVALID, "line 1" },
+		{ "\"a\nb\"", 0, ERR_INVALID, "line" },
+		{ "/* c */ {}", 0, ERR_INVALID, "line 1" },
+		{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]"
+		  "]]]]]]]]",
+		    0, ERR_INVALID, "deep" },
+	};
+	struct err e;
+	size_t i, len;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		len = rows[i].len == 0 ? strlen(rows[i].in) : rows[i].len;
+		err_clear(&e);
+		if (json_strict(rows[i].in, len, 4096, &e) != NULL)
+			fail_msg("row %zu passed: %s", i, rows[i].in);
+		assert_int_equal(e.code, rows[i].code);
+		if (strstr(e.msg, rows[i].want) == NULL)
+			fail_msg("row %zu: %s", i, e.msg);
+	}
+}
+
+static void
+test_size(void **state)
+{
+	struct err e;
+
+	assert_null(json_strict("[1234]", 6, 5, &e));
+	assert_int_equal(e.code, ERR_TOOBIG);
+	assert_null(json_strict("[1234]", 6, 5, NULL));
+}
+
+/* Few bytes must not become much memory. */
+static void
+test_amplification(void **state)
+{
+	static const char *const unit[] = { "[],", "{},", "1,", "{\"a\":[]},",
+		"[[[[[[]]]]]]," };
+	size_t len = 1024 * 1024, i, n, at;
+	char *text = malloc(len + 2);
+	struct err e;
+
+	assert_non_null(text);
+	for (i = 0; i < sizeof(unit) / sizeof(unit[0]); i++) {
+		n = strlen(unit[i]);
+		text[0] = '[';
+		for (at = 1; at + n < len; at += n)
+			memcpy(text + at, unit[i], n);
+		text[at - 1] = ']';
+		assert_null(json_strict(text, at, len, &e));
+		assert_int_equal(e.code, ERR_TOOBIG);
+	}
+	free(text);
+}
+
+/* A plain list of hashes of the greatest size is no attack. */
+static void
+test_large_list(void **state)
+{
+	size_t len = 1024 * 1024, at;
+	char *text = malloc(len);
+	struct err e;
+	json_t *v;
+
+	assert_non_null(text);
+	text[0] = '[';
+	for (at = 1; at + 40 < len; at += 35)
+		memcpy(text + at, "\"0123456789abcdef0123456789abcdef\",", 35);
+	text[at - 1] = ']';
+	v = json_strict(text, at, len, &e);
+	if (v == NULL)
+		fail_msg("%s", e.msg);
+	json_decref(v);
+	free(text);
+}
+
+static void
+test_fields(void **state)
+{
+	static const char text[] = "{\"s\":\"x\",\"n\":7,\"f\":7.0,\"b\":true,"
+				   "\"o\":{},\"a\":[],\"z\":null}";
+	struct err e;
+	json_t *v = json_strict(text, sizeof(text) - 1, 4096, &e), *sub = NULL;
+	const char *s = "before";
+	int64_t n = -1;
+	bool b = false;
+
+	assert_non_null(v);
+	assert_int_equal(json_need_str(v, "", "s", &s, &e), 0);
+	assert_string_equal(s, "x");
+	assert_int_equal(json_need_int(v, "", "n", 0, 10, &n, &e), 0);
+	assert_int_equal(n, 7);
+	assert_int_equal(json_opt_bool(v, "", "b", &b, &e), 0);
+	assert_true(b);
+	assert_int_equal(json_need_object(v, "", "o", &sub, &e), 0);
+	assert_true(json_is_object(sub));
+	assert_int_equal(json_need_array(v, "", "a", &sub, &e), 0);
+	assert_true(json_is_array(sub));
+	/* absent and null leave the value alone */
+	n = 42;
+	assert_int_equal(json_opt_int(v, "", "none", 0, 1, &n, &e), 0);
+	assert_int_equal(json_opt_int(v, "", "z", 0, 1, &n, &e), 0);
+	assert_int_equal(n, 42);
+
+	assert_int_equal(json_need_str(v, "", "z", &s, &e), ERR_INVALID);
+	assert_string_equal(e.msg, "z: expected a string, got null");
+	assert_int_equal(json_need_str(v, "a[0]", "q", &s, &e), ERR_INVALID);
+	assert_string_equal(e.msg, "a[0].q: missing");
+	assert_int_equal(json_need_int(v, "", "n", 8, 10, &n, &e), ERR_INVALID);
+	assert_string_equal(e.msg, "n: 7 is not within 8 and 10");
+	assert_int_equal(json_need_int(v, "", "f", 0, 10, &n, &e), ERR_INVALID);
+	assert_int_equal(json_opt_str(v, "", "n", &s, &e), ERR_INVALID);
+	assert_int_equal(json_opt_bool(v, "", "n", &b, &e), ERR_INVALID);
+	assert_int_equal(json_opt_array(v, "", "o", &sub, &e), ERR_INVALID);
+	assert_int_equal(json_opt_object(v, "", "a", &sub, &e), ERR_INVALID);
+	assert_int_equal(json_need_str(sub, "list", "x", &s, &e), ERR_INVALID);
+	assert_string_equal(e.msg, "list: expected an object, got an array");
+	assert_int_equal(json_need_str(NULL, "", "x", &s, &e), ERR_INVALID);
+	assert_string_equal(s, "x");
+	json_decref(v);
+}
+
+static void
+test_only_keys(void **state)
+{
+	static const char *const keys[] = { "module", "parameters", NULL };
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{ "{\"module\":1}", NULL },
+		{ "{}", NULL },
+		{ "{\"modul\":1}",
+		    "op.modul: unknown field (did you mean \"module\"?)" },
+		{ "{\"Module\":1}",
+		    "op.Module: unknown field (did you mean \"module\"?)" },
+		{ "{\"zzzzzzzzzz\":1}", "op.zzzzzzzzzz: unknown field" },
+		{ "{\"a\\u001b[1m\":1}", "op.a\\x1b[1m: unknown field" },
+		{ "[]", "op: expected an object, got an array" },
+	};
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *v =
+		    json_strict(rows[i].in, strlen(rows[i].in), 4096, &e);
+		int rc = json_only_keys(v, "op", keys, &e);
+
+		assert_int_equal(rc, rows[i].want == NULL ? 0 : ERR_INVALID);
+		if (rows[i].want != NULL)
+			assert_string_equal(e.msg, rows[i].want);
+		json_decref(v);
+	}
+}
+
+/* Every truncation of a good text is refused. */
+static void
+test_truncations(void **state)
+{
+	static const char text[] =
+	    "{\"a\":[1,{\"b\":\"c\\u00e9\"}],\"d\":-2.5}";
+	size_t n;
+
+	for (n = 0; n < sizeof(text) - 1; n++)
+		assert_null(json_strict(text, n, 4096, NULL));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_accepts),
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_amplification),
+		cmocka_unit_test(test_large_list),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_only_keys),
+		cmocka_unit_test(test_truncations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
