@@ -30,7 +30,7 @@ struct ipc_msg {
 	uint32_t request;
 	const uint8_t *body; /* borrowed until the next call */
 	size_t len;
-	int fd;              /* -1, or a descriptor the receiver now owns */
+	int fd; /* -1, or a descriptor the receiver now owns */
 };
 
 /* A connected pair, CLOEXEC, blocking. */
@@ -41,25 +41,26 @@ int ipc_write(int fd, uint16_t type, uint32_t request, const void *body,
     size_t len, int pass_fd, struct err *e);
 /* Reads one frame; the body is put into in (cleared first). ERR_CLOSED at end
  * of file. Takes no descriptor unless take_fd: then msg->fd is set. */
-int ipc_read(int fd, struct buf *in, struct ipc_msg *msg, bool take_fd,
-    struct err *e);
+int ipc_read(
+    int fd, struct buf *in, struct ipc_msg *msg, bool take_fd, struct err *e);
 
 /* --- in an event loop --------------------------------------------------- */
 struct ipc_chan;
 
-/* msg is borrowed. A negative return closes the channel. */
-typedef int ipc_on_msg(struct ipc_chan *c, const struct ipc_msg *msg,
-    void *arg);
+/* msg is borrowed. A negative return closes the channel. Both callbacks may
+ * call any function on the channel, ipc_chan_free included. */
+typedef int
+ipc_on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg);
 /* The other end closed, or sent something impossible (why is never NULL). The
  * channel is dead but still owned by the caller, who frees it. */
 typedef void ipc_on_close(struct ipc_chan *c, const char *why, void *arg);
 
-/* Takes fd. max_body: largest accepted body. max_queue: bytes that may wait
- * to be written; beyond it ipc_chan_send returns ERR_BUSY and queues
- * nothing. NULL when out of memory. */
-struct ipc_chan *ipc_chan_new(struct event_base *base, int fd,
-    size_t max_body, size_t max_queue, ipc_on_msg *on_msg,
-    ipc_on_close *on_close, void *arg);
+/* Takes fd (closed on failure too). max_body: largest accepted body. max_queue:
+ * bytes that may wait to be written; beyond it ipc_chan_send returns ERR_BUSY
+ * and queues nothing. NULL when out of memory. What is queued when the channel
+ * is freed is not sent: wait for ipc_chan_queued() == 0 first. */
+struct ipc_chan *ipc_chan_new(struct event_base *base, int fd, size_t max_body,
+    size_t max_queue, ipc_on_msg *on_msg, ipc_on_close *on_close, void *arg);
 void ipc_chan_free(struct ipc_chan *c);
 int ipc_chan_send(struct ipc_chan *c, uint16_t type, uint32_t request,
     const void *body, size_t len);
@@ -68,7 +69,10 @@ int ipc_chan_send_fd(struct ipc_chan *c, uint16_t type, uint32_t request,
     const void *body, size_t len, int fd);
 /* Bytes waiting to be written. */
 size_t ipc_chan_queued(const struct ipc_chan *c);
-/* Stops or resumes reading (back-pressure). */
+/* Stops or resumes reading (back-pressure), at the next message. */
 void ipc_chan_pause(struct ipc_chan *c, bool pause);
+/* Off at first: a descriptor that comes along ends the channel. When on,
+ * on_msg owns msg->fd (which may be -1). */
+void ipc_chan_accept_fds(struct ipc_chan *c, bool accept);
 
 #endif

@@ -12,17 +12,17 @@ struct err;
 #define OS_ADDRESSES_MAX 64
 
 struct os_host {
-	char name[256];      /* host name as the kernel has it */
-	char os[16];         /* "linux" */
-	char arch[16];       /* "amd64", "arm64", ... (Debian's words) */
-	char ident[128];     /* os-release PRETTY_NAME, else kernel */
-	char distro[64];     /* os-release ID */
+	char name[256];  /* host name as the kernel has it */
+	char os[16];     /* "linux" */
+	char arch[16];   /* "amd64", "arm64", ... (Debian's words) */
+	char ident[128]; /* os-release PRETTY_NAME, else kernel */
+	char distro[64]; /* os-release ID */
 	char distro_version[64];
-	char kernel[128];    /* uname release */
-	char init[32];       /* "systemd", "sysvinit", ... by PID 1's name */
+	char kernel[128]; /* uname release */
+	char init[32];    /* "systemd", "sysvinit", ... by PID 1's name */
 	bool container;
-	size_t naddresses;   /* "10.1.2.3/24", "fd00::1/64"; no loopback, no
-	                        link-local */
+	size_t naddresses; /* "10.1.2.3/24", "fd00::1/64"; no loopback, no
+			      link-local */
 	char addresses[OS_ADDRESSES_MAX][64];
 };
 

@@ -36,8 +36,8 @@ int record_open(const char *path, record_on_entry *on_entry, void *arg,
 void record_free(struct record *r);
 /* Appends without syncing; durable after record_sync. After a failure nothing
  * of the entry is in the file. */
-int record_append(struct record *r, uint16_t type, const void *data,
-    size_t len, struct err *e);
+int record_append(struct record *r, uint16_t type, const void *data, size_t len,
+    struct err *e);
 int record_sync(struct record *r, struct err *e);
 
 uint64_t record_position(const struct record *r); /* number of entries */
@@ -48,13 +48,13 @@ bool record_was_new(const struct record *r);
 
 /* Writes a new file with the entries that keep() wants and replaces the old
  * one atomically (compaction of journals; never used on own records). */
-typedef bool record_keep(uint64_t position, uint16_t type,
-    const uint8_t *data, size_t len, void *arg);
-int record_rewrite(struct record *r, record_keep *keep, void *arg,
-    struct err *e);
+typedef bool record_keep(uint64_t position, uint16_t type, const uint8_t *data,
+    size_t len, void *arg);
+int
+record_rewrite(struct record *r, record_keep *keep, void *arg, struct err *e);
 
 /* Reads a file without opening it for writing (mig-agent report). */
-int record_scan(const char *path, record_on_entry *on_entry, void *arg,
-    struct err *e);
+int record_scan(
+    const char *path, record_on_entry *on_entry, void *arg, struct err *e);
 
 #endif

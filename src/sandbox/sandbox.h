@@ -19,25 +19,27 @@
 struct err;
 
 enum sandbox_profile {
-	SANDBOX_NET = 1,    /* sockets (inet, unix), event loop, threads no */
-	SANDBOX_COMPUTE,    /* read, write, memory, exit: verify and judge */
-	SANDBOX_WORKER_READ,/* compute + read-only opens, getdents, stat,
-	                       mmap of files, dlopen; no sockets */
-	SANDBOX_MONITOR,    /* may spawn, write its state, no ptrace etc. */
-	SANDBOX_SERVER,     /* server roles: sockets and own files */
+	SANDBOX_NET = 1, /* sockets (inet, unix), event loop, threads no */
+	SANDBOX_COMPUTE, /* read, write, memory, exit: verify and judge */
+	/* openat2 exists here only with Landlock 3 or later (Linux 6.2), else
+	 * it fails with ENOSYS: no filter can see its flags */
+	SANDBOX_WORKER_READ, /* compute + read-only opens, getdents, stat,
+				mmap of files, dlopen; no sockets */
+	SANDBOX_MONITOR,     /* may spawn, write its state, no ptrace etc. */
+	SANDBOX_SERVER,      /* server roles: sockets and own files */
 };
 
 struct sandbox_path {
-	const char *path;   /* file or directory that stays reachable */
-	bool write;         /* read-only unless set */
+	const char *path; /* file or directory that stays reachable */
+	bool write;       /* read-only unless set */
 };
 
 struct sandbox_limits {
-	uint64_t memory_bytes;  /* RLIMIT_AS (0: none) */
-	uint64_t cpu_seconds;   /* RLIMIT_CPU (0: none) */
-	uint64_t file_bytes;    /* RLIMIT_FSIZE; SANDBOX_NO_WRITE: 0 bytes */
-	uint32_t descriptors;   /* RLIMIT_NOFILE (0: as it is) */
-	int nice;               /* added to the niceness; 19 with idle I/O */
+	uint64_t memory_bytes; /* RLIMIT_AS (0: none) */
+	uint64_t cpu_seconds;  /* RLIMIT_CPU (0: none) */
+	uint64_t file_bytes;   /* RLIMIT_FSIZE; SANDBOX_NO_WRITE: 0 bytes */
+	uint32_t descriptors;  /* RLIMIT_NOFILE (0: as it is) */
+	int nice;              /* added to the niceness; 19 with idle I/O */
 	bool idle_io;
 };
 #define SANDBOX_NO_WRITE UINT64_MAX
@@ -45,14 +47,19 @@ struct sandbox_limits {
 struct sandbox {
 	enum sandbox_profile profile;
 	const struct sandbox_path *paths; /* Landlock rules; NULL and 0: no
-	                                     path at all stays reachable */
+					     path at all stays reachable (but
+					     for MONITOR and SERVER, whose
+					     children inherit Landlock: no
+					     Landlock then). A path that does
+					     not exist is skipped. */
 	size_t npaths;
-	bool all_paths_readable;  /* Landlock: everything readable, nothing
-	                             writable or executable */
-	uid_t uid;                /* switched to when running as root and
-	                             != (uid_t)-1 */
-	gid_t gid;
-	uint64_t keep_caps;       /* bits 1 << CAP_*; all others are dropped */
+	bool all_paths_readable; /* Landlock: everything readable, nothing
+				    writable, executable for MONITOR and
+				    SERVER only */
+	uid_t uid;               /* switched to when running as root and
+				    != (uid_t)-1 */
+	gid_t gid;               /* -1: the same number as uid; 0 is refused */
+	uint64_t keep_caps;      /* bits 1 << CAP_*; all others are dropped */
 	struct sandbox_limits limits;
 };
 
@@ -64,8 +71,18 @@ struct sandbox {
  */
 int sandbox_enter(const struct sandbox *s, struct err *e);
 
-/* "seccomp landlock-7 uid caps" or "null"; static storage. */
+/* "seccomp landlock-7 uid caps", "none" before sandbox_enter, or "null";
+ * static storage. */
 const char *sandbox_describe(void);
+
+/* Before sandbox_enter, as root: an own mount namespace in which each of
+ * these directories is covered by an empty one. ERR_DENIED where that is not
+ * permitted (the caller then says so in its answer). Missing ones are
+ * skipped. */
+int sandbox_cover(const char *const *dirs, size_t n, struct err *e);
+
+/* What name services and TLS read: for the paths of SANDBOX_NET. */
+const struct sandbox_path *sandbox_net_paths(size_t *ret_n);
 
 /* Closes every descriptor except 0, 1, 2 and the listed ones. */
 void sandbox_close_fds(const int *keep, size_t n);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The mechanisms that sandbox.c puts together. Private to sandbox/. */
+#ifndef MIG_SANDBOX_MECHANISMS_H
+#define MIG_SANDBOX_MECHANISMS_H
+
+#include "sandbox/sandbox.h"
+
+int limits_apply(const struct sandbox_limits *l, struct err *e);
+
+/* Changes to uid and gid without supplementary groups, where we may, and
+ * drops every capability, bounding and ambient ones too, that is not kept.
+ * *ret_uid: whether the uid was changed. */
+int caps_apply(const struct sandbox *s, bool *ret_uid, struct err *e);
+
+/* *ret_abi: the kernel's version that is now in force; 0: the kernel has no
+ * Landlock, or the profile asked for none. Wants no_new_privs. */
+int landlock_apply(const struct sandbox *s, int *ret_abi, struct err *e);
+
+/* landlock_abi: what is in force decides whether openat2 can be allowed.
+ * ERR_UNSUPPORTED: the kernel has no filters. */
+int
+seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e);
+
+#endif

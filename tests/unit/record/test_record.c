@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Record files: what was written comes back, what was changed is noticed. */
+#include "record/record.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define HEADER 16
+#define ENTRY_HEADER 40
+
+static char dir[] = "/tmp/mig-test-record.XXXXXX";
+static char path[128];
+
+struct seen {
+	uint64_t n;
+	uint64_t bytes;
+	uint16_t last_type;
+	char last[64];
+};
+
+static int
+on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
+    void *arg)
+{
+	struct seen *s = arg;
+
+	assert_int_equal(position, s->n + 1);
+	s->n++;
+	s->bytes += len;
+	s->last_type = type;
+	snprintf(
+	    s->last, sizeof(s->last), "%.*s", (int)len, (const char *)data);
+	return 0;
+}
+
+static struct record *
+open_ok(struct seen *s)
+{
+	struct record *r = NULL;
+	struct err e;
+
+	memset(s, 0, sizeof(*s));
+	if (record_open(path, on_entry, s, &r, &e) != 0)
+		fail_msg("%s", e.msg);
+	return r;
+}
+
+static void
+write_some(int n)
+{
+	struct record *r;
+	struct seen s;
+	struct err e;
+	char text[32];
+
+	unlink(path);
+	r = open_ok(&s);
+	for (int i = 1; i <= n; i++) {
+		snprintf(text, sizeof(text), "entry number %d", i);
+		assert_int_equal(
+		    record_append(r, (uint16_t)i, text, strlen(text), &e), 0);
+	}
+	assert_int_equal(record_sync(r, &e), 0);
+	record_free(r);
+}
+
+static void
+read_whole(struct buf *b)
+{
+	buf_init(b, 16 << 20);
+	assert_int_equal(file_read(path, b, NULL), 0);
+}
+
+static void
+put(const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0 && write(fd, data, len) == (ssize_t)len);
+	close(fd);
+}
+
+static void
+test_round_trip(void **state)
+{
+	struct record *r, *second;
+	struct stat st;
+	struct seen s;
+	struct err e;
+	struct id head;
+	int64_t created;
+
+	unlink(path);
+	r = open_ok(&s);
+	assert_true(record_was_new(r));
+	assert_false(record_was_torn(r));
+	assert_int_equal(record_position(r), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(record_append(r, 7, "one", 3, &e), 0);
+	assert_int_equal(record_append(r, 8, NULL, 0, &e), 0);
+	assert_int_equal(record_append(r, 9, "three", 5, &e), 0);
+	assert_int_equal(record_sync(r, &e), 0);
+	assert_int_equal(record_position(r), 3);
+	head = *record_head(r);
+	created = record_created_ms(r);
+	/* one writer at a time; readers may look */
+	assert_int_equal(record_open(path, NULL, NULL, &second, &e), ERR_BUSY);
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(record_scan(path, on_entry, &s, &e), 0);
+	assert_int_equal(s.n, 3);
+	record_free(r);
+	r = open_ok(&s);
+	assert_false(record_was_new(r));
+	assert_int_equal(s.n, 3);
+	assert_int_equal(s.last_type, 9);
+	assert_string_equal(s.last, "three");
+	assert_true(id_equal(record_head(r), &head));
+	assert_int_equal(record_created_ms(r), created);
+	record_free(r);
+}
+
+static void
+test_largest(void **state)
+{
+	uint8_t *big = calloc(1, RECORD_ENTRY_MAX + 1);
+	struct record *r;
+	struct seen s;
+	struct err e;
+
+	unlink(path);
+	r = open_ok(&s);
+	assert_int_equal(
+	    record_append(r, 1, big, RECORD_ENTRY_MAX + 1, &e), ERR_TOOBIG);
+	assert_int_equal(record_append(r, 1, big, RECORD_ENTRY_MAX, &e), 0);
+	record_free(r);
+	r = open_ok(&s);
+	assert_int_equal(s.bytes, RECORD_ENTRY_MAX);
+	record_free(r);
+	free(big);
+}
+
+/* Cut at every length: whole entries stay, the rest is cut off and said. */
+static void
+test_torn(void **state)
+{
+	struct record *r;
+	struct seen s;
+	struct buf b;
+	struct err e;
+	size_t len, last;
+
+	write_some(3);
+	read_whole(&b);
+	last = b.len - ENTRY_HEADER - strlen("entry number 3");
+	for (len = last; len < b.len; len++) {
+		put(b.data, len);
+		memset(&s, 0, sizeof(s));
+		assert_int_equal(record_scan(path, on_entry, &s, &e), 0);
+		r = open_ok(&s);
+		assert_int_equal(record_was_torn(r), len != last);
+		assert_int_equal(s.n, 2);
+		assert_string_equal(s.last, "entry number 2");
+		/* and it goes on from there */
+		assert_int_equal(record_append(r, 4, "new", 3, &e), 0);
+		record_free(r);
+		r = open_ok(&s);
+		assert_false(record_was_torn(r));
+		assert_int_equal(s.n, 3);
+		assert_string_equal(s.last, "new");
+		record_free(r);
+	}
+	/* not even a header: as if it were not there, and said */
+	for (len = 0; len < HEADER; len++) {
+		put(b.data, len);
+		r = open_ok(&s);
+		assert_true(record_was_torn(r) && record_was_new(r));
+		assert_int_equal(s.n, 0);
+		record_free(r);
+	}
+	buf_release(&b);
+}
+
+/* Blocks that were never written read as zeros. */
+static void
+test_torn_zeros(void **state)
+{
+	struct record *r;
+	struct seen s;
+	struct buf b;
+	size_t last;
+
+	write_some(3);
+	read_whole(&b);
+	last = b.len - ENTRY_HEADER - strlen("entry number 3");
+	memset(b.data + last, 0, b.len - last);
+	put(b.data, b.len);
+	r = open_ok(&s);
+	assert_true(record_was_torn(r));
+	assert_int_equal(s.n, 2);
+	record_free(r);
+	buf_release(&b);
+}
+
+/* Every byte of a stored file, changed in two ways. */
+static void
+test_flips(void **state)
+{
+	static const uint8_t flips[] = { 0x01, 0x80 };
+	struct record *r;
+	struct seen s;
+	struct buf b, after;
+	struct err e;
+	size_t last;
+	int rc;
+
+	write_some(4);
+	read_whole(&b);
+	last = b.len - ENTRY_HEADER - strlen("entry number 4");
+	for (size_t i = 0; i < b.len * 2; i++) {
+		size_t at = i / 2;
+
+		b.data[at] ^= flips[i % 2];
+		put(b.data, b.len);
+		memset(&s, 0, sizeof(s));
+		r = NULL;
+		rc = record_open(path, on_entry, &s, &r, &e);
+		if (rc == 0) {
+			/* only the last length can make an end look torn */
+			assert_true(record_was_torn(r));
+			assert_true(at >= last && at < last + 4);
+			assert_int_equal(s.n, 3);
+		} else {
+			assert_int_equal(rc, ERR_INVALID);
+			assert_non_null(strstr(e.msg, path));
+			read_whole(&after);
+			/* and nothing was touched */
+			assert_int_equal(after.len, b.len);
+			assert_memory_equal(after.data, b.data, b.len);
+			buf_release(&after);
+		}
+		record_free(r);
+		b.data[at] ^= flips[i % 2];
+	}
+	buf_release(&b);
+}
+
+/* Entries that were exchanged, repeated or taken out break the chain. */
+static void
+test_rearranged(void **state)
+{
+	size_t entry = ENTRY_HEADER + strlen("entry number 1");
+	struct record *r;
+	struct buf b;
+	struct err e;
+	uint8_t *copy;
+
+	write_some(4);
+	read_whole(&b);
+	copy = malloc(b.len + entry);
+	memcpy(copy, b.data, b.len);
+	memcpy(copy + HEADER, b.data + HEADER + entry, entry);
+	memcpy(copy + HEADER + entry, b.data + HEADER, entry);
+	put(copy, b.len);
+	assert_int_equal(record_open(path, NULL, NULL, &r, &e), ERR_INVALID);
+	memcpy(copy, b.data, HEADER);
+	memcpy(copy + HEADER, b.data + HEADER + entry, b.len - HEADER - entry);
+	put(copy, b.len - entry);
+	assert_int_equal(record_open(path, NULL, NULL, &r, &e), ERR_INVALID);
+	memcpy(copy, b.data, b.len);
+	memcpy(copy + b.len, b.data + b.len - entry, entry);
+	put(copy, b.len + entry);
+	assert_int_equal(record_open(path, NULL, NULL, &r, &e), ERR_INVALID);
+	free(copy);
+	buf_release(&b);
+}
+
+static bool
+keep_odd(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
+    void *arg)
+{
+	return position % 2 == 1;
+}
+
+static void
+test_rewrite(void **state)
+{
+	struct record *r, *second;
+	int64_t created;
+	struct seen s;
+	struct err e;
+
+	write_some(9);
+	r = open_ok(&s);
+	created = record_created_ms(r);
+	assert_int_equal(record_rewrite(r, keep_odd, NULL, &e), 0);
+	assert_int_equal(record_position(r), 5);
+	assert_int_equal(record_append(r, 77, "after", 5, &e), 0);
+	assert_int_equal(record_open(path, NULL, NULL, &second, &e), ERR_BUSY);
+	record_free(r);
+	r = open_ok(&s);
+	assert_int_equal(s.n, 6);
+	assert_string_equal(s.last, "after");
+	assert_int_equal(record_created_ms(r), created);
+	record_free(r);
+}
+
+/* Nothing of a refused entry stays, whatever happened before. */
+static void
+full_disk_child(void)
+{
+	struct rlimit lim = { 200, 200 };
+	struct record *r;
+	struct seen s;
+	struct err e;
+	uint8_t big[300] = { 0 };
+	uint64_t before;
+
+	signal(SIGXFSZ, SIG_IGN);
+	unlink(path);
+	r = open_ok(&s);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
+	assert_int_equal(record_append(r, 1, "fits", 4, &e), 0);
+	before = record_position(r);
+	assert_int_equal(record_append(r, 2, big, sizeof(big), &e), ERR_IO);
+	assert_non_null(strstr(e.msg, path));
+	assert_int_equal(record_position(r), before);
+	assert_int_equal(record_append(r, 3, "fits too", 8, &e), 0);
+	/* compacting on a full disk leaves the old file in use */
+	lim.rlim_cur = 20;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
+	assert_true(record_rewrite(r, keep_odd, NULL, &e) < 0);
+	lim.rlim_cur = 200;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
+	assert_int_equal(record_append(r, 4, "last", 4, &e), 0);
+	record_free(r);
+	r = open_ok(&s);
+	assert_false(record_was_torn(r));
+	assert_int_equal(s.n, 3);
+	assert_string_equal(s.last, "last");
+	_exit(0);
+}
+
+static void
+test_full_disk(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		full_disk_child();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+static int
+refuse_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
+    void *arg)
+{
+	return ERR_EXPIRED;
+}
+
+static void
+test_errors(void **state)
+{
+	struct record *r = NULL;
+	char other[160];
+	struct err e;
+
+	assert_int_equal(
+	    record_open("/nonexistent/mig/journal", NULL, NULL, &r, &e),
+	    ERR_NOTFOUND);
+	assert_non_null(strstr(e.msg, "/nonexistent/mig/journal"));
+	assert_true(record_open(dir, NULL, NULL, &r, &e) < 0);
+	put("something else entirely", 23);
+	assert_int_equal(record_open(path, NULL, NULL, &r, &e), ERR_INVALID);
+	assert_int_equal(record_scan(path, NULL, NULL, &e), ERR_INVALID);
+	snprintf(other, sizeof(other), "%s/link", dir);
+	assert_int_equal(symlink("/etc/passwd", other), 0);
+	assert_true(record_open(other, NULL, NULL, &r, &e) < 0);
+	unlink(other);
+	write_some(2);
+	assert_int_equal(
+	    record_scan(path, refuse_entry, NULL, &e), ERR_EXPIRED);
+	assert_non_null(strstr(e.msg, "entry 1"));
+	assert_null(r);
+}
+
+static void
+test_read_only_dir(void **state)
+{
+	int status;
+	pid_t pid;
+
+	unlink(path);
+	pid = fork();
+	if (pid == 0) {
+		struct record *r;
+		struct err e;
+
+		if (geteuid() == 0 && setuid(64321) != 0)
+			_exit(1);
+		if (geteuid() != 64321)
+			chmod(dir, 0500);
+		_exit(record_open(path, NULL, NULL, &r, &e) == ERR_DENIED &&
+			    strstr(e.msg, path) != NULL
+			? 0
+			: 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	chmod(dir, 0755);
+	assert_int_equal(status, 0);
+}
+
+static int
+setup(void **state)
+{
+	if (mkdtemp(dir) == NULL || chmod(dir, 0755) != 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/journal", dir);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	unlink(path);
+	return rmdir(dir);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_torn_zeros),
+		cmocka_unit_test(test_flips),
+		cmocka_unit_test(test_rearranged),
+		cmocka_unit_test(test_rewrite),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_read_only_dir),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
