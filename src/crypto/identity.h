@@ -21,14 +21,16 @@ struct identity {
 void identity_new(struct identity *ret);
 /* File: "mig-identity 3\n<64 hex seed>\n", mode 0600; wider modes refused. */
 int identity_load(const char *path, struct identity *ret, struct err *e);
+/* The same from the file's bytes. */
+int identity_parse(
+    const void *text, size_t len, struct identity *ret, struct err *e);
 int identity_save(const char *path, const struct identity *i, struct err *e);
 void identity_wipe(struct identity *i);
 void identity_sign(const struct identity *i, enum purpose p, const void *data,
     size_t len, uint8_t ret_sig[static IDENTITY_SIG_LEN]);
 /* 0 or ERR_AUTH; refuses small-order public keys. */
 int identity_check(const uint8_t pub[static IDENTITY_PUB_LEN], enum purpose p,
-    const void *data, size_t len,
-    const uint8_t sig[static IDENTITY_SIG_LEN]);
+    const void *data, size_t len, const uint8_t sig[static IDENTITY_SIG_LEN]);
 void identity_id(const uint8_t pub[static IDENTITY_PUB_LEN], struct id *ret);
 
 #endif

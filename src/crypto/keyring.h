@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The plain keyring that endpoints use (format: doc/protocol.md, mig-keyring(5)).
- * Written by `mig keyring` from OpenPGP keys; no endpoint parses OpenPGP keys.
+ * The plain keyring that endpoints use (format: doc/protocol.md,
+ * mig-keyring(5)). Written by `mig keyring` from OpenPGP keys; no endpoint
+ * parses OpenPGP keys.
  *
  *   mig-keyring 3
  *   person <40 hex primary fingerprint> <name, to the end of the line>
@@ -20,22 +21,24 @@
 
 #define KEYRING_TEXT_MAX (4 * 1024 * 1024)
 #define KEYRING_NAME_MAX 256
+#define KEYRING_PERSONS_MAX 4096
+#define KEYRING_KEYS_MAX 4096
 
 enum key_alg { KEY_RSA = 1, KEY_ED25519, KEY_P256, KEY_P384, KEY_P521 };
 
 struct evp_pkey_st;
 
 struct keyring_person {
-	uint8_t fpr[PGP_FPR_LEN];   /* primary fingerprint: who it is */
+	uint8_t fpr[PGP_FPR_LEN]; /* primary fingerprint: who it is */
 	char name[KEYRING_NAME_MAX];
 };
 
 struct keyring_key {
 	uint8_t fpr[PGP_FPR_LEN];
 	enum key_alg alg;
-	int64_t created, expires;   /* unix seconds; expires 0: never */
-	size_t person;              /* index */
-	struct evp_pkey_st *pkey;   /* owned */
+	int64_t created, expires; /* unix seconds; expires 0: never */
+	size_t person;            /* index */
+	struct evp_pkey_st *pkey; /* owned */
 };
 
 struct keyring {
@@ -47,13 +50,14 @@ struct keyring {
 
 /* Refuses weak keys (RSA < 2048 or > 16384 bits, even or small exponents,
  * points off the curve or of small order), the same material or fingerprint
- * twice, unknown words; errors name the line. */
-int keyring_parse(const void *text, size_t len, struct keyring *ret,
-    struct err *e);
+ * twice, a fingerprint that is not that of material and creation time, a
+ * person without a key, unknown words; errors name the line. */
+int
+keyring_parse(const void *text, size_t len, struct keyring *ret, struct err *e);
 void keyring_release(struct keyring *k);
 /* NULL when there is none. */
-const struct keyring_key *keyring_find(const struct keyring *k,
-    const uint8_t fpr[static PGP_FPR_LEN]);
+const struct keyring_key *
+keyring_find(const struct keyring *k, const uint8_t fpr[static PGP_FPR_LEN]);
 
 /* One signature's fate in a verification. */
 enum sig_verdict {
@@ -85,8 +89,8 @@ struct sig_bytes {
 
 /* Checks every signature over data; fills ret[0..n-1] in order. Returns the
  * number of SIG_GOOD ones (each a different person). n <= SIGS_MAX. */
-size_t keyring_verify(const struct keyring *k, enum purpose p,
-    const void *data, size_t len, const struct sig_bytes *sigs, size_t n,
-    int64_t now, struct signer *ret);
+size_t keyring_verify(const struct keyring *k, enum purpose p, const void *data,
+    size_t len, const struct sig_bytes *sigs, size_t n, int64_t now,
+    struct signer *ret);
 
 #endif

@@ -16,7 +16,7 @@ enum purpose {
 	PURPOSE_CANCEL = 2,
 	PURPOSE_POLICY = 3,
 	PURPOSE_SESSION = 4,
-	PURPOSE_ENROL = 5,  /* signed by agents */
+	PURPOSE_ENROL = 5, /* signed by agents */
 	PURPOSE_HELLO = 6,
 	PURPOSE_RESULT = 7,
 };
@@ -24,10 +24,9 @@ enum purpose {
 #define PURPOSE_PREFIX_MAX 48
 
 /* Writes the two lines for len bytes; returns their length. */
-size_t purpose_prefix(enum purpose p, size_t len,
-    char out[static PURPOSE_PREFIX_MAX]);
+size_t
+purpose_prefix(enum purpose p, size_t len, char out[static PURPOSE_PREFIX_MAX]);
 /* SHA-256 of prefix and bytes: the id of an action, the hash of a policy. */
-void purpose_hash(enum purpose p, const void *data, size_t len,
-    struct id *ret);
+void purpose_hash(enum purpose p, const void *data, size_t len, struct id *ret);
 
 #endif

@@ -6,8 +6,9 @@
  *   24 bytes  secretstream (xchacha20poly1305) header
  *   pieces    each 65,536 bytes of plaintext + 17, the last one shorter and
  *             tagged FINAL; nothing follows it
- * Plaintext: u64 length, that many bytes, zero padding up to padme(length),
- * at least 1 KiB (Padme: Nikitin et al., PURBs, PETS 2019, section 4).
+ * Plaintext: u64 length, then that many bytes and zero padding, these two
+ * together seal_padme(length) bytes, at least 1 KiB (Padme: Nikitin et al.,
+ * PURBs, PETS 2019, section 4). So n bytes become seal_size(n).
  */
 #ifndef MIG_CRYPTO_SEAL_H
 #define MIG_CRYPTO_SEAL_H
@@ -20,8 +21,8 @@ struct err;
 #define SEAL_OVERHEAD_FIXED (80 + 24)
 #define SEAL_PIECE 65536
 
-int seal_keypair(uint8_t ret_pub[static SEAL_KEY_LEN],
-    uint8_t ret_sec[static SEAL_KEY_LEN]);
+int seal_keypair(
+    uint8_t ret_pub[static SEAL_KEY_LEN], uint8_t ret_sec[static SEAL_KEY_LEN]);
 /* Appends the sealed form to out. */
 int seal_make(const uint8_t pub[static SEAL_KEY_LEN], const void *data,
     size_t len, struct buf *out, struct err *e);
@@ -30,8 +31,10 @@ int seal_make(const uint8_t pub[static SEAL_KEY_LEN], const void *data,
 int seal_open(const uint8_t pub[static SEAL_KEY_LEN],
     const uint8_t sec[static SEAL_KEY_LEN], const void *sealed, size_t len,
     struct buf *out, struct err *e);
-/* Padded length for len bytes. */
+/* Padded length for len bytes; SIZE_MAX when there is none. */
 size_t seal_padme(size_t len);
+/* Size of the sealed form of len bytes; SIZE_MAX when there is none. */
+size_t seal_size(size_t len);
 void secret_wipe(void *p, size_t len);
 
 #endif

@@ -28,15 +28,15 @@ struct sigpacket {
 	int64_t created;             /* unix seconds */
 	int64_t expires;             /* unix seconds, 0: never */
 	uint8_t hash16[2];           /* left 16 bits of the digest */
-	const uint8_t *hashed;       /* trailer part, borrowed from the packet */
+	const uint8_t *hashed; /* trailer part, borrowed from the packet */
 	size_t hashed_len;
-	const uint8_t *mpi[2];       /* numbers, without leading zeros */
-	size_t mpi_len[2];           /* bytes; mpi[1] unused for RSA */
+	const uint8_t *mpi[2]; /* numbers, without leading zeros */
+	size_t mpi_len[2];     /* bytes; mpi[1] unused for RSA */
 };
 
 /* ret borrows from pkt. */
-int sigpacket_parse(const void *pkt, size_t len, struct sigpacket *ret,
-    struct err *e);
+int sigpacket_parse(
+    const void *pkt, size_t len, struct sigpacket *ret, struct err *e);
 /* 0 when the key made this signature over data for that purpose; ERR_AUTH
  * otherwise. Says nothing about times. */
 int sigpacket_check(const struct sigpacket *s, const struct keyring_key *k,

@@ -28,8 +28,8 @@ int x509_issue_agent(const char *ca_cert_pem, const char *ca_key_pem,
 /* Server certificate; names: comma separated host names and IP addresses,
  * all as subjectAltName. */
 int x509_issue_server(const char *ca_cert_pem, const char *ca_key_pem,
-    const char *names, const char *key_pem, int days,
-    struct buf *ret_cert_pem, struct err *e);
+    const char *names, const char *key_pem, int days, struct buf *ret_cert_pem,
+    struct err *e);
 /* SHA-256 of the DER certificate. */
 int x509_fingerprint(const char *cert_pem, struct id *ret, struct err *e);
 /* Unix seconds of notAfter. */
@@ -38,12 +38,19 @@ int x509_expires(const char *cert_pem, int64_t *ret, struct err *e);
 /* TLS 1.3 client context: trusts exactly this CA, presents cert and key (both
  * may be NULL), checks the peer's name (host name or IP). Owned by the
  * caller (SSL_CTX_free). */
-int x509_client_ctx(const char *ca_pem, const char *cert_pem,
-    const char *key_pem, const char *peer_name, struct ssl_ctx_st **ret,
+int
+x509_client_ctx(const char *ca_pem, const char *cert_pem, const char *key_pem,
+    const char *peer_name, struct ssl_ctx_st **ret, struct err *e);
+/* The same settings put on a context that a library made (libcurl's
+ * CURLOPT_SSL_CTX_FUNCTION). */
+int x509_client_apply(struct ssl_ctx_st *ctx, const char *ca_pem,
+    const char *cert_pem, const char *key_pem, const char *peer_name,
     struct err *e);
 /* Client context for enrolment: the chain the peer sends must end in a self-
  * signed CA whose fingerprint is ca_fpr, and its name must match. */
 int x509_pinned_ctx(const struct id *ca_fpr, const char *peer_name,
     struct ssl_ctx_st **ret, struct err *e);
+int x509_pinned_apply(struct ssl_ctx_st *ctx, const struct id *ca_fpr,
+    const char *peer_name, struct err *e);
 
 #endif

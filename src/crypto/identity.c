@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* An agent's key: made, kept in a file, used. The 64-byte secret form that
+ * libsodium wants is derived from the seed for each signature and wiped. */
+#include "crypto/identity.h"
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/hex.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#define FILE_HEAD "mig-identity 3\n"
+#define FILE_HEAD_LEN (sizeof(FILE_HEAD) - 1)
+#define FILE_LEN (FILE_HEAD_LEN + 2 * IDENTITY_SEED_LEN + 1)
+
+_Static_assert(IDENTITY_PUB_LEN == crypto_sign_PUBLICKEYBYTES, "public key");
+_Static_assert(IDENTITY_SIG_LEN == crypto_sign_BYTES, "signature");
+_Static_assert(IDENTITY_SEED_LEN == crypto_sign_SEEDBYTES, "seed");
+_Static_assert(ID_LEN == crypto_hash_sha256_BYTES, "id");
+
+void
+identity_id(const uint8_t pub[static IDENTITY_PUB_LEN], struct id *ret)
+{
+	crypto_hash_sha256(ret->b, pub, IDENTITY_PUB_LEN);
+}
+
+static void
+identity_from_seed(
+    const uint8_t seed[static IDENTITY_SEED_LEN], struct identity *ret)
+{
+	uint8_t sec[crypto_sign_SECRETKEYBYTES];
+
+	memmove(ret->seed, seed, IDENTITY_SEED_LEN);
+	crypto_sign_seed_keypair(ret->pub, sec, ret->seed);
+	sodium_memzero(sec, sizeof(sec));
+	identity_id(ret->pub, &ret->id);
+}
+
+void
+identity_new(struct identity *ret)
+{
+	uint8_t seed[IDENTITY_SEED_LEN];
+
+	BUG_ON(sodium_init() < 0);
+	randombytes_buf(seed, sizeof(seed));
+	identity_from_seed(seed, ret);
+	sodium_memzero(seed, sizeof(seed));
+}
+
+void
+identity_wipe(struct identity *i)
+{
+	sodium_memzero(i, sizeof(*i));
+}
+
+int
+identity_parse(
+    const void *text, size_t len, struct identity *ret, struct err *e)
+{
+	char hex[2 * IDENTITY_SEED_LEN + 1];
+	uint8_t seed[IDENTITY_SEED_LEN];
+	const char *s = text;
+	int rc;
+
+	if (len != FILE_LEN || memcmp(s, FILE_HEAD, FILE_HEAD_LEN) != 0 ||
+	    s[FILE_LEN - 1] != '\n')
+		return err_set(e, ERR_INVALID,
+		    "not an identity file (\"mig-identity 3\" and a line of %d "
+		    "hexadecimal digits are expected)",
+		    2 * IDENTITY_SEED_LEN);
+	memcpy(hex, s + FILE_HEAD_LEN, sizeof(hex) - 1);
+	hex[sizeof(hex) - 1] = '\0';
+	rc = hex_decode(hex, seed, sizeof(seed));
+	sodium_memzero(hex, sizeof(hex));
+	if (rc != 0)
+		return err_set(e, ERR_INVALID,
+		    "identity file: line 2 is not %d hexadecimal digits",
+		    2 * IDENTITY_SEED_LEN);
+	identity_from_seed(seed, ret);
+	sodium_memzero(seed, sizeof(seed));
+	return 0;
+}
+
+/* The file is the agent: it must be a plain file that nobody else can read. */
+static int
+check_file(int fd, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return err_errno(e, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_INVALID, "%s: not a regular file", path);
+	if ((st.st_mode & 077) != 0)
+		return err_set(e, ERR_DENIED,
+		    "%s: mode %04o lets others read the agent's key; 0600 is "
+		    "expected (chmod 600, and enrol anew if it was read)",
+		    path, (unsigned int)(st.st_mode & 07777));
+	if (st.st_uid != geteuid())
+		return err_set(e, ERR_DENIED,
+		    "%s: owned by user %u; %u is expected", path,
+		    (unsigned int)st.st_uid, (unsigned int)geteuid());
+	return 0;
+}
+
+int
+identity_load(const char *path, struct identity *ret, struct err *e)
+{
+	uint8_t *text = NULL;
+	struct buf b;
+	int fd, rc;
+
+	if (sodium_init() < 0)
+		return err_set(e, ERR_INTERNAL, "libsodium cannot start");
+	fd = open(
+	    path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	buf_init(&b, FILE_LEN);
+	/* All room at once: growing would leave copies of the key behind. */
+	text = buf_reserve(&b, FILE_LEN);
+	rc = text == NULL ? err_set(e, b.error, "%s", err_text(b.error))
+			  : check_file(fd, path, e);
+	if (rc == 0) {
+		rc = fd_read_all(fd, &b, e);
+		if (rc == 0)
+			rc = identity_parse(b.data, b.len, ret, e);
+		if (rc != 0)
+			err_wrap(e, "%s", path);
+	}
+	close(fd);
+	if (b.data != NULL)
+		sodium_memzero(b.data, b.cap);
+	buf_release(&b);
+	return rc;
+}
+
+int
+identity_save(const char *path, const struct identity *i, struct err *e)
+{
+	char text[FILE_LEN + 1];
+	int rc;
+
+	memcpy(text, FILE_HEAD, FILE_HEAD_LEN);
+	hex_encode(i->seed, IDENTITY_SEED_LEN, text + FILE_HEAD_LEN);
+	text[FILE_LEN - 1] = '\n';
+	rc = file_write(path, text, FILE_LEN, 0600, e);
+	sodium_memzero(text, sizeof(text));
+	return rc;
+}
+
+/* Prefix and bytes in one piece, as Ed25519 (RFC 8032) needs them. */
+static uint8_t *
+message_new(enum purpose p, const void *data, size_t len, size_t *ret_len)
+{
+	char prefix[PURPOSE_PREFIX_MAX];
+	size_t n = purpose_prefix(p, len, prefix);
+	uint8_t *m;
+
+	if (len > SIZE_MAX - n)
+		return NULL;
+	m = malloc(n + len);
+	if (m == NULL)
+		return NULL;
+	memcpy(m, prefix, n);
+	if (len > 0)
+		memcpy(m + n, data, len);
+	*ret_len = n + len;
+	return m;
+}
+
+void
+identity_sign(const struct identity *i, enum purpose p, const void *data,
+    size_t len, uint8_t ret_sig[static IDENTITY_SIG_LEN])
+{
+	uint8_t sec[crypto_sign_SECRETKEYBYTES];
+	uint8_t pub[IDENTITY_PUB_LEN];
+	size_t n = 0;
+	uint8_t *m = message_new(p, data, len, &n);
+
+	if (m == NULL) {
+		/* No signature verifies as all zeros: nothing is claimed. */
+		memset(ret_sig, 0, IDENTITY_SIG_LEN);
+		return;
+	}
+	crypto_sign_seed_keypair(pub, sec, i->seed);
+	crypto_sign_detached(ret_sig, NULL, m, n, sec);
+	sodium_memzero(sec, sizeof(sec));
+	free(m);
+}
+
+int
+identity_check(const uint8_t pub[static IDENTITY_PUB_LEN], enum purpose p,
+    const void *data, size_t len, const uint8_t sig[static IDENTITY_SIG_LEN])
+{
+	size_t n = 0;
+	uint8_t *m = message_new(p, data, len, &n);
+	int rc;
+
+	if (m == NULL)
+		return ERR_NOMEM;
+	/* libsodium refuses small-order and non-canonical keys itself. */
+	rc = crypto_sign_verify_detached(sig, m, n, pub);
+	free(m);
+	return rc == 0 ? 0 : ERR_AUTH;
+}
