@@ -12,6 +12,8 @@
 
 struct err;
 
+#define TARGET_CONDITION_MAX 4096 /* bytes */
+
 struct target_row { /* every field is a terminated string; borrowed */
 	const char *id, *name, *os, *arch, *ident, *version, *mode;
 	const char *environment, *tags; /* JSON objects of strings */
@@ -21,8 +23,8 @@ struct target_row { /* every field is a terminated string; borrowed */
 struct target_engine; /* one in-memory database, reusable, not shared */
 struct target;        /* one prepared condition */
 
-/* memory: SQLite's hard heap limit in bytes (0: 16 MiB). It is a limit of the
- * process; the first engine sets it. */
+/* memory: SQLite's hard heap limit in bytes (0: 16 MiB; negative: none is set).
+ * It is a limit of the process; the first engine sets it. */
 struct target_engine *target_engine_new(long memory, struct err *e);
 void target_engine_free(struct target_engine *t);
 
@@ -31,8 +33,9 @@ void target_engine_free(struct target_engine *t);
 int target_prepare(struct target_engine *t, const char *condition,
     struct target **ret, struct err *e);
 void target_free(struct target *t);
-/* True or false in *ret; NULL or an error while evaluating is ERR_INVALID. */
-int target_match(struct target *t, const struct target_row *row, bool *ret,
-    struct err *e);
+/* True or false in *ret; NULL, text or an error while evaluating is
+ * ERR_INVALID. */
+int target_match(
+    struct target *t, const struct target_row *row, bool *ret, struct err *e);
 
 #endif
