@@ -14,8 +14,8 @@
 struct err;
 
 /* Rights a module's worker needs: they choose its sandbox. */
-#define NEED_READ_FILES 0x1u   /* read any file (CAP_DAC_READ_SEARCH) */
-#define NEED_PROCESSES 0x2u    /* look into other processes */
+#define NEED_READ_FILES 0x1u /* read any file (CAP_DAC_READ_SEARCH) */
+#define NEED_PROCESSES 0x2u  /* look into other processes */
 #define NEED_RAW_NETWORK 0x4u
 
 enum module_number {
@@ -26,18 +26,18 @@ enum module_number {
 };
 
 enum param_type {
-	PARAM_STR,   /* repeatable flag, JSON array of strings */
-	PARAM_NUM,   /* JSON number, flag with a decimal number */
-	PARAM_BOOL,  /* JSON true/false, flag without value */
+	PARAM_STR,  /* repeatable flag, JSON array of strings */
+	PARAM_NUM,  /* JSON number, flag with a decimal number */
+	PARAM_BOOL, /* JSON true/false, flag without value */
 };
 
 /* One parameter: JSON field, command line flag, help, man page. */
 struct param {
-	const char *flag;    /* "name" for -name and --name; NULL: JSON only */
-	const char *field;   /* JSON field; "options.maxdepth" for nested ones */
+	const char *flag;  /* "name" for -name and --name; NULL: JSON only */
+	const char *field; /* JSON field; "options.maxdepth" for nested ones */
 	enum param_type type;
-	const char *arg;     /* "REGEX", for help; NULL for PARAM_BOOL */
-	const char *help;    /* one line */
+	const char *arg;  /* "REGEX", for help; NULL for PARAM_BOOL */
+	const char *help; /* one line */
 };
 
 /* Flags of a command line, already split: flag[i] (without dashes) and

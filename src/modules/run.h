@@ -12,10 +12,10 @@ struct err;
 
 /* Where a running module stands and how it is told to stop. */
 struct run_context {
-	int64_t deadline_ms;      /* clock_mono_ms(); 0: none */
-	int64_t read_bytes;       /* most bytes of content to read; 0: any */
+	int64_t deadline_ms;         /* clock_mono_ms(); 0: none */
+	int64_t read_bytes;          /* most bytes of content to read; 0: any */
 	volatile sig_atomic_t *stop; /* set by SIGTERM: answer what you have */
-	size_t output_max;        /* bytes of JSON in out */
+	size_t output_max;           /* bytes of JSON in out */
 };
 
 /* Appends one JSON answer {foundanything, success, elements, statistics,

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "modules/file/answer.h"
+
+#include "base/err.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+#include "base/str.h"
+#include "modules/file/gofmt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_HEX_MAX (2 * 64 * 1024)
+#define TEXTS_MAX (1024 * 1024)
+
+static const char *const skip_words[SKIP_REASONS] = {
+#define SKIP_WORD(name, word) [name] = word,
+	SKIPS(SKIP_WORD)
+#undef SKIP_WORD
+};
+
+/* What a walk leaves out by rule: counted, and one line for all of a kind. */
+static const char *const summaries[SKIP_REASONS] = {
+	[SKIP_LINK_OUTSIDE] =
+	    "symbolic links lead outside what was asked, not followed",
+	[SKIP_VIRTUAL] = "kernel file systems below the paths, not entered "
+			 "(name them as paths to search them)",
+};
+
+/* Neither a line each nor a summary: the number says it all. */
+static bool
+is_silent(enum skip reason)
+{
+	return reason == SKIP_SPECIAL || reason == SKIP_DEPTH;
+}
+
+static void
+write_list(struct jsonw *w, const struct file_search *s, enum file_kind kind,
+    const struct file_check *only, size_t most)
+{
+	const struct file_check *c;
+	bool open = false;
+	size_t i, n = 0;
+
+	for (i = 0; i < s->nchecks; i++) {
+		c = &s->checks[i];
+		if (c->kind != kind || (only != NULL && only != c))
+			continue;
+		if (n++ >= most)
+			break;
+		if (!open)
+			jsonw_array(w, file_kind_names[kind].field);
+		open = true;
+		jsonw_str(w, NULL, c->value);
+	}
+	if (open)
+		jsonw_array_end(w);
+}
+
+static void
+write_options(struct jsonw *w, const struct file_options *o)
+{
+	bool any = false;
+	size_t k;
+
+	jsonw_object(w, "options");
+	jsonw_i64(w, "maxdepth", 0);
+	jsonw_i64(w, "maxerrors", 0);
+	jsonw_bool(w, "matchall", o->matchall);
+	jsonw_bool(w, "macroal", o->macroal);
+	for (k = 0; k < FILE_KINDS; k++)
+		any = any || o->mismatch[k];
+	if (any) {
+		jsonw_array(w, "mismatch");
+		for (k = 0; k < FILE_KINDS; k++) {
+			if (o->mismatch[k])
+				jsonw_str(w, NULL, file_kind_names[k].word);
+		}
+		jsonw_array_end(w);
+	} else {
+		jsonw_null(w, "mismatch");
+	}
+	jsonw_i64(w, "matchlimit", 0);
+	if (o->returnsha256)
+		jsonw_bool(w, "returnsha256", true);
+	if (o->decompress)
+		jsonw_bool(w, "decompress", true);
+	if (o->remotefs)
+		jsonw_bool(w, "remotefs", true);
+	jsonw_object_end(w);
+}
+
+/* The "search" member: its limits are zero, as in the original. dir: the one
+ * path of a match-any hit. Lists end after most values. */
+static void
+write_search(struct jsonw *w, const struct file_search *s,
+    const struct file_check *only, const char *dir, size_t dir_len, size_t most)
+{
+	static const enum file_kind order[] = { FILE_CONTENT, FILE_NAME,
+		FILE_SIZE, FILE_MODE, FILE_MTIME, FILE_MD5, FILE_SHA1,
+		FILE_SHA2, FILE_SHA3 };
+	const char *description =
+	    json_string_value(json_object_get(s->json, "description"));
+	size_t i;
+
+	jsonw_object(w, "search");
+	if (description != NULL && strlen(description) <= 1024)
+		jsonw_str(w, "description", description);
+	jsonw_array(w, "paths");
+	if (dir != NULL)
+		jsonw_strn(w, NULL, dir, dir_len);
+	for (i = 0; dir == NULL && i < s->npaths && i < most; i++)
+		jsonw_str(w, NULL, s->paths[i]);
+	jsonw_array_end(w);
+	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		write_list(w, s, order[i], only, most);
+	write_options(w, &s->options);
+	if (most != SIZE_MAX && dir == NULL)
+		jsonw_bool(w, "shortened", true);
+	jsonw_object_end(w);
+}
+
+static int
+write_echo(struct answer_search *as, const struct file_search *s)
+{
+	struct jsonw w;
+
+	buf_init(&as->echo, TEXTS_MAX * 4);
+	jsonw_init(&w, &as->echo);
+	write_search(&w, s, NULL, NULL, 0, SIZE_MAX);
+	if (as->echo.len > ANSWER_ECHO_MAX || as->echo.error != 0) {
+		buf_clear(&as->echo);
+		jsonw_init(&w, &as->echo);
+		write_search(&w, s, NULL, NULL, 0, 4);
+	}
+	return as->echo.error;
+}
+
+int
+answer_init(struct answer *a, const struct file_params *p, size_t output_max,
+    struct err *e)
+{
+	size_t i;
+	int rc = 0;
+
+	memset(a, 0, sizeof(*a));
+	a->params = p;
+	a->output_max = output_max;
+	buf_init(&a->errors, 4 * TEXTS_MAX);
+	buf_init(&a->notes, TEXTS_MAX);
+	a->searches = calloc(p->n, sizeof(*a->searches));
+	for (i = 0; a->searches != NULL && i < p->n && rc == 0; i++) {
+		buf_init(&a->searches[i].entries, output_max);
+		a->searches[i].check_hits =
+		    calloc(p->searches[i].nchecks + 1, sizeof(uint64_t));
+		rc = write_echo(&a->searches[i], &p->searches[i]);
+		if (a->searches[i].check_hits == NULL)
+			rc = ERR_NOMEM;
+		if (p->searches[i].options.maxerrors == 0)
+			a->maxerrors = ANSWER_ERRORS_MAX;
+		else if ((uint64_t)p->searches[i].options.maxerrors >
+		    a->maxerrors)
+			a->maxerrors =
+			    (uint64_t)p->searches[i].options.maxerrors;
+	}
+	if (a->maxerrors > ANSWER_ERRORS_MAX)
+		a->maxerrors = ANSWER_ERRORS_MAX;
+	if (a->searches == NULL || rc != 0) {
+		answer_release(a);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	return 0;
+}
+
+void
+answer_release(struct answer *a)
+{
+	size_t i;
+
+	for (i = 0; a->searches != NULL && i < a->params->n; i++) {
+		buf_release(&a->searches[i].entries);
+		buf_release(&a->searches[i].echo);
+		free(a->searches[i].check_hits);
+	}
+	free(a->searches);
+	for (i = 0; i < SKIP_REASONS; i++)
+		free(a->first[i]);
+	buf_release(&a->errors);
+	buf_release(&a->notes);
+	memset(a, 0, sizeof(*a));
+}
+
+static void
+write_info(struct jsonw *w, const struct stat *st, const uint8_t *sha256)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char mode[GO_MODE_MAX], mtime[GO_TIME_MAX], hex[65];
+	size_t i;
+
+	jsonw_object(w, "fileinfo");
+	if (st == NULL) {
+		jsonw_i64(w, "size", 0);
+		jsonw_str(w, "mode", "");
+		jsonw_str(w, "lastmodified", "");
+	} else {
+		go_mode(st->st_mode, mode);
+		go_time(&st->st_mtim, mtime);
+		jsonw_i64(w, "size", st->st_size);
+		jsonw_str(w, "mode", mode);
+		jsonw_str(w, "lastmodified", mtime);
+	}
+	if (sha256 != NULL) {
+		for (i = 0; i < 32; i++) {
+			hex[2 * i] = digits[sha256[i] >> 4];
+			hex[2 * i + 1] = digits[sha256[i] & 15];
+		}
+		jsonw_strn(w, "sha256", hex, 64);
+	}
+	jsonw_object_end(w);
+}
+
+/* One entry; path NULL: the one that says there is no match. */
+static void
+write_entry(struct answer *a, size_t search, const struct file_check *check,
+    const char *path, const struct stat *st, const uint8_t *sha256,
+    struct buf *out)
+{
+	const struct file_search *s = &a->params->searches[search];
+	const struct answer_search *as = &a->searches[search];
+	size_t len = path != NULL ? strlen(path) : 0, dir;
+	struct jsonw w;
+	char *hex;
+
+	jsonw_init(&w, out);
+	w.comma = as->entries.len > 0;
+	jsonw_object(&w, NULL);
+	jsonw_strn(&w, "file", path != NULL ? path : "", len);
+	if (len > 0 && !str_is_utf8(path, len) && len < PATH_HEX_MAX / 2) {
+		hex = malloc(2 * len + 1);
+		if (hex != NULL) {
+			hex_encode(path, len, hex);
+			jsonw_str(&w, "filehex", hex);
+		}
+		free(hex);
+	}
+	if (check == NULL) {
+		buf_add_str(out, ",");
+		buf_add(out, as->echo.data, as->echo.len);
+		w.comma = true;
+	} else if (path == NULL) {
+		write_search(&w, s, check, NULL, 0, SIZE_MAX);
+	} else {
+		for (dir = len; dir > 0 && path[dir] != '/'; dir--)
+			;
+		write_search(&w, s, check, path, dir > 0 ? dir : 1, SIZE_MAX);
+	}
+	write_info(&w, st, sha256);
+	jsonw_object_end(&w);
+}
+
+/* Moves an entry to its search if there is room. */
+static bool
+add_entry(struct answer *a, size_t search, const struct file_check *check,
+    const char *path, const struct stat *st, const uint8_t *sha256)
+{
+	struct answer_search *as = &a->searches[search];
+	size_t before = as->entries.len;
+
+	if (a->full)
+		return false;
+	write_entry(a, search, check, path, st, sha256, &as->entries);
+	if (as->entries.error != 0 ||
+	    a->output_used + as->entries.len - before > a->output_max) {
+		as->entries.len = before;
+		as->entries.error = 0;
+		a->full = true;
+		return false;
+	}
+	a->output_used += as->entries.len - before;
+	return true;
+}
+
+bool
+answer_hit(struct answer *a, size_t search, const struct file_check *check,
+    const char *path, const struct stat *st, const uint8_t *sha256)
+{
+	if (!add_entry(a, search, check, path, st, sha256))
+		return false;
+	a->searches[search].hits++;
+	a->totalhits++;
+	if (check != NULL)
+		a->searches[search]
+		    .check_hits[check - a->params->searches[search].checks]++;
+	return true;
+}
+
+static void
+add_text(struct buf *list, const void *text, size_t len)
+{
+	struct jsonw w;
+
+	jsonw_init(&w, list);
+	w.comma = list->len > 0;
+	jsonw_strn(&w, NULL, text, len);
+}
+
+void
+answer_note(struct answer *a, const char *fmt, ...)
+{
+	struct buf text;
+	va_list ap;
+
+	buf_init(&text, 256 * 1024);
+	va_start(ap, fmt);
+	buf_add_vfmt(&text, fmt, ap);
+	va_end(ap);
+	add_text(&a->notes, text.data, text.len);
+	buf_release(&text);
+}
+
+void
+answer_skip(
+    struct answer *a, enum skip reason, const char *path, const char *why)
+{
+	struct buf text;
+
+	a->skipped[reason]++;
+	if (reason == SKIP_MISSING || reason == SKIP_UNREADABLE ||
+	    reason == SKIP_LINK_BROKEN || reason == SKIP_VANISHED)
+		a->openfailed++;
+	if (summaries[reason] != NULL) {
+		if (a->first[reason] == NULL && path != NULL)
+			a->first[reason] = strdup(path);
+		return;
+	}
+	if (is_silent(reason))
+		return;
+	if (a->nerrors >= a->maxerrors) {
+		a->unreturned++;
+		return;
+	}
+	a->nerrors++;
+	buf_init(&text, 256 * 1024);
+	buf_add_fmt(&text, "%s: ", skip_words[reason]);
+	if (path != NULL)
+		buf_add_str(&text, path);
+	if (why != NULL)
+		buf_add_fmt(&text, "%s%s", path != NULL ? ": " : "", why);
+	add_text(&a->errors, text.data, text.len);
+	buf_release(&text);
+	if (a->errors.error != 0) {
+		a->errors.error = 0;
+		a->maxerrors = --a->nerrors;
+		a->unreturned++;
+	}
+}
+
+static void
+write_statistics(
+    struct answer *a, const char *engine, int64_t ns, struct jsonw *w)
+{
+	char duration[GO_DURATION_MAX];
+	size_t i;
+
+	go_duration(ns, duration);
+	jsonw_object(w, "statistics");
+	jsonw_u64(w, "filescount", a->files);
+	jsonw_u64(w, "openfailed", a->openfailed);
+	jsonw_u64(w, "totalhits", a->totalhits);
+	jsonw_str(w, "exectime", duration);
+	jsonw_str(w, "engine", engine);
+	jsonw_u64(w, "directories", a->directories);
+	jsonw_u64(w, "bytesread", a->bytes);
+	jsonw_object(w, "notexamined");
+	for (i = 0; i < SKIP_REASONS; i++) {
+		if (a->skipped[i] > 0)
+			jsonw_u64(w, skip_words[i], a->skipped[i]);
+	}
+	jsonw_object_end(w);
+	jsonw_object_end(w);
+}
+
+static void
+write_errors(struct answer *a, struct jsonw *w)
+{
+	size_t i;
+
+	if (a->unreturned > 0)
+		answer_note(a,
+		    "%llu errors were not returned (max errors = "
+		    "%llu)",
+		    (unsigned long long)a->unreturned,
+		    (unsigned long long)a->maxerrors);
+	for (i = 0; i < SKIP_REASONS; i++) {
+		if (summaries[i] != NULL && a->skipped[i] > 0)
+			answer_note(a, "%llu %s; the first: %s",
+			    (unsigned long long)a->skipped[i], summaries[i],
+			    a->first[i] != NULL ? a->first[i] : "?");
+	}
+	if (a->errors.len == 0 && a->notes.len == 0) {
+		jsonw_null(w, "errors");
+		return;
+	}
+	jsonw_array(w, "errors");
+	buf_add(w->out, a->errors.data, a->errors.len);
+	if (a->errors.len > 0 && a->notes.len > 0)
+		buf_add_str(w->out, ",");
+	buf_add(w->out, a->notes.data, a->notes.len);
+	jsonw_array_end(w);
+}
+
+/* Entries with an empty file name for what had no hit. */
+static void
+add_misses(struct answer *a)
+{
+	const struct file_search *s;
+	size_t i, k;
+
+	for (i = 0; i < a->params->n; i++) {
+		s = &a->params->searches[i];
+		if (s->options.matchall || s->nchecks == 0) {
+			if (a->searches[i].hits == 0)
+				add_entry(a, i, NULL, NULL, NULL, NULL);
+			continue;
+		}
+		for (k = 0; k < s->nchecks; k++) {
+			if (a->searches[i].check_hits[k] == 0)
+				add_entry(
+				    a, i, &s->checks[k], NULL, NULL, NULL);
+		}
+	}
+}
+
+int
+answer_write(struct answer *a, const char *engine, int64_t ns, struct buf *out,
+    struct err *e)
+{
+	bool was_full = a->full;
+	struct jsonw w;
+	size_t i;
+
+	add_misses(a);
+	if (a->full && !was_full) {
+		a->skipped[SKIP_OUTPUT]++;
+		answer_note(a,
+		    "the answer's size limit is reached: not every "
+		    "check without a match is listed");
+	}
+	jsonw_init(&w, out);
+	jsonw_object(&w, NULL);
+	jsonw_bool(&w, "foundanything", a->totalhits > 0);
+	jsonw_bool(&w, "success", true);
+	jsonw_object(&w, "elements");
+	for (i = 0; i < a->params->n; i++) {
+		jsonw_array(&w, a->params->searches[i].label);
+		buf_add(out, a->searches[i].entries.data,
+		    a->searches[i].entries.len);
+		jsonw_array_end(&w);
+	}
+	jsonw_object_end(&w);
+	write_statistics(a, engine, ns, &w);
+	write_errors(a, &w);
+	jsonw_object_end(&w);
+	return out->error != 0
+	    ? err_set(e, out->error, "no room for the answer")
+	    : 0;
+}

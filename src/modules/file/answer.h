@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The answer while it grows: entries by search as finished JSON, counts and
+ * texts of what was not examined. Bounded: entries by output_max, texts by
+ * the searches' maxerrors and ANSWER_ERRORS_MAX.
+ */
+#ifndef MIG_MODULES_FILE_ANSWER_H
+#define MIG_MODULES_FILE_ANSWER_H
+
+#include "base/buf.h"
+#include "modules/file/param.h"
+#include "scan/digest.h"
+#include "scan/skip.h"
+
+#include <sys/stat.h>
+
+struct err;
+struct jsonw;
+
+#define ANSWER_ERRORS_MAX 10000
+#define ANSWER_ECHO_MAX 4096 /* bytes of a search in each entry */
+
+struct answer_search {
+	struct buf entries; /* JSON objects with commas between */
+	struct buf echo;    /* "search" of its match-all entries */
+	uint64_t hits;
+	uint64_t *check_hits; /* match-any: by check */
+};
+
+struct answer {
+	const struct file_params *params; /* borrowed */
+	struct answer_search *searches;
+	size_t output_max, output_used;
+	bool full; /* nothing more fits */
+	uint64_t files, openfailed, totalhits, bytes, directories;
+	uint64_t skipped[SKIP_REASONS];
+	char *first[SKIP_REASONS]; /* owned: the first such path */
+	struct buf errors;         /* JSON strings with commas between */
+	uint64_t nerrors, unreturned, maxerrors;
+	struct buf notes; /* likewise: always returned */
+};
+
+int answer_init(struct answer *a, const struct file_params *p,
+    size_t output_max, struct err *e);
+void answer_release(struct answer *a);
+
+/* A file that matches; check is NULL for match-all. sha256 may be NULL. False
+ * when there is no more room. */
+bool answer_hit(struct answer *a, size_t search, const struct file_check *check,
+    const char *path, const struct stat *st, const uint8_t *sha256);
+/* path and why may be NULL. */
+void answer_skip(
+    struct answer *a, enum skip reason, const char *path, const char *why);
+/* A text that is returned in any case. */
+void answer_note(struct answer *a, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Appends the whole answer. */
+int answer_write(struct answer *a, const char *engine, int64_t ns,
+    struct buf *out, struct err *e);
+
+#endif

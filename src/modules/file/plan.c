@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "modules/file/plan.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "modules/regex.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATTERNS_MAX (64 * 1024 * 1024) /* bytes of all that are written */
+/* From so many on Hyperscan is worth its loading for names as well. */
+#define NAMES_MANY 32
+
+static const enum file_kind matcher_kind[PLAN_MATCHERS] = {
+	[PLAN_NAMES] = FILE_NAME,
+	[PLAN_MODES] = FILE_MODE,
+	[PLAN_LINES] = FILE_CONTENT,
+};
+
+static enum digest_alg
+alg_of(const struct file_check *c)
+{
+	switch (c->kind) {
+	case FILE_MD5:
+		return DIGEST_MD5;
+	case FILE_SHA1:
+		return DIGEST_SHA1;
+	case FILE_SHA2:
+		return c->digest_len == 32 ? DIGEST_SHA256
+		    : c->digest_len == 48  ? DIGEST_SHA384
+					   : DIGEST_SHA512;
+	default:
+		return c->digest_len == 28 ? DIGEST_SHA3_224
+		    : c->digest_len == 32  ? DIGEST_SHA3_256
+		    : c->digest_len == 48  ? DIGEST_SHA3_384
+					   : DIGEST_SHA3_512;
+	}
+}
+
+static uint32_t
+bucket_of(const struct plan *p, enum digest_alg alg, const uint8_t *digest)
+{
+	uint32_t v;
+
+	memcpy(&v, digest, sizeof(v)); /* a digest is hash enough */
+	return (v ^ (uint32_t)alg * 0x9e3779b9u) & (p->nbuckets - 1);
+}
+
+static int
+index_checks(struct plan *p, struct err *e)
+{
+	struct plan_search *ps;
+	struct plan_check *pc;
+	const struct file_search *s;
+	uint32_t at = 0, i, k;
+
+	for (i = 0; i < p->params->n; i++)
+		p->nchecks += (uint32_t)p->params->searches[i].nchecks;
+	p->searches = calloc(p->params->n, sizeof(*p->searches));
+	p->checks = calloc(p->nchecks + 1, sizeof(*p->checks));
+	if (p->searches == NULL || p->checks == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (i = 0; i < p->params->n; i++) {
+		s = &p->params->searches[i];
+		ps = &p->searches[i];
+		ps->first = at;
+		ps->n = (uint32_t)s->nchecks;
+		for (k = 0; k < ps->n; k++) {
+			pc = &p->checks[at++];
+			pc->c = &s->checks[k];
+			pc->search = i;
+			pc->negative =
+			    pc->c->inverse != s->options.mismatch[pc->c->kind];
+			if (pc->c->kind >= FILE_MD5) {
+				pc->alg = alg_of(pc->c);
+				ps->algs |= DIGEST_BIT(pc->alg);
+			}
+			ps->ncontents += pc->c->kind == FILE_CONTENT;
+		}
+		ps->reads = ps->algs != 0 || ps->ncontents > 0;
+		ps->macroal = s->options.macroal && ps->ncontents > 0;
+	}
+	return 0;
+}
+
+static int
+index_digests(struct plan *p, struct err *e)
+{
+	uint32_t algs = 0, i, n = 0, b;
+	bool sha256 = false;
+
+	for (i = 0; i < p->params->n; i++) {
+		algs |= p->searches[i].algs;
+		sha256 |= p->params->searches[i].options.returnsha256;
+	}
+	for (i = 0; i < p->nchecks; i++)
+		n += p->checks[i].c->kind >= FILE_MD5;
+	for (p->nbuckets = 16; p->nbuckets < n; p->nbuckets *= 2)
+		;
+	p->buckets = malloc(p->nbuckets * sizeof(*p->buckets));
+	if (p->buckets == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	memset(p->buckets, 0xff, p->nbuckets * sizeof(*p->buckets));
+	for (i = 0; i < p->nchecks; i++) {
+		if (p->checks[i].c->kind < FILE_MD5)
+			continue;
+		b = bucket_of(p, p->checks[i].alg, p->checks[i].c->digest);
+		p->checks[i].next = p->buckets[b];
+		p->buckets[b] = i;
+	}
+	if (sha256)
+		algs |= DIGEST_BIT(DIGEST_SHA256);
+	return algs != 0 ? digests_new(algs, &p->digests, e) : 0;
+}
+
+void
+plan_digest(
+    struct plan *p, enum digest_alg alg, const uint8_t *digest, uint64_t stamp)
+{
+	struct plan_check *pc;
+	uint32_t i;
+
+	for (i = p->buckets[bucket_of(p, alg, digest)]; i != UINT32_MAX;
+	     i = pc->next) {
+		pc = &p->checks[i];
+		if (pc->alg == alg &&
+		    memcmp(pc->c->digest, digest, digest_len(alg)) == 0)
+			pc->stamp = stamp;
+	}
+}
+
+static int
+where(const struct plan *p, uint32_t check, struct err *e)
+{
+	const struct plan_check *pc = &p->checks[check];
+	const struct file_search *s = &p->params->searches[pc->search];
+	size_t i = 0;
+	const struct file_check *c;
+
+	for (c = pc->c; c > s->checks && c[-1].kind == pc->c->kind; c--)
+		i++;
+	return err_wrap(e, "searches.%s.%s[%zu]: '%.256s'", s->label,
+	    file_kind_names[pc->c->kind].field, i, pc->c->value);
+}
+
+/* Writes one expression for the engines; out.bytes are offsets for now. */
+static int
+write_pattern(struct plan *p, uint32_t check, enum plan_matcher which,
+    struct match_pattern *ret, size_t *ret_offset, struct buf *text,
+    struct err *e)
+{
+	const struct plan_check *pc = &p->checks[check];
+	enum regex_form form = REGEX_TEXT;
+	struct regex *re;
+	int rc;
+
+	rc = regex_parse(file_check_regex(pc->c), &re, e);
+	if (rc != 0)
+		return rc;
+	ret->count = which == PLAN_LINES && p->searches[pc->search].macroal;
+	if (which == PLAN_LINES)
+		form = ret->count || regex_is_nullable(re) ? REGEX_WHOLE_LINES
+							   : REGEX_LINES;
+	*ret_offset = text->len;
+	rc = regex_write(re, form, text);
+	regex_free(re);
+	if (rc == ERR_NOTFOUND)
+		*ret_offset = SIZE_MAX;
+	else if (rc != 0 || buf_add_u8(text, '\0') != 0)
+		return err_set(e, ERR_TOOBIG, "the expressions are too large");
+	return 0;
+}
+
+static int
+compile(struct plan *p, enum plan_matcher which, enum match_engine engine,
+    struct match_pattern *patterns, size_t n, struct err *e)
+{
+	size_t bad = n;
+	int rc;
+
+	if (engine == MATCH_BEST && which != PLAN_LINES && n < NAMES_MANY)
+		engine = MATCH_LIGHT;
+	rc = match_new(patterns, n,
+	    which == PLAN_LINES ? MATCH_LINES : MATCH_TEXT, engine,
+	    &p->match[which], &bad, e);
+	if (rc != 0 && bad < n)
+		return where(p, p->pattern_check[which][bad], e);
+	if (rc != 0)
+		return rc;
+	return match_state_new(p->match[which], &p->state[which], e);
+}
+
+static int
+build_matcher(struct plan *p, enum plan_matcher which, enum match_engine engine,
+    struct err *e)
+{
+	struct match_pattern *patterns = NULL;
+	size_t *offsets = NULL, n = 0, k;
+	struct buf text;
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; i < p->nchecks; i++)
+		n += p->checks[i].c->kind == matcher_kind[which];
+	if (n == 0)
+		return 0;
+	buf_init(&text, PATTERNS_MAX);
+	patterns = calloc(n, sizeof(*patterns));
+	offsets = calloc(n, sizeof(*offsets));
+	p->pattern_check[which] = calloc(n, sizeof(uint32_t));
+	if (patterns == NULL || offsets == NULL ||
+	    p->pattern_check[which] == NULL) {
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+		goto out;
+	}
+	for (i = 0, k = 0; i < p->nchecks && rc == 0; i++) {
+		if (p->checks[i].c->kind != matcher_kind[which])
+			continue;
+		p->pattern_check[which][k] = i;
+		p->checks[i].pattern = (uint32_t)k;
+		rc = write_pattern(
+		    p, i, which, &patterns[k], &offsets[k], &text, e);
+		if (rc != 0)
+			rc = where(p, i, e);
+		k++;
+	}
+	for (k = 0; k < n && rc == 0; k++) {
+		if (offsets[k] != SIZE_MAX)
+			patterns[k].bytes =
+			    (const char *)text.data + offsets[k];
+	}
+	if (rc == 0)
+		rc = compile(p, which, engine, patterns, n, e);
+out:
+	free(patterns);
+	free(offsets);
+	buf_release(&text);
+	return rc;
+}
+
+static void
+name_engines(struct plan *p)
+{
+	const char *name;
+	size_t k, used;
+
+	for (k = 0; k < PLAN_MATCHERS; k++) {
+		name =
+		    p->match[k] != NULL ? match_engine_name(p->match[k]) : "";
+		used = strlen(p->engine);
+		if (*name != '\0' && strstr(p->engine, name) == NULL)
+			snprintf(p->engine + used, sizeof(p->engine) - used,
+			    "%s%s", used > 0 ? ", " : "", name);
+	}
+	if (p->engine[0] == '\0')
+		snprintf(p->engine, sizeof(p->engine), "none");
+}
+
+int
+plan_init(struct plan *p, const struct file_params *params,
+    enum match_engine engine, struct err *e)
+{
+	unsigned int k;
+	int rc;
+
+	memset(p, 0, sizeof(*p));
+	p->params = params;
+	rc = index_checks(p, e);
+	if (rc == 0)
+		rc = index_digests(p, e);
+	for (k = 0; k < PLAN_MATCHERS && rc == 0; k++)
+		rc = build_matcher(p, (enum plan_matcher)k, engine, e);
+	if (rc != 0) {
+		plan_release(p);
+		return rc;
+	}
+	name_engines(p);
+	return 0;
+}
+
+void
+plan_release(struct plan *p)
+{
+	size_t k;
+
+	for (k = 0; k < PLAN_MATCHERS; k++) {
+		match_state_free(p->state[k]);
+		match_free(p->match[k]);
+		free(p->pattern_check[k]);
+	}
+	digests_free(p->digests);
+	free(p->buckets);
+	free(p->searches);
+	free(p->checks);
+	memset(p, 0, sizeof(*p));
+}

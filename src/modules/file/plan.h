@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What the searches of one question need together: patterns compiled into
+ * one matcher for names, one for modes and one for contents, and one table
+ * of all wanted digests. A check is known by its number over all searches.
+ */
+#ifndef MIG_MODULES_FILE_PLAN_H
+#define MIG_MODULES_FILE_PLAN_H
+
+#include "modules/file/param.h"
+#include "scan/digest.h"
+#include "scan/match.h"
+
+struct err;
+
+enum plan_matcher { PLAN_NAMES, PLAN_MODES, PLAN_LINES, PLAN_MATCHERS };
+
+struct plan_check {
+	const struct file_check *c;
+	uint32_t search;
+	uint32_t pattern;    /* in its matcher */
+	enum digest_alg alg; /* digests */
+	bool negative;       /* inverse XOR mismatch: true without a hit */
+	uint64_t stamp;      /* digests: the stream that had this digest */
+	uint32_t next;       /* in its bucket; UINT32_MAX: last */
+};
+
+struct plan_search {
+	uint32_t first; /* number of its first check */
+	uint32_t n;
+	uint32_t algs; /* DIGEST_BITs it needs */
+	uint32_t ncontents;
+	bool reads;   /* needs content for its verdict */
+	bool macroal; /* and has contents */
+};
+
+struct plan {
+	const struct file_params *params; /* borrowed */
+	struct plan_search *searches;
+	struct plan_check *checks;
+	uint32_t nchecks;
+	struct match *match[PLAN_MATCHERS]; /* NULL: no such checks */
+	struct match_state *state[PLAN_MATCHERS];
+	uint32_t *pattern_check[PLAN_MATCHERS]; /* pattern -> check */
+	struct digests *digests;                /* NULL: none */
+	uint32_t *buckets;                      /* of checks by digest */
+	uint32_t nbuckets;
+	char engine[192];
+};
+
+/* ERR_INVALID names the field whose expression no engine takes. */
+int plan_init(struct plan *p, const struct file_params *params,
+    enum match_engine engine, struct err *e);
+void plan_release(struct plan *p);
+
+/* Sets stamp in every check that wants this digest. */
+void plan_digest(
+    struct plan *p, enum digest_alg alg, const uint8_t *digest, uint64_t stamp);
+
+#endif

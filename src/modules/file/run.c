@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The file module's work. One walk for all searches; for each entry:
+ *
+ *   name patterns -> metadata (fstatat, only if the name left something to
+ *   ask) -> content: one read for all patterns and digests of the searches
+ *   that are still interested (a second one only if some want it
+ *   decompressed and it is compressed) -> entries of the answer
+ *
+ * A check's verdict is yes, no or unknown. What could not be read is unknown:
+ * it is counted as not examined and never taken for a match, inverse checks
+ * included. Lines already seen count even when the rest was not read.
+ */
+#include "modules/file/run.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "modules/file/answer.h"
+#include "modules/file/gofmt.h"
+#include "modules/file/plan.h"
+#include "modules/file/subject.h"
+#include "scan/content.h"
+#include "scan/walk.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define CLOCK_EVERY 64 /* stop() calls between looks at the clock */
+
+enum verdict { NO, YES, UNKNOWN };
+enum stage { META, CONTENT };
+
+/* What is known of the stream that was read last. */
+struct reading {
+	bool complete;
+	uint64_t lines;
+	uint64_t stamp;
+	uint8_t sha256[32];
+	bool have_sha256;
+};
+
+struct run {
+	const struct file_params *params;
+	const struct run_context *ctx;
+	struct plan plan;
+	struct answer answer;
+	struct walk *walk;
+	struct content *content;
+	uint64_t read_left;
+	struct timespec started;
+	unsigned int ticks;
+	bool ended; /* nothing more is to be looked at */
+	size_t searches_left;
+	uint64_t stamp;
+	/* the entry at hand */
+	struct subject subject;
+	bool modes_run;
+	uint32_t *wanting; /* searches that need its content */
+	size_t nwanting;
+	uint32_t want_hits; /* content checks among them */
+};
+
+static void
+end_run(struct run *r, enum skip reason, const char *what)
+{
+	uint64_t left = walk_pending(r->walk);
+
+	if (r->ended)
+		return;
+	r->ended = true;
+	r->answer.skipped[reason] += left > 0 ? left : 1;
+	answer_note(&r->answer,
+	    "%s: what was not reached by then was not "
+	    "examined (directories left: %llu at least)",
+	    what, (unsigned long long)left);
+}
+
+static bool
+stop(void *arg)
+{
+	struct run *r = arg;
+
+	if (r->ended)
+		return true;
+	if (r->ctx->stop != NULL && *r->ctx->stop != 0)
+		end_run(r, SKIP_STOPPED, "stopped");
+	else if (r->ctx->deadline_ms != 0 && r->ticks++ % CLOCK_EVERY == 0 &&
+	    clock_mono_ms() >= r->ctx->deadline_ms)
+		end_run(r, SKIP_TIME, "time limit reached");
+	return r->ended;
+}
+
+static void
+on_skip(enum skip reason, const char *path, const char *why, void *arg)
+{
+	struct run *r = arg;
+
+	answer_skip(&r->answer, reason, path, why);
+}
+
+static void
+subject_failed(
+    struct run *r, enum subject_state state, enum skip reason, const char *why)
+{
+	const struct walk_entry *en = r->subject.en;
+
+	if (state != SUBJECT_FAILED)
+		return;
+	if (reason == SKIP_SPECIAL && en->root)
+		answer_note(&r->answer,
+		    "%s: not a regular file or a "
+		    "directory",
+		    en->path);
+	answer_skip(&r->answer, reason, en->path, why);
+}
+
+static bool
+have_stat(struct run *r)
+{
+	enum subject_state state;
+	enum skip reason;
+	const char *why;
+	bool first = !r->subject.have_st;
+
+	state = subject_stat(&r->subject, r->walk, &reason, &why);
+	if (state == SUBJECT_FILE) {
+		if (first && r->subject.en->type != DT_REG)
+			r->answer.files++;
+		return true;
+	}
+	subject_failed(r, state, reason, why);
+	return false;
+}
+
+static bool
+have_open(struct run *r)
+{
+	enum subject_state state;
+	enum skip reason;
+	const char *why;
+
+	if (r->subject.en->type != DT_REG && !have_stat(r))
+		return false;
+	state = subject_open(&r->subject, &reason, &why);
+	if (state == SUBJECT_FILE)
+		return true;
+	subject_failed(r, state, reason, why);
+	return false;
+}
+
+/* --- verdicts -------------------------------------------------------------*/
+
+static bool
+older(const struct timespec *t, const struct timespec *now, int64_t age)
+{
+	int64_t limit = (int64_t)now->tv_sec - age;
+
+	if ((int64_t)t->tv_sec != limit)
+		return (int64_t)t->tv_sec < limit;
+	return t->tv_nsec < now->tv_nsec;
+}
+
+static bool
+meta_matches(struct run *r, const struct plan_check *pc)
+{
+	const struct file_check *c = pc->c;
+	const struct stat *st = &r->subject.st;
+	char mode[GO_MODE_MAX];
+	bool before;
+
+	switch (c->kind) {
+	case FILE_NAME:
+		return r->plan.state[PLAN_NAMES]->hits[pc->pattern] > 0;
+	case FILE_SIZE:
+		return st->st_size >= c->min && st->st_size <= c->max;
+	case FILE_MTIME:
+		before = older(&st->st_mtim, &r->started, c->min);
+		if (c->newer)
+			return !before &&
+			    !(st->st_mtim.tv_sec ==
+				    r->started.tv_sec - c->min &&
+				st->st_mtim.tv_nsec == r->started.tv_nsec);
+		return before;
+	default:
+		if (!r->modes_run) {
+			go_mode(st->st_mode, mode);
+			match_text(
+			    r->plan.state[PLAN_MODES], mode, strlen(mode));
+			r->modes_run = true;
+		}
+		return r->plan.state[PLAN_MODES]->hits[pc->pattern] > 0;
+	}
+}
+
+static enum verdict
+meta_verdict(struct run *r, const struct plan_check *pc)
+{
+	if (pc->c->kind != FILE_NAME && !have_stat(r))
+		return UNKNOWN;
+	return meta_matches(r, pc) != pc->negative ? YES : NO;
+}
+
+static enum verdict
+content_verdict(
+    const struct run *r, const struct plan_check *pc, const struct reading *rd)
+{
+	const struct match_state *st = r->plan.state[PLAN_LINES];
+	uint64_t hits = st->hits[pc->pattern];
+	bool known = rd->complete && st->gave_up == NULL, m;
+	bool mismatch = pc->negative != pc->c->inverse;
+
+	if (!r->plan.searches[pc->search].macroal) {
+		if (hits == 0 && !known)
+			return UNKNOWN;
+		return (hits > 0) != pc->negative ? YES : NO;
+	}
+	if (!known)
+		return UNKNOWN;
+	m = rd->lines > 0 && (pc->c->inverse ? hits == 0 : hits == rd->lines);
+	return m != mismatch ? YES : NO;
+}
+
+static enum verdict
+reading_verdict(
+    const struct run *r, const struct plan_check *pc, const struct reading *rd)
+{
+	if (pc->c->kind == FILE_CONTENT)
+		return content_verdict(r, pc, rd);
+	if (!rd->complete)
+		return UNKNOWN;
+	return (pc->stamp == rd->stamp) != pc->negative ? YES : NO;
+}
+
+/* --- hits -----------------------------------------------------------------*/
+
+static void read_with(struct run *r, bool decompress, uint32_t algs,
+    bool patterns, struct reading *rd);
+
+static void
+limit_reached(struct run *r, uint32_t search)
+{
+	const struct file_search *s = &r->params->searches[search];
+
+	r->answer.skipped[SKIP_MATCHES]++;
+	answer_note(&r->answer,
+	    "search '%s': its limit of %lld matches was "
+	    "reached at %s; what follows was not examined for it",
+	    s->label, (long long)s->options.matchlimit, r->subject.en->path);
+	walk_scope_done(r->walk, search);
+	if (--r->searches_left == 0)
+		r->ended = true;
+}
+
+static bool
+search_is_done(const struct run *r, uint32_t search)
+{
+	const struct file_options *o = &r->params->searches[search].options;
+
+	return r->answer.full ||
+	    (o->matchlimit > 0 &&
+		r->answer.searches[search].hits >= (uint64_t)o->matchlimit);
+}
+
+static void
+hit(struct run *r, uint32_t search, const struct file_check *check,
+    const struct reading *rd)
+{
+	const struct file_options *o = &r->params->searches[search].options;
+	struct reading own = { 0 };
+	const uint8_t *sha = NULL;
+
+	if (search_is_done(r, search) || !have_stat(r) ||
+	    !subject_in_scope(&r->subject, r->walk, search))
+		return;
+	if (o->returnsha256 && rd != NULL && rd->have_sha256) {
+		sha = rd->sha256;
+	} else if (o->returnsha256 && have_open(r)) {
+		read_with(
+		    r, o->decompress, DIGEST_BIT(DIGEST_SHA256), false, &own);
+		sha = own.have_sha256 ? own.sha256 : NULL;
+	}
+	if (!answer_hit(&r->answer, search, check, r->subject.en->path,
+		&r->subject.st, sha))
+		end_run(r, SKIP_OUTPUT, "the answer's size limit is reached");
+	else if (search_is_done(r, search))
+		limit_reached(r, search);
+}
+
+/* Match-any: every check of this stage that is true is a hit by itself. */
+static void
+any_hits(
+    struct run *r, uint32_t search, enum stage stage, const struct reading *rd)
+{
+	const struct plan_search *ps = &r->plan.searches[search];
+	const struct plan_check *pc;
+	uint32_t i;
+
+	for (i = 0; i < ps->n && !search_is_done(r, search); i++) {
+		pc = &r->plan.checks[ps->first + i];
+		if ((pc->c->kind >= FILE_CONTENT) != (stage == CONTENT))
+			continue;
+		if ((stage == META ? meta_verdict(r, pc)
+				   : reading_verdict(r, pc, rd)) == YES)
+			hit(r, search, pc->c, rd);
+	}
+}
+
+/* Match-all: true when every check of this stage is. */
+static bool
+all_true(
+    struct run *r, uint32_t search, enum stage stage, const struct reading *rd)
+{
+	const struct plan_search *ps = &r->plan.searches[search];
+	const struct plan_check *pc;
+	uint32_t i;
+
+	for (i = 0; i < ps->n; i++) {
+		pc = &r->plan.checks[ps->first + i];
+		if ((pc->c->kind >= FILE_CONTENT) != (stage == CONTENT))
+			continue;
+		if ((stage == META ? meta_verdict(r, pc)
+				   : reading_verdict(r, pc, rd)) != YES)
+			return false;
+	}
+	return ps->n > 0;
+}
+
+/* Only the content checks of match-all: are they all known to be false or
+ * true without reading on? */
+static bool
+enough(void *arg)
+{
+	struct run *r = arg;
+	const struct match_state *st = r->plan.state[PLAN_LINES];
+	const struct plan_search *ps;
+	const struct plan_check *pc;
+	uint32_t i;
+	size_t k;
+
+	if (st->nids < r->want_hits)
+		return false;
+	for (k = 0; k < r->nwanting; k++) {
+		ps = &r->plan.searches[r->wanting[k]];
+		for (i = 0; i < ps->n; i++) {
+			pc = &r->plan.checks[ps->first + i];
+			if (pc->c->kind == FILE_CONTENT &&
+			    st->hits[pc->pattern] == 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* --- content --------------------------------------------------------------*/
+
+static void
+reading_ended(struct run *r, enum content_end end, const struct err *e)
+{
+	static const enum skip reasons[] = {
+		[CONTENT_IO] = SKIP_IO,
+		[CONTENT_CORRUPT] = SKIP_CORRUPT,
+		[CONTENT_BOMB] = SKIP_BOMB,
+		[CONTENT_UNSUPPORTED] = SKIP_UNSUPPORTED,
+	};
+
+	switch (end) {
+	case CONTENT_ALL:
+	case CONTENT_ENOUGH:
+	case CONTENT_STOPPED: /* stop() has noted it */
+		break;
+	case CONTENT_READ_LIMIT:
+		end_run(r, SKIP_READ, "read limit reached");
+		break;
+	default:
+		answer_skip(
+		    &r->answer, reasons[end], r->subject.en->path, e->msg);
+	}
+}
+
+static void
+take_digests(struct run *r, uint32_t algs, struct reading *rd)
+{
+	uint8_t digest[DIGEST_LEN_MAX];
+	unsigned int alg;
+
+	for (alg = 0; alg < DIGEST_ALGS; alg++) {
+		if ((algs & DIGEST_BIT(alg)) == 0 ||
+		    digests_final(
+			r->plan.digests, (enum digest_alg)alg, digest) != 0)
+			continue;
+		plan_digest(&r->plan, (enum digest_alg)alg, digest, rd->stamp);
+		if (alg == DIGEST_SHA256) {
+			memcpy(rd->sha256, digest, sizeof(rd->sha256));
+			rd->have_sha256 = true;
+		}
+	}
+}
+
+/* Reads the open subject once. */
+static void
+read_with(struct run *r, bool decompress, uint32_t algs, bool patterns,
+    struct reading *rd)
+{
+	struct content_job job = { .decompress = decompress,
+		.read_left = &r->read_left,
+		.stop = stop,
+		.arg = r };
+	struct err e;
+	enum content_end end;
+	bool macroal = false;
+	size_t i;
+
+	err_clear(&e);
+	memset(rd, 0, sizeof(*rd));
+	rd->stamp = ++r->stamp;
+	job.size = (uint64_t)r->subject.st.st_size;
+	for (i = 0; patterns && i < r->nwanting; i++)
+		macroal = macroal || r->plan.searches[r->wanting[i]].macroal;
+	if (patterns)
+		job.match = r->plan.state[PLAN_LINES];
+	job.count_lines = macroal;
+	if (patterns && !macroal && algs == 0)
+		job.enough = enough;
+	if (algs != 0) {
+		job.digests = r->plan.digests;
+		digests_begin(r->plan.digests, algs);
+	}
+	end = content_read(r->content, r->subject.fd, &job, &e);
+	r->answer.bytes += job.bytes;
+	rd->complete = end == CONTENT_ALL;
+	rd->lines = job.lines;
+	if (rd->complete)
+		take_digests(r, algs, rd);
+	reading_ended(r, end, &e);
+	if (patterns && job.match->gave_up != NULL)
+		answer_skip(&r->answer, SKIP_ENGINE, r->subject.en->path,
+		    job.match->gave_up);
+}
+
+/* One reading for those of the wanting searches that want it this way. */
+static void
+examine(struct run *r, const uint32_t *group, size_t n, bool decompress)
+{
+	struct reading rd;
+	uint32_t algs = 0, search;
+	size_t i;
+
+	if (n == 0 || r->ended || !have_open(r))
+		return;
+	r->want_hits = 0;
+	r->nwanting = n;
+	if (r->wanting != group)
+		memmove(r->wanting, group, n * sizeof(*group));
+	for (i = 0; i < n; i++) {
+		algs |= r->plan.searches[r->wanting[i]].algs;
+		r->want_hits += r->plan.searches[r->wanting[i]].ncontents;
+	}
+	read_with(r, decompress, algs, r->want_hits > 0, &rd);
+	for (i = 0; i < n; i++) {
+		search = r->wanting[i];
+		if (!r->params->searches[search].options.matchall)
+			any_hits(r, search, CONTENT, &rd);
+		else if (all_true(r, search, CONTENT, &rd))
+			hit(r, search, NULL, &rd);
+	}
+}
+
+/* Splits the wanting searches into those that take the file as it is (put
+ * first) and those that want it decompressed, if that makes a difference. */
+static void
+examine_wanting(struct run *r)
+{
+	uint32_t *w = r->wanting, tmp;
+	size_t i, plain = 0, n = r->nwanting;
+
+	for (i = 0; i < n; i++) {
+		if (r->params->searches[w[i]].options.decompress)
+			continue;
+		tmp = w[i];
+		w[i] = w[plain];
+		w[plain++] = tmp;
+	}
+	if (plain > 0 && plain < n && have_open(r) &&
+	    content_is_compressed(r->subject.fd)) {
+		/* the second group survives behind the first */
+		examine(r, w, plain, false);
+		examine(r, w + plain, n - plain, true);
+	} else {
+		examine(r, w, n, plain == 0);
+	}
+}
+
+/* --- entries --------------------------------------------------------------*/
+
+static void
+look(struct run *r, const struct walk_entry *en)
+{
+	const struct file_search *s;
+	uint32_t search;
+	size_t i;
+
+	r->nwanting = 0;
+	for (i = 0; i < en->nscopes && !r->ended; i++) {
+		search = en->scopes[i];
+		s = &r->params->searches[search];
+		if (!s->options.matchall)
+			any_hits(r, search, META, NULL);
+		else if (!all_true(r, search, META, NULL))
+			continue;
+		else if (!r->plan.searches[search].reads)
+			hit(r, search, NULL, NULL);
+		if (r->plan.searches[search].reads &&
+		    !search_is_done(r, search) &&
+		    (en->type == DT_REG || have_stat(r)) &&
+		    subject_in_scope(&r->subject, r->walk, search))
+			r->wanting[r->nwanting++] = search;
+	}
+	if (r->nwanting > 0 && !r->ended)
+		examine_wanting(r);
+}
+
+static void
+on_entry(const struct walk_entry *en, void *arg)
+{
+	struct run *r = arg;
+
+	if (r->ended)
+		return;
+	if (en->type != DT_REG && en->type != DT_LNK &&
+	    en->type != DT_UNKNOWN) {
+		answer_skip(&r->answer, SKIP_SPECIAL, en->path, NULL);
+		return;
+	}
+	if (en->type == DT_REG)
+		r->answer.files++;
+	subject_init(&r->subject, en);
+	r->modes_run = false;
+	if (r->plan.match[PLAN_NAMES] != NULL)
+		match_text(
+		    r->plan.state[PLAN_NAMES], en->base, strlen(en->base));
+	look(r, en);
+	subject_release(&r->subject);
+}
+
+static void
+note_empty_searches(struct run *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->params->n; i++) {
+		if (r->params->searches[i].nchecks == 0)
+			answer_note(&r->answer,
+			    "search '%s' has no filter: "
+			    "no file can match it",
+			    r->params->searches[i].label);
+	}
+}
+
+static int
+start_walk(struct run *r, struct walk_scope *scopes, struct err *e)
+{
+	const struct walk_ops ops = { on_entry, on_skip, stop };
+	const struct file_search *s;
+	size_t i;
+
+	for (i = 0; i < r->params->n; i++) {
+		s = &r->params->searches[i];
+		scopes[i].paths = s->paths;
+		scopes[i].npaths = s->npaths;
+		scopes[i].depth = s->options.maxdepth == 0
+		    ? UINT64_MAX
+		    : (uint64_t)s->options.maxdepth;
+		scopes[i].remote = s->options.remotefs;
+	}
+	return walk_new(scopes, r->params->n, &ops, r, &r->walk, e);
+}
+
+static int
+work(struct run *r, struct walk_scope *scopes, enum match_engine engine,
+    struct err *e)
+{
+	int rc;
+
+	if ((rc = plan_init(&r->plan, r->params, engine, e)) != 0 ||
+	    (rc = start_walk(r, scopes, e)) != 0)
+		return rc;
+	note_empty_searches(r);
+	walk_run(r->walk);
+	stop(r); /* notes a signal that came at the very end */
+	r->answer.directories = walk_directories(r->walk);
+	return 0;
+}
+
+int
+file_run(const json_t *params, const struct run_context *ctx,
+    enum match_engine engine, struct buf *out, struct err *e)
+{
+	struct file_params fp;
+	struct walk_scope *scopes = NULL;
+	struct run r = { .ctx = ctx, .params = &fp };
+	struct timespec begin, now;
+	int rc;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	clock_gettime(CLOCK_REALTIME, &r.started);
+	if ((rc = file_params_parse(params, &fp, e)) != 0)
+		return rc;
+	r.read_left =
+	    ctx->read_bytes > 0 ? (uint64_t)ctx->read_bytes : UINT64_MAX;
+	r.searches_left = fp.n;
+	rc = answer_init(&r.answer, &fp, ctx->output_max, e);
+	scopes = calloc(fp.n, sizeof(*scopes));
+	r.wanting = calloc(fp.n, sizeof(*r.wanting));
+	r.content = content_new();
+	if (rc == 0 &&
+	    (scopes == NULL || r.wanting == NULL || r.content == NULL))
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (rc == 0)
+		rc = work(&r, scopes, engine, e);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (rc == 0)
+		rc = answer_write(&r.answer, r.plan.engine,
+		    (now.tv_sec - begin.tv_sec) * 1000000000ll + now.tv_nsec -
+			begin.tv_nsec,
+		    out, e);
+	walk_free(r.walk);
+	plan_release(&r.plan);
+	content_free(r.content);
+	if (r.answer.searches != NULL)
+		answer_release(&r.answer);
+	free(scopes);
+	free(r.wanting);
+	file_params_release(&fp);
+	return rc;
+}
+
+int
+module_file_run(const json_t *params, const struct run_context *ctx,
+    struct buf *out, struct err *e)
+{
+	return file_run(params, ctx, MATCH_BEST, out, e);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Regular expressions in RE2's syntax: parsed and checked here without any
+ * engine, and written out as a pattern over bytes that Hyperscan and PCRE2
+ * read alike (bytes as \xNN, classes, groups, greedy repeats, anchors).
+ *
+ * Characters are UTF-8. A byte of 0x80 and above that starts no character
+ * counts as one character of its own for "." and negated classes, and \xNN
+ * with NN >= 80 means the byte NN as well as the character U+00NN. The only
+ * approximation: "." and negated classes may also take one byte of a longer
+ * character, so a fixed number of them can match less text than in RE2; they
+ * never match less often. Case folding of ASCII letters stays within ASCII.
+ */
+#ifndef MIG_MODULES_REGEX_H
+#define MIG_MODULES_REGEX_H
+
+#include "base/buf.h"
+
+struct err;
+struct regex;
+
+#define REGEX_MAX 65536 /* bytes of source */
+
+/* ERR_INVALID names the construct and where it stands (byte, from 1). */
+int regex_parse(const char *source, struct regex **ret, struct err *e);
+void regex_free(struct regex *r);
+
+enum regex_form {
+	/* One short text: \A and \z are its ends, newlines are ordinary. */
+	REGEX_TEXT,
+	/* Many lines, each ended by \n, none of which is ever matched across:
+	 * for engines in multi-line mode. A match ends within its line. */
+	REGEX_LINES,
+	/* The same, but every match goes on to the end of its line and takes
+	 * the newline: exactly one end of match for each matching line. */
+	REGEX_WHOLE_LINES,
+};
+
+/* Appends the pattern. ERR_NOTFOUND: it can never match in this form and
+ * nothing was appended. */
+int regex_write(const struct regex *r, enum regex_form form, struct buf *out);
+/* May match without taking a byte: use REGEX_WHOLE_LINES for lines. */
+bool regex_is_nullable(const struct regex *r);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "scan/content.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_SIZE (256 * 1024)
+
+struct content {
+	struct content_job *job;
+	struct err *e;
+	bool held_cr; /* a \r at the end of the last piece */
+	bool any;     /* bytes went to the patterns */
+	bool newline; /* the last of them was \n */
+	bool failed;  /* a digest failed */
+	uint8_t buf[READ_SIZE];
+};
+
+struct content *
+content_new(void)
+{
+	return calloc(1, sizeof(struct content));
+}
+
+void
+content_free(struct content *c)
+{
+	free(c);
+}
+
+static void
+feed(struct content *c, const uint8_t *data, size_t len)
+{
+	const uint8_t *p;
+	size_t left;
+
+	if (len == 0)
+		return;
+	c->any = true;
+	c->newline = data[len - 1] == '\n';
+	if (c->job->match != NULL)
+		match_feed(c->job->match, data, len);
+	if (!c->job->count_lines)
+		return;
+	for (p = data, left = len; (p = memchr(p, '\n', left)) != NULL; p++) {
+		c->job->lines++;
+		left = len - (size_t)(p + 1 - data);
+	}
+}
+
+/* Takes the \r out of each \r\n, in place; returns what is left. */
+static size_t
+drop_cr(uint8_t *data, size_t len)
+{
+	uint8_t *in = memchr(data, '\r', len), *out = in, *next;
+	uint8_t *end = data + len;
+	size_t n;
+
+	while (in != NULL && in < end) {
+		/* in points to a \r */
+		if (in + 1 < end && in[1] == '\n')
+			in++;
+		next = memchr(in + 1, '\r', (size_t)(end - in - 1));
+		n = (size_t)((next != NULL ? next : end) - in);
+		memmove(out, in, n);
+		out += n;
+		in = next;
+	}
+	return out == NULL ? len : (size_t)(out - data);
+}
+
+static void
+feed_lines(struct content *c, uint8_t *data, size_t len)
+{
+	static const uint8_t cr = '\r';
+
+	if (len == 0)
+		return;
+	if (c->held_cr && data[0] != '\n')
+		feed(c, &cr, 1);
+	c->held_cr = data[len - 1] == '\r';
+	if (c->held_cr)
+		len--;
+	feed(c, data, drop_cr(data, len));
+}
+
+/* decompress_sink: also for what needs no decompression. */
+static bool
+piece(void *arg, uint8_t *data, size_t len)
+{
+	struct content *c = arg;
+	struct content_job *job = c->job;
+
+	if (job->digests != NULL && digests_add(job->digests, data, len) != 0)
+		c->failed = true;
+	if (job->match != NULL || job->count_lines)
+		feed_lines(c, data, len);
+	if (job->stop != NULL && job->stop(job->arg))
+		return false;
+	return job->enough == NULL || !job->enough(job->arg);
+}
+
+static void
+finish(struct content *c)
+{
+	static const uint8_t nl = '\n';
+
+	if (c->held_cr ? true : c->any && !c->newline)
+		feed(c, &nl, 1);
+	if (c->job->match != NULL)
+		match_end(c->job->match);
+}
+
+static enum content_end
+end_of_error(int rc)
+{
+	switch (rc) {
+	case ERR_INVALID:
+		return CONTENT_CORRUPT;
+	case ERR_TOOBIG:
+		return CONTENT_BOMB;
+	default:
+		return CONTENT_UNSUPPORTED;
+	}
+}
+
+static enum content_end
+had_enough(struct content_job *job)
+{
+	return job->stop != NULL && job->stop(job->arg) ? CONTENT_STOPPED
+							: CONTENT_ENOUGH;
+}
+
+static ssize_t
+read_some(struct content *c, int fd)
+{
+	size_t want = sizeof(c->buf);
+	ssize_t n;
+
+	if (want > *c->job->read_left)
+		want = (size_t)*c->job->read_left;
+	do {
+		n = read(fd, c->buf, want);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		*c->job->read_left -= (uint64_t)n;
+		c->job->bytes += (uint64_t)n;
+	}
+	return n;
+}
+
+static enum content_end
+read_pieces(struct content *c, int fd, struct decompress **d)
+{
+	struct content_job *job = c->job;
+	enum decompress_kind kind;
+	bool first = true;
+	ssize_t n;
+	int rc;
+
+	for (;; first = false) {
+		if (job->stop != NULL && job->stop(job->arg))
+			return CONTENT_STOPPED;
+		if (*job->read_left == 0)
+			return CONTENT_READ_LIMIT;
+		if ((n = read_some(c, fd)) < 0) {
+			err_errno(c->e, "read");
+			return CONTENT_IO;
+		}
+		if (n == 0)
+			break;
+		kind = first && job->decompress
+		    ? decompress_detect(c->buf, (size_t)n)
+		    : DECOMPRESS_NONE;
+		if (kind != DECOMPRESS_NONE) {
+			rc = decompress_new(
+			    kind, &decompress_default_limits, d, c->e);
+			if (rc != 0)
+				return end_of_error(rc);
+		}
+		rc = 0;
+		if (*d != NULL)
+			rc = decompress_feed(
+			    *d, c->buf, (size_t)n, piece, c, c->e);
+		else if (!piece(c, c->buf, (size_t)n))
+			rc = ERR_CLOSED;
+		if (rc == ERR_CLOSED)
+			return had_enough(job);
+		if (rc != 0)
+			return end_of_error(rc);
+		if ((size_t)n < sizeof(c->buf) && job->bytes == job->size)
+			break; /* a short read up to the known end */
+	}
+	rc = *d != NULL ? decompress_end(*d, c->e) : 0;
+	return rc == 0 ? CONTENT_ALL : end_of_error(rc);
+}
+
+enum content_end
+content_read(struct content *c, int fd, struct content_job *job, struct err *e)
+{
+	struct decompress *d = NULL;
+	enum content_end end;
+
+	c->job = job;
+	c->e = e;
+	c->held_cr = c->any = c->newline = c->failed = false;
+	job->lines = job->bytes = 0;
+	if (job->match != NULL)
+		match_begin(job->match);
+	end = read_pieces(c, fd, &d);
+	decompress_free(d);
+	if (end == CONTENT_ALL)
+		finish(c);
+	if (c->failed && end == CONTENT_ALL) {
+		err_set(e, ERR_INTERNAL, "a digest failed");
+		end = CONTENT_UNSUPPORTED;
+	}
+	return end;
+}
+
+bool
+content_is_compressed(int fd)
+{
+	uint8_t magic[DECOMPRESS_MAGIC_LEN];
+	ssize_t n = pread(fd, magic, sizeof(magic), 0);
+
+	return n > 0 && decompress_detect(magic, (size_t)n) != DECOMPRESS_NONE;
+}

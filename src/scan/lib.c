@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "scan/lib.h"
+
+#include "base/err.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+int
+lib_load(const char *soname, const struct lib_symbol *symbols, size_t n,
+    struct err *e)
+{
+	void *lib = dlopen(soname, RTLD_NOW | RTLD_LOCAL), *sym;
+	size_t i;
+
+	if (lib == NULL)
+		return err_set(e, ERR_UNSUPPORTED, "cannot load %s: %s", soname,
+		    dlerror());
+	for (i = 0; i < n; i++) {
+		if (dlsym(lib, symbols[i].name) == NULL) {
+			dlclose(lib);
+			return err_set(e, ERR_UNSUPPORTED, "%s has no %s",
+			    soname, symbols[i].name);
+		}
+	}
+	for (i = 0; i < n; i++) {
+		sym = dlsym(lib, symbols[i].name);
+		memcpy(symbols[i].slot, &sym, sizeof(sym));
+	}
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Libraries that are loaded only when a question needs them. A library stays
+ * loaded for the life of the process. */
+#ifndef MIG_SCAN_LIB_H
+#define MIG_SCAN_LIB_H
+
+#include <stddef.h>
+
+struct err;
+
+struct lib_symbol {
+	const char *name;
+	void *slot; /* address of the function pointer to fill in */
+};
+
+/* ERR_UNSUPPORTED names the library or symbol that is missing; the slots are
+ * filled only on success. */
+int lib_load(const char *soname, const struct lib_symbol *symbols, size_t n,
+    struct err *e);
+
+#endif

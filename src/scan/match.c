@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "scan/match_engine.h"
+
+#include "base/err.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENGINES 2
+/* How often patterns are taken away from Hyperscan one by one. */
+#define REFUSALS_MAX 64
+
+struct match {
+	const struct match_ops *ops[ENGINES];
+	void *impl[ENGINES];
+	size_t n; /* patterns */
+	char name[128];
+};
+
+void
+match_hit(struct match_state *st, uint32_t id, bool count, uint64_t to)
+{
+	if (st->hits[id] == 0)
+		st->ids[st->nids++] = id;
+	else if (!count || st->last[id] == to)
+		return;
+	st->hits[id]++;
+	st->last[id] = to;
+}
+
+/* Which patterns, by number; what every step of compiling needs. */
+struct id_list {
+	uint32_t *ids;
+	size_t n;
+};
+
+struct request {
+	const struct match_pattern *patterns;
+	enum match_mode mode;
+	size_t *ret_bad;
+	struct err *e;
+};
+
+/* *bad is the place of the refused pattern in list, or list->n. */
+static int
+add_engine(struct match *m, const struct match_ops *ops,
+    const struct request *rq, const struct id_list *list, size_t *bad,
+    struct err *e)
+{
+	size_t k = m->impl[0] == NULL ? 0 : 1, used = strlen(m->name);
+	int rc;
+
+	*bad = list->n;
+	rc = ops->compile(
+	    rq->patterns, list->ids, list->n, rq->mode, &m->impl[k], bad, e);
+	if (rc != 0)
+		return rc;
+	m->ops[k] = ops;
+	snprintf(m->name + used, sizeof(m->name) - used, "%s%s",
+	    used > 0 ? ", " : "", ops->name(m->impl[k]));
+	return 0;
+}
+
+static int
+only(struct match *m, const struct match_ops *ops, const struct request *rq,
+    const struct id_list *list)
+{
+	size_t bad;
+	int rc = add_engine(m, ops, rq, list, &bad, rq->e);
+
+	if (rc == ERR_INVALID && bad < list->n)
+		*rq->ret_bad = list->ids[bad];
+	return rc;
+}
+
+/* Hyperscan for what it takes; what it refuses moves from list to rest. */
+static int
+hyperscan_first(struct match *m, const struct request *rq, struct id_list *list,
+    struct id_list *rest)
+{
+	struct err e;
+	size_t bad;
+	int rc;
+
+	while (list->n > 0 && rest->n <= REFUSALS_MAX) {
+		err_clear(&e);
+		rc = add_engine(m, &match_hs_ops, rq, list, &bad, &e);
+		if (rc != ERR_INVALID || bad >= list->n)
+			return rc;
+		rest->ids[rest->n++] = list->ids[bad];
+		memmove(list->ids + bad, list->ids + bad + 1,
+		    (list->n - bad - 1) * sizeof(*list->ids));
+		list->n--;
+	}
+	return list->n == 0 ? 0 : ERR_INVALID;
+}
+
+static int
+best(struct match *m, const struct request *rq, struct id_list *list)
+{
+	struct id_list rest = { calloc(list->n + 1, sizeof(uint32_t)), 0 };
+	int rc;
+
+	if (rest.ids == NULL)
+		return err_set(rq->e, ERR_NOMEM, "out of memory");
+	rc = hyperscan_first(m, rq, list, &rest);
+	if (rc != 0) { /* absent, or gave up: everything to PCRE2 */
+		memcpy(
+		    rest.ids + rest.n, list->ids, list->n * sizeof(*list->ids));
+		rest.n += list->n;
+	}
+	rc = rest.n == 0 ? 0 : only(m, &match_pcre2_ops, rq, &rest);
+	free(rest.ids);
+	return rc;
+}
+
+static int
+compile(struct match *m, const struct request *rq, struct id_list *list,
+    enum match_engine engine)
+{
+	int rc;
+
+	if (engine == MATCH_HYPERSCAN)
+		return only(m, &match_hs_ops, rq, list);
+	if (engine == MATCH_BEST)
+		return best(m, rq, list);
+	rc = only(m, &match_pcre2_ops, rq, list);
+	if (rc == ERR_UNSUPPORTED && engine == MATCH_LIGHT)
+		rc = only(m, &match_hs_ops, rq, list);
+	return rc;
+}
+
+int
+match_new(const struct match_pattern *patterns, size_t n, enum match_mode mode,
+    enum match_engine engine, struct match **ret, size_t *ret_bad,
+    struct err *e)
+{
+	const struct request rq = { patterns, mode, ret_bad, e };
+	struct match *m = calloc(1, sizeof(*m));
+	struct id_list list = { calloc(n + 1, sizeof(uint32_t)), 0 };
+	size_t i;
+	int rc = 0;
+
+	*ret_bad = n;
+	if (m == NULL || list.ids == NULL) {
+		free(m);
+		free(list.ids);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	m->n = n;
+	for (i = 0; i < n; i++) {
+		if (patterns[i].bytes != NULL)
+			list.ids[list.n++] = (uint32_t)i;
+	}
+	if (list.n > 0)
+		rc = compile(m, &rq, &list, engine);
+	free(list.ids);
+	if (rc != 0) {
+		match_free(m);
+		return rc;
+	}
+	*ret = m;
+	return 0;
+}
+
+void
+match_free(struct match *m)
+{
+	size_t k;
+
+	if (m == NULL)
+		return;
+	for (k = 0; k < ENGINES; k++) {
+		if (m->ops[k] != NULL)
+			m->ops[k]->release(m->impl[k]);
+	}
+	free(m);
+}
+
+const char *
+match_engine_name(const struct match *m)
+{
+	return m->name;
+}
+
+int
+match_state_new(const struct match *m, struct match_state **ret, struct err *e)
+{
+	struct match_state *st = calloc(1, sizeof(*st));
+	size_t k;
+	int rc = 0;
+
+	if (st == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	st->m = m;
+	st->hits = calloc(m->n + 1, sizeof(*st->hits));
+	st->last = calloc(m->n + 1, sizeof(*st->last));
+	st->ids = calloc(m->n + 1, sizeof(*st->ids));
+	if (st->hits == NULL || st->last == NULL || st->ids == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	for (k = 0; k < ENGINES && rc == 0; k++) {
+		if (m->ops[k] != NULL)
+			rc =
+			    m->ops[k]->state_new(m->impl[k], &st->engine[k], e);
+	}
+	if (rc != 0) {
+		match_state_free(st);
+		return rc;
+	}
+	*ret = st;
+	return 0;
+}
+
+void
+match_state_free(struct match_state *st)
+{
+	size_t k;
+
+	if (st == NULL)
+		return;
+	for (k = 0; k < ENGINES; k++) {
+		if (st->engine[k] != NULL)
+			st->m->ops[k]->state_free(st->engine[k]);
+	}
+	free(st->hits);
+	free(st->last);
+	free(st->ids);
+	free(st);
+}
+
+static void
+reset(struct match_state *st)
+{
+	size_t i;
+
+	for (i = 0; i < st->nids; i++)
+		st->hits[st->ids[i]] = 0;
+	st->nids = 0;
+	st->gave_up = NULL;
+}
+
+void
+match_text(struct match_state *st, const void *data, size_t len)
+{
+	size_t k;
+
+	reset(st);
+	for (k = 0; k < ENGINES && st->m->ops[k] != NULL; k++)
+		st->m->ops[k]->text(st->engine[k], st, data, len);
+}
+
+void
+match_begin(struct match_state *st)
+{
+	size_t k;
+
+	reset(st);
+	for (k = 0; k < ENGINES && st->m->ops[k] != NULL; k++)
+		st->m->ops[k]->begin(st->engine[k], st);
+}
+
+void
+match_feed(struct match_state *st, const void *data, size_t len)
+{
+	size_t k;
+
+	for (k = 0; k < ENGINES && st->m->ops[k] != NULL; k++)
+		st->m->ops[k]->feed(st->engine[k], st, data, len);
+}
+
+void
+match_end(struct match_state *st)
+{
+	size_t k;
+
+	for (k = 0; k < ENGINES && st->m->ops[k] != NULL; k++)
+		st->m->ops[k]->end(st->engine[k], st);
+}

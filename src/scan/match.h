@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Many patterns over one text or one stream of lines, in one pass. Patterns
+ * are the byte patterns of modules/regex.h. Hyperscan takes all it can; what
+ * it refuses, or everything where it is absent, goes to PCRE2.
+ *
+ * A struct match is immutable once made and may be shared by threads; each
+ * thread has its own struct match_state.
+ */
+#ifndef MIG_SCAN_MATCH_H
+#define MIG_SCAN_MATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct match;
+
+enum match_engine {
+	MATCH_BEST,      /* Hyperscan, else PCRE2 */
+	MATCH_LIGHT,     /* what loads quickly: PCRE2, else Hyperscan */
+	MATCH_HYPERSCAN, /* only this one, for tests */
+	MATCH_PCRE2,
+};
+
+enum match_mode {
+	MATCH_TEXT,  /* REGEX_TEXT: match_text() */
+	MATCH_LINES, /* REGEX_LINES, REGEX_WHOLE_LINES: begin, feed, end */
+};
+
+struct match_pattern {
+	const char *bytes; /* NULL: never matches */
+	bool count;        /* count the matching lines (WHOLE_LINES form);
+			      else only whether there is one */
+};
+
+/* Pattern number i is patterns[i]. ERR_INVALID names a pattern that no engine
+ * takes: *ret_bad is its number then (n when it is none in particular). */
+int match_new(const struct match_pattern *patterns, size_t n,
+    enum match_mode mode, enum match_engine engine, struct match **ret,
+    size_t *ret_bad, struct err *e);
+void match_free(struct match *m);
+/* "hyperscan 5.4.0", "pcre2 10.42 jit", or both; borrowed from m. */
+const char *match_engine_name(const struct match *m);
+
+struct match_state {
+	const struct match *m;
+	uint64_t *hits; /* by pattern: 0, 1, or lines when counting */
+	uint64_t *last; /* end of the last counted line */
+	uint32_t *ids;  /* the nids patterns with hits */
+	size_t nids;
+	const char *gave_up; /* an engine stopped early: why; else NULL */
+	void *engine[2];
+};
+
+int
+match_state_new(const struct match *m, struct match_state **ret, struct err *e);
+void match_state_free(struct match_state *st);
+
+/* Results are in st until the next call. */
+void match_text(struct match_state *st, const void *data, size_t len);
+
+/* The stream must end with \n (the caller adds a missing one). */
+void match_begin(struct match_state *st);
+void match_feed(struct match_state *st, const void *data, size_t len);
+void match_end(struct match_state *st);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * PCRE2 behind scan/match.h, with its JIT where that is possible: each
+ * pattern by itself over whole lines, several at a time. A line that is
+ * longer than LINE_MAX_BYTES cannot be examined by this engine; that, and a
+ * pattern that runs into PCRE2's limits, is reported in gave_up.
+ */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "scan/match_engine.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "scan/lib.h"
+
+#include <pcre2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES (16 * 1024 * 1024)
+#define MATCH_STEPS 10000000
+#define JIT_STACK_MAX (1024 * 1024)
+
+static struct {
+	bool loaded;
+	__typeof__(&pcre2_compile_8) compile;
+	__typeof__(&pcre2_code_free_8) code_free;
+	__typeof__(&pcre2_compile_context_create_8) compile_context_create;
+	__typeof__(&pcre2_compile_context_free_8) compile_context_free;
+	__typeof__(&pcre2_set_newline_8) set_newline;
+	__typeof__(&pcre2_match_context_create_8) match_context_create;
+	__typeof__(&pcre2_match_context_free_8) match_context_free;
+	__typeof__(&pcre2_set_match_limit_8) set_match_limit;
+	__typeof__(&pcre2_match_data_create_8) match_data_create;
+	__typeof__(&pcre2_match_data_free_8) match_data_free;
+	__typeof__(&pcre2_match_8) match;
+	__typeof__(&pcre2_get_ovector_pointer_8) get_ovector_pointer;
+	__typeof__(&pcre2_get_error_message_8) get_error_message;
+	__typeof__(&pcre2_config_8) config;
+	__typeof__(&pcre2_jit_compile_8) jit_compile;
+	__typeof__(&pcre2_jit_stack_create_8) jit_stack_create;
+	__typeof__(&pcre2_jit_stack_free_8) jit_stack_free;
+	__typeof__(&pcre2_jit_stack_assign_8) jit_stack_assign;
+} pcre;
+
+struct pcre_pattern {
+	pcre2_code *code;
+	uint32_t id;
+	bool count;
+};
+
+struct pcre_impl {
+	struct pcre_pattern *patterns;
+	size_t n;
+	char name[48];
+};
+
+struct pcre_state {
+	struct pcre_impl *impl;
+	pcre2_match_data *md;
+	pcre2_match_context *ctx;
+	pcre2_jit_stack *stack;
+	struct buf line; /* the unfinished line */
+	uint64_t offset; /* of line.data[0], or of the next byte */
+	bool skipping;   /* to the end of a line that is too long */
+};
+
+static int
+pcre_load(struct err *e)
+{
+#define SYM(field)                                \
+	{                                         \
+		"pcre2_" #field "_8", &pcre.field \
+	}
+	const struct lib_symbol symbols[] = { SYM(compile), SYM(code_free),
+		SYM(compile_context_create), SYM(compile_context_free),
+		SYM(set_newline), SYM(match_context_create),
+		SYM(match_context_free), SYM(set_match_limit),
+		SYM(match_data_create), SYM(match_data_free), SYM(match),
+		SYM(get_ovector_pointer), SYM(get_error_message), SYM(config),
+		SYM(jit_compile), SYM(jit_stack_create), SYM(jit_stack_free),
+		SYM(jit_stack_assign) };
+#undef SYM
+	int rc;
+
+	if (pcre.loaded)
+		return 0;
+	rc = lib_load("libpcre2-8.so.0", symbols,
+	    sizeof(symbols) / sizeof(symbols[0]), e);
+	pcre.loaded = rc == 0;
+	return rc;
+}
+
+static void
+pcre_release(void *arg)
+{
+	struct pcre_impl *impl = arg;
+	size_t i;
+
+	if (impl == NULL)
+		return;
+	for (i = 0; i < impl->n; i++) {
+		if (impl->patterns[i].code != NULL)
+			pcre.code_free(impl->patterns[i].code);
+	}
+	free(impl->patterns);
+	free(impl);
+}
+
+static int
+compile_one(struct pcre_pattern *p, const char *bytes, enum match_mode mode,
+    pcre2_compile_context *cc, struct err *e)
+{
+	uint32_t options = PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE;
+	PCRE2_UCHAR text[128] = { 0 };
+	PCRE2_SIZE at;
+	int code;
+
+	if (mode == MATCH_LINES)
+		options |= PCRE2_MULTILINE;
+	p->code = pcre.compile(
+	    (PCRE2_SPTR)bytes, PCRE2_ZERO_TERMINATED, options, &code, &at, cc);
+	if (p->code == NULL) {
+		pcre.get_error_message(code, text, sizeof(text));
+		return err_set(e, ERR_INVALID,
+		    "PCRE2 refuses the expression: "
+		    "%s",
+		    (const char *)text);
+	}
+	return 0;
+}
+
+static int
+pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
+    size_t n, enum match_mode mode, void **ret, size_t *ret_bad, struct err *e)
+{
+	pcre2_compile_context *cc = NULL;
+	struct pcre_impl *impl;
+	char version[24] = { 0 };
+	bool jit = true;
+	size_t i;
+	int rc;
+
+	if ((rc = pcre_load(e)) != 0)
+		return rc;
+	impl = calloc(1, sizeof(*impl));
+	if (impl != NULL)
+		impl->patterns = calloc(n, sizeof(*impl->patterns));
+	cc = pcre.compile_context_create(NULL);
+	if (impl == NULL || impl->patterns == NULL || cc == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	else
+		pcre.set_newline(cc, PCRE2_NEWLINE_LF);
+	for (i = 0; i < n && rc == 0; i++) {
+		impl->patterns[i].id = ids[i];
+		impl->patterns[i].count = patterns[ids[i]].count;
+		impl->n = i + 1;
+		rc = compile_one(
+		    &impl->patterns[i], patterns[ids[i]].bytes, mode, cc, e);
+		if (rc == ERR_INVALID)
+			*ret_bad = i;
+		else if (rc == 0 &&
+		    pcre.jit_compile(
+			impl->patterns[i].code, PCRE2_JIT_COMPLETE) != 0)
+			jit = false;
+	}
+	if (cc != NULL)
+		pcre.compile_context_free(cc);
+	if (rc != 0) {
+		pcre_release(impl);
+		return rc;
+	}
+	if (pcre.config(PCRE2_CONFIG_VERSION, NULL) <= (int)sizeof(version))
+		pcre.config(PCRE2_CONFIG_VERSION, version);
+	version[strcspn(version, " ")] = '\0';
+	snprintf(impl->name, sizeof(impl->name), "pcre2 %s%s", version,
+	    jit ? " jit" : "");
+	*ret = impl;
+	return 0;
+}
+
+static const char *
+pcre_name(const void *impl)
+{
+	return ((const struct pcre_impl *)impl)->name;
+}
+
+static void
+pcre_state_free(void *arg)
+{
+	struct pcre_state *s = arg;
+
+	if (s == NULL)
+		return;
+	if (s->md != NULL)
+		pcre.match_data_free(s->md);
+	if (s->ctx != NULL)
+		pcre.match_context_free(s->ctx);
+	if (s->stack != NULL)
+		pcre.jit_stack_free(s->stack);
+	buf_release(&s->line);
+	free(s);
+}
+
+static int
+pcre_state_new(void *impl, void **ret, struct err *e)
+{
+	struct pcre_state *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	s->impl = impl;
+	buf_init(&s->line, LINE_MAX_BYTES);
+	s->md = pcre.match_data_create(1, NULL);
+	s->ctx = pcre.match_context_create(NULL);
+	if (s->md == NULL || s->ctx == NULL) {
+		pcre_state_free(s);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	pcre.set_match_limit(s->ctx, MATCH_STEPS);
+	s->stack = pcre.jit_stack_create(32 * 1024, JIT_STACK_MAX, NULL);
+	if (s->stack != NULL)
+		pcre.jit_stack_assign(s->ctx, NULL, s->stack);
+	*ret = s;
+	return 0;
+}
+
+/* All matches (or the first) of one pattern in data, whose first byte has
+ * this offset in the stream. */
+static void
+run_pattern(struct pcre_state *s, struct match_state *st,
+    const struct pcre_pattern *p, const void *data, size_t len, uint64_t offset)
+{
+	PCRE2_SIZE *ov = pcre.get_ovector_pointer(s->md), at = 0;
+	int n;
+
+	if (!p->count && st->hits[p->id] > 0)
+		return;
+	do {
+		n = pcre.match(
+		    p->code, data, len, at, PCRE2_NO_UTF_CHECK, s->md, s->ctx);
+		if (n == PCRE2_ERROR_NOMATCH)
+			return;
+		if (n < 0) {
+			st->gave_up = "an expression needs too many steps";
+			return;
+		}
+		match_hit(st, p->id, p->count, offset + ov[1]);
+		at = ov[1]; /* behind the newline: always further on */
+	} while (p->count && ov[1] > ov[0] && at < len);
+}
+
+static void
+run_all(struct pcre_state *s, struct match_state *st, const void *data,
+    size_t len, uint64_t offset)
+{
+	size_t i;
+
+	for (i = 0; i < s->impl->n; i++)
+		run_pattern(s, st, &s->impl->patterns[i], data, len, offset);
+}
+
+static void
+pcre_text(void *arg, struct match_state *st, const void *data, size_t len)
+{
+	run_all(arg, st, data, len, 0);
+}
+
+static void
+pcre_begin(void *arg, struct match_state *st)
+{
+	struct pcre_state *s = arg;
+
+	buf_clear(&s->line);
+	s->offset = 0;
+	s->skipping = false;
+}
+
+/* Bytes that end in the middle of a line: kept, or given up. */
+static void
+keep(struct pcre_state *s, struct match_state *st, const uint8_t *data,
+    size_t len)
+{
+	if (len == 0 || s->skipping)
+		return;
+	if (buf_add(&s->line, data, len) != 0) {
+		st->gave_up = "a line is too long for PCRE2 (16 MiB)";
+		s->skipping = true;
+		buf_clear(&s->line);
+	}
+}
+
+static void
+pcre_feed(void *arg, struct match_state *st, const void *data, size_t len)
+{
+	struct pcre_state *s = arg;
+	const uint8_t *p = data, *nl;
+	size_t n;
+
+	if ((s->line.len > 0 || s->skipping) && len > 0) {
+		nl = memchr(p, '\n', len);
+		n = nl == NULL ? len : (size_t)(nl - p) + 1;
+		keep(s, st, p, n);
+		p += n;
+		len -= n;
+		if (nl == NULL)
+			return;
+		run_all(s, st, s->line.data, s->line.len, s->offset);
+		s->offset += s->line.len;
+		s->skipping = false;
+		buf_clear(&s->line);
+	}
+	nl = len > 0 ? memrchr(p, '\n', len) : NULL;
+	if (nl != NULL) {
+		n = (size_t)(nl - p) + 1;
+		run_all(s, st, p, n, s->offset);
+		s->offset += n;
+		p += n;
+		len -= n;
+	}
+	keep(s, st, p, len);
+}
+
+static void
+pcre_end(void *arg, struct match_state *st)
+{
+}
+
+const struct match_ops match_pcre2_ops = { pcre_compile, pcre_release,
+	pcre_name, pcre_state_new, pcre_state_free, pcre_text, pcre_begin,
+	pcre_feed, pcre_end };

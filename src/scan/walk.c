@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "scan/walk_frame.h"
+
+#include "base/err.h"
+#include "os/os.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define DENTS_SIZE (256 * 1024)
+#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC)
+
+struct linux_dirent {
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	uint8_t type;
+	char name[];
+};
+
+static void
+skip(struct walk *w, enum skip reason, const char *why)
+{
+	w->ops.skip(reason, w->path, why, w->arg);
+}
+
+/* What errno of an open or read of w->path means. */
+static void
+skip_errno(struct walk *w, bool root)
+{
+	int no = errno;
+
+	if (no == ENOENT || no == ENOTDIR)
+		skip(w, root ? SKIP_MISSING : SKIP_VANISHED, strerror(no));
+	else if (no == EACCES || no == EPERM)
+		skip(w, SKIP_UNREADABLE, strerror(no));
+	else if (no == ELOOP)
+		skip(w, root ? SKIP_LINK_BROKEN : SKIP_VANISHED, strerror(no));
+	else
+		skip(w, SKIP_IO, strerror(no));
+}
+
+static bool
+path_append(struct walk *w, const char *name, size_t len)
+{
+	size_t at = w->path_len;
+
+	if (at + len + 2 > WALK_PATH_MAX)
+		return false;
+	if (at == 0 || w->path[at - 1] != '/')
+		w->path[at++] = '/';
+	memcpy(w->path + at, name, len + 1);
+	w->path_len = at + len;
+	return true;
+}
+
+static void
+path_cut(struct walk *w, size_t len)
+{
+	w->path_len = len;
+	w->path[len] = '\0';
+}
+
+/* The scopes of f that are not done, and those of a nested root. */
+static void
+deliver(struct walk *w, const struct frame *f, struct wroot *root,
+    struct walk_entry *en)
+{
+	const struct active *a = w->active.data + f->active;
+	size_t i, n = 0;
+
+	for (i = 0; i < f->nactive; i++) {
+		if (!w->done[a[i].scope])
+			w->covering[n++] = a[i].scope;
+	}
+	for (i = 0; root != NULL && i < root->nscopes; i++) {
+		if (!w->done[root->scopes[i]] &&
+		    !frame_has(w, f, root->scopes[i]))
+			w->covering[n++] = root->scopes[i];
+	}
+	if (root != NULL)
+		root->visited = true;
+	if (n == 0)
+		return;
+	en->scopes = w->covering;
+	en->nscopes = n;
+	w->ops.entry(en, w->arg);
+}
+
+static void
+entry_file(struct walk *w, const struct frame *f, const char *name, size_t len,
+    uint8_t type)
+{
+	struct walk_entry en = {
+		.dirfd = f->fd, .name = name, .base = name, .type = type
+	};
+	struct wroot *root;
+	size_t keep = w->path_len;
+
+	if (!path_append(w, name, len)) {
+		skip(w, SKIP_MEMORY, "the path is too long");
+		return;
+	}
+	en.path = w->path;
+	en.path_len = w->path_len;
+	root = f->nested ? roots_find(w, w->path) : NULL;
+	/* a link that is itself a root is looked at in its own turn */
+	if (root != NULL && (type == DT_LNK || root->visited))
+		root = NULL;
+	deliver(w, f, root, &en);
+	path_cut(w, keep);
+}
+
+/* A subdirectory: remembered, or beyond every scope's depth. A root that is
+ * not reached this way is walked by itself. */
+static void
+entry_dir(struct walk *w, struct frame *f, const char *name, size_t len)
+{
+	size_t keep = w->path_len;
+	bool cut = false, wanted = frame_goes_deeper(w, f, &cut);
+
+	if (cut) {
+		if (!path_append(w, name, len)) {
+			skip(w, SKIP_MEMORY, "the path is too long");
+			return;
+		}
+		skip(w, SKIP_DEPTH, NULL);
+		path_cut(w, keep);
+	}
+	if (wanted && !names_push(w, name, len))
+		skip(w, SKIP_MEMORY, "too many subdirectories to remember");
+}
+
+static bool
+is_dot(const char *name)
+{
+	return name[0] == '.' &&
+	    (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+static void
+read_entry(struct walk *w, struct frame *f, const struct linux_dirent *d)
+{
+	uint8_t type = d->type;
+	size_t len;
+	struct stat st;
+
+	if (is_dot(d->name))
+		return;
+	len = strlen(d->name);
+	if (type == DT_UNKNOWN &&
+	    fstatat(f->fd, d->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		type = IFTODT(st.st_mode);
+	if (type == DT_DIR)
+		entry_dir(w, f, d->name, len);
+	else
+		entry_file(w, f, d->name, len, type);
+}
+
+/* Everything in one directory. */
+static void
+read_dir(struct walk *w, struct frame *f)
+{
+	const struct linux_dirent *d;
+	long n, at;
+
+	for (;;) {
+		if (w->ops.stop(w->arg))
+			return;
+		n = syscall(SYS_getdents64, f->fd, w->dents, DENTS_SIZE);
+		if (n == 0)
+			return;
+		if (n < 0) {
+			skip_errno(w, false);
+			return;
+		}
+		for (at = 0; at < n; at += d->reclen) {
+			d = (const void *)(w->dents + at);
+			read_entry(w, f, d);
+			if (w->ops.stop(w->arg))
+				return;
+		}
+	}
+}
+
+/* Is this directory (its fd open, w->path set) to be entered at all? */
+static bool
+admit(
+    struct walk *w, const struct stat *st, int fd, bool root, bool *ret_remote)
+{
+	const struct frame *top =
+	    w->nframes > 0 ? &w->frames[w->nframes - 1] : NULL;
+	size_t i;
+
+	for (i = 0; i < w->nframes; i++) {
+		if (w->frames[i].dev == st->st_dev &&
+		    w->frames[i].ino == st->st_ino) {
+			skip(w, SKIP_LOOP, "it is one of its own parents");
+			return false;
+		}
+	}
+	*ret_remote = !root && top != NULL && top->remote;
+	if (!root && top != NULL && top->dev == st->st_dev)
+		return true;
+	*ret_remote = os_fs_is_remote(fd);
+	if (!root && os_fs_is_virtual(fd) && !w->in_virtual) {
+		skip(w, SKIP_VIRTUAL, NULL);
+		return false;
+	}
+	return true;
+}
+
+/* Makes a frame of an open directory and reads it; takes fd. False: the
+ * directory is not entered. */
+static bool
+enter(struct walk *w, int fd, const struct frame *parent, struct wroot *root,
+    size_t path_keep)
+{
+	struct frame f = { .fd = fd, .path_keep = path_keep };
+	struct stat st;
+
+	if (fstat(fd, &st) != 0) {
+		skip_errno(w, parent == NULL);
+		goto refuse;
+	}
+	if (!admit(w, &st, fd, parent == NULL, &f.remote))
+		goto refuse;
+	f.dev = st.st_dev;
+	f.ino = st.st_ino;
+	f.names = w->names_len;
+	f.next = w->names_len;
+	f.nested = roots_below(w, w->path);
+	if (root != NULL)
+		root->visited = true;
+	if (!frame_scopes(w, &f, parent, root)) {
+		skip(w, SKIP_MEMORY, "out of memory");
+		goto refuse;
+	}
+	if (f.refused)
+		skip(w, SKIP_REMOTE, NULL);
+	if (f.nactive == 0) {
+		w->active.n = f.active;
+		goto refuse;
+	}
+	if (!frame_push(w, &f)) {
+		w->active.n = f.active;
+		skip(w, SKIP_MEMORY, "out of memory");
+		goto refuse;
+	}
+	w->directories++;
+	read_dir(w, &w->frames[w->nframes - 1]);
+	return true;
+
+refuse:
+	close(fd);
+	return false;
+}
+
+static void
+leave(struct walk *w)
+{
+	struct frame *f = &w->frames[--w->nframes];
+	struct frame *up = w->nframes > 0 ? f - 1 : NULL;
+	struct stat st;
+
+	w->names_len = f->names;
+	w->active.n = f->active;
+	if (up != NULL && up->fd < 0) {
+		up->fd = f->fd >= 0 ? openat(f->fd, "..", OPEN_DIR) : -1;
+		if (up->fd >= 0 &&
+		    (fstat(up->fd, &st) != 0 || st.st_dev != up->dev ||
+			st.st_ino != up->ino)) {
+			close(up->fd);
+			up->fd = -1;
+		}
+	}
+	if (f->fd >= 0)
+		close(f->fd);
+	path_cut(w, f->path_keep);
+}
+
+/* The next remembered subdirectory of the innermost frame. */
+static void
+descend(struct walk *w, struct frame *f)
+{
+	const char *name = w->names + f->next;
+	size_t len = strlen(name), keep = w->path_len;
+	struct wroot *root;
+	int fd;
+
+	f->next += len + 1;
+	w->pending--;
+	if (!path_append(w, name, len)) {
+		skip(w, SKIP_MEMORY, "the path is too long");
+		return;
+	}
+	root = f->nested ? roots_find(w, w->path) : NULL;
+	if (root != NULL && root->visited)
+		root = NULL;
+	if (f->fd < 0) {
+		skip(w, SKIP_VANISHED, "its parent was moved");
+		path_cut(w, keep);
+		return;
+	}
+	fd = openat(f->fd, name, OPEN_DIR | O_NOFOLLOW);
+	if (fd < 0) {
+		skip_errno(w, false);
+		path_cut(w, keep);
+		return;
+	}
+	if (w->nframes >= WALK_FDS &&
+	    w->frames[w->nframes - WALK_FDS].fd >= 0) {
+		close(w->frames[w->nframes - WALK_FDS].fd);
+		w->frames[w->nframes - WALK_FDS].fd = -1;
+	}
+	if (!enter(w, fd, f, root, keep))
+		path_cut(w, keep);
+}
+
+static void
+walk_root_file(struct walk *w, struct wroot *root)
+{
+	struct frame none = { .fd = AT_FDCWD };
+	struct walk_entry en = { .dirfd = AT_FDCWD,
+		.name = root->path,
+		.path = root->path,
+		.path_len = strlen(root->path),
+		.type = DT_UNKNOWN,
+		.root = true };
+
+	en.base = strrchr(root->path, '/') + 1;
+	deliver(w, &none, root, &en);
+}
+
+static void
+walk_root(struct walk *w, struct wroot *root)
+{
+	size_t n;
+	int fd;
+
+	w->path_len = strlen(root->path);
+	memcpy(w->path, root->path, w->path_len + 1);
+	root->visited = true;
+	if (!root_wanted(w, root))
+		return;
+	fd = open(root->path, OPEN_DIR);
+	if (fd < 0 && errno == ENOTDIR) {
+		walk_root_file(w, root);
+		return;
+	}
+	if (fd < 0) {
+		skip_errno(w, true);
+		return;
+	}
+	w->in_virtual = os_fs_is_virtual(fd);
+	enter(w, fd, NULL, root, 0);
+	while (w->nframes > 0) {
+		n = w->nframes;
+		if (w->ops.stop(w->arg) ||
+		    w->frames[n - 1].next >= w->names_len)
+			leave(w);
+		else
+			descend(w, &w->frames[n - 1]);
+	}
+}
+
+void
+walk_run(struct walk *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->nroots; i++) {
+		if (w->roots[i].visited)
+			continue;
+		if (w->ops.stop(w->arg))
+			w->pending++;
+		else
+			walk_root(w, &w->roots[i]);
+	}
+}
+
+uint64_t
+walk_pending(const struct walk *w)
+{
+	return w->pending;
+}
+
+uint64_t
+walk_directories(const struct walk *w)
+{
+	return w->directories;
+}
+
+void
+walk_scope_done(struct walk *w, uint32_t scope)
+{
+	w->done[scope] = true;
+}

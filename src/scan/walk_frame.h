@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Inside of scan/walk*.c only: roots, the stack of open directories, and the
+ * arenas behind it. */
+#ifndef MIG_SCAN_WALK_FRAME_H
+#define MIG_SCAN_WALK_FRAME_H
+
+#include "scan/walk.h"
+
+#include <sys/types.h>
+
+struct wroot {
+	const char *path; /* borrowed from the scopes */
+	char *real;       /* owned; resolved when first needed */
+	uint32_t *scopes; /* owned */
+	size_t nscopes;
+	bool visited;
+};
+
+struct active {
+	uint32_t scope;
+	uint64_t left; /* levels from here on, this one included */
+};
+
+struct frame {
+	int fd; /* -1: closed for now */
+	dev_t dev;
+	ino_t ino;
+	size_t path_keep;       /* length of the path to go back to */
+	size_t names, next;     /* into names: begin, next to enter */
+	size_t active, nactive; /* into active */
+	bool nested;            /* a root not yet visited lies below */
+	bool remote;            /* on a network file system */
+	bool refused;           /* ... which some scope does not enter */
+};
+
+struct walk {
+	const struct walk_scope *scopes; /* borrowed */
+	size_t nscopes;
+	struct walk_ops ops;
+	void *arg;
+	struct wroot *roots; /* sorted by path */
+	size_t nroots;
+	bool *done;         /* by scope */
+	uint32_t *covering; /* scratch for entries, one a scope */
+	struct frame *frames;
+	size_t nframes, frames_cap;
+	char *names; /* of directories to enter, terminated */
+	size_t names_len, names_cap;
+	struct {
+		struct active *data;
+		size_t n, cap;
+	} active;
+	bool in_virtual; /* the root itself is on a virtual one */
+	uint64_t pending, directories;
+	size_t path_len;
+	char path[WALK_PATH_MAX];
+	char dents[256 * 1024] __attribute__((aligned(8)));
+};
+
+/* NULL when this path is no root. */
+struct wroot *roots_find(struct walk *w, const char *path);
+/* Is there a root strictly below that was not visited? */
+bool roots_below(const struct walk *w, const char *path);
+/* Does any of its scopes still look? */
+bool root_wanted(const struct walk *w, const struct wroot *root);
+
+bool frame_has(const struct walk *w, const struct frame *f, uint32_t scope);
+/* Some scope goes into subdirectories; *ret_cut: another one no longer. */
+bool
+frame_goes_deeper(const struct walk *w, const struct frame *f, bool *ret_cut);
+/* Which scopes hold in f: those of its parent that go deeper, and those of
+ * the root that it is. Pushes them. False: out of memory. */
+bool frame_scopes(struct walk *w, struct frame *f, const struct frame *parent,
+    const struct wroot *root);
+bool frame_push(struct walk *w, const struct frame *f);
+bool names_push(struct walk *w, const char *name, size_t len);
+
+#endif

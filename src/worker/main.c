@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * mig-worker: one module, once, in a sandbox. JSON in, one JSON answer out.
+ *
+ *   mig-worker MODULE < parameters        by hand
+ *   mig-worker --operation N              from the agent: descriptor 3 is the
+ *                                         sealed action document
+ *
+ * Order: options, signals, limits, sandbox; only then is the first byte of
+ * parameters read. Libraries that a question needs are loaded afterwards: the
+ * sandbox lets files be mapped, but nothing be written or executed.
+ *
+ * SIGTERM, the deadline and the CPU limit end the search; what was found by
+ * then is answered and says so.
+ */
+#include "worker/options.h"
+#include "worker/question.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/jsonw.h"
+#include "modules/module.h"
+#include "modules/run.h"
+#include "sandbox/sandbox.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CAP_DAC_READ_SEARCH_BIT (1ull << 2) /* linux/capability.h */
+#define CPU_GRACE 5 /* seconds to answer in after the CPU limit */
+
+static volatile sig_atomic_t stop_flag;
+
+static void
+on_stop(int sig)
+{
+	stop_flag = 1;
+}
+
+static void
+set_signals(void)
+{
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = on_stop;
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGXCPU, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL);
+}
+
+/* The soft limit stops the search, the hard one the process. */
+static int
+set_cpu_limit(int64_t seconds, struct err *e)
+{
+	struct rlimit rl;
+
+	if (seconds == 0)
+		return 0;
+	rl.rlim_cur = (rlim_t)seconds;
+	rl.rlim_max = (rlim_t)seconds + CPU_GRACE;
+	if (setrlimit(RLIMIT_CPU, &rl) != 0)
+		return err_errno(e, "cannot set the CPU limit");
+	return 0;
+}
+
+static int
+enter_sandbox(const struct options *o, struct err *e)
+{
+	struct sandbox s = { .profile = SANDBOX_WORKER_READ,
+		.all_paths_readable = true,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1 };
+	struct stat st;
+
+	if (geteuid() == 0)
+		s.keep_caps = CAP_DAC_READ_SEARCH_BIT;
+	if (o->uid > 0) {
+		s.uid = (uid_t)o->uid;
+		s.gid = (gid_t)o->uid;
+	}
+	s.limits.memory_bytes = (uint64_t)o->memory;
+	/* by hand the answer may go to a file */
+	if (fstat(STDOUT_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
+		s.limits.file_bytes = SANDBOX_NO_WRITE;
+	if (o->operation >= 0) {
+		s.limits.nice = 19;
+		s.limits.idle_io = true;
+	}
+	return sandbox_enter(&s, e);
+}
+
+static module_run *
+run_by_number(unsigned int number)
+{
+	switch (number) {
+#define MODULE(num, name, needs) \
+	case (num):              \
+		return module_##name##_run;
+#include "modules/modules.def"
+#undef MODULE
+	default:
+		return NULL;
+	}
+}
+
+/* An answer that only says what went wrong. */
+static void
+write_failure(struct buf *out, const char *text)
+{
+	struct jsonw w;
+
+	buf_clear(out);
+	jsonw_init(&w, out);
+	jsonw_object(&w, NULL);
+	jsonw_bool(&w, "foundanything", false);
+	jsonw_bool(&w, "success", false);
+	jsonw_object(&w, "elements");
+	jsonw_object_end(&w);
+	jsonw_object(&w, "statistics");
+	jsonw_object_end(&w);
+	jsonw_array(&w, "errors");
+	jsonw_str(&w, NULL, text);
+	jsonw_array_end(&w);
+	jsonw_object_end(&w);
+}
+
+static void
+pretty_print(struct buf *out)
+{
+	json_t *v = json_loadb((const char *)out->data, out->len, 0, NULL);
+	char *text = v != NULL ? json_dumps(v, JSON_INDENT(2)) : NULL;
+
+	if (text != NULL) {
+		buf_clear(out);
+		buf_add_str(out, text);
+	}
+	free(text);
+	json_decref(v);
+}
+
+static int
+answer(const struct options *o, struct buf *out, struct err *e)
+{
+	struct run_context ctx = { .read_bytes = o->read,
+		.stop = &stop_flag,
+		.output_max = (size_t)o->output };
+	struct question q;
+	int rc;
+
+	if (o->seconds > 0)
+		ctx.deadline_ms = clock_mono_ms() + o->seconds * 1000;
+	if (o->operation >= 0)
+		rc = question_from_action((size_t)o->operation, &q, e);
+	else
+		rc = question_from_stdin(o->module, &q, e);
+	if (rc != 0)
+		return rc;
+	rc = run_by_number(q.module)(q.params, &ctx, out, e);
+	question_release(&q);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o;
+	struct buf out;
+	struct err e;
+	int rc, status;
+
+	err_clear(&e);
+	rc = options_parse(argc, argv, &o, &status);
+	if (rc != 0)
+		return status;
+	set_signals();
+	buf_init(&out, (size_t)o.output * 2 + 1024 * 1024);
+	rc = 0;
+	if (o.operation < 0 && module_find(o.module) == NULL)
+		rc = err_set(&e, ERR_UNSUPPORTED,
+		    "module '%.64s' is not "
+		    "available",
+		    o.module);
+	if (rc == 0)
+		rc = set_cpu_limit(o.cpu, &e);
+	if (rc == 0)
+		rc = enter_sandbox(&o, &e);
+	if (rc == 0)
+		rc = answer(&o, &out, &e);
+	if (rc != 0)
+		write_failure(&out, e.msg);
+	if (o.pretty)
+		pretty_print(&out);
+	buf_add_u8(&out, '\n');
+	if (fd_write_all(STDOUT_FILENO, out.data, out.len, &e) != 0) {
+		fprintf(stderr, "mig-worker: %s\n", e.msg);
+		rc = ERR_IO;
+	}
+	buf_release(&out);
+	return rc == 0 ? 0 : 1;
+}

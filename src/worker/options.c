@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "worker/options.h"
+
+#include "base/str.h"
+#include "modules/module.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OUTPUT_DEFAULT (64ll * 1024 * 1024)
+#define OUTPUT_MAX (1024ll * 1024 * 1024)
+
+static void
+usage(FILE *f)
+{
+	const struct module *const *m;
+	size_t n, i;
+
+	fprintf(f,
+	    "usage: mig-worker [-p] [limits] MODULE < parameters\n"
+	    "       mig-worker --operation N [limits]   (document on "
+	    "descriptor 3)\n\n"
+	    "  -p, --pretty     print the answer with indentation\n"
+	    "  --seconds N      stop after N seconds and answer\n"
+	    "  --cpu N          stop after N seconds of CPU time and answer\n"
+	    "  --memory BYTES   most memory\n"
+	    "  --read BYTES     most bytes of content to read\n"
+	    "  --output BYTES   most bytes of the answer\n"
+	    "  --uid N          run as this user and group\n"
+	    "  -V, --version    print the version\n\nmodules:\n");
+	m = module_all(&n);
+	for (i = 0; i < n; i++)
+		fprintf(f, "  %-16s %s\n", m[i]->name, m[i]->summary);
+}
+
+static int
+number(const char *name, const char *text, uint64_t max, int64_t *ret)
+{
+	uint64_t v;
+
+	if (str_u64(text, 0, max, &v) != 0) {
+		fprintf(stderr,
+		    "mig-worker: --%s: '%s' is not a number from "
+		    "0 to %llu\n",
+		    name, text, (unsigned long long)max);
+		return -1;
+	}
+	*ret = (int64_t)v;
+	return 0;
+}
+
+static const struct option long_options[] = {
+	{ "operation", required_argument, NULL, 'o' },
+	{ "seconds", required_argument, NULL, 's' },
+	{ "cpu", required_argument, NULL, 'c' },
+	{ "memory", required_argument, NULL, 'm' },
+	{ "read", required_argument, NULL, 'r' },
+	{ "output", required_argument, NULL, 'w' },
+	{ "uid", required_argument, NULL, 'u' },
+	{ "pretty", no_argument, NULL, 'p' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int
+one_option(int c, struct options *o)
+{
+	switch (c) {
+	case 'o':
+		return number("operation", optarg, 63, &o->operation);
+	case 's':
+		return number("seconds", optarg, 1 << 30, &o->seconds);
+	case 'c':
+		return number("cpu", optarg, 1 << 30, &o->cpu);
+	case 'm':
+		return number("memory", optarg, 1ull << 50, &o->memory);
+	case 'r':
+		return number("read", optarg, 1ull << 60, &o->read);
+	case 'w':
+		return number("output", optarg, OUTPUT_MAX, &o->output);
+	case 'u':
+		return number("uid", optarg, UINT32_MAX - 1, &o->uid);
+	case 'p':
+		o->pretty = true;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+int
+options_parse(int argc, char **argv, struct options *ret, int *ret_status)
+{
+	struct options o = { .operation = -1, .output = OUTPUT_DEFAULT };
+	int c;
+
+	*ret_status = 0;
+	while ((c = getopt_long(argc, argv, "phV", long_options, NULL)) != -1) {
+		if (c == 'h') {
+			usage(stdout);
+			return 1;
+		}
+		if (c == 'V') {
+			printf("mig-worker %s\n", MIG_VERSION);
+			return 1;
+		}
+		*ret_status = 2;
+		if (one_option(c, &o) != 0)
+			return 1;
+	}
+	*ret_status = 2;
+	if (o.operation < 0 && optind == argc - 1)
+		o.module = argv[optind];
+	if ((o.operation < 0) != (o.module != NULL) ||
+	    (o.operation >= 0 && optind < argc)) {
+		usage(stderr);
+		return 1;
+	}
+	if (o.output == 0)
+		o.output = OUTPUT_DEFAULT;
+	*ret = o;
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The command line of mig-worker. */
+#ifndef MIG_WORKER_OPTIONS_H
+#define MIG_WORKER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options {
+	const char *module;                 /* by hand; NULL with operation */
+	int64_t operation;                  /* -1: by hand */
+	int64_t seconds, cpu, memory, read; /* 0: no limit */
+	int64_t output;                     /* bytes of JSON */
+	int64_t uid;                        /* 0: as it is */
+	bool pretty;
+};
+
+/* Non-zero: the program ends with *ret_status (help, version, bad usage; the
+ * text is printed). */
+int options_parse(int argc, char **argv, struct options *ret, int *ret_status);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "worker/question.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "json/json.h"
+#include "modules/module.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_PIECE 65536
+
+static int
+unwrap(const json_t *root, const json_t **ret, struct err *e)
+{
+	static const char *const keys[] = { "class", "parameters",
+		"persistsock", NULL };
+	const char *class;
+	json_t *params;
+	int rc;
+
+	*ret = root;
+	if (json_object_get(root, "class") == NULL)
+		return 0;
+	if ((rc = json_only_keys(root, "", keys, e)) != 0 ||
+	    (rc = json_need_str(root, "", "class", &class, e)) != 0)
+		return rc;
+	if (strcmp(class, "parameters") != 0)
+		return err_set(e, ERR_UNSUPPORTED,
+		    "class: expected "
+		    "\"parameters\", found \"%.32s\"",
+		    class);
+	rc = json_need_object(root, "", "parameters", &params, e);
+	if (rc == 0)
+		*ret = params;
+	return rc;
+}
+
+int
+question_from_stdin(const char *module, struct question *ret, struct err *e)
+{
+	const struct module *m = module_find(module);
+	struct question q = { .module = m->number };
+	struct buf in;
+	int rc;
+
+	buf_init(&in, QUESTION_MAX);
+	rc = fd_read_all(STDIN_FILENO, &in, e);
+	if (rc == 0) {
+		q.root = json_strict(in.data, in.len, QUESTION_MAX, e);
+		rc = q.root == NULL ? e->code : 0;
+	}
+	buf_release(&in);
+	if (rc != 0)
+		return err_wrap(e, "standard input");
+	rc = unwrap(q.root, &q.params, e);
+	if (rc == 0)
+		rc = m->check(q.params, e);
+	if (rc != 0) {
+		json_decref(q.root);
+		return rc;
+	}
+	*ret = q;
+	return 0;
+}
+
+/* By position: workers of other operations share the descriptor's offset. */
+static int
+read_document(struct buf *in, struct err *e)
+{
+	uint8_t *p;
+	ssize_t n;
+
+	for (;;) {
+		p = buf_reserve(in, READ_PIECE);
+		if (p == NULL)
+			return err_set(e, ERR_TOOBIG,
+			    "descriptor %d: more "
+			    "than %d bytes",
+			    QUESTION_FD, QUESTION_MAX);
+		n = pread(QUESTION_FD, p, in->cap - in->len, (off_t)in->len);
+		if (n < 0)
+			return err_errno(e, "descriptor %d", QUESTION_FD);
+		if (n == 0)
+			return 0;
+		in->len += (size_t)n;
+	}
+}
+
+int
+question_from_action(size_t operation, struct question *ret, struct err *e)
+{
+	struct question q = { 0 };
+	struct buf in;
+	int rc;
+
+	q.action = calloc(1, sizeof(*q.action));
+	if (q.action == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	buf_init(&in, QUESTION_MAX + READ_PIECE);
+	rc = read_document(&in, e);
+	if (rc == 0)
+		rc = action_parse(in.data, in.len, q.action, e);
+	buf_release(&in);
+	if (rc != 0) {
+		free(q.action);
+		return err_wrap(e, "action document");
+	}
+	if (operation >= q.action->noperations) {
+		rc = err_set(e, ERR_INVALID,
+		    "the action has %zu operations, "
+		    "number %zu was asked for",
+		    q.action->noperations, operation);
+		question_release(&q);
+		return rc;
+	}
+	q.module = q.action->operations[operation].module_number;
+	q.params = q.action->operations[operation].parameters;
+	*ret = q;
+	return 0;
+}
+
+void
+question_release(struct question *q)
+{
+	json_decref(q->root);
+	if (q->action != NULL) {
+		action_release(q->action);
+		free(q->action);
+	}
+	memset(q, 0, sizeof(*q));
+}

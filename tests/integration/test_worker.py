@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MPL-2.0
+"""mig-worker by hand: usage, refusals, limits, SIGTERM, sandbox."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = pathlib.Path(os.environ.get("MIG_BUILD", HERE.parent.parent / "build"))
+WORKER = BUILD / "src" / "mig-worker"
+
+
+def run(*args, text=""):
+    return subprocess.run([WORKER, *args], input=text.encode(), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=60)
+
+
+def search(**fields):
+    fields.setdefault("options", {"matchall": True})
+    return json.dumps({"searches": {"s1": fields}})
+
+
+def test_help_and_version():
+    r = run("--help")
+    assert r.returncode == 0 and b"modules:\n  file " in r.stdout
+    assert run("-V").stdout.startswith(b"mig-worker ")
+
+
+@pytest.mark.parametrize("args", [[], ["file", "file"], ["--nope"], ["--seconds", "x", "file"],
+                                  ["--operation", "0", "file"]])
+def test_bad_usage(args):
+    r = run(*args)
+    assert r.returncode == 2 and r.stdout == b"" and r.stderr != b""
+
+
+@pytest.mark.parametrize("module, text, error", [
+    ("nope", "", "module 'nope' is not available"),
+    ("file", "", "standard input"),
+    ("file", "{", "standard input"),
+    ("file", '{"searches":{},"searches":{}}', "duplicate"),
+    ("file", '{"class":"stop","parameters":{}}', "class: expected"),
+    ("file", search(paths=["etc"]), "searches.s1.paths[0]: 'etc' is not an absolute path"),
+    ("file", search(paths=["/"], contents=["(?<=a)b"]), "look-behind (?<=...) is not supported"),
+    pytest.param("file", " " * (1024 * 1024 + 1), "standard input", id="too-large"),
+])
+def test_refused(module, text, error):
+    r = run(module, text=text)
+    answer = json.loads(r.stdout)
+    assert r.returncode == 1 and not answer["success"] and not answer["foundanything"]
+    assert error in answer["errors"][0]
+
+
+def test_pretty(tmp_path):
+    (tmp_path / "f").write_text("x")
+    q = search(paths=[str(tmp_path)], names=["f"])
+    assert len(run("-p", "file", text=q).stdout.splitlines()) > 10
+    assert len(run("file", text=q).stdout.splitlines()) == 1
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """Takes far longer to search than any test waits; no disk is used."""
+    with open(tmp_path / "hole", "wb") as f:
+        f.truncate(1 << 43)
+    return search(paths=[str(tmp_path)], contents=["needle"])
+
+
+def test_seconds(endless):
+    t = time.monotonic()
+    answer = json.loads(run("--seconds", "1", "file", text=endless).stdout)
+    assert time.monotonic() - t < 10
+    assert answer["success"] and answer["statistics"]["notexamined"] == {"timelimit": 1}
+    assert "time limit reached" in answer["errors"][0]
+
+
+def test_cpu_limit(endless):
+    answer = json.loads(run("--cpu", "1", "file", text=endless).stdout)
+    assert answer["success"] and answer["statistics"]["notexamined"] == {"stopped": 1}
+
+
+def test_read_limit(endless):
+    answer = json.loads(run("--read", "1000000", "file", text=endless).stdout)
+    assert answer["statistics"]["notexamined"] == {"readlimit": 1}
+    assert answer["statistics"]["bytesread"] == 1000000
+
+
+def test_sigterm(endless):
+    p = subprocess.Popen([WORKER, "file"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    p.stdin.write(endless.encode())
+    p.stdin.close()
+    while b"hole" not in b"".join(os.readlink(f"/proc/{p.pid}/fd/{fd}").encode()
+                                  for fd in fds(p.pid)):
+        assert p.poll() is None
+    p.send_signal(signal.SIGTERM)
+    answer = json.loads(p.stdout.read())
+    assert p.wait(timeout=20) == 0
+    assert answer["success"] and answer["statistics"]["notexamined"] == {"stopped": 1}
+
+
+def fds(pid):
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        if os.path.islink(f"/proc/{pid}/fd/{fd}"):
+            yield fd
+
+
+def test_memory_limit_and_empty_environment(tmp_path):
+    (tmp_path / "f").write_text("needle\n")
+    q = search(paths=[str(tmp_path)], contents=["needle"],
+               sha2=["0" * 64], options={"matchall": False, "returnsha256": True})
+    r = subprocess.run([WORKER, "--memory", str(64 << 20), "file"], input=q.encode(),
+                       stdout=subprocess.PIPE, env={})
+    answer = json.loads(r.stdout)
+    assert answer["foundanything"] and answer["statistics"]["notexamined"] == {}

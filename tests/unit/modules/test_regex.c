@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* modules/regex: what is accepted, what is refused and with which words, and
+ * a few exact translations. What they match is in unit-scan-match. */
+#include "base/buf.h"
+#include "base/err.h"
+#include "modules/regex.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+test_accepts(void **state)
+{
+	static const char *const good[] = { "", "a", "a|", "^$", "a*?b+?c??",
+		"(?i)x(?-i)y", "(?P<name>a)(?<other>b)", "(?i:a)(?s-m:.)",
+		"[]a]", "[^]a]", "[a-]", "[[:word:][:^digit:]x]", "\\pN\\PL",
+		"\\p{Greek}\\p{^Lu}", "[\\d\\pL-]", "\\Qa.b*\\E+", "\\Qopen",
+		"\\x{10ffff}\\xff\\123\\0", "\\a\\f\\t\\n\\r\\v\\C",
+		"\\A\\b\\B\\z", "a{2}b{2,}c{2,5}d{,3}e{x", "(?U)a+", "{", "}",
+		"]", "(((((a)))))", "(?:a{2}){500}",
+		"\xc3\xa9[\xc3\xa0-\xc3"
+		"\xbf]",
+		"\\.\\-\\_\\/\\~" };
+	struct regex *re;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		err_clear(&e);
+		if (regex_parse(good[i], &re, &e) != 0)
+			fail_msg("%s: %s", good[i], e.msg);
+		regex_free(re);
+	}
+}
+
+static void
+test_refuses(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} bad[] = {
+		{ "(?=a)", "look-ahead (?=...) is not supported" },
+		{ "a(?!b)", "at byte 2: look-ahead (?!...)" },
+		{ "(?<=a)", "look-behind (?<=...)" },
+		{ "(?<!a)", "look-behind (?<!...)" },
+		{ "(a)\\1", "backreferences" },
+		{ "(?P=x)", "backreferences (?P=name)" },
+		{ "\\k<x>", "named backreferences" },
+		{ "(?>a)", "atomic groups" },
+		{ "(?#x)", "comments" },
+		{ "(?R)", "recursion" },
+		{ "a++", "possessive" },
+		{ "a**", "a repeat of a repeat" },
+		{ "*a", "nothing to repeat" },
+		{ "(?i)*", "nothing to repeat" },
+		{ "(", "( without )" },
+		{ "a)", ") without (" },
+		{ "[a", "[ without ]" },
+		{ "[z-a]", "ends before it begins" },
+		{ "[[:nope:]]", "unknown class name" },
+		{ "\\p{Nope}", "unknown Unicode class" },
+		{ "\\p{L", "without }" },
+		{ "\\Z", "use \\z" },
+		{ "\\y", "unknown escape \\y" },
+		{ "\\xg0", "\\x needs two" },
+		{ "\\x{110000}", "not a character's number" },
+		{ "a\\", "a backslash at the end" },
+		{ "a{1001}", "max <= 1000" },
+		{ "a{5,2}", "min <= max" },
+		{ "(?:a{100}){100}", "more than 1000 copies" },
+		{ "(?z)", "unknown kind of group" },
+		{ "(?P<n", "a group's name" },
+		{ "\xff", "not UTF-8" },
+	};
+	struct regex *re;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		err_clear(&e);
+		if (regex_parse(bad[i].in, &re, &e) == 0)
+			fail_msg("%s was accepted", bad[i].in);
+		if (strstr(e.msg, bad[i].want) == NULL)
+			fail_msg("%s: '%s', wanted '%s'", bad[i].in, e.msg,
+			    bad[i].want);
+	}
+}
+
+static void
+test_limits(void **state)
+{
+	char *deep = malloc(REGEX_MAX + 2);
+	struct regex *re;
+	struct err e;
+
+	memset(deep, '(', 1000);
+	deep[1000] = '\0';
+	assert_int_not_equal(regex_parse(deep, &re, &e), 0);
+	assert_non_null(strstr(e.msg, "too deeply"));
+	memset(deep, 'a', REGEX_MAX + 1);
+	deep[REGEX_MAX + 1] = '\0';
+	assert_int_equal(regex_parse(deep, &re, &e), ERR_TOOBIG);
+	free(deep);
+}
+
+static void
+test_writes(void **state)
+{
+	static const struct {
+		const char *in;
+		enum regex_form form;
+		const char *want; /* NULL: never matches */
+	} table[] = {
+		{ "^a$", REGEX_TEXT, "\\A\\x61\\z" },
+		{ "^a$", REGEX_LINES, "^\\x61$" },
+		{ "^a$", REGEX_WHOLE_LINES, "(?:^\\x61\\x0a)" },
+		{ "(?m)^a", REGEX_TEXT, "(?m:^)\\x61" },
+		{ "(?i)k", REGEX_LINES, "[\\x4b\\x6b]" },
+		{ "[^a]", REGEX_LINES,
+		    "(?:[\\x00-\\x09\\x0b-\\x60"
+		    "\\x62-\\xff]|[\\xc2-\\xdf][\\x80-\\xbf]|[\\xe0-\\xef]"
+		    "[\\x80-\\xbf]{2}|[\\xf0-\\xf4][\\x80-\\xbf]{3})" },
+		{ ".*", REGEX_LINES, "[\\x00-\\x09\\x0b-\\xff]*" },
+		{ "\xc3\xa9", REGEX_LINES, "(?:\\xc3\\xa9)" },
+		{ "\\xff", REGEX_LINES, "(?:\\xff|\\xc3\\xbf)" },
+		{ "a\\nb", REGEX_LINES, NULL },
+		{ "a\\nb", REGEX_TEXT, "\\x61\\x0a\\x62" },
+		{ "a|\\n", REGEX_LINES, "(?:\\x61)" },
+	};
+	struct regex *re;
+	struct buf out;
+	size_t i;
+	int rc;
+
+	buf_init(&out, 65536);
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		buf_clear(&out);
+		assert_int_equal(regex_parse(table[i].in, &re, NULL), 0);
+		rc = regex_write(re, table[i].form, &out);
+		regex_free(re);
+		if (table[i].want == NULL)
+			assert_int_equal(rc, ERR_NOTFOUND);
+		else
+			assert_string_equal(buf_str(&out), table[i].want);
+	}
+	buf_release(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_accepts),
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_writes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What expressions match, by both engines: the same answers as expected and
+ * as each other, also when the text comes in small pieces. */
+#include "base/buf.h"
+#include "base/err.h"
+#include "modules/regex.h"
+#include "scan/match.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *
+write_regex(const char *source, bool count, enum match_mode mode)
+{
+	enum regex_form form = REGEX_TEXT;
+	struct regex *re;
+	struct buf out;
+	struct err e;
+	char *text = NULL;
+
+	if (regex_parse(source, &re, &e) != 0)
+		fail_msg("%s: %s", source, e.msg);
+	buf_init(&out, 1024 * 1024);
+	if (mode == MATCH_LINES)
+		form = count || regex_is_nullable(re) ? REGEX_WHOLE_LINES
+						      : REGEX_LINES;
+	if (regex_write(re, form, &out) == 0)
+		text = strdup(buf_str(&out));
+	buf_release(&out);
+	regex_free(re);
+	return text;
+}
+
+/* Number of hits of one expression; -1: this engine is not here. */
+static long
+run(enum match_engine engine, const char *source, bool count,
+    enum match_mode mode, const char *text, size_t len, size_t step)
+{
+	struct match_pattern p = { .count = count };
+	struct match *m;
+	struct match_state *st;
+	struct err e;
+	size_t bad, at, n;
+	char *bytes = write_regex(source, count, mode);
+	long hits;
+	int rc;
+
+	p.bytes = bytes;
+	rc = match_new(&p, 1, mode, engine, &m, &bad, &e);
+	if (rc == ERR_UNSUPPORTED) {
+		free(bytes);
+		return -1;
+	}
+	if (rc != 0) {
+		/* what Hyperscan refuses goes to PCRE2 */
+		assert_int_equal(engine, MATCH_HYPERSCAN);
+		free(bytes);
+		return run(MATCH_BEST, source, count, mode, text, len, step);
+	}
+	assert_int_equal(match_state_new(m, &st, &e), 0);
+	if (mode == MATCH_TEXT) {
+		match_text(st, text, len);
+	} else {
+		match_begin(st);
+		for (at = 0; at < len; at += n) {
+			n = len - at < step ? len - at : step;
+			match_feed(st, text + at, n);
+		}
+		match_end(st);
+	}
+	assert_null(st->gave_up);
+	hits = (long)st->hits[0];
+	match_state_free(st);
+	match_free(m);
+	free(bytes);
+	return hits;
+}
+
+static void
+expect(const char *source, bool count, enum match_mode mode, const char *text,
+    size_t len, long want)
+{
+	static const size_t steps[] = { 1, 3, 100000 };
+	static const enum match_engine engines[] = { MATCH_HYPERSCAN,
+		MATCH_PCRE2, MATCH_BEST };
+	size_t i, k;
+	long got;
+
+	for (i = 0; i < 3; i++) {
+		for (k = 0; k < 3; k++) {
+			got = run(engines[i], source, count, mode, text, len,
+			    steps[k]);
+			if (got != -1 && got != want)
+				fail_msg("%s on '%s' engine %d step %zu: %ld,"
+					 " wanted %ld",
+				    source, text, (int)engines[i], steps[k],
+				    got, want);
+		}
+	}
+}
+
+static void
+test_lines(void **state)
+{
+	static const struct {
+		const char *re, *text;
+		long lines; /* how many match */
+	} table[] = {
+		{ "foo", "foo\nbar\nfoo foo\n", 2 },
+		{ "^foo$", "foo\nfoobar\nfoo\n", 2 },
+		{ "foo$", "xfoo\nfoox\n", 1 },
+		{ "\\Afoo\\z", "foo\nfoo\n", 2 },
+		{ "^$", "\na\n\n", 2 },
+		{ "^$", "a\nb\n", 0 },
+		{ "a*", "b\n\nc\n", 3 },
+		{ "^\\s*$", "a\n \t\n\n", 2 },
+		{ "foo\\sbar", "foo\nbar\n", 0 },
+		{ "foo[^x]bar", "foo\nbar\nfoo-bar\n", 1 },
+		{ "(?s)foo.bar", "foo\nbar\n", 0 },
+		{ "foo\\n", "foo\n", 0 },
+		{ "a|\\nb", "b\na\n", 1 },
+		{ "(?i)RoOt", "ROOT\nroot\nroo\n", 2 },
+		{ "\\bfoo\\b", "foo\nfood\na foo.\n", 2 },
+		{ "\\Bfoo", "foo\nxfoo\n", 1 },
+		{ "^.$", "\xc3\xa9\nab\n\xff\n", 2 },
+		{ "caf\xc3\xa9", "caf\xc3\xa9\ncafe\n", 1 },
+		{ "[\xc3\xa0-\xc3\xbf]x", "\xc3\xa9x\nex\n", 1 },
+		{ "(?i)\xc3\x89", "\xc3\xa9\n\xc3\x89\n", 2 },
+		{ "\\pLx", "ax\n1x\n\xce\xb1x\n", 2 },
+		{ "\\p{Greek}", "a\n\xce\xb1\n", 1 },
+		{ "\\PL", "abc\nab1\n", 1 },
+		{ "\\xff\\xfe", "\xff\xfe\n\xc3\xbf\xc3\xbe\nx\n", 2 },
+		{ "^[^a]+$", "bcd\nba\n\xff\xfe\n", 2 },
+		{ "x{3,5}y", "xxy\nxxxy\nxxxxxxy\n", 2 },
+		{ "^(?:ab|cd){2}$", "abcd\nab\ncdcd\n", 2 },
+		{ "(?:^a|b$)", "ax\nxb\nxax\n", 2 },
+		{ "(a$|b)c", "ac\nbc\n", 1 },
+		{ "\\Qa.b\\E", "a.b\naxb\n", 1 },
+		{ "[[:^alpha:]]", "abc\nab1\n", 1 },
+		{ "(?m)^b", "ab\nba\n", 1 },
+		{ "a.{0,30}b", "a-b\na\nb\n", 1 },
+		{ "", "\nx\n", 2 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		expect(table[i].re, true, MATCH_LINES, table[i].text,
+		    strlen(table[i].text), table[i].lines);
+		expect(table[i].re, false, MATCH_LINES, table[i].text,
+		    strlen(table[i].text), table[i].lines > 0);
+	}
+}
+
+static void
+test_text(void **state)
+{
+	static const struct {
+		const char *re, *text;
+		long hit;
+	} table[] = {
+		{ "^passwd$", "passwd", 1 },
+		{ "^passwd$", "passwd\n", 0 },
+		{ "^b$", "a\nb", 0 },
+		{ "(?m)^b$", "a\nb", 1 },
+		{ "a.b", "a\nb", 0 },
+		{ "(?s)a.b", "a\nb", 1 },
+		{ "a[^x]b", "a\nb", 1 },
+		{ ".", "", 0 },
+		{ "", "", 1 },
+		{ "^-rw", "-rw-r--r--", 1 },
+		{ "\\.txt$", "a.txt", 1 },
+		{ "^[\\x80-\\xff]$", "\xe9", 1 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		expect(table[i].re, false, MATCH_TEXT, table[i].text,
+		    strlen(table[i].text), table[i].hit);
+}
+
+static unsigned int
+rnd(uint32_t *s)
+{
+	*s = *s * 1664525u + 1013904223u;
+	return *s >> 16;
+}
+
+/* A random expression over a small alphabet. */
+static void
+random_regex(uint32_t *seed, char *out, size_t size)
+{
+	static const char *const atoms[] = { "a", "b", ".", "[^a]", "\\s",
+		"(?:ab|c)", "c", "(?:a|)", "[ab]", "\\b", "\xc3\xa9" };
+	static const char *const repeats[] = { "", "", "", "*", "+", "?", "{2}",
+		"{1,3}" };
+	size_t n = 1 + rnd(seed) % 4, i;
+	const char *atom, *rep;
+
+	snprintf(out, size, "%s", rnd(seed) % 4 == 0 ? "^" : "");
+	for (i = 0; i < n; i++) {
+		atom = atoms[rnd(seed) % 11];
+		rep = strcmp(atom, "\\b") == 0 ? "" : repeats[rnd(seed) % 8];
+		snprintf(out + strlen(out), size - strlen(out), "%s%s%s", atom,
+		    rep, i + 1 < n && rnd(seed) % 5 == 0 ? "|" : "");
+	}
+	if (rnd(seed) % 4 == 0)
+		snprintf(out + strlen(out), size - strlen(out), "$");
+}
+
+static void
+test_engines_agree(void **state)
+{
+	static const char alphabet[] = "aabbc \n\n\xc3\xa9";
+	char re[128], text[64];
+	uint32_t seed = 42;
+	long hs, pcre;
+	size_t i, k, len;
+	bool count;
+
+	for (i = 0; i < 2000; i++) {
+		random_regex(&seed, re, sizeof(re));
+		len = 1 + rnd(&seed) % 30;
+		for (k = 0; k < len; k++)
+			text[k] = alphabet[rnd(&seed) % 10];
+		text[len++] = '\n';
+		text[len] = '\0';
+		count = rnd(&seed) % 2 == 0;
+		hs = run(MATCH_HYPERSCAN, re, count, MATCH_LINES, text, len,
+		    1 + rnd(&seed) % 40);
+		pcre = run(MATCH_PCRE2, re, count, MATCH_LINES, text, len,
+		    1 + rnd(&seed) % 40);
+		if (hs != -1 && pcre != -1 && hs != pcre)
+			fail_msg("%s on '%s': hyperscan %ld, pcre2 %ld", re,
+			    text, hs, pcre);
+	}
+}
+
+static void
+test_many(void **state)
+{
+	enum { N = 5000 };
+	struct match_pattern *p = calloc(N, sizeof(*p));
+	struct match_state *st;
+	struct match *m;
+	struct err e;
+	char word[32];
+	size_t i, bad;
+
+	for (i = 0; i < N; i++) {
+		snprintf(word, sizeof(word), "needle%zu$", i);
+		p[i].bytes = write_regex(word, false, MATCH_LINES);
+	}
+	assert_int_equal(
+	    match_new(p, N, MATCH_LINES, MATCH_BEST, &m, &bad, &e), 0);
+	assert_int_equal(match_state_new(m, &st, &e), 0);
+	match_begin(st);
+	match_feed(st, "needle77\nx needle4999\nneedle12 \n", 32);
+	match_end(st);
+	assert_int_equal(st->nids, 2);
+	assert_int_equal(st->hits[77], 1);
+	assert_int_equal(st->hits[4999], 1);
+	match_state_free(st);
+	match_free(m);
+	for (i = 0; i < N; i++) {
+		uintptr_t own = (uintptr_t)p[i].bytes;
+
+		free((void *)own);
+	}
+	free(p);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_engines_agree),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
