@@ -2,8 +2,9 @@
 /*
  * The ACL of the original (mig-acl(5)): {"default" | module: {"minimumweight":
  * 1..1000, "investigators": {label: {"fingerprint": 40 hex, "weight":
- * 1..1000}}}}. Weight counts once a person; names are exact. And the agent's
- * own limits (the policy's third part).
+ * 1..1000}}}}. A fingerprint is a person's primary one, of any case. Weight
+ * counts once a person; names are exact; a fingerprint under two labels of one
+ * entry is refused.
  */
 #ifndef MIG_ACTION_ACL_H
 #define MIG_ACTION_ACL_H
@@ -11,6 +12,7 @@
 #include "action/document.h"
 
 #define ACL_WEIGHT_MAX 1000
+#define ACL_TEXT_MAX (4 * 1024 * 1024)
 
 struct acl; /* parsed */
 
@@ -23,21 +25,9 @@ void acl_free(struct acl *a);
 int acl_check(const struct acl *acl, const struct action *a,
     const struct signer *signers, size_t n, struct err *e);
 
-struct policy_limits {
-	int64_t max_validity;   /* seconds an action may be valid; 7 days */
-	int64_t seconds;        /* wall time of one operation; 300 */
-	int64_t cpu_seconds;    /* 120 */
-	int64_t memory_bytes;   /* 64 MiB */
-	int64_t read_bytes;     /* 0: unlimited */
-	int64_t result_bytes;   /* sealed size; 8 MiB */
-	int64_t workers;        /* at once; 2 */
-	int64_t queue;          /* operations waiting; 64 */
-};
-/* Empty text or {} gives the defaults. */
-int policy_limits_parse(const void *json, size_t len,
-    struct policy_limits *ret, struct err *e);
-/* The smaller of both in every field that is stated. */
-void policy_limits_narrow(struct policy_limits *l,
-    const struct action_limits *a);
+/* May these signers exercise a right that is no module ("policy", "cancel")?
+ * Only an entry of exactly that name counts: never "default". */
+int acl_check_right(const struct acl *acl, const char *right,
+    const struct signer *signers, size_t n, struct err *e);
 
 #endif

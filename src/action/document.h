@@ -6,6 +6,8 @@
 #ifndef MIG_ACTION_DOCUMENT_H
 #define MIG_ACTION_DOCUMENT_H
 
+#include "action/limits.h"
+#include "action/refusal.h"
 #include "base/buf.h"
 #include "crypto/keyring.h"
 
@@ -13,38 +15,24 @@
 
 struct err;
 
-#define ACTION_SYNTAX 3
-#define ACTION_OPERATIONS_MAX 64
-#define ACTION_NAME_MAX 256
-#define ACTION_TARGET_MAX 4096
-#define ACTION_READERS_MAX 64
-#define ACTION_NONCE_LEN 16
-
-struct action_limits { /* 0: not stated, the agent's own hold */
-	int64_t seconds;       /* wall time of one operation */
-	int64_t cpu_seconds;
-	int64_t read_bytes;
-	int64_t result_bytes;
-};
-
 struct action_operation {
 	char module[32];
-	unsigned int module_number;   /* modules/module.h */
-	const json_t *parameters;     /* borrowed from root */
+	unsigned int module_number; /* modules/module.h */
+	const json_t *parameters;   /* borrowed from root */
 };
 
 struct action {
-	json_t *root;                 /* owned: the parsed document */
+	json_t *root; /* owned: the parsed document */
 	uint8_t nonce[ACTION_NONCE_LEN];
-	const char *name, *target;    /* borrowed from root */
+	const char *name, *target;        /* borrowed from root */
 	int64_t valid_from, expire_after; /* unix seconds */
-	int64_t require_weight;       /* >= 1 */
+	int64_t require_weight;           /* >= 1 */
 	uint8_t require_fprs[SIGS_MAX][PGP_FPR_LEN];
 	size_t nrequire_fprs;
-	int64_t min_policy;           /* 0: any */
+	int64_t min_policy; /* 0: any */
 	struct action_limits limits;
 	uint8_t seal_public[32];
-	const char *seal_key;         /* armoured OpenPGP message; borrowed */
+	const char *seal_key; /* armoured OpenPGP message; borrowed */
 	size_t nreaders;
 	char readers[ACTION_READERS_MAX][41]; /* primary fingerprints, hex */
 	size_t noperations;
@@ -53,37 +41,46 @@ struct action {
 
 /* Strict: unknown fields, duplicate keys, wrong types and sizes are refused
  * with the field's path. Each operation's parameters are checked by its
- * module (modules/module.h). Does not look at the clock. */
-int action_parse(const void *doc, size_t len, struct action *ret,
-    struct err *e);
+ * module (modules/module.h). Does not look at the clock. ERR_UNSUPPORTED:
+ * a module is not known here; ERR_DENIED: a module refuses its parameters;
+ * anything else: the document is malformed (action_refusal below). */
+int
+action_parse(const void *doc, size_t len, struct action *ret, struct err *e);
 void action_release(struct action *a);
+/* The refusal that fits a failure of action_parse. */
+enum refusal action_refusal(int rc);
 
 /* What mig fills in to make a document. */
 struct action_draft {
 	const char *name, *target;
 	int64_t valid_from, expire_after;
-	int64_t require_weight;          /* 0 becomes 1 */
+	int64_t require_weight; /* 0 becomes 1 */
 	struct action_limits limits;
-	const json_t *operations;        /* array of {module, parameters} */
+	const json_t *operations;           /* array of {module, parameters} */
 	const json_t *description, *threat; /* objects or NULL */
 	uint8_t seal_public[32];
 	const char *seal_key;
 	const char *const *readers;
 	size_t nreaders;
+	const char *const *require_fprs; /* primary fingerprints, hex */
+	size_t nrequire_fprs;
+	int64_t min_policy; /* 0: any */
 };
 /* Adds syntaxversion and a fresh nonce, appends the exact bytes to be signed
  * and parses them back as a check. */
-int action_build(const struct action_draft *d, struct buf *out,
-    struct err *e);
+int action_build(const struct action_draft *d, struct buf *out, struct err *e);
 
 /* A file of the original's format (syntaxversion 2, also without signatures):
- * fills name, target, description, threat, operations (compressed parameters
- * are unpacked); the rest is the caller's. *ret_root owns what d borrows. */
+ * fills name, target (NULL when it has none), description, threat, operations
+ * (compressed parameters are unpacked); the rest of d is left alone. *ret_root
+ * owns what d borrows. */
 int action_read_v2(const void *text, size_t len, struct action_draft *d,
     json_t **ret_root, struct err *e);
 /* Splits "AND status='online'" and the like off an old target: true in
- * *ret_online when it was there; the rest goes to out. */
-int action_target_split(const char *target, struct buf *out,
-    bool *ret_online, struct err *e);
+ * *ret_online when it was there; the rest ("all" when nothing remains) goes to
+ * out. ERR_INVALID when status stands where it cannot be split off (beside OR,
+ * under NOT, in parentheses). */
+int action_target_split(
+    const char *target, struct buf *out, bool *ret_online, struct err *e);
 
 #endif

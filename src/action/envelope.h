@@ -21,7 +21,8 @@
 #include "base/buf.h"
 #include "crypto/keyring.h"
 
-#include <jansson.h>
+struct err;
+struct json_t;
 
 #define ENVELOPE_DOC_MAX (1024 * 1024)
 #define ENVELOPE_MAX (12 + ENVELOPE_DOC_MAX + SIGS_MAX * (2 + SIGPACKET_MAX))
@@ -34,21 +35,28 @@ struct envelope {
 };
 
 /* No JSON, no OpenSSL: usable by every role. ret borrows from data. */
-int envelope_parse(const void *data, size_t len, struct envelope *ret,
-    struct err *e);
+int envelope_parse(
+    const void *data, size_t len, struct envelope *ret, struct err *e);
+/* The same with another limit of the document (a policy's: POLICY_MAX). */
+int envelope_parse_max(const void *data, size_t len, size_t doc_max,
+    struct envelope *ret, struct err *e);
 /* Appends the binary form. */
-int envelope_write(const struct envelope *env, struct buf *out,
-    struct err *e);
+int envelope_write(const struct envelope *env, struct buf *out, struct err *e);
 
 /* --- envelope_json.c: client and server only ---------------------------- */
 /* Reads the JSON form and appends the binary form to out. */
-int envelope_from_json(const void *text, size_t len, struct buf *out,
-    struct err *e);
-/* Owned by the caller. */
-json_t *envelope_to_json(const struct envelope *env, struct err *e);
-/* OpenPGP ASCII armour (RFC 4880 section 6), one signature. */
+int envelope_from_json(
+    const void *text, size_t len, struct buf *out, struct err *e);
+/* The same from a parsed value; other fields than the two are refused. */
+int
+envelope_from_value(const struct json_t *value, struct buf *out, struct err *e);
+/* Owned by the caller (json_decref). */
+struct json_t *envelope_to_json(const struct envelope *env, struct err *e);
+/* OpenPGP ASCII armour (RFC 4880 section 6), one signature: exactly one block
+ * and nothing around it. Reading takes any armour headers and line ends and
+ * checks the CRC-24 where there is one. */
 int armor_signature(const void *packet, size_t len, struct buf *out);
-int dearmor_signature(const char *text, size_t len, struct buf *out,
-    struct err *e);
+int
+dearmor_signature(const char *text, size_t len, struct buf *out, struct err *e);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * An agent's signed hello: u8 3, 32 bytes public key, 64 bytes signature
- * (PURPOSE_HELLO over the JSON), JSON of at most 16 KiB:
+ * (PURPOSE_HELLO over the JSON), JSON; at most 16 KiB in all:
  *   {"id", "name", "version", "protocol": 1, "mode", "os", "arch", "ident",
  *    "time": unix ms, "connection": n,
  *    "environment": {os, arch, ident, distro, distroversion, kernel, init,
@@ -15,28 +15,29 @@
 #ifndef MIG_ACTION_HELLO_H
 #define MIG_ACTION_HELLO_H
 
-#include "crypto/identity.h"
+#include "action/hello_make.h"
 #include "target/target.h"
 
-#define HELLO_MAX (16 * 1024)
-#define HELLO_PREFIX_LEN (1 + IDENTITY_PUB_LEN + IDENTITY_SIG_LEN)
+#include <jansson.h>
 
 struct hello {
-	json_t *root;               /* owned */
+	json_t *root; /* owned */
 	struct id agent;
-	struct target_row row;      /* borrows from root and texts below */
+	struct target_row row; /* borrows from root and texts below */
 	char *environment, *tags, *addresses; /* compact JSON; owned */
 	int64_t time_ms;
 	int64_t connection;
+	int64_t interval; /* seconds; 0: not stated */
 	uint64_t policy_version;
+	struct id policy_hash;
+	uint64_t record_position;
+	struct id record_head;
+	struct id *known; /* owned */
+	size_t nknown;
 };
 
-/* Appends prefix and signed JSON. */
-int hello_make(const struct identity *who, const void *json, size_t len,
-    struct buf *out, struct err *e);
 /* Verifies signature and id, then reads strictly. */
-int hello_parse(const void *data, size_t len, struct hello *ret,
-    struct err *e);
+int hello_parse(const void *data, size_t len, struct hello *ret, struct err *e);
 void hello_release(struct hello *h);
 
 #endif

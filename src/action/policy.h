@@ -29,13 +29,13 @@ struct err;
 struct policy {
 	uint64_t version;
 	struct id previous, hash;
-	int64_t issued, expires;    /* unix seconds */
+	int64_t issued, expires;               /* unix seconds */
 	const uint8_t *keyring, *acl, *limits; /* borrowed from the text */
 	size_t keyring_len, acl_len, limits_len;
 };
 
-int policy_parse(const void *text, size_t len, struct policy *ret,
-    struct err *e);
+int
+policy_parse(const void *text, size_t len, struct policy *ret, struct err *e);
 /* hash is ignored and not set. */
 int policy_write(const struct policy *p, struct buf *out, struct err *e);
 

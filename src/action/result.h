@@ -20,8 +20,11 @@
 #ifndef MIG_ACTION_RESULT_H
 #define MIG_ACTION_RESULT_H
 
-#include "action/document.h"
+#include "action/limits.h"
+#include "base/buf.h"
 #include "crypto/identity.h"
+
+struct err;
 
 #define RESULT_HEADER_LEN (4 + 96 + 8 + 8 + 32 + 8 + 32 + 8 + 32)
 #define RESULT_SEALED_MAX (16 * 1024 * 1024)
@@ -34,10 +37,10 @@ enum result_status {
 };
 
 enum part_status {
-	PART_DONE = 1,      /* the module's JSON answer */
-	PART_FAILED = 2,    /* text: what went wrong */
-	PART_TIMEOUT = 3,   /* stopped by the time limit; text or partial JSON */
-	PART_LIMIT = 4,     /* stopped by memory, CPU or output limit */
+	PART_DONE = 1,    /* the module's JSON answer */
+	PART_FAILED = 2,  /* text: what went wrong */
+	PART_TIMEOUT = 3, /* stopped by the time limit; text or partial JSON */
+	PART_LIMIT = 4,   /* stopped by memory, CPU or output limit */
 	PART_INTERRUPTED = 5,
 };
 
@@ -65,7 +68,8 @@ struct result_part {
 
 /* --- agent's side (no JSON) ---------------------------------------------- */
 /* Packs, compresses, pads, seals and signs; h's identity, sealed and part
- * fields are filled in. seal_public NULL (refusals): nothing is sealed. The
+ * fields are filled in. Parts stand in ascending order of their operations,
+ * each once. seal_public NULL (refusals): nothing is sealed. The
  * whole answer (header, signature, sealed bytes) is appended to out. */
 int result_make(struct result_header *h, const struct identity *who,
     const char *agent_name, const uint8_t *seal_public,
@@ -80,7 +84,7 @@ int result_check(const void *data, size_t len, struct result_header *ret,
     const uint8_t **ret_sealed, struct err *e);
 
 struct result_opened {
-	uint8_t *plain;      /* owned; the parts borrow from it */
+	uint8_t *plain; /* owned; the parts borrow from it */
 	size_t plain_len;
 	char agent_name[256];
 	struct result_part parts[ACTION_OPERATIONS_MAX];

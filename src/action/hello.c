@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Reading a hello on the server's and the client's side. */
+#include "action/hello.h"
+
+#include "base/err.h"
+#include "json/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HELLO_TEXT_MAX 256
+#define HELLO_NUMBER_MAX ((int64_t)1 << 53)
+
+static int
+need_text(const json_t *o, const char *key, const char **ret, struct err *e)
+{
+	int rc = json_need_str(o, "", key, ret, e);
+
+	if (rc == 0 && strlen(*ret) > HELLO_TEXT_MAX)
+		rc = err_set(e, ERR_INVALID, "%s: more than %d bytes", key,
+		    HELLO_TEXT_MAX);
+	return rc;
+}
+
+static int
+need_id(const json_t *o, const char *where, const char *key, struct id *ret,
+    struct err *e)
+{
+	const char *s;
+	int rc = json_need_str(o, where, key, &s, e);
+
+	if (rc == 0 && id_parse(s, ret) != 0)
+		rc = err_set(e, ERR_INVALID, "%s%s%s: expected 64 hex digits",
+		    where, where[0] == '\0' ? "" : ".", key);
+	return rc;
+}
+
+static char *
+compact(const json_t *v, struct err *e)
+{
+	char *s = json_dumps(v, JSON_COMPACT);
+
+	if (s == NULL)
+		err_set(e, ERR_NOMEM, "hello: out of memory");
+	return s;
+}
+
+/* Members of facts are plain; those of tags are strings. */
+static int
+read_facts(
+    const json_t *o, const char *key, bool strings, char **ret, struct err *e)
+{
+	json_t *facts, *v;
+	const char *k;
+	int rc = json_need_object(o, "", key, &facts, e);
+
+	if (rc != 0)
+		return rc;
+	json_object_foreach (facts, k, v) {
+		if (json_is_string(v) ||
+		    (!strings && !json_is_object(v) && !json_is_array(v)))
+			continue;
+		return err_set(e, ERR_INVALID, "%s: expected %s", key,
+		    strings ? "strings only" : "plain values only");
+	}
+	*ret = compact(facts, e);
+	return *ret == NULL ? ERR_NOMEM : 0;
+}
+
+static int
+need_strings(const json_t *o, const char *key, json_t **ret, struct err *e)
+{
+	json_t *v;
+	size_t i;
+	int rc = json_need_array(o, "", key, ret, e);
+
+	if (rc != 0)
+		return rc;
+	json_array_foreach (*ret, i, v) {
+		if (!json_is_string(v))
+			return err_set(e, ERR_INVALID,
+			    "%s[%zu]: expected a string", key, i);
+	}
+	return 0;
+}
+
+static int
+read_lists(struct hello *h, struct err *e)
+{
+	json_t *list;
+	size_t i, n;
+	int rc;
+
+	if ((rc = need_strings(h->root, "modules", &list, e)) != 0 ||
+	    (rc = need_strings(h->root, "addresses", &list, e)) != 0)
+		return rc;
+	h->addresses = compact(list, e);
+	if (h->addresses == NULL)
+		return ERR_NOMEM;
+	rc = need_strings(h->root, "known", &list, e);
+	if (rc != 0)
+		return rc;
+	n = json_array_size(list);
+	h->known = calloc(n == 0 ? 1 : n, sizeof(*h->known));
+	if (h->known == NULL)
+		return err_set(e, ERR_NOMEM, "hello: out of memory");
+	for (i = 0; i < n; i++) {
+		if (id_parse(json_string_value(json_array_get(list, i)),
+			&h->known[i]) != 0)
+			return err_set(e, ERR_INVALID,
+			    "known[%zu]: expected 64 hex digits", i);
+	}
+	h->nknown = n;
+	return 0;
+}
+
+static int
+read_numbers(struct hello *h, struct err *e)
+{
+	static const char *const policy_keys[] = { "version", "hash", NULL };
+	static const char *const record_keys[] = { "position", "head", NULL };
+	const json_t *o = h->root;
+	json_t *policy, *record;
+	int64_t n, position = 0, version = 0;
+	int rc;
+
+	if ((rc = json_need_int(o, "", "protocol", 1, 255, &n, e)) != 0 ||
+	    (rc = json_need_int(
+		 o, "", "time", 0, HELLO_NUMBER_MAX, &h->time_ms, e)) != 0 ||
+	    (rc = json_need_int(o, "", "connection", 0, HELLO_NUMBER_MAX,
+		 &h->connection, e)) != 0 ||
+	    (rc = json_opt_int(o, "", "interval", 1, (int64_t)30 * 86400,
+		 &h->interval, e)) != 0 ||
+	    (rc = json_need_object(o, "", "policy", &policy, e)) != 0 ||
+	    (rc = json_only_keys(policy, "policy", policy_keys, e)) != 0 ||
+	    (rc = json_need_int(policy, "policy", "version", 0,
+		 HELLO_NUMBER_MAX, &version, e)) != 0 ||
+	    (rc = need_id(policy, "policy", "hash", &h->policy_hash, e)) != 0 ||
+	    (rc = json_need_object(o, "", "record", &record, e)) != 0 ||
+	    (rc = json_only_keys(record, "record", record_keys, e)) != 0 ||
+	    (rc = json_need_int(record, "record", "position", 0,
+		 HELLO_NUMBER_MAX, &position, e)) != 0 ||
+	    (rc = need_id(record, "record", "head", &h->record_head, e)) != 0)
+		return rc;
+	h->policy_version = (uint64_t)version;
+	h->record_position = (uint64_t)position;
+	return 0;
+}
+
+static int
+read_fields(struct hello *h, struct err *e)
+{
+	static const char *const keys[] = { "id", "name", "version", "protocol",
+		"mode", "os", "arch", "ident", "time", "connection",
+		"environment", "tags", "addresses", "modules", "policy",
+		"record", "known", "interval", NULL };
+	struct target_row *row = &h->row;
+	const json_t *o = h->root;
+	struct id id;
+	int rc;
+
+	if ((rc = json_only_keys(o, "", keys, e)) != 0 ||
+	    (rc = need_id(o, "", "id", &id, e)) != 0 ||
+	    (rc = need_text(o, "id", &row->id, e)) != 0 ||
+	    (rc = need_text(o, "name", &row->name, e)) != 0 ||
+	    (rc = need_text(o, "os", &row->os, e)) != 0 ||
+	    (rc = need_text(o, "arch", &row->arch, e)) != 0 ||
+	    (rc = need_text(o, "ident", &row->ident, e)) != 0 ||
+	    (rc = need_text(o, "version", &row->version, e)) != 0 ||
+	    (rc = need_text(o, "mode", &row->mode, e)) != 0)
+		return rc;
+	/* the row shows the id to targets: lower case, as everywhere */
+	if (!id_equal(&id, &h->agent) || strcmp(row->id, id_hex(&id).s) != 0)
+		return err_set(e, ERR_AUTH, "id: not that of the key");
+	if ((rc = read_facts(o, "environment", false, &h->environment, e)) !=
+		0 ||
+	    (rc = read_facts(o, "tags", true, &h->tags, e)) != 0 ||
+	    (rc = read_lists(h, e)) != 0 || (rc = read_numbers(h, e)) != 0)
+		return rc;
+	row->environment = h->environment;
+	row->tags = h->tags;
+	row->addresses = h->addresses;
+	return 0;
+}
+
+int
+hello_parse(const void *data, size_t len, struct hello *ret, struct err *e)
+{
+	const uint8_t *pub, *sig, *json;
+	struct hello h = { 0 };
+	struct rd r;
+	size_t n;
+	int rc;
+
+	if (len > HELLO_MAX)
+		return err_set(e, ERR_TOOBIG, "hello: %zu bytes, at most %d",
+		    len, HELLO_MAX);
+	rd_init(&r, data, len);
+	if (rd_u8(&r) != 3)
+		return err_set(e, ERR_INVALID, "hello: not of version 3");
+	pub = rd_bytes(&r, IDENTITY_PUB_LEN);
+	sig = rd_bytes(&r, IDENTITY_SIG_LEN);
+	n = r.left;
+	json = rd_bytes(&r, n);
+	if (r.bad || n == 0)
+		return err_set(e, ERR_INVALID, "hello: too short");
+	if (identity_check(pub, PURPOSE_HELLO, json, n, sig) != 0)
+		return err_set(
+		    e, ERR_AUTH, "hello: the signature does not verify");
+	identity_id(pub, &h.agent);
+	h.root = json_strict(json, n, HELLO_MAX, e);
+	if (h.root == NULL) {
+		err_wrap(e, "hello");
+		return ERR_INVALID;
+	}
+	rc = read_fields(&h, e);
+	if (rc != 0) {
+		err_wrap(e, "hello");
+		hello_release(&h);
+		return rc;
+	}
+	*ret = h;
+	return 0;
+}
+
+void
+hello_release(struct hello *h)
+{
+	json_decref(h->root);
+	free(h->environment);
+	free(h->tags);
+	free(h->addresses);
+	free(h->known);
+	memset(h, 0, sizeof(*h));
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The rules that both sides of an answer hold. */
+#include "action/result_wire.h"
+
+#include "base/err.h"
+#include "crypto/seal.h"
+
+/* crypto_box_seal and secretstream overhead, the least padding, one tag */
+#define SEALED_MIN (SEAL_OVERHEAD_FIXED + 1024 + 17)
+
+int
+result_header_valid(const struct result_header *h, struct err *e)
+{
+	bool sealed = h->sealed_len > 0;
+
+	if (h->status < RESULT_DONE || h->status > RESULT_STOPPED)
+		return err_set(e, ERR_INVALID, "result: unknown status %u",
+		    (unsigned int)h->status);
+	if (h->sealed_len > RESULT_SEALED_MAX)
+		return err_set(e, ERR_TOOBIG,
+		    "result: %u sealed bytes, at most %d",
+		    (unsigned int)h->sealed_len, RESULT_SEALED_MAX);
+	if (sealed && h->sealed_len < SEALED_MIN)
+		return err_set(e, ERR_INVALID,
+		    "result: %u sealed bytes, at least %d",
+		    (unsigned int)h->sealed_len, SEALED_MIN);
+	if (h->noperations > ACTION_OPERATIONS_MAX ||
+	    (h->noperations > 0 && !sealed))
+		return err_set(e, ERR_INVALID,
+		    "result: %u operations do not fit what is sealed",
+		    (unsigned int)h->noperations);
+	if (h->status == RESULT_REFUSED && (sealed || h->reason == 0))
+		return err_set(e, ERR_INVALID,
+		    "result: refused without a reason, or sealed");
+	if (h->status == RESULT_DONE && (!sealed || h->reason != 0))
+		return err_set(e, ERR_INVALID,
+		    "result: done with a reason, or not sealed");
+	if (h->time_ms < 0)
+		return err_set(e, ERR_INVALID, "result: time before 1970");
+	return 0;
+}

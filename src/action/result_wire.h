@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What both sides of an answer share; the format is in action/result.h. */
+#ifndef MIG_ACTION_RESULT_WIRE_H
+#define MIG_ACTION_RESULT_WIRE_H
+
+#include "action/result.h"
+
+#define RESULT_MAGIC "MIGR"
+#define RESULT_VERSION 3
+#define RESULT_NAME_MAX 255
+
+/*
+ * Which fields go together: refused has a reason and nothing sealed; done has
+ * no reason and something sealed; stopped may have both or neither.
+ */
+int result_header_valid(const struct result_header *h, struct err *e);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* ACLs and limits: who may ask what, and every wrong file. */
+#include "action/acl.h"
+
+#include "base/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define A40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B40 "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+#define PERSON(l, f, w) "\"" l "\":{\"fingerprint\":\"" f "\",\"weight\":" w "}"
+#define ENTRY(name, min, persons)                                             \
+	"\"" name "\":{\"minimumweight\":" min ",\"investigators\":{" persons \
+	"}}"
+
+static void
+test_parse(void **state)
+{
+	static const struct {
+		const char *in, *want; /* NULL: good */
+	} rows[] = {
+		{ "{" ENTRY("default", "1", PERSON("a", A40, "1")) "}", NULL },
+		{ "{" ENTRY("file", "2", "") "}", NULL },
+		{ "{" ENTRY("f", "1000",
+		      PERSON("a", A40, "1000") "," PERSON("b", B40, "1")) "}",
+		    NULL },
+		{ "{}", "0 entries" },
+		{ "[]", "expected an object" },
+		{ "", "empty" },
+		{ "{" ENTRY("default", "0", "") "}", "minimumweight: 0" },
+		{ "{" ENTRY("default", "1001", "") "}", "minimumweight" },
+		{ "{" ENTRY("default", "1.5", "") "}", "whole number" },
+		{ "{" ENTRY("default", "\"1\"", "") "}", "whole number" },
+		{ "{" ENTRY("default", "1", PERSON("a", A40, "0")) "}",
+		    "default.investigators.a.weight: 0" },
+		{ "{" ENTRY("default", "1", PERSON("a", A40, "-5")) "}",
+		    "weight: -5" },
+		{ "{" ENTRY("default", "1", PERSON("a", A40, "1001")) "}",
+		    "weight: 1001" },
+		{ "{" ENTRY("default", "1", PERSON("a", "aa", "1")) "}",
+		    "40 hex" },
+		{ "{" ENTRY("default", "1", PERSON("a", A40 "a", "1")) "}",
+		    "40 hex" },
+		{ "{" ENTRY("default", "1", PERSON("", A40, "1")) "}",
+		    "a label" },
+		{ "{" ENTRY("default", "1",
+		      PERSON("a", B40, "1") "," PERSON("b",
+			  "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "1")) "}",
+		    "under two labels" },
+		{ "{" ENTRY("default", "1",
+		      PERSON("a", A40, "1") "," PERSON("a", B40, "1")) "}",
+		    "duplicate" },
+		{ "{" ENTRY("file", "1", "") "," ENTRY("file", "2", "") "}",
+		    "duplicate" },
+		{ "{" ENTRY("File", "1", "") "}", "an entry is named" },
+		{ "{" ENTRY("", "1", "") "}", "an entry is named" },
+		{ "{\"default\":{\"minimumWeight\":1,\"investigators\":{}}}",
+		    "did you mean \"minimumweight\"" },
+		{ "{\"default\":{\"investigators\":{}}}", "missing" },
+		{ "{\"default\":{\"minimumweight\":1}}", "missing" },
+		{ "{\"default\":1}", "expected an object" },
+		{ "{\"default\":{\"minimumweight\":1,\"investigators\":[]}}",
+		    "expected an object" },
+	};
+	struct acl *a;
+	struct err e;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		err_clear(&e);
+		a = NULL;
+		rc = acl_parse(rows[i].in, strlen(rows[i].in), &a, &e);
+		if ((rc == 0) != (rows[i].want == NULL) ||
+		    (rc != 0 && strstr(e.msg, rows[i].want) == NULL))
+			fail_msg("%s: %d %s", rows[i].in, rc, e.msg);
+		acl_free(a);
+	}
+}
+
+#define THE_ACL                                                                \
+	"{" ENTRY("default", "2",                                              \
+	    PERSON("a", A40, "1") "," PERSON("b", B40, "2")) "," ENTRY("file", \
+	    "3",                                                               \
+	    PERSON("a", A40, "1") "," PERSON(                                  \
+		"b", B40, "2")) "," ENTRY("memory", "1",                       \
+	    "") "," ENTRY("policy", "1", PERSON("b", B40, "1")) "}"
+
+static struct signer
+signer_of(int byte, enum sig_verdict v)
+{
+	struct signer s = { .verdict = v };
+
+	memset(s.person, byte, PGP_FPR_LEN);
+	return s;
+}
+
+static void
+test_check(void **state)
+{
+	static const struct {
+		const char *name, *modules[2], *signers; /* a b: good, A: bad,
+							    x: in no ACL */
+		int64_t weight;
+		const char *require; /* one of the letters, or NULL */
+		const char *want;    /* NULL: allowed */
+	} rows[] = {
+		{ "b for default", { "pkg" }, "b", 1, NULL, NULL },
+		{ "a is too light", { "pkg" }, "a", 1, NULL,
+		    "needs weight 2 " },
+		{ "both for file", { "file" }, "ab", 1, NULL, NULL },
+		{ "b alone for file", { "file" }, "b", 1, NULL,
+		    "the signers bring 2" },
+		{ "b twice counts once", { "file" }, "bb", 1, NULL, "bring 2" },
+		{ "a thrice", { "pkg" }, "aaa", 1, NULL, "bring 1" },
+		{ "bad ones do not count", { "file" }, "Ab", 1, NULL,
+		    "bring 2" },
+		{ "strangers do not count", { "pkg" }, "xa", 1, NULL,
+		    "bring 1" },
+		{ "strangers do not harm", { "pkg" }, "xAb", 1, NULL, NULL },
+		{ "nobody", { "pkg" }, "", 1, NULL, "(nobody)" },
+		{ "every operation", { "pkg", "file" }, "b", 1, NULL,
+		    "file: needs weight 3" },
+		{ "empty entry", { "memory" }, "ab", 1, NULL,
+		    "memory: needs weight 1" },
+		{ "own weight", { "pkg" }, "b", 3, NULL, "needs weight 3" },
+		{ "own weight met", { "pkg" }, "ab", 3, NULL, NULL },
+		{ "own weight never", { "file" }, "ab", 1000, NULL,
+		    "needs weight 1000" },
+		{ "required there", { "pkg" }, "ab", 1, "a", NULL },
+		{ "required missing", { "pkg" }, "b", 1, "a",
+		    "requires a signature by aaaa" },
+		{ "required bad", { "pkg" }, "Ab", 1, "a", "requires" },
+	};
+	struct signer signers[8];
+	struct action a;
+	struct acl *acl;
+	struct err e;
+	size_t i, j, n;
+	int rc;
+
+	assert_int_equal(acl_parse(THE_ACL, sizeof(THE_ACL) - 1, &acl, &e), 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(&a, 0, sizeof(a));
+		for (j = 0; j < 2 && rows[i].modules[j] != NULL; j++)
+			strcpy(a.operations[j].module, rows[i].modules[j]);
+		a.noperations = j;
+		a.require_weight = rows[i].weight;
+		if (rows[i].require != NULL) {
+			memset(a.require_fprs[0], 0xaa, PGP_FPR_LEN);
+			a.nrequire_fprs = 1;
+		}
+		for (n = 0; rows[i].signers[n] != '\0'; n++) {
+			char c = rows[i].signers[n];
+
+			signers[n] = signer_of(c == 'b' ? 0xbb
+				: c == 'x'              ? 0x11
+							: 0xaa,
+			    c == 'A' ? SIG_BAD : SIG_GOOD);
+		}
+		rc = acl_check(acl, &a, signers, n, &e);
+		if (rc != (rows[i].want == NULL ? 0 : ERR_DENIED) ||
+		    (rc != 0 && strstr(e.msg, rows[i].want) == NULL))
+			fail_msg("%s: %d %s", rows[i].name, rc, e.msg);
+	}
+	memset(&a, 0, sizeof(a));
+	assert_int_equal(acl_check(acl, &a, signers, 0, &e), ERR_DENIED);
+	acl_free(acl);
+}
+
+/* Rights that are no modules never fall back to "default". */
+static void
+test_rights(void **state)
+{
+	struct signer b = signer_of(0xbb, SIG_GOOD);
+	struct action act = { .noperations = 1, .require_weight = 1 };
+	static const char only[] =
+	    "{" ENTRY("file", "1", PERSON("b", B40, "1")) "}";
+	struct acl *acl;
+	struct err e;
+
+	assert_int_equal(acl_parse(THE_ACL, sizeof(THE_ACL) - 1, &acl, &e), 0);
+	assert_int_equal(acl_check_right(acl, "policy", &b, 1, &e), 0);
+	assert_int_equal(acl_check_right(acl, "policy", &b, 0, &e), ERR_DENIED);
+	assert_int_equal(acl_check_right(acl, "cancel", &b, 1, &e), ERR_DENIED);
+	acl_free(acl);
+	assert_int_equal(acl_parse(only, sizeof(only) - 1, &acl, &e), 0);
+	strcpy(act.operations[0].module, "pkg");
+	assert_int_equal(acl_check(acl, &act, &b, 1, &e), ERR_DENIED);
+	assert_non_null(strstr(e.msg, "no default"));
+	acl_free(acl);
+}
+
+static void
+test_limits(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{ "", NULL },
+		{ "{}", NULL },
+		{ "{\"seconds\":5,\"workers\":1,\"maxvalidity\":60}", NULL },
+		{ "{\"readbytes\":0,\"resultbytes\":4096}", NULL },
+		{ "{\"second\":5}", "did you mean \"seconds\"" },
+		{ "{\"seconds\":0}", "limits.seconds: 0" },
+		{ "{\"seconds\":-1}", "seconds: -1" },
+		{ "{\"seconds\":99999999}", "limits.seconds" },
+		{ "{\"workers\":65}", "limits.workers" },
+		{ "{\"resultbytes\":16777217}", "limits.resultbytes" },
+		{ "{\"seconds\":5.0}", "whole number" },
+		{ "{\"seconds\":5,\"seconds\":6}", "duplicate" },
+		{ "[]", "expected an object" },
+		{ "x", "limits: line 1" },
+	};
+	struct policy_limits l;
+	struct err e;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		err_clear(&e);
+		rc =
+		    policy_limits_parse(rows[i].in, strlen(rows[i].in), &l, &e);
+		if ((rc == 0) != (rows[i].want == NULL) ||
+		    (rc != 0 && strstr(e.msg, rows[i].want) == NULL))
+			fail_msg("%s: %d %s", rows[i].in, rc, e.msg);
+	}
+	assert_int_equal(
+	    policy_limits_parse(rows[2].in, strlen(rows[2].in), &l, &e), 0);
+	assert_int_equal(l.seconds, 5);
+	assert_int_equal(l.workers, 1);
+	assert_int_equal(l.max_validity, 60);
+	assert_int_equal(l.queue, 64);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_limits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
