@@ -17,34 +17,42 @@ struct mqtt_events {
 	void (*connected)(struct mqtt *m, void *arg);
 	/* why is never NULL; the client is idle again. */
 	void (*disconnected)(struct mqtt *m, const char *why, void *arg);
-	void (*message)(struct mqtt *m, const char *topic,
-	    const void *payload, size_t len, void *arg);
-	/* A QoS 1 publish was acknowledged by the broker. */
+	void (*message)(struct mqtt *m, const char *topic, const void *payload,
+	    size_t len, void *arg);
+	/* A QoS 1 publish was acknowledged by the broker (QoS 0: handed to
+	 * the socket, perhaps before mqtt_publish returned). */
 	void (*published)(struct mqtt *m, int mid, void *arg);
 };
 
 struct mqtt_options {
 	const char *client_id;
-	const char *host;        /* or a Unix socket's path with port 0 */
+	const char *host; /* or a Unix socket's path with port 0 */
 	int port;
-	struct ssl_ctx_st *tls;  /* borrowed; NULL: none */
-	const char *peer_name;   /* for SNI */
-	int keepalive;           /* seconds */
-	const char *will_topic;  /* NULL: none */
+	struct ssl_ctx_st *tls; /* borrowed; NULL: none */
+	const char *peer_name;  /* for SNI */
+	int keepalive;          /* seconds */
+	const char *will_topic; /* NULL: none */
 	const void *will;
 	size_t will_len;
 };
 
+/* None of the functions below frees m or calls disconnected() from inside
+ * itself: disconnected always comes from the event loop, once for each
+ * successful mqtt_connect that was not ended by mqtt_disconnect. mqtt_free
+ * must not be called from message or published. */
 struct mqtt *mqtt_new(struct event_base *base, const struct mqtt_events *ev,
     void *arg, struct err *e);
 void mqtt_free(struct mqtt *m);
 /* Starts a connection without blocking on the handshake any longer than the
  * TCP connect; the outcome comes by events. */
-int mqtt_connect(struct mqtt *m, const struct mqtt_options *o,
-    struct err *e);
+int mqtt_connect(struct mqtt *m, const struct mqtt_options *o, struct err *e);
+/* Says goodbye (the will is not sent) and closes; no event follows. */
 void mqtt_disconnect(struct mqtt *m);
-int mqtt_subscribe(struct mqtt *m, const char *topic, int qos,
-    struct err *e);
+bool mqtt_is_connected(const struct mqtt *m);
+/* Stops or resumes reading (back-pressure); not for longer than a keepalive
+ * interval, or the connection ends. */
+void mqtt_pause(struct mqtt *m, bool pause);
+int mqtt_subscribe(struct mqtt *m, const char *topic, int qos, struct err *e);
 /* ret_mid may be NULL. */
 int mqtt_publish(struct mqtt *m, const char *topic, const void *payload,
     size_t len, int qos, int *ret_mid, struct err *e);

@@ -31,41 +31,41 @@ enum wire_type {
 
 struct wire_msg {
 	enum wire_type type;
-	struct id id;             /* action; WELCOME: server instance */
+	struct id id; /* action; WELCOME: server instance */
 	uint16_t part, of;
-	bool complete;            /* ACK */
-	uint32_t size;            /* ANNOUNCE */
-	struct id hash;           /* ANNOUNCE */
-	int64_t time_ms;          /* WELCOME */
-	uint32_t spread_ms;       /* WELCOME */
-	uint8_t protocol;         /* WELCOME */
-	const uint8_t *data;      /* ENVELOPE, parts: borrowed */
+	bool complete;       /* ACK */
+	uint32_t size;       /* ANNOUNCE */
+	struct id hash;      /* ANNOUNCE */
+	int64_t time_ms;     /* WELCOME */
+	uint32_t spread_ms;  /* WELCOME */
+	uint8_t protocol;    /* WELCOME */
+	const uint8_t *data; /* ENVELOPE, parts: borrowed */
 	size_t len;
 };
 
 /* out has room for WIRE_TOPIC_MAX. agent is ignored for WIRE_ALL. */
-void wire_topic_write(enum wire_topic t, const struct id *agent,
-    char out[static WIRE_TOPIC_MAX]);
+void wire_topic_write(
+    enum wire_topic t, const struct id *agent, char out[static WIRE_TOPIC_MAX]);
 /* ERR_INVALID for topics that are not ours. */
-int wire_topic_parse(const char *topic, enum wire_topic *ret_t,
-    struct id *ret_agent);
+int wire_topic_parse(
+    const char *topic, enum wire_topic *ret_t, struct id *ret_agent);
 int wire_write(const struct wire_msg *m, struct buf *out);
 /* Strict; ret borrows from data. */
-int wire_parse(const void *data, size_t len, struct wire_msg *ret,
-    struct err *e);
+int
+wire_parse(const void *data, size_t len, struct wire_msg *ret, struct err *e);
 /* Presence payload, 9 bytes. */
 void wire_presence_write(bool online, uint64_t connection, uint8_t out[9]);
-int wire_presence_parse(const void *data, size_t len, bool *ret_online,
-    uint64_t *ret_connection);
+int wire_presence_parse(
+    const void *data, size_t len, bool *ret_online, uint64_t *ret_connection);
 
 /* How an answer of len bytes is cut: number of parts; offset and size of one.*/
 uint16_t wire_answer_parts(size_t len);
-void wire_answer_part(size_t len, uint16_t part, size_t *ret_off,
-    size_t *ret_len);
+void
+wire_answer_part(size_t len, uint16_t part, size_t *ret_off, size_t *ret_len);
 
 /* --- parts.c: putting parts together, bounded ---------------------------- */
 struct wire_parts; /* one assembly */
-/* NULL when of is 0 or out of memory. max: bytes in all. */
+/* NULL when of is 0 or absurd for max (bytes in all), or out of memory. */
 struct wire_parts *wire_parts_new(uint16_t of, size_t max);
 void wire_parts_free(struct wire_parts *p);
 /* A part already there is compared: ERR_INVALID when different. */

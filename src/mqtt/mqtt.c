@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * libmosquitto in the caller's libevent loop. Every connection gets a client
+ * object of its own, so nothing queued for an old one is sent on a new one.
+ *
+ *            mqtt_connect            CONNACK ok
+ *   IDLE ------------------> OPENING -----------> UP
+ *    ^                          | refused, error,  | closed, error,
+ *    `---- disconnected() <-----+ time-out --------'  keepalive
+ *
+ * Invariants: a read event exists exactly while there is a socket; the write
+ * event is armed exactly while the library wants to write; the outcome of a
+ * failed step is delivered by the dispatch event, never from inside a call.
+ */
+#include "mqtt/mqtt.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <mosquitto.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OPENING_LIMIT 30 /* seconds until CONNACK must be there */
+#define WHY_MAX 256
+
+enum mqtt_state { MQTT_IDLE, MQTT_OPENING, MQTT_UP };
+
+struct mqtt {
+	struct event_base *base;      /* borrowed */
+	const struct mqtt_events *ev; /* borrowed */
+	void *arg;
+	struct mosquitto *client; /* owned; NULL while idle */
+	enum mqtt_state state;
+	struct event *read, *write; /* owned; NULL without a socket */
+	struct event *tick;         /* keepalive and connect limit */
+	struct event *dispatch;     /* delivers "down" */
+	int opening_left;           /* seconds */
+	int tick_seconds;
+	bool down, paused;
+	bool busy;   /* inside the library: it may not be destroyed */
+	bool silent; /* ended by mqtt_disconnect: no event */
+	char why[WHY_MAX];
+};
+
+/* Remembers that the connection is over; the first reason wins. */
+static void
+mark_down(struct mqtt *m, const char *why)
+{
+	if (m->down || m->state == MQTT_IDLE)
+		return;
+	snprintf(m->why, sizeof(m->why), "%s", why);
+	m->down = true;
+	event_active(m->dispatch, EV_TIMEOUT, 0);
+}
+
+static void
+close_events(struct mqtt *m)
+{
+	if (m->read != NULL)
+		event_free(m->read);
+	if (m->write != NULL)
+		event_free(m->write);
+	m->read = m->write = NULL;
+	event_del(m->tick);
+	event_del(m->dispatch);
+}
+
+/* Back to IDLE. Never from inside a callback of the library. */
+static void
+drop(struct mqtt *m)
+{
+	close_events(m);
+	mosquitto_destroy(m->client);
+	m->client = NULL;
+	m->state = MQTT_IDLE;
+	m->down = false;
+	m->paused = false;
+	m->silent = false;
+}
+
+static const char *
+rc_text(int rc)
+{
+	return rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc);
+}
+
+/* After each call into the library: does it want to write? */
+static void
+rearm(struct mqtt *m)
+{
+	if (m->client == NULL || m->down || m->write == NULL)
+		return;
+	if (mosquitto_want_write(m->client))
+		event_add(m->write, NULL);
+	else
+		event_del(m->write);
+}
+
+static void
+after(struct mqtt *m, int rc)
+{
+	if (rc != MOSQ_ERR_SUCCESS)
+		mark_down(m, rc_text(rc));
+	rearm(m);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct mqtt *m = arg;
+	SSL *ssl;
+	int rc;
+
+	m->busy = true;
+	do {
+		rc = mosquitto_loop_read(m->client, 1);
+		/* records already decrypted wake no poll */
+		ssl = mosquitto_ssl_get(m->client);
+	} while (rc == MOSQ_ERR_SUCCESS && !m->down && !m->paused &&
+	    ssl != NULL && SSL_pending(ssl) > 0);
+	m->busy = false;
+	after(m, rc);
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct mqtt *m = arg;
+
+	int rc;
+
+	m->busy = true;
+	rc = mosquitto_loop_write(m->client, 1);
+	m->busy = false;
+	after(m, rc);
+}
+
+static void
+arm_tick(struct mqtt *m)
+{
+	struct timeval tv = { .tv_sec = m->tick_seconds };
+
+	event_add(m->tick, &tv);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct mqtt *m = arg;
+	int rc;
+
+	if (m->state == MQTT_OPENING) {
+		m->opening_left -= m->tick_seconds;
+		if (m->opening_left <= 0) {
+			mark_down(m, "no answer to the connection attempt");
+			return;
+		}
+	}
+	m->busy = true;
+	rc = mosquitto_loop_misc(m->client);
+	m->busy = false;
+	after(m, rc);
+	if (!m->down)
+		arm_tick(m);
+}
+
+static void
+on_dispatch(evutil_socket_t fd, short what, void *arg)
+{
+	struct mqtt *m = arg;
+	char why[WHY_MAX];
+	bool silent = m->silent;
+
+	if (!m->down)
+		return;
+	memcpy(why, m->why, sizeof(why));
+	drop(m);
+	if (!silent)
+		m->ev->disconnected(m, why, m->arg);
+}
+
+/* --- callbacks of the library -------------------------------------------- */
+
+static void
+lib_connect(struct mosquitto *client, void *arg, int rc)
+{
+	struct mqtt *m = arg;
+
+	if (m->down)
+		return;
+	if (rc != 0) {
+		mark_down(m, mosquitto_connack_string(rc));
+		return;
+	}
+	m->state = MQTT_UP;
+	m->ev->connected(m, m->arg);
+}
+
+static void
+lib_disconnect(struct mosquitto *client, void *arg, int rc)
+{
+	mark_down(arg, rc == 0 ? "closed" : rc_text(rc));
+}
+
+static void
+lib_message(
+    struct mosquitto *client, void *arg, const struct mosquitto_message *msg)
+{
+	struct mqtt *m = arg;
+
+	if (m->down || m->state != MQTT_UP || msg->payloadlen < 0)
+		return;
+	m->ev->message(
+	    m, msg->topic, msg->payload, (size_t)msg->payloadlen, m->arg);
+}
+
+static void
+lib_publish(struct mosquitto *client, void *arg, int mid)
+{
+	struct mqtt *m = arg;
+
+	if (!m->down && m->ev->published != NULL)
+		m->ev->published(m, mid, m->arg);
+}
+
+/* --- the interface ------------------------------------------------------- */
+
+struct mqtt *
+mqtt_new(struct event_base *base, const struct mqtt_events *ev, void *arg,
+    struct err *e)
+{
+	struct mqtt *m = calloc(1, sizeof(*m));
+
+	if (m == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	m->base = base;
+	m->ev = ev;
+	m->arg = arg;
+	m->tick = event_new(base, -1, 0, on_tick, m);
+	m->dispatch = event_new(base, -1, 0, on_dispatch, m);
+	if (m->tick == NULL || m->dispatch == NULL ||
+	    mosquitto_lib_init() != MOSQ_ERR_SUCCESS) {
+		if (m->tick != NULL)
+			event_free(m->tick);
+		if (m->dispatch != NULL)
+			event_free(m->dispatch);
+		free(m);
+		err_set(e, ERR_NOMEM, "MQTT library does not start");
+		return NULL;
+	}
+	return m;
+}
+
+void
+mqtt_free(struct mqtt *m)
+{
+	if (m == NULL)
+		return;
+	drop(m);
+	event_free(m->tick);
+	event_free(m->dispatch);
+	mosquitto_lib_cleanup();
+	free(m);
+}
+
+static int
+client_setup(struct mqtt *m, const struct mqtt_options *o, struct err *e)
+{
+	int rc = MOSQ_ERR_SUCCESS;
+
+	m->client = mosquitto_new(o->client_id, true, m);
+	if (m->client == NULL)
+		return err_set(
+		    e, ERR_NOMEM, "MQTT client: %s", strerror(errno));
+	mosquitto_connect_callback_set(m->client, lib_connect);
+	mosquitto_disconnect_callback_set(m->client, lib_disconnect);
+	mosquitto_message_callback_set(m->client, lib_message);
+	mosquitto_publish_callback_set(m->client, lib_publish);
+	mosquitto_int_option(
+	    m->client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V311);
+	/* how much may be on the way is bounded by our own protocol */
+	mosquitto_max_inflight_messages_set(m->client, 0);
+	if (o->port != 0)
+		rc = mosquitto_int_option(m->client, MOSQ_OPT_TCP_NODELAY, 1);
+	if (rc == MOSQ_ERR_SUCCESS && o->tls != NULL) {
+		SSL_CTX_set_mode(o->tls, SSL_MODE_RELEASE_BUFFERS);
+		/* the caller's context is complete: nothing is added to it */
+		mosquitto_int_option(
+		    m->client, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
+		rc = mosquitto_void_option(m->client, MOSQ_OPT_SSL_CTX, o->tls);
+		/* ours is complete: no CA file of the library's own */
+		if (rc == MOSQ_ERR_SUCCESS)
+			rc = mosquitto_int_option(
+			    m->client, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
+	}
+	if (rc == MOSQ_ERR_SUCCESS && o->will_topic != NULL)
+		rc = mosquitto_will_set(m->client, o->will_topic,
+		    (int)o->will_len, o->will, 0, false);
+	if (rc != MOSQ_ERR_SUCCESS)
+		return err_set(e, ERR_INVALID, "MQTT options: %s", rc_text(rc));
+	return 0;
+}
+
+static int
+socket_events(struct mqtt *m, struct err *e)
+{
+	int fd = mosquitto_socket(m->client);
+
+	if (fd < 0)
+		return err_set(e, ERR_IO, "MQTT client has no socket");
+	m->read = event_new(m->base, fd, EV_READ | EV_PERSIST, on_readable, m);
+	m->write =
+	    event_new(m->base, fd, EV_WRITE | EV_PERSIST, on_writable, m);
+	if (m->read == NULL || m->write == NULL ||
+	    event_add(m->read, NULL) != 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	/* the first wake-up is the TCP connection being made */
+	event_add(m->write, NULL);
+	return 0;
+}
+
+int
+mqtt_connect(struct mqtt *m, const struct mqtt_options *o, struct err *e)
+{
+	int rc;
+
+	if (m->state != MQTT_IDLE)
+		return err_set(e, ERR_BUSY, "already connected");
+	rc = client_setup(m, o, e);
+	if (rc != 0)
+		goto fail;
+	m->state = MQTT_OPENING;
+	m->opening_left = OPENING_LIMIT;
+	m->tick_seconds = o->keepalive / 4;
+	if (m->tick_seconds < 1)
+		m->tick_seconds = 1;
+	if (m->tick_seconds > 15)
+		m->tick_seconds = 15;
+	rc = mosquitto_connect_async(m->client, o->host, o->port, o->keepalive);
+	if (rc != MOSQ_ERR_SUCCESS) {
+		rc = err_set(e, ERR_IO, "connecting to %s port %d: %s", o->host,
+		    o->port, rc_text(rc));
+		goto fail;
+	}
+	rc = socket_events(m, e);
+	if (rc != 0)
+		goto fail;
+	arm_tick(m);
+	return 0;
+fail:
+	drop(m);
+	return rc;
+}
+
+void
+mqtt_disconnect(struct mqtt *m)
+{
+	if (m->state == MQTT_IDLE)
+		return;
+	if (m->state == MQTT_UP && !m->down)
+		mosquitto_disconnect(m->client);
+	if (m->busy) {
+		m->silent = true;
+		mark_down(m, "disconnected");
+	} else {
+		drop(m);
+	}
+}
+
+bool
+mqtt_is_connected(const struct mqtt *m)
+{
+	return m->state == MQTT_UP && !m->down;
+}
+
+void
+mqtt_pause(struct mqtt *m, bool pause)
+{
+	SSL *ssl;
+
+	if (m->read == NULL || m->paused == pause)
+		return;
+	m->paused = pause;
+	if (pause) {
+		event_del(m->read);
+		return;
+	}
+	event_add(m->read, NULL);
+	ssl = mosquitto_ssl_get(m->client);
+	if (ssl != NULL && SSL_pending(ssl) > 0)
+		event_active(m->read, EV_READ, 0);
+}
+
+int
+mqtt_subscribe(struct mqtt *m, const char *topic, int qos, struct err *e)
+{
+	int rc;
+
+	if (!mqtt_is_connected(m))
+		return err_set(e, ERR_CLOSED, "not connected");
+	rc = mosquitto_subscribe(m->client, NULL, topic, qos);
+	rearm(m);
+	if (rc != MOSQ_ERR_SUCCESS)
+		return err_set(
+		    e, ERR_IO, "subscribing to %s: %s", topic, rc_text(rc));
+	return 0;
+}
+
+int
+mqtt_publish(struct mqtt *m, const char *topic, const void *payload, size_t len,
+    int qos, int *ret_mid, struct err *e)
+{
+	int rc, mid = 0;
+
+	if (!mqtt_is_connected(m))
+		return err_set(e, ERR_CLOSED, "not connected");
+	if (len > INT32_MAX)
+		return err_set(e, ERR_TOOBIG, "message of %zu bytes", len);
+	rc = mosquitto_publish(
+	    m->client, &mid, topic, (int)len, payload, qos, false);
+	rearm(m);
+	if (rc != MOSQ_ERR_SUCCESS)
+		return err_set(
+		    e, ERR_IO, "publishing on %s: %s", topic, rc_text(rc));
+	if (ret_mid != NULL)
+		*ret_mid = mid;
+	return 0;
+}
