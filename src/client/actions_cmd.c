@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* `mig actions`, `mig action show`, `mig action sign`. */
+#include "client/api.h"
+#include "client/sign.h"
+#include "client/table.h"
+
+#include "action/document.h"
+#include "action/envelope.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTIONS_DEFAULT 20
+
+static int
+print_json(const json_t *j, size_t flags, struct err *e)
+{
+	char *text = json_dumps(j, flags);
+	struct buf out;
+	int r;
+
+	buf_init(&out, 64u * 1024 * 1024);
+	if (text == NULL || buf_add_str(&out, text) != 0 ||
+	    buf_add_str(&out, "\n") != 0)
+		r = err_set(e, ERR_NOMEM, "out of memory");
+	else
+		r = client_out(&out, e);
+	free(text);
+	buf_release(&out);
+	return r;
+}
+
+static void
+cell_number(struct table *t, const json_t *counts, const char *key)
+{
+	int64_t v = 0;
+	char text[32];
+
+	if (json_is_object(counts))
+		(void)json_opt_int(
+		    counts, "", key, 0, INT64_C(1) << 50, &v, NULL);
+	snprintf(text, sizeof(text), "%" PRId64, v);
+	table_cell(t, text);
+}
+
+/* A time in words or in milliseconds. */
+static void
+cell_when(struct table *t, const json_t *v)
+{
+	if (json_is_integer(v))
+		table_time(t, json_integer_value(v));
+	else
+		table_cell(t, json_string_value(v));
+}
+
+static void
+action_row(struct table *t, const json_t *a)
+{
+	const char *id = json_string_value(json_object_get(a, "id"));
+	const json_t *counts = json_object_get(a, "counts");
+	char cut[ID_SHORT_LEN + 1];
+
+	str_copy(cut, sizeof(cut), id != NULL ? id : "?");
+	table_cell(t, cut);
+	table_cell(t, json_string_value(json_object_get(a, "status")));
+	cell_when(t, json_object_get(a, "created"));
+	cell_number(t, counts, "expected");
+	cell_number(t, counts, "answered");
+	cell_number(t, counts, "refused");
+	table_cell(t,
+	    json_string_value(
+		json_array_get(json_object_get(a, "investigators"), 0)));
+	table_cell(t, json_string_value(json_object_get(a, "name")));
+}
+
+static int
+cmd_actions(struct client *c, const struct opts *o, struct err *e)
+{
+	static const char *const head[] = { "ID", "STATUS", "CREATED", "ASKED",
+		"ANSWERED", "REFUSED", "BY", "NAME", NULL };
+	const char *n = opts_get(o, "limit");
+	uint64_t limit = ACTIONS_DEFAULT;
+	json_t *j = NULL, *list;
+	const json_t *a;
+	struct table t;
+	struct buf out;
+	char path[128];
+	size_t i;
+	int r;
+
+	if (n != NULL && str_u64(n, 1, 1000, &limit) != 0)
+		return err_set(e, ERR_INVALID,
+		    "-limit %s: expected a number from 1 to 1000", n);
+	snprintf(path, sizeof(path), "/api/v1/actions?limit=%" PRIu64, limit);
+	r = api_json(c, "GET", path, NULL, &j, e);
+	if (r == 0)
+		r = json_need_array(j, "", "actions", &list, e);
+	if (r != 0)
+		goto out;
+	if (opts_has(o, "json")) {
+		r = print_json(j, JSON_COMPACT, e);
+		goto out;
+	}
+	table_init(&t, head);
+	buf_init(&out, 64u * 1024 * 1024);
+	json_array_foreach (list, i, a)
+		action_row(&t, a);
+	table_print(&t, &out);
+	r = client_out(&out, e);
+	table_release(&t);
+	buf_release(&out);
+out:
+	json_decref(j);
+	return r;
+}
+
+/* --- one action --------------------------------------------------------------
+ */
+
+/* What a signer or reader must see of a document. */
+static int
+describe(const struct action *a, const struct id *id, struct buf *out)
+{
+	char from[RFC3339_LEN + 1], to[RFC3339_LEN + 1], *text;
+	size_t i;
+
+	rfc3339_format(a->valid_from, from);
+	rfc3339_format(a->expire_after, to);
+	buf_add_fmt(out, "action   %s\nname     ", id_hex(id).s);
+	str_add_printable(out, a->name, strlen(a->name));
+	buf_add_str(out, "\ntarget   ");
+	str_add_printable(out, a->target, strlen(a->target));
+	buf_add_fmt(out, "\nvalid    %s to %s\nneeds    weight %" PRId64 "\n",
+	    from, to, a->require_weight);
+	buf_add_str(out, "readers ");
+	for (i = 0; i < a->nreaders; i++)
+		buf_add_fmt(out, " %s", a->readers[i]);
+	buf_add_str(out, "\n");
+	for (i = 0; i < a->noperations; i++) {
+		text = json_dumps(a->operations[i].parameters, JSON_COMPACT);
+		buf_add_fmt(out, "asks     %s ", a->operations[i].module);
+		if (text != NULL)
+			str_add_printable(out, text, strlen(text));
+		buf_add_str(out, "\n");
+		free(text);
+	}
+	return out->error;
+}
+
+static int
+show_text(const json_t *j, struct err *e)
+{
+	const json_t *counts = json_object_get(j, "counts"), *list, *v;
+	const char *doc, *key, *name;
+	struct action a;
+	struct buf out;
+	struct id id;
+	size_t i, n;
+	int r;
+
+	r = json_need_str(j, "", "document", &doc, e);
+	if (r == 0)
+		r = action_parse(doc, strlen(doc), &a, e);
+	if (r != 0)
+		return err_wrap(e, "the server's action");
+	purpose_hash(PURPOSE_ACTION, doc, strlen(doc), &id);
+	buf_init(&out, 16u * 1024 * 1024);
+	describe(&a, &id, &out);
+	list = json_object_get(j, "investigators");
+	buf_add_str(&out, "signers ");
+	json_array_foreach (list, i, v) {
+		name = json_string_value(v);
+		buf_add_str(&out, i > 0 ? ", " : " ");
+		if (name != NULL)
+			str_add_printable(&out, name, strlen(name));
+	}
+	n = json_array_size(json_object_get(j, "signatures"));
+	buf_add_fmt(&out, " (%zu %s)\nstatus   ", n,
+	    n == 1 ? "signature" : "signatures");
+	key = json_string_value(json_object_get(j, "status"));
+	if (key != NULL)
+		str_add_printable(&out, key, strlen(key));
+	json_object_foreach ((json_t *)(uintptr_t)counts, key, v)
+		if (json_is_integer(v)) {
+			buf_add_fmt(
+			    &out, ", %lld ", (long long)json_integer_value(v));
+			str_add_printable(&out, key, strlen(key));
+		}
+	buf_add_str(&out, "\n");
+	r = client_out(&out, e);
+	buf_release(&out);
+	action_release(&a);
+	return r;
+}
+
+static int
+cmd_action_show(struct client *c, const struct opts *o, struct err *e)
+{
+	struct buf path;
+	json_t *j = NULL;
+	int r;
+
+	buf_init(&path, 8192);
+	buf_add_str(&path, "/api/v1/actions/");
+	http_escape(&path, o->words[0]);
+	if (buf_str(&path) == NULL)
+		r = err_set(e, ERR_TOOBIG, "this is no action id");
+	else
+		r = api_json(c, "GET", buf_str(&path), NULL, &j, e);
+	buf_release(&path);
+	if (r == 0)
+		r = opts_has(o, "json") ? print_json(j, JSON_INDENT(2), e)
+					: show_text(j, e);
+	json_decref(j);
+	return r;
+}
+
+/* Shows what is to be signed, asks, and adds the signature. */
+static int
+sign_shown(struct client *c, const struct opts *o, struct envelope *env,
+    struct buf *packet, struct err *e)
+{
+	struct action a;
+	struct buf text;
+	struct id id;
+	int r;
+
+	r = action_parse(env->doc, env->doc_len, &a, e);
+	if (r != 0)
+		return r;
+	purpose_hash(PURPOSE_ACTION, env->doc, env->doc_len, &id);
+	buf_init(&text, 16u * 1024 * 1024);
+	describe(&a, &id, &text);
+	if (buf_str(&text) != NULL)
+		fputs(buf_str(&text), stderr);
+	buf_release(&text);
+	if (a.expire_after <= clock_wall_ms() / 1000)
+		r = err_set(e, ERR_EXPIRED, "this action has expired");
+	else if (env->nsigs >= SIGS_MAX)
+		r = err_set(
+		    e, ERR_TOOBIG, "it has %d signatures already", SIGS_MAX);
+	else if (!opts_has(o, "y") && client_interactive() &&
+	    !client_confirm("Sign this action? [y/N] "))
+		r = err_set(e, ERR_CLOSED, "not signed");
+	action_release(&a);
+	if (r != 0)
+		return r;
+	r = sign_packet(c, PURPOSE_ACTION, env->doc, env->doc_len, packet, e);
+	if (r == 0) {
+		env->sigs[env->nsigs].data = packet->data;
+		env->sigs[env->nsigs++].len = packet->len;
+	}
+	return r;
+}
+
+static int
+cmd_action_sign(struct client *c, const struct opts *o, struct err *e)
+{
+	const char *path = o->words[0], *to = opts_get(o, "o");
+	struct buf text, binary, packet, out;
+	struct envelope env;
+	int r;
+
+	buf_init(&text, 4 * ENVELOPE_MAX);
+	buf_init(&binary, ENVELOPE_MAX);
+	buf_init(&packet, SIGPACKET_MAX);
+	buf_init(&out, 4 * ENVELOPE_MAX);
+	r = file_read(path, &text, e);
+	if (r == 0)
+		r = envelope_from_json(text.data, text.len, &binary, e);
+	if (r == 0)
+		r = envelope_parse(binary.data, binary.len, &env, e);
+	if (r != 0 && r != ERR_NOTFOUND)
+		err_wrap(e,
+		    "%s: expected a signed action as mig MODULE ... -s "
+		    "prints it",
+		    path);
+	if (r == 0)
+		r = sign_shown(c, o, &env, &packet, e);
+	if (r == 0)
+		r = sign_envelope_text(&env, &out, e);
+	if (r == 0)
+		r = client_write(to != NULL ? to : path, &out, e);
+	if (r == 0)
+		fprintf(stderr, "signed: %zu %s now\n", env.nsigs,
+		    env.nsigs == 1 ? "signature" : "signatures");
+	buf_release(&text);
+	buf_release(&binary);
+	buf_release(&packet);
+	buf_release(&out);
+	return r;
+}
+
+static const struct opt actions_opts[] = {
+	{ "limit", NULL, "N", "how many, the newest first (default 20)" },
+	{ "json", NULL, NULL, "as JSON" },
+	{ NULL, NULL, NULL, NULL },
+};
+static const struct opt show_json_opts[] = {
+	{ "json", NULL, NULL, "all that the server says, as JSON" },
+	{ NULL, NULL, NULL, NULL },
+};
+static const struct opt sign_opts[] = {
+	{ "o", "output", "FILE", "where to write (default: the same file)" },
+	{ "y", "yes", NULL, "do not ask" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct command actions_commands[] = {
+	{ "actions", "", "list the newest actions", cmd_actions, actions_opts,
+	    NULL, 0, 0, NULL },
+	{ "action show", "ID", "one action: what, whom, by whom, how far",
+	    cmd_action_show, show_json_opts, NULL, 1, 1, NULL },
+	{ "action sign", "FILE",
+	    "add your signature to a signed action (- is standard input)",
+	    cmd_action_sign, sign_opts, NULL, 1, 1,
+	    "The file is one that mig MODULE ... -s wrote. What it asks is "
+	    "shown first. When\nit has the signatures it needs: mig -i FILE." },
+	{ .name = NULL },
+};

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* `mig agents`: what agents say about themselves in hellos that are verified
+ * here; what only the server says is marked as its claim. */
+#include "client/api.h"
+#include "client/table.h"
+
+#include "action/document.h"
+#include "action/hello.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct listing {
+	bool json;
+	bool online_only;
+	struct table table;
+	struct buf out;
+	size_t n, online, bad;
+	struct err err;
+};
+
+/* One agent as both sides tell it. */
+struct agent_row {
+	const char *id, *name;
+	bool online, verified;
+	int64_t lastseen;
+	struct hello hello; /* when verified */
+};
+
+static void
+agent_json(struct listing *l, const struct agent_row *a)
+{
+	struct jsonw w;
+	char *text;
+
+	jsonw_init(&w, &l->out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "agent", a->id);
+	jsonw_str(&w, "name", a->verified ? a->hello.row.name : a->name);
+	jsonw_bool(&w, "online", a->online);
+	jsonw_i64(&w, "lastseen", a->lastseen);
+	jsonw_bool(&w, "verified", a->verified);
+	text = a->verified ? json_dumps(a->hello.root, JSON_COMPACT) : NULL;
+	if (text != NULL)
+		jsonw_raw(&w, "hello", text, strlen(text));
+	free(text);
+	jsonw_object_end(&w);
+	buf_add_str(&l->out, "\n");
+}
+
+static void
+agent_text(struct listing *l, const struct agent_row *a)
+{
+	const struct target_row *r = &a->hello.row;
+	char id[ID_SHORT_LEN + 1], os[128];
+
+	snprintf(id, sizeof(id), "%.*s", ID_SHORT_LEN, a->id);
+	table_cell(&l->table, a->verified ? r->name : a->name);
+	table_cell(&l->table, id);
+	table_cell(&l->table, a->online ? "online" : "offline");
+	table_time(&l->table, a->lastseen);
+	if (!a->verified) {
+		table_cell(&l->table, "?");
+		table_cell(&l->table, "?");
+		table_cell(&l->table, "its hello does not verify");
+		return;
+	}
+	snprintf(os, sizeof(os), "%.60s/%.60s", r->os, r->arch);
+	table_cell(&l->table, os);
+	table_cell(&l->table, r->version);
+	table_cell(&l->table, strcmp(r->tags, "{}") == 0 ? "" : r->tags);
+}
+
+/* A hello counts when it is signed by the agent it is listed for. */
+static void
+agent_hello(struct agent_row *a, const char *hello)
+{
+	struct buf raw;
+	struct id id;
+
+	buf_init(&raw, HELLO_MAX + HELLO_PREFIX_LEN);
+	if (hello != NULL && id_parse(a->id, &id) == 0 &&
+	    b64_decode(&raw, hello, strlen(hello)) == 0 &&
+	    hello_parse(raw.data, raw.len, &a->hello, NULL) == 0) {
+		a->verified = id_equal(&a->hello.agent, &id);
+		if (!a->verified)
+			hello_release(&a->hello);
+	}
+	buf_release(&raw);
+}
+
+static int
+agent_line(const char *text, size_t len, void *arg)
+{
+	struct listing *l = arg;
+	struct agent_row a = { .name = "" };
+	const char *hello = NULL;
+	json_t *j;
+	int r;
+
+	j = json_strict(text, len, 1024 * 1024, &l->err);
+	if (j == NULL || json_need_str(j, "", "id", &a.id, &l->err) != 0 ||
+	    json_opt_str(j, "", "name", &a.name, &l->err) != 0 ||
+	    json_opt_bool(j, "", "online", &a.online, &l->err) != 0 ||
+	    json_opt_int(j, "", "lastseen", 0, INT64_C(1) << 52, &a.lastseen,
+		&l->err) != 0 ||
+	    json_opt_str(j, "", "hello", &hello, &l->err) != 0) {
+		json_decref(j);
+		return err_wrap(&l->err, "the server's list of agents");
+	}
+	if (l->online_only && !a.online) {
+		json_decref(j);
+		return 0;
+	}
+	agent_hello(&a, hello);
+	l->n++;
+	l->online += a.online;
+	l->bad += !a.verified;
+	if (l->json)
+		agent_json(l, &a);
+	else
+		agent_text(l, &a);
+	if (a.verified)
+		hello_release(&a.hello);
+	json_decref(j);
+	r = l->out.len > 1024 * 1024 ? client_out(&l->out, &l->err) : 0;
+	if (r == 0 && l->out.len > 1024 * 1024)
+		buf_clear(&l->out);
+	return r;
+}
+
+/* "all", "online", a name of the configuration, or a condition. */
+static int
+agents_path(struct client *c, const struct opts *o, struct buf *out,
+    bool *ret_online, struct err *e)
+{
+	const char *t = opts_get(o, "t"), *named;
+	struct buf rest;
+	bool online = opts_has(o, "online"), split = false;
+	int r;
+
+	r = client_conf_load(c, e);
+	if (r != 0)
+		return r;
+	if (t == NULL)
+		t = "all";
+	if (strcmp(t, "local") == 0)
+		return err_set(e, ERR_INVALID,
+		    "-t local: this machine is no agent of the server");
+	if (strcmp(t, "online") == 0) {
+		online = true;
+		t = "all";
+	}
+	named = conf_map_find(c->conf.targets, t);
+	buf_init(&rest, 64 * 1024);
+	r = action_target_split(named != NULL ? named : t, &rest, &split, e);
+	online = online || split;
+	buf_add_str(out, "/api/v1/agents?target=");
+	if (r == 0 && buf_str(&rest) != NULL)
+		r = http_escape(out, rest.len > 0 ? buf_str(&rest) : "all");
+	if (online)
+		buf_add_str(out, "&online=1");
+	*ret_online = online;
+	buf_release(&rest);
+	if (r == 0 && buf_str(out) == NULL)
+		r = err_set(e, ERR_TOOBIG, "the target is too long");
+	return r;
+}
+
+static int
+cmd_agents(struct client *c, const struct opts *o, struct err *e)
+{
+	static const char *const head[] = { "NAME", "ID", "STATE", "LAST SEEN",
+		"SYSTEM", "VERSION", "TAGS", NULL };
+	struct listing l = { .json = opts_has(o, "json") };
+	struct buf path;
+	int r;
+
+	table_init(&l.table, head);
+	buf_init(&l.out, 512u * 1024 * 1024);
+	buf_init(&path, 64 * 1024);
+	r = agents_path(c, o, &path, &l.online_only, e);
+	if (r == 0) {
+		r = api_lines(c, buf_str(&path), agent_line, &l, e);
+		if (l.err.code != 0 && r != 0)
+			*e = l.err;
+	}
+	if (r == 0 && !l.json && l.n > 0)
+		table_print(&l.table, &l.out);
+	if (r == 0)
+		r = client_out(&l.out, e);
+	if (r == 0 && !l.json) {
+		fprintf(stderr, "%zu %s, %zu online\n", l.n,
+		    l.n == 1 ? "agent" : "agents", l.online);
+		if (l.bad > 0)
+			client_warn("warning: the hello of %zu of them does "
+				    "not verify; their names are only the "
+				    "server's word",
+			    l.bad);
+	}
+	if (r == 0 && l.n == 0)
+		r = EXIT_NOTFOUND;
+	table_release(&l.table);
+	buf_release(&l.out);
+	buf_release(&path);
+	return r;
+}
+
+static const struct opt agents_opts[] = {
+	{ "t", "target", "TARGET",
+	    "all (default), online, a name of the configuration, or a "
+	    "condition" },
+	{ "online", NULL, NULL, "only those that are connected now" },
+	{ "json", NULL, NULL, "one JSON object a line" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct command agents_commands[] = {
+	{ "agents", "", "list agents: name, id, state, system, tags",
+	    cmd_agents, agents_opts, NULL, 0, 0,
+	    "Exit code 1 when no agent matches." },
+	{ .name = NULL },
+};

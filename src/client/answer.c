@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What an answer means. Everything here comes from an endpoint. */
+#include "client/answer.h"
+
+#include "base/err.h"
+#include "base/str.h"
+#include "json/json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Copies text from outside, made printable, cut to size. */
+static void
+printable_copy(char *out, size_t size, const void *text, size_t len)
+{
+	struct buf b;
+
+	buf_init(&b, size * 8);
+	if (len > size)
+		len = size;
+	str_add_printable(&b, text, len);
+	if (b.error == 0 && buf_str(&b) != NULL)
+		str_copy(out, size, buf_str(&b));
+	else
+		str_copy(out, size, "?");
+	buf_release(&b);
+}
+
+void
+answer_init(
+    struct answer *a, const char *agent, const char *name, unsigned int status)
+{
+	memset(a, 0, sizeof(*a));
+	str_copy(a->agent, sizeof(a->agent), agent);
+	printable_copy(a->name, sizeof(a->name), name, strlen(name));
+	if (a->name[0] == '\0')
+		snprintf(
+		    a->name, sizeof(a->name), "%.*s", ID_SHORT_LEN, a->agent);
+	a->status = status;
+	if (status == RESULT_STOPPED) {
+		a->failed = true;
+		str_copy(a->why, sizeof(a->why), "stopped before the end");
+	}
+}
+
+void
+answer_release(struct answer *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->nparts; i++)
+		json_decref(a->parts[i].result);
+	a->nparts = 0;
+}
+
+static const char *
+part_status_text(unsigned int status)
+{
+	switch (status) {
+	case PART_FAILED:
+		return "failed";
+	case PART_TIMEOUT:
+		return "stopped by the time limit";
+	case PART_LIMIT:
+		return "stopped by the memory, CPU or output limit";
+	case PART_INTERRUPTED:
+		return "interrupted";
+	default:
+		return "an unknown status";
+	}
+}
+
+static void __attribute__((format(printf, 3, 4)))
+answer_why(struct answer *a, bool *flag, const char *fmt, ...)
+{
+	bool first = !a->failed && !a->partial;
+	va_list ap;
+
+	*flag = true;
+	if (!first)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(a->why, sizeof(a->why), fmt, ap);
+	va_end(ap);
+}
+
+/* The first entry of "errors" as text; NULL when there is none. */
+static const char *
+first_error(const json_t *result)
+{
+	const json_t *errors = json_object_get(result, "errors");
+
+	if (!json_is_array(errors) || json_array_size(errors) == 0)
+		return NULL;
+	if (!json_is_string(json_array_get(errors, 0)))
+		return "?";
+	return json_string_value(json_array_get(errors, 0));
+}
+
+/* Reasons for not examining something that leave no doubt about an answer:
+ * met on every healthy host, or wished for by the one who asks. */
+static const char *const harmless[] = { "special", "symlinkoutside",
+	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit" };
+
+/* The words of statistics.notexamined that do leave doubt. */
+static void
+not_examined(const json_t *result, char *out, size_t size)
+{
+	json_t *list, *n;
+	const char *word;
+	char safe[64];
+	size_t i, len;
+
+	out[0] = '\0';
+	list = json_object_get(
+	    json_object_get(result, "statistics"), "notexamined");
+	json_object_foreach (list, word, n) {
+		if (!json_is_integer(n) || json_integer_value(n) <= 0)
+			continue;
+		for (i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+			if (strcmp(harmless[i], word) == 0)
+				break;
+		if (i < sizeof(harmless) / sizeof(harmless[0]))
+			continue;
+		printable_copy(safe, sizeof(safe), word, strlen(word));
+		len = strlen(out);
+		snprintf(
+		    out + len, size - len, "%s%s", len > 0 ? ", " : "", safe);
+	}
+}
+
+/* {foundanything, success, elements, statistics, errors} */
+static void
+judge_result(struct answer *a, struct answer_part *p)
+{
+	const char *error = first_error(p->result);
+	char text[ANSWER_WHY_MAX / 2] = "", skipped[ANSWER_WHY_MAX / 2];
+
+	if (error != NULL)
+		printable_copy(text, sizeof(text), error, strlen(error));
+	if (json_is_true(json_object_get(p->result, "foundanything")))
+		a->found = true;
+	if (!json_is_true(json_object_get(p->result, "success")))
+		answer_why(a, &a->failed, "%s: %s", p->module->name,
+		    error != NULL ? text : "did not succeed");
+	not_examined(p->result, skipped, sizeof(skipped));
+	if (a->failed)
+		return;
+	if (skipped[0] != '\0')
+		answer_why(a, &a->partial, "%s", skipped);
+	else if (error != NULL)
+		answer_why(a, &a->partial, "%s", text);
+}
+
+static void
+part_parse(struct answer_part *p, const void *data, size_t len)
+{
+	struct err e = { 0 };
+
+	p->result = json_strict(data, len, RESULT_PLAIN_MAX, &e);
+	if (p->result != NULL && !json_is_object(p->result)) {
+		json_decref(p->result);
+		p->result = NULL;
+		err_set(&e, ERR_INVALID, "expected an object");
+	}
+	if (p->result == NULL)
+		snprintf(p->why, sizeof(p->why),
+		    "the answer cannot be read: %.200s", e.msg);
+}
+
+void
+answer_add(struct answer *a, const struct module *m, unsigned int status,
+    const void *data, size_t len)
+{
+	struct answer_part *p;
+
+	if (a->nparts >= ACTION_OPERATIONS_MAX)
+		return;
+	p = &a->parts[a->nparts++];
+	memset(p, 0, sizeof(*p));
+	p->module = m;
+	p->status = status;
+	/* a part that was cut short may still be a whole, partial answer */
+	if (status == PART_DONE || (len > 0 && *(const char *)data == '{'))
+		part_parse(p, data, len);
+	else
+		printable_copy(p->why, sizeof(p->why), data, len);
+	if (status != PART_DONE)
+		answer_why(a, &a->failed, "%s: %s%s%.200s", m->name,
+		    part_status_text(status),
+		    p->result == NULL && p->why[0] != '\0' ? ": " : "",
+		    p->result == NULL ? p->why : "");
+	else if (p->result == NULL)
+		answer_why(a, &a->failed, "%s: %.300s", m->name, p->why);
+	if (p->result != NULL)
+		judge_result(a, p);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One agent's answer, opened: what it means (found, failed, not everything
+ * seen) and how it is shown.
+ */
+#ifndef MIG_CLIENT_ANSWER_H
+#define MIG_CLIENT_ANSWER_H
+
+#include "action/result.h"
+#include "client/groups.h"
+#include "modules/module.h"
+
+#include <jansson.h>
+
+#define ANSWER_NAME_MAX 1024
+#define ANSWER_WHY_MAX 512
+
+struct answer_part {
+	const struct module *module;
+	unsigned int status;      /* enum part_status */
+	json_t *result;           /* owned; NULL when there is none */
+	char why[ANSWER_WHY_MAX]; /* of a part without a result; printable */
+};
+
+struct answer {
+	char agent[ID_HEX_LEN + 1]; /* "" for this machine */
+	char name[ANSWER_NAME_MAX]; /* printable */
+	unsigned int status;        /* enum result_status */
+	const char *refusal;        /* words; NULL unless refused */
+	size_t nparts;
+	struct answer_part parts[ACTION_OPERATIONS_MAX];
+	bool found, failed, partial;
+	char why[ANSWER_WHY_MAX]; /* first reason of failed or partial */
+};
+
+void answer_init(
+    struct answer *a, const char *agent, const char *name, unsigned int status);
+void answer_release(struct answer *a);
+/* Takes in one operation's output (from outside) and judges it. */
+void answer_add(struct answer *a, const struct module *m, unsigned int status,
+    const void *data, size_t len);
+
+enum output_format { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV };
+
+struct output {
+	enum output_format format;
+	enum print_show show;
+	bool group;       /* text only: equal answers together, at the end */
+	bool header_done; /* CSV */
+	struct groups groups;
+	size_t ungrouped; /* answers printed at once for lack of room */
+};
+
+void output_init(struct output *o);
+void output_release(struct output *o);
+/* Appends what is to be printed now. */
+int output_answer(
+    struct output *o, const struct answer *a, struct buf *out, struct err *e);
+/* Appends what was kept for the end. */
+int output_end(struct output *o, struct buf *out, struct err *e);
+
+#endif

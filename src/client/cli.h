@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Command lines: tables of options drive parsing and help. An option is
+ * written -x, --x, --x=v, -x=v or -x v, as in the original; the word after an
+ * option that takes a value is its value whatever it looks like.
+ */
+#ifndef MIG_CLIENT_CLI_H
+#define MIG_CLIENT_CLI_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+
+struct err;
+
+#define CLI_VALUES_MAX 4096 /* options and words on one command line */
+
+struct opt {
+	const char *name;  /* without dashes; NULL ends a table */
+	const char *alias; /* a second name, or NULL */
+	const char *arg;   /* "FILE", for help; NULL: takes no value */
+	const char *help;  /* one line */
+};
+
+struct opt_value {
+	const struct opt *opt;
+	const char *value; /* borrowed from argv; NULL without argument */
+};
+
+struct opts {
+	struct opt_value *values; /* in the order given; owned */
+	size_t n;
+	const char **words; /* what is not an option; owned */
+	size_t nwords;
+	bool help; /* -h, -help, --help */
+};
+
+/* tables: NULL-terminated list of tables; the first that knows a name has
+ * it. "--" ends the options. Errors name the option and the nearest known
+ * one. On failure nothing needs releasing. */
+int opts_parse(const struct opt *const *tables, int argc, char *const *argv,
+    struct opts *ret, struct err *e);
+void opts_release(struct opts *o);
+/* The last value given; NULL when absent (or without value). */
+const char *opts_get(const struct opts *o, const char *name);
+bool opts_has(const struct opts *o, const char *name);
+
+/* Appends "  -name ARG   help" lines, aligned. */
+int opts_help(const struct opt *table, struct buf *out);
+
+/* Edit distance (insert, delete, replace, swap), at most max + 1. */
+size_t cli_distance(const char *a, const char *b, size_t max);
+/* The nearest of n words when it is near enough to be meant, else NULL. */
+const char *cli_nearest(const char *word, const char *const *known, size_t n);
+
+#endif

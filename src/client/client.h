@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What the commands of mig share: the configuration, the connection with its
+ * session, and where files lie. Nothing here is opened before it is needed,
+ * so that `mig file -t local` needs neither configuration nor key nor server.
+ */
+#ifndef MIG_CLIENT_CLIENT_H
+#define MIG_CLIENT_CLIENT_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "client/cli.h"
+#include "client/summary.h"
+#include "conf/conf.h"
+
+#define CLIENT_TOKEN_LEN 64 /* hex digits */
+
+struct client_conf {
+	char *server;   /* https://HOST:PORT */
+	char *ca;       /* fingerprint of the pinned CA, 64 hex digits */
+	char *key;      /* primary fingerprint of the signing key */
+	char *gpghome;  /* NULL: gpg's own choice */
+	int64_t expire; /* seconds an action is valid */
+	struct conf_list *readers; /* fingerprints that may read results */
+	struct conf_map *targets;  /* names for targets */
+};
+
+struct http;
+
+struct client {
+	char *conf_path; /* owned */
+	bool conf_loaded;
+	struct client_conf conf;
+	char *ca_pem; /* owned; the pinned CA */
+	struct http *http;
+	char token[CLIENT_TOKEN_LEN + 1]; /* "": no session yet */
+};
+
+/* conf_path NULL: the usual place. */
+int client_init(struct client *c, const char *conf_path, struct err *e);
+void client_release(struct client *c);
+/* Another configuration file, before it is first read. NULL changes nothing. */
+int client_use_conf(struct client *c, const char *path, struct err *e);
+
+/* --- config.c --------------------------------------------------------------
+ */
+enum client_dir { DIR_CONFIG, DIR_DATA, DIR_CACHE };
+/* Path of a file of ours (XDG base directories); owned by the caller. */
+char *client_path(enum client_dir dir, const char *name, struct err *e);
+/* Creates the directory of a path, mode 0700. */
+int client_mkdir_for(const char *path, struct err *e);
+/* Loads the configuration once. A missing file leaves the defaults. */
+int client_conf_load(struct client *c, struct err *e);
+/* As above, and refuses when there is no server (or no key). */
+int client_need_server(struct client *c, struct err *e);
+int client_need_key(struct client *c, struct err *e);
+void client_conf_release(struct client *c);
+/* Writes the configuration, mode 0600. */
+int client_conf_save(struct client *c, struct err *e);
+/* The CA's certificate beside the configuration; checked against the pin. */
+char *client_ca_path(const struct client *c, struct err *e);
+int client_ca_load(struct client *c, struct err *e);
+
+/* --- people ----------------------------------------------------------------
+ */
+/* Standard input and error are a terminal: somebody can answer. */
+bool client_interactive(void);
+/* Asks on the terminal; true for yes. Anything but y or yes is no. */
+bool client_confirm(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Reads one line from the terminal into out; false at the end of input. */
+bool client_prompt(const char *question, char *out, size_t size);
+/* "mig: " and the message on standard error, made safe for a terminal. */
+void client_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Writes the buffer to standard output. */
+int client_out(const struct buf *b, struct err *e);
+/* Writes to a file (mode 0600), or to standard output when path is NULL or
+ * "-". */
+int client_write(const char *path, const struct buf *b, struct err *e);
+
+/* --- commands --------------------------------------------------------------
+ */
+/* Returns an exit code, or a negative ERR_* code with e set. */
+typedef int command_fn(struct client *c, const struct opts *o, struct err *e);
+
+struct command {
+	const char *name;    /* "agents" or "keyring add" */
+	const char *args;    /* of its words, for help; "" */
+	const char *summary; /* one line */
+	command_fn *run;
+	const struct opt *opts, *more_opts; /* NULL: none */
+	size_t min_words, max_words;
+	const char *details; /* paragraphs for --help, or NULL */
+};
+
+/* The commands of each file; tables end with .name == NULL. */
+extern const struct command init_commands[];
+extern const struct command session_commands[];
+extern const struct command agents_commands[];
+extern const struct command actions_commands[];
+extern const struct command results_commands[];
+extern const struct command run_commands[];
+extern const struct command keyring_commands[];
+extern const struct command policy_commands[];
+extern const struct command help_commands[];
+
+/* help.c */
+extern const struct opt common_opts[];
+int help_command(const struct command *cmd, struct buf *out);
+const struct command *command_find(int argc, char *const *argv, int *ret_words);
+/* All tables, NULL-terminated. */
+extern const struct command *const command_tables[];
+
+/* ask.c: `mig MODULE ...`. */
+struct module;
+int ask_module(struct client *c, const struct module *m, int argc,
+    char *const *argv, struct err *e);
+
+#endif

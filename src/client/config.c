@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The configuration file and where the client's files lie. */
+#include "client/client.h"
+
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/id.h"
+#include "crypto/x509.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define CONF_TEXT_MAX (1024 * 1024)
+
+static const struct conf_entry conf_table[] = {
+	{ "server", CONF_STR, offsetof(struct client_conf, server), NULL, 0, 0,
+	    "address of the server: https://HOST:PORT" },
+	{ "ca", CONF_STR, offsetof(struct client_conf, ca), NULL, 0, 0,
+	    "SHA-256 fingerprint of the server's CA; no other is trusted" },
+	{ "key", CONF_STR, offsetof(struct client_conf, key), NULL, 0, 0,
+	    "primary fingerprint of your OpenPGP key" },
+	{ "gpghome", CONF_STR, offsetof(struct client_conf, gpghome), NULL, 0,
+	    0, "gpg's home directory, when it is not the usual one" },
+	{ "expire", CONF_DURATION, offsetof(struct client_conf, expire), "5m",
+	    1, 365 * 86400,
+	    "how long an action is valid when -e is not given" },
+	{ "reader", CONF_LIST, offsetof(struct client_conf, readers), NULL, 0,
+	    0, "fingerprint of one more person who may read your results" },
+	{ "target", CONF_MAP, offsetof(struct client_conf, targets), NULL, 0, 0,
+	    "NAME CONDITION: a short name for a target" },
+};
+#define CONF_N (sizeof(conf_table) / sizeof(conf_table[0]))
+
+char *
+client_path(enum client_dir dir, const char *name, struct err *e)
+{
+	static const struct {
+		const char *env, *below_home;
+	} dirs[] = {
+		[DIR_CONFIG] = { "XDG_CONFIG_HOME", ".config" },
+		[DIR_DATA] = { "XDG_DATA_HOME", ".local/share" },
+		[DIR_CACHE] = { "XDG_CACHE_HOME", ".cache" },
+	};
+	const char *base = getenv(dirs[dir].env), *home = getenv("HOME");
+	struct buf b;
+	uint8_t *p;
+	size_t len;
+
+	buf_init(&b, 8192);
+	if (base != NULL && base[0] == '/')
+		buf_add_fmt(&b, "%s/mig/%s", base, name);
+	else if (home != NULL && home[0] == '/')
+		buf_add_fmt(
+		    &b, "%s/%s/mig/%s", home, dirs[dir].below_home, name);
+	else {
+		err_set(e, ERR_NOTFOUND,
+		    "neither HOME nor %s is set to an absolute path",
+		    dirs[dir].env);
+		return NULL;
+	}
+	buf_add_u8(&b, 0);
+	if (b.error != 0) {
+		err_set(e, b.error, "the path of %s is too long", name);
+		buf_release(&b);
+		return NULL;
+	}
+	buf_take(&b, &p, &len);
+	return (char *)p;
+}
+
+int
+client_mkdir_for(const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir;
+	int r;
+
+	if (slash == NULL || slash == path)
+		return 0;
+	dir = strndup(path, (size_t)(slash - path));
+	if (dir == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	r = file_mkdirs(dir, 0700, e);
+	free(dir);
+	return r;
+}
+
+int
+client_init(struct client *c, const char *conf_path, struct err *e)
+{
+	memset(c, 0, sizeof(*c));
+	conf_defaults(conf_table, CONF_N, &c->conf);
+	if (conf_path != NULL) {
+		c->conf_path = strdup(conf_path);
+		return c->conf_path != NULL
+		    ? 0
+		    : err_set(e, ERR_NOMEM, "out of memory");
+	}
+	/* Without HOME there may still be commands that need no file. */
+	c->conf_path = client_path(DIR_CONFIG, "config", NULL);
+	return 0;
+}
+
+int
+client_use_conf(struct client *c, const char *path, struct err *e)
+{
+	char *copy;
+
+	if (path == NULL)
+		return 0;
+	copy = strdup(path);
+	if (copy == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	free(c->conf_path);
+	c->conf_path = copy;
+	c->conf_loaded = false;
+	return 0;
+}
+
+static int
+conf_check(const struct client *c, struct err *e)
+{
+	uint8_t fpr[20];
+	struct id ca;
+
+	if (c->conf.ca != NULL && id_parse(c->conf.ca, &ca) != 0)
+		return err_set(e, ERR_INVALID, "%s: ca: expected 64 hex digits",
+		    c->conf_path);
+	if (c->conf.key != NULL && hex_decode(c->conf.key, fpr, 20) != 0)
+		return err_set(e, ERR_INVALID,
+		    "%s: key: expected a full fingerprint of 40 hex digits",
+		    c->conf_path);
+	return 0;
+}
+
+int
+client_conf_load(struct client *c, struct err *e)
+{
+	int r;
+
+	if (c->conf_loaded)
+		return 0;
+	if (c->conf_path == NULL)
+		return err_set(e, ERR_NOTFOUND,
+		    "HOME is not set: say where the configuration is, -c FILE");
+	conf_release(conf_table, CONF_N, &c->conf);
+	memset(&c->conf, 0, sizeof(c->conf));
+	conf_defaults(conf_table, CONF_N, &c->conf);
+	r = conf_load(conf_table, CONF_N, c->conf_path, &c->conf, e);
+	if (r != 0 && r != ERR_NOTFOUND)
+		return r;
+	r = conf_check(c, e);
+	c->conf_loaded = r == 0;
+	return r;
+}
+
+int
+client_need_server(struct client *c, struct err *e)
+{
+	int r = client_conf_load(c, e);
+
+	if (r != 0)
+		return r;
+	if (c->conf.server == NULL || c->conf.ca == NULL)
+		return err_set(e, ERR_NOTFOUND,
+		    "no server in %s; run: mig init --server https://HOST:PORT "
+		    "(or look at this machine only: -t local)",
+		    c->conf_path);
+	return 0;
+}
+
+int
+client_need_key(struct client *c, struct err *e)
+{
+	int r = client_conf_load(c, e);
+
+	if (r != 0)
+		return r;
+	if (c->conf.key == NULL)
+		return err_set(e, ERR_NOTFOUND,
+		    "no key in %s; run: mig init --key FINGERPRINT",
+		    c->conf_path);
+	return 0;
+}
+
+int
+client_conf_save(struct client *c, struct err *e)
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, CONF_TEXT_MAX);
+	buf_add_str(&b,
+	    "# mig's configuration, see mig(1). Written by "
+	    "mig init; edit as you like.\n");
+	r = conf_dump(conf_table, CONF_N, &c->conf, &b);
+	if (r != 0)
+		err_set(e, r, "the configuration is too long");
+	if (r == 0)
+		r = client_mkdir_for(c->conf_path, e);
+	if (r == 0)
+		r = file_write(c->conf_path, b.data, b.len, 0600, e);
+	buf_release(&b);
+	return r;
+}
+
+char *
+client_ca_path(const struct client *c, struct err *e)
+{
+	const char *slash = strrchr(c->conf_path, '/');
+	struct buf b;
+	uint8_t *p;
+	size_t len;
+
+	buf_init(&b, 8192);
+	if (slash != NULL)
+		buf_add(&b, c->conf_path, (size_t)(slash - c->conf_path) + 1);
+	buf_add_str(&b, "ca.pem");
+	buf_add_u8(&b, 0);
+	if (b.error != 0) {
+		err_set(e, b.error, "the path of ca.pem is too long");
+		buf_release(&b);
+		return NULL;
+	}
+	buf_take(&b, &p, &len);
+	return (char *)p;
+}
+
+int
+client_ca_load(struct client *c, struct err *e)
+{
+	char *path = client_ca_path(c, e);
+	struct id have;
+	struct buf b;
+	uint8_t *p;
+	size_t len;
+	int r;
+
+	if (path == NULL)
+		return ERR_NOMEM;
+	buf_init(&b, X509_PEM_MAX);
+	r = file_read(path, &b, e);
+	if (r == 0)
+		r = buf_add_u8(&b, 0);
+	if (r == ERR_NOTFOUND)
+		err_set(e, r,
+		    "the server's CA is not in %s; run mig init again", path);
+	if (r == 0 && (r = x509_fingerprint((char *)b.data, &have, e)) != 0)
+		err_wrap(e, "%s", path);
+	if (r == 0 && strcasecmp(id_hex(&have).s, c->conf.ca) != 0)
+		r = err_set(e, ERR_AUTH,
+		    "%s is not the CA that %s names (%s); if the server has a "
+		    "new CA, run mig init again with its fingerprint",
+		    path, c->conf_path, c->conf.ca);
+	if (r == 0) {
+		buf_take(&b, &p, &len);
+		free(c->ca_pem);
+		c->ca_pem = (char *)p;
+	}
+	buf_release(&b);
+	free(path);
+	return r;
+}
+
+void
+client_conf_release(struct client *c)
+{
+	conf_release(conf_table, CONF_N, &c->conf);
+}

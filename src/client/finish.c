@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The end of an investigation: who is missing, the numbers, how to go on. */
+#include "client/collect.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "client/api.h"
+#include "client/interrupt.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SUMMARY_NAMES 10
+#define ROSTER_LINE_MAX (64 * 1024)
+
+struct roster {
+	struct collect *k;
+	size_t online, bad, lines;
+};
+
+/* " since 14:02" style detail for an agent that is away. */
+static void
+roster_name(const char *name, int64_t lastseen_ms, char *out, size_t size)
+{
+	char when[RFC3339_LEN + 1];
+
+	if (lastseen_ms <= 0) {
+		snprintf(out, size, "%s never seen", name);
+		return;
+	}
+	rfc3339_format(lastseen_ms / 1000, when);
+	snprintf(out, size, "%s since %s", name, when);
+}
+
+static void
+roster_missing(
+    struct roster *ro, const json_t *j, const char *name, const char *state)
+{
+	struct groups *g = &ro->k->summary.missing;
+	char detail[TRUST_NAME_MAX + 64];
+	int64_t lastseen = 0;
+	bool online = false;
+
+	(void)json_opt_bool(j, "", "online", &online, NULL);
+	(void)json_opt_int(
+	    j, "", "lastseen", 0, INT64_C(1) << 52, &lastseen, NULL);
+	if (strcmp(state, "answered") == 0) {
+		summary_add(g, "answered, but the answer is not here", name);
+		return;
+	}
+	if (strcmp(state, "expired") == 0) {
+		summary_add(g,
+		    online ? "online, but silent until the action expired"
+			   : "offline until the action expired",
+		    name);
+		return;
+	}
+	if (!online) {
+		roster_name(name, lastseen, detail, sizeof(detail));
+		summary_add(g, "offline", detail);
+		return;
+	}
+	ro->online++;
+	summary_add(g,
+	    strcmp(state, "sent") == 0 ? "online, was asked, no answer yet"
+				       : "online, not asked yet",
+	    name);
+}
+
+static int
+roster_line(const char *text, size_t len, void *arg)
+{
+	struct roster *ro = arg;
+	const char *agent, *name = "", *state, *other, *known;
+	struct buf safe;
+	struct id id;
+	json_t *j;
+
+	ro->lines++;
+	buf_init(&safe, 4 * TRUST_NAME_MAX);
+	j = json_strict(text, len, ROSTER_LINE_MAX, NULL);
+	if (j == NULL || json_need_str(j, "", "agent", &agent, NULL) != 0 ||
+	    json_need_str(j, "", "state", &state, NULL) != 0 ||
+	    json_opt_str(j, "", "name", &name, NULL) != 0 ||
+	    id_parse(agent, &id) != 0) {
+		ro->bad++;
+		goto out;
+	}
+	known = trust_name(&ro->k->trust, &id);
+	str_add_printable(&safe, name, strnlen(name, TRUST_NAME_MAX));
+	if (safe.len == 0)
+		buf_add_str(&safe, id_short(&id).s);
+	if (buf_str(&safe) == NULL)
+		goto out;
+	(void)trust_see(&ro->k->hints, &id, buf_str(&safe), &other);
+	if (!seen_has(&ro->k->seen, &id))
+		roster_missing(
+		    ro, j, known != NULL ? known : buf_str(&safe), state);
+out:
+	buf_release(&safe);
+	json_decref(j);
+	return ro->bad > 100 ? ERR_INVALID : 0;
+}
+
+int
+collect_roster(struct collect *k, size_t *ret_online, struct err *e)
+{
+	struct roster ro = { .k = k };
+	char path[160];
+
+	int r;
+
+	summary_forget_missing(&k->summary);
+	snprintf(
+	    path, sizeof(path), "/api/v1/actions/%s/agents", id_hex(&k->id).s);
+	r = api_lines(k->client, path, roster_line, &ro, e);
+	*ret_online = ro.online;
+	if (r == 0 && k->summary.expected < 0)
+		k->summary.expected = (int64_t)ro.lines;
+	return r;
+}
+
+int
+collect_follow(struct collect *k, struct err *e)
+{
+	size_t online = 0;
+	int r;
+
+	do {
+		k->enough = false;
+		k->quiet_ms = 0;
+		r = collect_run(k, e);
+		if (r != 0 || !k->enough)
+			return r;
+		r = collect_roster(k, &online, e);
+	} while (r == 0 && online > 0 && !interrupt_seen());
+	return r;
+}
+
+static void
+finish_hints(struct collect *k, struct buf *out)
+{
+	struct summary *s = &k->summary;
+	char until[RFC3339_LEN + 1];
+
+	if (s->firstseen > 0 && s->firstseen < summary_answered(s))
+		buf_add_fmt(out,
+		    "%" PRId64 " of these agents answered here for the first "
+		    "time.\n",
+		    s->firstseen);
+	if (summary_unanswered(s) == 0 ||
+	    k->action->expire_after * 1000 < clock_wall_ms())
+		return;
+	rfc3339_format(k->action->expire_after, until);
+	buf_add_fmt(out,
+	    "Answers are taken until %s. To see them: mig results %s\n", until,
+	    id_short(&k->id).s);
+}
+
+int
+collect_finish(struct collect *k, struct err *e)
+{
+	struct err ignored = { 0 };
+	size_t online;
+	struct buf out, text;
+	int r;
+
+	progress_erase(&k->progress);
+	interrupt_restore();
+	summary_forget_missing(&k->summary);
+	if (summary_unanswered(&k->summary) > 0 &&
+	    collect_roster(k, &online, &ignored) != 0)
+		client_warn("warning: who has not answered is not known: %s",
+		    ignored.msg);
+	if (trust_save(&k->trust, &ignored) != 0)
+		client_warn("warning: %s", ignored.msg);
+	buf_init(&out, RESULT_PLAIN_MAX);
+	buf_init(&text, 4 * 1024 * 1024);
+	r = output_end(&k->output, &out, e);
+	if (r == 0 && k->output.format == OUTPUT_JSON)
+		summary_json(&k->summary, id_hex(&k->id).s, &out);
+	if (r == 0)
+		r = client_out(&out, e);
+	if (r == 0 && k->output.format != OUTPUT_JSON) {
+		summary_text(
+		    &k->summary, k->verbose ? 0 : SUMMARY_NAMES, &text);
+		finish_hints(k, &text);
+		if (buf_str(&text) != NULL)
+			fputs(buf_str(&text), stderr);
+	}
+	buf_release(&out);
+	buf_release(&text);
+	return r != 0 ? r : summary_exit(&k->summary);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Help, the list of modules, the version. Everything comes from the tables. */
+#include "client/client.h"
+
+#include "modules/module.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct opt common_opts[] = {
+	{ "c", NULL, "FILE",
+	    "configuration file (default: ~/.config/mig/config)" },
+	{ "h", "help", NULL, "this help" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static void
+help_group(struct buf *out, const struct command *t)
+{
+	char head[64];
+
+	for (; t->name != NULL; t++) {
+		snprintf(head, sizeof(head), "%s %s", t->name, t->args);
+		buf_add_fmt(out, "  %-24s%s\n", head, t->summary);
+	}
+}
+
+static void
+help_modules(struct buf *out)
+{
+	const struct module *const *m;
+	size_t n, i;
+
+	m = module_all(&n);
+	for (i = 0; i < n; i++)
+		buf_add_fmt(out, "  %-24s%s\n", m[i]->name, m[i]->summary);
+}
+
+static int
+help_all(struct buf *out)
+{
+	const struct command *const *t;
+
+	buf_add_str(out,
+	    "usage: mig MODULE [options]    ask agents a "
+	    "question\n"
+	    "       mig COMMAND [options]\n\nModules (mig MODULE "
+	    "--help):\n");
+	help_modules(out);
+	buf_add_str(out, "\nCommands (mig COMMAND --help):\n");
+	for (t = command_tables; *t != NULL; t++)
+		help_group(out, *t);
+	return buf_add_str(out,
+	    "\nExamples:\n"
+	    "  mig file -t local -path /etc -name '^passwd$'\n"
+	    "  mig file -t \"name LIKE 'web%'\" -path /var/www -content "
+	    "'eval\\('\n"
+	    "  mig file -t online -path /usr/bin -sha2 HASH -group\n"
+	    "  mig results last\n"
+	    "\nExit codes:\n"
+	    "  0  found, and every agent answered (other commands: done)\n"
+	    "  1  not found: every agent answered and looked at everything\n"
+	    "  2  error: wrong usage, nothing launched, server not reached\n"
+	    "  3  incomplete: an agent failed, refused or did not answer, or "
+	    "Ctrl-C, whether or not\n"
+	    "     something was found; or nothing was found, but not "
+	    "everything could be examined\n"
+	    "\nCtrl-C shows what is there and leaves; agents go on, and mig "
+	    "results brings the\nrest. A second Ctrl-C ends at once (130).\n");
+}
+
+int
+help_command(const struct command *cmd, struct buf *out)
+{
+	buf_add_fmt(out, "usage: mig %s%s%s%s\n\n%c%s.\n", cmd->name,
+	    cmd->opts != NULL ? " [options]" : "",
+	    cmd->args[0] != '\0' ? " " : "", cmd->args,
+	    cmd->summary[0] >= 'a' && cmd->summary[0] <= 'z'
+		? cmd->summary[0] - 'a' + 'A'
+		: cmd->summary[0],
+	    cmd->summary + 1);
+	if (cmd->details != NULL)
+		buf_add_fmt(out, "\n%s\n", cmd->details);
+	buf_add_str(out, "\nOptions:\n");
+	if (cmd->opts != NULL)
+		opts_help(cmd->opts, out);
+	if (cmd->more_opts != NULL)
+		opts_help(cmd->more_opts, out);
+	return opts_help(common_opts, out);
+}
+
+static int
+cmd_help(struct client *c, const struct opts *o, struct err *e)
+{
+	const struct command *cmd;
+	struct buf out;
+	int used, r;
+
+	if (o->nwords > 0 && module_find(o->words[0]) != NULL) {
+		char help[] = "--help";
+		char *argv[] = { help, NULL };
+
+		return ask_module(c, module_find(o->words[0]), 1, argv, e);
+	}
+	buf_init(&out, 256 * 1024);
+	cmd = o->nwords > 0 ? command_find((int)o->nwords,
+				  (char *const *)(uintptr_t)o->words, &used)
+			    : NULL;
+	if (cmd != NULL)
+		help_command(cmd, &out);
+	else
+		help_all(&out);
+	if (o->nwords > 0 && cmd == NULL)
+		r = err_set(e, ERR_NOTFOUND,
+		    "there is no command or module '%s'; see: mig help",
+		    o->words[0]);
+	else
+		r = client_out(&out, e);
+	buf_release(&out);
+	return r;
+}
+
+static int
+cmd_modules(struct client *c, const struct opts *o, struct err *e)
+{
+	struct buf out;
+	int r;
+
+	buf_init(&out, 64 * 1024);
+	help_modules(&out);
+	r = client_out(&out, e);
+	buf_release(&out);
+	return r;
+}
+
+static int
+cmd_version(struct client *c, const struct opts *o, struct err *e)
+{
+	printf("mig %s\n", MIG_VERSION);
+	return 0;
+}
+
+const struct command help_commands[] = {
+	{ "modules", "", "list the modules", cmd_modules, NULL, NULL, 0, 0,
+	    NULL },
+	{ "help", "[COMMAND]", "this page, or that of a command or module",
+	    cmd_help, NULL, NULL, 0, 2, NULL },
+	{ "version", "", "print the version", cmd_version, NULL, NULL, 0, 0,
+	    NULL },
+	{ .name = NULL },
+};
+
+const struct command *const command_tables[] = { run_commands, results_commands,
+	agents_commands, actions_commands, session_commands, init_commands,
+	keyring_commands, policy_commands, help_commands, NULL };
+
+/* "keyring add" takes two words, "agents" one. */
+const struct command *
+command_find(int argc, char *const *argv, int *ret_words)
+{
+	const struct command *const *t, *c;
+	const char *rest;
+	size_t n;
+
+	for (t = command_tables; *t != NULL; t++)
+		for (c = *t; c->name != NULL; c++) {
+			rest = strchr(c->name, ' ');
+			n = rest != NULL ? (size_t)(rest - c->name)
+					 : strlen(c->name);
+			if (argc < 1 || strlen(argv[0]) != n ||
+			    memcmp(argv[0], c->name, n) != 0)
+				continue;
+			*ret_words = rest != NULL ? 2 : 1;
+			if (rest == NULL ||
+			    (argc > 1 && strcmp(argv[1], rest + 1) == 0))
+				return c;
+		}
+	return NULL;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* `mig init`: key, server, pinned CA, first login. */
+#include "client/api.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "client/pgp/openpgp.h"
+#include "crypto/x509.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static int
+set_str(char **field, const char *value, struct err *e)
+{
+	char *copy = strdup(value);
+
+	if (copy == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static void
+lower(char *s)
+{
+	for (; *s != '\0'; s++)
+		*s = (char)tolower((unsigned char)*s);
+}
+
+static void
+print_keys(const struct pgp_key *keys, size_t n, bool usable)
+{
+	size_t i, number = 0;
+
+	for (i = 0; i < n; i++) {
+		if (keys[i].usable != usable)
+			continue;
+		if (usable)
+			fprintf(stderr, "  %zu  %s  %s (%s%s)\n", ++number,
+			    keys[i].fpr, keys[i].name, keys[i].alg,
+			    keys[i].on_card ? ", on a card" : "");
+		else
+			fprintf(stderr, "     %s  %s: not usable: %s\n",
+			    keys[i].fpr, keys[i].name, keys[i].why);
+	}
+}
+
+/* The number-th usable key, from 1. */
+static const struct pgp_key *
+nth_usable(const struct pgp_key *keys, size_t n, uint64_t number)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (keys[i].usable && --number == 0)
+			return &keys[i];
+	return NULL;
+}
+
+static int
+choose_key(const struct pgp_key *keys, size_t n, size_t usable,
+    const struct pgp_key **ret, struct err *e)
+{
+	char answer[32];
+	uint64_t number = 1;
+
+	if (usable == 0) {
+		print_keys(keys, n, false);
+		return err_set(e, ERR_NOTFOUND,
+		    "gpg has no secret key that can sign; make one with: gpg "
+		    "--quick-generate-key 'Your Name <you@example.org>' "
+		    "rsa4096 "
+		    "sign,cert and an encryption subkey with gpg "
+		    "--quick-add-key");
+	}
+	if (usable > 1) {
+		fprintf(stderr, "You have several keys:\n");
+		print_keys(keys, n, true);
+		if (!client_interactive())
+			return err_set(
+			    e, ERR_INVALID, "which key? say -key FINGERPRINT");
+		if (!client_prompt(
+			"Number of the key to use: ", answer, sizeof(answer)) ||
+		    str_u64(answer, 1, usable, &number) != 0)
+			return err_set(e, ERR_INVALID,
+			    "expected a number from 1 to %zu", usable);
+	}
+	*ret = nth_usable(keys, n, number);
+	return *ret != NULL ? 0 : err_set(e, ERR_INTERNAL, "no such key");
+}
+
+static int
+named_key(const struct pgp_key *keys, size_t n, const char *fpr,
+    const struct pgp_key **ret, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcasecmp(keys[i].fpr, fpr) == 0)
+			break;
+	if (i == n)
+		return err_set(e, ERR_NOTFOUND,
+		    "gpg has no secret key with the fingerprint %s (give all "
+		    "40 "
+		    "digits; see: gpg --list-secret-keys)",
+		    fpr);
+	if (!keys[i].usable)
+		return err_set(e, ERR_UNSUPPORTED, "%s (%s): %s", keys[i].fpr,
+		    keys[i].name, keys[i].why);
+	*ret = &keys[i];
+	return 0;
+}
+
+static int
+init_key(struct client *c, const struct opts *o, struct err *e)
+{
+	const char *fpr = opts_get(o, "key");
+	const struct pgp_key *k = NULL;
+	struct pgp_key *keys = NULL;
+	size_t n = 0, usable = 0, i;
+	int r;
+
+	if (c->conf.gpghome != NULL)
+		setenv("GNUPGHOME", c->conf.gpghome, 0);
+	r = pgp_list(&keys, &n, e);
+	if (r != 0)
+		return r;
+	for (i = 0; i < n; i++)
+		usable += keys[i].usable;
+	if (fpr == NULL)
+		fpr = c->conf.key;
+	if (fpr != NULL)
+		r = named_key(keys, n, fpr, &k, e);
+	else
+		r = choose_key(keys, n, usable, &k, e);
+	if (r == 0) {
+		fprintf(stderr, "key     %s  %s\n", k->fpr, k->name);
+		r = set_str(&c->conf.key, k->fpr, e);
+		if (r == 0)
+			lower(c->conf.key);
+	}
+	free(keys);
+	return r;
+}
+
+/* The CA is trusted because its fingerprint was given, or because a person
+ * compared it; never because the server showed it. */
+static int
+init_accept_ca(const struct client *c, const char *pinned,
+    const struct id *shown, struct err *e)
+{
+	struct id want;
+
+	if (pinned != NULL && id_parse(pinned, &want) != 0)
+		return err_set(e, ERR_INVALID,
+		    "-ca %s: expected the 64 hex digits that mig-server init "
+		    "printed",
+		    pinned);
+	if (pinned != NULL)
+		return id_equal(&want, shown)
+		    ? 0
+		    : err_set(e, ERR_AUTH,
+			  "%s shows a CA with the fingerprint %s, not the one "
+			  "that was given: the wrong server, or somebody in "
+			  "between",
+			  c->conf.server, id_hex(shown).s);
+	if (!client_interactive())
+		return err_set(e, ERR_DENIED,
+		    "the fingerprint of the server's CA is needed: -ca HEX "
+		    "(mig-server init printed it)");
+	fprintf(stderr,
+	    "%s shows a CA with the fingerprint\n  %s\n"
+	    "Compare it with the one that mig-server init printed.\n",
+	    c->conf.server, id_hex(shown).s);
+	if (!client_confirm("Is it the same? [y/N] "))
+		return err_set(e, ERR_DENIED, "the CA is not trusted");
+	return 0;
+}
+
+static int
+init_ca(struct client *c, const char *pinned, struct err *e)
+{
+	struct buf pem;
+	struct id fpr;
+	char *path;
+	int r;
+
+	buf_init(&pem, X509_PEM_MAX);
+	r = http_fetch_ca(c->conf.server, &pem, e);
+	if (r == 0 && buf_str(&pem) == NULL)
+		r = err_set(e, ERR_TOOBIG, "the CA is too large");
+	if (r == 0)
+		r = x509_fingerprint(buf_str(&pem), &fpr, e);
+	if (r == 0)
+		r = init_accept_ca(c, pinned, &fpr, e);
+	if (r == 0)
+		r = set_str(&c->conf.ca, id_hex(&fpr).s, e);
+	path = r == 0 ? client_ca_path(c, e) : NULL;
+	if (r == 0 && path == NULL)
+		r = ERR_NOMEM;
+	if (r == 0)
+		r = client_mkdir_for(path, e);
+	if (r == 0)
+		r = file_write(path, pem.data, pem.len, 0600, e);
+	if (r == 0)
+		fprintf(stderr, "server  %s\nca      %s\n", c->conf.server,
+		    c->conf.ca);
+	free(path);
+	buf_release(&pem);
+	return r;
+}
+
+static int
+init_server(struct client *c, const struct opts *o, struct err *e)
+{
+	const char *server = opts_get(o, "server"), *pinned;
+	char answer[512];
+	bool same;
+	int r = 0;
+
+	if (server == NULL && c->conf.server == NULL && client_interactive() &&
+	    client_prompt("Server (https://HOST:PORT, empty for none): ",
+		answer, sizeof(answer)) &&
+	    answer[0] != '\0')
+		server = answer;
+	same = server == NULL ||
+	    (c->conf.server != NULL && strcmp(server, c->conf.server) == 0);
+	if (server != NULL)
+		r = set_str(&c->conf.server, server, e);
+	if (r != 0 || c->conf.server == NULL)
+		return r;
+	/* what was pinned before stays pinned for the same server */
+	pinned = opts_get(o, "ca");
+	if (pinned == NULL && same)
+		pinned = c->conf.ca;
+	return init_ca(c, pinned, e);
+}
+
+static int
+cmd_init(struct client *c, const struct opts *o, struct err *e)
+{
+	int r;
+
+	r = client_conf_load(c, e);
+	if (r == 0)
+		r = init_key(c, o, e);
+	if (r == 0)
+		r = init_server(c, o, e);
+	if (r == 0)
+		r = client_conf_save(c, e);
+	if (r != 0)
+		return r;
+	fprintf(stderr, "wrote   %s\n", c->conf_path);
+	if (c->conf.server == NULL) {
+		fprintf(stderr,
+		    "No server yet: only -t local works. Later: "
+		    "mig init --server https://HOST:PORT\n");
+		return 0;
+	}
+	if (opts_has(o, "no-login"))
+		return 0;
+	r = session_login(c, e);
+	if (r != 0)
+		return err_wrap(e,
+		    "the configuration is written, but the "
+		    "server does not let you in (an "
+		    "administrator adds you with the output "
+		    "of: mig keyring export)");
+	fprintf(stderr, "logged in; next: mig status\n");
+	return 0;
+}
+
+static const struct opt init_opts[] = {
+	{ "server", NULL, "URL", "address of the server: https://HOST:PORT" },
+	{ "ca", NULL, "HEX",
+	    "fingerprint of its CA, as mig-server init "
+	    "printed it" },
+	{ "key", NULL, "FPR", "your OpenPGP key, by full fingerprint" },
+	{ "no-login", NULL, NULL, "write the configuration only" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct command init_commands[] = {
+	{ "init", "", "set up: your gpg key, the server and its CA", cmd_init,
+	    init_opts, NULL, 0, 0,
+	    "Writes ~/.config/mig/config (see -c). Without -ca the "
+	    "fingerprint of the server's\nCA is shown on a terminal and must "
+	    "be confirmed. Safe to run again." },
+	{ .name = NULL },
+};

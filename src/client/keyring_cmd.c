@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* `mig keyring ...`: from OpenPGP keys of the local gpg keyring or of files to
+ * the plain keyring that agents read. */
+#include "client/client.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "client/pgp/keyring_make.h"
+#include "client/pgp/openpgp.h"
+#include "crypto/keyring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* -f FILE, or the usual place; owned by the caller. */
+static char *
+keyring_path(const struct opts *o, struct err *e)
+{
+	const char *f = opts_get(o, "f");
+	char *p;
+
+	if (f == NULL)
+		return client_path(DIR_CONFIG, "keyring", e);
+	p = strdup(f);
+	if (p == NULL)
+		err_set(e, ERR_NOMEM, "out of memory");
+	return p;
+}
+
+static bool
+is_fingerprint(const char *s)
+{
+	uint8_t fpr[PGP_FPR_LEN];
+
+	return hex_decode(s, fpr, sizeof(fpr)) == 0;
+}
+
+/* The person lines of one key: a fingerprint or a file. */
+static int
+make_lines(struct client *c, const char *what, struct keyring_made *made,
+    struct err *e)
+{
+	struct buf pgp;
+	int r;
+
+	buf_init(&pgp, KEYRING_PGP_MAX);
+	if (c->conf.gpghome != NULL)
+		setenv("GNUPGHOME", c->conf.gpghome, 0);
+	if (is_fingerprint(what))
+		r = pgp_export(what, &pgp, e);
+	else
+		r = file_read(what, &pgp, e);
+	if (r == ERR_NOTFOUND && !is_fingerprint(what))
+		err_set(e, r,
+		    "'%s' is neither a file nor a full fingerprint (40 hex "
+		    "digits; see: gpg --list-keys)",
+		    what);
+	if (r == 0)
+		r = keyring_make(
+		    pgp.data, pgp.len, clock_wall_ms() / 1000, made, e);
+	else
+		memset(made, 0, sizeof(*made));
+	buf_release(&pgp);
+	return r;
+}
+
+static void
+print_refused(const struct keyring_made *made)
+{
+	struct buf b = made->refused;
+
+	if (made->nrefused > 0)
+		fprintf(stderr, "%.*s", (int)b.len, (const char *)b.data);
+}
+
+/* Reads the file if there is one. */
+static int
+keyring_read(const char *path, struct buf *text, struct err *e)
+{
+	int r = file_read(path, text, e);
+
+	return r == ERR_NOTFOUND ? 0 : r;
+}
+
+static int
+add_one(struct client *c, const char *what, struct buf *text,
+    struct buf *merged, size_t *refused, struct err *e)
+{
+	struct keyring_made made;
+	struct buf swap;
+	int r;
+
+	r = make_lines(c, what, &made, e);
+	print_refused(&made);
+	*refused += made.nrefused;
+	if (r == 0) {
+		buf_clear(merged);
+		r = keyring_merge(text->data, text->len, made.lines.data,
+		    made.lines.len, merged, e);
+	}
+	if (r == 0) {
+		fprintf(stderr, "%s: %zu %s, %zu %s\n", what, made.persons,
+		    made.persons == 1 ? "person" : "persons", made.keys,
+		    made.keys == 1 ? "key" : "keys");
+		swap = *text;
+		*text = *merged;
+		*merged = swap;
+	}
+	keyring_made_release(&made);
+	return r;
+}
+
+static int
+cmd_add(struct client *c, const struct opts *o, struct err *e)
+{
+	char *path = keyring_path(o, e);
+	struct buf text, merged;
+	size_t refused = 0, i;
+	int r;
+
+	if (path == NULL)
+		return ERR_NOTFOUND;
+	buf_init(&text, KEYRING_TEXT_MAX);
+	buf_init(&merged, KEYRING_TEXT_MAX);
+	r = client_conf_load(c, e);
+	if (r == 0)
+		r = keyring_read(path, &text, e);
+	if (r == 0 && o->nwords == 0) {
+		r = client_need_key(c, e);
+		if (r == 0)
+			r = add_one(
+			    c, c->conf.key, &text, &merged, &refused, e);
+	}
+	for (i = 0; r == 0 && i < o->nwords; i++)
+		r = add_one(c, o->words[i], &text, &merged, &refused, e);
+	if (r == 0)
+		r = client_mkdir_for(path, e);
+	if (r == 0)
+		r = file_write(path, text.data, text.len, 0644, e);
+	if (r == 0)
+		fprintf(stderr, "wrote %s\n", path);
+	if (r == 0 && refused > 0)
+		r = EXIT_INCOMPLETE;
+	buf_release(&text);
+	buf_release(&merged);
+	free(path);
+	return r;
+}
+
+/* The file that must be there: named as a word, by -f, or the usual one. */
+static int
+keyring_need(const struct opts *o, struct buf *text, struct err *e)
+{
+	char *path = keyring_path(o, e);
+	const char *use = o->nwords > 0 ? o->words[0] : path;
+	int r;
+
+	if (path == NULL)
+		return ERR_NOTFOUND;
+	r = file_read(use, text, e);
+	if (r == ERR_NOTFOUND)
+		err_set(e, r,
+		    "%s: there is no such keyring; make it with: mig "
+		    "keyring add KEY...",
+		    use);
+	free(path);
+	return r;
+}
+
+static int
+cmd_list(struct client *c, const struct opts *o, struct err *e)
+{
+	struct buf text, out;
+	int r;
+
+	buf_init(&text, KEYRING_TEXT_MAX);
+	buf_init(&out, 4 * KEYRING_TEXT_MAX);
+	r = keyring_need(o, &text, e);
+	if (r == 0)
+		r = keyring_list(
+		    text.data, text.len, clock_wall_ms() / 1000, &out, e);
+	if (r == 0)
+		r = client_out(&out, e);
+	buf_release(&text);
+	buf_release(&out);
+	return r;
+}
+
+static int
+export_own(struct client *c, struct buf *out, struct err *e)
+{
+	struct keyring_made made;
+	int r;
+
+	r = client_need_key(c, e);
+	if (r != 0)
+		return r;
+	r = make_lines(c, c->conf.key, &made, e);
+	print_refused(&made);
+	if (r == 0)
+		r = keyring_merge(
+		    "", 0, made.lines.data, made.lines.len, out, e);
+	keyring_made_release(&made);
+	return r;
+}
+
+static int
+cmd_export(struct client *c, const struct opts *o, struct err *e)
+{
+	char *path = keyring_path(o, e);
+	struct keyring k;
+	struct buf out;
+	int r;
+
+	if (path == NULL)
+		return ERR_NOTFOUND;
+	buf_init(&out, KEYRING_TEXT_MAX);
+	r = opts_has(o, "own") ? ERR_NOTFOUND : file_read(path, &out, e);
+	if (r == ERR_NOTFOUND && opts_get(o, "f") == NULL)
+		r = export_own(c, &out, e);
+	if (r == 0) {
+		r = keyring_parse(out.data, out.len, &k, e);
+		if (r == 0)
+			keyring_release(&k);
+		else
+			err_wrap(e, "%s", path);
+	}
+	if (r == 0)
+		r = client_write(opts_get(o, "o"), &out, e);
+	buf_release(&out);
+	free(path);
+	return r;
+}
+
+static int
+cmd_remove(struct client *c, const struct opts *o, struct err *e)
+{
+	char *path = keyring_path(o, e);
+	struct buf text, out;
+	int r;
+
+	if (path == NULL)
+		return ERR_NOTFOUND;
+	buf_init(&text, KEYRING_TEXT_MAX);
+	buf_init(&out, KEYRING_TEXT_MAX);
+	r = file_read(path, &text, e);
+	if (r == 0)
+		r = keyring_remove(text.data, text.len, o->words[0], &out, e);
+	if (r == 0)
+		r = file_write(path, out.data, out.len, 0644, e);
+	buf_release(&text);
+	buf_release(&out);
+	free(path);
+	return r;
+}
+
+static int
+cmd_check(struct client *c, const struct opts *o, struct err *e)
+{
+	int64_t now = clock_wall_ms() / 1000;
+	struct keyring k;
+	size_t i, expired = 0;
+	struct buf text;
+	int r;
+
+	buf_init(&text, KEYRING_TEXT_MAX);
+	r = keyring_need(o, &text, e);
+	if (r == 0)
+		r = keyring_parse(text.data, text.len, &k, e);
+	buf_release(&text);
+	if (r != 0)
+		return r;
+	for (i = 0; i < k.nkeys; i++)
+		expired += k.keys[i].expires != 0 && k.keys[i].expires <= now;
+	printf("%zu %s, %zu %s, %zu expired\n", k.npersons,
+	    k.npersons == 1 ? "person" : "persons", k.nkeys,
+	    k.nkeys == 1 ? "key" : "keys", expired);
+	keyring_release(&k);
+	return expired > 0 ? EXIT_INCOMPLETE : 0;
+}
+
+static const struct opt file_opts[] = {
+	{ "f", "file", "FILE", "the keyring (default: ~/.config/mig/keyring)" },
+	{ NULL, NULL, NULL, NULL },
+};
+static const struct opt export_opts[] = {
+	{ "own", NULL, NULL, "your own key even when there is a keyring" },
+	{ "o", "output", "FILE", "where to write (default: standard output)" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct command keyring_commands[] = {
+	{ "keyring add", "[KEY...]",
+	    "add people to a keyring: full fingerprints, or key files", cmd_add,
+	    file_opts, NULL, 0, 4000,
+	    "A KEY is a full fingerprint in your gpg keyring, or a file with "
+	    "exported public\nkeys (- is standard input). Without one: your "
+	    "own. A person who is there already\nis replaced. Expired, revoked "
+	    "and weak keys are refused with the reason; exit code\n3 when only "
+	    "some were taken." },
+	{ "keyring list", "[FILE]", "who is in a keyring", cmd_list, file_opts,
+	    NULL, 0, 1, NULL },
+	{ "keyring export", "",
+	    "print the keyring, or your own key when there is none", cmd_export,
+	    export_opts, file_opts, 0, 0,
+	    "The output is what mig-server and mig-agent read." },
+	{ "keyring remove", "FPR", "remove a person from a keyring", cmd_remove,
+	    file_opts, NULL, 1, 1, NULL },
+	{ "keyring check", "[FILE]", "is it well-formed, is anything expired",
+	    cmd_check, file_opts, NULL, 0, 1,
+	    "Exit code 3 when a key has expired." },
+	{ .name = NULL },
+};

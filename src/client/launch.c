@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Launching: how many are asked, the person's yes, the signature, the post. */
+#include "client/ask.h"
+
+#include "action/envelope.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "client/api.h"
+#include "client/interrupt.h"
+#include "json/json.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HISTORY_MAX (16u * 1024 * 1024)
+
+/* A document on its way out. */
+struct launch {
+	struct buf doc;  /* what is signed */
+	struct buf post; /* envelope as JSON, with the delivery wish */
+	struct action action;
+	bool parsed;
+	struct id id;
+	uint8_t secret[SEAL_KEY_LEN];
+	bool online_only;
+	int64_t count, online; /* agents the server knows for the target */
+	json_t *agents;        /* names, as the server says them; owned */
+	json_t *targets;       /* owner of agents */
+};
+
+static int
+launch_body(struct launch *l, const struct envelope *env, struct err *e)
+{
+	json_t *j = envelope_to_json(env, e);
+	char *text;
+	int r;
+
+	if (j == NULL)
+		return ERR_INVALID;
+	if (l->online_only)
+		json_object_set_new(j, "delivery", json_string("online"));
+	text = json_dumps(j, JSON_COMPACT);
+	r = text != NULL ? buf_add_str(&l->post, text) : ERR_NOMEM;
+	if (r != 0)
+		err_set(e, r, "the signed action is too large");
+	free(text);
+	json_decref(j);
+	return r;
+}
+
+static int
+launch_parse(struct launch *l, struct err *e)
+{
+	int r = action_parse(l->doc.data, l->doc.len, &l->action, e);
+
+	l->parsed = r == 0;
+	if (r == 0)
+		purpose_hash(PURPOSE_ACTION, l->doc.data, l->doc.len, &l->id);
+	return r;
+}
+
+/* Whom the server would ask. */
+static int
+launch_count(
+    struct client *c, struct launch *l, const char *target, struct err *e)
+{
+	json_t *body;
+	struct buf b;
+	char *text;
+	int r;
+
+	body = json_pack(
+	    "{s:s, s:b}", "target", target, "online", (int)l->online_only);
+	text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+	buf_init(&b, 64 * 1024);
+	r = text != NULL ? buf_add_str(&b, text) : ERR_NOMEM;
+	if (r != 0)
+		err_set(e, r, "the target is too long");
+	else
+		r = api_json(c, "POST", "/api/v1/targets", &b, &l->targets, e);
+	if (r == 0)
+		r = json_need_int(
+		    l->targets, "", "count", 0, INT64_C(1) << 40, &l->count, e);
+	if (r == 0)
+		r = json_need_int(l->targets, "", "online", 0, INT64_C(1) << 40,
+		    &l->online, e);
+	if (r == 0)
+		r = json_opt_array(l->targets, "", "agents", &l->agents, e);
+	free(text);
+	json_decref(body);
+	buf_release(&b);
+	return r;
+}
+
+static int
+launch_confirm(const struct launch *l, const struct opts *o, struct err *e)
+{
+	if (l->count == 0)
+		return err_set(e, ERR_NOTFOUND,
+		    "no agent matches this target%s; see: mig agents",
+		    l->online_only ? " and is online" : "");
+	if (opts_has(o, "y") || !client_interactive())
+		return 0;
+	if (!client_confirm("Ask %" PRId64 " %s (%" PRId64 " online)? [y/N] ",
+		l->count, l->count == 1 ? "agent" : "agents", l->online))
+		return err_set(e, ERR_CLOSED, "not launched");
+	return 0;
+}
+
+/* A new document: targets are counted before anybody is asked to sign. */
+static int
+launch_new(struct client *c, struct question *q, const struct opts *o,
+    struct launch *l, struct err *e)
+{
+	struct envelope env = { .nsigs = 1 };
+	struct buf packet;
+	int r;
+
+	l->online_only = q->online;
+	r = launch_count(c, l, q->target, e);
+	if (r == 0)
+		r = launch_confirm(l, o, e);
+	if (r == 0)
+		r = question_build(q, c, o, &l->doc, l->secret, e);
+	if (r == 0)
+		r = launch_parse(l, e);
+	if (r != 0)
+		return r;
+	buf_init(&packet, SIGPACKET_MAX);
+	r = sign_packet(c, PURPOSE_ACTION, l->doc.data, l->doc.len, &packet, e);
+	if (r == 0) {
+		env.doc = l->doc.data;
+		env.doc_len = l->doc.len;
+		env.sigs[0].data = packet.data;
+		env.sigs[0].len = packet.len;
+		r = launch_body(l, &env, e);
+	}
+	buf_release(&packet);
+	return r;
+}
+
+/* A signed document goes out as it is. */
+static int
+launch_signed(struct client *c, struct question *q, const struct opts *o,
+    struct launch *l, struct err *e)
+{
+	struct envelope env;
+	int r;
+
+	r = envelope_parse(q->envelope.data, q->envelope.len, &env, e);
+	if (r == 0 && buf_add(&l->doc, env.doc, env.doc_len) != 0)
+		r = err_set(e, ERR_TOOBIG, "the action is too large");
+	if (r == 0)
+		r = launch_parse(l, e);
+	if (r == 0 && l->action.expire_after <= clock_wall_ms() / 1000)
+		r = err_set(e, ERR_EXPIRED,
+		    "this signed action has expired; sign a new one: mig "
+		    "MODULE ... -s -e 1h");
+	if (r == 0)
+		r = launch_count(c, l, l->action.target, e);
+	if (r == 0)
+		r = launch_confirm(l, o, e);
+	if (r == 0)
+		r = sign_open_seal_key(c, l->action.seal_key, l->secret, e);
+	if (r == 0)
+		r = launch_body(l, &env, e);
+	return r;
+}
+
+static int
+launch_post(
+    struct client *c, struct launch *l, int64_t *ret_expected, struct err *e)
+{
+	json_t *answer = NULL;
+	const char *text;
+	struct id id;
+	int r;
+
+	r = api_json(c, "POST", "/api/v1/actions", &l->post, &answer, e);
+	if (r == 0)
+		r = json_need_str(answer, "", "id", &text, e);
+	if (r == 0 && (id_parse(text, &id) != 0 || !id_equal(&id, &l->id)))
+		r = err_set(e, ERR_AUTH,
+		    "the server names another id than what was signed has");
+	if (r == 0)
+		r = json_need_int(answer, "", "expected", 0, INT64_C(1) << 40,
+		    ret_expected, e);
+	json_decref(answer);
+	return r;
+}
+
+static void
+launch_hints(struct collect *k, const json_t *agents)
+{
+	const char *id, *name, *other;
+	struct buf safe;
+	struct id agent;
+	json_t *j;
+	size_t i;
+
+	json_array_foreach (agents, i, j) {
+		id = json_string_value(json_object_get(j, "id"));
+		name = json_string_value(json_object_get(j, "name"));
+		if (id == NULL || name == NULL || id_parse(id, &agent) != 0)
+			continue;
+		buf_init(&safe, 4096);
+		str_add_printable(&safe, name, strnlen(name, 256));
+		if (buf_str(&safe) != NULL)
+			trust_see(&k->hints, &agent, buf_str(&safe), &other);
+		buf_release(&safe);
+	}
+}
+
+static int
+launch_collect(struct client *c, struct launch *l, const struct opts *o,
+    int64_t expected, struct err *e)
+{
+	struct collect k;
+	int r;
+
+	r = collect_init(&k, c, &l->action, &l->id, e);
+	if (r == 0)
+		r = ask_output(&k.output, o, e);
+	if (r != 0)
+		goto out;
+	memcpy(k.seal_secret, l->secret, sizeof(k.seal_secret));
+	launch_hints(&k, l->agents);
+	k.follow = true;
+	k.wait = !opts_has(o, "nowait");
+	k.verbose = opts_has(o, "v");
+	k.summary.expected = expected;
+	progress_init(&k.progress, expected);
+	k.progress.expires_ms = l->action.expire_after * 1000;
+	interrupt_install();
+	r = collect_follow(&k, e);
+	if (r != 0) {
+		progress_erase(&k.progress);
+		interrupt_restore();
+		err_wrap(e,
+		    "launched, but its answers cannot be followed (mig "
+		    "results %s)",
+		    id_short(&l->id).s);
+		goto out;
+	}
+	r = collect_finish(&k, e);
+out:
+	collect_release(&k);
+	return r;
+}
+
+int
+launch_question(
+    struct client *c, struct question *q, const struct opts *o, struct err *e)
+{
+	struct output check;
+	struct launch l = { 0 };
+	int64_t expected;
+	int r;
+
+	output_init(&check);
+	r = ask_output(&check, o, e); /* before anything is launched */
+	output_release(&check);
+	if (r != 0)
+		return r;
+	buf_init(&l.doc, ENVELOPE_DOC_MAX);
+	buf_init(&l.post, 4 * ENVELOPE_MAX);
+	r = q->envelope.len > 0 ? launch_signed(c, q, o, &l, e)
+				: launch_new(c, q, o, &l, e);
+	if (r == 0)
+		r = launch_post(c, &l, &expected, e);
+	if (r == 0) {
+		launch_remember(&l.id, l.action.name);
+		r = launch_collect(c, &l, o, expected, e);
+	}
+	secret_wipe(l.secret, sizeof(l.secret));
+	if (l.parsed)
+		action_release(&l.action);
+	json_decref(l.targets);
+	buf_release(&l.doc);
+	buf_release(&l.post);
+	return r;
+}
+
+/* --- what was launched from here -------------------------------------------
+ */
+
+void
+launch_remember(const struct id *id, const char *name)
+{
+	char now[RFC3339_LEN + 1], *path;
+	struct buf b;
+	int fd;
+
+	path = client_path(DIR_DATA, "actions", NULL);
+	if (path == NULL)
+		return;
+	rfc3339_format(clock_wall_ms() / 1000, now);
+	buf_init(&b, 16 * 1024);
+	buf_add_fmt(&b, "%s %s ", id_hex(id).s, now);
+	str_add_printable(&b, name, strlen(name));
+	buf_add_str(&b, "\n");
+	if (client_mkdir_for(path, NULL) == 0 && b.error == 0) {
+		fd =
+		    open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+		if (fd >= 0) {
+			(void)fd_write_all(fd, b.data, b.len, NULL);
+			close(fd);
+		}
+	}
+	buf_release(&b);
+	free(path);
+}
+
+int
+launch_last(char ret_hex[static ID_HEX_LEN + 1], struct err *e)
+{
+	char *path = client_path(DIR_DATA, "actions", e), *p;
+	struct buf b;
+	struct id id;
+	int r;
+
+	if (path == NULL)
+		return ERR_NOTFOUND;
+	buf_init(&b, HISTORY_MAX);
+	r = file_read(path, &b, NULL);
+	while (b.len > 0 && b.data[b.len - 1] == '\n')
+		b.len--;
+	p = r == 0 && b.len > 0 ? memrchr(b.data, '\n', b.len) : NULL;
+	p = p != NULL ? p + 1 : (char *)b.data;
+	r = ERR_NOTFOUND;
+	if (p != NULL && b.len - (size_t)(p - (char *)b.data) > ID_HEX_LEN) {
+		memcpy(ret_hex, p, ID_HEX_LEN);
+		ret_hex[ID_HEX_LEN] = '\0';
+		r = id_parse(ret_hex, &id) == 0 ? 0 : ERR_NOTFOUND;
+	}
+	if (r != 0)
+		err_set(e, r,
+		    "nothing was launched from here yet; give an id "
+		    "(see: mig actions)");
+	buf_release(&b);
+	free(path);
+	return r;
+}

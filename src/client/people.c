@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Talking with the person at the terminal, and writing answers out. */
+#include "client/client.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "crypto/seal.h"
+#include "http/http.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+void
+client_release(struct client *c)
+{
+	client_conf_release(c);
+	http_free(c->http);
+	free(c->ca_pem);
+	free(c->conf_path);
+	secret_wipe(c->token, sizeof(c->token));
+	memset(c, 0, sizeof(*c));
+}
+
+bool
+client_interactive(void)
+{
+	return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
+}
+
+bool
+client_prompt(const char *question, char *out, size_t size)
+{
+	size_t n;
+
+	fputs(question, stderr);
+	fflush(stderr);
+	if (fgets(out, (int)size, stdin) == NULL) {
+		fputs("\n", stderr);
+		return false;
+	}
+	n = strlen(out);
+	while (n > 0 && (out[n - 1] == '\n' || out[n - 1] == ' '))
+		out[--n] = '\0';
+	return true;
+}
+
+bool
+client_confirm(const char *fmt, ...)
+{
+	char question[2048], answer[16];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(question, sizeof(question), fmt, ap);
+	va_end(ap);
+	if (!client_prompt(question, answer, sizeof(answer)))
+		return false;
+	return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
+}
+
+void
+client_warn(const char *fmt, ...)
+{
+	struct buf text, safe;
+	va_list ap;
+
+	buf_init(&text, 64 * 1024);
+	buf_init(&safe, 256 * 1024);
+	va_start(ap, fmt);
+	buf_add_vfmt(&text, fmt, ap);
+	va_end(ap);
+	str_add_printable(&safe, text.data, text.len);
+	if (buf_str(&safe) != NULL)
+		fprintf(stderr, "mig: %s\n", buf_str(&safe));
+	buf_release(&text);
+	buf_release(&safe);
+}
+
+int
+client_out(const struct buf *b, struct err *e)
+{
+	if (b->error != 0)
+		return err_set(e, b->error, "the output is too large");
+	if (b->len > 0 && fwrite(b->data, 1, b->len, stdout) != b->len)
+		return err_errno(e, "cannot write to standard output");
+	if (fflush(stdout) != 0)
+		return err_errno(e, "cannot write to standard output");
+	return 0;
+}
+
+int
+client_write(const char *path, const struct buf *b, struct err *e)
+{
+	if (path == NULL || strcmp(path, "-") == 0)
+		return client_out(b, e);
+	if (b->error != 0)
+		return err_set(e, b->error, "the output is too large");
+	return file_write(path, b->data, b->len, 0600, e);
+}

@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * GPGME, one context a call. Output of gpg goes through a bounded writer, so
+ * a message cannot grow without end; what gpg signed is read back by the same
+ * code that agents use before anybody is given it.
+ */
+#include "client/pgp/openpgp.h"
+
+#include "base/err.h"
+#include "base/hex.h"
+#include "base/str.h"
+#include "client/pgp/packet.h"
+#include "crypto/seal.h"
+#include "crypto/sigpacket.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <gpgme.h>
+
+#define KEYS_MAX 256
+#define SIGN_OUT_MAX 65536
+#define RSA_BITS_MIN 2048
+
+/* --- errors -------------------------------------------------------------- */
+
+static const struct {
+	gpgme_err_code_t gpg;
+	int code;
+	const char *text;
+} gpg_errors[] = {
+	{ GPG_ERR_CANCELED, ERR_DENIED, "the passphrase prompt was cancelled" },
+	{ GPG_ERR_FULLY_CANCELED, ERR_DENIED,
+	    "the passphrase prompt was cancelled" },
+	{ GPG_ERR_BAD_PASSPHRASE, ERR_DENIED, "the passphrase is wrong" },
+	{ GPG_ERR_NO_PASSPHRASE, ERR_DENIED, "no passphrase was given" },
+	{ GPG_ERR_BAD_PIN, ERR_DENIED, "the card's PIN is wrong" },
+	{ GPG_ERR_PIN_BLOCKED, ERR_DENIED, "the card's PIN is blocked" },
+	{ GPG_ERR_NO_PIN_ENTRY, ERR_UNSUPPORTED,
+	    "gpg-agent has no pinentry to ask for the passphrase (install "
+	    "pinentry-curses, or set GPG_TTY=$(tty))" },
+	{ GPG_ERR_PIN_ENTRY, ERR_UNSUPPORTED,
+	    "pinentry failed (is GPG_TTY=$(tty) set?)" },
+	{ GPG_ERR_NO_AGENT, ERR_IO, "gpg-agent does not answer" },
+	{ GPG_ERR_AGENT, ERR_IO, "gpg-agent failed" },
+	{ GPG_ERR_CARD_NOT_PRESENT, ERR_NOTFOUND,
+	    "the smart card is not inserted" },
+	{ GPG_ERR_CARD_REMOVED, ERR_NOTFOUND, "the smart card was removed" },
+	{ GPG_ERR_NO_SECKEY, ERR_NOTFOUND,
+	    "the secret key is not on this machine" },
+	{ GPG_ERR_UNUSABLE_SECKEY, ERR_EXPIRED,
+	    "the secret key cannot be used (expired, revoked or disabled)" },
+	{ GPG_ERR_UNUSABLE_PUBKEY, ERR_EXPIRED,
+	    "the public key cannot be used (expired, revoked or disabled)" },
+	{ GPG_ERR_NO_PUBKEY, ERR_NOTFOUND, "no such key" },
+	{ GPG_ERR_EOF, ERR_NOTFOUND, "no such key in the local gpg keyring" },
+	{ GPG_ERR_AMBIGUOUS_NAME, ERR_INVALID, "several keys fit" },
+	{ GPG_ERR_TIMEOUT, ERR_TIMEOUT, "the passphrase prompt timed out" },
+	{ GPG_ERR_NO_DATA, ERR_INVALID, "not an OpenPGP message" },
+	{ GPG_ERR_DECRYPT_FAILED, ERR_AUTH,
+	    "cannot be decrypted (damaged, or for another key)" },
+	{ GPG_ERR_INV_ENGINE, ERR_NOTFOUND, "gpg is not installed" },
+	{ GPG_ERR_ENOMEM, ERR_NOMEM, "out of memory" },
+};
+
+static int
+gpg_fail(struct err *e, gpgme_error_t err, const char *what)
+{
+	gpgme_err_code_t code = gpgme_err_code(err);
+	char text[128] = "";
+	size_t i;
+
+	for (i = 0; i < sizeof(gpg_errors) / sizeof(gpg_errors[0]); i++) {
+		if (gpg_errors[i].gpg == code)
+			return err_set(e, gpg_errors[i].code, "%s: %s", what,
+			    gpg_errors[i].text);
+	}
+	gpgme_strerror_r(err, text, sizeof(text));
+	return err_set(e, ERR_IO, "%s: gpg says: %s", what, text);
+}
+
+/* --- context and data ---------------------------------------------------- */
+
+static int
+context_new(gpgme_ctx_t *ret, struct err *e)
+{
+	static bool ready;
+	gpgme_error_t err = 0;
+	gpgme_ctx_t ctx;
+
+	if (!ready) {
+		if (gpgme_check_version("1.18.0") == NULL)
+			return err_set(
+			    e, ERR_UNSUPPORTED, "GPGME is older than 1.18.0");
+		gpgme_set_locale(NULL, LC_CTYPE, setlocale(LC_CTYPE, NULL));
+		err = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
+		if (err != 0)
+			return gpg_fail(e, err, "starting gpg");
+		ready = true;
+	}
+	err = gpgme_new(&ctx);
+	if (err != 0)
+		return gpg_fail(e, err, "starting gpg");
+	err = gpgme_set_protocol(ctx, GPGME_PROTOCOL_OpenPGP);
+	if (err == 0)
+		err = gpgme_set_keylist_mode(ctx, GPGME_KEYLIST_MODE_LOCAL);
+	if (err != 0) {
+		gpgme_release(ctx);
+		return gpg_fail(e, err, "starting gpg");
+	}
+	gpgme_set_offline(ctx, 1);
+	gpgme_set_textmode(ctx, 0);
+	gpgme_set_armor(ctx, 0);
+	*ret = ctx;
+	return 0;
+}
+
+static ssize_t
+write_to_buf(void *handle, const void *data, size_t n)
+{
+	struct buf *b = handle;
+
+	if (buf_add(b, data, n) != 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return (ssize_t)n;
+}
+
+static struct gpgme_data_cbs writer_cbs = { .write = write_to_buf };
+
+/* in: copied bytes; out: goes to b. Both are released by data_pair_end(). */
+struct data_pair {
+	gpgme_data_t in, out;
+};
+
+static void
+data_pair_end(struct data_pair *d)
+{
+	gpgme_data_release(d->in);
+	gpgme_data_release(d->out);
+}
+
+static int
+data_pair_begin(struct data_pair *d, const void *data, size_t len,
+    struct buf *b, struct err *e)
+{
+	gpgme_error_t err;
+
+	memset(d, 0, sizeof(*d));
+	/* Not copied: the caller's bytes outlive the call. */
+	err = gpgme_data_new_from_mem(&d->in, data, len, 0);
+	if (err == 0)
+		err = gpgme_data_new_from_cbs(&d->out, &writer_cbs, b);
+	if (err == 0)
+		return 0;
+	data_pair_end(d);
+	return gpg_fail(e, err, "starting gpg");
+}
+
+/* --- keys ---------------------------------------------------------------- */
+
+static bool
+fpr_is_full(const char *fpr)
+{
+	return strlen(fpr) == PGP_FPR_HEX &&
+	    strspn(fpr, "0123456789abcdefABCDEF") == PGP_FPR_HEX;
+}
+
+/* The key with exactly that primary fingerprint, owned by the caller. */
+static int
+key_get(gpgme_ctx_t ctx, const char *fpr, int secret, gpgme_key_t *ret,
+    struct err *e)
+{
+	char what[96];
+	gpgme_error_t err;
+	gpgme_key_t key = NULL;
+
+	if (!fpr_is_full(fpr))
+		return err_set(e, ERR_INVALID,
+		    "\"%.64s\" is not a full fingerprint (40 hexadecimal "
+		    "digits)",
+		    fpr);
+	snprintf(
+	    what, sizeof(what), "%s key %s", secret ? "secret" : "public", fpr);
+	err = gpgme_get_key(ctx, fpr, &key, secret);
+	if (err != 0)
+		return gpg_fail(e, err, what);
+	if (key->subkeys == NULL || key->subkeys->fpr == NULL ||
+	    strcasecmp(key->subkeys->fpr, fpr) != 0) {
+		gpgme_key_unref(key);
+		return err_set(e, ERR_NOTFOUND,
+		    "%s: this is a subkey's fingerprint; name the primary key",
+		    what);
+	}
+	*ret = key;
+	return 0;
+}
+
+static bool
+subkey_dead(gpgme_subkey_t s)
+{
+	return s->revoked || s->expired || s->disabled || s->invalid;
+}
+
+/* What gpg signs with: the newest good signing subkey, else the primary. */
+static gpgme_subkey_t
+signer_of(gpgme_key_t key)
+{
+	gpgme_subkey_t s, best = NULL;
+
+	for (s = key->subkeys->next; s != NULL; s = s->next) {
+		if (s->can_sign && !subkey_dead(s) &&
+		    (best == NULL || s->timestamp >= best->timestamp))
+			best = s;
+	}
+	if (best == NULL && key->subkeys->can_sign &&
+	    !subkey_dead(key->subkeys))
+		best = key->subkeys;
+	return best;
+}
+
+static bool
+alg_accepted(gpgme_subkey_t s)
+{
+	const char *curve = s->curve == NULL ? "" : s->curve;
+
+	switch (s->pubkey_algo) {
+	case GPGME_PK_RSA:
+		return s->length >= RSA_BITS_MIN;
+	case GPGME_PK_EDDSA:
+		return strcasecmp(curve, "ed25519") == 0;
+	case GPGME_PK_ECDSA:
+		return strcasecmp(curve, "nistp256") == 0 ||
+		    strcasecmp(curve, "nistp384") == 0 ||
+		    strcasecmp(curve, "nistp521") == 0;
+	default:
+		return false;
+	}
+}
+
+/* Why this key cannot sign for MIG, with the code for it; 0 when it can. */
+static int
+key_trouble(gpgme_key_t key, char *why, size_t size)
+{
+	gpgme_subkey_t s, primary = key->subkeys;
+	bool expired = false;
+
+	why[0] = '\0';
+	if (primary->revoked) {
+		snprintf(why, size, "it is revoked");
+		return ERR_EXPIRED;
+	}
+	if (primary->expired) {
+		snprintf(why, size, "it is expired");
+		return ERR_EXPIRED;
+	}
+	if (primary->disabled || primary->invalid) {
+		snprintf(why, size, "it is disabled or not valid in gpg");
+		return ERR_INVALID;
+	}
+	s = signer_of(key);
+	if (s == NULL) {
+		for (s = primary; s != NULL; s = s->next)
+			expired |= s->can_sign && (s->expired || s->revoked);
+		snprintf(why, size, "%s",
+		    expired ? "its signing subkey is expired or revoked"
+			    : "it has no key that may sign");
+		return expired ? ERR_EXPIRED : ERR_INVALID;
+	}
+	if (!s->secret) {
+		snprintf(why, size,
+		    "the secret half of its signing key %s is not here",
+		    s->fpr == NULL ? "" : s->fpr);
+		return ERR_NOTFOUND;
+	}
+	if (!alg_accepted(s)) {
+		snprintf(why, size,
+		    "agents accept RSA >= 2048, Ed25519 and NIST P-256, P-384 "
+		    "and P-521 only");
+		return ERR_UNSUPPORTED;
+	}
+	return 0;
+}
+
+static void
+lower_copy(char out[static PGP_FPR_HEX + 1], const char *fpr)
+{
+	size_t i;
+
+	for (i = 0; i < PGP_FPR_HEX && fpr != NULL && fpr[i] != '\0'; i++)
+		out[i] = fpr[i] >= 'A' && fpr[i] <= 'F'
+		    ? (char)(fpr[i] - 'A' + 'a')
+		    : fpr[i];
+	out[i] = '\0';
+}
+
+static void
+name_copy(char out[static PGP_NAME_MAX], const char *uid)
+{
+	packet_name(uid == NULL ? "" : uid, uid == NULL ? 0 : strlen(uid), out,
+	    PGP_NAME_MAX);
+}
+
+static void
+key_describe(gpgme_key_t key, struct pgp_key *ret)
+{
+	gpgme_subkey_t primary = key->subkeys, s = signer_of(key);
+	char *alg;
+
+	memset(ret, 0, sizeof(*ret));
+	lower_copy(ret->fpr, primary->fpr);
+	name_copy(ret->name, key->uids == NULL ? NULL : key->uids->uid);
+	ret->usable = key_trouble(key, ret->why, sizeof(ret->why)) == 0;
+	ret->expires = primary->expires;
+	if (s == NULL)
+		return;
+	lower_copy(ret->signer, s->fpr);
+	ret->created = s->timestamp;
+	ret->on_card = s->is_cardkey;
+	if (s->expires > 0 && (ret->expires == 0 || s->expires < ret->expires))
+		ret->expires = s->expires;
+	alg = gpgme_pubkey_algo_string(s);
+	if (alg != NULL)
+		str_copy(ret->alg, sizeof(ret->alg), alg);
+	gpgme_free(alg);
+}
+
+int
+pgp_list(struct pgp_key **ret, size_t *ret_n, struct err *e)
+{
+	struct pgp_key *keys;
+	gpgme_error_t err;
+	gpgme_key_t key;
+	gpgme_ctx_t ctx;
+	size_t n = 0;
+	int rc = context_new(&ctx, e);
+
+	if (rc != 0)
+		return rc;
+	keys = calloc(KEYS_MAX, sizeof(*keys));
+	if (keys == NULL) {
+		gpgme_release(ctx);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	err = gpgme_op_keylist_start(ctx, NULL, 1);
+	while (err == 0 && n < KEYS_MAX) {
+		err = gpgme_op_keylist_next(ctx, &key);
+		if (err != 0)
+			break;
+		if (key->subkeys != NULL && key->subkeys->fpr != NULL &&
+		    strlen(key->subkeys->fpr) == PGP_FPR_HEX)
+			key_describe(key, &keys[n++]);
+		gpgme_key_unref(key);
+	}
+	if (err == 0 || gpgme_err_code(err) == GPG_ERR_EOF) {
+		*ret = keys;
+		*ret_n = n;
+	} else {
+		rc = gpg_fail(e, err, "listing secret keys");
+		free(keys);
+	}
+	gpgme_op_keylist_end(ctx);
+	gpgme_release(ctx);
+	return rc;
+}
+
+/* --- signing ------------------------------------------------------------- */
+
+static bool
+key_has(gpgme_key_t key, const uint8_t fpr[static PGP_FPR_LEN])
+{
+	char hex[PGP_FPR_HEX + 1];
+	gpgme_subkey_t s;
+
+	hex_encode(fpr, PGP_FPR_LEN, hex);
+	for (s = key->subkeys; s != NULL; s = s->next) {
+		if (s->fpr != NULL && strcasecmp(s->fpr, hex) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * gpg.conf may add armour or further signers; exactly the packet of this key
+ * is taken out. It must be one that agents accept: a weak digest, or options
+ * that put critical notations into it, are found here and not on endpoints.
+ */
+static int
+packet_pick(
+    gpgme_key_t key, const struct buf *made, struct buf *out, struct err *e)
+{
+	struct buf plain;
+	const uint8_t *p;
+	struct sigpacket s;
+	struct rd r;
+	size_t n;
+	int rc;
+
+	buf_init(&plain, SIGN_OUT_MAX);
+	rc = packet_dearmor(made->data, made->len, &plain, e);
+	if (rc != 0)
+		goto out;
+	rd_init(&r, plain.data, plain.len);
+	rc = err_set(e, ERR_UNSUPPORTED, "gpg made no signature");
+	while (r.left > 0) {
+		n = packet_length(r.p, r.left);
+		p = rd_bytes(&r, n);
+		if (n == 0 || p == NULL)
+			break;
+		rc = sigpacket_parse(p, n, &s, e);
+		if (rc == 0 && !key_has(key, s.issuer))
+			rc = err_set(
+			    e, ERR_UNSUPPORTED, "gpg signed with another key");
+		if (rc == 0) {
+			rc = buf_add(out, p, n);
+			break;
+		}
+	}
+	if (rc != 0) {
+		err_wrap(e,
+		    "agents would refuse this signature (see "
+		    "digest-algo, sig-notation and the like in "
+		    "gpg.conf)");
+		rc = ERR_UNSUPPORTED;
+	}
+out:
+	buf_release(&plain);
+	return rc;
+}
+
+static int
+message_make(
+    enum purpose p, const void *data, size_t len, struct buf *m, struct err *e)
+{
+	char prefix[PURPOSE_PREFIX_MAX];
+	size_t n = purpose_prefix(p, len, prefix);
+
+	buf_init(m, len + PURPOSE_PREFIX_MAX);
+	buf_add(m, prefix, n);
+	buf_add(m, data, len);
+	return m->error == 0 ? 0 : err_set(e, m->error, "out of memory");
+}
+
+static int
+sign_run(gpgme_ctx_t ctx, gpgme_key_t key, const struct buf *m, struct buf *out,
+    struct err *e)
+{
+	struct data_pair d;
+	struct buf made;
+	gpgme_error_t err;
+	char what[96];
+	int rc;
+
+	snprintf(what, sizeof(what), "signing with %s", key->subkeys->fpr);
+	buf_init(&made, SIGN_OUT_MAX);
+	rc = data_pair_begin(&d, m->data, m->len, &made, e);
+	if (rc == 0) {
+		err = gpgme_signers_add(ctx, key);
+		if (err == 0)
+			err = gpgme_op_sign(
+			    ctx, d.in, d.out, GPGME_SIG_MODE_DETACH);
+		data_pair_end(&d);
+		if (err != 0)
+			rc = gpg_fail(e, err, what);
+		else
+			rc = packet_pick(key, &made, out, e);
+	}
+	buf_release(&made);
+	return rc;
+}
+
+int
+pgp_sign(const char *fpr, enum purpose p, const void *data, size_t len,
+    struct buf *out, struct err *e)
+{
+	gpgme_key_t key = NULL;
+	gpgme_ctx_t ctx;
+	char why[128];
+	struct buf m;
+	int rc = context_new(&ctx, e);
+
+	if (rc != 0)
+		return rc;
+	buf_init(&m, 0);
+	rc = key_get(ctx, fpr, 1, &key, e);
+	if (rc == 0) {
+		rc = key_trouble(key, why, sizeof(why));
+		if (rc != 0)
+			err_set(e, rc, "key %s cannot sign: %s", fpr, why);
+	}
+	if (rc == 0)
+		rc = message_make(p, data, len, &m, e);
+	if (rc == 0)
+		rc = sign_run(ctx, key, &m, out, e);
+	buf_release(&m);
+	gpgme_key_unref(key);
+	gpgme_release(ctx);
+	return rc;
+}
+
+/* --- encrypting and decrypting ------------------------------------------- */
+
+static bool
+can_be_read_by(gpgme_key_t key)
+{
+	gpgme_subkey_t s;
+
+	if (subkey_dead(key->subkeys))
+		return false;
+	for (s = key->subkeys; s != NULL; s = s->next) {
+		if (s->can_encrypt && !subkey_dead(s) &&
+		    (s->pubkey_algo == GPGME_PK_ECDH ||
+			s->length >= RSA_BITS_MIN))
+			return true;
+	}
+	return false;
+}
+
+static int
+readers_get(gpgme_ctx_t ctx, const char *const *fprs, size_t n,
+    gpgme_key_t *keys, struct err *e)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < n; i++) {
+		rc = key_get(ctx, fprs[i], 0, &keys[i], e);
+		if (rc != 0)
+			return rc;
+		if (!can_be_read_by(keys[i]))
+			return err_set(e, ERR_EXPIRED,
+			    "key %s has no encryption key that is valid now "
+			    "(expired, revoked, disabled, or RSA below %d "
+			    "bits)",
+			    fprs[i], RSA_BITS_MIN);
+	}
+	return 0;
+}
+
+static int
+encrypt_run(gpgme_ctx_t ctx, gpgme_key_t *keys, const void *data, size_t len,
+    struct buf *out, struct err *e)
+{
+	const gpgme_encrypt_flags_t flags = GPGME_ENCRYPT_ALWAYS_TRUST |
+	    GPGME_ENCRYPT_NO_ENCRYPT_TO | GPGME_ENCRYPT_NO_COMPRESS;
+	size_t before = out->len;
+	struct data_pair d;
+	gpgme_error_t err;
+	int rc = data_pair_begin(&d, data, len, out, e);
+
+	if (rc != 0)
+		return rc;
+	gpgme_set_armor(ctx, 1);
+	err = gpgme_op_encrypt(ctx, keys, flags, d.in, d.out);
+	data_pair_end(&d);
+	if (err == 0 && out->error == 0)
+		return 0;
+	out->len = before;
+	return err != 0 ? gpg_fail(e, err, "encrypting")
+			: err_set(e, out->error, "encrypting: too large");
+}
+
+int
+pgp_encrypt(const char *const *fprs, size_t n, const void *data, size_t len,
+    struct buf *out, struct err *e)
+{
+	gpgme_key_t *keys;
+	gpgme_ctx_t ctx;
+	size_t i;
+	int rc;
+
+	/* Without a recipient gpg would encrypt to a passphrase. */
+	if (n == 0 || n > KEYS_MAX)
+		return err_set(e, ERR_INVALID,
+		    "%zu readers; 1 to %d are possible", n, KEYS_MAX);
+	rc = context_new(&ctx, e);
+	if (rc != 0)
+		return rc;
+	keys = calloc(n + 1, sizeof(gpgme_key_t));
+	if (keys == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (rc == 0)
+		rc = readers_get(ctx, fprs, n, keys, e);
+	if (rc == 0)
+		rc = encrypt_run(ctx, keys, data, len, out, e);
+	for (i = 0; keys != NULL && i < n; i++)
+		gpgme_key_unref(keys[i]);
+	free(keys);
+	gpgme_release(ctx);
+	return rc;
+}
+
+int
+pgp_decrypt(const void *message, size_t len, struct buf *out, struct err *e)
+{
+	size_t before = out->len;
+	struct data_pair d;
+	gpgme_error_t err;
+	gpgme_ctx_t ctx;
+	int rc = context_new(&ctx, e);
+
+	if (rc != 0)
+		return rc;
+	rc = data_pair_begin(&d, message, len, out, e);
+	if (rc == 0) {
+		err = gpgme_op_decrypt(ctx, d.in, d.out);
+		data_pair_end(&d);
+		if (out->error != 0)
+			rc = err_set(e, out->error,
+			    "decrypting: the content is larger than %zu bytes",
+			    out->max);
+		else if (err != 0)
+			rc = gpg_fail(e, err, "decrypting");
+	}
+	if (rc != 0 && out->data != NULL && out->len > before)
+		secret_wipe(out->data + before, out->len - before);
+	if (rc != 0)
+		out->len = before;
+	gpgme_release(ctx);
+	return rc;
+}
+
+int
+pgp_export(const char *fpr, struct buf *out, struct err *e)
+{
+	gpgme_key_t keys[2] = { NULL, NULL };
+	size_t before = out->len;
+	gpgme_data_t data = NULL;
+	gpgme_error_t err;
+	gpgme_ctx_t ctx;
+	int rc = context_new(&ctx, e);
+
+	if (rc != 0)
+		return rc;
+	rc = key_get(ctx, fpr, 0, &keys[0], e);
+	if (rc == 0) {
+		err = gpgme_data_new_from_cbs(&data, &writer_cbs, out);
+		if (err == 0)
+			err = gpgme_op_export_keys(
+			    ctx, keys, GPGME_EXPORT_MODE_MINIMAL, data);
+		gpgme_data_release(data);
+		if (err != 0)
+			rc = gpg_fail(e, err, "exporting a public key");
+		else if (out->error != 0 || out->len == before)
+			rc = err_set(e, ERR_TOOBIG,
+			    "exporting a public key: nothing or too much");
+	}
+	if (rc != 0)
+		out->len = before;
+	gpgme_key_unref(keys[0]);
+	gpgme_release(ctx);
+	return rc;
+}

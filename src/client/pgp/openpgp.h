@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The investigator's OpenPGP keys, through GPGME and gpg-agent: passphrase
+ * prompts, smart cards and GNUPGHOME work as they do for gpg. Keys are named
+ * by full primary fingerprint (40 hex digits) and looked up in the local
+ * keyring only; nothing is ever fetched. Programs ignore SIGPIPE.
+ */
+#ifndef MIG_CLIENT_PGP_OPENPGP_H
+#define MIG_CLIENT_PGP_OPENPGP_H
+
+#include "base/buf.h"
+#include "crypto/purpose.h"
+
+#include <stdbool.h>
+
+#define PGP_FPR_HEX 40
+#define PGP_NAME_MAX 256
+#define PGP_EXPORT_MAX (1024 * 1024)
+
+struct err;
+
+struct pgp_key {
+	char fpr[PGP_FPR_HEX + 1];    /* primary */
+	char signer[PGP_FPR_HEX + 1]; /* key gpg signs with; empty: none */
+	char name[PGP_NAME_MAX];      /* primary user id, printable */
+	char alg[32];                 /* of the signer: "rsa4096", "ed25519" */
+	int64_t created;              /* of the signer, unix seconds */
+	int64_t expires;              /* earliest of both, 0: never */
+	bool on_card;
+	bool usable;
+	char why[128]; /* a sentence; empty when usable */
+};
+
+/* Every key of which the secret half is here or on a card; also those that
+ * cannot sign for MIG, with the reason. *ret is owned by the caller (free()).
+ */
+int pgp_list(struct pgp_key **ret, size_t *ret_n, struct err *e);
+
+/* Signs for that purpose; appends one raw signature packet that
+ * sigpacket_parse() accepts. ERR_NOTFOUND: no such key; ERR_EXPIRED: it or its
+ * signing subkey is; ERR_DENIED: the prompt was cancelled or the passphrase
+ * wrong; ERR_UNSUPPORTED: gpg made a signature agents would refuse. */
+int pgp_sign(const char *fpr, enum purpose p, const void *data, size_t len,
+    struct buf *out, struct err *e);
+
+/* Appends an armoured message to exactly these keys (n >= 1). Each must have
+ * an encryption subkey that is valid now, else nothing is written. */
+int pgp_encrypt(const char *const *fprs, size_t n, const void *data, size_t len,
+    struct buf *out, struct err *e);
+
+/* Appends the plaintext, bounded by out->max; the caller wipes it. */
+int
+pgp_decrypt(const void *message, size_t len, struct buf *out, struct err *e);
+
+/* Appends the public key (binary, without other people's signatures). */
+int pgp_export(const char *fpr, struct buf *out, struct err *e);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Packet headers, armour and names; the investigator's side only. */
+#include "client/pgp/packet.h"
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rnp/rnp.h>
+#include <rnp/rnp_err.h>
+
+size_t
+packet_header_length(const uint8_t *p)
+{
+	if ((p[0] & 0x40) == 0) {
+		static const size_t old[4] = { 2, 3, 5, 1 };
+
+		return old[p[0] & 3];
+	}
+	if (p[1] < 192)
+		return 2;
+	return p[1] == 255 ? 6 : 3;
+}
+
+size_t
+packet_length(const uint8_t *p, size_t len)
+{
+	struct rd r;
+	size_t n, body;
+	unsigned int tag;
+
+	rd_init(&r, p, len);
+	tag = rd_u8(&r);
+	if (r.bad || (tag & 0x80) == 0)
+		return 0;
+	if (tag & 0x40) {
+		body = rd_u8(&r);
+		if (body >= 192 && body < 224)
+			body = ((body - 192) << 8) + rd_u8(&r) + 192;
+		else if (body == 255)
+			body = rd_u32(&r);
+		else if (body >= 224)
+			return 0;
+	} else if ((tag & 3) == 0) {
+		body = rd_u8(&r);
+	} else if ((tag & 3) == 1) {
+		body = rd_u16(&r);
+	} else if ((tag & 3) == 2) {
+		body = rd_u32(&r);
+	} else {
+		return 0;
+	}
+	n = len - r.left;
+	return r.bad || body > r.left ? 0 : n + body;
+}
+
+int
+packet_dearmor(const void *data, size_t len, struct buf *out, struct err *e)
+{
+	const uint8_t *bytes = data;
+	rnp_input_t in = NULL;
+	rnp_output_t mem = NULL;
+	uint8_t *plain = NULL;
+	size_t n = 0;
+	int rc = ERR_INVALID;
+
+	if (len > 0 && (bytes[0] & 0x80) != 0)
+		return buf_add(out, data, len);
+	if (rnp_input_from_memory(&in, bytes, len, false) == RNP_SUCCESS &&
+	    rnp_output_to_memory(&mem, out->max) == RNP_SUCCESS &&
+	    rnp_dearmor(in, mem) == RNP_SUCCESS &&
+	    rnp_output_memory_get_buf(mem, &plain, &n, false) == RNP_SUCCESS &&
+	    n > 0)
+		rc = buf_add(out, plain, n);
+	rnp_output_destroy(mem);
+	rnp_input_destroy(in);
+	if (rc != 0)
+		return err_set(e, rc, "neither binary OpenPGP nor its armour");
+	return 0;
+}
+
+void
+packet_name(const void *uid, size_t len, char *out, size_t size)
+{
+	struct buf b;
+	size_t n;
+
+	buf_init(&b, len * 8 + 16);
+	str_add_printable(&b, uid, len);
+	if (b.error != 0 || b.len == 0) {
+		snprintf(out, size, "(no name)");
+	} else {
+		n = b.len < size ? b.len : size - 1;
+		/* Not in the middle of a character. */
+		while (n > 0 && !str_is_utf8(b.data, n))
+			n--;
+		memcpy(out, b.data, n);
+		out[n] = '\0';
+	}
+	buf_release(&b);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* `mig policy make|hash|show`: keyring, ACL and limits in one file. */
+#include "client/client.h"
+
+#include "action/acl.h"
+#include "action/policy.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+#include "base/str.h"
+#include "crypto/keyring.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PART_MAX (4 * 1024 * 1024)
+#define EXPIRES_DEFAULT (365 * INT64_C(86400))
+
+/* The parts of a policy while it is made. */
+struct parts {
+	struct buf keyring, acl, limits;
+	struct policy policy;
+};
+
+static bool
+name_is_unique(const struct keyring *k, size_t i)
+{
+	size_t j;
+
+	for (j = 0; j < k->npersons; j++)
+		if (j != i &&
+		    strcmp(k->persons[j].name, k->persons[i].name) == 0)
+			return false;
+	return k->persons[i].name[0] != '\0';
+}
+
+/* Everybody in the keyring may ask everything, alone. */
+static int
+acl_default(const struct keyring *k, struct buf *out, struct err *e)
+{
+	char fpr[2 * PGP_FPR_LEN + 1];
+	struct jsonw w;
+	size_t i;
+
+	jsonw_init(&w, out);
+	jsonw_object(&w, NULL);
+	jsonw_object(&w, "default");
+	jsonw_i64(&w, "minimumweight", 1);
+	jsonw_object(&w, "investigators");
+	for (i = 0; i < k->npersons; i++) {
+		hex_encode(k->persons[i].fpr, PGP_FPR_LEN, fpr);
+		jsonw_object(
+		    &w, name_is_unique(k, i) ? k->persons[i].name : fpr);
+		jsonw_str(&w, "fingerprint", fpr);
+		jsonw_i64(&w, "weight", 1);
+		jsonw_object_end(&w);
+	}
+	jsonw_object_end(&w);
+	jsonw_object_end(&w);
+	jsonw_object_end(&w);
+	buf_add_str(out, "\n");
+	return out->error == 0 ? 0 : err_set(e, out->error, "the ACL");
+}
+
+static int
+read_part(const char *path, struct buf *out, struct err *e)
+{
+	return path != NULL ? file_read(path, out, e) : 0;
+}
+
+/* Each part is read as its reader on the endpoint will read it. */
+static int
+make_parts(const struct opts *o, struct parts *p, struct err *e)
+{
+	const char *keyring = opts_get(o, "keyring"), *acl = opts_get(o, "acl");
+	const char *limits = opts_get(o, "limits");
+	struct policy_limits l;
+	struct acl *a = NULL;
+	struct keyring k;
+	int r;
+
+	r = read_part(keyring, &p->keyring, e);
+	if (r != 0)
+		return r;
+	r = keyring_parse(p->keyring.data, p->keyring.len, &k, e);
+	if (r != 0)
+		return err_wrap(e, "%s", keyring);
+	if (acl != NULL)
+		r = read_part(acl, &p->acl, e);
+	else
+		r = acl_default(&k, &p->acl, e);
+	if (r == 0)
+		r = acl_parse(p->acl.data, p->acl.len, &a, e);
+	if (r != 0)
+		err_wrap(e, "%s", acl != NULL ? acl : "default ACL");
+	acl_free(a);
+	keyring_release(&k);
+	if (r == 0)
+		r = read_part(limits, &p->limits, e);
+	if (r == 0 && limits == NULL)
+		buf_add_str(&p->limits, "{}\n");
+	if (r == 0 &&
+	    (r = policy_limits_parse(p->limits.data, p->limits.len, &l, e)) !=
+		0)
+		err_wrap(e, "%s", limits != NULL ? limits : "limits");
+	return r;
+}
+
+static int
+make_header(const struct opts *o, struct policy *p, struct err *e)
+{
+	const char *version = opts_get(o, "version");
+	const char *previous = opts_get(o, "previous");
+	const char *expires = opts_get(o, "expires");
+	int64_t span = EXPIRES_DEFAULT;
+
+	p->version = 1;
+	if (version != NULL && str_u64(version, 1, INT64_MAX, &p->version) != 0)
+		return err_set(e, ERR_INVALID,
+		    "-version %s: expected a number from 1", version);
+	if (previous != NULL && id_parse(previous, &p->previous) != 0)
+		return err_set(e, ERR_INVALID,
+		    "-previous %s: expected the 64 hex digits of mig policy "
+		    "hash",
+		    previous);
+	if ((p->version > 1) != (previous != NULL))
+		return err_set(e, ERR_INVALID,
+		    "the first policy is version 1 and has no predecessor; "
+		    "every other needs -version and -previous");
+	if (expires != NULL && duration_parse(expires, &span) != 0)
+		return err_set(e, ERR_INVALID,
+		    "-expires %s: expected a duration such as 365d", expires);
+	p->issued = clock_wall_ms() / 1000;
+	p->expires = p->issued + span;
+	return 0;
+}
+
+static int
+cmd_make(struct client *c, const struct opts *o, struct err *e)
+{
+	struct policy check;
+	struct parts p;
+	struct buf out;
+	int r;
+
+	if (opts_get(o, "keyring") == NULL || opts_get(o, "o") == NULL)
+		return err_set(e, ERR_INVALID,
+		    "which files? mig policy make -keyring FILE -o FILE");
+	memset(&p, 0, sizeof(p));
+	buf_init(&p.keyring, PART_MAX);
+	buf_init(&p.acl, PART_MAX);
+	buf_init(&p.limits, PART_MAX);
+	buf_init(&out, POLICY_MAX);
+	r = make_header(o, &p.policy, e);
+	if (r == 0)
+		r = make_parts(o, &p, e);
+	if (r == 0) {
+		p.policy.keyring = p.keyring.data;
+		p.policy.keyring_len = p.keyring.len;
+		p.policy.acl = p.acl.data;
+		p.policy.acl_len = p.acl.len;
+		p.policy.limits = p.limits.data;
+		p.policy.limits_len = p.limits.len;
+		r = policy_write(&p.policy, &out, e);
+	}
+	if (r == 0)
+		r = policy_parse(out.data, out.len, &check, e);
+	if (r == 0)
+		r = client_write(opts_get(o, "o"), &out, e);
+	if (r == 0)
+		fprintf(stderr, "policy %" PRIu64 "  %s\n", check.version,
+		    id_hex(&check.hash).s);
+	buf_release(&p.keyring);
+	buf_release(&p.acl);
+	buf_release(&p.limits);
+	buf_release(&out);
+	return r;
+}
+
+static int
+policy_load(const char *path, struct buf *text, struct policy *p, struct err *e)
+{
+	int r;
+
+	buf_init(text, POLICY_MAX);
+	r = file_read(path, text, e);
+	if (r == 0 && (r = policy_parse(text->data, text->len, p, e)) != 0)
+		err_wrap(e, "%s", path);
+	return r;
+}
+
+static int
+cmd_hash(struct client *c, const struct opts *o, struct err *e)
+{
+	struct policy p;
+	struct buf text;
+	int r = policy_load(o->words[0], &text, &p, e);
+
+	if (r == 0)
+		printf("%s\n", id_hex(&p.hash).s);
+	buf_release(&text);
+	return r;
+}
+
+static int
+cmd_show(struct client *c, const struct opts *o, struct err *e)
+{
+	char issued[RFC3339_LEN + 1], expires[RFC3339_LEN + 1];
+	struct policy p;
+	struct buf text, out;
+	int r = policy_load(o->words[0], &text, &p, e);
+
+	buf_init(&out, 2 * POLICY_MAX);
+	if (r == 0) {
+		rfc3339_format(p.issued, issued);
+		rfc3339_format(p.expires, expires);
+		buf_add_fmt(&out,
+		    "version   %" PRIu64 "\nhash      %s\nprevious  %s\n"
+		    "issued    %s\nexpires   %s%s\n\n",
+		    p.version, id_hex(&p.hash).s,
+		    id_is_zero(&p.previous) ? "none (the first)"
+					    : id_hex(&p.previous).s,
+		    issued, expires,
+		    p.expires <= clock_wall_ms() / 1000 ? " (expired)" : "");
+		buf_add(&out, p.keyring, p.keyring_len);
+		buf_add_str(&out, "\n");
+		buf_add(&out, p.acl, p.acl_len);
+		buf_add_str(&out, "\n");
+		buf_add(&out, p.limits, p.limits_len);
+		r = client_out(&out, e);
+	}
+	buf_release(&text);
+	buf_release(&out);
+	return r;
+}
+
+static const struct opt make_opts[] = {
+	{ "keyring", NULL, "FILE", "who there is (mig keyring export)" },
+	{ "acl", NULL, "FILE",
+	    "who may ask what; default: everybody everything, alone" },
+	{ "limits", NULL, "FILE", "limits of the agents; default: theirs" },
+	{ "expires", NULL, "DURATION", "how long it holds (default 365d)" },
+	{ "version", NULL, "N", "number (default 1)" },
+	{ "previous", NULL, "HEX", "hash of the policy before it" },
+	{ "o", "output", "FILE", "where to write; - is standard output" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct command policy_commands[] = {
+	{ "policy make", "", "make a policy out of keyring, ACL and limits",
+	    cmd_make, make_opts, NULL, 0, 0,
+	    "Every part is checked as agents will check it. The hash is "
+	    "printed: endpoints are\ngiven it with their enrolment." },
+	{ "policy hash", "FILE", "the hash of a policy", cmd_hash, NULL, NULL,
+	    1, 1, NULL },
+	{ "policy show", "FILE", "what is in a policy", cmd_show, NULL, NULL, 1,
+	    1, NULL },
+	{ .name = NULL },
+};

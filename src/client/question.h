@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What is to be asked of whom: read from flags or from a file, turned into a
+ * document.
+ */
+#ifndef MIG_CLIENT_QUESTION_H
+#define MIG_CLIENT_QUESTION_H
+
+#include "action/document.h"
+#include "client/client.h"
+#include "client/sign.h"
+#include "crypto/seal.h"
+
+#include <jansson.h>
+
+struct question {
+	struct action_draft draft; /* borrows from below */
+	json_t *root;              /* owned: file or operations made here */
+	char *name, *target;       /* owned */
+	bool online;               /* deliver only to who is online now */
+	bool local;                /* this machine, no server */
+	int64_t expire;            /* seconds */
+	struct buf envelope; /* a signed document that is sent as it is: the
+				binary form; empty: to be built */
+};
+
+void question_release(struct question *q);
+/* From a module's flags. args: the command line, for the default name. */
+int question_from_flags(struct question *q, const struct module *m,
+    const struct opts *o, int argc, char *const *argv, struct err *e);
+/* From a file: version 3 (document, draft or signed envelope) or 2. */
+int question_from_file(struct question *q, const char *path, struct err *e);
+/* -t, -n, -e, -weight of the command line over what is there. */
+int question_complete(
+    struct question *q, struct client *c, const struct opts *o, struct err *e);
+/* Appends the document's bytes; the seal's secret half goes to ret_secret
+ * (the caller wipes it). */
+int question_build(struct question *q, struct client *c, const struct opts *o,
+    struct buf *out, uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e);
+/* Appends the draft as JSON for people: without nonce, times and seal, which
+ * come when it is launched. */
+int
+question_draft_text(const struct question *q, struct buf *out, struct err *e);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* `mig results ID`: coming back to an action, and finding agents by what they
+ * answered. */
+#include "client/ask.h"
+
+#include "base/clock.h"
+#include "client/api.h"
+#include "client/interrupt.h"
+#include "crypto/purpose.h"
+#include "json/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* An action fetched back from the server. */
+struct fetched {
+	json_t *root;
+	struct action action;
+	bool parsed;
+	struct id id;
+};
+
+static bool
+is_id_prefix(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n >= 8 && n <= ID_HEX_LEN &&
+	    strspn(s, "0123456789abcdefABCDEF") == n;
+}
+
+/* The document is what its id says, whatever the server answers. */
+static int
+fetch_action(struct client *c, const char *id, struct fetched *f, struct err *e)
+{
+	char path[128];
+	const char *doc;
+	int r;
+
+	memset(f, 0, sizeof(*f));
+	if (!is_id_prefix(id))
+		return err_set(e, ERR_INVALID,
+		    "'%s' is no action id: 8 to 64 hex digits are expected "
+		    "(see: mig actions)",
+		    id);
+	snprintf(path, sizeof(path), "/api/v1/actions/%s", id);
+	r = api_json(c, "GET", path, NULL, &f->root, e);
+	if (r == 0)
+		r = json_need_str(f->root, "", "document", &doc, e);
+	if (r == 0)
+		r = action_parse(doc, strlen(doc), &f->action, e);
+	f->parsed = r == 0;
+	if (r != 0)
+		return err_wrap(e, "action %s", id);
+	purpose_hash(PURPOSE_ACTION, doc, strlen(doc), &f->id);
+	if (strncasecmp(id_hex(&f->id).s, id, strlen(id)) != 0)
+		return err_set(e, ERR_AUTH,
+		    "the server answered with another action (%s) than %s",
+		    id_short(&f->id).s, id);
+	return 0;
+}
+
+static void
+fetched_release(struct fetched *f)
+{
+	if (f->parsed)
+		action_release(&f->action);
+	json_decref(f->root);
+}
+
+static int
+cmd_results(struct client *c, const struct opts *o, struct err *e)
+{
+	char last[ID_HEX_LEN + 1];
+	struct err ignored;
+	struct fetched f;
+	struct collect k = { 0 };
+	size_t online;
+	int r;
+
+	if (o->nwords == 0 || strcmp(o->words[0], "last") == 0) {
+		r = launch_last(last, e);
+		if (r != 0)
+			return r;
+	}
+	r = fetch_action(c,
+	    o->nwords == 0 || strcmp(o->words[0], "last") == 0 ? last
+							       : o->words[0],
+	    &f, e);
+	if (r == 0)
+		r = collect_init(&k, c, &f.action, &f.id, e);
+	if (r == 0)
+		r = ask_output(&k.output, o, e);
+	if (r == 0)
+		r = sign_open_seal_key(c, f.action.seal_key, k.seal_secret, e);
+	if (r != 0)
+		goto out;
+	k.follow = opts_has(o, "follow");
+	k.wait = !opts_has(o, "nowait");
+	k.verbose = opts_has(o, "v");
+	progress_init(&k.progress, 0);
+	k.progress.enabled = k.progress.enabled && k.follow;
+	k.progress.expires_ms = f.action.expire_after * 1000;
+	(void)collect_roster(&k, &online, &ignored); /* names, if it can */
+	interrupt_install();
+	r = collect_follow(&k, e);
+	if (r == 0)
+		r = collect_finish(&k, e);
+	progress_erase(&k.progress);
+	interrupt_restore();
+out:
+	if (k.client != NULL)
+		collect_release(&k);
+	fetched_release(&f);
+	return r;
+}
+
+/* --- agents by what they answered -------------------------------------------
+ */
+
+struct finder {
+	struct collect *k;
+	bool found;
+	struct buf *out;
+	size_t n;
+	struct stream stream;
+};
+
+static int
+finder_event(const struct stream_event *ev, void *arg)
+{
+	struct finder *f = arg;
+	struct summary *s = &f->k->summary;
+	int64_t found = s->found, done = s->done;
+	int r;
+
+	if (ev->kind != STREAM_ANSWER)
+		return 0;
+	r = collect_answer(f->k, ev);
+	/* only what collect_answer has verified, opened and counted */
+	if (r != 0 ||
+	    (f->found ? s->found == found
+		      : s->done == done || s->found > found))
+		return r;
+	buf_add_fmt(
+	    f->out, "%s'%s'", f->n > 0 ? "," : "", id_hex(&ev->agent).s);
+	f->n++;
+	return f->out->error;
+}
+
+static int
+finder_data(const void *data, size_t len, void *arg)
+{
+	struct finder *f = arg;
+
+	return stream_feed(&f->stream, data, len);
+}
+
+int
+results_condition(struct client *c, const char *action_id, bool found,
+    struct buf *out, struct err *e)
+{
+	char path[128];
+	struct fetched f;
+	struct collect k = { 0 };
+	struct finder fi = { .k = &k, .found = found, .out = out };
+	int r;
+
+	r = fetch_action(c, action_id, &f, e);
+	if (r == 0)
+		r = collect_init(&k, c, &f.action, &f.id, e);
+	if (r == 0)
+		r = sign_open_seal_key(c, f.action.seal_key, k.seal_secret, e);
+	if (r != 0)
+		goto out;
+	k.output.group = true; /* nothing is printed */
+	stream_init(&fi.stream, finder_event, NULL, &fi);
+	buf_add_str(out, "id IN (");
+	snprintf(path, sizeof(path), "/api/v1/actions/%s/results?after=0",
+	    id_hex(&f.id).s);
+	r = api_stream(c, path, finder_data, NULL, &fi, e);
+	buf_add_str(out, ")");
+	if (r == 0 && !fi.stream.ended)
+		r = err_set(e, ERR_CLOSED,
+		    "the answers of action %s are not complete", action_id);
+	if (r == 0 && fi.n == 0)
+		r = err_set(e, ERR_NOTFOUND, "no agent %s in action %s",
+		    found ? "found anything" : "looked and found nothing",
+		    action_id);
+	stream_release(&fi.stream);
+out:
+	if (k.client != NULL)
+		collect_release(&k);
+	fetched_release(&f);
+	return r;
+}
+
+static const struct opt results_opts[] = {
+	{ "follow", NULL, NULL, "stay for the answers that are still to come" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct command results_commands[] = {
+	{ "results", "[ID|last]",
+	    "the answers to an action (needs your key to open them)",
+	    cmd_results, show_opts, results_opts, 0, 1,
+	    "Without an id: of the action launched last from here. An id may "
+	    "be shortened to\n8 digits or more. Exit codes are those of a "
+	    "question, see mig --help." },
+	{ .name = NULL },
+};

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "client/sign.h"
+
+#include "action/envelope.h"
+#include "base/hex.h"
+#include "base/str.h"
+#include "client/pgp/openpgp.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* gpg's home of the configuration, unless the environment says otherwise. */
+static int
+sign_prepare(struct client *c, struct err *e)
+{
+	int r = client_need_key(c, e);
+
+	if (r == 0 && c->conf.gpghome != NULL &&
+	    setenv("GNUPGHOME", c->conf.gpghome, 0) != 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return r;
+}
+
+int
+sign_packet(struct client *c, enum purpose p, const void *doc, size_t len,
+    struct buf *out, struct err *e)
+{
+	int r = sign_prepare(c, e);
+
+	return r != 0 ? r : pgp_sign(c->conf.key, p, doc, len, out, e);
+}
+
+int
+sign_envelope_text(const struct envelope *env, struct buf *out, struct err *e)
+{
+	json_t *j = envelope_to_json(env, e);
+	char *text;
+	int r = 0;
+
+	if (j == NULL)
+		return ERR_INVALID;
+	text = json_dumps(j, JSON_COMPACT);
+	if (text == NULL || buf_add_str(out, text) != 0 ||
+	    buf_add_str(out, "\n") != 0)
+		r = err_set(e, ERR_NOMEM, "no room for the signed document");
+	free(text);
+	json_decref(j);
+	return r;
+}
+
+int
+sign_new_envelope(struct client *c, enum purpose p, const void *doc, size_t len,
+    struct buf *out, struct err *e)
+{
+	struct envelope env = { .doc = doc, .doc_len = len, .nsigs = 1 };
+	struct buf packet;
+	int r;
+
+	buf_init(&packet, SIGPACKET_MAX);
+	r = sign_packet(c, p, doc, len, &packet, e);
+	if (r == 0) {
+		env.sigs[0].data = packet.data;
+		env.sigs[0].len = packet.len;
+		r = sign_envelope_text(&env, out, e);
+	}
+	buf_release(&packet);
+	return r;
+}
+
+static int
+readers_add(
+    struct sign_readers *l, const char *fpr, const char *where, struct err *e)
+{
+	uint8_t bytes[20];
+	size_t i;
+
+	if (hex_decode(fpr, bytes, sizeof(bytes)) != 0)
+		return err_set(e, ERR_INVALID,
+		    "%s: '%s' is not a full fingerprint of 40 hex digits",
+		    where, fpr);
+	for (i = 0; i < l->n; i++)
+		if (strcasecmp(l->text[i], fpr) == 0)
+			return 0;
+	if (l->n >= 64)
+		return err_set(e, ERR_TOOBIG, "more than 64 readers");
+	hex_encode(bytes, sizeof(bytes), l->text[l->n]);
+	l->list[l->n] = l->text[l->n];
+	l->n++;
+	return 0;
+}
+
+int
+sign_readers_fill(struct client *c, const struct opts *o,
+    struct sign_readers *ret, struct err *e)
+{
+	const struct conf_list *l;
+	size_t i;
+	int r = client_need_key(c, e);
+
+	ret->n = 0;
+	if (r == 0)
+		r = readers_add(ret, c->conf.key, "key", e);
+	l = c->conf.readers;
+	for (i = 0; r == 0 && l != NULL && i < l->n; i++)
+		r = readers_add(ret, l->items[i], c->conf_path, e);
+	for (i = 0; r == 0 && i < o->n; i++)
+		if (strcmp(o->values[i].opt->name, "reader") == 0)
+			r = readers_add(ret, o->values[i].value, "-reader", e);
+	return r;
+}
+
+int
+sign_seal_key(struct client *c, const struct sign_readers *readers,
+    const uint8_t secret[static SEAL_KEY_LEN], struct buf *out, struct err *e)
+{
+	struct buf text;
+	int r = sign_prepare(c, e);
+
+	if (r != 0)
+		return r;
+	buf_init(&text, 256);
+	/* never moved while it grows: no copy of it stays behind */
+	if (buf_reserve(&text, 128) == NULL ||
+	    b64_encode(&text, secret, SEAL_KEY_LEN) != 0)
+		r = err_set(e, ERR_NOMEM, "out of memory");
+	else
+		r = pgp_encrypt(
+		    readers->list, readers->n, text.data, text.len, out, e);
+	if (text.data != NULL)
+		secret_wipe(text.data, text.len);
+	buf_release(&text);
+	return r;
+}
+
+int
+sign_open_seal_key(struct client *c, const char *armored,
+    uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
+{
+	struct buf text, raw;
+	int r = sign_prepare(c, e);
+
+	if (r != 0)
+		return r;
+	buf_init(&text, 256);
+	buf_init(&raw, 256);
+	buf_reserve(&text, 128);
+	buf_reserve(&raw, 128);
+	r = pgp_decrypt(armored, strlen(armored), &text, e);
+	while (text.len > 0 && text.data[text.len - 1] == '\n')
+		text.len--;
+	if (r != 0)
+		err_wrap(e,
+		    "the key that opens the results (are you among "
+		    "its readers?)");
+	else if (b64_decode(&raw, (const char *)text.data, text.len) != 0 ||
+	    raw.len != SEAL_KEY_LEN)
+		r = err_set(e, ERR_INVALID,
+		    "the key that opens the results is not 32 bytes in "
+		    "base64");
+	else
+		memcpy(ret_secret, raw.data, SEAL_KEY_LEN);
+	if (text.data != NULL)
+		secret_wipe(text.data, text.len);
+	if (raw.data != NULL)
+		secret_wipe(raw.data, raw.len);
+	buf_release(&text);
+	buf_release(&raw);
+	return r;
+}

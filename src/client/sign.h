@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Signing as the configured person, and the key that opens an action's
+ * results: the client's use of OpenPGP (client/pgp does the work). */
+#ifndef MIG_CLIENT_SIGN_H
+#define MIG_CLIENT_SIGN_H
+
+#include "client/client.h"
+#include "crypto/purpose.h"
+#include "crypto/seal.h"
+
+struct envelope;
+
+/* Appends one signature packet over the bytes. gpg-agent may ask. */
+int sign_packet(struct client *c, enum purpose p, const void *doc, size_t len,
+    struct buf *out, struct err *e);
+/* Appends an envelope (JSON form, one line) with one new signature. */
+int sign_new_envelope(struct client *c, enum purpose p, const void *doc,
+    size_t len, struct buf *out, struct err *e);
+/* Appends the JSON form of an envelope. */
+int
+sign_envelope_text(const struct envelope *env, struct buf *out, struct err *e);
+
+/* Fills readers with this person and the configured and named others, each
+ * once, by full fingerprint out of the local gpg keyring; names are 40 digits
+ * each. ret_readers points into static storage of the call: text[i]. */
+struct sign_readers {
+	size_t n;
+	char text[64][41];
+	const char *list[64];
+};
+int sign_readers_fill(struct client *c, const struct opts *o,
+    struct sign_readers *ret, struct err *e);
+/* Appends the seal's secret half, encrypted to the readers, armoured. */
+int sign_seal_key(struct client *c, const struct sign_readers *readers,
+    const uint8_t secret[static SEAL_KEY_LEN], struct buf *out, struct err *e);
+/* Opens it again: gpg-agent may ask. */
+int sign_open_seal_key(struct client *c, const char *armored,
+    uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "client/trust.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TRUST_FILE_MAX (64u * 1024 * 1024)
+
+static struct trust_entry *
+trust_find(const struct trust *t, const struct id *id)
+{
+	size_t i;
+
+	for (i = t->n; i > 0; i--)
+		if (id_equal(&t->list[i - 1].id, id))
+			return &t->list[i - 1];
+	return NULL;
+}
+
+static int
+trust_append(struct trust *t, const struct id *id, const char *name)
+{
+	struct trust_entry *p;
+	size_t cap;
+
+	if (t->n >= TRUST_ENTRIES_MAX)
+		return ERR_TOOBIG;
+	if (t->n == t->cap) {
+		cap = t->cap == 0 ? 256 : t->cap * 2;
+		p = reallocarray(t->list, cap, sizeof(*p));
+		if (p == NULL)
+			return ERR_NOMEM;
+		t->list = p;
+		t->cap = cap;
+	}
+	t->list[t->n].id = *id;
+	t->list[t->n].name = strndup(name, TRUST_NAME_MAX);
+	if (t->list[t->n].name == NULL)
+		return ERR_NOMEM;
+	t->n++;
+	return 0;
+}
+
+/* "<id> <seconds> <name>"; other lines (a torn last one) are skipped. */
+static int
+trust_line(struct trust *t, char *line)
+{
+	char *when, *name;
+	uint64_t seconds;
+	struct id id;
+
+	when = strchr(line, ' ');
+	if (when == NULL)
+		return 0;
+	*when++ = '\0';
+	name = strchr(when, ' ');
+	if (name == NULL)
+		return 0;
+	*name++ = '\0';
+	if (id_parse(line, &id) != 0 || *name == '\0' ||
+	    str_u64(when, 0, UINT64_MAX, &seconds) != 0)
+		return 0;
+	return trust_append(t, &id, name);
+}
+
+int
+trust_load(struct trust *t, const char *path, struct err *e)
+{
+	char *p, *next, *text;
+	struct buf b;
+	int r;
+
+	memset(t, 0, sizeof(*t));
+	t->path = strdup(path);
+	if (t->path == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	buf_init(&b, TRUST_FILE_MAX);
+	r = file_read(path, &b, e);
+	if (r == ERR_NOTFOUND)
+		r = 0;
+	else if (r == 0 && buf_add_u8(&b, 0) != 0)
+		r = err_set(e, ERR_TOOBIG, "%s is too large", path);
+	text = b.len > 0 ? (char *)b.data : NULL;
+	for (p = text; r == 0 && p != NULL && *p != '\0'; p = next) {
+		next = strchr(p, '\n');
+		if (next != NULL)
+			*next++ = '\0';
+		r = trust_line(t, p);
+		if (r != 0)
+			err_set(e, r,
+			    "%s: too many lines; move it away to "
+			    "start anew",
+			    path);
+	}
+	buf_release(&b);
+	t->first_new = t->n;
+	return r;
+}
+
+const char *
+trust_name(const struct trust *t, const struct id *id)
+{
+	const struct trust_entry *p = trust_find(t, id);
+
+	return p != NULL ? p->name : NULL;
+}
+
+enum trust_verdict
+trust_see(struct trust *t, const struct id *id, const char *name,
+    const char **ret_other)
+{
+	const struct trust_entry *mine = trust_find(t, id);
+	static struct id_hex other_id;
+	enum trust_verdict v = TRUST_FIRST;
+	size_t i;
+
+	*ret_other = NULL;
+	if (mine != NULL && strcmp(mine->name, name) == 0)
+		return TRUST_KNOWN;
+	if (mine != NULL) {
+		*ret_other = mine->name;
+		v = TRUST_RENAMED;
+	}
+	for (i = t->n; v == TRUST_FIRST && i > 0; i--)
+		if (strcmp(t->list[i - 1].name, name) == 0 &&
+		    trust_find(t, &t->list[i - 1].id) == &t->list[i - 1]) {
+			other_id = id_short(&t->list[i - 1].id);
+			*ret_other = other_id.s;
+			v = TRUST_NAME_TAKEN;
+		}
+	(void)trust_append(t, id, name); /* full: it is warned again */
+	/* the list may have moved, the names have not */
+	return v;
+}
+
+int
+trust_save(struct trust *t, struct err *e)
+{
+	int64_t now = clock_wall_ms() / 1000;
+	struct buf b;
+	size_t i;
+	int fd, r;
+
+	if (t->first_new >= t->n)
+		return 0;
+	buf_init(&b, TRUST_FILE_MAX);
+	for (i = t->first_new; i < t->n; i++)
+		buf_add_fmt(&b, "%s %" PRId64 " %s\n", id_hex(&t->list[i].id).s,
+		    now, t->list[i].name);
+	if (b.error != 0) {
+		r = err_set(e, b.error, "%s: too much at once", t->path);
+		goto out;
+	}
+	fd = open(t->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		r = err_errno(e, "%s", t->path);
+		goto out;
+	}
+	r = fd_write_all(fd, b.data, b.len, e);
+	close(fd);
+	if (r == 0)
+		t->first_new = t->n;
+out:
+	buf_release(&b);
+	return r;
+}
+
+void
+trust_release(struct trust *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		free(t->list[i].name);
+	free(t->list);
+	free(t->path);
+	memset(t, 0, sizeof(*t));
+}

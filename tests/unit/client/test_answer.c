@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What an answer means and how it is shown; answers are from outside. */
+#include "client/answer.h"
+
+#include "base/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define FOUND                                                              \
+	"{\"foundanything\":true,\"success\":true,\"elements\":{\"s1\":["  \
+	"{\"file\":\"/etc/passwd\",\"search\":{\"options\":{\"matchall\":" \
+	"true}},\"fileinfo\":{\"size\":1,\"mode\":\"-rw-r--r--\","         \
+	"\"lastmodified\":\"x\"}}]},\"statistics\":{},\"errors\":[]}"
+#define NOTHING                                                            \
+	"{\"foundanything\":false,\"success\":true,\"elements\":{\"s1\":[" \
+	"{\"file\":\"\",\"search\":{\"options\":{\"matchall\":true}}}]},"  \
+	"\"statistics\":{},\"errors\":null}"
+
+static const struct {
+	const char *text;
+	unsigned int status;
+	bool found, failed, partial;
+	const char *why; /* part of it */
+} cases[] = {
+	{ FOUND, PART_DONE, true, false, false, "" },
+	{ NOTHING, PART_DONE, false, false, false, "" },
+	{ "{\"foundanything\":false,\"success\":true,\"errors\":[\"/root: "
+	  "denied\"]}",
+	    PART_DONE, false, false, true, "/root: denied" },
+	{ "{\"foundanything\":false,\"success\":false,\"errors\":[\"boom\\u"
+	  "001b[2J\"]}",
+	    PART_DONE, false, true, false, "file: boom\\x1b[2J" },
+	{ "{\"foundanything\":false,\"success\":true,\"errors\":[\"/a: no\"],"
+	  "\"statistics\":{\"notexamined\":{\"special\":3,\"unreadable\":2,"
+	  "\"timelimit\":1,\"remotefs\":0}}}",
+	    PART_DONE, false, false, true, "unreadable, timelimit" },
+	{ "{\"foundanything\":false,\"success\":true,\"statistics\":{"
+	  "\"notexamined\":{\"special\":3,\"loop\":1}}}",
+	    PART_DONE, false, false, false, "" },
+	{ "{\"foundanything\":false,\"success\":true,\"statistics\":{"
+	  "\"notexamined\":[1]}}",
+	    PART_DONE, false, false, false, "" },
+	{ "{}", PART_DONE, false, true, false, "did not succeed" },
+	{ "{\"foundanything\":1,\"success\":\"yes\"}", PART_DONE, false, true,
+	    false, "did not succeed" },
+	{ "[]", PART_DONE, false, true, false, "expected an object" },
+	{ "{\"a\":1,\"a\":2}", PART_DONE, false, true, false, "cannot be" },
+	{ "", PART_DONE, false, true, false, "cannot be read" },
+	{ "killed\n\x1b]0;x", PART_FAILED, false, true, false,
+	    "failed: killed\\x0a\\x1b]0;x" },
+	{ "", PART_TIMEOUT, false, true, false, "time limit" },
+	{ FOUND, PART_TIMEOUT, true, true, false, "time limit" },
+	{ "x", 99, false, true, false, "unknown status" },
+};
+
+static void
+test_judge(void **state)
+{
+	const struct module *m = module_find("file");
+	struct answer *a = malloc(sizeof(*a));
+	size_t i;
+
+	assert_non_null(m);
+	assert_non_null(a);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		answer_init(a, "ab", "web1", RESULT_DONE);
+		answer_add(a, m, cases[i].status, cases[i].text,
+		    strlen(cases[i].text));
+		if (a->found != cases[i].found ||
+		    a->failed != cases[i].failed ||
+		    a->partial != cases[i].partial ||
+		    strstr(a->why, cases[i].why) == NULL)
+			fail_msg("case %zu: found %d failed %d partial %d: %s",
+			    i, a->found, a->failed, a->partial, a->why);
+		answer_release(a);
+	}
+	free(a);
+}
+
+static void
+show(struct output *o, const char *name, const char *text, struct buf *out)
+{
+	struct answer *a = malloc(sizeof(*a));
+
+	assert_non_null(a);
+	answer_init(a, "ab", name, RESULT_DONE);
+	answer_add(a, module_find("file"), PART_DONE, text, strlen(text));
+	assert_int_equal(output_answer(o, a, out, NULL), 0);
+	answer_release(a);
+	free(a);
+}
+
+static void
+test_text(void **state)
+{
+	struct output o;
+	struct buf out;
+
+	output_init(&o);
+	buf_init(&out, 1 << 20);
+	show(&o, "web1", NOTHING, &out);
+	assert_int_equal(out.len, 0);
+	show(&o, "we\x1b[31mb", FOUND, &out);
+	assert_true(
+	    strncmp(buf_str(&out), "we\\x1b[31mb /etc/passwd", 22) == 0);
+	buf_clear(&out);
+	o.show = SHOW_NOTFOUND;
+	show(&o, "web1", FOUND, &out);
+	assert_int_equal(out.len, 0);
+	show(&o, "web1", NOTHING, &out);
+	assert_true(out.len > 0);
+	buf_release(&out);
+	output_release(&o);
+}
+
+static void
+test_group(void **state)
+{
+	struct output o;
+	struct buf out;
+
+	output_init(&o);
+	o.group = true;
+	buf_init(&out, 1 << 20);
+	show(&o, "web10", FOUND, &out);
+	show(&o, "web9", FOUND, &out);
+	show(&o, "db", NOTHING, &out);
+	assert_int_equal(out.len, 0);
+	assert_int_equal(output_end(&o, &out, NULL), 0);
+	assert_ptr_equal(
+	    strstr(buf_str(&out), "2 agents: web9, web10\n  /etc/"),
+	    buf_str(&out));
+	assert_null(strstr(buf_str(&out), "db"));
+	buf_release(&out);
+	output_release(&o);
+}
+
+static void
+test_json(void **state)
+{
+	struct output o;
+	struct buf out;
+	json_t *j;
+
+	output_init(&o);
+	o.format = OUTPUT_JSON;
+	o.show = SHOW_ALL;
+	buf_init(&out, 1 << 20);
+	show(&o, "a\"b\n", NOTHING, &out);
+	assert_int_equal(out.data[out.len - 1], '\n');
+	assert_true(memchr(out.data, '\n', out.len) == out.data + out.len - 1);
+	j = json_loadb((char *)out.data, out.len, 0, NULL);
+	assert_non_null(j);
+	assert_string_equal(
+	    json_string_value(json_object_get(j, "name")), "a\"b\\x0a");
+	assert_true(json_is_false(json_object_get(j, "found")));
+	json_decref(j);
+	buf_clear(&out);
+	o.show = SHOW_FOUND;
+	show(&o, "x", NOTHING, &out);
+	assert_int_equal(out.len, 0);
+	buf_release(&out);
+	output_release(&o);
+}
+
+static void
+test_csv(void **state)
+{
+	struct output o;
+	struct buf out;
+
+	output_init(&o);
+	o.format = OUTPUT_CSV;
+	buf_init(&out, 1 << 20);
+	show(&o, "a,\"b", FOUND, &out);
+	show(&o, "c", FOUND, &out);
+	assert_true(strncmp(buf_str(&out), "agent,name,", 11) == 0);
+	assert_non_null(strstr(buf_str(&out), "\nab,\"a,\"\"b\","));
+	assert_null(strstr(buf_str(&out) + 1, "agent,name,"));
+	buf_release(&out);
+	output_release(&o);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_csv),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Command lines: every way to write an option, and what is refused. */
+#include "client/cli.h"
+
+#include "base/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct opt first[] = {
+	{ "name", NULL, "REGEX", "a name" },
+	{ "path", NULL, "PATH", "where" },
+	{ "matchall", NULL, NULL, "all" },
+	{ NULL, NULL, NULL, NULL },
+};
+static const struct opt second[] = {
+	{ "t", "target", "TARGET", "whom" },
+	{ "y", "yes", NULL, "do it" },
+	{ "name", NULL, NULL, "hidden by the first table" },
+	{ NULL, NULL, NULL, NULL },
+};
+static const struct opt *const tables[] = { first, second, NULL };
+
+/* want: "opt=value opt ..." then " | words"; an error starts with '!'. */
+static const struct {
+	const char *argv[8];
+	const char *want;
+} cases[] = {
+	{ { "-path", "/etc" }, "path=/etc" },
+	{ { "--path", "/etc" }, "path=/etc" },
+	{ { "-path=/etc" }, "path=/etc" },
+	{ { "--path=/etc" }, "path=/etc" },
+	{ { "--path=" }, "path=" },
+	{ { "-path=a=b" }, "path=a=b" },
+	{ { "-name", "-rw" }, "name=-rw" },
+	{ { "-name", "--" }, "name=--" },
+	{ { "-t", "all", "-y" }, "t=all y" },
+	{ { "--target", "all", "--yes" }, "t=all y" },
+	{ { "-path", "a", "-path", "b" }, "path=a path=b" },
+	{ { "x", "-y", "z" }, "y | x z" },
+	{ { "--", "-y" }, " | -y" },
+	{ { "-" }, " | -" },
+	{ { "-help" }, " help" },
+	{ { "--help" }, " help" },
+	{ { "-h" }, " help" },
+	{ { "-path" }, "!-path needs a value: -path PATH" },
+	{ { "-matchall=yes" }, "!-matchall takes no value" },
+	{ { "-nmae", "x" }, "!unknown option -nmae, did you mean -name?" },
+	{ { "--tarqet=x" }, "!unknown option -tarqet, did you mean -target?" },
+	{ { "-q" }, "!unknown option -q" },
+	{ { "-=x" }, "!unknown option -" },
+	{ { "-zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz" },
+	    "!unknown option -zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz" },
+};
+
+static void
+render(const struct opts *o, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < o->n; i++) {
+		buf_add_fmt(
+		    out, "%s%s", i > 0 ? " " : "", o->values[i].opt->name);
+		if (o->values[i].opt->arg != NULL)
+			buf_add_fmt(out, "=%s", o->values[i].value);
+	}
+	if (o->help)
+		buf_add_str(out, " help");
+	if (o->nwords > 0)
+		buf_add_str(out, " |");
+	for (i = 0; i < o->nwords; i++)
+		buf_add_fmt(out, " %s", o->words[i]);
+}
+
+static void
+test_parse(void **state)
+{
+	struct err e;
+	struct opts o;
+	struct buf got;
+	size_t i;
+	int argc, r;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (argc = 0; cases[i].argv[argc] != NULL; argc++)
+			;
+		err_clear(&e);
+		buf_init(&got, 4096);
+		r = opts_parse(tables, argc,
+		    (char *const *)(uintptr_t)cases[i].argv, &o, &e);
+		if (r == 0) {
+			render(&o, &got);
+			opts_release(&o);
+		} else {
+			buf_add_fmt(&got, "!%s", e.msg);
+		}
+		assert_string_equal(
+		    got.len > 0 ? buf_str(&got) : "", cases[i].want);
+		buf_release(&got);
+	}
+}
+
+static void
+test_get(void **state)
+{
+	const char *argv[] = { "-path", "a", "-path", "b", "-y" };
+	struct opts o;
+
+	assert_int_equal(
+	    opts_parse(tables, 5, (char *const *)(uintptr_t)argv, &o, NULL), 0);
+	assert_string_equal(opts_get(&o, "path"), "b");
+	assert_null(opts_get(&o, "name"));
+	assert_null(opts_get(&o, "y"));
+	assert_true(opts_has(&o, "y"));
+	assert_false(opts_has(&o, "t"));
+	opts_release(&o);
+}
+
+static void
+test_distance(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		size_t max, want;
+	} rows[] = {
+		{ "", "", 3, 0 },
+		{ "path", "path", 3, 0 },
+		{ "paht", "path", 3, 1 },
+		{ "pth", "path", 3, 1 },
+		{ "paath", "path", 3, 1 },
+		{ "pash", "path", 3, 1 },
+		{ "abc", "xyz", 3, 3 },
+		{ "abcd", "wxyz", 3, 4 },
+		{ "kitten", "sitting", 5, 3 },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "a", 3,
+		    4 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(
+		    cli_distance(rows[i].a, rows[i].b, rows[i].max),
+		    rows[i].want);
+		assert_int_equal(
+		    cli_distance(rows[i].b, rows[i].a, rows[i].max),
+		    rows[i].want);
+	}
+}
+
+static void
+test_help(void **state)
+{
+	struct buf out;
+
+	buf_init(&out, 4096);
+	assert_int_equal(opts_help(second, &out), 0);
+	assert_non_null(
+	    strstr(buf_str(&out), "  -t, -target TARGET      whom"));
+	assert_non_null(strstr(buf_str(&out), "  -y, -yes "));
+	buf_release(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_get),
+		cmocka_unit_test(test_distance),
+		cmocka_unit_test(test_help),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
