@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Api: launching, listing and showing actions. */
+#include "server/api/api.h"
+
+#include "action/envelope.h"
+#include "action/refusal.h"
+#include "action/result.h"
+#include "base/clock.h"
+#include "base/jsonw.h"
+#include "json/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_DEFAULT 50
+#define LIST_MAX 500
+#define PAGE 500
+
+/* --- launching ---------------------------------------------------------- */
+
+/* Splits "delivery" off the envelope's JSON; 0, or a reply was made. */
+static int
+read_delivery(struct request *q, struct buf *env, bool *ret_online)
+{
+	const char *delivery = NULL;
+	char *text = NULL;
+	struct err e;
+	json_t *v;
+	int rc;
+
+	if ((v = request_json(q)) == NULL)
+		return (ERR_INVALID);
+	rc = json_opt_str(v, "", "delivery", &delivery, &e);
+	if (rc == 0 && delivery != NULL && strcmp(delivery, "online") != 0)
+		rc = err_set(&e, ERR_INVALID,
+		    "delivery: expected \"online\" or nothing, not"
+		    " \"%.40s\"",
+		    delivery);
+	*ret_online = delivery != NULL;
+	if (rc == 0) {
+		json_object_del(v, "delivery");
+		text = json_dumps(v, JSON_COMPACT);
+		if (text == NULL)
+			rc = err_set(&e, ERR_NOMEM, "out of memory");
+		else
+			rc = envelope_from_json(text, strlen(text), env, &e);
+	}
+	free(text);
+	json_decref(v);
+	if (rc != 0)
+		reply_err(q, &e);
+	return (rc);
+}
+
+void
+res_action_new(struct request *q)
+{
+	struct buf env, msg;
+	bool online;
+
+	buf_init(&env, ENVELOPE_MAX);
+	if (read_delivery(q, &env, &online) == 0) {
+		message_init(q, &msg);
+		buf_add_u8(&msg, online);
+		buf_add_field(&msg, env.data, env.len);
+		core_ask(q, MSG_ACTION_NEW, &msg);
+		buf_release(&msg);
+	}
+	buf_release(&env);
+}
+
+/* --- showing ------------------------------------------------------------ */
+
+static void
+add_action(struct jsonw *w, const struct store_action *a)
+{
+	char text[RFC3339_LEN + 1];
+
+	jsonw_str(w, "id", id_hex(&a->id).s);
+	jsonw_str(w, "name", a->name);
+	jsonw_str(w, "status", action_status_text(a->status));
+	rfc3339_format(a->created / 1000, text);
+	jsonw_str(w, "created", text);
+	rfc3339_format(a->valid_from, text);
+	jsonw_str(w, "validfrom", text);
+	rfc3339_format(a->expire_after, text);
+	jsonw_str(w, "expireafter", text);
+	jsonw_raw(
+	    w, "investigators", a->investigators, strlen(a->investigators));
+	jsonw_object(w, "counts");
+	jsonw_i64(w, "expected", a->counts.expected);
+	jsonw_i64(w, "sent", a->counts.sent);
+	jsonw_i64(w, "answered", a->counts.answered);
+	jsonw_i64(w, "done", a->counts.done);
+	jsonw_i64(w, "refused", a->counts.refused);
+	jsonw_i64(w, "stopped", a->counts.stopped);
+	jsonw_object_end(w);
+}
+
+struct list {
+	struct jsonw w;
+	uint64_t limit, n;
+	int64_t last;
+};
+
+static int
+list_one(const struct store_action *a, void *arg)
+{
+	struct list *l = arg;
+
+	/* One more than asked for tells whether there are more. */
+	if (l->n++ == l->limit)
+		return (0);
+	l->last = a->n;
+	jsonw_object(&l->w, NULL);
+	add_action(&l->w, a);
+	jsonw_object_end(&l->w);
+	return (l->w.out->error);
+}
+
+void
+res_actions(struct request *q)
+{
+	struct list l = { 0 };
+	uint64_t before;
+	struct err e;
+	int rc;
+
+	if (!request_number(q, "limit", LIST_MAX, LIST_DEFAULT, &l.limit) ||
+	    !request_number(q, "before", INT64_MAX, 0, &before))
+		return;
+	if (l.limit == 0)
+		l.limit = 1;
+	jsonw_init(&l.w, &q->out);
+	jsonw_object(&l.w, NULL);
+	jsonw_array(&l.w, "actions");
+	rc = store_actions(
+	    q->api->read, (int64_t)before, (int)l.limit + 1, list_one, &l, &e);
+	if (rc != 0 && q->out.error == 0) {
+		reply_err(q, &e);
+		return;
+	}
+	jsonw_array_end(&l.w);
+	if (l.n > l.limit)
+		jsonw_i64(&l.w, "next", l.last);
+	else
+		jsonw_null(&l.w, "next");
+	jsonw_object_end(&l.w);
+	reply_out(q, 200);
+}
+
+static int
+show_one(const struct store_action *a, void *arg)
+{
+	struct request *q = arg;
+	struct envelope env;
+	json_t *doc = NULL;
+	struct jsonw w;
+	struct err e;
+	char *text;
+	int rc;
+
+	if ((rc = envelope_parse(a->envelope, a->envelope_len, &env, &e)) != 0)
+		return (rc);
+	if ((doc = envelope_to_json(&env, &e)) == NULL)
+		return (ERR_NOMEM);
+	jsonw_init(&w, &q->out);
+	jsonw_object(&w, NULL);
+	add_action(&w, a);
+	jsonw_str(&w, "target", a->target);
+	jsonw_str(&w, "document",
+	    json_string_value(json_object_get(doc, "document")));
+	text = json_dumps(json_object_get(doc, "signatures"), JSON_COMPACT);
+	if (text != NULL)
+		jsonw_raw(&w, "signatures", text, strlen(text));
+	jsonw_object_end(&w);
+	free(text);
+	json_decref(doc);
+	return (q->out.error);
+}
+
+/* An id from the path, perhaps shortened; replies when there is none. */
+static bool
+find_action(struct request *q, struct id *ret)
+{
+	struct err e;
+
+	if (store_action_find(q->api->read, q->arg, ret, &e) == 0)
+		return (true);
+	reply_err(q, &e);
+	return (false);
+}
+
+void
+res_action(struct request *q)
+{
+	struct err e;
+	struct id id;
+
+	if (!find_action(q, &id))
+		return;
+	err_set(&e, ERR_INTERNAL, "the stored action cannot be read");
+	if (store_action_get(q->api->read, &id, show_one, q, &e) != 0)
+		reply_err(q, &e);
+	else
+		reply_out(q, 200);
+}
+
+/* --- its agents --------------------------------------------------------- */
+
+struct expected_stream {
+	struct stream s; /* first */
+	int64_t action, after;
+	int status;
+	size_t seen;
+};
+
+static const char *
+state_text(const struct store_expected *x, int action_status)
+{
+	if (x->state == EXPECT_ANSWERED)
+		return ("answered");
+	if (action_status >= ACTION_EXPIRED)
+		return ("expired");
+	return (x->state == EXPECT_SENT ? "sent" : "waiting");
+}
+
+static int
+expected_one(const struct store_expected *x, void *arg)
+{
+	static const char *const words[] = { "", "done", "refused", "stopped" };
+	struct expected_stream *s = arg;
+	struct jsonw w;
+
+	s->seen++;
+	s->after = x->agent;
+	jsonw_init(&w, &s->s.out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "agent", id_hex(&x->agent_id).s);
+	jsonw_str(&w, "name", x->agent_name);
+	jsonw_str(&w, "state", state_text(x, s->status));
+	jsonw_bool(&w, "online", x->online);
+	jsonw_i64(&w, "lastseen", x->lastseen);
+	if (x->state == EXPECT_ANSWERED && x->status >= RESULT_DONE &&
+	    x->status <= RESULT_STOPPED)
+		jsonw_str(&w, "status", words[x->status]);
+	else
+		jsonw_null(&w, "status");
+	if (x->state == EXPECT_ANSWERED && x->reason != 0)
+		jsonw_str(&w, "reason", refusal_text((unsigned)x->reason));
+	else
+		jsonw_null(&w, "reason");
+	jsonw_object_end(&w);
+	buf_add_u8(&s->s.out, '\n');
+	return (s->s.out.error);
+}
+
+static void
+expected_fill(struct stream *s)
+{
+	struct expected_stream *x = (struct expected_stream *)s;
+
+	x->seen = 0;
+	if (store_expected(s->q->api->read, x->action, x->after, PAGE,
+		expected_one, x, NULL) != 0)
+		s->out.error = ERR_IO;
+	s->ended = x->seen < PAGE;
+}
+
+static int
+take_status(const struct store_action *a, void *arg)
+{
+	struct expected_stream *x = arg;
+
+	x->action = a->n;
+	x->status = a->status;
+	return (0);
+}
+
+void
+res_action_agents(struct request *q)
+{
+	struct expected_stream *x, found = { 0 };
+	struct err e;
+	struct id id;
+
+	if (!find_action(q, &id))
+		return;
+	if (store_action_get(q->api->read, &id, take_status, &found, &e) != 0) {
+		reply_err(q, &e);
+		return;
+	}
+	x = stream_new(q, sizeof(*x), NDJSON, expected_fill, NULL);
+	if (x == NULL)
+		return;
+	x->action = found.action;
+	x->status = found.status;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The api role: HTTPS for investigators and for agents that enrol. It reads
+ * the store over a connection of its own that cannot write, and asks the core
+ * for everything else; the core's reply, given after its commit, is handed on.
+ *
+ *   api.c       start, channel to the core, who waits for it
+ *   http.c      libmicrohttpd in our loop: connections, bodies, replies
+ *   routes.c    the table of requests; sessions
+ *   stream.c    answers of unknown length: NDJSON and events
+ *   the rest    one file a resource
+ *
+ * One loop, no threads: nothing here needs a lock.
+ */
+#ifndef MIG_SERVER_API_API_H
+#define MIG_SERVER_API_API_H
+
+#include "base/err.h"
+#include "server/role.h"
+#include "server/store/actions.h"
+#include "server/store/people.h"
+#include "server/store/store.h"
+
+#include <jansson.h>
+#include <sys/queue.h>
+
+struct MHD_Connection;
+struct http;
+struct stream;
+struct target_engine;
+
+#define BODY_MAX (1536 * 1024)
+#define ID_TEXT_MAX 80
+
+struct api;
+struct request;
+
+struct route {
+	const char *method, *path; /* "%" stands for one segment */
+	unsigned int flags;
+	size_t body_max; /* 0: none is read */
+	void (*handle)(struct request *q);
+};
+#define ROUTE_OPEN 1u  /* needs no session */
+#define ROUTE_ADMIN 2u /* needs an admin's */
+
+enum request_state { REQ_READING, REQ_WAITING, REQ_READY };
+
+struct request {
+	struct api *api;
+	struct MHD_Connection *conn;
+	const struct route *route;
+	char arg[ID_TEXT_MAX]; /* what stood at "%" */
+	struct buf body;
+	size_t received; /* bytes of body, also dropped ones */
+	struct store_session session;
+	struct id token; /* hash of the session's token */
+	enum request_state state;
+	uint32_t number;  /* towards the core */
+	int status;       /* of the reply */
+	const char *type; /* of its content; NULL: JSON */
+	char allow[64];   /* methods, for 405 */
+	struct buf out;
+	struct stream *stream;     /* owned; instead of out */
+	TAILQ_ENTRY(request) next; /* while it waits for the core */
+};
+TAILQ_HEAD(requests, request);
+TAILQ_HEAD(streams, stream);
+
+struct api {
+	struct role role;
+	struct store *read;            /* owned */
+	struct ipc_chan *core;         /* owned; NULL while it is away */
+	struct http *http;             /* owned */
+	struct target_engine *targets; /* owned */
+	struct event *tick;            /* owned */
+	struct server_status status;   /* newest from the core */
+	struct requests waiting;
+	struct streams streams;
+	size_t nstreams;
+	uint32_t number;
+	uint64_t nrequests, nerrors, nbytes; /* for metrics */
+};
+
+/* --- replies ----------------------------------------------------------------
+ */
+/* Each makes the request ready. */
+void reply_error(struct request *q, int status, const char *code,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void reply_err(struct request *q, const struct err *e);
+/* What was written to q->out. */
+void reply_out(struct request *q, int status);
+
+/* --- api.c: to the core
+ * ------------------------------------------------------- */
+/* Sends and suspends the request until the reply; 503 when it cannot. */
+void core_ask(struct request *q, enum server_msg type, const struct buf *body);
+void core_forget(struct request *q);
+int listen_socket(const char *address, int port, struct err *e);
+
+/* --- http.c
+ * --------------------------------------------------------------------- */
+/* Takes listen_fd. */
+struct http *http_new(struct api *api, int listen_fd, struct err *e);
+void http_free(struct http *h);
+void http_suspend(struct request *q);
+void http_resume(struct request *q);
+/* To be called after anything was resumed. */
+void http_run(struct http *h);
+size_t http_connections(const struct http *h);
+/* NULL when absent. */
+const char *request_query(struct request *q, const char *key);
+const char *request_header(struct request *q, const char *key);
+/* false and a reply when it is not a number in the range; def when absent. */
+bool request_number(struct request *q, const char *key, uint64_t max,
+    uint64_t def, uint64_t *ret);
+bool request_flag(struct request *q, const char *key);
+
+/* --- routes.c
+ * -------------------------------------------------------------------- */
+/* Sets route and arg, or replies 404 or 405. */
+bool route_find(struct request *q, const char *method, const char *url);
+/* Replies 401 or 403 when the session is not good for the route. */
+bool route_allowed(struct request *q);
+/* The body as a JSON object; replies and returns NULL when it is not. */
+json_t *request_json(struct request *q);
+/* A session's hash first: for every message that needs one. */
+void message_init(struct request *q, struct buf *b);
+
+/* --- stream.c
+ * --------------------------------------------------------------------- */
+struct stream {
+	struct request *q;
+	struct buf out; /* what fill() wrote */
+	size_t at;      /* sent of it */
+	/* Writes more to out, or sets ended, or neither (nothing there yet).*/
+	void (*fill)(struct stream *s);
+	void (*release)(struct stream *s); /* frees s; may be NULL: free() */
+	bool ended, suspended;
+	TAILQ_ENTRY(stream) next;
+};
+#define STREAM_CHUNK (64 * 1024)
+#define STREAM_OUT_MAX (32 * 1024 * 1024)
+#define STREAMS_MAX 2000
+#define NDJSON "application/x-ndjson"
+
+/* Makes q a stream of this type. size: of the struct that begins with struct
+ * stream. NULL and a reply when there are too many. */
+void *stream_new(struct request *q, size_t size, const char *type,
+    void (*fill)(struct stream *s), void (*release)(struct stream *s));
+void stream_free(struct stream *s);
+/* Content for MHD. */
+ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max);
+/* Something new: every waiting stream looks again. */
+void streams_wake(struct api *api);
+
+/* --- resources
+ * ---------------------------------------------------------------------- */
+void res_nonce(struct request *q);
+void res_session_new(struct request *q);
+void res_session_end(struct request *q);
+void res_status(struct request *q);
+void res_health(struct request *q);
+void res_metrics(struct request *q);
+void res_agents(struct request *q);
+void res_agent(struct request *q);
+void res_agent_revoke(struct request *q);
+void res_targets(struct request *q);
+void res_action_new(struct request *q);
+void res_actions(struct request *q);
+void res_action(struct request *q);
+void res_action_agents(struct request *q);
+void res_results(struct request *q);
+void res_events(struct request *q);
+void res_people(struct request *q);
+void res_person_new(struct request *q);
+void res_person_remove(struct request *q);
+void res_token_new(struct request *q);
+void res_policy(struct request *q);
+void res_enrol(struct request *q);
+
+#endif

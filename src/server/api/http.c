@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * libmicrohttpd inside our event loop: its epoll descriptor is one event,
+ * its wish to be called again another. TLS 1.3 only. A request is routed and
+ * its session looked at before a byte of its body is kept; what is refused
+ * then has its body read and dropped up to DRAIN_MAX, so that the client gets
+ * to read the reason.
+ */
+#include "server/api/api.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "crypto/seal.h"
+#include "crypto/x509.h"
+
+#include <event2/event.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DRAIN_MAX (8 * 1024 * 1024)
+#define CONNECTION_MEMORY (32 * 1024)
+#define OUT_MAX (64 * 1024 * 1024)
+#define PRIORITIES "SECURE128:+SECURE192:-VERS-ALL:+VERS-TLS1.3"
+
+struct http {
+	struct api *api;
+	struct MHD_Daemon *daemon;
+	struct event *ev, *timer;
+	struct buf cert, key;
+	bool running;
+};
+
+static struct request *
+request_new(struct api *api, struct MHD_Connection *conn)
+{
+	struct request *q = calloc(1, sizeof(*q));
+
+	if (q == NULL)
+		return (NULL);
+	q->api = api;
+	q->conn = conn;
+	buf_init(&q->body, BODY_MAX);
+	buf_init(&q->out, OUT_MAX);
+	api->nrequests++;
+	return (q);
+}
+
+static void
+on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
+    enum MHD_RequestTerminationCode why)
+{
+	struct request *q = *con_cls;
+
+	*con_cls = NULL;
+	if (q == NULL)
+		return;
+	core_forget(q);
+	if (q->stream != NULL)
+		stream_free(q->stream);
+	buf_release(&q->body);
+	if (q->out.len > 0)
+		explicit_bzero(q->out.data, q->out.len);
+	buf_release(&q->out);
+	free(q);
+}
+
+static enum MHD_Result
+send_reply(struct request *q)
+{
+	struct MHD_Response *r;
+	enum MHD_Result rc;
+
+	if (q->stream != NULL)
+		r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
+		    STREAM_CHUNK, stream_read, q->stream, NULL);
+	else
+		r = MHD_create_response_from_buffer(
+		    q->out.len, q->out.data, MHD_RESPMEM_MUST_COPY);
+	if (r == NULL)
+		return (MHD_NO);
+	q->api->nbytes += q->out.len;
+	MHD_add_response_header(
+	    r, "Content-Type", q->type != NULL ? q->type : "application/json");
+	MHD_add_response_header(r, "Cache-Control", "no-store");
+	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+	if (q->status == 405)
+		MHD_add_response_header(r, "Allow", q->allow);
+	if (q->status == 401)
+		MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
+	rc = MHD_queue_response(q->conn, (unsigned int)q->status, r);
+	MHD_destroy_response(r);
+	return (rc);
+}
+
+/* The request's head is there. A body that is far too large, or one that the
+ * client has not sent yet, is refused at once. */
+static enum MHD_Result
+on_head(struct request *q, const char *method, const char *url)
+{
+	const char *text = request_header(q, "Content-Length");
+	uint64_t len = 0;
+
+	if (route_find(q, method, url))
+		route_allowed(q);
+	if (text != NULL && str_u64(text, 0, UINT64_MAX, &len) != 0)
+		len = UINT64_MAX;
+	if (q->state == REQ_READING && len > 0 && len > q->route->body_max)
+		reply_error(q, 413, "too_large",
+		    "the body has %llu bytes, at most %zu are taken",
+		    (unsigned long long)len, q->route->body_max);
+	if (q->state == REQ_READY &&
+	    (len > DRAIN_MAX || request_header(q, "Expect") != NULL))
+		return (send_reply(q));
+	return (MHD_YES);
+}
+
+static enum MHD_Result
+on_body(struct request *q, const char *data, size_t *len)
+{
+	size_t n = *len;
+
+	*len = 0;
+	q->received += n;
+	if (q->state == REQ_READY) {
+		/* Dropped; a client that never ends is not listened to. */
+		return (q->received > DRAIN_MAX ? MHD_NO : MHD_YES);
+	}
+	if (q->received > q->route->body_max) {
+		reply_error(q, 413, "too_large",
+		    "the body is larger than %zu bytes", q->route->body_max);
+		buf_release(&q->body);
+		return (MHD_YES);
+	}
+	if (buf_add(&q->body, data, n) != 0)
+		reply_error(q, 413, "too_large", "the body is too large");
+	return (MHD_YES);
+}
+
+static enum MHD_Result
+on_request(void *cls, struct MHD_Connection *conn, const char *url,
+    const char *method, const char *version, const char *data, size_t *len,
+    void **con_cls)
+{
+	struct http *h = cls;
+	struct request *q = *con_cls;
+
+	if (q == NULL) {
+		if ((q = request_new(h->api, conn)) == NULL)
+			return (MHD_NO);
+		*con_cls = q;
+		return (on_head(q, method, url));
+	}
+	if (*len > 0)
+		return (on_body(q, data, len));
+	if (q->state == REQ_READING) {
+		log_trace("http", "request method=%s url=%s by=%s", method,
+		    log_quote(url), q->session.fpr);
+		q->route->handle(q);
+	}
+	if (q->state == REQ_READY)
+		return (send_reply(q));
+	return (MHD_YES); /* suspended until the core has replied */
+}
+
+void
+http_suspend(struct request *q)
+{
+	MHD_suspend_connection(q->conn);
+}
+
+void
+http_resume(struct request *q)
+{
+	MHD_resume_connection(q->conn);
+}
+
+static void
+set_timer(struct http *h)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+	struct timeval tv;
+
+	if (MHD_get_timeout(h->daemon, &ms) != MHD_YES) {
+		event_del(h->timer);
+		return;
+	}
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000) * 1000;
+	event_add(h->timer, &tv);
+}
+
+void
+http_run(struct http *h)
+{
+	/* Never from inside one of its own callbacks. */
+	if (h->running)
+		return;
+	h->running = true;
+	MHD_run(h->daemon);
+	h->running = false;
+	set_timer(h);
+}
+
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	http_run(arg);
+}
+
+static void
+on_mhd_log(void *cls, const char *fmt, va_list ap)
+{
+	char text[512];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	log_trace("http", "mhd text=%s", log_quote(text));
+}
+
+static int
+load(struct http *h, enum server_file f, struct buf *out, struct err *e)
+{
+	char path[SERVER_PATH_MAX];
+	int rc;
+
+	buf_init(out, 2 * X509_PEM_MAX);
+	rc = file_read(server_file(&h->api->role.conf, f, path), out, e);
+	if (rc == 0 && buf_str(out) == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	return (rc);
+}
+
+static int
+start(struct http *h, int listen_fd, struct err *e)
+{
+	const struct server_conf *c = &h->api->role.conf;
+	const union MHD_DaemonInfo *info;
+
+	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TLS |
+		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+	    0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER,
+	    on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+	    MHD_OPTION_HTTPS_MEM_CERT, buf_str(&h->cert),
+	    MHD_OPTION_HTTPS_MEM_KEY, buf_str(&h->key),
+	    MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+	    MHD_OPTION_CONNECTION_LIMIT, (unsigned int)c->connections,
+	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+	    (unsigned int)c->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
+	    (unsigned int)c->request_timeout,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+	    MHD_OPTION_END);
+	if (h->daemon == NULL)
+		return (err_set(e, ERR_INTERNAL,
+		    "cannot start the HTTPS server (are certificate and key"
+		    " in %s/tls good?)",
+		    c->state));
+	info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (info == NULL || info->epoll_fd < 0)
+		return (
+		    err_set(e, ERR_UNSUPPORTED, "libmicrohttpd has no epoll"));
+	h->ev = event_new(h->api->role.base, info->epoll_fd,
+	    EV_READ | EV_PERSIST, on_event, h);
+	h->timer = event_new(h->api->role.base, -1, 0, on_event, h);
+	if (h->ev == NULL || h->timer == NULL || event_add(h->ev, NULL) != 0)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	set_timer(h);
+	return (0);
+}
+
+struct http *
+http_new(struct api *api, int listen_fd, struct err *e)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (h == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return (NULL);
+	}
+	h->api = api;
+	if (load(h, FILE_TLS_CERT, &h->cert, e) != 0 ||
+	    load(h, FILE_TLS_KEY, &h->key, e) != 0 ||
+	    start(h, listen_fd, e) != 0) {
+		http_free(h);
+		return (NULL);
+	}
+	/* GnuTLS has its own copy. */
+	secret_wipe(h->key.data, h->key.len);
+	return (h);
+}
+
+void
+http_free(struct http *h)
+{
+	struct stream *s;
+
+	if (h == NULL)
+		return;
+	/* Nothing suspended may be left when the daemon stops. */
+	TAILQ_FOREACH (s, &h->api->streams, next) {
+		s->ended = true;
+	}
+	if (h->daemon != NULL) {
+		streams_wake(h->api);
+		MHD_stop_daemon(h->daemon);
+	}
+	if (h->ev != NULL)
+		event_free(h->ev);
+	if (h->timer != NULL)
+		event_free(h->timer);
+	buf_release(&h->cert);
+	buf_release(&h->key);
+	free(h);
+}
+
+size_t
+http_connections(const struct http *h)
+{
+	const union MHD_DaemonInfo *info =
+	    MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return (info == NULL ? 0 : info->num_connections);
+}
+
+const char *
+request_query(struct request *q, const char *key)
+{
+	return (
+	    MHD_lookup_connection_value(q->conn, MHD_GET_ARGUMENT_KIND, key));
+}
+
+const char *
+request_header(struct request *q, const char *key)
+{
+	return (MHD_lookup_connection_value(q->conn, MHD_HEADER_KIND, key));
+}
+
+bool
+request_number(struct request *q, const char *key, uint64_t max, uint64_t def,
+    uint64_t *ret)
+{
+	const char *text = request_query(q, key);
+
+	*ret = def;
+	if (text == NULL || str_u64(text, 0, max, ret) == 0)
+		return (true);
+	reply_error(q, 400, "invalid",
+	    "%s: expected a number from 0 to %llu, not '%.40s'", key,
+	    (unsigned long long)max, text);
+	return (false);
+}
+
+bool
+request_flag(struct request *q, const char *key)
+{
+	const char *text = request_query(q, key);
+
+	return (text != NULL && strcmp(text, "0") != 0);
+}

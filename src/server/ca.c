@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The ca role: holds the CA's key and does one thing, signing an agent's
+ * certificate. It believes nobody: the certificate's name is computed from
+ * the identity that signed the request, and the request must name the token
+ * that the core says it has looked up.
+ */
+#include "server/role.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "crypto/identity.h"
+#include "crypto/seal.h"
+#include "crypto/x509.h"
+#include "json/json.h"
+#include "proc/proc.h"
+#include "server/store/store.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define ENROL_SLACK 600 /* seconds an agent's clock may be off */
+#define SPKI_MAX 512
+
+struct ca {
+	struct role role;
+	struct ipc_chan *core;
+	struct buf cert, key; /* PEM, terminated */
+};
+
+struct request {
+	struct id token, agent;
+	uint8_t pub[IDENTITY_PUB_LEN], sig[IDENTITY_SIG_LEN];
+	const uint8_t *doc;
+	size_t doc_len;
+	char name[STORE_NAME_MAX]; /* of the host, as it says */
+	struct buf spki;
+};
+
+static int
+read_doc(struct request *q, json_t *doc, struct err *e)
+{
+	static const char *const keys[] = { "syntaxversion", "nonce",
+		"token_sha256", "tls_spki", "name", "time", NULL };
+	const char *nonce, *token, *spki, *name, *when;
+	int64_t syntax, t, now = clock_wall_ms() / 1000;
+	struct id id;
+	int rc;
+
+	if ((rc = json_only_keys(doc, "", keys, e)) != 0 ||
+	    (rc = json_need_int(doc, "", "syntaxversion", 3, 3, &syntax, e)) !=
+		0 ||
+	    (rc = json_need_str(doc, "", "nonce", &nonce, e)) != 0 ||
+	    (rc = json_need_str(doc, "", "token_sha256", &token, e)) != 0 ||
+	    (rc = json_need_str(doc, "", "tls_spki", &spki, e)) != 0 ||
+	    (rc = json_need_str(doc, "", "name", &name, e)) != 0 ||
+	    (rc = json_need_str(doc, "", "time", &when, e)) != 0)
+		return (rc);
+	if (id_parse(nonce, &id) != 0)
+		return (
+		    err_set(e, ERR_INVALID, "nonce: expected 64 hex digits"));
+	if (id_parse(token, &id) != 0 || !id_equal(&id, &q->token))
+		return (err_set(
+		    e, ERR_AUTH, "token_sha256: not the digest of the token"));
+	if (name[0] == '\0' || !str_copy(q->name, sizeof(q->name), name))
+		return (err_set(e, ERR_INVALID, "name: expected 1 to %d bytes",
+		    STORE_NAME_MAX - 1));
+	if (rfc3339_parse(when, &t) != 0)
+		return (err_set(e, ERR_INVALID, "time: expected RFC 3339"));
+	if (t < now - ENROL_SLACK || t > now + ENROL_SLACK)
+		return (err_set(e, ERR_EXPIRED,
+		    "time: %.40s is more than ten minutes from the server's"
+		    " clock: set the endpoint's clock",
+		    when));
+	if (b64_decode(&q->spki, spki, strlen(spki)) != 0)
+		return (err_set(e, ERR_INVALID, "tls_spki: expected base64"));
+	return (0);
+}
+
+static int
+check(struct request *q, struct err *e)
+{
+	json_t *doc;
+	int rc;
+
+	if (identity_check(q->pub, PURPOSE_ENROL, q->doc, q->doc_len, q->sig) !=
+	    0)
+		return (err_set(
+		    e, ERR_AUTH, "the enrolment's signature does not verify"));
+	identity_id(q->pub, &q->agent);
+	doc = json_strict(q->doc, q->doc_len, ENROL_DOC_MAX, e);
+	if (doc == NULL)
+		return (err_wrap(e, "enrolment document"));
+	rc = read_doc(q, doc, e);
+	json_decref(doc);
+	return (rc);
+}
+
+static void
+reply(struct ca *ca, uint32_t request, int status, const char *first,
+    const void *second, size_t len)
+{
+	struct buf out;
+
+	buf_init(&out, MSG_BODY_MAX);
+	buf_add_u16(&out, (uint16_t)status);
+	buf_add_field(&out, first, strlen(first));
+	buf_add_field(&out, second, len);
+	if (out.error == 0)
+		ipc_chan_send(ca->core, MSG_REPLY, request, out.data, out.len);
+	buf_release(&out);
+}
+
+static void
+sign(struct ca *ca, uint32_t number, struct request *q)
+{
+	int days = (int)(ca->role.conf.agent_certificate / 86400);
+	struct buf cert;
+	struct err e;
+	int rc;
+
+	buf_init(&q->spki, SPKI_MAX);
+	buf_init(&cert, X509_PEM_MAX);
+	if ((rc = check(q, &e)) == 0)
+		rc = x509_issue_agent(buf_str(&ca->cert), buf_str(&ca->key),
+		    &q->agent, q->spki.data, q->spki.len, days, &cert, &e);
+	if (rc == 0) {
+		log_info(
+		    "signed agent=%s days=%d", id_short(&q->agent).s, days);
+		reply(ca, number, 200, q->name, cert.data, cert.len);
+	} else {
+		log_warn("refused why=%s", log_quote(e.msg));
+		reply(ca, number, rc == ERR_INVALID ? 400 : 403,
+		    rc == ERR_INVALID       ? "invalid"
+			: rc == ERR_EXPIRED ? "expired"
+					    : "not_verified",
+		    e.msg, strlen(e.msg));
+	}
+	buf_release(&cert);
+	buf_release(&q->spki);
+}
+
+static int
+on_core(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
+{
+	struct request q = { 0 };
+	struct rd rd;
+
+	rd_init(&rd, m->body, m->len);
+	rd_copy(&rd, q.token.b, ID_LEN);
+	rd_copy(&rd, q.pub, sizeof(q.pub));
+	rd_copy(&rd, q.sig, sizeof(q.sig));
+	q.doc = rd_field(&rd, ENROL_DOC_MAX, &q.doc_len);
+	if (m->type != MSG_SIGN || m->request == 0 || !rd_done(&rd))
+		return (ERR_INVALID);
+	sign(arg, m->request, &q);
+	return (0);
+}
+
+static void
+on_core_close(struct ipc_chan *ch, const char *why, void *arg)
+{
+	struct ca *ca = arg;
+
+	log_debug("core_closed why=%s", log_quote(why));
+	ipc_chan_free(ch);
+	if (ca->core == ch)
+		ca->core = NULL;
+}
+
+static void
+on_peer(struct role *r, enum server_role peer, int fd)
+{
+	struct ca *ca = r->arg;
+
+	if (peer != ROLE_CORE) {
+		close(fd);
+		return;
+	}
+	ipc_chan_free(ca->core);
+	ca->core = ipc_chan_new(r->base, fd, MSG_BODY_MAX, MSG_QUEUE_MAX,
+	    on_core, on_core_close, ca);
+	if (ca->core == NULL)
+		log_error("peer error=\"out of memory\"");
+}
+
+static void
+load(struct ca *ca, enum server_file f, struct buf *out)
+{
+	char path[SERVER_PATH_MAX];
+	struct err e;
+
+	buf_init(out, X509_PEM_MAX);
+	if (file_read(server_file(&ca->role.conf, f, path), out, &e) != 0)
+		fatal("start error=%s", log_quote(e.msg));
+	if (buf_str(out) == NULL)
+		fatal("start error=\"out of memory\"");
+}
+
+int
+ca_main(void)
+{
+	static struct ca ca;
+	int rc;
+
+	role_start(&ca.role, "ca");
+	ca.role.arg = &ca;
+	ca.role.on_peer = on_peer;
+	load(&ca, FILE_CA_CERT, &ca.cert);
+	load(&ca, FILE_CA_KEY, &ca.key);
+	role_sandbox(&ca.role, NULL, 0, 64);
+	rc = role_run(&ca.role);
+	ipc_chan_free(ca.core);
+	secret_wipe(ca.key.data, ca.key.len);
+	buf_release(&ca.key);
+	buf_release(&ca.cert);
+	return (rc);
+}

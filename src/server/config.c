@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The table of the server's configuration, and what is derived from it. */
+#include "server/config.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct server_conf, field)
+#define YEAR (INT64_C(365) * 86400)
+
+const struct conf_entry server_conf_table[] = {
+	{ "state", CONF_STR, AT(state), "/var/lib/mig-server", 0, 0,
+	    "directory of the store, certificates and the relay's files" },
+	{ "name", CONF_STR, AT(name), "localhost", 0, 0,
+	    "host names and addresses of this server, comma separated" },
+	{ "listen", CONF_STR, AT(listen), "", 0, 0,
+	    "address on which the API listens; empty: all" },
+	{ "port", CONF_INT, AT(port), "8443", 1, 65535, "port of the API" },
+	{ "relay_listen", CONF_STR, AT(relay_listen), "", 0, 0,
+	    "address on which the relay listens; empty: all" },
+	{ "relay_port", CONF_INT, AT(relay_port), "8883", 1, 65535,
+	    "port of the relay" },
+	{ "relay_name", CONF_STR, AT(relay_name), "", 0, 0,
+	    "host:port by which agents reach the relay; empty: the first name"
+	    " and relay_port" },
+	{ "user", CONF_STR, AT(user), "mig-server", 0, 0,
+	    "user the roles and the relay run as, when started as root" },
+	{ "mosquitto", CONF_STR, AT(mosquitto), "/usr/sbin/mosquitto", 0, 0,
+	    "the relay's program" },
+	{ "session_lifetime", CONF_DURATION, AT(session_lifetime), "12h", 60,
+	    YEAR, "how long a login lasts" },
+	{ "retention", CONF_DURATION, AT(retention), "30d", 3600, 10 * YEAR,
+	    "how long actions and answers are kept after their end" },
+	{ "agent_certificate", CONF_DURATION, AT(agent_certificate), "1825d",
+	    86400, 10 * YEAR, "validity of an agent's certificate" },
+	{ "connections", CONF_INT, AT(connections), "4096", 8, 100000,
+	    "connections to the API at once" },
+	{ "connections_per_ip", CONF_INT, AT(connections_per_ip), "1024", 1,
+	    100000, "of these from one address" },
+	{ "request_timeout", CONF_DURATION, AT(request_timeout), "60s", 1, 3600,
+	    "an idle connection to the API is closed after this" },
+	{ "metrics_open", CONF_BOOL, AT(metrics_open), "no", 0, 0,
+	    "GET /metrics needs no session" },
+	{ "log_level", CONF_STR, AT(log_level), "info", 0, 0,
+	    "error, warn, info or debug" },
+	{ "trace", CONF_STR, AT(trace), "", 0, 0,
+	    "categories to trace: http, relay, sched, store" },
+};
+const size_t server_conf_entries =
+    sizeof(server_conf_table) / sizeof(server_conf_table[0]);
+
+static const char *const files[] = {
+	[FILE_DB_DIR] = "db",
+	[FILE_DB] = "db/store.sqlite",
+	[FILE_CA_DIR] = "ca",
+	[FILE_CA_CERT] = "ca/ca.crt",
+	[FILE_CA_KEY] = "ca/ca.key",
+	[FILE_TLS_CERT] = "tls/server.crt",
+	[FILE_TLS_KEY] = "tls/server.key",
+	[FILE_RELAY_DIR] = "relay",
+	[FILE_RELAY_CA] = "relay/ca.crt",
+	[FILE_RELAY_CERT] = "relay/relay.crt",
+	[FILE_RELAY_KEY] = "relay/relay.key",
+	[FILE_RELAY_CONF] = "relay/mosquitto.conf",
+	[FILE_RELAY_ACL] = "relay/acl",
+	[FILE_RELAY_SOCKET] = "relay/core.sock",
+};
+
+const char *
+server_file(const struct server_conf *c, enum server_file f,
+    char out[static SERVER_PATH_MAX])
+{
+	snprintf(out, SERVER_PATH_MAX, "%s/%s", c->state, files[f]);
+	return (out);
+}
+
+int
+server_conf_check(const struct server_conf *c, struct err *e)
+{
+	enum log_level level;
+	char path[SERVER_PATH_MAX];
+
+	if (c->state[0] != '/' || strlen(c->state) > SERVER_PATH_MAX - 64)
+		return (err_set(e, ERR_INVALID,
+		    "state: expected an absolute path, not '%s'", c->state));
+	if (strpbrk(c->state, "\n\r\"") != NULL)
+		return (err_set(e, ERR_INVALID,
+		    "state: the path must not hold quotes or line ends"));
+	if (strlen(server_file(c, FILE_RELAY_SOCKET, path)) >=
+	    sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return (err_set(e, ERR_INVALID,
+		    "state: '%s' is too long for a socket in it: at most %zu"
+		    " bytes",
+		    c->state,
+		    sizeof(((struct sockaddr_un *)NULL)->sun_path) -
+			strlen("/relay/core.sock") - 1));
+	if (c->name[0] == '\0')
+		return (err_set(
+		    e, ERR_INVALID, "name: give this server's host name"));
+	if (strpbrk(c->relay_listen, " \t\n\r") != NULL)
+		return (err_set(
+		    e, ERR_INVALID, "relay_listen: expected one address"));
+	if (log_level_parse(c->log_level, &level) != 0)
+		return (err_set(e, ERR_INVALID,
+		    "log_level: expected error, warn, info or debug, not '%s'",
+		    c->log_level));
+	return (0);
+}
+
+int
+server_conf_load(const char *path, struct server_conf *ret, struct err *e)
+{
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	conf_defaults(server_conf_table, server_conf_entries, ret);
+	rc = conf_load(server_conf_table, server_conf_entries,
+	    path != NULL ? path : SERVER_CONF_PATH, ret, e);
+	if (rc == 0)
+		rc = server_conf_check(ret, e);
+	else if (rc == ERR_NOTFOUND)
+		err_set(e, rc,
+		    "%s: no such file: make it with `mig-server init`, or name"
+		    " another with -c",
+		    path != NULL ? path : SERVER_CONF_PATH);
+	if (rc != 0)
+		server_conf_release(ret);
+	return (rc);
+}
+
+void
+server_conf_release(struct server_conf *c)
+{
+	conf_release(server_conf_table, server_conf_entries, c);
+	memset(c, 0, sizeof(*c));
+}
+
+void
+server_first_name(const struct server_conf *c, char *out, size_t size)
+{
+	size_t len = strcspn(c->name, ",");
+
+	snprintf(out, size, "%.*s", (int)len, c->name);
+}
+
+bool
+server_has_name(const struct server_conf *c, const char *host, size_t len)
+{
+	const char *p = c->name;
+	size_t n;
+
+	if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
+		host++;
+		len -= 2;
+	}
+	for (;;) {
+		p += strspn(p, ", ");
+		if (*p == '\0')
+			return (false);
+		n = strcspn(p, ", ");
+		if (n == len && strncasecmp(p, host, n) == 0)
+			return (true);
+		p += n;
+	}
+}
+
+void
+server_relay_address(const struct server_conf *c, char *out, size_t size)
+{
+	char name[256];
+
+	if (c->relay_name[0] != '\0') {
+		str_copy(out, size, c->relay_name);
+		return;
+	}
+	server_first_name(c, name, sizeof(name));
+	snprintf(out, size, strchr(name, ':') != NULL ? "[%s]:%d" : "%s:%d",
+	    name, (int)c->relay_port);
+}
+
+int
+server_user(
+    const struct server_conf *c, uid_t *ret_uid, gid_t *ret_gid, struct err *e)
+{
+	struct passwd *pw;
+
+	*ret_uid = (uid_t)-1;
+	*ret_gid = (gid_t)-1;
+	if (geteuid() != 0)
+		return (0);
+	errno = 0;
+	if ((pw = getpwnam(c->user)) == NULL)
+		return (err_set(e, ERR_NOTFOUND,
+		    "user: there is no user '%s': make it (useradd --system"
+		    " --shell /usr/sbin/nologin %s) or name another",
+		    c->user, c->user));
+	if (pw->pw_uid != 0) {
+		*ret_uid = pw->pw_uid;
+		*ret_gid = pw->pw_gid;
+	}
+	return (0);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Core: agents' hellos and presence. A hello counts only when its signature
+ * verifies and it comes on the topic of the agent that signed it. */
+#include "server/core/core.h"
+
+#include "action/hello.h"
+#include "base/clock.h"
+#include "base/jsonw.h"
+#include "base/log.h"
+#include "mqtt/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LOAD_AT_ONCE 500
+
+static int
+load_one(const struct store_agent *a, void *arg)
+{
+	struct core *c = arg;
+	struct target_row row = { NULL, a->name, a->os, a->arch, a->ident,
+		a->version, a->mode, a->environment, a->tags, a->addresses };
+	struct agent *x;
+	bool changed;
+
+	if ((x = registry_add(&c->registry, &a->id, a->n, a->name)) == NULL)
+		return (ERR_NOMEM);
+	x->connection = a->connection;
+	x->lastseen = a->lastseen;
+	if (a->online) {
+		x->online = true;
+		c->registry.online++;
+	}
+	if (a->revoked)
+		registry_revoke(&c->registry, x);
+	return (a->said_hello ? agent_set_row(x, &row, &changed) : 0);
+}
+
+int
+agents_load(struct core *c, struct err *e)
+{
+	size_t before;
+	int64_t after = 0;
+	int rc;
+
+	do {
+		before = c->registry.n;
+		rc = store_agents(c->read, after, LOAD_AT_ONCE, load_one, c, e);
+		if (rc != 0)
+			return (rc);
+		if (c->registry.n > 0)
+			after = c->registry.slots[c->registry.n - 1]->n;
+	} while (c->registry.n > before);
+	log_info("agents registered=%zu online=%zu", c->registry.n,
+	    c->registry.online);
+	return (0);
+}
+
+static void
+agent_event(struct core *c, const struct agent *a)
+{
+	struct buf out;
+	struct jsonw w;
+
+	buf_init(&out, 4096);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "id", id_hex(&a->id).s);
+	jsonw_str(&w, "name", a->name);
+	jsonw_bool(&w, "online", a->online);
+	jsonw_object_end(&w);
+	if (buf_str(&out) != NULL)
+		core_event(c, "agent", buf_str(&out));
+	buf_release(&out);
+}
+
+/* --- presence ----------------------------------------------------------- */
+
+struct presence_job {
+	struct core_job j;
+	int64_t n, lastseen;
+	bool online;
+	uint64_t connection;
+};
+
+static int
+presence_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct presence_job *p = (struct presence_job *)j;
+
+	return (store_agent_presence(
+	    s, p->n, p->online, p->connection, p->lastseen, e));
+}
+
+static void
+presence_done(struct writer_job *j)
+{
+	free(j);
+}
+
+void
+agents_on_presence(
+    struct core *c, const struct id *id, const void *data, size_t len)
+{
+	struct agent *a = registry_find(&c->registry, id);
+	struct presence_job *p;
+	uint64_t connection;
+	bool online, was = a->online;
+
+	if (wire_presence_parse(data, len, &online, &connection) != 0) {
+		c->status.refused_messages++;
+		return;
+	}
+	if (!registry_presence(
+		&c->registry, a, online, connection, clock_wall_ms()))
+		return;
+	log_debug("presence agent=%s online=%d connection=%llu", id_short(id).s,
+	    online, (unsigned long long)connection);
+	p = core_job_new(c, sizeof(*p), 0, presence_run, presence_done);
+	if (p == NULL)
+		return;
+	p->n = a->n;
+	p->online = online;
+	p->connection = connection;
+	p->lastseen = a->lastseen;
+	writer_submit(c->writer, &p->j.j);
+	if (was != online)
+		agent_event(c, a);
+}
+
+/* --- hello -------------------------------------------------------------- */
+
+struct hello_job {
+	struct core_job j;
+	struct store_agent a; /* borrows from h and bytes */
+	struct hello h;
+	uint8_t *bytes;
+};
+
+static int
+hello_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	return (store_agent_hello(s, &((struct hello_job *)j)->a, e));
+}
+
+static void
+hello_done(struct writer_job *j)
+{
+	struct hello_job *h = (struct hello_job *)j;
+
+	hello_release(&h->h);
+	free(h->bytes);
+	free(h);
+}
+
+/* Takes h. */
+static void
+store_hello(struct core *c, struct agent *a, struct hello *h, const void *data,
+    size_t len)
+{
+	struct hello_job *j;
+
+	j = core_job_new(c, sizeof(*j), 0, hello_run, hello_done);
+	if (j == NULL || (j->bytes = malloc(len)) == NULL) {
+		free(j);
+		hello_release(h);
+		return;
+	}
+	memcpy(j->bytes, data, len);
+	j->h = *h;
+	j->a.n = a->n;
+	j->a.name = h->row.name;
+	j->a.connection = a->connection;
+	j->a.lastseen = a->lastseen;
+	j->a.os = h->row.os;
+	j->a.arch = h->row.arch;
+	j->a.ident = h->row.ident;
+	j->a.version = h->row.version;
+	j->a.mode = h->row.mode;
+	j->a.environment = h->row.environment;
+	j->a.tags = h->row.tags;
+	j->a.addresses = h->row.addresses;
+	j->a.hello = j->bytes;
+	j->a.hello_len = len;
+	j->j.j.cost += len * 4;
+	writer_submit(c->writer, &j->j.j);
+}
+
+void
+agents_on_hello(
+    struct core *c, const struct id *id, const void *data, size_t len)
+{
+	struct agent *a = registry_find(&c->registry, id);
+	int64_t now = clock_wall_ms();
+	struct hello h;
+	struct err e;
+	bool changed, was = a->online;
+
+	if (writer_full(c->writer))
+		return; /* it says hello again */
+	if (hello_parse(data, len, &h, &e) != 0) {
+		c->status.refused_messages++;
+		log_warn("hello_refused agent=%s why=%s", id_short(id).s,
+		    log_quote(e.msg));
+		return;
+	}
+	if (!id_equal(&h.agent, id) || h.connection < 0 ||
+	    !registry_presence(
+		&c->registry, a, true, (uint64_t)h.connection, now)) {
+		c->status.refused_messages++;
+		log_warn("hello_refused agent=%s why=\"%s\"", id_short(id).s,
+		    id_equal(&h.agent, id) ? "of an older connection"
+					   : "signed by another agent");
+		hello_release(&h);
+		return;
+	}
+	if (agent_set_row(a, &h.row, &changed) != 0 ||
+	    agent_set_name(a, h.row.name) != 0) {
+		hello_release(&h);
+		return;
+	}
+	log_debug("hello agent=%s name=%s changed=%d", id_short(id).s,
+	    log_quote(a->name), changed);
+	relaylink_welcome(c->link, a);
+	sched_hello(&c->sched, a, changed, h.known, h.nknown, now);
+	store_hello(c, a, &h, data, len);
+	if (!was)
+		agent_event(c, a);
+}

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The core role: start, channels to api and ca, the tick. See core.h. */
+#include "server/core/core.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/jsonw.h"
+#include "base/log.h"
+#include "crypto/x509.h"
+#include "proc/proc.h"
+
+#include <event2/event.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define TICK_MS 250
+#define PRUNE_MS (10 * 60 * 1000)
+#define PRUNE_AT_ONCE 20
+#define LOST_MS (5 * 60 * 1000)
+#define WAKE_MS 3
+#define JSON_MAX MSG_REPLY_MAX
+
+void *
+core_job_new(struct core *c, size_t size, uint32_t request,
+    int (*run)(struct store *, struct writer_job *, struct err *),
+    void (*done)(struct writer_job *))
+{
+	struct core_job *j = calloc(1, size);
+
+	if (j == NULL)
+		return (NULL);
+	j->j.run = run;
+	j->j.done = done;
+	j->j.cost = size;
+	j->c = c;
+	j->request = request;
+	return (j);
+}
+
+void
+core_reply(struct core *c, uint32_t request, int status, const struct buf *json)
+{
+	struct buf out;
+
+	if (c->api == NULL || request == 0)
+		return;
+	buf_init(&out, JSON_MAX);
+	buf_add_u16(&out, (uint16_t)status);
+	buf_add(&out, json->data, json->len);
+	if (out.error != 0 ||
+	    ipc_chan_send(c->api, MSG_REPLY, request, out.data, out.len) != 0)
+		log_warn("reply_lost request=%u", request);
+	buf_release(&out);
+}
+
+void
+error_json(struct buf *out, const char *code, const char *message)
+{
+	struct jsonw w;
+
+	jsonw_init(&w, out);
+	jsonw_object(&w, NULL);
+	jsonw_object(&w, "error");
+	jsonw_str(&w, "code", code);
+	jsonw_str(&w, "message", message);
+	jsonw_object_end(&w);
+	jsonw_object_end(&w);
+}
+
+void
+core_refuse(struct core *c, uint32_t request, int status, const char *code,
+    const char *fmt, ...)
+{
+	char message[ERR_MSG_MAX];
+	struct buf json;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	buf_init(&json, JSON_MAX);
+	error_json(&json, code, message);
+	core_reply(c, request, status, &json);
+	buf_release(&json);
+}
+
+void
+core_refuse_err(struct core *c, uint32_t request, const struct err *e)
+{
+	static const struct {
+		int err, status;
+		const char *code;
+	} table[] = {
+		{ ERR_INVALID, 400, "invalid" },
+		{ ERR_TOOBIG, 413, "too_large" },
+		{ ERR_NOTFOUND, 404, "not_found" },
+		{ ERR_EXISTS, 409, "exists" },
+		{ ERR_DENIED, 403, "denied" },
+		{ ERR_AUTH, 403, "not_verified" },
+		{ ERR_EXPIRED, 403, "expired" },
+		{ ERR_BUSY, 503, "busy" },
+		{ ERR_UNSUPPORTED, 400, "unsupported" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (table[i].err != e->code)
+			continue;
+		core_refuse(
+		    c, request, table[i].status, table[i].code, "%s", e->msg);
+		return;
+	}
+	core_refuse(c, request, 500, "internal", "%s", e->msg);
+}
+
+/* --- events ------------------------------------------------------------- */
+
+struct event_job {
+	struct core_job j;
+	int64_t now;
+	const char *kind;
+	char *json;
+};
+
+static int
+event_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct event_job *v = (struct event_job *)j;
+
+	return (store_event_put(s, v->now, v->kind, v->json, e));
+}
+
+static void
+event_done(struct writer_job *j)
+{
+	struct event_job *v = (struct event_job *)j;
+
+	core_wake(v->j.c);
+	free(v->json);
+	free(v);
+}
+
+void
+core_event(struct core *c, const char *kind, const char *json)
+{
+	struct event_job *v;
+
+	v = core_job_new(c, sizeof(*v), 0, event_run, event_done);
+	if (v == NULL)
+		return;
+	if ((v->json = strdup(json)) == NULL) {
+		free(v);
+		return;
+	}
+	v->now = clock_wall_ms();
+	v->kind = kind;
+	writer_submit(c->writer, &v->j.j);
+}
+
+/* --- the tick ----------------------------------------------------------- */
+
+static void
+send_status(struct core *c)
+{
+	struct server_status *s = &c->status;
+	struct writer_stats w;
+	struct buf out;
+
+	writer_stats(c->writer, &w);
+	s->relay_up = relaylink_up(c->link);
+	s->registered = c->registry.n - c->registry.revoked;
+	s->online = c->registry.online;
+	s->reconnecting = c->registry.lost;
+	s->actions_open = c->sched.nopen;
+	s->writer_groups = w.groups;
+	s->writer_jobs = w.jobs;
+	s->writer_waiting = w.waiting;
+	if (c->api == NULL || ipc_chan_queued(c->api) > MSG_BODY_MAX)
+		return;
+	buf_init(&out, 4096);
+	server_status_write(s, &out);
+	ipc_chan_send(c->api, MSG_STATUS, 0, out.data, out.len);
+	buf_release(&out);
+}
+
+static void
+answer_event(struct core *c, struct run *r)
+{
+	struct buf out;
+	struct jsonw w;
+
+	buf_init(&out, 1024);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "id", id_hex(&r->id).s);
+	jsonw_str(&w, "status", action_status_text(r->status));
+	jsonw_u64(&w, "expected", r->expected);
+	jsonw_u64(&w, "answered", r->answered);
+	jsonw_object_end(&w);
+	if (buf_str(&out) != NULL)
+		core_event(c, "answer", buf_str(&out));
+	buf_release(&out);
+}
+
+struct prune_job {
+	struct core_job j;
+	int64_t now, before;
+	int removed;
+};
+
+static int
+prune_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct prune_job *p = (struct prune_job *)j;
+	int rc;
+
+	if ((rc = store_prune(s, p->now, e)) != 0)
+		return (rc);
+	return (
+	    store_actions_prune(s, p->before, PRUNE_AT_ONCE, &p->removed, e));
+}
+
+static void
+prune_done(struct writer_job *j)
+{
+	struct prune_job *p = (struct prune_job *)j;
+
+	if (j->rc == 0 && p->removed > 0) {
+		log_info("pruned actions=%d", p->removed);
+		p->j.c->status.actions_total =
+		    (uint64_t)store_actions_total(p->j.c->read);
+		p->j.c->status.answers =
+		    (uint64_t)store_answers_total(p->j.c->read);
+		if (p->removed == PRUNE_AT_ONCE) /* go on with the next tick */
+			p->j.c->last_prune = 0;
+	}
+	free(p);
+}
+
+static void
+prune(struct core *c, int64_t now)
+{
+	struct prune_job *p;
+
+	c->last_prune = now;
+	p = core_job_new(c, sizeof(*p), 0, prune_run, prune_done);
+	if (p == NULL)
+		return;
+	p->now = now;
+	p->before = now / 1000 - c->role.conf.retention;
+	writer_submit(c->writer, &p->j.j);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct core *c = arg;
+	int64_t now = clock_wall_ms();
+	struct run *r;
+
+	sched_tick(&c->sched, now);
+	TAILQ_FOREACH (r, &c->sched.runs, next) {
+		if (!r->touched)
+			continue;
+		r->touched = false;
+		answer_event(c, r);
+	}
+	if (c->lost_since != 0 && now - c->lost_since > LOST_MS) {
+		c->lost_since = 0;
+		registry_forget_lost(&c->registry);
+	}
+	assemblies_expire(c->parts, now);
+	if (now - c->last_prune > PRUNE_MS)
+		prune(c, now);
+	send_status(c);
+}
+
+/* What was committed within a moment is announced once. */
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	struct core *c = arg;
+
+	if (c->api == NULL)
+		return;
+	send_status(c);
+	ipc_chan_send(c->api, MSG_WAKE, 0, NULL, 0);
+}
+
+void
+core_wake(struct core *c)
+{
+	struct timeval soon = { 0, WAKE_MS * 1000 };
+
+	if (c->wake != NULL && !event_pending(c->wake, EV_TIMEOUT, NULL))
+		event_add(c->wake, &soon);
+}
+
+/* --- channels ----------------------------------------------------------- */
+
+static void
+on_peer_close(struct ipc_chan *ch, const char *why, void *arg)
+{
+	struct core *c = arg;
+	bool api = ch == c->api;
+
+	log_warn(
+	    "peer_closed role=%s why=%s", api ? "api" : "ca", log_quote(why));
+	if (api) {
+		c->api = NULL;
+	} else {
+		c->ca = NULL;
+		enrol_ca_lost(c);
+	}
+	ipc_chan_free(ch);
+}
+
+static void
+on_peer(struct role *role, enum server_role peer, int fd)
+{
+	struct core *c = role->arg;
+	struct ipc_chan **slot = peer == ROLE_API ? &c->api : &c->ca;
+
+	if (peer != ROLE_API && peer != ROLE_CA) {
+		close(fd);
+		return;
+	}
+	ipc_chan_free(*slot);
+	*slot = ipc_chan_new(role->base, fd, MSG_BODY_MAX, MSG_QUEUE_MAX,
+	    peer == ROLE_API ? core_on_api : enrol_on_ca, on_peer_close, c);
+	if (*slot == NULL) {
+		log_error("peer error=\"out of memory\"");
+		return;
+	}
+	if (peer == ROLE_API)
+		send_status(c);
+	else
+		enrol_ca_lost(c);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+/* A random number that names this installation, made once. */
+static int
+load_instance(struct core *c, struct store *w, struct err *e)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, ID_LEN);
+	rc = store_meta_get(w, "instance", &b, e);
+	if (rc == 0 && b.len == ID_LEN) {
+		memcpy(c->instance.b, b.data, ID_LEN);
+	} else {
+		if (getrandom(c->instance.b, ID_LEN, 0) != ID_LEN)
+			rc = err_errno(e, "getrandom");
+		else
+			rc = store_meta_set(
+			    w, "instance", c->instance.b, ID_LEN, e);
+	}
+	buf_release(&b);
+	return (rc);
+}
+
+static int
+load_ca_fpr(struct core *c, struct err *e)
+{
+	char path[SERVER_PATH_MAX];
+	int rc;
+
+	buf_init(&c->ca_pem, X509_PEM_MAX);
+	rc = file_read(
+	    server_file(&c->role.conf, FILE_CA_CERT, path), &c->ca_pem, e);
+	if (rc != 0)
+		return (rc);
+	if (buf_str(&c->ca_pem) == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	return (x509_fingerprint(buf_str(&c->ca_pem), &c->ca_fpr, e));
+}
+
+/* Who was online is only still true when the relay is the one of before. */
+static int
+check_relay(struct core *c, struct store *w, struct err *e)
+{
+	char text[32];
+	struct buf b;
+	int rc;
+
+	snprintf(text, sizeof(text), "%lld", (long long)c->role.relay_started);
+	buf_init(&b, sizeof(text));
+	rc = store_meta_get(w, "relay", &b, NULL);
+	if (rc == 0 && b.len == strlen(text) &&
+	    memcmp(b.data, text, b.len) == 0) {
+		buf_release(&b);
+		return (0);
+	}
+	buf_release(&b);
+	if ((rc = store_agents_offline(w, e)) != 0)
+		return (rc);
+	return (store_meta_set(w, "relay", text, strlen(text), e));
+}
+
+static int
+open_store(struct core *c, struct err *e)
+{
+	char path[SERVER_PATH_MAX];
+	struct store *w;
+	int rc;
+
+	server_file(&c->role.conf, FILE_DB, path);
+	if ((rc = store_open(path, STORE_WRITE, &w, e)) != 0)
+		return (rc);
+	if ((rc = load_instance(c, w, e)) != 0 ||
+	    (rc = check_relay(c, w, e)) != 0) {
+		store_close(w);
+		return (rc);
+	}
+	if ((rc = store_open(path, STORE_READ, &c->read, e)) != 0) {
+		store_close(w);
+		return (rc);
+	}
+	c->write = w;
+	c->status.actions_total = (uint64_t)store_actions_total(c->read);
+	c->status.answers = (uint64_t)store_answers_total(c->read);
+	return (0);
+}
+
+static int
+load(struct core *c, struct err *e)
+{
+	int rc;
+
+	registry_init(&c->registry);
+	c->nonces = nonces_new();
+	c->parts = assemblies_new();
+	if (c->nonces == NULL || c->parts == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	if ((rc = load_ca_fpr(c, e)) != 0 || (rc = open_store(c, e)) != 0 ||
+	    (rc = agents_load(c, e)) != 0 ||
+	    (rc = sched_init(&c->sched, &c->registry, &core_sched_ops, c,
+		 clock_wall_ms(), e)) != 0 ||
+	    (rc = launch_load(c, e)) != 0)
+		return (rc);
+	return (0);
+}
+
+struct relay_job {
+	struct core_job j;
+	char text[32];
+};
+
+static int
+relay_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct relay_job *r = (struct relay_job *)j;
+	int rc;
+
+	if ((rc = store_agents_offline(s, e)) != 0)
+		return (rc);
+	return (store_meta_set(s, "relay", r->text, strlen(r->text), e));
+}
+
+static void
+relay_done(struct writer_job *j)
+{
+	free(j);
+}
+
+/* The relay was started anew: nobody is connected to it yet. */
+static void
+on_relay(struct role *role)
+{
+	struct core *c = role->arg;
+	struct relay_job *r;
+
+	c->lost_since = clock_wall_ms();
+	registry_relay_lost(&c->registry);
+	log_info("relay_new lost=%zu", c->registry.lost);
+	r = core_job_new(c, sizeof(*r), 0, relay_run, relay_done);
+	if (r == NULL)
+		return;
+	snprintf(
+	    r->text, sizeof(r->text), "%lld", (long long)role->relay_started);
+	writer_submit(c->writer, &r->j.j);
+}
+
+/* Threads are started in the sandbox: most of it holds for the thread that
+ * entered it and those it makes. */
+static int
+start(struct core *c, struct err *e)
+{
+	static const struct timeval tick = { 0, TICK_MS * 1000 };
+
+	if ((c->writer = writer_new(c->role.base, c->write, e)) == NULL)
+		return (ERR_INTERNAL);
+	if ((c->link = relaylink_new(c, e)) == NULL)
+		return (ERR_INTERNAL);
+	c->tick = event_new(c->role.base, -1, EV_PERSIST, on_tick, c);
+	c->wake = event_new(c->role.base, -1, 0, on_wake, c);
+	if (c->tick == NULL || c->wake == NULL ||
+	    event_add(c->tick, &tick) != 0)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	return (0);
+}
+
+static void
+release(struct core *c)
+{
+	ipc_chan_free(c->api);
+	ipc_chan_free(c->ca);
+	c->api = c->ca = NULL;
+	event_free(c->tick);
+	event_free(c->wake);
+	c->wake = NULL;
+	relaylink_free(c->link);
+	writer_free(c->writer);
+	enrol_ca_lost(c);
+	sched_release(&c->sched);
+	registry_release(&c->registry);
+	assemblies_free(c->parts);
+	nonces_free(c->nonces);
+	keyring_release(&c->keyring);
+	buf_release(&c->ca_pem);
+	store_close(c->read);
+}
+
+int
+core_main(void)
+{
+	static struct core c;
+	char db[SERVER_PATH_MAX], relay[SERVER_PATH_MAX];
+	struct sandbox_path paths[2];
+	struct err e;
+	int rc;
+
+	role_start(&c.role, "core");
+	c.role.arg = &c;
+	c.role.on_peer = on_peer;
+	c.role.on_relay = on_relay;
+	if (load(&c, &e) != 0)
+		fatal("start error=%s", log_quote(e.msg));
+	paths[0].path = server_file(&c.role.conf, FILE_DB_DIR, db);
+	paths[1].path = server_file(&c.role.conf, FILE_RELAY_DIR, relay);
+	paths[0].write = paths[1].write = true;
+	role_sandbox(&c.role, paths, 2, 0);
+	if (start(&c, &e) != 0)
+		fatal("start error=%s", log_quote(e.msg));
+	rc = role_run(&c.role);
+	release(&c);
+	return (rc);
+}

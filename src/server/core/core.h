@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The core role: one loop that owns all state. It reads the store over a
+ * connection of its own and writes it through the writer thread only.
+ *
+ *   core.c       start, channels, the tick
+ *   requests.c   what the api asks for
+ *   people.c     sessions, investigators, tokens
+ *   launch.c     a new action
+ *   enrol.c      a new agent
+ *   relaylink.c  the MQTT link: topics, publishing, pulls
+ *   agents.c     hellos and presence
+ *   answers.c    answer parts, verification, storing, acknowledging
+ *   registry.c, scheduler.c, writer.c   see their headers
+ */
+#ifndef MIG_SERVER_CORE_CORE_H
+#define MIG_SERVER_CORE_CORE_H
+
+#include "crypto/keyring.h"
+#include "server/core/registry.h"
+#include "server/core/scheduler.h"
+#include "server/core/writer.h"
+#include "server/role.h"
+#include "server/store/people.h"
+
+#define NONCES_MAX 4096
+
+struct event;
+struct nonces;
+struct relaylink;
+struct assemblies;
+struct wire_msg;
+
+struct core {
+	struct role role;
+	struct store *read;    /* owned */
+	struct store *write;   /* the writer's, once it runs */
+	struct writer *writer; /* owned */
+	struct registry registry;
+	struct sched sched;
+	struct relaylink *link;    /* owned */
+	struct assemblies *parts;  /* owned */
+	struct nonces *nonces;     /* owned */
+	struct ipc_chan *api, *ca; /* owned; NULL while not there */
+	struct id instance;        /* of this server, in welcome */
+	struct id ca_fpr;
+	struct buf ca_pem;      /* the CA's certificate, terminated */
+	struct keyring keyring; /* of all investigators */
+	int64_t keyring_revision;
+	uint32_t sign_request;         /* last number used towards the ca */
+	struct enrolments *enrolments; /* waiting for the ca */
+	struct server_status status;
+	struct event *tick, *wake; /* owned */
+	int64_t last_prune, lost_since;
+};
+
+/* A job that belongs to the core; c and request for its done(). */
+struct core_job {
+	struct writer_job j; /* first */
+	struct core *c;
+	uint32_t request; /* of the api; 0: nobody waits */
+};
+/* cost: bytes held besides. NULL when out of memory. */
+void *core_job_new(struct core *c, size_t size, uint32_t request,
+    int (*run)(struct store *, struct writer_job *, struct err *),
+    void (*done)(struct writer_job *));
+
+/* --- answers to the api ----------------------------------------------------
+ */
+void core_reply(
+    struct core *c, uint32_t request, int status, const struct buf *json);
+/* {"error": {"code", "message"}} */
+void core_refuse(struct core *c, uint32_t request, int status, const char *code,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* With the status and code that fit an error. */
+void core_refuse_err(struct core *c, uint32_t request, const struct err *e);
+void error_json(struct buf *out, const char *code, const char *message);
+
+/* --- requests.c ------------------------------------------------------------
+ */
+int core_on_api(struct ipc_chan *ch, const struct ipc_msg *m, void *arg);
+/* The session whose token has this hash; refuses and returns false if there
+ * is none, or it is not an admin's and one is needed. */
+bool core_session(struct core *c, uint32_t request, const struct id *token,
+    bool admin, struct store_session *ret);
+
+/* --- people.c ---------------------------------------------------------------
+ */
+struct nonces *nonces_new(void);
+void nonces_free(struct nonces *n);
+void people_nonce(struct core *c, uint32_t request);
+void people_session_new(struct core *c, uint32_t request, struct rd *rd);
+void people_session_end(struct core *c, uint32_t request, struct rd *rd);
+void people_put(struct core *c, uint32_t request, struct rd *rd);
+void people_remove(struct core *c, uint32_t request, struct rd *rd);
+void people_token(struct core *c, uint32_t request, struct rd *rd);
+/* The keyring of today's investigators, read again when it changed. */
+const struct keyring *core_keyring(struct core *c, struct err *e);
+
+/* --- launch.c ----------------------------------------------------------------
+ */
+void launch_request(struct core *c, uint32_t request, struct rd *rd);
+int launch_load(struct core *c, struct err *e);
+extern const struct sched_ops core_sched_ops;
+
+/* --- enrol.c -----------------------------------------------------------------
+ */
+void enrol_request(struct core *c, uint32_t request, struct rd *rd);
+int enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg);
+/* The ca is gone: everyone who waits for it is told. */
+void enrol_ca_lost(struct core *c);
+void enrol_revoke(struct core *c, uint32_t request, struct rd *rd);
+
+/* --- relaylink.c -------------------------------------------------------------
+ */
+struct relaylink *relaylink_new(struct core *c, struct err *e);
+void relaylink_free(struct relaylink *l);
+bool relaylink_up(const struct relaylink *l);
+void relaylink_broadcast(struct relaylink *l, struct run *r);
+void relaylink_single(struct relaylink *l, struct run *r, struct agent *a);
+void relaylink_ack(struct relaylink *l, const struct id *agent,
+    const struct id *action, uint16_t part, uint16_t of, bool complete);
+void relaylink_welcome(struct relaylink *l, struct agent *a);
+void relaylink_want(struct relaylink *l, struct agent *a,
+    const struct id *action, uint16_t part);
+
+/* --- agents.c ----------------------------------------------------------------
+ */
+int agents_load(struct core *c, struct err *e);
+void agents_on_hello(
+    struct core *c, const struct id *id, const void *data, size_t len);
+void agents_on_presence(
+    struct core *c, const struct id *id, const void *data, size_t len);
+void agents_relay_lost(struct core *c);
+
+/* --- answers.c ---------------------------------------------------------------
+ */
+struct assemblies *assemblies_new(void);
+void assemblies_free(struct assemblies *a);
+void assemblies_expire(struct assemblies *a, int64_t now);
+void answers_on_part(struct core *c, struct agent *a, const struct wire_msg *m);
+
+/* The api is told soon that something was committed. */
+void core_wake(struct core *c);
+/* Stores and announces an event: kind "action", "answer" or "agent". Takes
+ * nothing. */
+void core_event(struct core *c, const char *kind, const char *json);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Core: enrolment. The token is looked at first, then the ca role verifies
+ * the request and signs, then token and agent are written in one step; the
+ * certificate leaves only after that commit.
+ *
+ *   api --ENROL--> core --SIGN--> ca --REPLY--> core --commit--> api
+ */
+#include "server/core/core.h"
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+#include "base/log.h"
+#include "crypto/identity.h"
+#include "action/policy.h"
+#include "crypto/x509.h"
+#include "server/enrolcmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAITING_MAX 1024
+
+struct enrolment {
+	uint32_t sign;    /* number towards the ca */
+	uint32_t request; /* of the api */
+	struct id token, agent;
+	struct enrolment *next;
+};
+
+struct enrolments {
+	struct enrolment *first;
+	size_t n;
+};
+
+struct enrol_job {
+	struct core_job j;
+	struct id token, agent;
+	int64_t now, n;
+	char name[STORE_NAME_MAX];
+	size_t len;
+	char cert[]; /* PEM */
+};
+
+static int
+enrol_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct enrol_job *x = (struct enrol_job *)j;
+	struct store_agent a = { 0 };
+
+	a.id = x->agent;
+	a.name = x->name;
+	return (store_agent_enrol(s, &a, &x->token, x->now, &x->n, e));
+}
+
+static void
+add_policy(struct core *c, struct jsonw *w)
+{
+	struct buf text, b64;
+
+	buf_init(&text, POLICY_MAX);
+	buf_init(&b64, MSG_REPLY_MAX);
+	if (store_policy_get(c->read, NULL, NULL, &text, NULL) == 0 &&
+	    b64_encode(&b64, text.data, text.len) == 0)
+		jsonw_strn(w, "policy", b64.data, b64.len);
+	else
+		jsonw_null(w, "policy");
+	buf_release(&text);
+	buf_release(&b64);
+}
+
+static void
+enrol_done(struct writer_job *j)
+{
+	struct enrol_job *x = (struct enrol_job *)j;
+	struct core *c = x->j.c;
+	char relay[300];
+	struct buf out;
+	struct jsonw w;
+
+	if (j->rc != 0) {
+		log_warn("enrol_refused agent=%s why=%s", id_short(&x->agent).s,
+		    log_quote(j->err.msg));
+		core_refuse_err(c, x->j.request, &j->err);
+		free(x);
+		return;
+	}
+	if (registry_add(&c->registry, &x->agent, x->n, x->name) == NULL)
+		log_error("enrol agent=%s error=\"out of memory\"",
+		    id_short(&x->agent).s);
+	log_info("enrolled agent=%s name=%s", id_hex(&x->agent).s,
+	    log_quote(x->name));
+	server_relay_address(&c->role.conf, relay, sizeof(relay));
+	buf_init(&out, MSG_REPLY_MAX);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "agent", id_hex(&x->agent).s);
+	jsonw_strn(&w, "certificate", x->cert, x->len);
+	jsonw_strn(&w, "ca", c->ca_pem.data, c->ca_pem.len);
+	jsonw_str(&w, "relay", relay);
+	add_policy(c, &w);
+	jsonw_object_end(&w);
+	core_reply(c, x->j.request, 201, &out);
+	buf_release(&out);
+	free(x);
+}
+
+static struct enrolment *
+waiting_take(struct core *c, uint32_t sign)
+{
+	struct enrolment **p, *w;
+
+	if (c->enrolments == NULL)
+		return (NULL);
+	for (p = &c->enrolments->first; (w = *p) != NULL; p = &w->next) {
+		if (w->sign != sign)
+			continue;
+		*p = w->next;
+		c->enrolments->n--;
+		return (w);
+	}
+	return (NULL);
+}
+
+void
+enrol_ca_lost(struct core *c)
+{
+	struct enrolment *w;
+
+	while (c->enrolments != NULL && (w = c->enrolments->first) != NULL) {
+		c->enrolments->first = w->next;
+		c->enrolments->n--;
+		core_refuse(c, w->request, 503, "busy",
+		    "the CA is being restarted: try again");
+		free(w);
+	}
+	free(c->enrolments);
+	c->enrolments = NULL;
+}
+
+/* The ca's reply: u16 status, then name and certificate, or code and text. */
+int
+enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
+{
+	char name[STORE_NAME_MAX], text[ERR_MSG_MAX];
+	struct core *c = arg;
+	struct enrolment *w;
+	struct enrol_job *x;
+	const uint8_t *cert;
+	uint16_t status;
+	struct rd rd;
+	size_t len;
+
+	rd_init(&rd, m->body, m->len);
+	status = rd_u16(&rd);
+	rd_field_str(&rd, name, sizeof(name));
+	cert = rd_field(&rd, X509_PEM_MAX, &len);
+	if (m->type != MSG_REPLY || !rd_done(&rd))
+		return (ERR_INVALID);
+	if ((w = waiting_take(c, m->request)) == NULL)
+		return (ERR_INVALID);
+	if (status != 200) {
+		snprintf(
+		    text, sizeof(text), "%.*s", (int)len, (const char *)cert);
+		log_warn("enrol_refused agent=%s why=%s", id_short(&w->agent).s,
+		    log_quote(text));
+		core_refuse(c, w->request, status, name, "%s", text);
+		free(w);
+		return (0);
+	}
+	x = core_job_new(
+	    c, sizeof(*x) + len + 1, w->request, enrol_run, enrol_done);
+	if (x == NULL) {
+		core_refuse(c, w->request, 500, "internal", "out of memory");
+		free(w);
+		return (0);
+	}
+	x->token = w->token;
+	x->agent = w->agent;
+	x->now = clock_wall_ms();
+	memcpy(x->name, name, sizeof(name));
+	memcpy(x->cert, cert, len);
+	x->len = len;
+	writer_submit(c->writer, &x->j.j);
+	free(w);
+	return (0);
+}
+
+static struct enrolment *
+waiting_add(struct core *c, uint32_t request)
+{
+	struct enrolment *w;
+
+	if (c->enrolments == NULL &&
+	    (c->enrolments = calloc(1, sizeof(*c->enrolments))) == NULL)
+		return (NULL);
+	if (c->enrolments->n >= WAITING_MAX ||
+	    (w = calloc(1, sizeof(*w))) == NULL)
+		return (NULL);
+	if (++c->sign_request == 0)
+		c->sign_request = 1;
+	w->sign = c->sign_request;
+	w->request = request;
+	w->next = c->enrolments->first;
+	c->enrolments->first = w;
+	c->enrolments->n++;
+	return (w);
+}
+
+void
+enrol_request(struct core *c, uint32_t request, struct rd *rd)
+{
+	uint8_t pub[IDENTITY_PUB_LEN], sig[IDENTITY_SIG_LEN];
+	struct rd whole = *rd;
+	struct enrolment *w;
+	struct id token, agent;
+	struct agent *known;
+	struct err e;
+	size_t len;
+
+	rd_copy(rd, token.b, ID_LEN);
+	rd_copy(rd, pub, sizeof(pub));
+	rd_copy(rd, sig, sizeof(sig));
+	rd_field(rd, ENROL_DOC_MAX, &len);
+	if (rd->bad)
+		return;
+	identity_id(pub, &agent);
+	if (store_token_check(c->read, &token, &agent, clock_wall_ms(), &e) !=
+	    0) {
+		log_warn("enrol_refused agent=%s why=%s", id_short(&agent).s,
+		    log_quote(e.msg));
+		core_refuse(c, request, 403, "token", "%s", e.msg);
+		return;
+	}
+	known = registry_find(&c->registry, &agent);
+	if (known != NULL && known->revoked) {
+		core_refuse(c, request, 403, "revoked",
+		    "this agent's identity was revoked");
+		return;
+	}
+	if (c->ca == NULL || (w = waiting_add(c, request)) == NULL) {
+		core_refuse(c, request, 503, "busy",
+		    "the CA cannot take more just now: try again");
+		return;
+	}
+	w->token = token;
+	w->agent = agent;
+	if (ipc_chan_send(c->ca, MSG_SIGN, w->sign, whole.p, whole.left) == 0)
+		return;
+	free(waiting_take(c, w->sign));
+	core_refuse(c, request, 503, "busy",
+	    "the CA cannot take more just now: try again");
+}
+
+/* --- revoking ----------------------------------------------------------- */
+
+struct revoke_job {
+	struct core_job j;
+	struct id agent;
+	char by[STORE_FPR_HEX + 1];
+};
+
+static int
+revoke_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	return (store_agent_revoke(s, &((struct revoke_job *)j)->agent, e));
+}
+
+static void
+revoke_done(struct writer_job *j)
+{
+	struct revoke_job *x = (struct revoke_job *)j;
+	struct core *c = x->j.c;
+	struct agent *a;
+	struct buf out;
+
+	if (j->rc != 0) {
+		core_refuse_err(c, x->j.request, &j->err);
+	} else {
+		log_info("revoked agent=%s by=%s", id_hex(&x->agent).s, x->by);
+		a = registry_find(&c->registry, &x->agent);
+		if (a != NULL)
+			registry_revoke(&c->registry, a);
+		buf_init(&out, 16);
+		buf_add_str(&out, "{}");
+		core_reply(c, x->j.request, 200, &out);
+		buf_release(&out);
+	}
+	free(x);
+}
+
+void
+enrol_revoke(struct core *c, uint32_t request, struct rd *rd)
+{
+	struct store_session s;
+	struct revoke_job *x;
+	struct id token, agent;
+
+	rd_copy(rd, token.b, ID_LEN);
+	rd_copy(rd, agent.b, ID_LEN);
+	if (rd->bad || !core_session(c, request, &token, true, &s))
+		return;
+	x = core_job_new(c, sizeof(*x), request, revoke_run, revoke_done);
+	if (x == NULL) {
+		core_refuse(c, request, 500, "internal", "out of memory");
+		return;
+	}
+	x->agent = agent;
+	memcpy(x->by, s.fpr, sizeof(x->by));
+	writer_submit(c->writer, &x->j.j);
+}

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Core: a new action. Its signatures are verified and its target evaluated
+ * before it is stored; the answer follows the commit, and only then is it
+ * sent. Agents verify everything again themselves: what is refused here is
+ * refused early and with a reason, not instead of them.
+ */
+#include "server/core/core.h"
+
+#include "action/document.h"
+#include "action/envelope.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VALIDITY_MAX (INT64_C(366) * 86400)
+#define LATE_SECONDS 90000
+#define LOAD_AT_ONCE 1000
+#define NAMES_MAX 8192
+
+/* --- what the scheduler wants stored ------------------------------------ */
+
+struct expect_job {
+	struct core_job j;
+	int64_t action, agent;
+	bool sent;
+	int status; /* -1, or the action's new status */
+};
+
+static int
+expect_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct expect_job *x = (struct expect_job *)j;
+
+	if (x->status >= 0)
+		return (store_action_status(s, x->action, x->status, e));
+	if (x->sent)
+		return (store_expect_sent(s, x->action, x->agent, e));
+	return (store_expect_add(s, x->action, x->agent, false, e));
+}
+
+static void
+expect_done(struct writer_job *j)
+{
+	core_wake(((struct core_job *)j)->c);
+	free(j);
+}
+
+static void
+submit_expect(
+    struct core *c, int64_t action, int64_t agent, bool sent, int status)
+{
+	struct expect_job *x;
+
+	x = core_job_new(c, sizeof(*x), 0, expect_run, expect_done);
+	if (x == NULL)
+		return;
+	x->action = action;
+	x->agent = agent;
+	x->sent = sent;
+	x->status = status;
+	writer_submit(c->writer, &x->j.j);
+}
+
+static void
+op_broadcast(struct run *r, void *arg)
+{
+	relaylink_broadcast(((struct core *)arg)->link, r);
+}
+
+static void
+op_single(struct run *r, struct agent *a, void *arg)
+{
+	relaylink_single(((struct core *)arg)->link, r, a);
+}
+
+static void
+op_expect(struct run *r, struct agent *a, bool sent, void *arg)
+{
+	submit_expect(arg, r->n, a->n, sent, -1);
+}
+
+static void
+op_status(struct run *r, int status, void *arg)
+{
+	log_info("action id=%s status=%s expected=%zu answered=%zu",
+	    id_short(&r->id).s, action_status_text(status), r->expected,
+	    r->answered);
+	submit_expect(arg, r->n, 0, false, status);
+}
+
+const struct sched_ops core_sched_ops = { op_broadcast, op_single, op_expect,
+	op_status };
+
+/* --- at start ----------------------------------------------------------- */
+
+struct load {
+	struct core *c;
+	struct run_entry *entries;
+	size_t n, seen;
+	int64_t last;
+};
+
+/* Agents in the registry are in the order of their numbers. */
+static struct agent *
+agent_by_number(struct registry *r, int64_t n)
+{
+	size_t lo = 0, hi = r->n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (r->slots[mid]->n < n)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (lo < r->n && r->slots[lo]->n == n ? r->slots[lo] : NULL);
+}
+
+static int
+load_expected(const struct store_expected *x, void *arg)
+{
+	static const uint8_t states[] = { X_WAITING, X_SENT, X_ANSWERED };
+	struct load *l = arg;
+	struct agent *a = agent_by_number(&l->c->registry, x->agent);
+
+	l->seen++;
+	l->last = x->agent;
+	if (a != NULL && a->slot < l->n && x->state >= 0 && x->state <= 2)
+		l->entries[a->slot].state = states[x->state];
+	return (0);
+}
+
+static int
+load_action(const struct store_action *a, void *arg)
+{
+	struct core *c = arg;
+	struct load l = { c, NULL, c->registry.n, 0, 0 };
+	struct run *r;
+	struct err e;
+	int rc;
+
+	if ((l.entries = calloc(l.n + 1, sizeof(*l.entries))) == NULL)
+		return (ERR_NOMEM);
+	do {
+		l.seen = 0;
+		rc = store_expected(
+		    c->read, a->n, l.last, LOAD_AT_ONCE, load_expected, &l, &e);
+	} while (rc == 0 && l.seen == LOAD_AT_ONCE);
+	if (rc != 0 ||
+	    (r = sched_add(&c->sched, a, l.entries, l.n, &e)) == NULL) {
+		free(l.entries);
+		return (rc != 0 ? rc : ERR_NOMEM);
+	}
+	/* What was on its way is asked for on the agents' own topics. */
+	r->launched = r->valid_from <= clock_wall_ms() / 1000;
+	return (0);
+}
+
+int
+launch_load(struct core *c, struct err *e)
+{
+	int rc;
+
+	rc = store_actions_live(
+	    c->read, clock_wall_ms() / 1000 - LATE_SECONDS, load_action, c, e);
+	if (rc == 0)
+		log_info("actions live=%zu open=%zu", c->sched.nruns,
+		    c->sched.nopen);
+	return (rc);
+}
+
+/* --- a new one ---------------------------------------------------------- */
+
+struct launch_job {
+	struct core_job j;
+	struct store_action a; /* borrows from what follows */
+	struct action doc;
+	uint8_t *envelope;
+	struct run_entry *entries;
+	struct store_expect *expect;
+	size_t nentries, nexpect, online;
+	char investigators[NAMES_MAX];
+	char by[STORE_FPR_HEX + 1];
+};
+
+static void
+launch_free(struct launch_job *x)
+{
+	action_release(&x->doc);
+	free(x->envelope);
+	free(x->entries);
+	free(x->expect);
+	free(x);
+}
+
+static int
+launch_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct launch_job *x = (struct launch_job *)j;
+
+	return (store_action_put(s, &x->a, x->expect, x->nexpect, &x->a.n, e));
+}
+
+static void
+reply_action(struct core *c, uint32_t request, int status, const struct id *id,
+    size_t expected, size_t online)
+{
+	struct buf out;
+	struct jsonw w;
+
+	buf_init(&out, 1024);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "id", id_hex(id).s);
+	jsonw_u64(&w, "expected", expected);
+	jsonw_u64(&w, "online", online);
+	jsonw_object_end(&w);
+	core_reply(c, request, status, &out);
+	buf_release(&out);
+}
+
+static void
+action_event(struct core *c, const struct store_action *a)
+{
+	struct buf out;
+	struct jsonw w;
+
+	buf_init(&out, 65536);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "id", id_hex(&a->id).s);
+	jsonw_str(&w, "name", a->name);
+	jsonw_str(&w, "status", action_status_text(a->status));
+	jsonw_raw(
+	    &w, "investigators", a->investigators, strlen(a->investigators));
+	jsonw_object_end(&w);
+	if (buf_str(&out) != NULL)
+		core_event(c, "action", buf_str(&out));
+	buf_release(&out);
+}
+
+static size_t
+run_online(struct core *c, const struct run *r)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < r->nentries && i < c->registry.n; i++)
+		n += r->entries[i].state >= X_WAITING &&
+		    c->registry.slots[i]->online;
+	return (n);
+}
+
+/* The same envelope again: the same answer. False when it is not there. */
+static bool
+reply_known(struct core *c, uint32_t request, const struct id *id)
+{
+	struct run *r = sched_find(&c->sched, id);
+
+	if (r == NULL)
+		return (false);
+	reply_action(c, request, 200, id, r->expected, run_online(c, r));
+	return (true);
+}
+
+static void
+launch_done(struct writer_job *j)
+{
+	struct launch_job *x = (struct launch_job *)j;
+	struct core *c = x->j.c;
+	struct run *r;
+	struct err e;
+
+	if (j->rc == ERR_EXISTS) {
+		/* Two at once: the other was first. */
+		if (!reply_known(c, x->j.request, &x->a.id))
+			core_refuse(c, x->j.request, 409, "exists",
+			    "this action was launched before and has ended:"
+			    " make a new one");
+		launch_free(x);
+		return;
+	}
+	if (j->rc != 0) {
+		core_refuse_err(c, x->j.request, &j->err);
+		launch_free(x);
+		return;
+	}
+	log_info("action_new id=%s by=%s name=%s expected=%zu online=%zu",
+	    id_short(&x->a.id).s, x->by, log_quote(x->a.name), x->nexpect,
+	    x->online);
+	reply_action(c, x->j.request, 201, &x->a.id, x->nexpect, x->online);
+	c->status.actions_total++;
+	r = sched_add(&c->sched, &x->a, x->entries, x->nentries, &e);
+	if (r != NULL) {
+		x->entries = NULL;
+		sched_tick(&c->sched, clock_wall_ms());
+	} else {
+		log_error("action_waits id=%s why=%s", id_short(&x->a.id).s,
+		    log_quote(e.msg));
+	}
+	action_event(c, &x->a);
+	launch_free(x);
+}
+
+/* Names of those whose signature is good, as JSON; how many; and whether one
+ * of them is logged in. */
+static size_t
+good_signers(struct core *c, const struct keyring *k,
+    const struct signer *signers, size_t n, struct launch_job *x,
+    bool *ret_session)
+{
+	char fpr[STORE_FPR_HEX + 1];
+	struct buf out;
+	struct jsonw w;
+	size_t i, j, good = 0;
+
+	*ret_session = false;
+	buf_init(&out, NAMES_MAX - 1);
+	jsonw_init(&w, &out);
+	jsonw_array(&w, NULL);
+	for (i = 0; i < n; i++) {
+		if (signers[i].verdict != SIG_GOOD)
+			continue;
+		good++;
+		hex_encode(signers[i].person, PGP_FPR_LEN, fpr);
+		if (strcmp(fpr, x->by) == 0 ||
+		    store_session_any(c->read, fpr, clock_wall_ms()))
+			*ret_session = true;
+		for (j = 0; j < k->npersons; j++)
+			if (memcmp(k->persons[j].fpr, signers[i].person,
+				PGP_FPR_LEN) == 0)
+				jsonw_str(&w, NULL, k->persons[j].name);
+	}
+	jsonw_array_end(&w);
+	snprintf(x->investigators, NAMES_MAX, "%s",
+	    out.error == 0 && buf_str(&out) != NULL ? buf_str(&out) : "[]");
+	buf_release(&out);
+	return (good);
+}
+
+static int
+check_signatures(struct core *c, const struct envelope *env,
+    struct launch_job *x, struct err *e)
+{
+	const struct keyring *k = core_keyring(c, e);
+	struct signer signers[SIGS_MAX];
+	size_t i;
+	bool session;
+
+	if (k == NULL)
+		return (e->code);
+	if (env->nsigs == 0)
+		return (err_set(e, ERR_AUTH,
+		    "the action is not signed: sign it with `mig action"
+		    " sign`"));
+	keyring_verify(k, PURPOSE_ACTION, env->doc, env->doc_len, env->sigs,
+	    env->nsigs, clock_wall_ms() / 1000, signers);
+	if (good_signers(c, k, signers, env->nsigs, x, &session) > 0)
+		return (session
+			? 0
+			: err_set(e, ERR_DENIED,
+			      "none of the action's signers is logged in"));
+	err_set(e, ERR_AUTH, "no signature of a registered investigator:");
+	for (i = 0; i < env->nsigs; i++) {
+		char fpr[STORE_FPR_HEX + 1];
+		size_t at = strlen(e->msg);
+
+		hex_encode(signers[i].key, PGP_FPR_LEN, fpr);
+		snprintf(e->msg + at, sizeof(e->msg) - at, " %s: %s;", fpr,
+		    sig_verdict_text(signers[i].verdict));
+	}
+	return (e->code);
+}
+
+static int
+check_times(const struct action *a, struct err *e)
+{
+	char text[RFC3339_LEN + 1];
+	int64_t now = clock_wall_ms() / 1000;
+
+	rfc3339_format(a->expire_after, text);
+	if (a->expire_after <= now)
+		return (err_set(e, ERR_EXPIRED,
+		    "expireafter: the action ended at %s: make a new one",
+		    text));
+	if (a->expire_after - a->valid_from > VALIDITY_MAX ||
+	    a->expire_after > now + VALIDITY_MAX)
+		return (err_set(e, ERR_INVALID,
+		    "expireafter: %s is more than a year away", text));
+	return (0);
+}
+
+/* Whom it expects; those that are online are sent it right after the commit
+ * and stored so with it. */
+static int
+expect(struct core *c, struct launch_job *x, struct err *e)
+{
+	size_t i, n;
+	bool now;
+	int rc;
+
+	rc = sched_match(&c->sched, x->doc.target, x->a.online_only,
+	    &x->entries, &x->nentries, &n, e);
+	if (rc != 0)
+		return (err_wrap(e, "target"));
+	x->expect = reallocarray(NULL, n + 1, sizeof(*x->expect));
+	if (x->expect == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	now = x->doc.valid_from <= clock_wall_ms() / 1000 &&
+	    relaylink_up(c->link);
+	for (i = 0; i < x->nentries; i++) {
+		const struct agent *a = c->registry.slots[i];
+
+		if (x->entries[i].state != X_WAITING)
+			continue;
+		x->online += a->online;
+		if (now && a->online)
+			x->entries[i].state = X_SENT;
+		x->expect[x->nexpect].agent = a->n;
+		x->expect[x->nexpect++].sent = now && a->online;
+	}
+	return (0);
+}
+
+static int
+fill(struct core *c, struct launch_job *x, const struct envelope *env,
+    struct err *e)
+{
+	int rc;
+
+	if ((rc = action_parse(env->doc, env->doc_len, &x->doc, e)) != 0)
+		return (rc);
+	if ((rc = check_times(&x->doc, e)) != 0 ||
+	    (rc = check_signatures(c, env, x, e)) != 0)
+		return (rc);
+	x->a.name = x->doc.name;
+	x->a.target = x->doc.target;
+	x->a.investigators = x->investigators;
+	x->a.created = clock_wall_ms();
+	x->a.valid_from = x->doc.valid_from;
+	x->a.expire_after = x->doc.expire_after;
+	return (expect(c, x, e));
+}
+
+void
+launch_request(struct core *c, uint32_t request, struct rd *rd)
+{
+	struct store_session s;
+	const uint8_t *bytes;
+	struct launch_job *x;
+	struct envelope env;
+	struct id token, id;
+	struct err e;
+	uint8_t online;
+	size_t len;
+
+	rd_copy(rd, token.b, ID_LEN);
+	online = rd_u8(rd);
+	bytes = rd_field(rd, ENVELOPE_MAX, &len);
+	if (rd->bad || !core_session(c, request, &token, false, &s))
+		return;
+	if (envelope_parse(bytes, len, &env, &e) != 0) {
+		core_refuse_err(c, request, &e);
+		return;
+	}
+	purpose_hash(PURPOSE_ACTION, env.doc, env.doc_len, &id);
+	if (reply_known(c, request, &id))
+		return;
+	x = core_job_new(c, sizeof(*x), request, launch_run, launch_done);
+	if (x == NULL || (x->envelope = malloc(len)) == NULL) {
+		free(x);
+		core_refuse(c, request, 500, "internal", "out of memory");
+		return;
+	}
+	memcpy(x->envelope, bytes, len);
+	memcpy(x->by, s.fpr, sizeof(x->by));
+	x->a.id = id;
+	x->a.envelope = x->envelope;
+	x->a.envelope_len = len;
+	x->a.online_only = online != 0;
+	x->j.j.cost += len;
+	if (fill(c, x, &env, &e) != 0) {
+		log_warn("action_refused id=%s by=%s why=%s", id_short(&id).s,
+		    s.fpr, log_quote(e.msg));
+		core_refuse_err(c, request, &e);
+		launch_free(x);
+		return;
+	}
+	writer_submit(c->writer, &x->j.j);
+}

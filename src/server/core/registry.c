@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Agents in memory: see registry.h. */
+#include "server/core/registry.h"
+
+#include "base/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS_MIN 1024
+
+void
+registry_init(struct registry *r)
+{
+	memset(r, 0, sizeof(*r));
+}
+
+void
+registry_release(struct registry *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		free(r->slots[i]->name);
+		free(r->slots[i]->row_text);
+		free(r->slots[i]);
+	}
+	free(r->slots);
+	free(r->buckets);
+	registry_init(r);
+}
+
+/* Ids are hashes already. */
+static size_t
+bucket(const struct registry *r, const struct id *id)
+{
+	uint32_t h;
+
+	memcpy(&h, id->b, sizeof(h));
+	return (h & (r->nbuckets - 1));
+}
+
+struct agent *
+registry_find(const struct registry *r, const struct id *id)
+{
+	struct agent *a;
+
+	if (r->nbuckets == 0)
+		return (NULL);
+	for (a = r->buckets[bucket(r, id)]; a != NULL; a = a->next)
+		if (id_equal(&a->id, id))
+			return (a);
+	return (NULL);
+}
+
+static int
+grow(struct registry *r)
+{
+	size_t i, b, cap, n;
+	struct agent **slots, **buckets;
+
+	if (r->n == r->cap) {
+		cap = r->cap == 0 ? 256 : r->cap * 2;
+		slots = reallocarray(r->slots, cap, sizeof(*slots));
+		if (slots == NULL)
+			return (ERR_NOMEM);
+		r->slots = slots;
+		r->cap = cap;
+	}
+	if (r->n < r->nbuckets)
+		return (0);
+	n = r->nbuckets == 0 ? BUCKETS_MIN : r->nbuckets * 2;
+	if ((buckets = calloc(n, sizeof(*buckets))) == NULL)
+		return (ERR_NOMEM);
+	free(r->buckets);
+	r->buckets = buckets;
+	r->nbuckets = n;
+	for (i = 0; i < r->n; i++) {
+		b = bucket(r, &r->slots[i]->id);
+		r->slots[i]->next = buckets[b];
+		buckets[b] = r->slots[i];
+	}
+	return (0);
+}
+
+struct agent *
+registry_add(
+    struct registry *r, const struct id *id, int64_t n, const char *name)
+{
+	struct agent *a = registry_find(r, id);
+	size_t b;
+
+	if (a != NULL) {
+		agent_set_name(a, name);
+		return (a);
+	}
+	if (grow(r) != 0 || (a = calloc(1, sizeof(*a))) == NULL)
+		return (NULL);
+	if ((a->name = strdup(name)) == NULL) {
+		free(a);
+		return (NULL);
+	}
+	a->id = *id;
+	a->n = n;
+	a->slot = r->n;
+	r->slots[r->n++] = a;
+	b = bucket(r, id);
+	a->next = r->buckets[b];
+	r->buckets[b] = a;
+	return (a);
+}
+
+int
+agent_set_name(struct agent *a, const char *name)
+{
+	char *copy;
+
+	if (strcmp(a->name, name) == 0)
+		return (0);
+	if ((copy = strdup(name)) == NULL)
+		return (ERR_NOMEM);
+	free(a->name);
+	a->name = copy;
+	return (0);
+}
+
+#define ROW_FIELDS 9
+
+static void
+row_fields(struct target_row *row, const char **ret[ROW_FIELDS])
+{
+	ret[0] = &row->name;
+	ret[1] = &row->os;
+	ret[2] = &row->arch;
+	ret[3] = &row->ident;
+	ret[4] = &row->version;
+	ret[5] = &row->mode;
+	ret[6] = &row->environment;
+	ret[7] = &row->tags;
+	ret[8] = &row->addresses;
+}
+
+int
+agent_set_row(struct agent *a, const struct target_row *row, bool *ret_changed)
+{
+	struct target_row in = *row, new;
+	const char **from[ROW_FIELDS], **old[ROW_FIELDS], **to[ROW_FIELDS];
+	struct id_hex hex = id_hex(&a->id);
+	size_t i, len, total = sizeof(hex.s);
+	bool same = a->row_text != NULL;
+	char *text, *p;
+
+	row_fields(&in, from);
+	row_fields(&a->row, old);
+	row_fields(&new, to);
+	for (i = 0; i < ROW_FIELDS; i++) {
+		total += strlen(*from[i]) + 1;
+		same = same && strcmp(*from[i], *old[i]) == 0;
+	}
+	if (same) {
+		*ret_changed = false;
+		return (0);
+	}
+	if ((text = malloc(total)) == NULL)
+		return (ERR_NOMEM);
+	memcpy(text, hex.s, sizeof(hex.s));
+	new.id = text;
+	p = text + sizeof(hex.s);
+	for (i = 0; i < ROW_FIELDS; i++) {
+		len = strlen(*from[i]) + 1;
+		memcpy(p, *from[i], len);
+		*to[i] = p;
+		p += len;
+	}
+	free(a->row_text);
+	a->row_text = text;
+	a->row = new;
+	*ret_changed = true;
+	return (0);
+}
+
+bool
+registry_presence(struct registry *r, struct agent *a, bool online,
+    uint64_t connection, int64_t now)
+{
+	if (connection < a->connection)
+		return (false);
+	a->connection = connection;
+	a->lastseen = now;
+	if (a->lost) {
+		a->lost = false;
+		r->lost--;
+	}
+	if (a->online != online) {
+		a->online = online;
+		if (online)
+			r->online++;
+		else
+			r->online--;
+	}
+	return (true);
+}
+
+void
+registry_relay_lost(struct registry *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		struct agent *a = r->slots[i];
+
+		if (!a->online)
+			continue;
+		a->online = false;
+		r->online--;
+		a->lost = true;
+		r->lost++;
+	}
+}
+
+void
+registry_forget_lost(struct registry *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n && r->lost > 0; i++) {
+		if (!r->slots[i]->lost)
+			continue;
+		r->slots[i]->lost = false;
+		r->lost--;
+	}
+}
+
+void
+registry_revoke(struct registry *r, struct agent *a)
+{
+	if (a->revoked)
+		return;
+	a->revoked = true;
+	r->revoked++;
+	if (a->online) {
+		a->online = false;
+		r->online--;
+	}
+	if (a->lost) {
+		a->lost = false;
+		r->lost--;
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Every registered agent in memory: found by id, numbered densely (slot), so
+ * that actions can hold one small entry an agent. Agents are never removed
+ * while the core runs; revoked ones are marked.
+ */
+#ifndef MIG_SERVER_CORE_REGISTRY_H
+#define MIG_SERVER_CORE_REGISTRY_H
+
+#include "server/store/store.h"
+#include "target/target.h"
+
+struct agent {
+	struct id id;
+	int64_t n; /* the store's number */
+	size_t slot;
+	char *name; /* owned */
+	bool online, revoked;
+	bool lost;             /* was online when the relay went away */
+	uint64_t connection;   /* of the newest presence or hello */
+	int64_t lastseen;      /* ms */
+	struct target_row row; /* row.id NULL before the first hello */
+	char *row_text;        /* owned: what row points to */
+	struct agent *next;    /* same bucket */
+};
+
+struct registry {
+	struct agent **slots; /* owned */
+	size_t n, cap;
+	struct agent **buckets; /* owned; power of two */
+	size_t nbuckets;
+	size_t online, lost, revoked; /* counters */
+};
+
+void registry_init(struct registry *r);
+void registry_release(struct registry *r);
+struct agent *registry_find(const struct registry *r, const struct id *id);
+/* Adds or returns the one there; NULL when out of memory. */
+struct agent *registry_add(
+    struct registry *r, const struct id *id, int64_t n, const char *name);
+/* Copies the row (all fields but id); *ret_changed tells whether it is new. */
+int
+agent_set_row(struct agent *a, const struct target_row *row, bool *ret_changed);
+int agent_set_name(struct agent *a, const char *name);
+/* false and unchanged when the connection is older than what is known. */
+bool registry_presence(struct registry *r, struct agent *a, bool online,
+    uint64_t connection, int64_t now);
+/* The relay went away: everyone online is now lost. */
+void registry_relay_lost(struct registry *r);
+/* Who has not come back until now is offline, not lost. */
+void registry_forget_lost(struct registry *r);
+void registry_revoke(struct registry *r, struct agent *a);
+
+#endif

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The core's link to the relay: MQTT over a Unix socket. Reconnects by
+ * itself, routes what agents publish, and sends. Everything published is
+ * either repeated by the scheduler or asked for again by the agent, so a
+ * message that is lost with the link does no harm.
+ *
+ * Large envelopes are announced and pulled: each agent asks for one part at a
+ * time, and only PULLS_INFLIGHT parts are on their way to the relay at once,
+ * the others wait in a queue.
+ */
+#include "server/core/core.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mqtt/mqtt.h"
+#include "mqtt/wire.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MIN_MS 50
+#define RETRY_MAX_MS 2000
+#define KEEPALIVE 30
+#define SPREAD_MIN_MS 5000
+#define SPREAD_AGENT_MS 4
+#define PULLS_INFLIGHT 64
+#define PULLS_MAX 65536
+
+struct pull {
+	struct agent *agent;
+	struct id action;
+	uint16_t part;
+	TAILQ_ENTRY(pull) next;
+};
+TAILQ_HEAD(pulls, pull);
+
+struct relaylink {
+	struct core *c;
+	struct mqtt *mqtt;
+	struct event *retry;
+	int64_t wait_ms;
+	bool up;
+	struct pulls pulls;
+	size_t npulls, ninflight;
+	int inflight[PULLS_INFLIGHT]; /* message ids */
+	struct buf out;
+};
+
+static void pulls_serve(struct relaylink *l);
+
+static void
+try_later(struct relaylink *l)
+{
+	struct timeval tv;
+
+	tv.tv_sec = l->wait_ms / 1000;
+	tv.tv_usec = (l->wait_ms % 1000) * 1000;
+	event_add(l->retry, &tv);
+	l->wait_ms *= 2;
+	if (l->wait_ms > RETRY_MAX_MS)
+		l->wait_ms = RETRY_MAX_MS;
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct relaylink *l = arg;
+	char path[SERVER_PATH_MAX];
+	struct mqtt_options o = { 0 };
+	struct err e;
+
+	o.client_id = "mig-core";
+	o.host = server_file(&l->c->role.conf, FILE_RELAY_SOCKET, path);
+	o.keepalive = KEEPALIVE;
+	if (mqtt_connect(l->mqtt, &o, &e) != 0) {
+		log_trace("relay", "connect error=%s", log_quote(e.msg));
+		try_later(l);
+	}
+}
+
+static void
+on_connected(struct mqtt *m, void *arg)
+{
+	static const struct {
+		const char *topic;
+		int qos;
+	} topics[] = { { "mig/1/a/+/presence", 1 }, { "mig/1/a/+/hello", 0 },
+		{ "mig/1/a/+/out", 1 } };
+	struct relaylink *l = arg;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+		if (mqtt_subscribe(m, topics[i].topic, topics[i].qos, &e) == 0)
+			continue;
+		log_error("relay_subscribe topic=%s error=%s", topics[i].topic,
+		    log_quote(e.msg));
+		mqtt_disconnect(m);
+		return;
+	}
+	l->up = true;
+	l->wait_ms = RETRY_MIN_MS;
+	l->ninflight = 0;
+	log_info("relay_up");
+	sched_relay_up(&l->c->sched, true, clock_wall_ms());
+	core_wake(l->c);
+}
+
+static void
+on_disconnected(struct mqtt *m, const char *why, void *arg)
+{
+	struct relaylink *l = arg;
+	struct pull *p;
+
+	if (l->up)
+		log_warn("relay_down why=%s", log_quote(why));
+	l->up = false;
+	while ((p = TAILQ_FIRST(&l->pulls)) != NULL) {
+		TAILQ_REMOVE(&l->pulls, p, next);
+		free(p);
+	}
+	l->npulls = l->ninflight = 0;
+	sched_relay_up(&l->c->sched, false, clock_wall_ms());
+	core_wake(l->c);
+	try_later(l);
+}
+
+/* Anything an agent is not to say counts, and is otherwise ignored. */
+static void
+on_out(struct relaylink *l, struct agent *a, const void *payload, size_t len)
+{
+	struct wire_msg m;
+	struct err e;
+
+	if (wire_parse(payload, len, &m, &e) != 0) {
+		l->c->status.refused_messages++;
+		log_debug("message_refused agent=%s why=%s", id_short(&a->id).s,
+		    log_quote(e.msg));
+		return;
+	}
+	switch (m.type) {
+	case WIRE_ANSWER_PART:
+		answers_on_part(l->c, a, &m);
+		break;
+	case WIRE_WANT:
+		relaylink_want(l, a, &m.id, m.part);
+		break;
+	default:
+		l->c->status.refused_messages++;
+	}
+}
+
+static void
+on_message(struct mqtt *m, const char *topic, const void *payload, size_t len,
+    void *arg)
+{
+	struct relaylink *l = arg;
+	struct core *c = l->c;
+	enum wire_topic t;
+	struct agent *a;
+	struct id id;
+
+	c->status.relay_in++;
+	if (wire_topic_parse(topic, &t, &id) != 0) {
+		c->status.refused_messages++;
+		return;
+	}
+	a = registry_find(&c->registry, &id);
+	if (a == NULL || a->revoked) {
+		c->status.refused_messages++;
+		log_debug("message_refused agent=%s why=%s", id_short(&id).s,
+		    a == NULL ? "unknown" : "revoked");
+		return;
+	}
+	switch (t) {
+	case WIRE_HELLO:
+		agents_on_hello(c, &id, payload, len);
+		break;
+	case WIRE_PRESENCE:
+		agents_on_presence(c, &id, payload, len);
+		break;
+	case WIRE_OUT:
+		on_out(l, a, payload, len);
+		break;
+	default:
+		c->status.refused_messages++;
+	}
+}
+
+static void
+on_published(struct mqtt *m, int mid, void *arg)
+{
+	struct relaylink *l = arg;
+	size_t i;
+
+	for (i = 0; i < l->ninflight; i++) {
+		if (l->inflight[i] != mid)
+			continue;
+		l->inflight[i] = l->inflight[--l->ninflight];
+		pulls_serve(l);
+		return;
+	}
+}
+
+struct relaylink *
+relaylink_new(struct core *c, struct err *e)
+{
+	static const struct mqtt_events ev = { on_connected, on_disconnected,
+		on_message, on_published };
+	static const struct timeval now = { 0, 0 };
+	struct relaylink *l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return (NULL);
+	}
+	l->c = c;
+	l->wait_ms = RETRY_MIN_MS;
+	TAILQ_INIT(&l->pulls);
+	buf_init(&l->out, WIRE_MESSAGE_MAX);
+	l->mqtt = mqtt_new(c->role.base, &ev, l, e);
+	l->retry = event_new(c->role.base, -1, 0, on_retry, l);
+	if (l->mqtt == NULL || l->retry == NULL ||
+	    event_add(l->retry, &now) != 0) {
+		relaylink_free(l);
+		return (NULL);
+	}
+	return (l);
+}
+
+void
+relaylink_free(struct relaylink *l)
+{
+	struct pull *p;
+
+	if (l == NULL)
+		return;
+	if (l->retry != NULL)
+		event_free(l->retry);
+	mqtt_free(l->mqtt);
+	while ((p = TAILQ_FIRST(&l->pulls)) != NULL) {
+		TAILQ_REMOVE(&l->pulls, p, next);
+		free(p);
+	}
+	buf_release(&l->out);
+	free(l);
+}
+
+bool
+relaylink_up(const struct relaylink *l)
+{
+	return (l != NULL && l->up);
+}
+
+static int
+publish(struct relaylink *l, enum wire_topic t, const struct id *agent,
+    const struct wire_msg *m, int qos, int *ret_mid)
+{
+	char topic[WIRE_TOPIC_MAX];
+	struct err e;
+	int rc;
+
+	if (l == NULL || !l->up)
+		return (ERR_CLOSED);
+	wire_topic_write(t, agent, topic);
+	buf_clear(&l->out);
+	if ((rc = wire_write(m, &l->out)) != 0 || (rc = l->out.error) != 0) {
+		log_error("publish topic=%s error=%s", topic, err_text(rc));
+		return (rc);
+	}
+	rc = mqtt_publish(
+	    l->mqtt, topic, l->out.data, l->out.len, qos, ret_mid, &e);
+	if (rc != 0)
+		log_warn("publish topic=%s error=%s", topic, log_quote(e.msg));
+	else
+		l->c->status.relay_out++;
+	return (rc);
+}
+
+static void
+envelope_msg(const struct run *r, size_t max, struct wire_msg *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->id = r->id;
+	if (r->envelope_len <= max) {
+		m->type = WIRE_ENVELOPE;
+		m->data = r->envelope;
+		m->len = r->envelope_len;
+		return;
+	}
+	m->type = WIRE_ANNOUNCE;
+	m->size = (uint32_t)r->envelope_len;
+	m->hash = r->envelope_hash;
+}
+
+void
+relaylink_broadcast(struct relaylink *l, struct run *r)
+{
+	struct wire_msg m;
+
+	envelope_msg(r, WIRE_BROADCAST_MAX, &m);
+	log_info("broadcast action=%s bytes=%zu", id_short(&r->id).s,
+	    r->envelope_len);
+	publish(l, WIRE_ALL, NULL, &m, 1, NULL);
+}
+
+void
+relaylink_single(struct relaylink *l, struct run *r, struct agent *a)
+{
+	struct wire_msg m;
+
+	envelope_msg(r, WIRE_PART_MAX, &m);
+	log_trace("relay", "single action=%s agent=%s", id_short(&r->id).s,
+	    id_short(&a->id).s);
+	publish(l, WIRE_IN, &a->id, &m, 1, NULL);
+}
+
+void
+relaylink_ack(struct relaylink *l, const struct id *agent,
+    const struct id *action, uint16_t part, uint16_t of, bool complete)
+{
+	struct wire_msg m = { .type = WIRE_ACK,
+		.id = *action,
+		.part = part,
+		.of = of,
+		.complete = complete };
+
+	publish(l, WIRE_IN, agent, &m, 0, NULL);
+}
+
+void
+relaylink_welcome(struct relaylink *l, struct agent *a)
+{
+	struct wire_msg m = { .type = WIRE_WELCOME,
+		.id = l->c->instance,
+		.time_ms = clock_wall_ms(),
+		.protocol = WIRE_PROTOCOL };
+
+	m.spread_ms = (uint32_t)(l->c->registry.n * SPREAD_AGENT_MS);
+	if (m.spread_ms < SPREAD_MIN_MS)
+		m.spread_ms = SPREAD_MIN_MS;
+	publish(l, WIRE_IN, &a->id, &m, 0, NULL);
+}
+
+/* --- pulls -------------------------------------------------------------- */
+
+static void
+pull_send(struct relaylink *l, const struct pull *p)
+{
+	struct run *r = sched_find(&l->c->sched, &p->action);
+	size_t off = (size_t)p->part * WIRE_PART_MAX, of;
+	struct wire_msg m = {
+		.type = WIRE_ENVELOPE_PART, .id = p->action, .part = p->part
+	};
+	int mid;
+
+	/* Expired meanwhile, or never ours: nothing to send. */
+	if (r == NULL || r->envelope == NULL || off >= r->envelope_len)
+		return;
+	of = (r->envelope_len + WIRE_PART_MAX - 1) / WIRE_PART_MAX;
+	m.of = (uint16_t)of;
+	m.data = r->envelope + off;
+	m.len = r->envelope_len - off;
+	if (m.len > WIRE_PART_MAX)
+		m.len = WIRE_PART_MAX;
+	if (publish(l, WIRE_IN, &p->agent->id, &m, 1, &mid) == 0)
+		l->inflight[l->ninflight++] = mid;
+}
+
+static void
+pulls_serve(struct relaylink *l)
+{
+	struct pull *p;
+
+	while (l->up && l->ninflight < PULLS_INFLIGHT &&
+	    (p = TAILQ_FIRST(&l->pulls)) != NULL) {
+		TAILQ_REMOVE(&l->pulls, p, next);
+		l->npulls--;
+		pull_send(l, p);
+		free(p);
+	}
+}
+
+void
+relaylink_want(struct relaylink *l, struct agent *a, const struct id *action,
+    uint16_t part)
+{
+	struct pull *p;
+
+	/* Beyond the bound it is forgotten: the agent asks again. */
+	if (l->npulls >= PULLS_MAX || (p = calloc(1, sizeof(*p))) == NULL)
+		return;
+	p->agent = a;
+	p->action = *action;
+	p->part = part;
+	TAILQ_INSERT_TAIL(&l->pulls, p, next);
+	l->npulls++;
+	pulls_serve(l);
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Who is expected to answer what: see scheduler.h. */
+#include "server/core/scheduler.h"
+
+#include "base/err.h"
+#include "crypto/sha256.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TARGET_HEAP (256L * 1024 * 1024)
+#define SILENT_MS 2000       /* then an agent is asked on its own topic */
+#define SILENT_BUSY_MS 10000 /* the same while answers keep coming in */
+#define STORM_MS 1000        /* answers came in this recently: a storm */
+#define ASK_AT_ONCE 200      /* asked in one tick, for each action */
+#define ASK_TRIES 8
+#define SCAN_MIN_MS 2000
+#define SCAN_MAX_MS 60000
+#define LATE_SECONDS 90000 /* answers are taken this long after the end */
+
+int
+sched_init(struct sched *s, struct registry *r, const struct sched_ops *ops,
+    void *arg, int64_t now, struct err *e)
+{
+	memset(s, 0, sizeof(*s));
+	TAILQ_INIT(&s->runs);
+	s->registry = r;
+	s->ops = ops;
+	s->arg = arg;
+	s->started = now;
+	s->targets = target_engine_new(TARGET_HEAP, e);
+	return (s->targets == NULL ? ERR_INTERNAL : 0);
+}
+
+static void
+run_free(struct run *r)
+{
+	target_free(r->target);
+	free(r->envelope);
+	free(r->entries);
+	free(r);
+}
+
+void
+sched_release(struct sched *s)
+{
+	struct run *r;
+
+	while ((r = TAILQ_FIRST(&s->runs)) != NULL) {
+		TAILQ_REMOVE(&s->runs, r, next);
+		run_free(r);
+	}
+	target_engine_free(s->targets);
+	s->targets = NULL;
+}
+
+static bool
+row_matches(struct target *t, const struct agent *a)
+{
+	bool yes = false;
+
+	if (t == NULL || a->revoked || a->row.id == NULL)
+		return (false);
+	/* NULL and errors: the agent would refuse; it is not expected. */
+	if (target_match(t, &a->row, &yes, NULL) != 0)
+		return (false);
+	return (yes);
+}
+
+int
+sched_match(struct sched *s, const char *target, bool online_only,
+    struct run_entry **ret_entries, size_t *ret_n, size_t *ret_expected,
+    struct err *e)
+{
+	struct registry *reg = s->registry;
+	struct run_entry *entries;
+	struct target *t;
+	size_t i, expected = 0;
+	int rc;
+
+	if ((rc = target_prepare(s->targets, target, &t, e)) != 0)
+		return (rc);
+	entries = calloc(reg->n + 1, sizeof(*entries));
+	if (entries == NULL) {
+		target_free(t);
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	}
+	for (i = 0; i < reg->n; i++) {
+		const struct agent *a = reg->slots[i];
+
+		entries[i].state = X_NOT;
+		if ((online_only && !a->online) || !row_matches(t, a))
+			continue;
+		entries[i].state = X_WAITING;
+		expected++;
+	}
+	target_free(t);
+	*ret_entries = entries;
+	*ret_n = reg->n;
+	*ret_expected = expected;
+	return (0);
+}
+
+struct run *
+sched_find(const struct sched *s, const struct id *id)
+{
+	struct run *r;
+
+	/* Newest first: that is what agents answer. */
+	TAILQ_FOREACH_REVERSE(r, &s->runs, runs, next)
+	{
+		if (id_equal(&r->id, id))
+			return (r);
+	}
+	return (NULL);
+}
+
+struct run_entry *
+run_entry(struct run *r, const struct agent *a)
+{
+	struct run_entry *x;
+	size_t n;
+
+	if (a->slot < r->nentries)
+		return (&r->entries[a->slot]);
+	n = a->slot + 1 + a->slot / 8 + 64;
+	if ((x = reallocarray(r->entries, n, sizeof(*x))) == NULL)
+		return (NULL);
+	memset(x + r->nentries, 0, (n - r->nentries) * sizeof(*x));
+	r->entries = x;
+	r->nentries = n;
+	return (&x[a->slot]);
+}
+
+bool
+run_is_answered(const struct run *r, const struct agent *a)
+{
+	return (
+	    a->slot < r->nentries && r->entries[a->slot].state == X_ANSWERED);
+}
+
+static void
+set_status(struct sched *s, struct run *r, int status)
+{
+	if (r->status == ACTION_OPEN)
+		s->nopen--;
+	if (status == ACTION_OPEN)
+		s->nopen++;
+	r->status = status;
+	r->touched = true;
+}
+
+struct run *
+sched_add(struct sched *s, const struct store_action *a,
+    struct run_entry *entries, size_t nentries, struct err *e)
+{
+	struct run *r;
+	size_t i;
+
+	if ((r = calloc(1, sizeof(*r))) == NULL ||
+	    (r->envelope = malloc(a->envelope_len + 1)) == NULL) {
+		free(r);
+		err_set(e, ERR_NOMEM, "out of memory");
+		return (NULL);
+	}
+	memcpy(r->envelope, a->envelope, a->envelope_len);
+	r->envelope_len = a->envelope_len;
+	sha256(a->envelope, a->envelope_len, &r->envelope_hash);
+	r->id = a->id;
+	r->n = a->n;
+	r->status = a->status;
+	r->online_only = a->online_only;
+	r->valid_from = a->valid_from;
+	r->expire_after = a->expire_after;
+	r->entries = entries;
+	r->nentries = nentries;
+	r->scan_step = SCAN_MIN_MS;
+	for (i = 0; i < nentries; i++) {
+		r->expected += entries[i].state >= X_WAITING;
+		r->answered += entries[i].state == X_ANSWERED;
+	}
+	/* What cannot be evaluated (any more) expects nobody new. */
+	if (!r->online_only &&
+	    target_prepare(s->targets, a->target, &r->target, NULL) != 0)
+		r->target = NULL;
+	TAILQ_INSERT_TAIL(&s->runs, r, next);
+	s->nruns++;
+	s->nopen += r->status == ACTION_OPEN;
+	return (r);
+}
+
+bool
+sched_is_broadcast(size_t targeted, size_t online)
+{
+	return (targeted >= 4 && targeted * 8 >= online);
+}
+
+static uint32_t
+deciseconds(const struct sched *s, int64_t now)
+{
+	return (now > s->started ? (uint32_t)((now - s->started) / 100) : 0);
+}
+
+static void
+mark_sent(struct sched *s, struct run *r, struct agent *a, int64_t now)
+{
+	struct run_entry *x = run_entry(r, a);
+
+	if (x == NULL)
+		return;
+	x->asked_at = deciseconds(s, now);
+	if (x->state != X_WAITING)
+		return;
+	x->state = X_SENT;
+	s->ops->expect(r, a, true, s->arg);
+}
+
+static bool
+is_valid(const struct run *r, int64_t now)
+{
+	return (r->status < ACTION_EXPIRED && r->envelope != NULL &&
+	    now / 1000 >= r->valid_from && now / 1000 < r->expire_after);
+}
+
+static void
+launch(struct sched *s, struct run *r, int64_t now)
+{
+	struct registry *reg = s->registry;
+	size_t i, n = 0;
+	bool all;
+
+	for (i = 0; i < r->nentries && i < reg->n; i++)
+		if (reg->slots[i]->online &&
+		    (r->entries[i].state == X_WAITING ||
+			r->entries[i].state == X_SENT))
+			n++;
+	all = sched_is_broadcast(n, reg->online);
+	if (all)
+		s->ops->broadcast(r, s->arg);
+	for (i = 0; i < r->nentries && i < reg->n; i++) {
+		struct agent *a = reg->slots[i];
+
+		if (!a->online ||
+		    (r->entries[i].state != X_WAITING &&
+			r->entries[i].state != X_SENT))
+			continue;
+		if (!all)
+			s->ops->single(r, a, s->arg);
+		mark_sent(s, r, a, now);
+	}
+	r->launched = true;
+	r->next_scan = now + SILENT_MS;
+	r->scan_step = SCAN_MIN_MS;
+	r->last_answer = 0;
+}
+
+/* Expected, online, silent for long enough: asked on its own topic, where it
+ * has to answer. Returns whether more wait than may be asked at once. */
+static bool
+ask_silent(struct sched *s, struct run *r, int64_t now)
+{
+	struct registry *reg = s->registry;
+	uint32_t since, t = deciseconds(s, now);
+	int64_t silent;
+	size_t i, asked = 0;
+
+	silent = now - r->last_answer < STORM_MS ? SILENT_BUSY_MS : SILENT_MS;
+	for (i = 0; i < r->nentries && i < reg->n; i++) {
+		struct run_entry *x = &r->entries[i];
+		struct agent *a = reg->slots[i];
+
+		if ((x->state != X_WAITING && x->state != X_SENT) ||
+		    !a->online || x->asked >= ASK_TRIES)
+			continue;
+		since = t - x->asked_at;
+		if ((int64_t)since * 100 < silent << x->asked)
+			continue;
+		if (asked++ >= ASK_AT_ONCE)
+			return (true);
+		x->asked++;
+		s->ops->single(r, a, s->arg);
+		mark_sent(s, r, a, now);
+	}
+	return (false);
+}
+
+static void
+scan(struct sched *s, struct run *r, int64_t now)
+{
+	if (ask_silent(s, r, now)) {
+		r->next_scan = now + 1;
+		return;
+	}
+	r->next_scan = now + r->scan_step;
+	if (r->scan_step < SCAN_MAX_MS)
+		r->scan_step += r->scan_step / 2;
+}
+
+static bool
+is_known(const struct id *known, size_t n, const struct id *id)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (id_equal(&known[i], id))
+			return (true);
+	return (false);
+}
+
+/* Is this agent expected to answer (perhaps only now)? */
+static bool
+is_expected(struct sched *s, struct run *r, struct agent *a)
+{
+	struct run_entry *x = run_entry(r, a);
+
+	if (x == NULL)
+		return (false);
+	if (x->state == X_UNKNOWN) {
+		x->state = X_NOT;
+		if (row_matches(r->target, a)) {
+			x->state = X_WAITING;
+			r->expected++;
+			if (r->status == ACTION_COMPLETE)
+				set_status(s, r, ACTION_OPEN);
+			r->touched = true;
+			s->ops->expect(r, a, false, s->arg);
+		}
+	}
+	return (x->state == X_WAITING || x->state == X_SENT);
+}
+
+void
+sched_hello(struct sched *s, struct agent *a, bool row_changed,
+    const struct id *known, size_t nknown, int64_t now)
+{
+	struct run_entry *x;
+	struct run *r;
+
+	TAILQ_FOREACH (r, &s->runs, next) {
+		if (r->status >= ACTION_EXPIRED || r->envelope == NULL)
+			continue;
+		x = run_entry(r, a);
+		if (x != NULL && x->state == X_NOT && row_changed)
+			x->state = X_UNKNOWN;
+		if (!is_expected(s, r, a) || !r->launched || !is_valid(r, now))
+			continue;
+		if (!is_known(known, nknown, &r->id))
+			s->ops->single(r, a, s->arg);
+		mark_sent(s, r, a, now);
+		r->scan_step = SCAN_MIN_MS;
+		if (r->next_scan > now + SILENT_MS)
+			r->next_scan = now + SILENT_MS;
+	}
+}
+
+void
+sched_answered(
+    struct sched *s, struct run *r, const struct agent *a, int64_t now)
+{
+	struct run_entry *x = run_entry(r, a);
+
+	r->last_answer = now;
+	if (x == NULL || x->state == X_ANSWERED)
+		return;
+	if (x->state < X_WAITING)
+		r->expected++;
+	x->state = X_ANSWERED;
+	r->answered++;
+	r->touched = true;
+	if (r->status == ACTION_OPEN && r->answered >= r->expected)
+		set_status(s, r, ACTION_COMPLETE);
+}
+
+static void
+expire(struct sched *s, struct run *r)
+{
+	if (r->status == ACTION_OPEN) {
+		set_status(s, r, ACTION_EXPIRED);
+		s->ops->status(r, ACTION_EXPIRED, s->arg);
+	}
+	free(r->envelope);
+	r->envelope = NULL;
+	target_free(r->target);
+	r->target = NULL;
+}
+
+void
+sched_tick(struct sched *s, int64_t now)
+{
+	struct run *r, *following;
+
+	for (r = TAILQ_FIRST(&s->runs); r != NULL; r = following) {
+		following = TAILQ_NEXT(r, next);
+		if (r->envelope != NULL && now / 1000 >= r->expire_after)
+			expire(s, r);
+		if (now / 1000 >= r->expire_after + LATE_SECONDS) {
+			TAILQ_REMOVE(&s->runs, r, next);
+			s->nruns--;
+			run_free(r);
+			continue;
+		}
+		if (!s->relay_up || !is_valid(r, now))
+			continue;
+		if (!r->launched)
+			launch(s, r, now);
+		else if (r->answered < r->expected && now >= r->next_scan)
+			scan(s, r, now);
+	}
+}
+
+void
+sched_relay_up(struct sched *s, bool up, int64_t now)
+{
+	struct run *r;
+
+	s->relay_up = up;
+	if (!up)
+		return;
+	TAILQ_FOREACH (r, &s->runs, next) {
+		r->next_scan = now + SILENT_MS;
+		r->scan_step = SCAN_MIN_MS;
+	}
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The writer thread: see writer.h. */
+#include "server/core/writer.h"
+
+#include "base/log.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define QUEUE_MAX ((size_t)64 * 1024 * 1024)
+#define GROUP_MAX 4096
+
+struct writer {
+	struct store *store; /* the thread's */
+	pthread_t thread;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t wake;
+	struct writer_jobs queue, finished;
+	size_t waiting, bytes; /* queued and not yet done */
+	bool stop;
+	uint64_t groups, jobs;
+	/* the loop's */
+	int efd;
+	struct event *ev;
+};
+
+static void
+run_group(struct writer *w, struct writer_jobs *group)
+{
+	struct writer_job *j;
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	rc = store_begin(w->store, &e);
+	STAILQ_FOREACH(j, group, next)
+	{
+		if (rc != 0)
+			break;
+		if ((j->rc = store_mark(w->store, &j->err)) != 0)
+			continue;
+		j->rc = j->run(w->store, j, &j->err);
+		store_mark_end(w->store, j->rc == 0);
+	}
+	if (rc == 0)
+		rc = store_commit(w->store, &e);
+	if (rc == 0)
+		return;
+	store_rollback(w->store);
+	STAILQ_FOREACH(j, group, next)
+	{
+		j->rc = rc;
+		j->err = e;
+	}
+}
+
+/* Takes up to GROUP_MAX jobs; returns how many. */
+static size_t
+take_group(struct writer *w, struct writer_jobs *group)
+{
+	struct writer_job *j;
+	size_t n = 0;
+
+	while (n < GROUP_MAX && (j = STAILQ_FIRST(&w->queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(&w->queue, next);
+		STAILQ_INSERT_TAIL(group, j, next);
+		n++;
+	}
+	return (n);
+}
+
+static void *
+writer_thread(void *arg)
+{
+	struct writer *w = arg;
+	struct writer_jobs group;
+	uint64_t one = 1;
+	size_t n;
+
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		STAILQ_INIT(&group);
+		if ((n = take_group(w, &group)) == 0) {
+			if (w->stop)
+				break;
+			pthread_cond_wait(&w->wake, &w->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&w->lock);
+		run_group(w, &group);
+		pthread_mutex_lock(&w->lock);
+		w->groups++;
+		w->jobs += n;
+		STAILQ_CONCAT(&w->finished, &group);
+		if (write(w->efd, &one, sizeof(one)) < 0)
+			continue; /* counter full: the loop is awake */
+	}
+	pthread_mutex_unlock(&w->lock);
+	return (NULL);
+}
+
+static void
+finish(struct writer *w)
+{
+	struct writer_jobs done;
+	struct writer_job *j;
+
+	STAILQ_INIT(&done);
+	pthread_mutex_lock(&w->lock);
+	STAILQ_CONCAT(&done, &w->finished);
+	STAILQ_FOREACH(j, &done, next)
+	{
+		w->waiting--;
+		w->bytes -= j->cost;
+	}
+	pthread_mutex_unlock(&w->lock);
+	while ((j = STAILQ_FIRST(&done)) != NULL) {
+		STAILQ_REMOVE_HEAD(&done, next);
+		if (j->rc == ERR_IO || j->rc == ERR_BUSY)
+			log_error("store error=%s", log_quote(j->err.msg));
+		j->done(j);
+	}
+}
+
+static void
+on_finished(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) < 0)
+		return;
+	finish(arg);
+}
+
+struct writer *
+writer_new(struct event_base *base, struct store *s, struct err *e)
+{
+	sigset_t all, old;
+	struct writer *w;
+	int rc;
+
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		goto nomem;
+	w->store = s;
+	STAILQ_INIT(&w->queue);
+	STAILQ_INIT(&w->finished);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	if ((w->efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+		err_errno(e, "eventfd");
+		goto fail;
+	}
+	w->ev = event_new(base, w->efd, EV_READ | EV_PERSIST, on_finished, w);
+	if (w->ev == NULL || event_add(w->ev, NULL) != 0) {
+		close(w->efd);
+		goto nomem;
+	}
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&w->thread, NULL, writer_thread, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc == 0)
+		return (w);
+	close(w->efd);
+	event_free(w->ev);
+	err_set(e, ERR_INTERNAL, "cannot start the writer thread");
+	goto fail;
+nomem:
+	err_set(e, ERR_NOMEM, "out of memory");
+fail:
+	free(w);
+	return (NULL);
+}
+
+void
+writer_free(struct writer *w)
+{
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	finish(w);
+	event_free(w->ev);
+	close(w->efd);
+	store_close(w->store);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+void
+writer_submit(struct writer *w, struct writer_job *j)
+{
+	pthread_mutex_lock(&w->lock);
+	STAILQ_INSERT_TAIL(&w->queue, j, next);
+	w->waiting++;
+	w->bytes += j->cost;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool
+writer_full(const struct writer *w)
+{
+	/* Only the loop changes these upwards; a stale value does no harm. */
+	return (__atomic_load_n(&w->bytes, __ATOMIC_RELAXED) > QUEUE_MAX);
+}
+
+void
+writer_stats(const struct writer *w, struct writer_stats *ret)
+{
+	ret->groups = __atomic_load_n(&w->groups, __ATOMIC_RELAXED);
+	ret->jobs = __atomic_load_n(&w->jobs, __ATOMIC_RELAXED);
+	ret->waiting = __atomic_load_n(&w->waiting, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Adding, removing and collecting investigators: see investigators.h. */
+#include "server/investigators.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hex.h"
+#include "base/str.h"
+#include "server/store/people.h"
+#include "server/store/store.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define HEADER "mig-keyring 3\n"
+
+static int
+collect(const struct store_investigator *i, void *arg)
+{
+	struct buf *out = arg;
+	const char *body = i->keyring;
+
+	if (str_starts(body, HEADER))
+		body += strlen(HEADER);
+	return (buf_add_str(out, body));
+}
+
+int
+investigators_keyring(struct store *s, struct keyring *ret, struct err *e)
+{
+	struct buf text;
+	int rc;
+
+	buf_init(&text, KEYRING_TEXT_MAX);
+	buf_add_str(&text, HEADER);
+	rc = store_investigators(s, collect, &text, e);
+	if (rc == 0 && (rc = text.error) != 0)
+		err_set(e, rc, "the investigators' keyring is too large");
+	if (rc == 0)
+		rc = keyring_parse(text.data, text.len, ret, e);
+	buf_release(&text);
+	return (rc);
+}
+
+/* The lines of one person: "person FPR ..." and the key lines after it. */
+static void
+person_text(const char *text, size_t len, const char *fpr, struct buf *out)
+{
+	const char *p = text, *end = text + len, *nl;
+	bool mine = false;
+	size_t n;
+
+	buf_add_str(out, HEADER);
+	for (; p < end; p = nl + 1) {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		if (nl == NULL)
+			nl = end;
+		n = (size_t)(nl - p);
+		if (n >= 7 && memcmp(p, "person ", 7) == 0)
+			mine = n >= 7 + STORE_FPR_HEX &&
+			    strncasecmp(p + 7, fpr, STORE_FPR_HEX) == 0;
+		if (!mine || n == 0 || p[0] == '#')
+			continue;
+		buf_add(out, p, n);
+		buf_add_u8(out, '\n');
+	}
+}
+
+static int
+add_person(struct store *s, const struct investigators_add *a,
+    const struct keyring_person *p, struct err *e)
+{
+	char fpr[STORE_FPR_HEX + 1];
+	struct store_investigator i = { 0 };
+	struct buf text;
+	int rc;
+
+	hex_encode(p->fpr, PGP_FPR_LEN, fpr);
+	buf_init(&text, KEYRING_TEXT_MAX);
+	person_text(a->text, a->len, fpr, &text);
+	i.fpr = fpr;
+	i.name = a->name[0] != '\0' ? a->name : p->name;
+	i.admin = a->admin;
+	i.created = a->now;
+	if ((i.keyring = buf_str(&text)) == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	else
+		rc = store_investigator_put(s, &i, e);
+	buf_release(&text);
+	return (rc);
+}
+
+static int
+check_persons(
+    const struct keyring *k, const struct investigators_add *a, struct err *e)
+{
+	char fpr[STORE_FPR_HEX + 1];
+	size_t i, j;
+
+	if (k->npersons == 0)
+		return (err_set(e, ERR_INVALID,
+		    "the keyring names nobody: make it with"
+		    " `mig keyring export`"));
+	if (a->fpr[0] == '\0' && a->name[0] == '\0')
+		goto keys;
+	if (k->npersons != 1)
+		return (err_set(e, ERR_INVALID,
+		    "the keyring holds %zu persons, expected one",
+		    k->npersons));
+	hex_encode(k->persons[0].fpr, PGP_FPR_LEN, fpr);
+	if (a->fpr[0] != '\0' && strcasecmp(fpr, a->fpr) != 0)
+		return (err_set(e, ERR_INVALID,
+		    "fingerprint: the keyring is of %s, not of %.80s", fpr,
+		    a->fpr));
+keys:
+	for (i = 0; i < k->npersons; i++) {
+		for (j = 0; j < k->nkeys && k->keys[j].person != i; j++)
+			continue;
+		if (j == k->nkeys)
+			return (err_set(e, ERR_INVALID,
+			    "%s has no key in the keyring",
+			    k->persons[i].name));
+	}
+	return (0);
+}
+
+int
+investigators_add(struct store *s, const struct investigators_add *a,
+    size_t *ret_n, struct err *e)
+{
+	struct keyring k, all;
+	size_t i;
+	int rc;
+
+	if ((rc = keyring_parse(a->text, a->len, &k, e)) != 0)
+		return (rc);
+	rc = check_persons(&k, a, e);
+	for (i = 0; i < k.npersons && rc == 0; i++)
+		rc = add_person(s, a, &k.persons[i], e);
+	if (rc == 0 && (rc = investigators_keyring(s, &all, e)) == 0)
+		keyring_release(&all);
+	if (rc == 0)
+		*ret_n = k.npersons;
+	keyring_release(&k);
+	return (rc);
+}
+
+struct admins {
+	const char *fpr;
+	size_t others;
+};
+
+static int
+count_admin(const struct store_investigator *i, void *arg)
+{
+	struct admins *a = arg;
+
+	if (i->admin && strcasecmp(i->fpr, a->fpr) != 0)
+		a->others++;
+	return (0);
+}
+
+int
+investigators_remove(struct store *s, const char *fpr, struct err *e)
+{
+	char lower[STORE_FPR_HEX + 1];
+	uint8_t raw[PGP_FPR_LEN];
+	struct admins a = { lower, 0 };
+	int rc;
+
+	if (hex_decode(fpr, raw, sizeof(raw)) != 0)
+		return (err_set(e, ERR_INVALID,
+		    "expected a fingerprint of 40 hex digits, not '%.80s'",
+		    fpr));
+	hex_encode(raw, sizeof(raw), lower);
+	if ((rc = store_investigators(s, count_admin, &a, e)) != 0)
+		return (rc);
+	if (a.others == 0)
+		return (err_set(e, ERR_DENIED,
+		    "%s is the last admin: make another one first", lower));
+	return (store_investigator_remove(s, lower, e));
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * mig-server: the platform in one program. `run` is the parent; the roles are
+ * the same executable started anew with --role. The other commands are for
+ * administrators and may be used while it runs.
+ */
+#include "server/commands.h"
+#include "server/parent.h"
+#include "server/relay.h"
+#include "server/role.h"
+
+#include "base/err.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage_text[] =
+    "usage: mig-server [-c FILE] COMMAND [ARGUMENT ...]\n"
+    "       mig-server [-c FILE] -n | -nv\n"
+    "\n"
+    "  init --name HOST[,IP...]   make CA, certificates, store and"
+    " configuration\n"
+    "  run                        serve: API, relay, scheduler\n"
+    "  token [--uses N] [--expires TIME]\n"
+    "                             make an enrolment token for agents\n"
+    "  investigator add FILE [--admin] | list | remove FINGERPRINT\n"
+    "  policy set FILE | show     the policy that new agents receive\n"
+    "  status                     what the store knows\n"
+    "\n"
+    "  -c FILE   configuration (default " SERVER_CONF_PATH ")\n"
+    "  -n        check the configuration; -nv print it\n"
+    "  -h, --help, -V, --version\n";
+
+static int
+check_conf(const char *path, bool print)
+{
+	struct server_conf c;
+	struct buf out;
+	struct err e;
+
+	if (server_conf_load(path, &c, &e) != 0) {
+		fprintf(stderr, "mig-server: %s\n", e.msg);
+		return (1);
+	}
+	if (print) {
+		buf_init(&out, 65536);
+		conf_dump(server_conf_table, server_conf_entries, &c, &out);
+		fwrite(out.data, 1, out.len, stdout);
+		buf_release(&out);
+	} else {
+		fprintf(stderr, "configuration OK\n");
+	}
+	server_conf_release(&c);
+	return (0);
+}
+
+static int
+command_run(const char *path, int argc, char **argv)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	struct server_conf c;
+	struct err e;
+	uid_t uid;
+	gid_t gid;
+	int rc;
+
+	if (argc != 1) {
+		fprintf(stderr, "mig-server: run takes no argument\n");
+		return (EXIT_USAGE);
+	}
+	log_init("server", LOG_LEVEL_INFO, NULL);
+	if (server_conf_load(path, &c, &e) != 0 ||
+	    server_user(&c, &uid, &gid, &e) != 0)
+		fatal("conf error=%s", log_quote(e.msg));
+	log_level_parse(c.log_level, &level);
+	log_init("server", level, NULL);
+	rc = parent_run(&c);
+	server_conf_release(&c);
+	return (rc);
+}
+
+static int
+role_main(const char *role)
+{
+	if (strcmp(role, "core") == 0)
+		return (core_main());
+	if (strcmp(role, "api") == 0)
+		return (api_main());
+	if (strcmp(role, "ca") == 0)
+		return (ca_main());
+	fprintf(stderr, "mig-server: no role '%s'\n", role);
+	return (EXIT_USAGE);
+}
+
+static int
+run_command(const char *conf, int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(const char *conf, int argc, char **argv);
+	} commands[] = {
+		{ "init", command_init },
+		{ "run", command_run },
+		{ "token", command_token },
+		{ "investigator", command_investigator },
+		{ "policy", command_policy },
+		{ "status", command_status },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return (commands[i].run(conf, argc, argv));
+	fprintf(stderr,
+	    "mig-server: no command '%s': mig-server --help lists them\n",
+	    argv[0]);
+	return (EXIT_USAGE);
+}
+
+/* "-c FILE" may also stand after the command: takes it out there. */
+static int
+take_conf(int argc, char **argv, const char **conf)
+{
+	int i, n = 0;
+
+	for (i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
+			*conf = argv[++i];
+		else
+			argv[n++] = argv[i];
+	}
+	argv[n] = NULL;
+	return (n);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *conf = NULL;
+	bool check = false, verbose = false;
+	int opt;
+
+	if (argc == 3 && strcmp(argv[1], "--role") == 0)
+		return (role_main(argv[2]));
+	if (argc == 5 && strcmp(argv[1], "--relay") == 0)
+		return (relay_exec(argv + 2));
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		fputs(usage_text, stdout);
+		return (0);
+	}
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		puts("mig-server " MIG_VERSION);
+		return (0);
+	}
+	while ((opt = getopt(argc, argv, "+c:nvhV")) != -1) {
+		switch (opt) {
+		case 'c':
+			conf = optarg;
+			break;
+		case 'n':
+			check = true;
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			return (0);
+		case 'V':
+			puts("mig-server " MIG_VERSION);
+			return (0);
+		default:
+			fputs(usage_text, stderr);
+			return (EXIT_USAGE);
+		}
+	}
+	if (check)
+		return (check_conf(conf, verbose));
+	if (optind == argc) {
+		fputs(usage_text, stderr);
+		return (EXIT_USAGE);
+	}
+	argv += optind;
+	argc = take_conf(argc - optind, argv, &conf);
+	optind = 0; /* commands parse their own arguments anew */
+	return (run_command(conf, argc, argv));
+}

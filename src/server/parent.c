@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The parent keeps four children: the relay and the roles core, api and ca.
+ * It parses nothing that comes from outside. A child that ends is started
+ * anew, after a pause that doubles while it keeps ending early; a role that
+ * is new is connected to its peers by fresh channels, so the others go on.
+ *
+ *              +--- mosquitto
+ *   parent ----+--- core ---- api
+ *              +      `------ ca
+ *              `--- (channels handed over by MSG_PEER)
+ *
+ * The executable is opened once: a role is always of the parent's version.
+ */
+#include "server/parent.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "ipc/ipc.h"
+#include "proc/proc.h"
+#include "server/messages.h"
+#include "server/relay.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 30000
+#define LIVED_LONG_MS 30000
+#define STOP_MS 10000
+#define NOFILE_WANTED 1048576
+
+enum child_kind { CHILD_RELAY, CHILD_CORE, CHILD_API, CHILD_CA, CHILDREN };
+
+struct child {
+	struct parent *p;
+	enum child_kind kind;
+	const char *name;
+	pid_t pid;             /* 0: not running */
+	struct ipc_chan *chan; /* roles */
+	int64_t started, backoff;
+	struct event *restart;
+};
+
+struct parent {
+	const struct server_conf *conf;
+	struct buf conf_text;
+	struct proc_loop *loop;
+	struct event *give_up;
+	int exe;
+	int64_t relay_started;
+	bool stopping;
+	struct child children[CHILDREN];
+};
+
+static void child_start(struct child *ch);
+
+static void
+start_later(struct child *ch)
+{
+	struct timeval tv = { ch->backoff / 1000, (ch->backoff % 1000) * 1000 };
+
+	event_add(ch->restart, &tv);
+}
+
+static void
+on_restart(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *ch = arg;
+
+	if (!ch->p->stopping)
+		child_start(ch);
+}
+
+static bool
+all_ended(const struct parent *p)
+{
+	size_t i;
+
+	for (i = 0; i < CHILDREN; i++)
+		if (p->children[i].pid != 0)
+			return (false);
+	return (true);
+}
+
+/* In turn: the roles first, so that the core's last words reach the relay;
+ * the relay when nobody is left. */
+static void
+stop_next(struct parent *p)
+{
+	struct child *relay = &p->children[CHILD_RELAY];
+	size_t i;
+
+	for (i = CHILD_CORE; i < CHILDREN; i++)
+		if (p->children[i].pid != 0)
+			return;
+	if (relay->pid != 0)
+		kill(relay->pid, SIGTERM);
+}
+
+static void
+on_exit_child(pid_t pid, int status, void *arg)
+{
+	struct child *ch = arg;
+	struct parent *p = ch->p;
+
+	ch->pid = 0;
+	ipc_chan_free(ch->chan);
+	ch->chan = NULL;
+	if (p->stopping) {
+		stop_next(p);
+		if (all_ended(p))
+			proc_loop_stop(p->loop);
+		return;
+	}
+	if (clock_mono_ms() - ch->started > LIVED_LONG_MS)
+		ch->backoff = BACKOFF_MIN_MS;
+	log_error("ended child=%s pid=%d how=%s restart_ms=%lld", ch->name,
+	    (int)pid, log_quote(proc_status_text(status)),
+	    (long long)ch->backoff);
+	start_later(ch);
+	ch->backoff *= 2;
+	if (ch->backoff > BACKOFF_MAX_MS)
+		ch->backoff = BACKOFF_MAX_MS;
+}
+
+static int
+on_role_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
+{
+	return (ERR_INVALID); /* roles have nothing to say to the parent */
+}
+
+static void
+on_role_close(struct ipc_chan *c, const char *why, void *arg)
+{
+	struct child *ch = arg;
+
+	/* Its end follows; if it does not, it is of no use any more. */
+	ipc_chan_free(ch->chan);
+	ch->chan = NULL;
+	if (ch->pid != 0)
+		kill(ch->pid, SIGKILL);
+}
+
+static void
+send_peer(struct child *to, enum server_role peer, int fd)
+{
+	uint8_t role = (uint8_t)peer;
+
+	if (ipc_chan_send_fd(to->chan, MSG_PEER, 0, &role, 1, fd) != 0)
+		close(fd);
+}
+
+static void
+connect_roles(
+    struct child *a, enum server_role ra, struct child *b, enum server_role rb)
+{
+	struct err e;
+	int fd[2];
+
+	if (a->chan == NULL || b->chan == NULL)
+		return;
+	if (ipc_pair(fd, &e) != 0) {
+		log_error("channel error=%s", log_quote(e.msg));
+		return;
+	}
+	send_peer(a, rb, fd[0]);
+	send_peer(b, ra, fd[1]);
+}
+
+static int
+send_conf(struct child *ch)
+{
+	struct buf out;
+	int rc;
+
+	buf_init(&out, MSG_BODY_MAX);
+	buf_add_field(&out, ch->p->conf_text.data, ch->p->conf_text.len);
+	buf_add_u64(&out, (uint64_t)ch->p->relay_started);
+	rc = out.error;
+	if (rc == 0)
+		rc = ipc_chan_send(ch->chan, MSG_CONF, 0, out.data, out.len);
+	buf_release(&out);
+	return (rc);
+}
+
+static int
+role_spawn(struct child *ch, struct err *e)
+{
+	char prog[] = "mig-server", opt[] = "--role", role[16];
+	char *argv[] = { prog, opt, role, NULL };
+	struct proc_fd map;
+	struct proc_spawn s = { .exec_fd = ch->p->exe,
+		.argv = argv,
+		.fds = &map,
+		.nfds = 1,
+		.keep_stderr = true };
+	int fd[2], rc;
+
+	snprintf(role, sizeof(role), "%s", ch->name);
+	if ((rc = ipc_pair(fd, e)) != 0)
+		return (rc);
+	map.from = fd[1];
+	map.to = PROC_IPC_FD;
+	rc = proc_spawn(&s, &ch->pid, e);
+	close(fd[1]);
+	if (rc != 0) {
+		close(fd[0]);
+		return (rc);
+	}
+	ch->chan = ipc_chan_new(proc_loop_base(ch->p->loop), fd[0], 4096,
+	    MSG_BODY_MAX, on_role_msg, on_role_close, ch);
+	if (ch->chan == NULL || send_conf(ch) != 0) {
+		kill(ch->pid, SIGKILL);
+		return (0); /* and is started anew when it has ended */
+	}
+	return (0);
+}
+
+static void
+connect_child(struct child *ch)
+{
+	struct parent *p = ch->p;
+	struct child *core = &p->children[CHILD_CORE];
+
+	if (ch->kind == CHILD_CORE || ch->kind == CHILD_API)
+		connect_roles(
+		    core, ROLE_CORE, &p->children[CHILD_API], ROLE_API);
+	if (ch->kind == CHILD_CORE || ch->kind == CHILD_CA)
+		connect_roles(core, ROLE_CORE, &p->children[CHILD_CA], ROLE_CA);
+}
+
+static int
+relay_start(struct child *ch, struct err *e)
+{
+	struct child *core = &ch->p->children[CHILD_CORE];
+	struct buf out;
+	int rc;
+
+	if ((rc = relay_spawn(ch->p->conf, ch->p->exe, &ch->pid, e)) != 0)
+		return (rc);
+	ch->p->relay_started = clock_wall_ms();
+	if (core->chan == NULL)
+		return (0);
+	buf_init(&out, 16);
+	buf_add_u64(&out, (uint64_t)ch->p->relay_started);
+	ipc_chan_send(core->chan, MSG_RELAY, 0, out.data, out.len);
+	buf_release(&out);
+	return (0);
+}
+
+static void
+child_start(struct child *ch)
+{
+	struct err e;
+	int rc;
+
+	ch->started = clock_mono_ms();
+	if (ch->kind == CHILD_RELAY)
+		rc = relay_start(ch, &e);
+	else
+		rc = role_spawn(ch, &e);
+	if (rc != 0) {
+		log_error(
+		    "start child=%s error=%s", ch->name, log_quote(e.msg));
+		start_later(ch);
+		ch->backoff *= 2;
+		return;
+	}
+	proc_loop_watch(ch->p->loop, ch->pid, on_exit_child, ch);
+	if (ch->kind != CHILD_RELAY)
+		connect_child(ch);
+}
+
+static void
+on_give_up(evutil_socket_t fd, short what, void *arg)
+{
+	struct parent *p = arg;
+	size_t i;
+
+	for (i = 0; i < CHILDREN; i++)
+		if (p->children[i].pid != 0)
+			kill(p->children[i].pid, SIGKILL);
+}
+
+static void
+on_term(void *arg)
+{
+	struct timeval tv = { STOP_MS / 1000, 0 };
+	struct parent *p = arg;
+	size_t i;
+
+	log_info("stopping");
+	proc_notify("STOPPING=1");
+	p->stopping = true;
+	event_add(p->give_up, &tv);
+	for (i = CHILD_CORE; i < CHILDREN; i++)
+		if (p->children[i].pid != 0)
+			kill(p->children[i].pid, SIGTERM);
+	stop_next(p);
+	if (all_ended(p))
+		proc_loop_stop(p->loop);
+}
+
+/* The relay needs a descriptor an agent. */
+static void
+raise_descriptors(void)
+{
+	struct rlimit rl = { NOFILE_WANTED, NOFILE_WANTED };
+
+	if (setrlimit(RLIMIT_NOFILE, &rl) == 0 ||
+	    getrlimit(RLIMIT_NOFILE, &rl) != 0)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+	log_info("descriptors max=%llu", (unsigned long long)rl.rlim_max);
+}
+
+static void
+init_children(struct parent *p)
+{
+	static const char *const names[] = { "relay", "core", "api", "ca" };
+	struct event_base *base = proc_loop_base(p->loop);
+	size_t i;
+
+	p->give_up = event_new(base, -1, 0, on_give_up, p);
+	for (i = 0; i < CHILDREN; i++) {
+		struct child *ch = &p->children[i];
+
+		ch->p = p;
+		ch->kind = (enum child_kind)i;
+		ch->name = names[i];
+		ch->backoff = BACKOFF_MIN_MS;
+		ch->restart = event_new(base, -1, 0, on_restart, ch);
+		if (ch->restart == NULL || p->give_up == NULL)
+			fatal("start error=\"out of memory\"");
+	}
+}
+
+int
+parent_run(const struct server_conf *c)
+{
+	struct parent p = { .conf = c };
+	struct err e;
+	size_t i;
+	int rc;
+
+	raise_descriptors();
+	buf_init(&p.conf_text, 65536);
+	if (conf_dump(
+		server_conf_table, server_conf_entries, c, &p.conf_text) != 0)
+		fatal("start error=\"the configuration is too large\"");
+	p.exe = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	if (p.exe < 0)
+		fatal("start error=\"cannot open /proc/self/exe\"");
+	if ((p.loop = proc_loop_new(on_term, &p)) == NULL)
+		fatal("start error=\"cannot make an event loop\"");
+	init_children(&p);
+	if (relay_write(c, &e) != 0)
+		fatal("relay error=%s", log_quote(e.msg));
+	for (i = 0; i < CHILDREN; i++)
+		child_start(&p.children[i]);
+	proc_notify("READY=1");
+	rc = proc_loop_run(p.loop);
+	for (i = 0; i < CHILDREN; i++)
+		event_free(p.children[i].restart);
+	event_free(p.give_up);
+	proc_loop_free(p.loop);
+	close(p.exe);
+	buf_release(&p.conf_text);
+	log_info("stopped");
+	return (rc != 0 ? 1 : 0);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What core, api and ca have in common: they are this program executed again
+ * with a channel to the parent, take their configuration from it, do what
+ * needs rights, enter the sandbox, and then serve their loop until the parent
+ * closes the channel.
+ */
+#ifndef MIG_SERVER_ROLE_H
+#define MIG_SERVER_ROLE_H
+
+#include "ipc/ipc.h"
+#include "sandbox/sandbox.h"
+#include "server/config.h"
+#include "server/messages.h"
+
+struct event_base;
+struct proc_loop;
+
+struct role {
+	const char *name;
+	struct server_conf conf;
+	int64_t relay_started; /* ms */
+	struct proc_loop *loop;
+	struct event_base *base;
+	struct ipc_chan *parent;
+	/* A channel to another role; the callee takes fd. */
+	void (*on_peer)(struct role *r, enum server_role peer, int fd);
+	void (*on_relay)(struct role *r); /* may be NULL */
+	void (*on_term)(struct role *r);  /* may be NULL: just stop */
+	void *arg;
+};
+
+/* Reads the configuration, starts log and loop. fatal() on failure. */
+void role_start(struct role *r, const char *name);
+/* Drops to the user and enters the sandbox. fatal() on failure. */
+void role_sandbox(struct role *r, const struct sandbox_path *paths,
+    size_t npaths, uint32_t descriptors);
+/* Serves until the parent is gone or asks for the end. */
+int role_run(struct role *r);
+
+int core_main(void);
+int api_main(void);
+int ca_main(void);
+
+#endif

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The SQLite back end's connection: opening, migration, transactions and
+ * prepared statements. WAL, so readers and the writer do not wait for one
+ * another; synchronous=FULL, because an agent forgets what was acknowledged:
+ * one sync a commit, and the writer commits in groups.
+ */
+#include "server/store/sql.h"
+
+#include "server/store/people.h"
+
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUSY_MS 10000
+
+int
+sql_error(struct store *s, const char *what, struct err *e)
+{
+	int code = sqlite3_errcode(s->db) & 0xff;
+	int ret = ERR_INTERNAL;
+
+	switch (code) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		ret = ERR_BUSY;
+		break;
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_READONLY:
+		ret = ERR_IO;
+		break;
+	case SQLITE_NOMEM:
+		ret = ERR_NOMEM;
+		break;
+	case SQLITE_CONSTRAINT:
+		ret = ERR_EXISTS;
+		break;
+	}
+	return (err_set(e, ret, "store: %s: %s", what, sqlite3_errmsg(s->db)));
+}
+
+sqlite3_stmt *
+sql_prepare(struct store *s, const char *sql, struct err *e)
+{
+	size_t i, slot = ((uintptr_t)sql >> 3) % SQL_STATEMENTS_MAX;
+
+	for (i = 0; i < SQL_STATEMENTS_MAX; i++) {
+		size_t at = (slot + i) % SQL_STATEMENTS_MAX;
+
+		if (s->cache[at].sql == sql) {
+			sqlite3_reset(s->cache[at].stmt);
+			return (s->cache[at].stmt);
+		}
+		if (s->cache[at].sql != NULL)
+			continue;
+		if (sqlite3_prepare_v3(s->db, sql, -1,
+			SQLITE_PREPARE_PERSISTENT, &s->cache[at].stmt,
+			NULL) != SQLITE_OK) {
+			sql_error(s, sql, e);
+			return (NULL);
+		}
+		s->cache[at].sql = sql;
+		return (s->cache[at].stmt);
+	}
+	err_bug(__FILE__, __LINE__, "statement cache full");
+}
+
+static int
+bind_all(struct store *s, sqlite3_stmt *st, const char *fmt, va_list ap,
+    struct err *e)
+{
+	const void *p;
+	size_t len;
+	int i, rc = SQLITE_OK;
+
+	for (i = 1; *fmt != '\0' && rc == SQLITE_OK; fmt++, i++) {
+		switch (*fmt) {
+		case 'i':
+			rc = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+			break;
+		case 't':
+			rc = sqlite3_bind_text(
+			    st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+			break;
+		case 'b':
+			p = va_arg(ap, const void *);
+			len = va_arg(ap, size_t);
+			rc = p == NULL
+			    ? sqlite3_bind_null(st, i)
+			    : sqlite3_bind_blob64(st, i, p, len, SQLITE_STATIC);
+			break;
+		case 'd':
+			rc = sqlite3_bind_blob(st, i,
+			    va_arg(ap, const struct id *)->b, ID_LEN,
+			    SQLITE_STATIC);
+			break;
+		default:
+			err_bug(__FILE__, __LINE__, "bind format");
+		}
+	}
+	return (rc == SQLITE_OK ? 0 : sql_error(s, "bind", e));
+}
+
+int
+sql_bound(struct store *s, struct err *e, sqlite3_stmt **ret, const char *sql,
+    const char *fmt, ...)
+{
+	va_list ap;
+	int rc;
+
+	if ((*ret = sql_prepare(s, sql, e)) == NULL)
+		return (ERR_INTERNAL);
+	va_start(ap, fmt);
+	rc = bind_all(s, *ret, fmt, ap, e);
+	va_end(ap);
+	return (rc);
+}
+
+int
+sql_next(struct store *s, sqlite3_stmt *st, struct err *e)
+{
+	int rc = sqlite3_step(st);
+
+	if (rc == SQLITE_ROW)
+		return (1);
+	if (rc == SQLITE_DONE)
+		rc = 0;
+	else
+		rc = sql_error(s, sqlite3_sql(st), e);
+	sqlite3_reset(st);
+	return (rc);
+}
+
+int
+sql_run(struct store *s, struct err *e, const char *sql, const char *fmt, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+	int rc;
+
+	if ((st = sql_prepare(s, sql, e)) == NULL)
+		return (ERR_INTERNAL);
+	va_start(ap, fmt);
+	rc = bind_all(s, st, fmt, ap, e);
+	va_end(ap);
+	if (rc != 0)
+		return (rc);
+	rc = sql_next(s, st, e);
+	if (rc > 0) {
+		sqlite3_reset(st);
+		rc = 0;
+	}
+	return (rc);
+}
+
+int
+sql_row(struct store *s, struct err *e, sqlite3_stmt **ret, const char *sql,
+    const char *fmt, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+	int rc;
+
+	if ((st = sql_prepare(s, sql, e)) == NULL)
+		return (ERR_INTERNAL);
+	va_start(ap, fmt);
+	rc = bind_all(s, st, fmt, ap, e);
+	va_end(ap);
+	if (rc != 0)
+		return (rc);
+	rc = sql_next(s, st, e);
+	if (rc == 0)
+		return (err_set(e, ERR_NOTFOUND, "not found"));
+	if (rc < 0)
+		return (rc);
+	*ret = st;
+	return (0);
+}
+
+int64_t
+sql_number(struct store *s, int64_t def, const char *sql, const char *fmt, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+	int rc;
+
+	if ((st = sql_prepare(s, sql, NULL)) == NULL)
+		return (def);
+	va_start(ap, fmt);
+	rc = bind_all(s, st, fmt, ap, NULL);
+	va_end(ap);
+	if (rc == 0 && sql_next(s, st, NULL) == 1) {
+		def = sqlite3_column_int64(st, 0);
+		sqlite3_reset(st);
+	}
+	return (def);
+}
+
+const char *
+sql_text(sqlite3_stmt *st, int col)
+{
+	const unsigned char *t = sqlite3_column_text(st, col);
+
+	return (t == NULL ? "" : (const char *)t);
+}
+
+const uint8_t *
+sql_blob(sqlite3_stmt *st, int col, size_t *ret_len)
+{
+	const uint8_t *p = sqlite3_column_blob(st, col);
+
+	*ret_len = p == NULL ? 0 : (size_t)sqlite3_column_bytes(st, col);
+	return (p);
+}
+
+void
+sql_id(sqlite3_stmt *st, int col, struct id *ret)
+{
+	size_t len;
+	const uint8_t *p = sql_blob(st, col, &len);
+
+	memset(ret, 0, sizeof(*ret));
+	if (len == ID_LEN)
+		memcpy(ret->b, p, ID_LEN);
+}
+
+static int
+exec(struct store *s, const char *sql, struct err *e)
+{
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return (sql_error(s, sql, e));
+	return (0);
+}
+
+static int
+user_version(struct store *s, int *ret, struct err *e)
+{
+	sqlite3_stmt *st;
+
+	if (sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &st, NULL) !=
+	    SQLITE_OK)
+		return (sql_error(s, "read the schema's version", e));
+	if (sqlite3_step(st) != SQLITE_ROW) {
+		sqlite3_finalize(st);
+		return (sql_error(s, "read the schema's version", e));
+	}
+	*ret = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return (0);
+}
+
+/* Two programs may open a new store at once: the version is read again under
+ * the write lock. */
+static int
+migrate(struct store *s, struct err *e)
+{
+	char pragma[64];
+	int rc, v;
+
+	if ((rc = exec(s, "BEGIN IMMEDIATE", e)) != 0)
+		return (rc);
+	if ((rc = user_version(s, &v, e)) != 0)
+		goto out;
+	for (; v < store_schema_version; v++) {
+		if ((rc = exec(s, store_schema[v], e)) != 0)
+			goto out;
+	}
+	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", v);
+	if ((rc = exec(s, pragma, e)) != 0)
+		goto out;
+	rc = exec(s, "COMMIT", e);
+out:
+	if (rc != 0)
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return (rc);
+}
+
+static int
+check_version(struct store *s, struct err *e)
+{
+	int rc, v;
+
+	if ((rc = user_version(s, &v, e)) != 0)
+		return (rc);
+	if (v > store_schema_version)
+		return (err_set(e, ERR_UNSUPPORTED,
+		    "the store has schema version %d, this program knows up to"
+		    " %d: use a newer mig-server",
+		    v, store_schema_version));
+	if (v == store_schema_version)
+		return (0);
+	if (s->mode == STORE_READ)
+		return (err_set(e, ERR_UNSUPPORTED,
+		    "the store has schema version %d, expected %d", v,
+		    store_schema_version));
+	return (migrate(s, e));
+}
+
+int
+store_open(
+    const char *path, enum store_mode mode, struct store **ret, struct err *e)
+{
+	struct store *s;
+	int flags = SQLITE_OPEN_NOMUTEX, rc;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	s->mode = mode;
+	flags |= mode == STORE_WRITE
+	    ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+	    : SQLITE_OPEN_READONLY;
+	if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK) {
+		if (s->db == NULL)
+			rc = err_set(e, ERR_NOMEM, "out of memory");
+		else
+			rc = sql_error(s, path, e);
+		goto out;
+	}
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_busy_timeout(s->db, BUSY_MS);
+	if ((rc = exec(s, "PRAGMA temp_store = MEMORY", e)) != 0)
+		goto out;
+	if (mode == STORE_WRITE &&
+	    (rc = exec(s,
+		 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		 " PRAGMA wal_autocheckpoint = 4000",
+		 e)) != 0)
+		goto out;
+	rc = check_version(s, e);
+out:
+	if (rc != 0) {
+		err_wrap(e, "%s", path);
+		store_close(s);
+		return (rc);
+	}
+	*ret = s;
+	return (0);
+}
+
+void
+store_close(struct store *s)
+{
+	size_t i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; i < SQL_STATEMENTS_MAX; i++)
+		sqlite3_finalize(s->cache[i].stmt);
+	sqlite3_close(s->db);
+	free(s);
+}
+
+int
+store_begin(struct store *s, struct err *e)
+{
+	return (sql_run(s, e, "BEGIN IMMEDIATE", ""));
+}
+
+int
+store_commit(struct store *s, struct err *e)
+{
+	return (sql_run(s, e, "COMMIT", ""));
+}
+
+void
+store_rollback(struct store *s)
+{
+	if (!sqlite3_get_autocommit(s->db))
+		sql_run(s, NULL, "ROLLBACK", "");
+}
+
+int
+store_mark(struct store *s, struct err *e)
+{
+	return (sql_run(s, e, "SAVEPOINT mark", ""));
+}
+
+void
+store_mark_end(struct store *s, bool keep)
+{
+	if (!keep)
+		sql_run(s, NULL, "ROLLBACK TO mark", "");
+	sql_run(s, NULL, "RELEASE mark", "");
+}
+
+void
+store_checkpoint(struct store *s)
+{
+	sqlite3_wal_checkpoint_v2(
+	    s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+int
+store_meta_get(struct store *s, const char *key, struct buf *out, struct err *e)
+{
+	sqlite3_stmt *st;
+	const uint8_t *p;
+	size_t len;
+	int rc;
+
+	rc = sql_row(
+	    s, e, &st, "SELECT value FROM meta WHERE key = ?", "t", key);
+	if (rc != 0)
+		return (rc);
+	p = sql_blob(st, 0, &len);
+	if ((rc = buf_add(out, p, len)) != 0)
+		err_set(e, rc, "store: %s is too large", key);
+	sqlite3_reset(st);
+	return (rc);
+}
+
+int
+store_meta_set(struct store *s, const char *key, const void *value, size_t len,
+    struct err *e)
+{
+	return (sql_run(s, e,
+	    "INSERT INTO meta (key, value) VALUES (?, ?)"
+	    " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+	    "tb", key, value, len));
+}
+
+int64_t
+store_investigators_revision(struct store *s)
+{
+	return (sql_number(s, 0,
+	    "SELECT CAST(value AS INTEGER) FROM meta"
+	    " WHERE key = 'investigators'",
+	    ""));
+}

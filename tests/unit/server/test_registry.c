@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Agents in memory: finding, presence, counters. */
+#include "server/core/registry.h"
+
+#include "crypto/sha256.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct agent *
+add(struct registry *r, int i)
+{
+	struct id id;
+
+	sha256(&i, sizeof(i), &id);
+	return (registry_add(r, &id, i + 1, "x"));
+}
+
+static void
+test_many(void **state)
+{
+	struct registry r;
+	struct agent *a;
+	struct id id;
+	int i;
+
+	registry_init(&r);
+	memset(&id, 0, sizeof(id));
+	assert_null(registry_find(&r, &id));
+	for (i = 0; i < 5000; i++) {
+		a = add(&r, i);
+		assert_non_null(a);
+		assert_int_equal(a->slot, i);
+	}
+	for (i = 0; i < 5000; i++) {
+		sha256(&i, sizeof(i), &id);
+		a = registry_find(&r, &id);
+		assert_non_null(a);
+		assert_int_equal(a->n, i + 1);
+		assert_ptr_equal(add(&r, i), a);
+	}
+	assert_int_equal(r.n, 5000);
+	registry_release(&r);
+}
+
+static void
+test_presence(void **state)
+{
+	static const struct {
+		bool online;
+		uint64_t connection;
+		bool taken, then;
+	} steps[] = {
+		{ true, 5, true, true },
+		{ false, 4, false, true }, /* the will of an older one */
+		{ true, 4, false, true }, { false, 5, true, false },
+		{ true, 6, true, true }, { true, 6, true, true },
+		{ false, 7, true, false }, /* its beginning was lost */
+	};
+	struct registry r;
+	struct agent *a;
+	size_t i;
+
+	registry_init(&r);
+	a = add(&r, 1);
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		assert_int_equal(registry_presence(&r, a, steps[i].online,
+				     steps[i].connection, (int64_t)i),
+		    steps[i].taken);
+		assert_int_equal(a->online, steps[i].then);
+		assert_int_equal(r.online, steps[i].then);
+	}
+	registry_release(&r);
+}
+
+static void
+test_relay_lost(void **state)
+{
+	struct registry r;
+	struct agent *a, *b;
+
+	registry_init(&r);
+	a = add(&r, 1);
+	b = add(&r, 2);
+	registry_presence(&r, a, true, 1, 1);
+	registry_presence(&r, b, true, 1, 1);
+	registry_relay_lost(&r);
+	assert_int_equal(r.online, 0);
+	assert_int_equal(r.lost, 2);
+	registry_presence(&r, a, true, 2, 2);
+	assert_int_equal(r.online, 1);
+	assert_int_equal(r.lost, 1);
+	registry_revoke(&r, b);
+	assert_int_equal(r.lost, 0);
+	registry_relay_lost(&r);
+	registry_forget_lost(&r);
+	assert_int_equal(r.lost, 0);
+	registry_release(&r);
+}
+
+static void
+test_rows(void **state)
+{
+	struct target_row row = { NULL, "n", "o", "a", "i", "v", "m", "{}",
+		"{}", "[]" };
+	struct registry r;
+	struct agent *a;
+	bool changed;
+
+	registry_init(&r);
+	a = add(&r, 1);
+	assert_int_equal(agent_set_row(a, &row, &changed), 0);
+	assert_true(changed);
+	assert_string_equal(a->row.id, id_hex(&a->id).s);
+	assert_int_equal(agent_set_row(a, &row, &changed), 0);
+	assert_false(changed);
+	/* from its own row, too */
+	row = a->row;
+	row.tags = "{\"x\":\"y\"}";
+	assert_int_equal(agent_set_row(a, &row, &changed), 0);
+	assert_true(changed);
+	assert_string_equal(a->row.tags, "{\"x\":\"y\"}");
+	assert_string_equal(a->row.name, "n");
+	registry_release(&r);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_presence),
+		cmocka_unit_test(test_relay_lost),
+		cmocka_unit_test(test_rows),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

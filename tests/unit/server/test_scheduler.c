@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The scheduler with a made-up clock and operations that only take notes. */
+#include "server/core/scheduler.h"
+
+#include "base/err.h"
+#include "crypto/sha256.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW (INT64_C(1000000) * 1000) /* ms */
+
+struct notes {
+	size_t broadcasts, singles, added, sent;
+	int status;
+	const struct agent *last;
+};
+
+static void
+note_broadcast(struct run *r, void *arg)
+{
+	((struct notes *)arg)->broadcasts++;
+}
+
+static void
+note_single(struct run *r, struct agent *a, void *arg)
+{
+	((struct notes *)arg)->singles++;
+	((struct notes *)arg)->last = a;
+}
+
+static void
+note_expect(struct run *r, struct agent *a, bool sent, void *arg)
+{
+	struct notes *n = arg;
+
+	if (sent)
+		n->sent++;
+	else
+		n->added++;
+}
+
+static void
+note_status(struct run *r, int status, void *arg)
+{
+	((struct notes *)arg)->status = status;
+}
+
+static const struct sched_ops ops = { note_broadcast, note_single, note_expect,
+	note_status };
+
+struct fixture {
+	struct registry reg;
+	struct sched s;
+	struct notes n;
+};
+
+static struct agent *
+add_agent(struct fixture *f, int i, const char *tag, bool online)
+{
+	char name[32];
+	struct target_row row = { NULL, name, "linux", "amd64", "Debian", "1",
+		"daemon", "{}", tag, "[]" };
+	struct agent *a;
+	struct id id;
+	bool changed;
+
+	snprintf(name, sizeof(name), "host%d", i);
+	sha256(name, strlen(name), &id);
+	a = registry_add(&f->reg, &id, i + 1, name);
+	assert_non_null(a);
+	assert_int_equal(agent_set_row(a, &row, &changed), 0);
+	if (online)
+		registry_presence(&f->reg, a, true, 1, NOW);
+	return (a);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct err e;
+
+	registry_init(&f->reg);
+	assert_int_equal(
+	    sched_init(&f->s, &f->reg, &ops, &f->n, NOW - 1000, &e), 0);
+	sched_relay_up(&f->s, true, NOW);
+	*state = f;
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	sched_release(&f->s);
+	registry_release(&f->reg);
+	free(f);
+	return (0);
+}
+
+static struct run *
+add_run(struct fixture *f, const char *target, int64_t from, int64_t until,
+    bool online_only)
+{
+	struct store_action a = { .n = 1,
+		.name = "x",
+		.target = target,
+		.valid_from = from,
+		.expire_after = until,
+		.online_only = online_only,
+		.envelope = (const uint8_t *)"env",
+		.envelope_len = 3 };
+	struct run_entry *entries;
+	size_t n, expected;
+	struct run *r;
+	struct err e;
+
+	sha256(target, strlen(target), &a.id);
+	assert_int_equal(sched_match(&f->s, target, online_only, &entries, &n,
+			     &expected, &e),
+	    0);
+	r = sched_add(&f->s, &a, entries, n, &e);
+	assert_non_null(r);
+	assert_int_equal(r->expected, expected);
+	return (r);
+}
+
+#define S(n) (NOW / 1000 + (n))
+
+static void
+test_broadcast_or_single(void **state)
+{
+	static const struct {
+		size_t targeted, online;
+		bool want;
+	} table[] = { { 0, 0, false }, { 1, 1, false }, { 3, 3, false },
+		{ 4, 4, true }, { 4, 32, true }, { 4, 33, false },
+		{ 1000, 1000, true }, { 1000, 20000, false },
+		{ 2500, 20000, true } };
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		assert_int_equal(
+		    sched_is_broadcast(table[i].targeted, table[i].online),
+		    table[i].want);
+}
+
+static void
+test_launch(void **state)
+{
+	struct fixture *f = *state;
+	struct run *r;
+	int i;
+
+	for (i = 0; i < 10; i++)
+		add_agent(f, i, i < 8 ? "{\"a\":\"1\"}" : "{}", i != 0);
+	r = add_run(f, "tags->>'a' = '1'", S(-1), S(100), false);
+	assert_int_equal(r->expected, 8);
+	sched_tick(&f->s, NOW);
+	assert_int_equal(f->n.broadcasts, 1);
+	assert_int_equal(f->n.singles, 0);
+	assert_int_equal(f->n.sent, 7);
+	/* nothing twice */
+	sched_tick(&f->s, NOW + 250);
+	assert_int_equal(f->n.broadcasts, 1);
+	/* a single one is asked alone */
+	add_run(f, "name = 'host3'", S(-1), S(100), false);
+	sched_tick(&f->s, NOW + 500);
+	assert_int_equal(f->n.broadcasts, 1);
+	assert_int_equal(f->n.singles, 1);
+}
+
+static void
+test_not_before_its_time_nor_without_relay(void **state)
+{
+	struct fixture *f = *state;
+
+	add_agent(f, 0, "{}", true);
+	add_run(f, "all", S(5), S(100), false);
+	sched_tick(&f->s, NOW);
+	sched_tick(&f->s, NOW + 4999);
+	assert_int_equal(f->n.singles, 0);
+	sched_relay_up(&f->s, false, NOW);
+	sched_tick(&f->s, NOW + 5000);
+	assert_int_equal(f->n.singles, 0);
+	sched_relay_up(&f->s, true, NOW + 5000);
+	sched_tick(&f->s, NOW + 5250);
+	assert_int_equal(f->n.singles, 1);
+}
+
+static void
+test_complete(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *a = add_agent(f, 0, "{}", true);
+	struct agent *b = add_agent(f, 1, "{}", true);
+	struct run *r = add_run(f, "all", S(-1), S(100), false);
+
+	sched_tick(&f->s, NOW);
+	sched_answered(&f->s, r, a, NOW);
+	sched_answered(&f->s, r, a, NOW);
+	assert_int_equal(r->status, ACTION_OPEN);
+	assert_int_equal(f->s.nopen, 1);
+	sched_answered(&f->s, r, b, NOW);
+	assert_int_equal(r->status, ACTION_COMPLETE);
+	assert_int_equal(f->s.nopen, 0);
+	/* a late agent that matches opens it again */
+	a = add_agent(f, 2, "{}", true);
+	sched_hello(&f->s, a, true, NULL, 0, NOW + 1000);
+	assert_int_equal(r->status, ACTION_OPEN);
+	assert_int_equal(f->n.added, 1);
+	assert_ptr_equal(f->n.last, a);
+	sched_answered(&f->s, r, a, NOW + 2000);
+	assert_int_equal(r->status, ACTION_COMPLETE);
+	assert_int_equal(r->expected, 3);
+}
+
+static void
+test_hello(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *a = add_agent(f, 0, "{}", false);
+	struct agent *b = add_agent(f, 1, "{}", true);
+	struct run *r = add_run(f, "tags->>'x' = '1'", S(-1), S(100), false);
+	struct run *all = add_run(f, "all", S(-1), S(100), false);
+	struct target_row row = a->row;
+	bool changed;
+
+	sched_tick(&f->s, NOW);
+	f->n.singles = 0;
+	registry_presence(&f->reg, a, true, 2, NOW);
+	sched_hello(&f->s, a, false, NULL, 0, NOW);
+	assert_int_equal(f->n.singles, 1);
+	/* known ones are not sent again, but count as sent */
+	sched_hello(&f->s, a, false, &all->id, 1, NOW);
+	assert_int_equal(f->n.singles, 1);
+	/* new tags are looked at anew */
+	row.tags = "{\"x\":\"1\"}";
+	assert_int_equal(agent_set_row(b, &row, &changed), 0);
+	assert_true(changed);
+	sched_hello(&f->s, b, changed, &all->id, 1, NOW);
+	assert_int_equal(r->expected, 1);
+	assert_int_equal(f->n.singles, 2);
+	/* what has answered gets nothing */
+	sched_answered(&f->s, r, b, NOW);
+	sched_hello(&f->s, b, false, &all->id, 1, NOW);
+	assert_int_equal(f->n.singles, 2);
+}
+
+static void
+test_online_only(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *a = add_agent(f, 0, "{}", false);
+	struct run *r;
+
+	add_agent(f, 1, "{}", true);
+	r = add_run(f, "all", S(-1), S(100), true);
+	assert_int_equal(r->expected, 1);
+	sched_tick(&f->s, NOW);
+	registry_presence(&f->reg, a, true, 2, NOW);
+	sched_hello(&f->s, a, true, NULL, 0, NOW);
+	assert_int_equal(r->expected, 1);
+	assert_int_equal(f->n.singles, 1);
+}
+
+static void
+test_silent_ones_are_asked(void **state)
+{
+	struct fixture *f = *state;
+	struct run *r;
+	int64_t t;
+	int i;
+
+	for (i = 0; i < 500; i++)
+		add_agent(f, i, "{}", true);
+	r = add_run(f, "all", S(-1), S(100000), false);
+	sched_tick(&f->s, NOW);
+	assert_int_equal(f->n.broadcasts, 1);
+	for (i = 1; i < 500; i += 2)
+		sched_answered(&f->s, r, f->reg.slots[i], NOW + 100);
+	sched_tick(&f->s, NOW + 1900);
+	assert_int_equal(f->n.singles, 0);
+	/* spread over ticks */
+	sched_tick(&f->s, NOW + 2100);
+	assert_int_equal(f->n.singles, 200);
+	sched_tick(&f->s, NOW + 2350);
+	assert_int_equal(f->n.singles, 250);
+	/* less and less often, and not for ever */
+	for (t = NOW + 2600; t < NOW + 3600 * 1000; t += 250)
+		sched_tick(&f->s, t);
+	assert_true(f->n.singles > 500);
+	assert_true(f->n.singles <= 250 * 8);
+}
+
+static void
+test_nobody_is_asked_in_a_storm(void **state)
+{
+	struct fixture *f = *state;
+	struct run *r;
+	int64_t t;
+	int i;
+
+	for (i = 0; i < 100; i++)
+		add_agent(f, i, "{}", true);
+	r = add_run(f, "all", S(-1), S(1000), false);
+	sched_tick(&f->s, NOW);
+	for (t = NOW, i = 0; t < NOW + 9000; t += 250) {
+		sched_answered(&f->s, r, f->reg.slots[i++], t);
+		sched_tick(&f->s, t);
+	}
+	assert_int_equal(f->n.singles, 0);
+}
+
+static void
+test_expiry(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *a = add_agent(f, 0, "{}", true);
+	struct run *r = add_run(f, "all", S(-1), S(10), false);
+	struct id id = r->id;
+
+	sched_tick(&f->s, NOW);
+	sched_tick(&f->s, NOW + 10 * 1000);
+	assert_int_equal(r->status, ACTION_EXPIRED);
+	assert_int_equal(f->n.status, ACTION_EXPIRED);
+	assert_null(r->envelope);
+	/* late answers are taken for a day */
+	sched_answered(&f->s, r, a, NOW + 11 * 1000);
+	assert_int_equal(r->answered, 1);
+	sched_hello(&f->s, a, true, NULL, 0, NOW + 12 * 1000);
+	assert_int_equal(f->n.singles, 1);
+	sched_tick(&f->s, NOW + INT64_C(100000) * 1000);
+	assert_null(sched_find(&f->s, &id));
+}
+
+static void
+test_bad_targets_and_revoked(void **state)
+{
+	struct fixture *f = *state;
+	struct run_entry *entries;
+	size_t n, expected;
+	struct err e;
+
+	registry_revoke(&f->reg, add_agent(f, 0, "{}", true));
+	add_agent(f, 1, "{}", true);
+	assert_int_not_equal(
+	    sched_match(&f->s, "name =", false, &entries, &n, &expected, &e),
+	    0);
+	assert_int_equal(
+	    sched_match(&f->s, "all", false, &entries, &n, &expected, &e), 0);
+	assert_int_equal(expected, 1);
+	free(entries);
+	/* NULL for this row: not expected */
+	assert_int_equal(sched_match(&f->s, "tags->>'no' = 'x'", false,
+			     &entries, &n, &expected, &e),
+	    0);
+	assert_int_equal(expected, 0);
+	free(entries);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_broadcast_or_single),
+		T(test_launch),
+		T(test_not_before_its_time_nor_without_relay),
+		T(test_complete),
+		T(test_hello),
+		T(test_online_only),
+		T(test_silent_ones_are_asked),
+		T(test_nobody_is_asked_in_a_storm),
+		T(test_expiry),
+		T(test_bad_targets_and_revoked),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

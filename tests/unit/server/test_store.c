@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The store's promises, against every back end (today: SQLite). */
+#include "server/store/actions.h"
+#include "server/store/people.h"
+#include "server/store/store.h"
+
+#include "base/err.h"
+#include "crypto/sha256.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+struct fixture {
+	char dir[64], path[96];
+	struct store *w, *r;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct err e;
+
+	strcpy(f->dir, "/tmp/mig-test-store-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/db", f->dir);
+	assert_int_equal(store_open(f->path, STORE_WRITE, &f->w, &e), 0);
+	assert_int_equal(store_open(f->path, STORE_READ, &f->r, &e), 0);
+	*state = f;
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	struct fixture *f = *state;
+	char path[128];
+	size_t i;
+
+	store_close(f->r);
+	store_close(f->w);
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s%s", f->path, ends[i]);
+		unlink(path);
+	}
+	rmdir(f->dir);
+	free(f);
+	return (0);
+}
+
+static struct id
+make_id(const char *text)
+{
+	struct id id;
+
+	sha256(text, strlen(text), &id);
+	return (id);
+}
+
+static int64_t
+add_agent(struct fixture *f, const char *name)
+{
+	struct store_agent a = { .name = name };
+	struct id token = make_id("token");
+	int64_t n = 0;
+	struct err e;
+
+	a.id = make_id(name);
+	store_token_put(f->w, &token, 100, 1, INT64_MAX, NULL);
+	assert_int_equal(store_agent_enrol(f->w, &a, &token, 5, &n, &e), 0);
+	assert_true(n > 0);
+	return (n);
+}
+
+static int64_t
+add_action(struct fixture *f, const char *name, const struct store_expect *exp,
+    size_t nexp)
+{
+	struct store_action a = { .name = name,
+		.target = "all",
+		.investigators = "[]",
+		.created = 1,
+		.valid_from = 10,
+		.expire_after = 100,
+		.envelope = (const uint8_t *)"env",
+		.envelope_len = 3 };
+	struct err e;
+	int64_t n;
+
+	a.id = make_id(name);
+	assert_int_equal(store_action_put(f->w, &a, exp, nexp, &n, &e), 0);
+	return (n);
+}
+
+static bool
+put_answer(struct fixture *f, int64_t action, int64_t agent, int status,
+    const char *text)
+{
+	struct store_answer a = { .action = action,
+		.agent = agent,
+		.received = 7,
+		.status = status,
+		.data = (const void *)text,
+		.len = strlen(text) };
+	bool is_new = false;
+	struct err e;
+
+	assert_int_equal(store_answer_put(f->w, &a, &is_new, &e), 0);
+	return (is_new);
+}
+
+static struct store_counts
+counts(struct fixture *f, int64_t action, int *ret_status)
+{
+	struct store_counts c;
+	int status;
+
+	assert_int_equal(
+	    store_action_counts(f->r, action, &status, &c, NULL), 0);
+	if (ret_status != NULL)
+		*ret_status = status;
+	return (c);
+}
+
+/* --- transactions ------------------------------------------------------- */
+
+static void
+test_rollback_and_marks(void **state)
+{
+	struct fixture *f = *state;
+	struct buf b;
+
+	buf_init(&b, 100);
+	assert_int_equal(store_begin(f->w, NULL), 0);
+	store_meta_set(f->w, "a", "1", 1, NULL);
+	assert_int_equal(store_mark(f->w, NULL), 0);
+	store_meta_set(f->w, "b", "2", 1, NULL);
+	store_mark_end(f->w, false);
+	/* readers see nothing before the commit */
+	assert_int_equal(store_meta_get(f->r, "a", &b, NULL), ERR_NOTFOUND);
+	assert_int_equal(store_commit(f->w, NULL), 0);
+	assert_int_equal(store_meta_get(f->r, "a", &b, NULL), 0);
+	assert_int_equal(store_meta_get(f->r, "b", &b, NULL), ERR_NOTFOUND);
+	assert_int_equal(store_begin(f->w, NULL), 0);
+	store_meta_set(f->w, "a", "9", 1, NULL);
+	store_rollback(f->w);
+	buf_clear(&b);
+	assert_int_equal(store_meta_get(f->r, "a", &b, NULL), 0);
+	assert_memory_equal(b.data, "1", 1);
+	buf_release(&b);
+}
+
+static void
+test_reader_cannot_write(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_not_equal(store_meta_set(f->r, "a", "1", 1, NULL), 0);
+}
+
+static void
+test_newer_schema_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s;
+	struct err e;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(
+	    store_open(f->path, STORE_WRITE, &s, &e), ERR_UNSUPPORTED);
+	assert_non_null(strstr(e.msg, "99"));
+	assert_int_equal(
+	    store_open("/nonexistent/x", STORE_WRITE, &s, &e), ERR_IO);
+}
+
+/* --- people ------------------------------------------------------------- */
+
+static void
+test_sessions(void **state)
+{
+	struct fixture *f = *state;
+	struct store_investigator i = { .fpr = "aa",
+		.name = "Alice",
+		.admin = true,
+		.keyring = "x",
+		.created = 1 };
+	struct id h = make_id("session");
+	struct store_session s;
+	int64_t revision = store_investigators_revision(f->r);
+
+	assert_int_equal(store_investigator_put(f->w, &i, NULL), 0);
+	assert_true(store_investigators_revision(f->r) > revision);
+	assert_int_equal(store_session_put(f->w, &h, "aa", 10, 20, NULL), 0);
+	assert_int_equal(store_session_get(f->r, &h, 15, &s, NULL), 0);
+	assert_string_equal(s.name, "Alice");
+	assert_true(s.admin);
+	assert_int_equal(
+	    store_session_get(f->r, &h, 20, &s, NULL), ERR_NOTFOUND);
+	assert_true(store_session_any(f->r, "aa", 19));
+	assert_false(store_session_any(f->r, "aa", 20));
+	assert_int_equal(store_investigator_remove(f->w, "aa", NULL), 0);
+	assert_int_equal(
+	    store_session_get(f->r, &h, 15, &s, NULL), ERR_NOTFOUND);
+	assert_int_equal(
+	    store_investigator_remove(f->w, "aa", NULL), ERR_NOTFOUND);
+}
+
+static void
+test_tokens(void **state)
+{
+	struct fixture *f = *state;
+	struct id t = make_id("t"), a = make_id("a"), b = make_id("b");
+	struct store_agent x = { .name = "a" };
+	int64_t n, again;
+
+	assert_int_equal(store_token_check(f->r, &t, &a, 5, NULL), ERR_AUTH);
+	assert_int_equal(store_token_put(f->w, &t, 1, 1, 100, NULL), 0);
+	assert_int_equal(store_token_check(f->r, &t, &a, 5, NULL), 0);
+	assert_int_equal(store_token_check(f->r, &t, &a, 100, NULL), ERR_AUTH);
+	x.id = a;
+	assert_int_equal(store_agent_enrol(f->w, &x, &t, 5, &n, NULL), 0);
+	/* used up, but not for the one that used it */
+	assert_int_equal(store_token_check(f->r, &t, &b, 5, NULL), ERR_AUTH);
+	assert_int_equal(store_agent_enrol(f->w, &x, &t, 6, &again, NULL), 0);
+	assert_int_equal(n, again);
+	x.id = b;
+	assert_int_equal(
+	    store_agent_enrol(f->w, &x, &t, 6, &again, NULL), ERR_AUTH);
+	assert_int_equal(store_agent_revoke(f->w, &a, NULL), 0);
+	x.id = a;
+	assert_int_equal(
+	    store_agent_enrol(f->w, &x, &t, 6, &again, NULL), ERR_DENIED);
+}
+
+static void
+test_policies(void **state)
+{
+	struct fixture *f = *state;
+	struct id one = make_id("one"), two = make_id("two"), got;
+	struct buf b;
+
+	buf_init(&b, 100);
+	assert_int_equal(
+	    store_policy_get(f->r, NULL, &got, &b, NULL), ERR_NOTFOUND);
+	assert_int_equal(
+	    store_policy_put(f->w, &one, 1, "first", 5, 1, NULL), 0);
+	assert_int_equal(
+	    store_policy_put(f->w, &two, 2, "second", 6, 2, NULL), 0);
+	assert_int_equal(store_policy_get(f->r, NULL, &got, &b, NULL), 0);
+	assert_true(id_equal(&got, &two));
+	buf_clear(&b);
+	assert_int_equal(store_policy_get(f->r, &one, NULL, &b, NULL), 0);
+	assert_memory_equal(b.data, "first", 5);
+	buf_release(&b);
+}
+
+/* --- agents and ids ----------------------------------------------------- */
+
+static int
+copy_agent(const struct store_agent *a, void *arg)
+{
+	struct store_agent *out = arg;
+
+	*out = *a;
+	return (
+	    strcmp(a->tags, "{\"a\":1}") == 0 && a->hello_len == 5 ? 0 : 77);
+}
+
+static void
+test_hello_and_presence(void **state)
+{
+	struct fixture *f = *state;
+	struct store_agent a = { .name = "renamed",
+		.connection = 3,
+		.lastseen = 44,
+		.os = "linux",
+		.arch = "a",
+		.ident = "i",
+		.version = "v",
+		.mode = "m",
+		.environment = "{}",
+		.tags = "{\"a\":1}",
+		.addresses = "[]",
+		.hello = (const uint8_t *)"hello",
+		.hello_len = 5 },
+			   got;
+	struct id id = make_id("host");
+
+	a.n = add_agent(f, "host");
+	assert_int_equal(store_agent_hello(f->w, &a, NULL), 0);
+	assert_int_equal(store_agent_hello(f->w, &a, NULL), 0);
+	assert_int_equal(store_agent_get(f->r, &id, copy_agent, &got, NULL), 0);
+	assert_true(got.online && got.said_hello && !got.revoked);
+	assert_int_equal(got.connection, 3);
+	assert_int_equal(store_agents_offline(f->w, NULL), 0);
+	assert_int_equal(store_agent_get(f->r, &id, copy_agent, &got, NULL), 0);
+	assert_false(got.online);
+	store_agent_presence(f->w, a.n, true, 9, 50, NULL);
+	assert_int_equal(store_agent_get(f->r, &id, copy_agent, &got, NULL), 0);
+	assert_true(got.online && got.connection == 9 && got.lastseen == 50);
+}
+
+static void
+test_short_ids(void **state)
+{
+	static const struct {
+		size_t len;
+		int want;
+	} table[] = { { 7, ERR_INVALID }, { 8, 0 }, { 9, 0 }, { 63, 0 },
+		{ 64, 0 } };
+	struct fixture *f = *state;
+	char text[ID_HEX_LEN + 2];
+	struct id id = make_id("host"), got;
+	size_t i;
+
+	add_agent(f, "host");
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		snprintf(text, sizeof(text), "%.*s", (int)table[i].len,
+		    id_hex(&id).s);
+		assert_int_equal(
+		    store_agent_find(f->r, text, &got, NULL), table[i].want);
+		if (table[i].want == 0)
+			assert_true(id_equal(&id, &got));
+	}
+	assert_int_equal(
+	    store_agent_find(f->r, "zzzzzzzz", &got, NULL), ERR_INVALID);
+	assert_int_equal(
+	    store_agent_find(f->r, "0000000000", &got, NULL), ERR_NOTFOUND);
+	assert_int_equal(
+	    store_action_find(f->r, id_hex(&id).s, &got, NULL), ERR_NOTFOUND);
+}
+
+/* --- actions and answers ------------------------------------------------ */
+
+static void
+test_action_is_there_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store_action a = { .name = "x",
+		.target = "all",
+		.investigators = "[]",
+		.envelope = (const uint8_t *)"e",
+		.envelope_len = 1 };
+	int64_t n;
+
+	add_action(f, "x", NULL, 0);
+	a.id = make_id("x");
+	assert_int_equal(
+	    store_action_put(f->w, &a, NULL, 0, &n, NULL), ERR_EXISTS);
+	assert_int_equal(store_actions_total(f->r), 1);
+}
+
+static void
+test_answers_and_counts(void **state)
+{
+	struct fixture *f = *state;
+	struct store_expect exp[2];
+	struct store_counts c;
+	int64_t action;
+	int status;
+
+	exp[0].agent = add_agent(f, "a");
+	exp[1].agent = add_agent(f, "b");
+	exp[0].sent = true;
+	exp[1].sent = false;
+	action = add_action(f, "x", exp, 2);
+	c = counts(f, action, &status);
+	assert_int_equal(c.expected, 2);
+	assert_int_equal(c.sent, 1);
+	assert_int_equal(status, ACTION_OPEN);
+	assert_true(put_answer(f, action, exp[0].agent, 1, "one"));
+	assert_false(put_answer(f, action, exp[0].agent, 1, "one"));
+	c = counts(f, action, &status);
+	assert_int_equal(c.answered, 1);
+	assert_int_equal(c.done, 1);
+	assert_int_equal(status, ACTION_OPEN);
+	/* an answer proves that it was sent */
+	assert_true(put_answer(f, action, exp[1].agent, 2, "two"));
+	c = counts(f, action, &status);
+	assert_int_equal(c.sent, 2);
+	assert_int_equal(c.refused, 1);
+	assert_int_equal(status, ACTION_COMPLETE);
+	/* one that nobody expected opens nothing, and is counted */
+	assert_true(put_answer(f, action, add_agent(f, "c"), 3, "three"));
+	c = counts(f, action, &status);
+	assert_int_equal(c.expected, 3);
+	assert_int_equal(c.answered, 3);
+	assert_int_equal(c.stopped, 1);
+	assert_int_equal(status, ACTION_COMPLETE);
+	assert_int_equal(store_answers_total(f->r), 3);
+}
+
+struct seen {
+	size_t n, different;
+	int64_t last;
+};
+
+static int
+see_answer(const struct store_answer *a, void *arg)
+{
+	struct seen *s = arg;
+
+	assert_true(a->cursor > s->last);
+	s->last = a->cursor;
+	s->n++;
+	s->different += a->different;
+	return (s->n == 3 ? 1 : 0);
+}
+
+static void
+test_different_answers_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct store_expect exp = { add_agent(f, "a"), true };
+	int64_t action = add_action(f, "x", &exp, 1);
+	struct seen s = { 0, 0, 0 };
+	char text[16];
+	int i;
+
+	assert_true(put_answer(f, action, exp.agent, 1, "first"));
+	for (i = 0; i < 10; i++) {
+		snprintf(text, sizeof(text), "other %d", i);
+		assert_int_equal(put_answer(f, action, exp.agent, 1, text),
+		    i < STORE_DIFFERENT_MAX);
+		assert_false(put_answer(f, action, exp.agent, 1, text));
+	}
+	assert_int_equal(counts(f, action, NULL).answered, 1);
+	/* a callback may stop, and the cursor goes on */
+	assert_int_equal(
+	    store_answers(f->r, action, 0, 100, see_answer, &s, NULL), 1);
+	assert_int_equal(s.n, 3);
+	s.n = 10;
+	assert_int_equal(
+	    store_answers(f->r, action, s.last, 100, see_answer, &s, NULL), 0);
+	assert_int_equal(s.n, 12);
+	assert_int_equal(s.different, STORE_DIFFERENT_MAX);
+}
+
+static void
+test_late_agents_open_again(void **state)
+{
+	struct fixture *f = *state;
+	struct store_expect exp = { add_agent(f, "a"), true };
+	int64_t action = add_action(f, "x", &exp, 1), late;
+	int status;
+
+	put_answer(f, action, exp.agent, 1, "first");
+	counts(f, action, &status);
+	assert_int_equal(status, ACTION_COMPLETE);
+	late = add_agent(f, "late");
+	assert_int_equal(store_expect_add(f->w, action, late, false, NULL), 0);
+	assert_int_equal(store_expect_add(f->w, action, late, false, NULL), 0);
+	assert_int_equal(counts(f, action, &status).expected, 2);
+	assert_int_equal(status, ACTION_OPEN);
+	assert_int_equal(store_expect_sent(f->w, action, late, NULL), 0);
+	assert_int_equal(store_expect_sent(f->w, action, late, NULL), 0);
+	assert_int_equal(counts(f, action, NULL).sent, 2);
+	/* expired stays expired */
+	assert_int_equal(
+	    store_action_status(f->w, action, ACTION_EXPIRED, NULL), 0);
+	put_answer(f, action, late, 1, "late");
+	counts(f, action, &status);
+	assert_int_equal(status, ACTION_EXPIRED);
+}
+
+static void
+test_prune(void **state)
+{
+	struct fixture *f = *state;
+	struct store_expect exp = { add_agent(f, "a"), true };
+	int64_t action = add_action(f, "x", &exp, 1);
+	int removed;
+
+	put_answer(f, action, exp.agent, 1, "first");
+	assert_int_equal(store_actions_prune(f->w, 100, 5, &removed, NULL), 0);
+	assert_int_equal(removed, 0);
+	assert_int_equal(store_actions_prune(f->w, 101, 5, &removed, NULL), 0);
+	assert_int_equal(removed, 1);
+	assert_int_equal(store_answers_total(f->r), 0);
+	assert_int_equal(store_actions_total(f->r), 0);
+	assert_int_equal(store_prune(f->w, 1000, NULL), 0);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_rollback_and_marks),
+		T(test_reader_cannot_write),
+		T(test_newer_schema_is_refused),
+		T(test_sessions),
+		T(test_tokens),
+		T(test_policies),
+		T(test_hello_and_presence),
+		T(test_short_ids),
+		T(test_action_is_there_once),
+		T(test_answers_and_counts),
+		T(test_different_answers_are_bounded),
+		T(test_late_agents_open_again),
+		T(test_prune),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

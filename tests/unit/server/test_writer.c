@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The writer thread: groups, failures of one and of all. */
+#include "server/core/writer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+
+struct job {
+	struct writer_job j;
+	struct event_base *base;
+	int i;
+	bool fail;
+	size_t *done, *failed, total;
+};
+
+static int
+run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct job *x = (struct job *)j;
+	char key[32];
+	int rc;
+
+	snprintf(key, sizeof(key), "k%d", x->i);
+	if ((rc = store_meta_set(s, key, "v", 1, e)) != 0)
+		return (rc);
+	return (x->fail ? err_set(e, ERR_DENIED, "as asked") : 0);
+}
+
+static void
+done(struct writer_job *j)
+{
+	struct job *x = (struct job *)j;
+
+	assert_int_equal(j->rc, x->fail ? ERR_DENIED : 0);
+	*x->failed += j->rc != 0;
+	if (++*x->done == x->total)
+		event_base_loopbreak(x->base);
+	free(x);
+}
+
+static void
+test_groups(void **state)
+{
+	enum { N = 3000 };
+	char dir[] = "/tmp/mig-test-writer-XXXXXX", path[64], key[32];
+	struct event_base *base = event_base_new();
+	size_t ndone = 0, nfailed = 0;
+	struct writer_stats stats;
+	struct store *s, *r;
+	struct writer *w;
+	struct job *x;
+	struct buf b;
+	struct err e;
+	int i;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/db", dir);
+	assert_int_equal(store_open(path, STORE_WRITE, &s, &e), 0);
+	assert_int_equal(store_open(path, STORE_READ, &r, &e), 0);
+	w = writer_new(base, s, &e);
+	assert_non_null(w);
+	for (i = 0; i < N; i++) {
+		x = calloc(1, sizeof(*x));
+		x->j.run = run;
+		x->j.done = done;
+		x->j.cost = 1;
+		x->base = base;
+		x->i = i;
+		x->fail = i % 10 == 3;
+		x->done = &ndone;
+		x->failed = &nfailed;
+		x->total = N;
+		writer_submit(w, &x->j);
+	}
+	assert_false(writer_full(w));
+	event_base_dispatch(base);
+	assert_int_equal(ndone, N);
+	assert_int_equal(nfailed, N / 10);
+	writer_stats(w, &stats);
+	assert_int_equal(stats.jobs, N);
+	assert_int_equal(stats.waiting, 0);
+	assert_true(stats.groups < N / 2);
+	/* one that failed left nothing, its neighbours are there */
+	buf_init(&b, 100);
+	for (i = 0; i < N; i += 7) {
+		snprintf(key, sizeof(key), "k%d", i);
+		buf_clear(&b);
+		assert_int_equal(store_meta_get(r, key, &b, NULL),
+		    i % 10 == 3 ? ERR_NOTFOUND : 0);
+	}
+	buf_release(&b);
+	writer_free(w);
+	store_close(r);
+	event_base_free(base);
+	unlink(path);
+	rmdir(dir);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_groups),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
