@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The table of agent.conf(5) and what its values mean; see conf.h. */
+#include "agent/conf.h"
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <pwd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct conf_entry table[] = {
+#define CONF_ROW(key, type, member, def, min, max, help) \
+	{ key, type, offsetof(struct agent_conf, member), def, min, max, help },
+	AGENT_CONF(CONF_ROW)
+#undef CONF_ROW
+};
+
+#define TABLE_LEN (sizeof(table) / sizeof(table[0]))
+
+static int
+check(const char *path, const struct agent_conf *c, struct err *e)
+{
+	enum log_level level;
+
+	if (log_level_parse(c->log, &level) != 0)
+		return err_set(e, ERR_INVALID,
+		    "%s: log: '%s' is not error, warn, info or debug", path,
+		    c->log);
+	if (c->state[0] != '/')
+		return err_set(e, ERR_INVALID,
+		    "%s: state: '%s' is not an absolute path", path, c->state);
+	if (c->relay != NULL && strrchr(c->relay, ':') == NULL)
+		return err_set(e, ERR_INVALID,
+		    "%s: relay: '%s' is not host:port", path, c->relay);
+	return 0;
+}
+
+int
+agent_conf_load(const char *path, struct agent_conf *ret, struct err *e)
+{
+	struct agent_conf c;
+	const char *file = path == NULL ? AGENT_CONF_PATH : path;
+	int rc;
+
+	memset(&c, 0, sizeof(c));
+	conf_defaults(table, TABLE_LEN, &c);
+	rc = conf_load(table, TABLE_LEN, file, &c, e);
+	if (rc == ERR_NOTFOUND && path == NULL) {
+		err_clear(e);
+		rc = 0;
+	}
+	if (rc == 0)
+		rc = check(file, &c, e);
+	if (rc != 0) {
+		agent_conf_release(&c);
+		return rc;
+	}
+	*ret = c;
+	return 0;
+}
+
+int
+agent_conf_dump(const struct agent_conf *c, struct buf *out)
+{
+	return conf_dump(table, TABLE_LEN, c, out);
+}
+
+void
+agent_conf_release(struct agent_conf *c)
+{
+	conf_release(table, TABLE_LEN, c);
+}
+
+int
+agent_conf_user(
+    const struct agent_conf *c, uid_t *ret_uid, gid_t *ret_gid, struct err *e)
+{
+	struct passwd *pw;
+	uint64_t number;
+	FILE *f;
+	int rc;
+
+	if (str_u64(c->net_user, 1, INT32_MAX, &number) == 0) {
+		*ret_uid = (uid_t)number;
+		*ret_gid = (gid_t)number;
+		return 0;
+	}
+	rc = err_set(e, ERR_NOTFOUND,
+	    "net_user: no user '%s' in /etc/passwd; name one or give a number",
+	    c->net_user);
+	f = fopen("/etc/passwd", "re");
+	if (f == NULL)
+		return err_errno(e, "/etc/passwd");
+	while ((pw = fgetpwent(f)) != NULL) {
+		if (strcmp(pw->pw_name, c->net_user) != 0)
+			continue;
+		*ret_uid = pw->pw_uid;
+		*ret_gid = pw->pw_gid;
+		err_clear(e);
+		rc = 0;
+		break;
+	}
+	fclose(f);
+	if (rc == 0 && *ret_uid == 0)
+		rc = err_set(e, ERR_INVALID, "net_user: must not be root");
+	return rc;
+}
+
+enum log_level
+agent_conf_log(const struct agent_conf *c)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	(void)log_level_parse(c->log, &level);
+	return level;
+}

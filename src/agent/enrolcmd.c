@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * mig-agent enrol, the side with the keys: makes the identity, signs the
+ * document, and files what comes back. The conversation with the server is
+ * mig-agent-enrol's, unprivileged and sandboxed:
+ *
+ *   START (server, pins) ->        <- KEY (private key, its public half)
+ *   SEND (signed document) ->      <- DONE (certificate, CA, relay, policy)
+ */
+#include "agent/enrolcmd.h"
+
+#include "agent/journal.h"
+#include "agent/monitor.h"
+#include "agent/once.h"
+#include "agent/ownrecord.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+#include "ipc/ipc.h"
+#include "proc/proc.h"
+#include "record/record.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NONCE_LEN 32
+#define TOKEN_LEN 32
+#define PEM_MAX 16384
+#define ANSWER_SECONDS 60
+
+struct enrolment {
+	struct agent_conf conf;
+	struct state state;
+	char host[256];
+	uint16_t port;
+	struct id ca, policy; /* pins; policy zero: none */
+	const char *token;
+	int fd; /* channel to mig-agent-enrol */
+	pid_t pid;
+	struct buf in; /* its last message */
+	struct buf key_pem;
+};
+
+/* --- options ---------------------------------------------------------------
+ */
+
+/* https://host:port, https://[v6]:port; no path. */
+static int
+parse_url(const char *url, struct enrolment *en, struct err *e)
+{
+	const char *p = url, *colon;
+	uint64_t port = 443;
+	size_t len;
+
+	if (!str_starts(url, "https://"))
+		return err_set(
+		    e, ERR_INVALID, "'%s' is not https://HOST:PORT", url);
+	p += strlen("https://");
+	len = strcspn(p, "/");
+	if (p[len] == '/' && p[len + 1] != '\0')
+		return err_set(
+		    e, ERR_INVALID, "'%s' must not have a path", url);
+	colon = memrchr(p, ':', len);
+	if (colon != NULL &&
+	    memchr(colon, ']', len - (size_t)(colon - p)) == NULL) {
+		char number[8] = "";
+		size_t n = len - (size_t)(colon - p) - 1;
+
+		if (n < sizeof(number))
+			memcpy(number, colon + 1, n);
+		if (n >= sizeof(number) || str_u64(number, 1, 65535, &port))
+			return err_set(e, ERR_INVALID,
+			    "'%s': the port is not a number", url);
+		len = (size_t)(colon - p);
+	}
+	if (len >= 2 && p[0] == '[' && p[len - 1] == ']') {
+		p++;
+		len -= 2;
+	}
+	if (len == 0 || len >= sizeof(en->host))
+		return err_set(e, ERR_INVALID, "'%s' names no host", url);
+	memcpy(en->host, p, len);
+	en->host[len] = '\0';
+	en->port = (uint16_t)port;
+	return 0;
+}
+
+static int
+parse_options(
+    const struct enrol_options *o, struct enrolment *en, struct err *e)
+{
+	uint8_t token[TOKEN_LEN];
+	int rc = parse_url(o->url, en, e);
+
+	if (rc != 0)
+		return rc;
+	if (id_parse(o->ca, &en->ca) != 0)
+		return err_set(e, ERR_INVALID,
+		    "--ca: not a SHA-256 fingerprint of 64 hex digits");
+	if (hex_decode(o->token, token, sizeof(token)) != 0)
+		return err_set(
+		    e, ERR_INVALID, "--token: not a token of 64 hex digits");
+	if (o->policy_hash != NULL &&
+	    id_parse(o->policy_hash, &en->policy) != 0)
+		return err_set(e, ERR_INVALID,
+		    "--policy-hash: not a hash of 64 hex digits");
+	en->token = o->token;
+	return 0;
+}
+
+/* --- the conversation ------------------------------------------------------
+ */
+
+static int
+spawn(struct enrolment *en, struct err *e)
+{
+	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
+	char path[PATH_MAX];
+	char *argv[2] = { path, NULL };
+	struct proc_fd fds[1];
+	struct proc_spawn s;
+	int fd[2], rc;
+
+	rc = proc_sibling("mig-agent-enrol", path, sizeof(path), e);
+	if (rc == 0)
+		rc = ipc_pair(fd, e);
+	if (rc != 0)
+		return rc;
+	fds[0] = (struct proc_fd){ fd[1], PROC_IPC_FD };
+	memset(&s, 0, sizeof(s));
+	s.path = path;
+	s.exec_fd = -1;
+	s.argv = argv;
+	s.fds = fds;
+	s.nfds = 1;
+	s.keep_stderr = true;
+	rc = proc_spawn(&s, &en->pid, e);
+	close(fd[1]);
+	en->fd = fd[0];
+	if (rc == 0 &&
+	    setsockopt(fd[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) !=
+		0)
+		rc = err_errno(e, "SO_RCVTIMEO");
+	return rc;
+}
+
+/* The next message, which must be of this type. */
+static int
+expect(struct enrolment *en, uint16_t type, struct ipc_msg *msg, struct err *e)
+{
+	char text[MSG_TEXT_MAX];
+	struct rd r;
+	int rc = ipc_read(en->fd, &en->in, msg, false, e);
+
+	if (rc != 0)
+		return err_wrap(e, "enrolment");
+	if (msg_allowed(ROLE_ENROL, ROLE_MONITOR, msg) != 0)
+		return err_set(e, ERR_INVALID, "unexpected message");
+	if (msg->type == MSG_ENROL_FAILED) {
+		rd_init(&r, msg->body, msg->len);
+		rd_field_str(&r, text, sizeof(text));
+		return err_set(e, ERR_DENIED, "%s", text);
+	}
+	if (msg->type != type)
+		return err_set(e, ERR_INVALID, "unexpected message");
+	return 0;
+}
+
+static int
+say_start(struct enrolment *en, struct err *e)
+{
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
+	struct buf b;
+	int rc;
+
+	if (geteuid() == 0 &&
+	    (rc = agent_conf_user(&en->conf, &uid, &gid, e)) != 0)
+		return rc;
+	buf_init(&b, 16384);
+	buf_add_u32(&b, uid);
+	buf_add_u32(&b, gid);
+	buf_add_field(&b, en->host, strlen(en->host));
+	buf_add_u16(&b, en->port);
+	buf_add(&b, en->ca.b, ID_LEN);
+	buf_add(&b, en->policy.b, ID_LEN);
+	rc = ipc_write(en->fd, MSG_ENROL_START, 0, b.data, b.len, -1, e);
+	buf_release(&b);
+	return rc;
+}
+
+static void
+write_document(const struct enrolment *en, const char *name,
+    const uint8_t *spki, size_t spki_len, struct buf *out)
+{
+	uint8_t nonce[NONCE_LEN], token[TOKEN_LEN];
+	char hex[2 * NONCE_LEN + 1], now[RFC3339_LEN + 1];
+	struct buf b64;
+	struct jsonw w;
+	struct id hash;
+
+	randombytes_buf(nonce, sizeof(nonce));
+	hex_encode(nonce, sizeof(nonce), hex);
+	(void)hex_decode(en->token, token, sizeof(token));
+	sha256(token, sizeof(token), &hash);
+	rfc3339_format(clock_wall_ms() / 1000, now);
+	buf_init(&b64, 4096);
+	b64_encode(&b64, spki, spki_len);
+	jsonw_init(&w, out);
+	jsonw_object(&w, NULL);
+	jsonw_i64(&w, "syntaxversion", 3);
+	jsonw_str(&w, "nonce", hex);
+	jsonw_str(&w, "token_sha256", id_hex(&hash).s);
+	jsonw_strn(&w, "tls_spki", b64.data, b64.len);
+	jsonw_str(&w, "name", name);
+	jsonw_str(&w, "time", now);
+	jsonw_object_end(&w);
+	buf_release(&b64);
+	sodium_memzero(token, sizeof(token));
+}
+
+/* Takes the key the helper made and answers with the signed document. */
+static int
+say_document(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
+{
+	uint8_t sig[IDENTITY_SIG_LEN];
+	const uint8_t *spki, *pem;
+	size_t spki_len, pem_len;
+	struct os_host host;
+	struct buf doc, b;
+	struct rd r;
+	int rc;
+
+	rd_init(&r, msg->body, msg->len);
+	spki = rd_field(&r, 1024, &spki_len);
+	pem = rd_field(&r, PEM_MAX, &pem_len);
+	if (!rd_done(&r))
+		return err_set(e, ERR_INVALID, "malformed key message");
+	buf_add(&en->key_pem, pem, pem_len);
+	rc = os_host_read(&host, e);
+	if (rc != 0)
+		return rc;
+	buf_init(&doc, 8192);
+	buf_init(&b, 65536);
+	write_document(en, en->conf.name != NULL ? en->conf.name : host.name,
+	    spki, spki_len, &doc);
+	identity_sign(&en->state.who, PURPOSE_ENROL, doc.data, doc.len, sig);
+	buf_add_field(&b, doc.data, doc.len);
+	buf_add(&b, en->state.who.pub, IDENTITY_PUB_LEN);
+	buf_add(&b, sig, sizeof(sig));
+	buf_add_field(&b, en->token, strlen(en->token));
+	rc = b.error != 0
+	    ? err_set(e, b.error, "%s", err_text(b.error))
+	    : ipc_write(en->fd, MSG_ENROL_SEND, 0, b.data, b.len, -1, e);
+	buf_release(&doc);
+	buf_release(&b);
+	return rc;
+}
+
+/* --- what came back --------------------------------------------------------
+ */
+
+static int
+file_policy(
+    struct enrolment *en, const uint8_t *policy, size_t len, struct err *e)
+{
+	struct id hash;
+
+	if (id_is_zero(&en->policy))
+		return 0;
+	if (len == 0)
+		return err_set(e, ERR_NOTFOUND,
+		    "the server has no policy with the pinned hash");
+	purpose_hash(PURPOSE_POLICY, policy, len, &hash);
+	if (!id_equal(&hash, &en->policy))
+		return err_set(
+		    e, ERR_AUTH, "the server's policy has not the pinned hash");
+	return state_write(&en->state, "policy.new", policy, len, e);
+}
+
+static int
+file_answer(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
+{
+	const uint8_t *cert, *ca, *relay, *policy;
+	size_t cert_len, ca_len, relay_len, policy_len;
+	struct id agent;
+	struct rd r;
+	int rc;
+
+	rd_init(&r, msg->body, msg->len);
+	rd_copy(&r, agent.b, ID_LEN);
+	cert = rd_field(&r, PEM_MAX, &cert_len);
+	ca = rd_field(&r, PEM_MAX, &ca_len);
+	relay = rd_field(&r, 300, &relay_len);
+	policy = rd_field(&r, POLICY_MAX, &policy_len);
+	if (!rd_done(&r))
+		return err_set(e, ERR_INVALID, "malformed answer");
+	if (!id_equal(&agent, &en->state.who.id))
+		return err_set(
+		    e, ERR_AUTH, "the server answered for another agent");
+	rc = file_policy(en, policy, policy_len, e);
+	if (rc == 0)
+		rc = state_write(&en->state, "ca.crt", ca, ca_len, e);
+	if (rc == 0)
+		rc = state_write(&en->state, "agent.key", en->key_pem.data,
+		    en->key_pem.len, e);
+	if (rc == 0)
+		rc = state_write(&en->state, "relay", relay, relay_len, e);
+	/* last: it says that enrolment is complete */
+	if (rc == 0)
+		rc = state_write(&en->state, "agent.crt", cert, cert_len, e);
+	return rc;
+}
+
+/* The journal begins here: what was signed earlier was not for this agent. */
+static int
+begin_records(struct enrolment *en, struct err *e)
+{
+	struct journal *journal = NULL;
+	struct record *record = NULL;
+	char path[PATH_MAX], note[NOTE_MAX];
+	int rc;
+
+	state_path(&en->state, "journal", path);
+	rc = journal_open(
+	    path, JOURNAL_MAX, clock_wall_ms() / 1000, &journal, e);
+	journal_free(journal);
+	if (rc != 0)
+		return rc;
+	state_path(&en->state, "record", path);
+	rc = record_open(path, NULL, NULL, &record, e);
+	snprintf(note, sizeof(note), "enrolled at %s port %u", en->host,
+	    (unsigned int)en->port);
+	if (rc == 0)
+		rc = own_add_note(record, clock_wall_ms(), note, e);
+	record_free(record);
+	return rc;
+}
+
+static int
+open_identity(struct enrolment *en, struct err *e)
+{
+	int rc = state_identity(&en->state, e);
+
+	/* none yet, or a copy of another machine's: a new one */
+	if (rc == ERR_NOTFOUND || rc == ERR_DENIED) {
+		err_clear(e);
+		rc = state_identity_new(&en->state, e);
+	}
+	return rc;
+}
+
+static int
+converse(struct enrolment *en, struct err *e)
+{
+	struct ipc_msg msg;
+	int rc = spawn(en, e);
+
+	if (rc == 0)
+		rc = say_start(en, e);
+	if (rc == 0)
+		rc = expect(en, MSG_ENROL_KEY, &msg, e);
+	if (rc == 0)
+		rc = say_document(en, &msg, e);
+	if (rc == 0)
+		rc = expect(en, MSG_ENROL_DONE, &msg, e);
+	if (rc == 0)
+		rc = file_answer(en, &msg, e);
+	if (en->pid > 0) {
+		kill(en->pid, SIGKILL);
+		waitpid(en->pid, NULL, 0);
+	}
+	if (en->fd >= 0)
+		close(en->fd);
+	return rc;
+}
+
+/* After the state is unlocked again: the policy goes through the roles. */
+static int
+take_policy(
+    const char *conf_path, const struct enrol_options *o, const char *fetched)
+{
+	int rc = 0;
+
+	if (o->policy_file != NULL)
+		rc = policy_main(conf_path, o->policy_file);
+	else if (o->policy_hash != NULL)
+		rc = policy_main(conf_path, fetched);
+	else
+		printf("no policy: nobody may ask anything of this agent until "
+		       "'mig-agent policy FILE'\n");
+	unlink(fetched);
+	return rc;
+}
+
+int
+enrol_main(const char *conf_path, const struct enrol_options *o)
+{
+	char fetched[PATH_MAX] = "";
+	struct enrolment en;
+	struct err e;
+	int rc;
+
+	memset(&en, 0, sizeof(en));
+	en.fd = -1;
+	en.pid = -1;
+	en.state.lock = -1;
+	buf_init(&en.in, MSG_POLICY_MAX);
+	buf_init(&en.key_pem, PEM_MAX);
+	err_clear(&e);
+	signal(SIGPIPE, SIG_IGN);
+	rc = parse_options(o, &en, &e);
+	if (rc == 0)
+		rc = agent_conf_load(conf_path, &en.conf, &e);
+	if (rc == 0)
+		rc = state_open(en.conf.state, &en.state, &e);
+	if (rc == 0)
+		rc = open_identity(&en, &e);
+	if (rc == 0)
+		rc = converse(&en, &e);
+	if (rc == 0)
+		rc = begin_records(&en, &e);
+	if (rc == 0) {
+		printf("enrolled as %s\n", id_hex(&en.state.who.id).s);
+		state_path(&en.state, "policy.new", fetched);
+	} else {
+		fprintf(stderr, "mig-agent: enrol: %s\n", e.msg);
+	}
+	state_close(&en.state);
+	agent_conf_release(&en.conf);
+	if (en.key_pem.data != NULL)
+		sodium_memzero(en.key_pem.data, en.key_pem.cap);
+	buf_release(&en.key_pem);
+	buf_release(&en.in);
+	return rc != 0 ? 1 : take_policy(conf_path, o, fetched);
+}

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One examination:
+ *
+ *   IDLE -> (known: ignored or answered again) -> IDLE
+ *   IDLE -> WAIT (token bucket) -> VERIFY -> JUDGE -> accepted or refused
+ *                                    |         |
+ *                                    `--- role died: asked once more, then
+ *                                         refused ---'
+ *
+ * Both verdicts carry the hash of what their role saw; it must be ours.
+ */
+#include "agent/exam.h"
+
+#include "action/refusal.h"
+#include "agent/answer.h"
+#include "agent/job.h"
+#include "agent/journal.h"
+#include "agent/monitor.h"
+#include "agent/netlink.h"
+#include "agent/ownrecord.h"
+#include "agent/role.h"
+#include "agent/sender.h"
+#include "agent/spool.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ATTEMPTS_MAX 2
+#define BURST_SECONDS 3
+/* How long a verified action without a readable end is remembered. */
+#define UNKNOWN_END (7 * 86400)
+/* Answers to what nobody known signed: one in this many milliseconds. */
+#define STRANGER_INTERVAL 10000
+
+struct exam {
+	struct agent *a;
+	bool active;
+	enum exam_source source;
+	struct buf pieces; /* the message; env borrows from it */
+	struct envelope env;
+	struct id id;
+	unsigned int attempts;
+	struct verify_verdict who;
+	struct judge_verdict verdict;
+	struct event *wait;
+	int64_t tokens_ms; /* the bucket, in milliseconds of rate */
+	int64_t filled_ms;
+	int64_t stranger_ms; /* when the last stranger was answered */
+};
+
+static void ask_verify(struct exam *x);
+static void ask_judge(struct exam *x);
+
+static void
+finish(struct exam *x)
+{
+	struct agent *a = x->a;
+
+	x->active = false;
+	buf_release(&x->pieces);
+	memset(&x->env, 0, sizeof(x->env));
+	netlink_pause(a->net, false);
+	agent_idle_check(a);
+}
+
+/* What nobody known signed leaves no trace but a counter and, when asked
+ * alone, an answer now and then. */
+static void
+refuse_stranger(struct exam *x, unsigned int reason, const char *detail)
+{
+	struct agent *a = x->a;
+	int64_t now = clock_mono_ms();
+
+	a->unverified++;
+	log_info("unverified action=%s reason=%u detail=%s", id_short(&x->id).s,
+	    reason, log_quote(detail));
+	if (a->on_refused != NULL)
+		a->on_refused(a, &x->id, reason, detail);
+	if (x->source == EXAM_IN &&
+	    (x->stranger_ms == 0 || now - x->stranger_ms > STRANGER_INTERVAL)) {
+		x->stranger_ms = now;
+		answer_stranger(a, &x->id, reason);
+	}
+	finish(x);
+}
+
+/* --- the verdict ---------------------------------------------------------- */
+
+static int64_t
+newest_signature(const struct verify_verdict *v)
+{
+	int64_t newest = 0;
+	size_t i;
+
+	for (i = 0; i < v->n; i++) {
+		if (v->signers[i].verdict == SIG_GOOD &&
+		    v->signers[i].created > newest)
+			newest = v->signers[i].created;
+	}
+	return newest;
+}
+
+static void
+fill_action(
+    const struct exam *x, const struct buf *verdict, struct journal_action *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->id = x->id;
+	ret->expires = x->verdict.expire_after > 0
+	    ? x->verdict.expire_after
+	    : agent_now(x->a) + UNKNOWN_END;
+	ret->signed_at = newest_signature(&x->who);
+	if (verdict != NULL) {
+		ret->verdict = verdict->data;
+		ret->verdict_len = verdict->len;
+		ret->doc = x->env.doc;
+		ret->doc_len = x->env.doc_len;
+	}
+}
+
+static void
+set_reason(struct exam *x, unsigned int reason, const char *detail)
+{
+	x->verdict.reason = (uint16_t)reason;
+	str_copy(x->verdict.detail, sizeof(x->verdict.detail), detail);
+}
+
+/* What only the monitor knows may still refuse. */
+static void
+narrow(struct exam *x)
+{
+	struct agent *a = x->a;
+	struct judge_verdict *v = &x->verdict;
+
+	if (v->reason != REFUSAL_NONE)
+		return;
+	if (newest_signature(&x->who) < journal_not_before(a->journal))
+		set_reason(x, REFUSAL_REPLAY_FLOOR,
+		    "signed before this agent's journal begins: sign it again");
+	else if (v->expire_after <= journal_floor(a->journal))
+		set_reason(x, REFUSAL_REPLAY_FLOOR,
+		    "ends before what this agent still remembers");
+	else if (jobs_full(a->jobs))
+		set_reason(x, REFUSAL_BUSY, "too many operations are waiting");
+	else if (spool_room(a->spool) <
+	    jobs_reserved(a->jobs) + (uint64_t)v->result_bytes)
+		set_reason(x, REFUSAL_NO_ROOM,
+		    "unacknowledged answers fill the quota");
+}
+
+static void
+refused(struct exam *x)
+{
+	struct agent *a = x->a;
+	struct journal_action ja;
+	struct err e;
+	bool silent =
+	    x->source == EXAM_ALL && x->verdict.reason == REFUSAL_NOT_TARGETED;
+
+	log_info("refused action=%s reason=%u detail=%s", id_short(&x->id).s,
+	    (unsigned int)x->verdict.reason, log_quote(x->verdict.detail));
+	err_clear(&e);
+	fill_action(x, NULL, &ja);
+	if (journal_refuse(a->journal, &ja, x->verdict.reason, &e) != 0)
+		log_error("journal why=%s", log_quote(e.msg));
+	if (!silent)
+		answer_refuse(a, &x->id, x->verdict.reason, ja.expires);
+	if (a->on_refused != NULL)
+		a->on_refused(a, &x->id, x->verdict.reason, x->verdict.detail);
+}
+
+static int
+accepted(struct exam *x, struct err *e)
+{
+	struct agent *a = x->a;
+	struct journal_action ja;
+	struct buf verdict;
+	bool start = jobs_slot_free(a->jobs);
+	int rc;
+
+	buf_init(&verdict, 2 * JUDGE_VERDICT_LEN);
+	judge_verdict_write(&x->verdict, &verdict);
+	fill_action(x, &verdict, &ja);
+	rc = journal_accept(a->journal, &ja, start, e);
+	buf_release(&verdict);
+	if (rc != 0)
+		return rc;
+	log_info("accepted action=%s operations=%u signers=%zu",
+	    id_short(&x->id).s, (unsigned int)x->verdict.noperations,
+	    verify_good(&x->who));
+	jobs_add(a->jobs, &x->verdict, x->env.doc, x->env.doc_len, start);
+	return 0;
+}
+
+static void
+decide(struct exam *x)
+{
+	struct agent *a = x->a;
+	struct err e;
+
+	err_clear(&e);
+	if (a->stopping && x->verdict.reason == REFUSAL_NONE) {
+		/* not journalled: it comes again after the restart */
+		finish(x);
+		return;
+	}
+	narrow(x);
+	if (own_add_asked(a->record, &x->verdict, &x->who, agent_now(a) * 1000,
+		&e) != 0) {
+		log_error("record why=%s", log_quote(e.msg));
+		if (x->verdict.reason == REFUSAL_NONE)
+			set_reason(x, REFUSAL_JOURNAL, e.msg);
+	}
+	if (x->verdict.reason == REFUSAL_NONE && accepted(x, &e) != 0) {
+		log_error("journal why=%s", log_quote(e.msg));
+		set_reason(x, REFUSAL_JOURNAL, e.msg);
+	}
+	if (x->verdict.reason != REFUSAL_NONE)
+		refused(x);
+	finish(x);
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+static void
+on_judged(int code, const void *body, size_t len, void *arg)
+{
+	struct exam *x = arg;
+
+	if (code == 0 && judge_verdict_parse(body, len, &x->verdict) != 0)
+		code = ERR_INVALID;
+	if (code == 0 && !id_equal(&x->verdict.id, &x->id))
+		code = ERR_INVALID;
+	if (code == 0) {
+		decide(x);
+		return;
+	}
+	if (x->attempts < ATTEMPTS_MAX) {
+		ask_judge(x);
+		return;
+	}
+	memset(&x->verdict, 0, sizeof(x->verdict));
+	x->verdict.id = x->id;
+	set_reason(x, code == ERR_TIMEOUT ? REFUSAL_TIMEOUT : REFUSAL_INTERNAL,
+	    "the judge process ended twice on this action");
+	decide(x);
+}
+
+static void
+ask_judge(struct exam *x)
+{
+	struct agent *a = x->a;
+	const struct signer *s;
+	struct buf b;
+	size_t i;
+	int rc;
+
+	x->attempts++;
+	buf_init(&b, MSG_DOC_MAX);
+	buf_add_u64(&b, (uint64_t)agent_now(a));
+	buf_add_u64(&b, (uint64_t)journal_floor(a->journal));
+	buf_add_u8(&b, (uint8_t)verify_good(&x->who));
+	for (i = 0; i < x->who.n; i++) {
+		s = &x->who.signers[i];
+		if (s->verdict != SIG_GOOD)
+			continue;
+		buf_add(&b, s->person, PGP_FPR_LEN);
+		buf_add(&b, s->key, PGP_FPR_LEN);
+		buf_add_u64(&b, (uint64_t)s->created);
+	}
+	buf_add_field(&b, x->env.doc, x->env.doc_len);
+	rc = b.error != 0 ? b.error
+			  : role_ask(a->judge, MSG_JUDGE_ASK, MSG_JUDGE_VERDICT,
+				b.data, b.len, on_judged, x);
+	buf_release(&b);
+	if (rc != 0) {
+		x->attempts = ATTEMPTS_MAX;
+		on_judged(rc, NULL, 0, x);
+	}
+}
+
+/* Words of our own: those of crypto/keyring.c would bring its key parser into
+ * this process. */
+static const char *
+verdict_word(enum sig_verdict v)
+{
+	static const char *const words[] = {
+		[SIG_GOOD] = "good",
+		[SIG_MALFORMED] = "not an acceptable packet",
+		[SIG_UNKNOWN_KEY] = "by an unknown key",
+		[SIG_BAD] = "does not verify",
+		[SIG_KEY_EXPIRED] = "by a key that was or is not valid",
+		[SIG_FUTURE] = "made in the future",
+		[SIG_EXPIRED] = "expired",
+		[SIG_REPEATED] = "by a person who signed already",
+	};
+
+	return v <= SIG_REPEATED ? words[v] : "unknown";
+}
+
+static void
+explain_signers(const struct verify_verdict *v, char *out, size_t size)
+{
+	size_t i, at = 0;
+
+	out[0] = '\0';
+	if (v->n == 0)
+		snprintf(out, size, "it is not signed");
+	for (i = 0; i < v->n && at + 64 < size; i++)
+		at += (size_t)snprintf(out + at, size - at,
+		    "%ssignature %zu: %s", i == 0 ? "" : "; ", i + 1,
+		    verdict_word(v->signers[i].verdict));
+}
+
+static void
+on_verified(int code, const void *body, size_t len, void *arg)
+{
+	struct exam *x = arg;
+	char detail[VERDICT_TEXT];
+
+	if (code == 0 && verify_verdict_parse(body, len, &x->who) != 0)
+		code = ERR_INVALID;
+	if (code == 0 &&
+	    (!id_equal(&x->who.id, &x->id) || x->who.n != x->env.nsigs))
+		code = ERR_INVALID;
+	if (code != 0 && x->attempts < ATTEMPTS_MAX) {
+		ask_verify(x);
+		return;
+	}
+	if (code != 0) {
+		refuse_stranger(x,
+		    code == ERR_TIMEOUT ? REFUSAL_TIMEOUT : REFUSAL_INTERNAL,
+		    "the verify process ended twice on this action");
+		return;
+	}
+	if (verify_good(&x->who) == 0) {
+		explain_signers(&x->who, detail, sizeof(detail));
+		refuse_stranger(x, REFUSAL_SIGNATURE, detail);
+		return;
+	}
+	x->attempts = 0;
+	ask_judge(x);
+}
+
+static void
+ask_verify(struct exam *x)
+{
+	struct agent *a = x->a;
+	struct buf b;
+	int rc;
+
+	x->attempts++;
+	buf_init(&b, MSG_DOC_MAX);
+	buf_add_u64(&b, (uint64_t)agent_now(a));
+	msg_pieces_write(&b, &x->env);
+	rc = b.error != 0
+	    ? b.error
+	    : role_ask(a->verify, MSG_VERIFY_ASK, MSG_VERIFY_VERDICT, b.data,
+		  b.len, on_verified, x);
+	buf_release(&b);
+	if (rc != 0) {
+		x->attempts = ATTEMPTS_MAX;
+		on_verified(rc, NULL, 0, x);
+	}
+}
+
+/* --- before anything is asked --------------------------------------------- */
+
+/* 0, or milliseconds until there is a token. */
+static int64_t
+take_token(struct exam *x)
+{
+	int64_t now = clock_mono_ms(), price = 1000 / x->a->conf.rate;
+	int64_t full = BURST_SECONDS * 1000;
+
+	if (price == 0)
+		price = 1;
+	x->tokens_ms += now - x->filled_ms;
+	x->filled_ms = now;
+	if (x->tokens_ms > full)
+		x->tokens_ms = full;
+	if (x->tokens_ms < price)
+		return price - x->tokens_ms;
+	x->tokens_ms -= price;
+	return 0;
+}
+
+static void
+go_on(evutil_socket_t fd, short what, void *arg)
+{
+	struct exam *x = arg;
+	struct timeval tv;
+	int64_t wait = take_token(x);
+
+	if (wait > 0) {
+		tv.tv_sec = wait / 1000;
+		tv.tv_usec = (wait % 1000) * 1000;
+		event_add(x->wait, &tv);
+		return;
+	}
+	ask_verify(x);
+}
+
+bool
+exam_wanted(struct exam *x, enum exam_source source, const struct id *id)
+{
+	struct agent *a = x->a;
+	const struct journal_entry *en = journal_find(a->journal, id);
+
+	if (en == NULL)
+		return true;
+	if (en->state == JOURNAL_ACCEPTED || en->state == JOURNAL_STARTED)
+		return false;
+	if (spool_find(a->spool, id) != NULL)
+		sender_again(a->sender, id);
+	else if (en->state == JOURNAL_REFUSED && source == EXAM_IN)
+		answer_refuse(a, id, en->reason, en->expires);
+	return false;
+}
+
+int
+exam_submit(
+    struct exam *x, enum exam_source source, const void *pieces, size_t len)
+{
+	struct agent *a = x->a;
+	struct rd r;
+
+	if (x->active)
+		return ERR_BUSY;
+	buf_clear(&x->pieces);
+	if (buf_add(&x->pieces, pieces, len) != 0)
+		return x->pieces.error;
+	rd_init(&r, x->pieces.data, x->pieces.len);
+	if (msg_pieces_parse(&r, &x->env) != 0) {
+		buf_release(&x->pieces);
+		return ERR_INVALID;
+	}
+	purpose_hash(PURPOSE_ACTION, x->env.doc, x->env.doc_len, &x->id);
+	if (!exam_wanted(x, source, &x->id)) {
+		buf_release(&x->pieces);
+		if (a->on_refused != NULL)
+			a->on_refused(
+			    a, &x->id, 0, "this agent has judged it before");
+		return 0;
+	}
+	x->active = true;
+	x->source = source;
+	x->attempts = 0;
+	netlink_pause(a->net, true);
+	go_on(-1, 0, x);
+	return 0;
+}
+
+struct exam *
+exam_new(struct agent *a)
+{
+	struct exam *x = calloc(1, sizeof(*x));
+
+	if (x == NULL)
+		return NULL;
+	x->a = a;
+	buf_init(&x->pieces, MSG_DOC_MAX);
+	x->filled_ms = clock_mono_ms();
+	x->tokens_ms = BURST_SECONDS * 1000;
+	x->wait = event_new(a->base, -1, 0, go_on, x);
+	if (x->wait == NULL) {
+		free(x);
+		return NULL;
+	}
+	return x;
+}
+
+void
+exam_free(struct exam *x)
+{
+	if (x == NULL)
+		return;
+	event_free(x->wait);
+	buf_release(&x->pieces);
+	free(x);
+}
+
+bool
+exam_busy(const struct exam *x)
+{
+	return x->active;
+}

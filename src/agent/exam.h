@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Examining one envelope at a time: known already? who signed? may it run? */
+#ifndef MIG_AGENT_EXAM_H
+#define MIG_AGENT_EXAM_H
+
+#include "agent/messages.h"
+
+struct agent;
+
+enum exam_source { EXAM_ALL = 0, EXAM_IN = 1, EXAM_ONCE = 2 };
+
+struct exam *exam_new(struct agent *a);
+void exam_free(struct exam *x);
+bool exam_busy(const struct exam *x);
+/* Takes a copy of the pieces (messages.h). The net channel is paused until
+ * the examination ends. ERR_INVALID when they are malformed, ERR_BUSY while
+ * another is examined. */
+int exam_submit(
+    struct exam *x, enum exam_source source, const void *pieces, size_t len);
+/* An announced action: true when it is unknown and should be pulled. A known
+ * one gets its answer again. */
+bool exam_wanted(struct exam *x, enum exam_source source, const struct id *id);
+
+#endif

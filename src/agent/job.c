@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Accepted actions and their workers; see job.h. */
+#include "agent/job.h"
+
+#include "action/result.h"
+#include "agent/answer.h"
+#include "agent/journal.h"
+#include "agent/monitor.h"
+#include "agent/worker.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "proc/proc.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SLOTS_MAX 64
+
+struct slot {
+	struct jobs *jobs;
+	struct worker *worker; /* NULL: free */
+	struct job *job;
+	unsigned int operation;
+};
+
+struct jobs {
+	struct agent *a;
+	TAILQ_HEAD(, job) list;
+	struct slot slots[SLOTS_MAX];
+	size_t running, waiting; /* operations */
+	uint64_t reserved;
+	int worker_fd; /* mig-worker, open */
+	bool stopping;
+};
+
+static size_t
+slots_allowed(const struct jobs *j)
+{
+	size_t n = (size_t)j->a->conf.workers;
+
+	if (j->a->policy.workers > 0 && j->a->policy.workers < n)
+		n = j->a->policy.workers;
+	return n < SLOTS_MAX ? n : SLOTS_MAX;
+}
+
+static void
+job_free(struct job *job)
+{
+	size_t i;
+
+	if (job->doc_fd >= 0)
+		close(job->doc_fd);
+	for (i = 0; i < job->verdict.noperations; i++)
+		free(job->parts[i].data);
+	free(job);
+}
+
+static void
+part_ended(struct jobs *j, struct job *job, unsigned int op, uint8_t status,
+    uint8_t *data, size_t len)
+{
+	job->parts[op].status = status;
+	job->parts[op].data = data;
+	job->parts[op].len = data == NULL ? 0 : len;
+	job->plain_len += job->parts[op].len;
+	job->ended++;
+	if (status == PART_INTERRUPTED)
+		job->stopped = true;
+}
+
+static void
+part_text(struct jobs *j, struct job *job, unsigned int op, uint8_t status,
+    const char *text)
+{
+	part_ended(j, job, op, status, (uint8_t *)strdup(text), strlen(text));
+}
+
+/* Answers it when its last operation has ended. */
+static void
+maybe_done(struct jobs *j, struct job *job)
+{
+	struct agent *a = j->a;
+
+	if (job->ended < job->verdict.noperations)
+		return;
+	TAILQ_REMOVE(&j->list, job, entry);
+	j->reserved -= (uint64_t)job->verdict.result_bytes;
+	answer_job(a, job);
+	job_free(job);
+}
+
+static void run(struct jobs *j);
+
+static void
+on_worker_end(uint8_t status, uint8_t *data, size_t len, void *arg)
+{
+	struct slot *s = arg;
+	struct jobs *j = s->jobs;
+	struct job *job = s->job;
+
+	s->worker = NULL;
+	s->job = NULL;
+	j->running--;
+	part_ended(j, job, s->operation, status, data, len);
+	maybe_done(j, job);
+	run(j);
+	agent_idle_check(j->a);
+}
+
+/* Bytes the next worker of this job may put out: results are compressed
+ * before they are sealed, and text packs at least fourfold. */
+static size_t
+output_room(const struct job *job)
+{
+	uint64_t all = (uint64_t)job->verdict.result_bytes * 4;
+
+	if (all > RESULT_PLAIN_MAX - 65536)
+		all = RESULT_PLAIN_MAX - 65536;
+	return all > job->plain_len ? (size_t)(all - job->plain_len) : 0;
+}
+
+static void
+start_worker(struct jobs *j, struct slot *s, struct job *job)
+{
+	struct agent *a = j->a;
+	const struct judge_verdict *v = &job->verdict;
+	unsigned int op = job->next++;
+	struct worker_order o;
+	struct err e;
+
+	memset(&o, 0, sizeof(o));
+	o.exec_fd = j->worker_fd;
+	o.doc_fd = job->doc_fd;
+	o.operation = op;
+	o.uid = o.gid = (uint32_t)-1;
+	if (a->uid != (uint32_t)-1)
+		o.uid = o.gid = (uint32_t)(a->conf.worker_uid +
+		    (s - j->slots) % a->conf.worker_uids);
+	o.seconds = v->seconds;
+	o.cpu_seconds = v->cpu_seconds;
+	o.memory_bytes = v->memory_bytes;
+	o.read_bytes = v->read_bytes;
+	o.output_max = output_room(job);
+	j->waiting--;
+	err_clear(&e);
+	if (worker_start(a->loop, &o, on_worker_end, s, &s->worker, &e) != 0) {
+		log_error("worker action=%s operation=%u why=%s",
+		    id_short(&v->id).s, op, log_quote(e.msg));
+		part_text(j, job, op, PART_FAILED, e.msg);
+		return;
+	}
+	s->job = job;
+	s->operation = op;
+	j->running++;
+}
+
+static struct slot *
+free_slot(struct jobs *j)
+{
+	size_t i, n = slots_allowed(j);
+
+	for (i = 0; i < n; i++) {
+		if (j->slots[i].worker == NULL)
+			return &j->slots[i];
+	}
+	return NULL;
+}
+
+/* The first job with an operation to start; its journal entry first. */
+static struct job *
+next_job(struct jobs *j)
+{
+	struct job *job;
+	struct err e;
+
+	TAILQ_FOREACH (job, &j->list, entry) {
+		if (job->next >= job->verdict.noperations)
+			continue;
+		if (job->started)
+			return job;
+		if (j->stopping)
+			continue;
+		err_clear(&e);
+		if (journal_start(j->a->journal, &job->verdict.id, &e) == 0) {
+			job->started = true;
+			return job;
+		}
+		log_error("journal action=%s why=%s",
+		    id_short(&job->verdict.id).s, log_quote(e.msg));
+		/* not started for certain: nothing of it may run */
+		while (job->next < job->verdict.noperations) {
+			j->waiting--;
+			part_text(j, job, job->next++, PART_INTERRUPTED,
+			    "the journal could not be written");
+		}
+		maybe_done(j, job);
+		return next_job(j);
+	}
+	return NULL;
+}
+
+static void
+run(struct jobs *j)
+{
+	struct slot *s;
+	struct job *job;
+
+	while ((s = free_slot(j)) != NULL && (job = next_job(j)) != NULL) {
+		start_worker(j, s, job);
+		maybe_done(j, job);
+	}
+}
+
+struct jobs *
+jobs_new(struct agent *a, struct err *e)
+{
+	struct jobs *j = calloc(1, sizeof(*j));
+	char path[PATH_MAX];
+	size_t i;
+
+	if (j == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	j->a = a;
+	TAILQ_INIT(&j->list);
+	for (i = 0; i < SLOTS_MAX; i++)
+		j->slots[i].jobs = j;
+	j->worker_fd = -1;
+	if (proc_sibling("mig-worker", path, sizeof(path), e) != 0)
+		goto fail;
+	j->worker_fd = open(path, O_PATH | O_CLOEXEC);
+	if (j->worker_fd < 0) {
+		err_errno(e, "%s", path);
+		goto fail;
+	}
+	return j;
+fail:
+	free(j);
+	return NULL;
+}
+
+void
+jobs_free(struct jobs *j)
+{
+	struct job *job;
+	size_t i;
+
+	if (j == NULL)
+		return;
+	for (i = 0; i < SLOTS_MAX; i++)
+		worker_free(j->slots[i].worker);
+	while ((job = TAILQ_FIRST(&j->list)) != NULL) {
+		TAILQ_REMOVE(&j->list, job, entry);
+		job_free(job);
+	}
+	close(j->worker_fd);
+	free(j);
+}
+
+void
+jobs_add(struct jobs *j, const struct judge_verdict *v, const void *doc,
+    size_t len, bool started)
+{
+	struct job *job =
+	    calloc(1, sizeof(*job) + v->noperations * sizeof(job->parts[0]));
+	struct err e;
+
+	err_clear(&e);
+	if (job == NULL) {
+		/* stays in the journal: answered after the next start */
+		log_error("job action=%s why=memory", id_short(&v->id).s);
+		return;
+	}
+	job->verdict = *v;
+	job->started = started;
+	job->doc_fd = fd_sealed("mig-action", doc, len, &e);
+	TAILQ_INSERT_TAIL(&j->list, job, entry);
+	j->reserved += (uint64_t)v->result_bytes;
+	j->waiting += v->noperations;
+	if (job->doc_fd < 0) {
+		log_error("job action=%s why=%s", id_short(&v->id).s,
+		    log_quote(e.msg));
+		while (job->next < v->noperations) {
+			j->waiting--;
+			part_text(j, job, job->next++, PART_FAILED, e.msg);
+		}
+		maybe_done(j, job);
+		return;
+	}
+	run(j);
+}
+
+bool
+jobs_slot_free(const struct jobs *j)
+{
+	return !j->stopping && j->waiting == 0 && j->running < slots_allowed(j);
+}
+
+bool
+jobs_full(const struct jobs *j)
+{
+	size_t max = j->a->policy.queue > 0 ? j->a->policy.queue : 64;
+
+	return j->waiting >= max;
+}
+
+bool
+jobs_idle(const struct jobs *j)
+{
+	return TAILQ_EMPTY(&j->list);
+}
+
+bool
+jobs_quiet(const struct jobs *j)
+{
+	return j->running == 0;
+}
+
+uint64_t
+jobs_reserved(const struct jobs *j)
+{
+	return j->reserved;
+}
+
+void
+jobs_stop(struct jobs *j, bool now)
+{
+	struct job *job, *next;
+	size_t i;
+
+	j->stopping = true;
+	if (!now)
+		return;
+	for (job = TAILQ_FIRST(&j->list); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, entry);
+		if (!job->started)
+			continue;
+		while (job->next < job->verdict.noperations) {
+			j->waiting--;
+			part_text(j, job, job->next++, PART_INTERRUPTED,
+			    "the agent was stopped");
+		}
+		maybe_done(j, job);
+	}
+	for (i = 0; i < SLOTS_MAX; i++) {
+		if (j->slots[i].worker != NULL)
+			worker_interrupt(j->slots[i].worker);
+	}
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Accepted actions and their operations: at most so many workers at once, the
+ * rest waits. A job is answered when its last operation has ended.
+ */
+#ifndef MIG_AGENT_JOB_H
+#define MIG_AGENT_JOB_H
+
+#include "agent/messages.h"
+
+#include <sys/queue.h>
+
+struct agent;
+struct jobs;
+
+struct job_part {
+	uint8_t status; /* enum part_status; 0: not there yet */
+	uint8_t *data;  /* owned */
+	size_t len;
+};
+
+struct job {
+	TAILQ_ENTRY(job) entry;
+	struct judge_verdict verdict;
+	int doc_fd;               /* sealed memfd */
+	bool started;             /* the journal says so */
+	bool stopped;             /* interrupted: answered as such */
+	unsigned int next, ended; /* operations started, ended */
+	size_t plain_len;         /* bytes of all parts */
+	struct job_part parts[];  /* one an operation */
+};
+
+struct jobs *jobs_new(struct agent *a, struct err *e);
+/* Kills every worker; what was not answered stays in the journal. */
+void jobs_free(struct jobs *j);
+/* Queues an accepted action. started: the journal has it as started. */
+void jobs_add(struct jobs *j, const struct judge_verdict *v, const void *doc,
+    size_t len, bool started);
+bool jobs_slot_free(const struct jobs *j);
+bool jobs_full(const struct jobs *j);
+bool jobs_idle(const struct jobs *j);
+/* Nothing running; jobs that wait stay in the journal. */
+bool jobs_quiet(const struct jobs *j);
+/* Bytes of answers that may still come. */
+uint64_t jobs_reserved(const struct jobs *j);
+/* Stops starting jobs; with now, running ones are interrupted. */
+void jobs_stop(struct jobs *j, bool now);
+
+#endif

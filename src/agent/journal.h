@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The journal: what this agent has judged, so that nothing runs twice.
+ *
+ *                accept             start            answer         ack
+ *   (unknown) -----------> ACCEPTED ------> STARTED --------> ANSWERED -->
+ * ACKED
+ *        `-- refuse --> REFUSED ------------------------------- ack ------^
+ *
+ * ACCEPTED and STARTED are on the disk before anything runs. Nothing is
+ * forgotten by the clock: beyond its bound the closed entry with the oldest
+ * end goes and the floor rises to that end.
+ */
+#ifndef MIG_AGENT_JOURNAL_H
+#define MIG_AGENT_JOURNAL_H
+
+#include "base/id.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct journal;
+
+#define JOURNAL_MAX 65536
+
+enum journal_state {
+	JOURNAL_ACCEPTED = 1,
+	JOURNAL_STARTED = 2,
+	JOURNAL_ANSWERED = 3,
+	JOURNAL_ACKED = 4,
+	JOURNAL_REFUSED = 5,
+};
+
+struct journal_entry {
+	struct id id;    /* first: idmap */
+	int64_t expires; /* unix seconds */
+	uint64_t sequence;
+	uint16_t reason; /* of a refusal */
+	uint8_t state;   /* enum journal_state */
+};
+
+/* now: unix seconds. A damaged file is renamed to PATH.damaged-<now> and a
+ * new one started (journal_was_damaged). max: entries kept, JOURNAL_MAX. */
+int journal_open(const char *path, size_t max, int64_t now,
+    struct journal **ret, struct err *e);
+void journal_free(struct journal *j);
+bool journal_was_damaged(const struct journal *j);
+bool journal_was_new(const struct journal *j);
+
+/* NULL: unknown. Borrowed until the next change. */
+const struct journal_entry *
+journal_find(const struct journal *j, const struct id *id);
+/* What ends at or before this is refused (unix seconds). */
+int64_t journal_floor(const struct journal *j);
+/* What was signed before this is refused: the journal starts there. */
+int64_t journal_not_before(const struct journal *j);
+/* Newest signature time ever accepted or judged. */
+int64_t journal_newest(const struct journal *j);
+size_t journal_count(const struct journal *j);
+
+struct journal_action {
+	struct id id;
+	int64_t expires;     /* unix seconds */
+	int64_t signed_at;   /* newest good signature, unix seconds */
+	const void *verdict; /* opaque to the journal; borrowed */
+	size_t verdict_len;
+	const void *doc; /* borrowed */
+	size_t doc_len;
+};
+
+/* Synced when they return 0. start: also STARTED, in the same write. */
+int journal_accept(struct journal *j, const struct journal_action *a,
+    bool start, struct err *e);
+int journal_start(struct journal *j, const struct id *id, struct err *e);
+int journal_refuse(struct journal *j, const struct journal_action *a,
+    uint16_t reason, struct err *e);
+/* Written, not synced: a spooled answer is found again without them. */
+int journal_answer(struct journal *j, const struct id *id, struct err *e);
+int journal_ack(struct journal *j, const struct id *id, struct err *e);
+
+/* Every entry still ACCEPTED or STARTED with what was kept of it. */
+typedef int journal_on_open(const struct journal_entry *entry,
+    const struct journal_action *a, void *arg);
+int journal_each_open(
+    struct journal *j, journal_on_open *cb, void *arg, struct err *e);
+/* The newest ids that end after now; returns how many. */
+size_t
+journal_known(const struct journal *j, int64_t now, struct id *out, size_t max);
+
+#endif

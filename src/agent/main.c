@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* mig-agent: the command line. Each command is a row of the table; options
+ * stand before or after it. */
+#include "agent/conf.h"
+#include "agent/enrolcmd.h"
+#include "agent/monitor.h"
+#include "agent/once.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+
+enum option_key {
+	OPT_ONCE = 256,
+	OPT_JSON,
+	OPT_CA,
+	OPT_TOKEN,
+	OPT_POLICY,
+	OPT_POLICY_HASH,
+	OPT_HELP,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "once", required_argument, NULL, OPT_ONCE },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "ca", required_argument, NULL, OPT_CA },
+	{ "token", required_argument, NULL, OPT_TOKEN },
+	{ "policy", required_argument, NULL, OPT_POLICY },
+	{ "policy-hash", required_argument, NULL, OPT_POLICY_HASH },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct args {
+	const char *conf, *once;
+	bool json, test, dump;
+	struct enrol_options enrol;
+	char **operands;
+	int noperands;
+};
+
+static int
+cmd_run(const struct args *a)
+{
+	return agent_main(a->conf, false);
+}
+
+static int
+cmd_checkin(const struct args *a)
+{
+	return agent_main(a->conf, true);
+}
+
+static int
+cmd_init(const struct args *a)
+{
+	return init_main(a->conf);
+}
+
+static int
+cmd_policy(const struct args *a)
+{
+	return policy_main(a->conf, a->operands[0]);
+}
+
+static int
+cmd_check(const struct args *a)
+{
+	return check_main(a->conf);
+}
+
+static int
+cmd_report(const struct args *a)
+{
+	return report_main(a->conf, a->json);
+}
+
+static int
+cmd_enrol(const struct args *a)
+{
+	struct enrol_options o = a->enrol;
+
+	o.url = a->operands[0];
+	if (o.ca == NULL || o.token == NULL) {
+		fprintf(stderr,
+		    "mig-agent: enrol needs --ca and --token, as 'mig-server' "
+		    "printed them\n");
+		return EXIT_USAGE;
+	}
+	return enrol_main(a->conf, &o);
+}
+
+static const struct command {
+	const char *name;
+	int operands;
+	int (*run)(const struct args *a);
+	const char *usage, *help;
+} commands[] = {
+	{ "run", 0, cmd_run, "run", "stay connected and answer" },
+	{ "checkin", 0, cmd_checkin, "checkin",
+	    "connect, do what is waiting, leave" },
+	{ "enrol", 1, cmd_enrol,
+	    "enrol URL --ca HEX --token HEX [--policy FILE | --policy-hash "
+	    "HEX]",
+	    "get a certificate from a server" },
+	{ "policy", 1, cmd_policy, "policy FILE",
+	    "put a policy (who may ask what) in force" },
+	{ "init", 0, cmd_init, "init", "make an identity without a server" },
+	{ "check", 0, cmd_check, "check",
+	    "show sandbox, rights, policy, identity" },
+	{ "report", 0, cmd_report, "report [--json]",
+	    "show what was asked and answered" },
+};
+
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void
+usage(FILE *f)
+{
+	size_t i;
+
+	fprintf(f,
+	    "usage: mig-agent [-c FILE] COMMAND\n"
+	    "       mig-agent [-c FILE] --once FILE\n"
+	    "       mig-agent [-c FILE] -n | -nv\n"
+	    "       mig-agent -V | --help\n\ncommands:\n");
+	for (i = 0; i < NCOMMANDS; i++)
+		fprintf(
+		    f, "  %s\n      %s\n", commands[i].usage, commands[i].help);
+	fprintf(f,
+	    "\noptions:\n"
+	    "  -c FILE      configuration, default " AGENT_CONF_PATH "\n"
+	    "  --once FILE  judge and run one signed action, print the answer\n"
+	    "  -n           check the configuration; with -v print it\n"
+	    "  -V           version\n");
+}
+
+static int
+test_conf(const struct args *a)
+{
+	struct agent_conf c;
+	struct buf out;
+	struct err e;
+
+	memset(&c, 0, sizeof(c));
+	err_clear(&e);
+	if (agent_conf_load(a->conf, &c, &e) != 0) {
+		fprintf(stderr, "mig-agent: %s\n", e.msg);
+		return 1;
+	}
+	buf_init(&out, 1024 * 1024);
+	if (a->dump && agent_conf_dump(&c, &out) == 0)
+		fwrite(out.data, 1, out.len, stdout);
+	buf_release(&out);
+	agent_conf_release(&c);
+	return 0;
+}
+
+/* -1: go on, otherwise the exit code. */
+static int
+parse_option(int key, struct args *a)
+{
+	switch (key) {
+	case 'c':
+		a->conf = optarg;
+		return -1;
+	case 'n':
+		a->test = true;
+		return -1;
+	case 'v':
+		a->dump = true;
+		return -1;
+	case OPT_ONCE:
+		a->once = optarg;
+		return -1;
+	case OPT_JSON:
+		a->json = true;
+		return -1;
+	case OPT_CA:
+		a->enrol.ca = optarg;
+		return -1;
+	case OPT_TOKEN:
+		a->enrol.token = optarg;
+		return -1;
+	case OPT_POLICY:
+		a->enrol.policy_file = optarg;
+		return -1;
+	case OPT_POLICY_HASH:
+		a->enrol.policy_hash = optarg;
+		return -1;
+	case 'V':
+	case OPT_VERSION:
+		printf("mig-agent %s\n", MIG_VERSION);
+		return 0;
+	case 'h':
+	case OPT_HELP:
+		usage(stdout);
+		return 0;
+	}
+	fprintf(stderr, "mig-agent: see mig-agent --help\n");
+	return EXIT_USAGE;
+}
+
+static int
+run_command(const struct args *a, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NCOMMANDS; i++) {
+		if (strcmp(commands[i].name, name) != 0)
+			continue;
+		if (a->noperands != commands[i].operands) {
+			fprintf(
+			    stderr, "usage: mig-agent %s\n", commands[i].usage);
+			return EXIT_USAGE;
+		}
+		return commands[i].run(a);
+	}
+	fprintf(stderr,
+	    "mig-agent: unknown command '%s'; see mig-agent --help\n", name);
+	return EXIT_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct args a;
+	int key, rc;
+
+	memset(&a, 0, sizeof(a));
+	log_init("agent", LOG_LEVEL_INFO, NULL);
+	while ((key = getopt_long(argc, argv, "c:nvVh", long_options, NULL)) !=
+	    -1) {
+		rc = parse_option(key, &a);
+		if (rc >= 0)
+			return rc;
+	}
+	if (a.test)
+		return test_conf(&a);
+	if (a.once != NULL && optind == argc)
+		return once_main(a.conf, a.once);
+	if (optind == argc) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	a.operands = argv + optind + 1;
+	a.noperands = argc - optind - 1;
+	return run_command(&a, argv[optind]);
+}

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The monitor's start, idle life and end; see monitor.h. */
+#include "agent/monitor.h"
+
+#include "action/policy.h"
+#include "agent/answer.h"
+#include "agent/exam.h"
+#include "agent/hello.h"
+#include "agent/job.h"
+#include "agent/journal.h"
+#include "agent/netlink.h"
+#include "agent/ownrecord.h"
+#include "agent/role.h"
+#include "agent/sender.h"
+#include "agent/spool.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "record/record.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HOUSE_SECONDS 60
+#define STOP_SECONDS 30
+/* A check-in ends when nothing came for so long after the connection. */
+#define CHECKIN_QUIET_MS 3000
+#define CHECKIN_MAX_MS 600000
+
+static const struct role_spec verify_spec = {
+	.name = "verify",
+	.program = "mig-agent-verify",
+	.kind = ROLE_VERIFY,
+	.start = MSG_VERIFY_START,
+	.ready = MSG_VERIFY_READY,
+	.failed = MSG_VERIFY_FAILED,
+	.max_body = MSG_SMALL,
+};
+
+static const struct role_spec judge_spec = {
+	.name = "judge",
+	.program = "mig-agent-judge",
+	.kind = ROLE_JUDGE,
+	.start = MSG_JUDGE_START,
+	.ready = MSG_JUDGE_READY,
+	.failed = MSG_JUDGE_FAILED,
+	.max_body = MSG_DOC_MAX,
+};
+
+int64_t
+agent_now(const struct agent *a)
+{
+	int64_t now = clock_wall_ms() / 1000;
+	int64_t newest = journal_newest(a->journal);
+
+	return now > newest ? now : newest;
+}
+
+const char *
+agent_mode_text(enum agent_mode m)
+{
+	return m == MODE_CHECKIN ? "checkin"
+	    : m == MODE_ONCE     ? "once"
+				 : "daemon";
+}
+
+/* --- roles ---------------------------------------------------------------- */
+
+static int
+read_policy(struct agent *a, struct buf *out, struct err *e)
+{
+	int rc = file_read(a->policy_path, out, e);
+
+	if (rc == ERR_NOTFOUND)
+		return err_set(e, rc,
+		    "%s: there is no policy yet, so nobody may ask anything: "
+		    "install one with 'mig-agent policy FILE', or enrol",
+		    a->policy_path);
+	return rc;
+}
+
+/* The whole policy to judge; its hash is taken from the same bytes. */
+static int
+fill_judge(struct buf *out, void *arg, struct err *e)
+{
+	struct agent *a = arg;
+	struct buf text;
+	int rc;
+
+	buf_init(&text, POLICY_MAX);
+	rc = read_policy(a, &text, e);
+	if (rc == 0) {
+		purpose_hash(
+		    PURPOSE_POLICY, text.data, text.len, &a->policy_hash);
+		buf_add_u32(out, a->uid);
+		buf_add_u32(out, a->gid);
+		buf_add_field(out, text.data, text.len);
+		facts_write(&a->facts, out);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+/* To verify only the keyring's bytes, by the lengths that judge read. */
+static int
+fill_verify(struct buf *out, void *arg, struct err *e)
+{
+	struct agent *a = arg;
+	size_t tail = (size_t)a->policy.keyring_len + a->policy.acl_len +
+	    a->policy.limits_len;
+	struct id hash;
+	struct buf text;
+	int rc;
+
+	buf_init(&text, POLICY_MAX);
+	rc = read_policy(a, &text, e);
+	if (rc == 0) {
+		purpose_hash(PURPOSE_POLICY, text.data, text.len, &hash);
+		if (!id_equal(&hash, &a->policy_hash) || tail > text.len)
+			rc = err_set(e, ERR_INVALID,
+			    "%s changed while it was read", a->policy_path);
+	}
+	if (rc == 0) {
+		buf_add_u32(out, a->uid);
+		buf_add_u32(out, a->gid);
+		buf_add_field(
+		    out, text.data + text.len - tail, a->policy.keyring_len);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+static void
+role_failed(struct agent *a, const char *role, const char *why)
+{
+	log_error("role_cannot_start role=%s why=%s", role, log_quote(why));
+	if (a->on_failed != NULL)
+		a->on_failed(a, role, why);
+}
+
+static void
+maybe_ready(struct agent *a)
+{
+	void (*cb)(struct agent *) = a->on_ready;
+
+	if (!a->verify_ready || !a->judge_ready || cb == NULL)
+		return;
+	a->on_ready = NULL;
+	cb(a);
+}
+
+static void
+on_verify_ready(struct role *r, int code, const void *body, size_t len,
+    const char *text, void *arg)
+{
+	struct agent *a = arg;
+	struct rd rd;
+
+	if (code != 0) {
+		role_failed(a, "verify", text);
+		return;
+	}
+	rd_init(&rd, body, len);
+	rd_field_str(&rd, a->sandbox, sizeof(a->sandbox));
+	a->verify_ready = rd_done(&rd);
+	maybe_ready(a);
+}
+
+static void
+on_judge_ready(struct role *r, int code, const void *body, size_t len,
+    const char *text, void *arg)
+{
+	struct agent *a = arg;
+	struct err e;
+
+	if (code == 0 && judge_ready_parse(body, len, &a->policy) != 0) {
+		code = ERR_INVALID;
+		text = "unreadable answer";
+	}
+	if (code != 0) {
+		role_failed(a, "judge", text);
+		return;
+	}
+	err_clear(&e);
+	a->judge_ready = true;
+	/* verify starts once: judge knows where the keyring stands */
+	if (!a->verify_ready && role_start(a->verify, &e) != 0)
+		role_failed(a, "verify", e.msg);
+	maybe_ready(a);
+}
+
+/* The capabilities that the monitor's children start with or that it needs
+ * to start and end them (linux/capability.h). */
+#define CAP_BIT(n) (1ull << (n))
+#define MONITOR_CAPS                                                        \
+	(CAP_BIT(1) /* DAC_OVERRIDE */ | CAP_BIT(2) /* DAC_READ_SEARCH */ | \
+	    CAP_BIT(5) /* KILL */ | CAP_BIT(6) /* SETGID */ |               \
+	    CAP_BIT(7) /* SETUID */ | CAP_BIT(8) /* SETPCAP */ |            \
+	    CAP_BIT(19) /* SYS_PTRACE */ | CAP_BIT(21) /* SYS_ADMIN */ |    \
+	    CAP_BIT(23) /* SYS_NICE */)
+
+static int
+enter_sandbox(struct err *e)
+{
+	struct sandbox box = {
+		.profile = SANDBOX_MONITOR, .uid = (uid_t)-1, .gid = (gid_t)-1
+	};
+
+	if (geteuid() == 0)
+		box.keep_caps = MONITOR_CAPS;
+	return sandbox_enter(&box, e);
+}
+
+int
+agent_start_roles(struct agent *a, struct err *e)
+{
+	int rc = enter_sandbox(e);
+
+	if (rc != 0)
+		return rc;
+	a->judge =
+	    role_new(a->loop, &judge_spec, fill_judge, on_judge_ready, a);
+	a->verify =
+	    role_new(a->loop, &verify_spec, fill_verify, on_verify_ready, a);
+	if (a->judge == NULL || a->verify == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return role_start(a->judge, e);
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+static void
+on_term(void *arg)
+{
+	agent_stop(arg);
+}
+
+static int
+open_record(struct agent *a, struct err *e)
+{
+	char path[PATH_MAX], aside[PATH_MAX + 32];
+	int rc;
+
+	state_path(&a->state, "record", path);
+	rc = record_open(path, NULL, NULL, &a->record, e);
+	if (rc != ERR_INVALID && rc != ERR_TOOBIG)
+		return rc;
+	log_error("record_damaged path=%s why=%s", path, log_quote(e->msg));
+	snprintf(aside, sizeof(aside), "%s.damaged-%" PRId64, path,
+	    clock_wall_ms() / 1000);
+	if (rename(path, aside) != 0)
+		return err_errno(e, "%s", path);
+	err_clear(e);
+	rc = record_open(path, NULL, NULL, &a->record, e);
+	if (rc == 0)
+		rc = own_add_note(a->record, clock_wall_ms(),
+		    "the record before this was damaged and put aside", e);
+	return rc;
+}
+
+static int
+open_files(struct agent *a, struct err *e)
+{
+	char path[PATH_MAX];
+	int64_t now = clock_wall_ms() / 1000;
+	int rc;
+
+	state_path(&a->state, "journal", path);
+	rc = journal_open(path, JOURNAL_MAX, now, &a->journal, e);
+	if (rc == 0 && journal_was_damaged(a->journal))
+		log_error("journal_damaged path=%s effect=%s", path,
+		    log_quote("what was signed before now is refused"));
+	if (rc == 0)
+		rc = open_record(a, e);
+	if (rc == 0 && journal_was_damaged(a->journal))
+		rc = own_add_note(a->record, clock_wall_ms(),
+		    "the journal was damaged and started anew", e);
+	if (rc != 0)
+		return rc;
+	state_path(&a->state, "spool", path);
+	return spool_open(path, a->conf.quota, now, &a->spool, e);
+}
+
+static int
+open_identity(struct agent *a, struct err *e)
+{
+	int rc = state_identity(&a->state, e);
+
+	if (rc != ERR_NOTFOUND || a->mode == MODE_DAEMON ||
+	    a->mode == MODE_CHECKIN) {
+		if (rc == ERR_NOTFOUND)
+			err_set(e, rc,
+			    "%s: this agent has no identity yet: run "
+			    "'mig-agent enrol' (or 'mig-agent init')",
+			    a->conf.state);
+		return rc;
+	}
+	err_clear(e);
+	rc = state_identity_new(&a->state, e);
+	if (rc == 0)
+		log_info("identity_made id=%s", id_hex(&a->state.who.id).s);
+	return rc;
+}
+
+static int
+open_parts(struct agent *a, struct err *e)
+{
+	a->loop = proc_loop_new(on_term, a);
+	if (a->loop == NULL)
+		return err_set(e, ERR_NOMEM, "the event loop does not start");
+	a->base = proc_loop_base(a->loop);
+	a->exam = exam_new(a);
+	a->sender = sender_new(a);
+	if (a->exam == NULL || a->sender == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	a->jobs = jobs_new(a, e);
+	return a->jobs == NULL ? ERR_NOTFOUND : 0;
+}
+
+int
+agent_open(
+    struct agent *a, enum agent_mode mode, const char *conf_path, struct err *e)
+{
+	static char policy[PATH_MAX];
+	uid_t uid;
+	gid_t gid;
+	int rc;
+
+	memset(a, 0, sizeof(*a));
+	a->mode = mode;
+	a->state.lock = -1;
+	a->uid = a->gid = (uint32_t)-1;
+	rc = agent_conf_load(conf_path, &a->conf, e);
+	if (rc != 0)
+		return rc;
+	log_init("agent", agent_conf_log(&a->conf), NULL);
+	if (geteuid() == 0) {
+		rc = agent_conf_user(&a->conf, &uid, &gid, e);
+		if (rc != 0)
+			return rc;
+		a->uid = uid;
+		a->gid = gid;
+	}
+	rc = state_open(a->conf.state, &a->state, e);
+	if (rc == 0)
+		rc = open_identity(a, e);
+	if (rc == 0)
+		rc = open_files(a, e);
+	if (rc == 0)
+		rc = open_parts(a, e);
+	if (rc == 0)
+		rc = facts_read(&a->facts, &a->conf, &a->state.who.id,
+		    agent_mode_text(mode), "", e);
+	if (rc == 0) {
+		state_path(&a->state, "policy", policy);
+		a->policy_path = policy;
+	}
+	return rc;
+}
+
+void
+agent_close(struct agent *a)
+{
+	netlink_free(a->net);
+	role_free(a->verify);
+	role_free(a->judge);
+	jobs_free(a->jobs);
+	exam_free(a->exam);
+	sender_free(a->sender);
+	if (a->house != NULL)
+		event_free(a->house);
+	spool_free(a->spool);
+	journal_free(a->journal);
+	record_free(a->record);
+	proc_loop_free(a->loop);
+	facts_release(&a->facts);
+	state_close(&a->state);
+	agent_conf_release(&a->conf);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static bool
+checkin_over(const struct agent *a)
+{
+	int64_t heard = netlink_heard_ms(a->net);
+
+	return heard > 0 && clock_mono_ms() - heard > CHECKIN_QUIET_MS &&
+	    jobs_idle(a->jobs) && sender_idle(a->sender) && !exam_busy(a->exam);
+}
+
+void
+agent_idle_check(struct agent *a)
+{
+	if (!a->stopping)
+		return;
+	/* what is spooled is sent after the next start */
+	if (jobs_quiet(a->jobs) && !exam_busy(a->exam)) {
+		netlink_stop(a->net);
+		if (!netlink_up(a->net))
+			proc_loop_stop(a->loop);
+	}
+}
+
+static void
+on_house(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *a = arg;
+	static int64_t since;
+	int64_t now = clock_mono_ms();
+
+	if (since == 0)
+		since = now;
+	if (a->stopping) {
+		/* half a minute is over */
+		jobs_stop(a->jobs, true);
+		agent_idle_check(a);
+		return;
+	}
+	if (a->mode == MODE_CHECKIN &&
+	    (checkin_over(a) || now - since > CHECKIN_MAX_MS)) {
+		agent_stop(a);
+		return;
+	}
+	if (a->mode == MODE_DAEMON && spool_clean(a->spool, agent_now(a)) > 0)
+		malloc_trim(0);
+}
+
+void
+agent_stop(struct agent *a)
+{
+	struct timeval tv = { .tv_sec = STOP_SECONDS };
+
+	if (a->stopping)
+		return;
+	log_info("stopping");
+	proc_notify("STOPPING=1");
+	a->stopping = true;
+	jobs_stop(a->jobs, false);
+	if (a->house != NULL)
+		event_add(a->house, &tv);
+	agent_idle_check(a);
+}
+
+static void
+run_ready(struct agent *a)
+{
+	struct err e;
+
+	err_clear(&e);
+	log_info("ready id=%s policy=%" PRIu64 " sandbox=%s",
+	    id_hex(&a->state.who.id).s, a->policy.version,
+	    log_quote(a->sandbox));
+	hello_refresh_sandbox(a);
+	if (agent_recover(a, &e) != 0)
+		log_error("recover why=%s", log_quote(e.msg));
+	if (netlink_start(a, &a->net, &e) != 0) {
+		log_error("net_start why=%s", log_quote(e.msg));
+		a->exit_code = 1;
+		proc_loop_stop(a->loop);
+		return;
+	}
+	/* what starting needed is not needed again */
+	malloc_trim(0);
+	proc_notify("READY=1");
+}
+
+static void
+run_failed(struct agent *a, const char *role, const char *why)
+{
+	/* at the start only: later the role is started again and again */
+	if (a->on_ready == NULL)
+		return;
+	a->exit_code = 1;
+	proc_loop_stop(a->loop);
+}
+
+int
+agent_main(const char *conf_path, bool checkin)
+{
+	struct timeval tv = { .tv_sec = checkin ? 1 : HOUSE_SECONDS };
+	struct agent a;
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	rc =
+	    agent_open(&a, checkin ? MODE_CHECKIN : MODE_DAEMON, conf_path, &e);
+	if (rc == 0) {
+		a.on_ready = run_ready;
+		a.on_failed = run_failed;
+		a.house = event_new(a.base, -1, EV_PERSIST, on_house, &a);
+		if (a.house == NULL || event_add(a.house, &tv) != 0)
+			rc = err_set(&e, ERR_NOMEM, "out of memory");
+	}
+	if (rc == 0)
+		rc = agent_start_roles(&a, &e);
+	if (rc != 0) {
+		log_error("start why=%s", log_quote(e.msg));
+		agent_close(&a);
+		return 1;
+	}
+	(void)proc_loop_run(a.loop);
+	rc = a.exit_code;
+	agent_close(&a);
+	return rc;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The monitor: the one process of the agent that has rights, keys and the
+ * disk. It believes no other role further than a verdict goes and parses
+ * nothing from outside but the length-prefixed fields of their messages.
+ *
+ *   net ---- envelope ---> exam --ask--> verify, judge
+ *                           | verdict
+ *                           v
+ *   journal <- accepted -- job ---- mig-worker per operation
+ *                           | outputs
+ *                           v
+ *   spool <---------------- answer ---> sender ---> net
+ */
+#ifndef MIG_AGENT_MONITOR_H
+#define MIG_AGENT_MONITOR_H
+
+#include "agent/conf.h"
+#include "agent/facts.h"
+#include "agent/messages.h"
+#include "agent/state.h"
+
+struct event;
+struct event_base;
+struct exam;
+struct job;
+struct jobs;
+struct journal;
+struct netlink;
+struct proc_loop;
+struct record;
+struct role;
+struct sender;
+struct spool;
+
+enum agent_mode { MODE_DAEMON, MODE_CHECKIN, MODE_ONCE, MODE_CHECK };
+
+struct agent {
+	enum agent_mode mode;
+	struct agent_conf conf;
+	struct state state;
+	struct proc_loop *loop;
+	struct event_base *base; /* of loop */
+	uint32_t uid, gid;       /* of the roles; -1: not root */
+	struct facts facts;
+	bool facts_there;
+	const char *policy_path; /* borrowed */
+	struct id policy_hash;
+	struct judge_ready policy; /* version 0: not known yet */
+	struct journal *journal;
+	struct spool *spool;
+	struct record *record;
+	struct role *verify, *judge;
+	bool verify_ready, judge_ready;
+	char sandbox[128]; /* of verify, as it described it */
+	struct exam *exam;
+	struct jobs *jobs;
+	struct sender *sender;
+	struct netlink *net; /* NULL without a relay */
+	struct event *house; /* housekeeping, once a minute */
+	bool stopping;
+	uint64_t unverified; /* envelopes without a good signature */
+	int exit_code;
+	/* once, check and policy: what happens next; NULL otherwise */
+	void (*on_ready)(struct agent *a);
+	void (*on_failed)(struct agent *a, const char *role, const char *why);
+	void (*on_done)(struct agent *a, const struct job *job);
+	void (*on_refused)(struct agent *a, const struct id *id,
+	    unsigned int reason, const char *detail);
+	void *hook;
+};
+
+/* Opens configuration, state and identity (made when missing), journal,
+ * spool, record and loop; starts no process. */
+int agent_open(struct agent *a, enum agent_mode mode, const char *conf_path,
+    struct err *e);
+/* Starts verify and judge with the policy at a->policy_path. */
+int agent_start_roles(struct agent *a, struct err *e);
+/* Takes up what the journal says was interrupted. */
+int agent_recover(struct agent *a, struct err *e);
+void agent_close(struct agent *a);
+/* Nothing new is taken; ends when all is done or after 30 s. */
+void agent_stop(struct agent *a);
+/* Called whenever something may have become idle. */
+void agent_idle_check(struct agent *a);
+/* Unix seconds; never earlier than the newest signature accepted. */
+int64_t agent_now(const struct agent *a);
+const char *agent_mode_text(enum agent_mode m);
+
+/* mig-agent run and checkin: returns the exit code. */
+int agent_main(const char *conf_path, bool checkin);
+
+#endif

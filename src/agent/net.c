@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * mig-agent-net: keeps the MQTT session. Runs as its own user without files
+ * or capabilities, listens on nothing, and knows no more than how to carry
+ * messages between the relay and the monitor: it splits envelopes into their
+ * fields and puts announced ones together, but believes and decides nothing.
+ *
+ *            connect            CONNACK
+ *  WAIT ----------------> OPENING -----> UP
+ *   ^  spread, then          |  failed    |  closed
+ *   '-- 1 s .. 5 min, +-50 % '-----<------'
+ */
+#include "action/envelope.h"
+#include "agent/messages.h"
+#include "agent/pull.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "crypto/x509.h"
+#include "ipc/ipc.h"
+#include "mqtt/mqtt.h"
+#include "mqtt/wire.h"
+#include "proc/proc.h"
+#include "sandbox/sandbox.h"
+
+#include <event2/event.h>
+#include <event2/util.h>
+#include <malloc.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define QUEUE_MAX (4 * 1024 * 1024)
+#define SPREAD_DEFAULT_MS 5000
+#define SPREAD_MAX_MS 3600000
+#define BACKOFF_FIRST_MS 1000
+#define BACKOFF_MAX_MS 300000
+#define MEMORY_MAX (512ull * 1024 * 1024)
+
+struct net {
+	struct event_base *base;
+	struct ipc_chan *chan;
+	struct mqtt *mqtt;
+	struct pull *pull;
+	SSL_CTX *tls;
+	struct event *connect; /* next attempt */
+	struct event *unhold;  /* tries held again */
+	struct id agent;
+	struct msg_user user;
+	char host[256];
+	char id_hex[ID_HEX_LEN + 1];
+	char topic_in[WIRE_TOPIC_MAX], topic_out[WIRE_TOPIC_MAX];
+	char topic_hello[WIRE_TOPIC_MAX], topic_presence[WIRE_TOPIC_MAX];
+	uint16_t port, keepalive;
+	uint64_t connection;
+	uint32_t spread_ms;
+	int64_t backoff_ms; /* 0: the next wait is the spread */
+	struct buf held;    /* for the monitor, when it is busy */
+	uint8_t will[9];
+};
+
+/* --- to the monitor ------------------------------------------------------- */
+
+/* Envelopes are kept while the monitor is busy and nothing more is read from
+ * the relay; everything else is small and may be lost. */
+static void
+tell(struct net *n, uint16_t type, const struct buf *b)
+{
+	struct timeval tv = { .tv_usec = 50000 };
+	int rc;
+
+	if (b->error != 0)
+		return;
+	rc = ipc_chan_send(n->chan, type, 0, b->data, b->len);
+	if (rc != ERR_BUSY || type != MSG_NET_ENVELOPE || n->held.len > 0)
+		return;
+	buf_add(&n->held, b->data, b->len);
+	mqtt_pause(n->mqtt, true);
+	event_add(n->unhold, &tv);
+}
+
+static void
+on_unhold(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval tv = { .tv_usec = 50000 };
+	struct net *n = arg;
+
+	if (ipc_chan_send(n->chan, MSG_NET_ENVELOPE, 0, n->held.data,
+		n->held.len) == ERR_BUSY) {
+		event_add(n->unhold, &tv);
+		return;
+	}
+	buf_release(&n->held);
+	mqtt_pause(n->mqtt, false);
+}
+
+static void
+tell_envelope(struct net *n, uint8_t source, const uint8_t *data, size_t len)
+{
+	struct envelope env;
+	struct buf b;
+	struct err e;
+
+	err_clear(&e);
+	if (envelope_parse(data, len, &env, &e) != 0 ||
+	    env.doc_len > ENVELOPE_DOC_MAX) {
+		log_info("envelope why=%s", log_quote(e.msg));
+		return;
+	}
+	buf_init(&b, MSG_DOC_MAX);
+	buf_add_u8(&b, source);
+	msg_pieces_write(&b, &env);
+	tell(n, MSG_NET_ENVELOPE, &b);
+	buf_release(&b);
+}
+
+/* --- from the relay ------------------------------------------------------- */
+
+static void
+got_message(struct net *n, uint8_t source, const struct wire_msg *m)
+{
+	struct buf b;
+
+	buf_init(&b, MSG_SMALL);
+	switch (m->type) {
+	case WIRE_ENVELOPE:
+		if (source != 0 || m->len <= WIRE_BROADCAST_MAX)
+			tell_envelope(n, source, m->data, m->len);
+		break;
+	case WIRE_ANNOUNCE:
+		if (!pull_announced(n->pull, source, m))
+			break;
+		buf_add_u8(&b, source);
+		buf_add(&b, m->id.b, ID_LEN);
+		tell(n, MSG_NET_ANNOUNCE, &b);
+		break;
+	case WIRE_ENVELOPE_PART:
+		pull_part(n->pull, m);
+		break;
+	case WIRE_ACK:
+		buf_add(&b, m->id.b, ID_LEN);
+		buf_add_u16(&b, m->part);
+		buf_add_u16(&b, m->of);
+		buf_add_u8(&b, m->complete);
+		tell(n, MSG_NET_ACK, &b);
+		break;
+	case WIRE_WELCOME:
+		n->spread_ms =
+		    m->spread_ms < SPREAD_MAX_MS ? m->spread_ms : SPREAD_MAX_MS;
+		buf_add_u64(&b, (uint64_t)m->time_ms);
+		buf_add_u32(&b, m->spread_ms);
+		buf_add_u8(&b, m->protocol);
+		tell(n, MSG_NET_WELCOME, &b);
+		break;
+	default:
+		break;
+	}
+	buf_release(&b);
+}
+
+static void
+on_message(struct mqtt *m, const char *topic, const void *payload, size_t len,
+    void *arg)
+{
+	struct net *n = arg;
+	struct wire_msg msg;
+	struct err e;
+	bool in = strcmp(topic, n->topic_in) == 0;
+
+	err_clear(&e);
+	if (!in && strcmp(topic, WIRE_TOPIC_ALL) != 0)
+		return;
+	if (wire_parse(payload, len, &msg, &e) != 0) {
+		log_info("message why=%s", log_quote(e.msg));
+		return;
+	}
+	/* on all: envelopes and announcements only */
+	if (!in && msg.type != WIRE_ENVELOPE && msg.type != WIRE_ANNOUNCE)
+		return;
+	got_message(n, in ? 1 : 0, &msg);
+}
+
+static void
+publish(struct net *n, const char *topic, const struct buf *b, int qos)
+{
+	struct err e;
+
+	err_clear(&e);
+	if (b->error == 0 &&
+	    mqtt_publish(n->mqtt, topic, b->data, b->len, qos, NULL, &e) != 0)
+		log_debug("publish why=%s", log_quote(e.msg));
+}
+
+static void
+send_presence(struct net *n, bool online)
+{
+	uint8_t p[9];
+
+	wire_presence_write(online, n->connection, p);
+	(void)mqtt_publish(
+	    n->mqtt, n->topic_presence, p, sizeof(p), 0, NULL, NULL);
+}
+
+static void
+want_part(const struct id *id, uint16_t part, void *arg)
+{
+	struct wire_msg m = { .type = WIRE_WANT, .id = *id, .part = part };
+	struct net *n = arg;
+	struct buf b;
+
+	buf_init(&b, MSG_SMALL);
+	wire_write(&m, &b);
+	publish(n, n->topic_out, &b, 1);
+	buf_release(&b);
+}
+
+static void
+whole_envelope(uint8_t source, const uint8_t *data, size_t len, void *arg)
+{
+	tell_envelope(arg, source, data, len);
+}
+
+/* --- the connection ------------------------------------------------------- */
+
+static uint32_t
+chance(uint32_t below)
+{
+	uint32_t r;
+
+	evutil_secure_rng_get_bytes(&r, sizeof(r));
+	return below == 0 ? 0 : r % below;
+}
+
+static void
+connect_later(struct net *n)
+{
+	struct timeval tv;
+	int64_t ms;
+
+	if (n->backoff_ms == 0) {
+		ms = chance(n->spread_ms + 1);
+		n->backoff_ms = BACKOFF_FIRST_MS;
+	} else {
+		ms = n->backoff_ms / 2 + chance((uint32_t)n->backoff_ms + 1);
+		n->backoff_ms *= 2;
+		if (n->backoff_ms > BACKOFF_MAX_MS)
+			n->backoff_ms = BACKOFF_MAX_MS;
+	}
+	log_debug("reconnect in_ms=%lld", (long long)ms);
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = (ms % 1000) * 1000;
+	event_add(n->connect, &tv);
+}
+
+static void
+tell_down(struct net *n, const char *why)
+{
+	struct buf b;
+
+	buf_init(&b, MSG_SMALL);
+	buf_add_field(&b, why, strnlen(why, MSG_TEXT_MAX - 1));
+	tell(n, MSG_NET_DOWN, &b);
+	buf_release(&b);
+}
+
+static void
+on_connect_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct net *n = arg;
+	struct mqtt_options o;
+	uint64_t now = (uint64_t)clock_wall_ms();
+	struct err e;
+
+	/* newer than the last one, whatever the clock does */
+	n->connection = now > n->connection ? now : n->connection + 1;
+	wire_presence_write(false, n->connection, n->will);
+	memset(&o, 0, sizeof(o));
+	o.client_id = n->id_hex;
+	o.host = n->host;
+	o.port = n->port;
+	o.tls = n->tls;
+	o.peer_name = n->host;
+	o.keepalive = n->keepalive;
+	o.will_topic = n->topic_presence;
+	o.will = n->will;
+	o.will_len = sizeof(n->will);
+	err_clear(&e);
+	if (mqtt_connect(n->mqtt, &o, &e) != 0) {
+		tell_down(n, e.msg);
+		connect_later(n);
+	}
+}
+
+static void
+on_connected(struct mqtt *m, void *arg)
+{
+	struct net *n = arg;
+	struct buf b;
+	struct err e;
+
+	err_clear(&e);
+	if (mqtt_subscribe(m, WIRE_TOPIC_ALL, 1, &e) != 0 ||
+	    mqtt_subscribe(m, n->topic_in, 1, &e) != 0) {
+		log_warn("subscribe why=%s", log_quote(e.msg));
+		mqtt_disconnect(m);
+		connect_later(n);
+		return;
+	}
+	n->backoff_ms = 0;
+	send_presence(n, true);
+	buf_init(&b, MSG_SMALL);
+	buf_add_u64(&b, n->connection);
+	tell(n, MSG_NET_UP, &b);
+	buf_release(&b);
+	/* the handshake's memory */
+	malloc_trim(0);
+}
+
+static void
+on_disconnected(struct mqtt *m, const char *why, void *arg)
+{
+	struct net *n = arg;
+
+	pull_clear(n->pull);
+	tell_down(n, why);
+	connect_later(n);
+}
+
+static const struct mqtt_events mqtt_events = {
+	.connected = on_connected,
+	.disconnected = on_disconnected,
+	.message = on_message,
+};
+
+/* --- from the monitor ----------------------------------------------------- */
+
+static int
+send_part(struct net *n, const struct ipc_msg *msg)
+{
+	struct wire_msg m = { .type = WIRE_ANSWER_PART };
+	struct buf b;
+	struct rd r;
+
+	rd_init(&r, msg->body, msg->len);
+	rd_copy(&r, m.id.b, ID_LEN);
+	m.part = rd_u16(&r);
+	m.of = rd_u16(&r);
+	m.data = rd_field(&r, WIRE_PART_MAX, &m.len);
+	if (!rd_done(&r))
+		return ERR_INVALID;
+	buf_init(&b, WIRE_MESSAGE_MAX);
+	if (wire_write(&m, &b) == 0)
+		publish(n, n->topic_out, &b, 1);
+	buf_release(&b);
+	return 0;
+}
+
+static int
+on_monitor(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
+{
+	struct net *n = arg;
+	struct buf view = { .data = NULL };
+	struct id id;
+
+	if (msg_allowed(ROLE_MONITOR, ROLE_NET, msg) != 0)
+		return ERR_INVALID;
+	switch (msg->type) {
+	case MSG_NET_HELLO:
+		buf_init(&view, msg->len);
+		buf_add(&view, msg->body, msg->len);
+		publish(n, n->topic_hello, &view, 0);
+		buf_release(&view);
+		return 0;
+	case MSG_NET_PART:
+		return send_part(n, msg);
+	case MSG_NET_PULL:
+		if (msg->len != ID_LEN)
+			return ERR_INVALID;
+		memcpy(id.b, msg->body, ID_LEN);
+		pull_start(n->pull, &id);
+		return 0;
+	case MSG_NET_STOP:
+		if (mqtt_is_connected(n->mqtt))
+			send_presence(n, false);
+		mqtt_disconnect(n->mqtt);
+		event_base_loopexit(n->base, NULL);
+		return 0;
+	}
+	return ERR_INVALID;
+}
+
+static void
+on_monitor_closed(struct ipc_chan *c, const char *why, void *arg)
+{
+	struct net *n = arg;
+
+	event_base_loopexit(n->base, NULL);
+}
+
+/* --- start ---------------------------------------------------------------- */
+
+/* A text field copied with its end; wiped by who frees it. */
+static char *
+take_pem(struct rd *r)
+{
+	size_t len;
+	const uint8_t *p = rd_field(r, X509_PEM_MAX, &len);
+
+	return p == NULL ? NULL : strndup((const char *)p, len);
+}
+
+static void
+wipe_free(char *s)
+{
+	if (s != NULL)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
+static int
+take_start(struct net *n, const struct ipc_msg *msg, struct err *e)
+{
+	char *ca, *cert, *key;
+	uint8_t level;
+	struct rd r;
+	int rc;
+
+	rd_init(&r, msg->body, msg->len);
+	n->user.uid = rd_u32(&r);
+	n->user.gid = rd_u32(&r);
+	level = rd_u8(&r);
+	rd_copy(&r, n->agent.b, ID_LEN);
+	rd_field_str(&r, n->host, sizeof(n->host));
+	n->port = rd_u16(&r);
+	n->keepalive = rd_u16(&r);
+	n->connection = rd_u64(&r);
+	ca = take_pem(&r);
+	cert = take_pem(&r);
+	key = take_pem(&r);
+	if (rd_done(&r) && ca != NULL && cert != NULL && key != NULL)
+		rc = x509_client_ctx(ca, cert, key, n->host, &n->tls, e);
+	else
+		rc = err_set(e, ERR_INVALID, "bad start message");
+	free(ca);
+	free(cert);
+	wipe_free(key);
+	log_init("net",
+	    level <= LOG_LEVEL_DEBUG ? (enum log_level)level : LOG_LEVEL_INFO,
+	    NULL);
+	return rc;
+}
+
+static int
+read_start(struct net *n, struct err *e)
+{
+	struct ipc_msg msg;
+	struct buf in;
+	int rc;
+
+	buf_init(&in, 65536);
+	rc = ipc_read(PROC_IPC_FD, &in, &msg, false, e);
+	if (rc == 0 &&
+	    (msg_allowed(ROLE_MONITOR, ROLE_NET, &msg) != 0 ||
+		msg.type != MSG_NET_START))
+		rc = err_set(e, ERR_INVALID, "expected a start message");
+	if (rc == 0)
+		rc = take_start(n, &msg, e);
+	if (in.data != NULL)
+		explicit_bzero(in.data, in.cap);
+	buf_release(&in);
+	return rc;
+}
+
+static int
+make_parts(struct net *n, struct err *e)
+{
+	struct event_config *cfg = event_config_new();
+
+	memcpy(n->id_hex, id_hex(&n->agent).s, sizeof(n->id_hex));
+	wire_topic_write(WIRE_IN, &n->agent, n->topic_in);
+	wire_topic_write(WIRE_OUT, &n->agent, n->topic_out);
+	wire_topic_write(WIRE_HELLO, &n->agent, n->topic_hello);
+	wire_topic_write(WIRE_PRESENCE, &n->agent, n->topic_presence);
+	n->spread_ms = SPREAD_DEFAULT_MS;
+	buf_init(&n->held, MSG_DOC_MAX);
+	if (cfg == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_IGNORE_ENV);
+	n->base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	if (n->base == NULL)
+		return err_set(e, ERR_NOMEM, "the event loop does not start");
+	n->mqtt = mqtt_new(n->base, &mqtt_events, n, e);
+	if (n->mqtt == NULL)
+		return ERR_NOMEM;
+	n->pull = pull_new(n->base, want_part, whole_envelope, n);
+	n->connect = event_new(n->base, -1, 0, on_connect_timer, n);
+	n->unhold = event_new(n->base, -1, 0, on_unhold, n);
+	n->chan = ipc_chan_new(n->base, PROC_IPC_FD, 262144, QUEUE_MAX,
+	    on_monitor, on_monitor_closed, n);
+	if (n->pull == NULL || n->connect == NULL || n->unhold == NULL ||
+	    n->chan == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return 0;
+}
+
+/* Name services load what they need while files can still be opened. */
+static void
+warm_up(const struct net *n)
+{
+	struct addrinfo hints, *list = NULL;
+
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_socktype = SOCK_STREAM;
+	if (getaddrinfo(n->host, NULL, &hints, &list) == 0)
+		freeaddrinfo(list);
+	(void)chance(1);
+}
+
+static int
+start(struct net *n, struct err *e)
+{
+	struct sandbox box = { .profile = SANDBOX_NET };
+	struct buf b;
+	int rc;
+
+	rc = read_start(n, e);
+	if (rc == 0)
+		rc = make_parts(n, e);
+	if (rc != 0)
+		return rc;
+	warm_up(n);
+	box.paths = sandbox_net_paths(&box.npaths);
+	box.uid = n->user.uid;
+	box.gid = n->user.gid;
+	box.limits.memory_bytes = MEMORY_MAX;
+	rc = sandbox_enter(&box, e);
+	if (rc != 0)
+		return rc;
+	buf_init(&b, MSG_SMALL);
+	buf_add_field(&b, sandbox_describe(), strlen(sandbox_describe()));
+	tell(n, MSG_NET_READY, &b);
+	buf_release(&b);
+	return 0;
+}
+
+int
+main(void)
+{
+	static struct net n;
+	struct timeval now = { 0, 0 };
+	struct err e;
+
+	log_init("net", LOG_LEVEL_INFO, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	/* the monitor decides when; its end is our end of file */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	err_clear(&e);
+	if (start(&n, &e) != 0) {
+		log_error("net_start why=%s", log_quote(e.msg));
+		return 1;
+	}
+	event_add(n.connect, &now);
+	(void)event_base_dispatch(n.base);
+	mqtt_free(n.mqtt);
+	SSL_CTX_free(n.tls);
+	return 0;
+}

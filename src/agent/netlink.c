@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * net as the monitor sees it: started with everything it needs to know,
+ * restarted with backoff when it ends, its messages checked against the table
+ * and taken apart field by field.
+ */
+#include "agent/netlink.h"
+
+#include "agent/exam.h"
+#include "agent/hello.h"
+#include "agent/monitor.h"
+#include "agent/sender.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "ipc/ipc.h"
+#include "proc/proc.h"
+
+#include <event2/event.h>
+#include <event2/util.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define QUEUE_MAX (4 * 1024 * 1024)
+#define BACKOFF_MAX 60
+#define FILE_MAX 16384
+#define STOP_SECONDS 3
+
+struct netlink {
+	struct agent *a;
+	pid_t pid;
+	struct ipc_chan *chan;
+	struct event *timer; /* backoff of net's start; end of a stop */
+	struct event *hello; /* next hello */
+	bool up, stopping;
+	bool paused;
+	int backoff;
+	uint64_t connection; /* of the relay session, from net */
+	int64_t heard_ms;
+	char sandbox[128];
+	char host[256];
+	uint16_t port;
+};
+
+static int start_net(struct netlink *n, struct err *e);
+
+/* --- hellos --------------------------------------------------------------- */
+
+static void
+arm_hello(struct netlink *n)
+{
+	int64_t ms = n->a->conf.hello_interval * 1000;
+	struct timeval tv;
+	uint32_t r;
+
+	evutil_secure_rng_get_bytes(&r, sizeof(r));
+	ms += ms * ((int64_t)(r % 201) - 100) / 1000;
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = (ms % 1000) * 1000;
+	event_add(n->hello, &tv);
+}
+
+void
+netlink_hello(struct netlink *n)
+{
+	struct buf b;
+	struct err e;
+
+	if (n == NULL || !n->up || n->stopping)
+		return;
+	err_clear(&e);
+	buf_init(&b, 32768);
+	if (hello_build(n->a, n->connection, &b, &e) == 0)
+		(void)ipc_chan_send(n->chan, MSG_NET_HELLO, 0, b.data, b.len);
+	else
+		log_error("hello why=%s", log_quote(e.msg));
+	buf_release(&b);
+	arm_hello(n);
+}
+
+static void
+on_hello_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink *n = arg;
+
+	hello_refresh(n->a);
+	netlink_hello(n);
+}
+
+/* --- messages of net ------------------------------------------------------ */
+
+static int
+got_up(struct netlink *n, struct rd *r)
+{
+	n->connection = rd_u64(r);
+	if (!rd_done(r))
+		return ERR_INVALID;
+	log_info("relay_up host=%s port=%u", log_quote(n->host),
+	    (unsigned int)n->port);
+	n->up = true;
+	n->backoff = 0;
+	netlink_hello(n);
+	sender_up(n->a->sender, true);
+	return 0;
+}
+
+static int
+got_down(struct netlink *n, struct rd *r)
+{
+	char why[MSG_TEXT_MAX];
+
+	rd_field_str(r, why, sizeof(why));
+	if (!rd_done(r))
+		return ERR_INVALID;
+	log_info("relay_down why=%s", log_quote(why));
+	n->up = false;
+	event_del(n->hello);
+	sender_up(n->a->sender, false);
+	return 0;
+}
+
+static int
+got_envelope(struct netlink *n, struct rd *r)
+{
+	uint8_t source = rd_u8(r);
+
+	if (r->bad || source > EXAM_IN)
+		return ERR_INVALID;
+	n->heard_ms = clock_mono_ms();
+	if (n->a->stopping)
+		return 0;
+	return exam_submit(n->a->exam, (enum exam_source)source, r->p, r->left);
+}
+
+static int
+got_announce(struct netlink *n, struct rd *r)
+{
+	uint8_t source = rd_u8(r);
+	struct id id;
+
+	rd_copy(r, id.b, ID_LEN);
+	if (!rd_done(r) || source > EXAM_IN)
+		return ERR_INVALID;
+	n->heard_ms = clock_mono_ms();
+	if (!n->a->stopping &&
+	    exam_wanted(n->a->exam, (enum exam_source)source, &id))
+		(void)ipc_chan_send(n->chan, MSG_NET_PULL, 0, id.b, ID_LEN);
+	return 0;
+}
+
+static int
+got_ack(struct netlink *n, struct rd *r)
+{
+	uint16_t part, of;
+	uint8_t complete;
+	struct id id;
+
+	rd_copy(r, id.b, ID_LEN);
+	part = rd_u16(r);
+	of = rd_u16(r);
+	complete = rd_u8(r);
+	if (!rd_done(r) || complete > 1)
+		return ERR_INVALID;
+	n->heard_ms = clock_mono_ms();
+	sender_acked(n->a->sender, &id, part, of, complete == 1);
+	return 0;
+}
+
+static int
+got_welcome(struct netlink *n, struct rd *r)
+{
+	int64_t server_ms = (int64_t)rd_u64(r), off;
+	uint32_t spread = rd_u32(r);
+	uint8_t protocol = rd_u8(r);
+
+	if (!rd_done(r))
+		return ERR_INVALID;
+	n->heard_ms = clock_mono_ms();
+	off = (clock_wall_ms() - server_ms) / 1000;
+	log_debug("welcome spread_ms=%u protocol=%u", (unsigned int)spread,
+	    (unsigned int)protocol);
+	/* only said, never believed: the platform does not set our clock */
+	if (off > 300 || off < -300)
+		log_warn("clock differs_seconds=%lld", (long long)off);
+	return 0;
+}
+
+static int
+got_ready(struct netlink *n, struct rd *r)
+{
+	rd_field_str(r, n->sandbox, sizeof(n->sandbox));
+	if (!rd_done(r))
+		return ERR_INVALID;
+	log_debug("net_ready sandbox=%s", log_quote(n->sandbox));
+	return 0;
+}
+
+static int
+on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
+{
+	struct netlink *n = arg;
+	struct rd r;
+
+	if (msg_allowed(ROLE_NET, ROLE_MONITOR, msg) != 0)
+		return ERR_INVALID;
+	rd_init(&r, msg->body, msg->len);
+	switch (msg->type) {
+	case MSG_NET_READY:
+		return got_ready(n, &r);
+	case MSG_NET_UP:
+		return got_up(n, &r);
+	case MSG_NET_DOWN:
+		return got_down(n, &r);
+	case MSG_NET_ENVELOPE:
+		return got_envelope(n, &r);
+	case MSG_NET_ANNOUNCE:
+		return got_announce(n, &r);
+	case MSG_NET_ACK:
+		return got_ack(n, &r);
+	case MSG_NET_WELCOME:
+		return got_welcome(n, &r);
+	}
+	return ERR_INVALID;
+}
+
+static void
+on_close(struct ipc_chan *c, const char *why, void *arg)
+{
+	struct netlink *n = arg;
+
+	if (!n->stopping)
+		log_warn("net_channel why=%s", log_quote(why));
+	if (n->pid > 0)
+		kill(n->pid, SIGKILL);
+}
+
+/* --- its life ------------------------------------------------------------- */
+
+static void
+set_timer(struct netlink *n, int seconds)
+{
+	struct timeval tv = { .tv_sec = seconds };
+
+	event_add(n->timer, &tv);
+}
+
+static void
+on_exit_net(pid_t pid, int status, void *arg)
+{
+	struct netlink *n = arg;
+
+	n->pid = -1;
+	n->up = false;
+	ipc_chan_free(n->chan);
+	n->chan = NULL;
+	event_del(n->hello);
+	sender_up(n->a->sender, false);
+	if (n->stopping) {
+		agent_idle_check(n->a);
+		return;
+	}
+	log_warn("net_ended status=%s", log_quote(proc_status_text(status)));
+	n->backoff = n->backoff == 0 ? 1 : n->backoff * 2;
+	if (n->backoff > BACKOFF_MAX)
+		n->backoff = BACKOFF_MAX;
+	set_timer(n, n->backoff);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink *n = arg;
+	struct err e;
+
+	err_clear(&e);
+	if (n->stopping) {
+		if (n->pid > 0)
+			kill(n->pid, SIGKILL);
+		return;
+	}
+	if (start_net(n, &e) != 0) {
+		log_error("net_start why=%s", log_quote(e.msg));
+		set_timer(n, BACKOFF_MAX);
+	}
+}
+
+static int
+read_text(struct agent *a, const char *name, struct buf *out, struct err *e)
+{
+	int rc = state_read(&a->state, name, out, e);
+
+	if (rc == ERR_NOTFOUND)
+		return err_set(e, rc,
+		    "%s/%s is missing: run 'mig-agent enrol' first",
+		    a->conf.state, name);
+	return rc;
+}
+
+/* "host:port", "[v6]:port". */
+static int
+split_relay(const char *text, struct netlink *n, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len = colon == NULL ? 0 : (size_t)(colon - text);
+	uint64_t port;
+
+	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+		text++;
+		len -= 2;
+	}
+	if (len == 0 || len >= sizeof(n->host) ||
+	    str_u64(colon + 1, 1, 65535, &port) != 0)
+		return err_set(
+		    e, ERR_INVALID, "relay: '%s' is not host:port", text);
+	memcpy(n->host, text, len);
+	n->host[len] = '\0';
+	n->port = (uint16_t)port;
+	return 0;
+}
+
+static int
+find_relay(struct netlink *n, struct err *e)
+{
+	struct agent *a = n->a;
+	const char *text;
+	struct buf b;
+	int rc;
+
+	if (a->conf.relay != NULL)
+		return split_relay(a->conf.relay, n, e);
+	buf_init(&b, 512);
+	rc = read_text(a, "relay", &b, e);
+	if (rc == 0) {
+		while (b.len > 0 && b.data[b.len - 1] == '\n')
+			b.len--;
+		text = buf_str(&b);
+		rc = text == NULL ? ERR_TOOBIG : split_relay(text, n, e);
+	}
+	buf_release(&b);
+	return rc;
+}
+
+static int
+add_file(struct agent *a, const char *name, struct buf *out, struct err *e)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, FILE_MAX);
+	rc = read_text(a, name, &b, e);
+	if (rc == 0)
+		buf_add_field(out, b.data, b.len);
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.cap);
+	buf_release(&b);
+	return rc;
+}
+
+static int
+tell_start(struct netlink *n, struct err *e)
+{
+	struct agent *a = n->a;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, 65536);
+	buf_add_u32(&b, a->uid);
+	buf_add_u32(&b, a->gid);
+	buf_add_u8(&b, (uint8_t)agent_conf_log(&a->conf));
+	buf_add(&b, a->state.who.id.b, ID_LEN);
+	buf_add_field(&b, n->host, strlen(n->host));
+	buf_add_u16(&b, n->port);
+	buf_add_u16(&b, (uint16_t)a->conf.keepalive);
+	buf_add_u64(&b, n->connection);
+	rc = add_file(a, "ca.crt", &b, e);
+	if (rc == 0)
+		rc = add_file(a, "agent.crt", &b, e);
+	if (rc == 0)
+		rc = add_file(a, "agent.key", &b, e);
+	if (rc == 0)
+		rc = b.error != 0
+		    ? err_set(e, b.error, "certificates: %s", err_text(b.error))
+		    : ipc_chan_send(n->chan, MSG_NET_START, 0, b.data, b.len);
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.cap);
+	buf_release(&b);
+	return rc;
+}
+
+static int
+spawn(struct netlink *n, int fd, struct err *e)
+{
+	char path[PATH_MAX];
+	char *argv[2] = { path, NULL };
+	struct proc_fd fds[1] = { { fd, PROC_IPC_FD } };
+	struct proc_spawn s;
+	int rc = proc_sibling("mig-agent-net", path, sizeof(path), e);
+
+	if (rc != 0)
+		return rc;
+	memset(&s, 0, sizeof(s));
+	s.path = path;
+	s.exec_fd = -1;
+	s.argv = argv;
+	s.fds = fds;
+	s.nfds = 1;
+	s.keep_stderr = true;
+	s.own_group = true;
+	return proc_spawn(&s, &n->pid, e);
+}
+
+static int
+start_net(struct netlink *n, struct err *e)
+{
+	int fd[2], rc;
+
+	rc = find_relay(n, e);
+	if (rc == 0)
+		rc = ipc_pair(fd, e);
+	if (rc != 0)
+		return rc;
+	rc = spawn(n, fd[1], e);
+	close(fd[1]);
+	if (rc != 0) {
+		close(fd[0]);
+		return rc;
+	}
+	n->chan = ipc_chan_new(
+	    n->a->base, fd[0], MSG_DOC_MAX, QUEUE_MAX, on_msg, on_close, n);
+	(void)proc_loop_watch(n->a->loop, n->pid, on_exit_net, n);
+	rc = n->chan == NULL ? err_set(e, ERR_NOMEM, "out of memory")
+			     : tell_start(n, e);
+	if (rc != 0)
+		kill(n->pid, SIGKILL);
+	else if (n->paused)
+		ipc_chan_pause(n->chan, true);
+	return rc;
+}
+
+int
+netlink_start(struct agent *a, struct netlink **ret, struct err *e)
+{
+	struct netlink *n = calloc(1, sizeof(*n));
+	int rc;
+
+	if (n == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	n->a = a;
+	n->pid = -1;
+	n->timer = event_new(a->base, -1, 0, on_timer, n);
+	n->hello = event_new(a->base, -1, 0, on_hello_timer, n);
+	rc = n->timer == NULL || n->hello == NULL
+	    ? err_set(e, ERR_NOMEM, "out of memory")
+	    : start_net(n, e);
+	if (rc != 0) {
+		netlink_free(n);
+		return rc;
+	}
+	*ret = n;
+	return 0;
+}
+
+void
+netlink_stop(struct netlink *n)
+{
+	if (n == NULL || n->stopping)
+		return;
+	n->stopping = true;
+	event_del(n->hello);
+	if (n->chan != NULL)
+		(void)ipc_chan_send(n->chan, MSG_NET_STOP, 0, NULL, 0);
+	set_timer(n, STOP_SECONDS);
+}
+
+void
+netlink_free(struct netlink *n)
+{
+	if (n == NULL)
+		return;
+	if (n->pid > 0) {
+		proc_loop_unwatch(n->a->loop, n->pid);
+		kill(n->pid, SIGKILL);
+	}
+	ipc_chan_free(n->chan);
+	if (n->timer != NULL)
+		event_free(n->timer);
+	if (n->hello != NULL)
+		event_free(n->hello);
+	free(n);
+}
+
+bool
+netlink_up(const struct netlink *n)
+{
+	return n != NULL && n->pid > 0;
+}
+
+int64_t
+netlink_heard_ms(const struct netlink *n)
+{
+	return n == NULL ? 0 : n->heard_ms;
+}
+
+void
+netlink_pause(struct netlink *n, bool pause)
+{
+	if (n == NULL)
+		return;
+	n->paused = pause;
+	if (n->chan != NULL)
+		ipc_chan_pause(n->chan, pause);
+}
+
+void
+netlink_part(struct netlink *n, const struct id *id, uint16_t part, uint16_t of,
+    const void *data, size_t len)
+{
+	struct buf b;
+
+	if (n == NULL || !n->up)
+		return;
+	buf_init(&b, WIRE_MESSAGE_MAX);
+	buf_add(&b, id->b, ID_LEN);
+	buf_add_u16(&b, part);
+	buf_add_u16(&b, of);
+	buf_add_field(&b, data, len);
+	if (b.error == 0)
+		(void)ipc_chan_send(n->chan, MSG_NET_PART, 0, b.data, b.len);
+	buf_release(&b);
+}

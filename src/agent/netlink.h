@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The monitor's end of the channel to net, and net's life. Every function
+ * takes NULL: an agent without a relay (--once) has no net. */
+#ifndef MIG_AGENT_NETLINK_H
+#define MIG_AGENT_NETLINK_H
+
+#include "base/id.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct agent;
+struct err;
+struct netlink;
+
+/* Reads relay and certificates from the state and starts net. */
+int netlink_start(struct agent *a, struct netlink **ret, struct err *e);
+/* Says goodbye to the relay and ends net. */
+void netlink_stop(struct netlink *n);
+void netlink_free(struct netlink *n);
+bool netlink_up(const struct netlink *n);
+/* When the last message from the server came, clock_mono_ms(); 0: never. */
+int64_t netlink_heard_ms(const struct netlink *n);
+/* Stops or resumes taking messages from net. */
+void netlink_pause(struct netlink *n, bool pause);
+void netlink_part(struct netlink *n, const struct id *id, uint16_t part,
+    uint16_t of, const void *data, size_t len);
+/* Sends a hello now, if connected. */
+void netlink_hello(struct netlink *n);
+
+#endif

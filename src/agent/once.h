@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Commands that run the roles without a relay. Exit codes are returned. */
+#ifndef MIG_AGENT_ONCE_H
+#define MIG_AGENT_ONCE_H
+
+#include <stdbool.h>
+
+/* Judges and runs one envelope file ("-": standard input); JSON result on
+ * standard output. 0 run, 1 error, 3 refused. */
+int once_main(const char *conf_path, const char *file);
+/* Makes the state directory and an identity where they are missing. */
+int init_main(const char *conf_path);
+/* Checks a policy in the sandboxed roles and puts it in force. */
+int policy_main(const char *conf_path, const char *file);
+/* Shows sandbox, rights, identity, policy, relay. */
+int check_main(const char *conf_path);
+/* Prints the agent's own record. */
+int report_main(const char *conf_path, bool json);
+
+#endif

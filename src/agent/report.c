@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* mig-agent report: the agent's own record for people, or as JSON lines. */
+#include "action/refusal.h"
+#include "action/result.h"
+#include "agent/conf.h"
+#include "agent/once.h"
+#include "agent/ownrecord.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+#include "base/str.h"
+#include "modules/module.h"
+#include "record/record.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES 65536
+
+struct report {
+	bool json;
+	uint64_t entries;
+	struct buf line;
+};
+
+static const char *
+module_word(unsigned int number)
+{
+	const char *name = module_name(number);
+
+	return name == NULL ? "unknown" : name;
+}
+
+static void
+add_time(struct buf *out, int64_t ms)
+{
+	char text[RFC3339_LEN + 1];
+
+	rfc3339_format(ms / 1000, text);
+	buf_add_str(out, text);
+}
+
+static const char *
+status_word(unsigned int status)
+{
+	return status == RESULT_DONE   ? "done"
+	    : status == RESULT_REFUSED ? "refused"
+	    : status == RESULT_STOPPED ? "stopped"
+				       : "unknown";
+}
+
+/* --- for people ----------------------------------------------------------- */
+
+static void
+text_asked(const struct own_asked *a, struct buf *out)
+{
+	char hex[2 * PGP_FPR_LEN + 1];
+	size_t i;
+
+	add_time(out, a->time_ms);
+	buf_add_fmt(out, " %s %s \"", id_short(&a->id).s,
+	    a->reason == 0 ? "accepted" : "refused");
+	str_add_printable(out, a->name, strlen(a->name));
+	buf_add_str(out, "\"\n    signed by");
+	for (i = 0; i < a->nsigners; i++) {
+		hex_encode(a->persons[i], PGP_FPR_LEN, hex);
+		buf_add_fmt(out, " %s", hex);
+	}
+	if (a->noperations > 0)
+		buf_add_str(out, "\n    asks");
+	for (i = 0; i < a->noperations; i++)
+		buf_add_fmt(out, " %s", module_word(a->modules[i]));
+	if (a->target[0] != '\0') {
+		buf_add_str(out, "\n    target ");
+		str_add_printable(out, a->target, strlen(a->target));
+	}
+	if (a->reason != 0) {
+		buf_add_fmt(out, "\n    because %s", refusal_text(a->reason));
+		if (a->detail[0] != '\0') {
+			buf_add_str(out, ": ");
+			str_add_printable(out, a->detail, strlen(a->detail));
+		}
+	}
+	buf_add_u8(out, '\n');
+}
+
+static void
+text_answered(const struct own_answered *a, struct buf *out)
+{
+	add_time(out, a->time_ms);
+	buf_add_fmt(
+	    out, " %s answered %s", id_short(&a->id).s, status_word(a->status));
+	if (a->status == RESULT_REFUSED)
+		buf_add_fmt(out, ": %s\n", refusal_text(a->reason));
+	else
+		buf_add_fmt(out,
+		    ": %u operations done, %u not; %" PRIu64
+		    " bytes, sealed %" PRIu32 "\n",
+		    (unsigned int)a->done, (unsigned int)a->failed,
+		    a->plain_len, a->sealed_len);
+}
+
+/* --- as JSON -------------------------------------------------------------- */
+
+static void
+json_begin(struct jsonw *w, uint64_t position, const char *type, int64_t ms,
+    struct buf *out)
+{
+	jsonw_init(w, out);
+	jsonw_object(w, NULL);
+	jsonw_u64(w, "position", position);
+	jsonw_str(w, "type", type);
+	jsonw_i64(w, "time", ms);
+}
+
+static void
+json_asked(const struct own_asked *a, uint64_t position, struct buf *out)
+{
+	char hex[2 * PGP_FPR_LEN + 1];
+	struct jsonw w;
+	size_t i;
+
+	json_begin(&w, position, "asked", a->time_ms, out);
+	jsonw_str(&w, "action", id_hex(&a->id).s);
+	jsonw_bool(&w, "accepted", a->reason == 0);
+	jsonw_i64(&w, "reason", a->reason);
+	if (a->reason != 0)
+		jsonw_str(&w, "text", refusal_text(a->reason));
+	jsonw_str(&w, "detail", a->detail);
+	jsonw_str(&w, "name", a->name);
+	jsonw_str(&w, "target", a->target);
+	jsonw_i64(&w, "validfrom", a->valid_from);
+	jsonw_i64(&w, "expireafter", a->expire_after);
+	jsonw_array(&w, "signers");
+	for (i = 0; i < a->nsigners; i++) {
+		hex_encode(a->persons[i], PGP_FPR_LEN, hex);
+		jsonw_str(&w, NULL, hex);
+	}
+	jsonw_array_end(&w);
+	jsonw_array(&w, "modules");
+	for (i = 0; i < a->noperations; i++)
+		jsonw_str(&w, NULL, module_word(a->modules[i]));
+	jsonw_array_end(&w);
+	jsonw_object_end(&w);
+	buf_add_u8(out, '\n');
+}
+
+static void
+json_answered(const struct own_answered *a, uint64_t position, struct buf *out)
+{
+	struct jsonw w;
+
+	json_begin(&w, position, "answered", a->time_ms, out);
+	jsonw_str(&w, "action", id_hex(&a->id).s);
+	jsonw_str(&w, "status", status_word(a->status));
+	jsonw_i64(&w, "reason", a->reason);
+	jsonw_i64(&w, "done", a->done);
+	jsonw_i64(&w, "failed", a->failed);
+	jsonw_u64(&w, "bytes", a->plain_len);
+	jsonw_i64(&w, "sealed", a->sealed_len);
+	jsonw_object_end(&w);
+	buf_add_u8(out, '\n');
+}
+
+static void
+print_note(struct report *r, uint64_t position, int64_t ms, const char *text)
+{
+	struct jsonw w;
+
+	if (r->json) {
+		json_begin(&w, position, "note", ms, &r->line);
+		jsonw_str(&w, "text", text);
+		jsonw_object_end(&w);
+	} else {
+		add_time(&r->line, ms);
+		buf_add_str(&r->line, " note: ");
+		str_add_printable(&r->line, text, strlen(text));
+	}
+	buf_add_u8(&r->line, '\n');
+}
+
+static int
+on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
+    void *arg)
+{
+	struct report *r = arg;
+	struct own_answered answered;
+	struct own_asked asked;
+	char text[NOTE_MAX];
+	int64_t ms;
+
+	buf_clear(&r->line);
+	r->entries++;
+	if (type == OWN_ASKED && own_asked_parse(data, len, &asked) == 0) {
+		if (r->json)
+			json_asked(&asked, position, &r->line);
+		else
+			text_asked(&asked, &r->line);
+	} else if (type == OWN_ANSWERED &&
+	    own_answered_parse(data, len, &answered) == 0) {
+		if (r->json)
+			json_answered(&answered, position, &r->line);
+		else
+			text_answered(&answered, &r->line);
+	} else if (type == OWN_NOTE &&
+	    own_note_parse(data, len, &ms, text) == 0) {
+		print_note(r, position, ms, text);
+	} else {
+		return ERR_INVALID;
+	}
+	fwrite(r->line.data, 1, r->line.len, stdout);
+	return r->line.error;
+}
+
+int
+report_main(const char *conf_path, bool json)
+{
+	struct report r = { .json = json };
+	struct agent_conf c;
+	char path[PATH_MAX];
+	struct err e;
+	int rc;
+
+	memset(&c, 0, sizeof(c));
+	err_clear(&e);
+	rc = agent_conf_load(conf_path, &c, &e);
+	if (rc != 0) {
+		fprintf(stderr, "mig-agent: %s\n", e.msg);
+		return 1;
+	}
+	snprintf(path, sizeof(path), "%s/record", c.state);
+	buf_init(&r.line, LINE_MAX_BYTES);
+	rc = record_scan(path, on_entry, &r, &e);
+	if (rc == ERR_NOTFOUND) {
+		fprintf(stderr, "mig-agent: %s: nothing was asked yet\n", path);
+	} else if (rc != 0) {
+		fflush(stdout);
+		fprintf(stderr,
+		    "mig-agent: the record is damaged after entry %" PRIu64
+		    ": %s\n",
+		    r.entries, e.msg[0] == '\0' ? err_text(rc) : e.msg);
+	}
+	buf_release(&r.line);
+	agent_conf_release(&c);
+	return rc == 0 ? 0 : 1;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Answers on the disk; see spool.h. The table in memory holds sizes and ends
+ * only: an answer is read in the pieces that are sent. */
+#include "agent/spool.h"
+
+#include "agent/idmap.h"
+#include "base/err.h"
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOUND_KEEP (7 * 86400)
+
+struct spool {
+	char dir[PATH_MAX];
+	int dirfd;
+	uint64_t quota, used; /* bytes */
+	uint64_t unacked;     /* bytes of used */
+	size_t waiting;
+	struct idmap map; /* of struct spool_item, owned */
+};
+
+static struct spool_item *
+find(const struct spool *s, const struct id *id)
+{
+	return idmap_find(&s->map, id);
+}
+
+static void
+count(struct spool *s, const struct spool_item *it, int sign)
+{
+	if (sign > 0) {
+		s->used += it->len;
+		if (!it->acked) {
+			s->unacked += it->len;
+			s->waiting++;
+		}
+	} else {
+		s->used -= it->len;
+		if (!it->acked) {
+			s->unacked -= it->len;
+			s->waiting--;
+		}
+	}
+}
+
+static int
+enter(struct spool *s, const struct id *id, int64_t expires, uint32_t len)
+{
+	struct spool_item *it = calloc(1, sizeof(*it));
+
+	if (it == NULL)
+		return ERR_NOMEM;
+	it->id = *id;
+	it->expires = expires;
+	it->len = len;
+	if (idmap_add(&s->map, it) != 0) {
+		free(it);
+		return ERR_NOMEM;
+	}
+	count(s, it, 1);
+	return 0;
+}
+
+/* One directory entry: an answer, or the rest of an unfinished write. */
+static int
+take_stock(struct spool *s, const char *name, int64_t now)
+{
+	struct stat st;
+	struct id id;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return 0;
+	if (id_parse(name, &id) != 0) {
+		/* file_write's temporary: <64 hex>.XXXXXX */
+		if (strlen(name) == ID_HEX_LEN + 7 && name[ID_HEX_LEN] == '.')
+			unlinkat(s->dirfd, name, 0);
+		return 0;
+	}
+	if (fstatat(s->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISREG(st.st_mode) || st.st_size > UINT32_MAX)
+		return 0;
+	return enter(s, &id, now + FOUND_KEEP, (uint32_t)st.st_size);
+}
+
+int
+spool_open(const char *dir, uint64_t quota, int64_t now, struct spool **ret,
+    struct err *e)
+{
+	struct spool *s = calloc(1, sizeof(*s));
+	struct dirent *de;
+	DIR *d = NULL;
+	int rc;
+
+	if (s == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	s->dirfd = -1;
+	s->quota = quota;
+	snprintf(s->dir, sizeof(s->dir), "%s", dir);
+	rc = file_mkdirs(dir, 0700, e);
+	if (rc != 0)
+		goto out;
+	s->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = s->dirfd < 0 ? NULL : opendir(dir);
+	if (d == NULL) {
+		rc = err_errno(e, "%s", dir);
+		goto out;
+	}
+	while (rc == 0 && (de = readdir(d)) != NULL)
+		rc = take_stock(s, de->d_name, now);
+	if (rc != 0)
+		rc = err_set(e, rc, "%s: %s", dir, err_text(rc));
+out:
+	if (d != NULL)
+		closedir(d);
+	if (rc != 0)
+		spool_free(s);
+	else
+		*ret = s;
+	return rc;
+}
+
+void
+spool_free(struct spool *s)
+{
+	size_t i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; i < s->map.cap; i++)
+		free(s->map.slots[i]);
+	idmap_release(&s->map);
+	if (s->dirfd >= 0)
+		close(s->dirfd);
+	free(s);
+}
+
+void
+spool_each(struct spool *s, spool_on_item *cb, void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < s->map.cap; i++) {
+		if (s->map.slots[i] != NULL)
+			cb(s->map.slots[i], arg);
+	}
+}
+
+void
+spool_describe(
+    struct spool *s, const struct id *id, int64_t expires, bool acked)
+{
+	struct spool_item *it = find(s, id);
+
+	if (it == NULL)
+		return;
+	count(s, it, -1);
+	it->expires = expires;
+	it->acked = acked;
+	count(s, it, 1);
+}
+
+const struct spool_item *
+spool_find(const struct spool *s, const struct id *id)
+{
+	return find(s, id);
+}
+
+static void
+drop(struct spool *s, struct spool_item *it)
+{
+	unlinkat(s->dirfd, id_hex(&it->id).s, 0);
+	count(s, it, -1);
+	idmap_take(&s->map, &it->id);
+	free(it);
+}
+
+static struct spool_item *
+oldest_acked(struct spool *s)
+{
+	struct spool_item *it, *best = NULL;
+	size_t i;
+
+	for (i = 0; i < s->map.cap; i++) {
+		it = s->map.slots[i];
+		if (it == NULL || !it->acked)
+			continue;
+		if (best == NULL || it->expires < best->expires)
+			best = it;
+	}
+	return best;
+}
+
+uint64_t
+spool_room(const struct spool *s)
+{
+	return s->unacked >= s->quota ? 0 : s->quota - s->unacked;
+}
+
+size_t
+spool_waiting(const struct spool *s)
+{
+	return s->waiting;
+}
+
+int
+spool_put(struct spool *s, const struct id *id, int64_t expires,
+    const void *data, size_t len, struct err *e)
+{
+	char path[PATH_MAX + ID_HEX_LEN + 2];
+	struct spool_item *it = find(s, id);
+	int rc;
+
+	if (len > UINT32_MAX || len > spool_room(s))
+		return err_set(e, ERR_BUSY,
+		    "no room for an answer of %zu bytes in %s", len, s->dir);
+	if (it != NULL)
+		drop(s, it);
+	while (s->used + len > s->quota && (it = oldest_acked(s)) != NULL)
+		drop(s, it);
+	snprintf(path, sizeof(path), "%s/%s", s->dir, id_hex(id).s);
+	rc = file_write(path, data, len, 0600, e);
+	if (rc != 0)
+		return rc;
+	rc = enter(s, id, expires, (uint32_t)len);
+	if (rc != 0)
+		return err_set(e, rc, "out of memory");
+	return 0;
+}
+
+int
+spool_read(struct spool *s, const struct id *id, size_t off, size_t len,
+    struct buf *out, struct err *e)
+{
+	uint8_t *p = buf_reserve(out, len);
+	ssize_t n = 0;
+	int fd;
+
+	if (p == NULL)
+		return err_set(e, out->error, "%s", err_text(out->error));
+	fd = openat(s->dirfd, id_hex(id).s, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_errno(e, "%s/%s", s->dir, id_hex(id).s);
+	while (len > 0) {
+		n = pread(fd, p, len, (off_t)off);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		p += n;
+		off += (size_t)n;
+		len -= (size_t)n;
+		out->len += (size_t)n;
+	}
+	close(fd);
+	if (n < 0)
+		return err_errno(e, "%s/%s", s->dir, id_hex(id).s);
+	if (len > 0)
+		return err_set(e, ERR_IO, "%s/%s is shorter than it was",
+		    s->dir, id_hex(id).s);
+	return 0;
+}
+
+void
+spool_ack(struct spool *s, const struct id *id)
+{
+	struct spool_item *it = find(s, id);
+
+	if (it != NULL)
+		spool_describe(s, id, it->expires, true);
+}
+
+size_t
+spool_clean(struct spool *s, int64_t now)
+{
+	struct spool_item *it;
+	size_t i, n = 0;
+
+	for (i = 0; i < s->map.cap;) {
+		it = s->map.slots[i];
+		if (it == NULL || it->expires + SPOOL_KEEP_SECONDS > now) {
+			i++;
+			continue;
+		}
+		/* taking out moves others into this slot: look at it again */
+		drop(s, it);
+		n++;
+	}
+	return n;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The state directory:
+ *   lock        held while an agent uses the directory
+ *   identity    who this agent is (crypto/identity.h)
+ *   machine     what the identity is bound to, hex
+ *   policy      the policy in force
+ *   relay       host:port, from enrolment
+ *   ca.crt agent.crt agent.key  the connection's certificates, from enrolment
+ *   journal record spool/
+ */
+#ifndef MIG_AGENT_STATE_H
+#define MIG_AGENT_STATE_H
+
+#include "base/buf.h"
+#include "crypto/identity.h"
+
+struct err;
+
+struct state {
+	const char *dir; /* borrowed */
+	int lock;
+	struct identity who;
+};
+
+/* Makes the directory (0700) and takes the lock: ERR_BUSY when another agent
+ * has it. The identity is not read yet. */
+int state_open(const char *dir, struct state *ret, struct err *e);
+void state_close(struct state *s);
+/* PATH_MAX bytes in out. */
+void state_path(const struct state *s, const char *name, char *out);
+/* Reads the identity and compares the machine: ERR_DENIED on a clone,
+ * ERR_NOTFOUND when there is none. */
+int state_identity(struct state *s, struct err *e);
+/* A new identity, bound to this machine; an old one is put aside. */
+int state_identity_new(struct state *s, struct err *e);
+/* Appends a file of the directory; ERR_NOTFOUND when missing. */
+int state_read(
+    const struct state *s, const char *name, struct buf *out, struct err *e);
+int state_write(const struct state *s, const char *name, const void *data,
+    size_t len, struct err *e);
+
+#endif

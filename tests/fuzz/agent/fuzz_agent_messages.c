@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The decoders that the monitor runs on what other roles send, and those of
+ * its own record. What is accepted is written again to the same bytes. */
+#include "agent/messages.h"
+#include "agent/ownrecord.h"
+
+#include "base/err.h"
+
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+same(const struct buf *b, const uint8_t *data, size_t size)
+{
+	BUG_ON(b->error != 0 || b->len != size ||
+	    memcmp(b->data, data, size) != 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct verify_verdict verify;
+	static struct judge_verdict judge;
+	static struct own_asked asked;
+	struct own_answered answered;
+	struct judge_ready ready;
+	struct envelope env;
+	char note[NOTE_MAX];
+	int64_t ms;
+	struct buf b;
+	struct rd r;
+
+	buf_init(&b, MSG_DOC_MAX);
+	rd_init(&r, data, size);
+	if (msg_pieces_parse(&r, &env) == 0) {
+		msg_pieces_write(&b, &env);
+		same(&b, data, size);
+	}
+	buf_clear(&b);
+	if (verify_verdict_parse(data, size, &verify) == 0) {
+		BUG_ON(verify_good(&verify) > SIGS_MAX);
+		verify_verdict_write(&verify, &b);
+		same(&b, data, size);
+	}
+	buf_clear(&b);
+	if (judge_verdict_parse(data, size, &judge) == 0) {
+		/* what stands after a text's end is not kept */
+		judge_verdict_write(&judge, &b);
+		BUG_ON(b.error != 0 || b.len != size);
+	}
+	buf_clear(&b);
+	if (judge_ready_parse(data, size, &ready) == 0) {
+		judge_ready_write(&ready, &b);
+		same(&b, data, size);
+	}
+	(void)own_asked_parse(data, size, &asked);
+	(void)own_answered_parse(data, size, &answered);
+	(void)own_note_parse(data, size, &ms, note);
+	buf_release(&b);
+	return 0;
+}

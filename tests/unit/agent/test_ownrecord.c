@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Entries of the own record: written to a real file, read back, cut. */
+#include "agent/ownrecord.h"
+
+#include "base/err.h"
+#include "record/record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct got {
+	size_t n;
+	struct own_asked asked;
+	struct own_answered answered;
+	char note[NOTE_MAX];
+};
+
+static int
+on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
+    void *arg)
+{
+	struct own_answered answered;
+	struct own_asked asked;
+	struct got *g = arg;
+	char note[NOTE_MAX];
+	int64_t ms;
+	size_t cut;
+
+	g->n++;
+	for (cut = 0; cut < len; cut++) {
+		assert_int_not_equal(own_asked_parse(data, cut, &asked), 0);
+		if (type == OWN_ANSWERED)
+			assert_int_not_equal(
+			    own_answered_parse(data, cut, &answered), 0);
+		if (type == OWN_NOTE)
+			assert_int_not_equal(
+			    own_note_parse(data, cut, &ms, note), 0);
+	}
+	if (type == OWN_ASKED)
+		return own_asked_parse(data, len, &g->asked);
+	if (type == OWN_ANSWERED)
+		return own_answered_parse(data, len, &g->answered);
+	return own_note_parse(data, len, &ms, g->note);
+}
+
+static void
+there_and_back(void **state)
+{
+	char path[] = "/tmp/test-ownrecord-XXXXXX";
+	struct own_answered ans = { .time_ms = 5,
+		.status = 1,
+		.done = 2,
+		.plain_len = 100,
+		.sealed_len = 1200 };
+	struct judge_verdict v;
+	struct verify_verdict by;
+	struct record *r = NULL;
+	struct got g;
+	int fd = mkstemp(path);
+
+	close(fd);
+	unlink(path);
+	memset(&v, 0, sizeof(v));
+	memset(&by, 0, sizeof(by));
+	memset(&g, 0, sizeof(g));
+	v.noperations = 2;
+	v.modules[1] = 1;
+	memcpy(v.name, "question", 9);
+	memcpy(v.target, "all", 4);
+	by.n = 2;
+	by.signers[0].verdict = SIG_BAD;
+	by.signers[1].verdict = SIG_GOOD;
+	by.signers[1].person[0] = 0xaa;
+	assert_int_equal(record_open(path, NULL, NULL, &r, NULL), 0);
+	assert_int_equal(own_add_asked(r, &v, &by, 4, NULL), 0);
+	assert_int_equal(own_add_answered(r, &ans, NULL), 0);
+	assert_int_equal(own_add_note(r, 6, "a note", NULL), 0);
+	record_free(r);
+	assert_int_equal(record_scan(path, on_entry, &g, NULL), 0);
+	assert_int_equal(g.n, 3);
+	assert_string_equal(g.asked.name, "question");
+	assert_int_equal(g.asked.nsigners, 1);
+	assert_int_equal(g.asked.persons[0][0], 0xaa);
+	assert_int_equal(g.asked.noperations, 2);
+	assert_int_equal(g.asked.modules[1], 1);
+	assert_int_equal(g.answered.sealed_len, 1200);
+	assert_string_equal(g.note, "a note");
+	unlink(path);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(there_and_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

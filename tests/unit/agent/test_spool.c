@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Answers on the disk: found again, bounded, acknowledged ones first to go. */
+#include "agent/spool.h"
+
+#include "base/err.h"
+#include "base/file.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define NOW 1700000000
+
+static char dir[64];
+
+static int
+make_dir(void **state)
+{
+	snprintf(dir, sizeof(dir), "/tmp/test-spool-XXXXXX");
+	return mkdtemp(dir) == NULL ? -1 : 0;
+}
+
+static int
+remove_dir(void **state)
+{
+	char name[PATH_MAX];
+	struct dirent *de;
+	DIR *d = opendir(dir);
+
+	while ((de = readdir(d)) != NULL) {
+		snprintf(name, sizeof(name), "%s/%s", dir, de->d_name);
+		unlink(name);
+	}
+	closedir(d);
+	return rmdir(dir);
+}
+
+static struct spool *
+open_spool(uint64_t quota)
+{
+	struct spool *s = NULL;
+
+	assert_int_equal(spool_open(dir, quota, NOW, &s, NULL), 0);
+	return s;
+}
+
+static struct id
+number(uint8_t n)
+{
+	struct id id = { { 0 } };
+
+	id.b[0] = n;
+	return id;
+}
+
+static void
+there_and_back(void **state)
+{
+	struct spool *s = open_spool(1000);
+	struct id a = number(1), b = number(2);
+	struct buf got;
+
+	assert_int_equal(spool_put(s, &a, NOW, "hello world", 11, NULL), 0);
+	buf_init(&got, 100);
+	assert_int_equal(spool_read(s, &a, 6, 5, &got, NULL), 0);
+	assert_memory_equal(got.data, "world", 5);
+	assert_int_equal(spool_read(s, &a, 6, 6, &got, NULL), ERR_IO);
+	assert_int_equal(spool_read(s, &b, 0, 1, &got, NULL), ERR_NOTFOUND);
+	buf_release(&got);
+	assert_null(spool_find(s, &b));
+	/* the same again takes the place of the first */
+	assert_int_equal(spool_put(s, &a, NOW, "bye", 3, NULL), 0);
+	assert_int_equal(spool_find(s, &a)->len, 3);
+	assert_int_equal(spool_room(s), 997);
+	spool_free(s);
+}
+
+static void
+found_again(void **state)
+{
+	struct spool *s = open_spool(1000);
+	struct id a = number(1), b = number(2);
+	char path[PATH_MAX];
+
+	assert_int_equal(spool_put(s, &a, NOW, "12345", 5, NULL), 0);
+	assert_int_equal(spool_put(s, &b, NOW, "1234567", 7, NULL), 0);
+	spool_free(s);
+	/* an unfinished write and a stranger's file */
+	snprintf(path, sizeof(path), "%s/%s.aBcDeF", dir, id_hex(&a).s);
+	assert_int_equal(file_write(path, "x", 1, 0600, NULL), 0);
+	snprintf(path, sizeof(path), "%s/readme", dir);
+	assert_int_equal(file_write(path, "x", 1, 0600, NULL), 0);
+	s = open_spool(1000);
+	assert_int_equal(spool_waiting(s), 2);
+	assert_int_equal(spool_room(s), 988);
+	spool_describe(s, &b, NOW + 5, true);
+	assert_int_equal(spool_waiting(s), 1);
+	assert_int_equal(spool_room(s), 995);
+	assert_int_equal(access(path, F_OK), 0);
+	snprintf(path, sizeof(path), "%s/%s.aBcDeF", dir, id_hex(&a).s);
+	assert_int_not_equal(access(path, F_OK), 0);
+	spool_free(s);
+}
+
+static void
+room_is_made_of_acknowledged_ones(void **state)
+{
+	struct spool *s = open_spool(100);
+	uint8_t data[100] = { 0 };
+	struct id id[5];
+	uint8_t i;
+
+	for (i = 0; i < 5; i++)
+		id[i] = number(i);
+	assert_int_equal(spool_put(s, &id[0], NOW + 9, data, 40, NULL), 0);
+	assert_int_equal(spool_put(s, &id[1], NOW + 5, data, 40, NULL), 0);
+	assert_int_equal(
+	    spool_put(s, &id[2], NOW + 1, data, 40, NULL), ERR_BUSY);
+	spool_ack(s, &id[0]);
+	spool_ack(s, &id[1]);
+	assert_int_equal(spool_put(s, &id[2], NOW + 1, data, 40, NULL), 0);
+	/* the one that ends first had to go */
+	assert_null(spool_find(s, &id[1]));
+	assert_non_null(spool_find(s, &id[0]));
+	assert_int_equal(
+	    spool_put(s, &id[3], NOW + 1, data, 61, NULL), ERR_BUSY);
+	assert_int_equal(spool_put(s, &id[3], NOW + 1, data, 60, NULL), 0);
+	assert_null(spool_find(s, &id[0]));
+	assert_int_equal(spool_room(s), 0);
+	spool_free(s);
+}
+
+static void
+kept_a_day_after_the_end(void **state)
+{
+	struct spool *s = open_spool(100000);
+	struct id id;
+	uint8_t i;
+
+	for (i = 0; i < 100; i++) {
+		id = number(i);
+		assert_int_equal(spool_put(s, &id, NOW + i, "x", 1, NULL), 0);
+	}
+	assert_int_equal(spool_clean(s, NOW + SPOOL_KEEP_SECONDS - 1), 0);
+	assert_int_equal(spool_clean(s, NOW + SPOOL_KEEP_SECONDS + 49), 50);
+	id = number(49);
+	assert_null(spool_find(s, &id));
+	id = number(50);
+	assert_non_null(spool_find(s, &id));
+	assert_int_equal(spool_waiting(s), 50);
+	spool_free(s);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(there_and_back),
+		CASE(found_again),
+		CASE(room_is_made_of_acknowledged_ones),
+		CASE(kept_a_day_after_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
