@@ -39,4 +39,32 @@ bool os_fs_is_remote(int dirfd);
 /* True for kernel views (proc, sysfs, cgroup, debugfs, ...). */
 bool os_fs_is_virtual(int dirfd);
 
+/*
+ * The same beforehand, by name: opening or looking at the mount point of a
+ * server that is gone would block for ever, at an automount it mounts.
+ */
+enum os_mount_kind { OS_MOUNT_LOCAL, OS_MOUNT_REMOTE, OS_MOUNT_AUTO };
+struct os_mounts;
+
+#define OS_PATH_MAX 4096
+
+/* By a type as mountinfo has it. */
+enum os_mount_kind os_mount_kind_of(const char *type);
+/* Of this process now. */
+int os_mounts_read(struct os_mounts **ret, struct err *e);
+/* From the text of mountinfo, which is changed. */
+int os_mounts_parse(char *text, struct os_mounts **ret, struct err *e);
+void os_mounts_free(struct os_mounts *m);
+/* Nothing but local ones: every other answer is "local" then. */
+bool os_mounts_none(const struct os_mounts *m);
+/* What path is on; it is real (no links in it) and absolute. */
+enum os_mount_kind os_mounts_find(const struct os_mounts *m, const char *path);
+/* Is there one at this directory or below? */
+bool os_mounts_below(const struct os_mounts *m, const char *dir);
+/* Follows the links in an absolute path without touching anything that is not
+ * local. LOCAL: ret is the real path ("" when it cannot be told; what does
+ * not exist stays as it is); else where the path enters another kind. */
+enum os_mount_kind os_mounts_resolve(
+    const struct os_mounts *m, const char *path, char ret[static OS_PATH_MAX]);
+
 #endif

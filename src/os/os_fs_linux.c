@@ -201,3 +201,23 @@ os_fs_is_virtual(int dirfd)
 	fuse_type(dirfd, type, sizeof(type));
 	return name_in(virtual_fuse, COUNT(virtual_fuse), type);
 }
+
+/* Names of what remote_magics has numbers of. */
+static const char *const remote_types[] = { "nfs", "nfs4", "smbfs", "cifs",
+	"smb3", "ceph", "9p", "afs", "openafs", "coda", "ncpfs", "lustre",
+	"beegfs", "gpfs", "pvfs2", "orangefs", "gfs2", "ocfs2", "vboxsf",
+	"vmhgfs", "virtiofs", "fuse" };
+
+enum os_mount_kind
+os_mount_kind_of(const char *type)
+{
+	if (strcmp(type, "autofs") == 0)
+		return OS_MOUNT_AUTO;
+	if (name_in(remote_types, COUNT(remote_types), type))
+		return OS_MOUNT_REMOTE;
+	if (strncmp(type, "fuse.", 5) == 0 &&
+	    !name_in(local_fuse, COUNT(local_fuse), type) &&
+	    !name_in(virtual_fuse, COUNT(virtual_fuse), type))
+		return OS_MOUNT_REMOTE;
+	return OS_MOUNT_LOCAL;
+}

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "sandbox/mechanisms.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
@@ -42,7 +43,10 @@ sandbox_enter(const struct sandbox *s, struct err *e)
 		rc = caps_apply(s, &uid, e);
 	if (rc != 0)
 		return rc;
-	/* after the change of user, which sets it anew */
+	/* after the change of user, which clears the one and sets the other */
+	if (s->die_with_parent &&
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+		return err_errno(e, "PR_SET_PDEATHSIG");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return err_errno(e, "PR_SET_DUMPABLE");
 	rc = seccomp_apply(s->profile, abi, e);

@@ -60,6 +60,8 @@ struct sandbox {
 				    != (uid_t)-1 */
 	gid_t gid;               /* -1: the same number as uid; 0 is refused */
 	uint64_t keep_caps;      /* bits 1 << CAP_*; all others are dropped */
+	bool die_with_parent;    /* killed when it ends; the caller compares
+				    getppid() before and after */
 	struct sandbox_limits limits;
 };
 

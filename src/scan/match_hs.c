@@ -126,6 +126,12 @@ hs_build(struct hs_impl *impl, const char *const *exprs,
 	    &impl->db, &ce);
 	if (rc == HS_SUCCESS)
 		return 0;
+	/* out of memory it blames the first one */
+	if (ce != NULL && strstr(ce->message, "allocate") != NULL) {
+		hs.free_compile_error(ce);
+		return err_set(
+		    e, ERR_NOMEM, "not enough memory for %zu expressions", n);
+	}
 	if (ce != NULL && ce->expression >= 0 && (size_t)ce->expression < n)
 		*ret_bad = (size_t)ce->expression;
 	err_set(e, ERR_INVALID, "Hyperscan refuses the expression: %s",

@@ -13,6 +13,7 @@
 	X(SKIP_LINK_BROKEN, "symlinkbroken")                            \
 	X(SKIP_LOOP, "loop")                                            \
 	X(SKIP_REMOTE, "remotefs")                                      \
+	X(SKIP_AUTOMOUNT, "automount") /* looking would mount it */     \
 	X(SKIP_VIRTUAL, "virtualfs")                                    \
 	X(SKIP_DEPTH, "depthlimit")   /* directories not entered */     \
 	X(SKIP_MATCHES, "matchlimit") /* searches that ended early */   \

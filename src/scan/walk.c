@@ -144,6 +144,21 @@ is_dot(const char *name)
 	    (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
+/* Must this entry not even be looked at? */
+static bool
+entry_barred(
+    struct walk *w, const struct frame *f, const char *name, size_t len)
+{
+	size_t keep = w->path_len;
+	bool barred = false;
+
+	if (f->mounts && path_append(w, name, len)) {
+		barred = mount_barred(w, f);
+		path_cut(w, keep);
+	}
+	return barred;
+}
+
 static void
 read_entry(struct walk *w, struct frame *f, const struct linux_dirent *d)
 {
@@ -154,6 +169,8 @@ read_entry(struct walk *w, struct frame *f, const struct linux_dirent *d)
 	if (is_dot(d->name))
 		return;
 	len = strlen(d->name);
+	if (entry_barred(w, f, d->name, len))
+		return;
 	if (type == DT_UNKNOWN &&
 	    fstatat(f->fd, d->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		type = IFTODT(st.st_mode);
@@ -236,6 +253,7 @@ enter(struct walk *w, int fd, const struct frame *parent, struct wroot *root,
 	f.names = w->names_len;
 	f.next = w->names_len;
 	f.nested = roots_below(w, w->path);
+	f.mounts = mounts_below(w);
 	if (root != NULL)
 		root->visited = true;
 	if (!frame_scopes(w, &f, parent, root)) {
@@ -349,6 +367,11 @@ walk_root(struct walk *w, struct wroot *root)
 	root->visited = true;
 	if (!root_wanted(w, root))
 		return;
+	if (root->barred != SKIP_REASONS) {
+		skip(w, root->barred, NULL);
+		return;
+	}
+	w->root = root;
 	fd = open(root->path, OPEN_DIR);
 	if (fd < 0 && errno == ENOTDIR) {
 		walk_root_file(w, root);
@@ -375,6 +398,7 @@ walk_run(struct walk *w)
 {
 	size_t i;
 
+	mounts_prepare(w);
 	for (i = 0; i < w->nroots; i++) {
 		if (w->roots[i].visited)
 			continue;

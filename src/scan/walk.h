@@ -12,6 +12,10 @@
  * Nothing is allocated for an entry except the name of a subdirectory. At
  * most WALK_FDS directories are open: further up they are closed and found
  * again by "..", checked by device and inode.
+ *
+ * Mount points of network file systems and automounts are known before the
+ * walk starts and are neither opened nor looked at where no scope enters
+ * them: that could block for ever.
  */
 #ifndef MIG_SCAN_WALK_H
 #define MIG_SCAN_WALK_H
@@ -69,5 +73,10 @@ uint64_t walk_pending(const struct walk *w);
 uint64_t walk_directories(const struct walk *w);
 /* The scope's own roots, as asked for or resolved, cover this path. */
 bool walk_covers(const struct walk *w, uint32_t scope, const char *path);
+
+/* Is path (links in it are followed) on a file system that none of the
+ * entry's scopes enters? SKIP_REASONS: no. Touches no such thing itself. */
+enum skip walk_barred(
+    const struct walk *w, const struct walk_entry *en, const char *path);
 
 #endif

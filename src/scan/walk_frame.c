@@ -2,6 +2,7 @@
 #include "scan/walk_frame.h"
 
 #include "base/err.h"
+#include "os/os.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,7 @@ walk_free(struct walk *w)
 	free(w->frames);
 	free(w->names);
 	free(w->active.data);
+	os_mounts_free(w->mounts);
 	free(w);
 }
 
@@ -194,7 +196,7 @@ walk_covers(const struct walk *w, uint32_t scope, const char *path)
 		r = &w->roots[lower_bound(w, s->paths[i], "")];
 		if (is_below(path, r->path))
 			return true;
-		if (r->real == NULL)
+		if (r->real == NULL && r->barred == SKIP_REASONS)
 			r->real = realpath(r->path, NULL);
 		if (r->real != NULL && is_below(path, r->real))
 			return true;

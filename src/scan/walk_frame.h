@@ -8,12 +8,15 @@
 
 #include <sys/types.h>
 
+struct os_mounts;
+
 struct wroot {
 	const char *path; /* borrowed from the scopes */
 	char *real;       /* owned; resolved when first needed */
 	uint32_t *scopes; /* owned */
 	size_t nscopes;
 	bool visited;
+	enum skip barred; /* SKIP_REASONS: it may be touched */
 };
 
 struct active {
@@ -31,6 +34,7 @@ struct frame {
 	bool nested;            /* a root not yet visited lies below */
 	bool remote;            /* on a network file system */
 	bool refused;           /* ... which some scope does not enter */
+	bool mounts;            /* a mount that may be barred lies below */
 };
 
 struct walk {
@@ -50,12 +54,21 @@ struct walk {
 		struct active *data;
 		size_t n, cap;
 	} active;
-	bool in_virtual; /* the root itself is on a virtual one */
+	bool in_virtual;          /* the root itself is on a virtual one */
+	struct os_mounts *mounts; /* NULL: none but local ones */
+	const struct wroot *root; /* below which we are */
 	uint64_t pending, directories;
 	size_t path_len;
 	char path[WALK_PATH_MAX];
 	char dents[256 * 1024] __attribute__((aligned(8)));
 };
+
+/* May w->path, an entry of f, not be touched? Then it is reported. */
+bool mount_barred(struct walk *w, const struct frame *f);
+/* Which roots may be touched, and where they really are. */
+void mounts_prepare(struct walk *w);
+/* Does a mount lie below w->path? */
+bool mounts_below(const struct walk *w);
 
 /* NULL when this path is no root. */
 struct wroot *roots_find(struct walk *w, const char *path);

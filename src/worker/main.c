@@ -10,6 +10,8 @@
  * parameters read. Libraries that a question needs are loaded afterwards: the
  * sandbox lets files be mapped, but nothing be written or executed.
  *
+ * From the agent it runs with the lowest priority and is killed with it.
+ *
  * SIGTERM, the deadline and the CPU limit end the search; what was found by
  * then is answered and says so.
  */
@@ -28,6 +30,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -94,8 +97,25 @@ enter_sandbox(const struct options *o, struct err *e)
 	if (o->operation >= 0) {
 		s.limits.nice = 19;
 		s.limits.idle_io = true;
+		s.die_with_parent = true;
 	}
 	return sandbox_enter(&s, e);
+}
+
+/* A worker whose agent was killed is killed too: from the first instruction
+ * on, and, as the change of user forgets it, once more by the sandbox. */
+static int
+enter_sandbox_for_agent(const struct options *o, struct err *e)
+{
+	pid_t parent = getppid();
+	int rc;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+		return err_errno(e, "PR_SET_PDEATHSIG");
+	rc = enter_sandbox(o, e);
+	if (rc == 0 && getppid() != parent)
+		return err_set(e, ERR_CLOSED, "the agent has ended");
+	return rc;
 }
 
 static module_run *
@@ -192,7 +212,8 @@ main(int argc, char **argv)
 	if (rc == 0)
 		rc = set_cpu_limit(o.cpu, &e);
 	if (rc == 0)
-		rc = enter_sandbox(&o, &e);
+		rc = o.operation >= 0 ? enter_sandbox_for_agent(&o, &e)
+				      : enter_sandbox(&o, &e);
 	if (rc == 0)
 		rc = answer(&o, &out, &e);
 	if (rc != 0)

@@ -12,6 +12,7 @@
 
 #define PATH_HEX_MAX (2 * 64 * 1024)
 #define TEXTS_MAX (1024 * 1024)
+#define ECHO_SHORT 4 /* values of a list in an echo that was too long */
 
 static const char *const skip_words[SKIP_REASONS] = {
 #define SKIP_WORD(name, word) [name] = word,
@@ -36,24 +37,18 @@ is_silent(enum skip reason)
 
 static void
 write_list(struct jsonw *w, const struct file_search *s, enum file_kind kind,
-    const struct file_check *only, size_t most)
+    size_t most)
 {
-	const struct file_check *c;
-	bool open = false;
 	size_t i, n = 0;
 
-	for (i = 0; i < s->nchecks; i++) {
-		c = &s->checks[i];
-		if (c->kind != kind || (only != NULL && only != c))
+	for (i = 0; i < s->nchecks && n < most; i++) {
+		if (s->checks[i].kind != kind)
 			continue;
-		if (n++ >= most)
-			break;
-		if (!open)
+		if (n++ == 0)
 			jsonw_array(w, file_kind_names[kind].field);
-		open = true;
-		jsonw_str(w, NULL, c->value);
+		jsonw_str(w, NULL, s->checks[i].value);
 	}
-	if (open)
+	if (n > 0)
 		jsonw_array_end(w);
 }
 
@@ -90,32 +85,62 @@ write_options(struct jsonw *w, const struct file_options *o)
 	jsonw_object_end(w);
 }
 
-/* The "search" member: its limits are zero, as in the original. dir: the one
- * path of a match-any hit. Lists end after most values. */
 static void
-write_search(struct jsonw *w, const struct file_search *s,
-    const struct file_check *only, const char *dir, size_t dir_len, size_t most)
+write_description(struct jsonw *w, const struct file_search *s)
+{
+	const char *description =
+	    json_string_value(json_object_get(s->json, "description"));
+
+	if (description != NULL && strlen(description) <= 1024)
+		jsonw_str(w, "description", description);
+}
+
+/* The "search" member: its limits are zero, as in the original. Lists end
+ * after most values. */
+static void
+write_search(struct jsonw *w, const struct file_search *s, size_t most)
 {
 	static const enum file_kind order[] = { FILE_CONTENT, FILE_NAME,
 		FILE_SIZE, FILE_MODE, FILE_MTIME, FILE_MD5, FILE_SHA1,
 		FILE_SHA2, FILE_SHA3 };
-	const char *description =
-	    json_string_value(json_object_get(s->json, "description"));
 	size_t i;
 
 	jsonw_object(w, "search");
-	if (description != NULL && strlen(description) <= 1024)
-		jsonw_str(w, "description", description);
+	write_description(w, s);
+	jsonw_array(w, "paths");
+	for (i = 0; i < s->npaths && i < most; i++)
+		jsonw_str(w, NULL, s->paths[i]);
+	jsonw_array_end(w);
+	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		write_list(w, s, order[i], most);
+	write_options(w, &s->options);
+	if (most != SIZE_MAX)
+		jsonw_bool(w, "shortened", true);
+	jsonw_object_end(w);
+}
+
+/* The same for one check of a match-any search: with the directory of what it
+ * found, or with the paths when it found nothing. */
+static void
+write_search_of(struct jsonw *w, const struct file_search *s,
+    const struct file_check *check, const char *dir, size_t dir_len,
+    size_t most)
+{
+	size_t i;
+
+	jsonw_object(w, "search");
+	write_description(w, s);
 	jsonw_array(w, "paths");
 	if (dir != NULL)
 		jsonw_strn(w, NULL, dir, dir_len);
 	for (i = 0; dir == NULL && i < s->npaths && i < most; i++)
 		jsonw_str(w, NULL, s->paths[i]);
 	jsonw_array_end(w);
-	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		write_list(w, s, order[i], only, most);
+	jsonw_array(w, file_kind_names[check->kind].field);
+	jsonw_str(w, NULL, check->value);
+	jsonw_array_end(w);
 	write_options(w, &s->options);
-	if (most != SIZE_MAX && dir == NULL)
+	if (dir == NULL && s->npaths > most)
 		jsonw_bool(w, "shortened", true);
 	jsonw_object_end(w);
 }
@@ -125,13 +150,15 @@ write_echo(struct answer_search *as, const struct file_search *s)
 {
 	struct jsonw w;
 
+	as->most = SIZE_MAX;
 	buf_init(&as->echo, TEXTS_MAX * 4);
 	jsonw_init(&w, &as->echo);
-	write_search(&w, s, NULL, NULL, 0, SIZE_MAX);
+	write_search(&w, s, as->most);
 	if (as->echo.len > ANSWER_ECHO_MAX || as->echo.error != 0) {
+		as->most = ECHO_SHORT;
 		buf_clear(&as->echo);
 		jsonw_init(&w, &as->echo);
-		write_search(&w, s, NULL, NULL, 0, 4);
+		write_search(&w, s, as->most);
 	}
 	return as->echo.error;
 }
@@ -247,12 +274,11 @@ write_entry(struct answer *a, size_t search, const struct file_check *check,
 		buf_add_str(out, ",");
 		buf_add(out, as->echo.data, as->echo.len);
 		w.comma = true;
-	} else if (path == NULL) {
-		write_search(&w, s, check, NULL, 0, SIZE_MAX);
 	} else {
 		for (dir = len; dir > 0 && path[dir] != '/'; dir--)
 			;
-		write_search(&w, s, check, path, dir > 0 ? dir : 1, SIZE_MAX);
+		write_search_of(
+		    &w, s, check, path, dir > 0 ? dir : 1, as->most);
 	}
 	write_info(&w, st, sha256);
 	jsonw_object_end(&w);
@@ -355,6 +381,26 @@ answer_skip(
 	}
 }
 
+/* By search, where they are too many for an entry each. */
+static void
+write_unmatched(const struct answer *a, struct jsonw *w)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < a->params->n; i++) {
+		if (a->searches[i].unmatched <= ANSWER_MISSES_MAX)
+			continue;
+		if (!any)
+			jsonw_object(w, "unmatched");
+		any = true;
+		jsonw_u64(
+		    w, a->params->searches[i].label, a->searches[i].unmatched);
+	}
+	if (any)
+		jsonw_object_end(w);
+}
+
 static void
 write_statistics(
     struct answer *a, const char *engine, int64_t ns, struct jsonw *w)
@@ -377,6 +423,7 @@ write_statistics(
 			jsonw_u64(w, skip_words[i], a->skipped[i]);
 	}
 	jsonw_object_end(w);
+	write_unmatched(a, w);
 	jsonw_object_end(w);
 }
 
@@ -409,25 +456,39 @@ write_errors(struct answer *a, struct jsonw *w)
 	jsonw_array_end(w);
 }
 
+/* The checks of a match-any search that had no hit: the first of them by an
+ * entry each, the rest by one entry for all. */
+static void
+add_unmatched(struct answer *a, size_t search)
+{
+	const struct file_search *s = &a->params->searches[search];
+	struct answer_search *as = &a->searches[search];
+	size_t k;
+
+	for (k = 0; k < s->nchecks; k++) {
+		if (as->check_hits[k] > 0)
+			continue;
+		if (as->unmatched < ANSWER_MISSES_MAX)
+			add_entry(a, search, &s->checks[k], NULL, NULL, NULL);
+		as->unmatched++;
+	}
+	if (as->unmatched > ANSWER_MISSES_MAX)
+		add_entry(a, search, NULL, NULL, NULL, NULL);
+}
+
 /* Entries with an empty file name for what had no hit. */
 static void
 add_misses(struct answer *a)
 {
 	const struct file_search *s;
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < a->params->n; i++) {
 		s = &a->params->searches[i];
-		if (s->options.matchall || s->nchecks == 0) {
-			if (a->searches[i].hits == 0)
-				add_entry(a, i, NULL, NULL, NULL, NULL);
-			continue;
-		}
-		for (k = 0; k < s->nchecks; k++) {
-			if (a->searches[i].check_hits[k] == 0)
-				add_entry(
-				    a, i, &s->checks[k], NULL, NULL, NULL);
-		}
+		if (!s->options.matchall && s->nchecks > 0)
+			add_unmatched(a, i);
+		else if (a->searches[i].hits == 0)
+			add_entry(a, i, NULL, NULL, NULL, NULL);
 	}
 }
 

@@ -3,6 +3,10 @@
  * The answer while it grows: entries by search as finished JSON, counts and
  * texts of what was not examined. Bounded: entries by output_max, texts by
  * the searches' maxerrors and ANSWER_ERRORS_MAX.
+ *
+ * A match-any search names each check without a hit by an entry with file ""
+ * up to ANSWER_MISSES_MAX; beyond, one more such entry stands for the rest
+ * and statistics.unmatched = {label: count} says how many there are in all.
  */
 #ifndef MIG_MODULES_FILE_ANSWER_H
 #define MIG_MODULES_FILE_ANSWER_H
@@ -19,12 +23,15 @@ struct jsonw;
 
 #define ANSWER_ERRORS_MAX 10000
 #define ANSWER_ECHO_MAX 4096 /* bytes of a search in each entry */
+#define ANSWER_MISSES_MAX 64 /* match-any: entries for checks without a hit */
 
 struct answer_search {
 	struct buf entries; /* JSON objects with commas between */
 	struct buf echo;    /* "search" of its match-all entries */
+	size_t most;        /* values of a list in an echo */
 	uint64_t hits;
 	uint64_t *check_hits; /* match-any: by check */
+	uint64_t unmatched;   /* match-any: checks without a hit */
 };
 
 struct answer {

@@ -442,6 +442,27 @@ parse_search(
 	return parse_options(options, owhere, &s->options, e);
 }
 
+/* Counted before anything is parsed: a refusal costs nothing. */
+static int
+check_total(json_t *searches, struct err *e)
+{
+	size_t k, total = 0;
+	const char *label;
+	json_t *value;
+
+	json_object_foreach (searches, label, value) {
+		for (k = 0; k < FILE_KINDS; k++)
+			total += json_array_size(
+			    json_object_get(value, file_kind_names[k].field));
+	}
+	if (total > FILE_CHECKS_MAX)
+		return err_set(e, ERR_TOOBIG,
+		    "searches: %zu checks, at most %d in one question: split "
+		    "it",
+		    total, FILE_CHECKS_MAX);
+	return 0;
+}
+
 int
 file_params_parse(const json_t *json, struct file_params *ret, struct err *e)
 {
@@ -464,6 +485,8 @@ file_params_parse(const json_t *json, struct file_params *ret, struct err *e)
 		    "searches: expected 1 to %d "
 		    "searches",
 		    FILE_SEARCHES_MAX);
+	if ((rc = check_total(searches, e)) != 0)
+		return rc;
 	p.searches = calloc(json_object_size(searches), sizeof(*p.searches));
 	if (p.searches == NULL)
 		return no_memory(e);

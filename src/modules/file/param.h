@@ -20,6 +20,7 @@ struct err;
 #define FILE_PATH_MAX 4096 /* bytes */
 #define FILE_DIGEST_MAX 64 /* bytes of the longest digest */
 #define FILE_SEARCHES_MAX 4096
+#define FILE_CHECKS_MAX 32768 /* of all searches together */
 
 enum file_kind {
 	FILE_NAME,

@@ -48,6 +48,18 @@ bucket_of(const struct plan *p, enum digest_alg alg, const uint8_t *digest)
 	return (v ^ (uint32_t)alg * 0x9e3779b9u) & (p->nbuckets - 1);
 }
 
+/* Sizes, modes and times are looked at one by one; what is negative is true
+ * without a hit, and macroal counts lines. */
+static void
+index_stage(struct plan_search *ps, const struct plan_check *pc)
+{
+	enum file_kind kind = pc->c->kind;
+
+	ps->nmeta += kind < FILE_CONTENT;
+	if (pc->negative || (kind != FILE_NAME && kind < FILE_CONTENT))
+		ps->needs_hit[kind >= FILE_CONTENT] = false;
+}
+
 static int
 index_checks(struct plan *p, struct err *e)
 {
@@ -67,6 +79,7 @@ index_checks(struct plan *p, struct err *e)
 		ps = &p->searches[i];
 		ps->first = at;
 		ps->n = (uint32_t)s->nchecks;
+		ps->needs_hit[0] = ps->needs_hit[1] = true;
 		for (k = 0; k < ps->n; k++) {
 			pc = &p->checks[at++];
 			pc->c = &s->checks[k];
@@ -78,9 +91,12 @@ index_checks(struct plan *p, struct err *e)
 				ps->algs |= DIGEST_BIT(pc->alg);
 			}
 			ps->ncontents += pc->c->kind == FILE_CONTENT;
+			index_stage(ps, pc);
 		}
 		ps->reads = ps->algs != 0 || ps->ncontents > 0;
 		ps->macroal = s->options.macroal && ps->ncontents > 0;
+		if (ps->macroal)
+			ps->needs_hit[1] = false;
 	}
 	return 0;
 }
@@ -115,20 +131,23 @@ index_digests(struct plan *p, struct err *e)
 	return algs != 0 ? digests_new(algs, &p->digests, e) : 0;
 }
 
-void
+uint32_t
 plan_digest(
     struct plan *p, enum digest_alg alg, const uint8_t *digest, uint64_t stamp)
 {
 	struct plan_check *pc;
-	uint32_t i;
+	uint32_t i, n = 0;
 
 	for (i = p->buckets[bucket_of(p, alg, digest)]; i != UINT32_MAX;
 	     i = pc->next) {
 		pc = &p->checks[i];
 		if (pc->alg == alg &&
-		    memcmp(pc->c->digest, digest, digest_len(alg)) == 0)
+		    memcmp(pc->c->digest, digest, digest_len(alg)) == 0) {
 			pc->stamp = stamp;
+			n++;
+		}
 	}
+	return n;
 }
 
 static int

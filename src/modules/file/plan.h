@@ -28,7 +28,10 @@ struct plan_check {
 struct plan_search {
 	uint32_t first; /* number of its first check */
 	uint32_t n;
-	uint32_t algs; /* DIGEST_BITs it needs */
+	uint32_t nmeta;    /* the first so many need no content */
+	bool needs_hit[2]; /* none of metadata, of content is true without
+			      a pattern or digest having been hit */
+	uint32_t algs;     /* DIGEST_BITs it needs */
 	uint32_t ncontents;
 	bool reads;   /* needs content for its verdict */
 	bool macroal; /* and has contents */
@@ -53,8 +56,8 @@ int plan_init(struct plan *p, const struct file_params *params,
     enum match_engine engine, struct err *e);
 void plan_release(struct plan *p);
 
-/* Sets stamp in every check that wants this digest. */
-void plan_digest(
+/* Sets stamp in every check that wants this digest; how many do. */
+uint32_t plan_digest(
     struct plan *p, enum digest_alg alg, const uint8_t *digest, uint64_t stamp);
 
 #endif

@@ -38,6 +38,7 @@ struct reading {
 	bool complete;
 	uint64_t lines;
 	uint64_t stamp;
+	uint32_t digest_hits; /* checks that want one of its digests */
 	uint8_t sha256[32];
 	bool have_sha256;
 };
@@ -289,6 +290,37 @@ hit(struct run *r, uint32_t search, const struct file_check *check,
 		limit_reached(r, search);
 }
 
+/* No pattern and no digest of this stage was hit, and nothing but that could
+ * make one of the checks true. With ten thousand checks this is what makes a
+ * file cheap. */
+static bool
+nothing_hit(const struct run *r, const struct plan_search *ps, enum stage stage,
+    const struct reading *rd)
+{
+	enum plan_matcher which = stage == META ? PLAN_NAMES : PLAN_LINES;
+	const struct match_state *st = r->plan.state[which];
+
+	return ps->needs_hit[stage] && (st == NULL || st->nids == 0) &&
+	    (rd == NULL || rd->digest_hits == 0);
+}
+
+static bool
+stage_true(struct run *r, const struct plan_check *pc, enum stage stage,
+    const struct reading *rd)
+{
+	return (stage == META ? meta_verdict(r, pc)
+			      : reading_verdict(r, pc, rd)) == YES;
+}
+
+/* The checks of a stage stand together: metadata first. */
+static void
+stage_range(const struct plan_search *ps, enum stage stage, uint32_t *ret_begin,
+    uint32_t *ret_end)
+{
+	*ret_begin = ps->first + (stage == META ? 0 : ps->nmeta);
+	*ret_end = ps->first + (stage == META ? ps->nmeta : ps->n);
+}
+
 /* Match-any: every check of this stage that is true is a hit by itself. */
 static void
 any_hits(
@@ -296,14 +328,14 @@ any_hits(
 {
 	const struct plan_search *ps = &r->plan.searches[search];
 	const struct plan_check *pc;
-	uint32_t i;
+	uint32_t i, end;
 
-	for (i = 0; i < ps->n && !search_is_done(r, search); i++) {
-		pc = &r->plan.checks[ps->first + i];
-		if ((pc->c->kind >= FILE_CONTENT) != (stage == CONTENT))
-			continue;
-		if ((stage == META ? meta_verdict(r, pc)
-				   : reading_verdict(r, pc, rd)) == YES)
+	if (nothing_hit(r, ps, stage, rd))
+		return;
+	stage_range(ps, stage, &i, &end);
+	for (; i < end && !search_is_done(r, search); i++) {
+		pc = &r->plan.checks[i];
+		if (stage_true(r, pc, stage, rd))
 			hit(r, search, pc->c, rd);
 	}
 }
@@ -314,15 +346,11 @@ all_true(
     struct run *r, uint32_t search, enum stage stage, const struct reading *rd)
 {
 	const struct plan_search *ps = &r->plan.searches[search];
-	const struct plan_check *pc;
-	uint32_t i;
+	uint32_t i, end;
 
-	for (i = 0; i < ps->n; i++) {
-		pc = &r->plan.checks[ps->first + i];
-		if ((pc->c->kind >= FILE_CONTENT) != (stage == CONTENT))
-			continue;
-		if ((stage == META ? meta_verdict(r, pc)
-				   : reading_verdict(r, pc, rd)) != YES)
+	stage_range(ps, stage, &i, &end);
+	for (; i < end; i++) {
+		if (!stage_true(r, &r->plan.checks[i], stage, rd))
 			return false;
 	}
 	return ps->n > 0;
@@ -391,7 +419,8 @@ take_digests(struct run *r, uint32_t algs, struct reading *rd)
 		    digests_final(
 			r->plan.digests, (enum digest_alg)alg, digest) != 0)
 			continue;
-		plan_digest(&r->plan, (enum digest_alg)alg, digest, rd->stamp);
+		rd->digest_hits += plan_digest(
+		    &r->plan, (enum digest_alg)alg, digest, rd->stamp);
 		if (alg == DIGEST_SHA256) {
 			memcpy(rd->sha256, digest, sizeof(rd->sha256));
 			rd->have_sha256 = true;

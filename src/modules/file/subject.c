@@ -122,11 +122,15 @@ stat_link(struct subject *s, const struct walk *w, enum skip *ret_reason,
 {
 	char *text = link_text(s);
 	bool covered = text != NULL && any_scope_covers(s, w, text);
+	enum skip barred;
 
 	if (text == NULL)
 		return failed(s, SKIP_VANISHED, "the link cannot be read",
 		    ret_reason, ret_why);
+	barred = covered ? walk_barred(w, s->en, text) : SKIP_REASONS;
 	free(text);
+	if (barred != SKIP_REASONS)
+		return failed(s, barred, NULL, ret_reason, ret_why);
 	if (!covered)
 		return failed(s, SKIP_LINK_OUTSIDE, NULL, ret_reason, ret_why);
 	s->link_fd = openat(s->en->dirfd, s->en->name, O_PATH | O_CLOEXEC);

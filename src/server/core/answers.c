@@ -254,6 +254,10 @@ answers_on_part(struct core *c, struct agent *a, const struct wire_msg *m)
 	if (writer_full(c->writer))
 		return; /* it comes again when there is room */
 	if ((r = sched_find(&c->sched, &m->id)) == NULL) {
+		/* Of no use here, and it must not keep the agent waiting: it
+		 * stays on the agent's disk until the action's end. */
+		relaylink_ack(c->link, &a->id, &m->id, m->part, m->of,
+		    m->part + 1 == m->of);
 		c->status.refused_messages++;
 		log_debug("answer_refused action=%s agent=%s why=unknown",
 		    id_short(&m->id).s, id_short(&a->id).s);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The part of scan/walk.h that keeps away from mounts which may block. */
+#include "scan/walk_frame.h"
+
+#include "base/err.h"
+#include "os/os.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum skip
+skip_of(enum os_mount_kind kind)
+{
+	switch (kind) {
+	case OS_MOUNT_REMOTE:
+		return SKIP_REMOTE;
+	case OS_MOUNT_AUTO:
+		return SKIP_AUTOMOUNT;
+	default:
+		return SKIP_REASONS;
+	}
+}
+
+static bool
+root_enters(const struct walk *w, const struct wroot *root)
+{
+	size_t i;
+
+	for (i = 0; i < root->nscopes; i++) {
+		if (w->scopes[root->scopes[i]].remote)
+			return true;
+	}
+	return false;
+}
+
+void
+mounts_prepare(struct walk *w)
+{
+	char real[OS_PATH_MAX];
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < w->nroots; i++)
+		w->roots[i].barred = SKIP_REASONS;
+	err_clear(&e);
+	/* without /proc: what is opened still tells what it is on */
+	if (os_mounts_read(&w->mounts, &e) != 0)
+		return;
+	if (os_mounts_none(w->mounts)) {
+		os_mounts_free(w->mounts);
+		w->mounts = NULL;
+		return;
+	}
+	for (i = 0; i < w->nroots; i++) {
+		w->roots[i].barred = skip_of(
+		    os_mounts_resolve(w->mounts, w->roots[i].path, real));
+		if (w->roots[i].barred != SKIP_REASONS &&
+		    root_enters(w, &w->roots[i]))
+			w->roots[i].barred = SKIP_REASONS;
+		else if (w->roots[i].real == NULL && *real != '\0')
+			w->roots[i].real = strdup(real);
+	}
+}
+
+/* Where w->path really is: links are followed in the root only. */
+static void
+real_path(const struct walk *w, char path[static WALK_PATH_MAX])
+{
+	const char *from = w->root->path, *to = w->root->real;
+	const char *rest = w->path;
+
+	if (to == NULL)
+		to = from;
+	if (strcmp(from, "/") != 0)
+		rest += strlen(from);
+	else if (strcmp(rest, "/") == 0)
+		rest = "";
+	if (strcmp(to, "/") == 0 && *rest == '/')
+		to = "";
+	snprintf(path, WALK_PATH_MAX, "%s%s", to, rest);
+}
+
+bool
+mounts_below(const struct walk *w)
+{
+	char path[WALK_PATH_MAX];
+
+	if (w->mounts == NULL)
+		return false;
+	real_path(w, path);
+	return os_mounts_below(w->mounts, path);
+}
+
+static bool
+frame_enters(const struct walk *w, const struct frame *f)
+{
+	const struct active *a = w->active.data + f->active;
+	size_t i;
+
+	for (i = 0; i < f->nactive; i++) {
+		if (w->scopes[a[i].scope].remote && !w->done[a[i].scope])
+			return true;
+	}
+	return false;
+}
+
+bool
+mount_barred(struct walk *w, const struct frame *f)
+{
+	char path[WALK_PATH_MAX];
+	enum skip reason;
+
+	if (w->mounts == NULL || !f->mounts || frame_enters(w, f))
+		return false;
+	real_path(w, path);
+	reason = skip_of(os_mounts_find(w->mounts, path));
+	if (reason == SKIP_REASONS)
+		return false;
+	w->ops.skip(reason, w->path, NULL, w->arg);
+	return true;
+}
+
+enum skip
+walk_barred(const struct walk *w, const struct walk_entry *en, const char *path)
+{
+	char real[OS_PATH_MAX];
+	size_t i;
+
+	if (w->mounts == NULL)
+		return SKIP_REASONS;
+	for (i = 0; i < en->nscopes; i++) {
+		if (w->scopes[en->scopes[i]].remote)
+			return SKIP_REASONS;
+	}
+	return skip_of(os_mounts_resolve(w->mounts, path, real));
+}
