@@ -39,6 +39,11 @@ enum regex_form {
 /* Appends the pattern. ERR_NOTFOUND: it can never match in this form and
  * nothing was appended. */
 int regex_write(const struct regex *r, enum regex_form form, struct buf *out);
+/* The longest run of ASCII characters that stands in every match; its length,
+ * 0 when there is none. It contains no newline. */
+#define REGEX_LITERAL_MAX 32
+size_t
+regex_literal(const struct regex *r, uint8_t ret[static REGEX_LITERAL_MAX]);
 /* May match without taking a byte: use REGEX_WHOLE_LINES for lines. */
 bool regex_is_nullable(const struct regex *r);
 

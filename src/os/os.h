@@ -43,7 +43,15 @@ bool os_fs_is_virtual(int dirfd);
  * The same beforehand, by name: opening or looking at the mount point of a
  * server that is gone would block for ever, at an automount it mounts.
  */
-enum os_mount_kind { OS_MOUNT_LOCAL, OS_MOUNT_REMOTE, OS_MOUNT_AUTO };
+enum os_mount_kind {
+	OS_MOUNT_LOCAL,
+	OS_MOUNT_REMOTE,
+	OS_MOUNT_AUTO,
+	OS_MOUNT_COVER /* empty, over something that is not to be seen */
+};
+/* A tmpfs of this source is an OS_MOUNT_COVER (sandbox_cover). */
+#define OS_COVER_SOURCE "mig-covered"
+
 struct os_mounts;
 
 #define OS_PATH_MAX 4096

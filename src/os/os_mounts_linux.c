@@ -95,7 +95,8 @@ mounts_set(struct os_mounts *m, const char *path, enum os_mount_kind kind)
 static int
 parse_line(struct os_mounts *m, char *line)
 {
-	char *path = line, *end, *type;
+	char *path = line, *end, *type, *source;
+	enum os_mount_kind kind;
 	int i;
 
 	type = strstr(line, " - ");
@@ -106,11 +107,17 @@ parse_line(struct os_mounts *m, char *line)
 	if (type == NULL || path == NULL || path > type || *path != '/')
 		return 0;
 	type += 3;
-	type[strcspn(type, " ")] = '\0';
+	source = type + strcspn(type, " ");
+	if (*source != '\0')
+		*source++ = '\0';
+	source[strcspn(source, " ")] = '\0';
 	end = strchr(path, ' ');
 	*end = '\0';
 	unescape(path);
-	return mounts_set(m, path, os_mount_kind_of(type));
+	kind = os_mount_kind_of(type);
+	if (strcmp(type, "tmpfs") == 0 && strcmp(source, OS_COVER_SOURCE) == 0)
+		kind = OS_MOUNT_COVER;
+	return mounts_set(m, path, kind);
 }
 
 int

@@ -3,6 +3,7 @@
 #include "sandbox/sandbox.h"
 
 #include "base/err.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -22,7 +23,7 @@ sandbox_cover(const char *const *dirs, size_t n, struct err *e)
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return err_errno(e, "making mounts private");
 	for (i = 0; i < n; i++) {
-		if (mount("none", dirs[i], "tmpfs",
+		if (mount(OS_COVER_SOURCE, dirs[i], "tmpfs",
 			MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			"size=4k,mode=0500") != 0 &&
 		    errno != ENOENT)

@@ -84,7 +84,7 @@ static const char *const looking[] = { "stat", "stat64", "lstat", "lstat64",
 	"fgetxattr", "listxattr", "llistxattr", "flistxattr", "umask", NULL };
 
 static const char *const networking[] = { "connect", "bind", "getsockname",
-	"getpeername", "setsockopt", "getsockopt", "socketpair", "sendto",
+	"getpeername", "accept4", "setsockopt", "getsockopt", "socketpair", "sendto",
 	"sendmmsg", "recvmmsg", "epoll_create", "epoll_create1", "epoll_ctl",
 	"epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
 	"pipe", "pipe2", "timerfd_create", "timerfd_settime", "timerfd_gettime",

@@ -2,18 +2,22 @@
 #include "scan/match_engine.h"
 
 #include "base/err.h"
+#include "scan/literals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ENGINES 2
 /* How often patterns are taken away from Hyperscan one by one. */
 #define REFUSALS_MAX 64
+/* From so many with a literal on they are sieved instead. */
+#define SIEVE_FROM 512
+/* Hyperscan needs about a millisecond and 5 KiB for each. */
+#define HYPERSCAN_MAX 2048
 
 struct match {
-	const struct match_ops *ops[ENGINES];
-	void *impl[ENGINES];
+	const struct match_ops *ops[MATCH_ENGINES];
+	void *impl[MATCH_ENGINES];
 	size_t n; /* patterns */
 	char name[128];
 };
@@ -48,8 +52,11 @@ add_engine(struct match *m, const struct match_ops *ops,
     const struct request *rq, const struct id_list *list, size_t *bad,
     struct err *e)
 {
-	size_t k = m->impl[0] == NULL ? 0 : 1, used = strlen(m->name);
+	size_t k = 0, used = strlen(m->name);
 	int rc;
+
+	while (m->impl[k] != NULL)
+		k++;
 
 	*bad = list->n;
 	rc = ops->compile(
@@ -57,6 +64,8 @@ add_engine(struct match *m, const struct match_ops *ops,
 	if (rc != 0)
 		return rc;
 	m->ops[k] = ops;
+	if (strstr(m->name, ops->name(m->impl[k])) != NULL)
+		return 0;
 	snprintf(m->name + used, sizeof(m->name) - used, "%s%s",
 	    used > 0 ? ", " : "", ops->name(m->impl[k]));
 	return 0;
@@ -96,15 +105,43 @@ hyperscan_first(struct match *m, const struct request *rq, struct id_list *list,
 	return list->n == 0 ? 0 : ERR_INVALID;
 }
 
+/* Takes patterns with a literal out of list if they are very many. */
+static int
+sieve(struct match *m, const struct request *rq, struct id_list *list)
+{
+	struct id_list with = { NULL, 0 };
+	size_t i, n = 0;
+	int rc;
+
+	for (i = 0; i < list->n; i++)
+		n += rq->patterns[list->ids[i]].literal_len >= LITERAL_MIN;
+	if (n < SIEVE_FROM)
+		return 0;
+	with.ids = calloc(n, sizeof(*with.ids));
+	if (with.ids == NULL)
+		return err_set(rq->e, ERR_NOMEM, "out of memory");
+	for (i = 0, n = 0; i < list->n; i++) {
+		if (rq->patterns[list->ids[i]].literal_len >= LITERAL_MIN)
+			with.ids[with.n++] = list->ids[i];
+		else
+			list->ids[n++] = list->ids[i];
+	}
+	list->n = n;
+	rc = only(m, &match_sieve_ops, rq, &with);
+	free(with.ids);
+	return rc;
+}
+
 static int
 best(struct match *m, const struct request *rq, struct id_list *list)
 {
 	struct id_list rest = { calloc(list->n + 1, sizeof(uint32_t)), 0 };
-	int rc;
+	int rc = ERR_TOOBIG;
 
 	if (rest.ids == NULL)
 		return err_set(rq->e, ERR_NOMEM, "out of memory");
-	rc = hyperscan_first(m, rq, list, &rest);
+	if (list->n <= HYPERSCAN_MAX)
+		rc = hyperscan_first(m, rq, list, &rest);
 	if (rc != 0) { /* absent, or gave up: everything to PCRE2 */
 		memcpy(
 		    rest.ids + rest.n, list->ids, list->n * sizeof(*list->ids));
@@ -113,6 +150,24 @@ best(struct match *m, const struct request *rq, struct id_list *list)
 	rc = rest.n == 0 ? 0 : only(m, &match_pcre2_ops, rq, &rest);
 	free(rest.ids);
 	return rc;
+}
+
+/* Where PCRE2 is absent there is no sieve either. */
+static int
+sieve_and_best(struct match *m, const struct request *rq, struct id_list *list)
+{
+	size_t n = list->n, i, k;
+	int rc = sieve(m, rq, list);
+
+	if (rc == ERR_UNSUPPORTED) {
+		for (i = 0, k = 0; i < m->n; i++) {
+			if (rq->patterns[i].bytes != NULL)
+				list->ids[k++] = (uint32_t)i;
+		}
+		list->n = n;
+		rc = 0;
+	}
+	return rc != 0 || list->n == 0 ? rc : best(m, rq, list);
 }
 
 static int
@@ -124,7 +179,7 @@ compile(struct match *m, const struct request *rq, struct id_list *list,
 	if (engine == MATCH_HYPERSCAN)
 		return only(m, &match_hs_ops, rq, list);
 	if (engine == MATCH_BEST)
-		return best(m, rq, list);
+		return sieve_and_best(m, rq, list);
 	rc = only(m, &match_pcre2_ops, rq, list);
 	if (rc == ERR_UNSUPPORTED && engine == MATCH_LIGHT)
 		rc = only(m, &match_hs_ops, rq, list);
@@ -171,7 +226,7 @@ match_free(struct match *m)
 
 	if (m == NULL)
 		return;
-	for (k = 0; k < ENGINES; k++) {
+	for (k = 0; k < MATCH_ENGINES; k++) {
 		if (m->ops[k] != NULL)
 			m->ops[k]->release(m->impl[k]);
 	}
@@ -199,7 +254,7 @@ match_state_new(const struct match *m, struct match_state **ret, struct err *e)
 	st->ids = calloc(m->n + 1, sizeof(*st->ids));
 	if (st->hits == NULL || st->last == NULL || st->ids == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
-	for (k = 0; k < ENGINES && rc == 0; k++) {
+	for (k = 0; k < MATCH_ENGINES && rc == 0; k++) {
 		if (m->ops[k] != NULL)
 			rc =
 			    m->ops[k]->state_new(m->impl[k], &st->engine[k], e);
@@ -219,7 +274,7 @@ match_state_free(struct match_state *st)
 
 	if (st == NULL)
 		return;
-	for (k = 0; k < ENGINES; k++) {
+	for (k = 0; k < MATCH_ENGINES; k++) {
 		if (st->engine[k] != NULL)
 			st->m->ops[k]->state_free(st->engine[k]);
 	}
@@ -246,7 +301,7 @@ match_text(struct match_state *st, const void *data, size_t len)
 	size_t k;
 
 	reset(st);
-	for (k = 0; k < ENGINES && st->m->ops[k] != NULL; k++)
+	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
 		st->m->ops[k]->text(st->engine[k], st, data, len);
 }
 
@@ -256,7 +311,7 @@ match_begin(struct match_state *st)
 	size_t k;
 
 	reset(st);
-	for (k = 0; k < ENGINES && st->m->ops[k] != NULL; k++)
+	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
 		st->m->ops[k]->begin(st->engine[k], st);
 }
 
@@ -265,7 +320,7 @@ match_feed(struct match_state *st, const void *data, size_t len)
 {
 	size_t k;
 
-	for (k = 0; k < ENGINES && st->m->ops[k] != NULL; k++)
+	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
 		st->m->ops[k]->feed(st->engine[k], st, data, len);
 }
 
@@ -274,6 +329,6 @@ match_end(struct match_state *st)
 {
 	size_t k;
 
-	for (k = 0; k < ENGINES && st->m->ops[k] != NULL; k++)
+	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
 		st->m->ops[k]->end(st->engine[k], st);
 }

@@ -2,7 +2,9 @@
 /*
  * Many patterns over one text or one stream of lines, in one pass. Patterns
  * are the byte patterns of modules/regex.h. Hyperscan takes all it can; what
- * it refuses, or everything where it is absent, goes to PCRE2.
+ * it refuses, or everything where it is absent, goes to PCRE2. With very many
+ * patterns those with a literal go to PCRE2 as well, each only over text that
+ * has its literal: compiling thousands together takes seconds.
  *
  * A struct match is immutable once made and may be shared by threads; each
  * thread has its own struct match_state.
@@ -30,9 +32,11 @@ enum match_mode {
 };
 
 struct match_pattern {
-	const char *bytes; /* NULL: never matches */
-	bool count;        /* count the matching lines (WHOLE_LINES form);
-			      else only whether there is one */
+	const char *bytes;      /* NULL: never matches */
+	bool count;             /* count the matching lines (WHOLE_LINES form);
+				   else only whether there is one */
+	const uint8_t *literal; /* stands in every match, in its line */
+	size_t literal_len;     /* 0: no such thing is known */
 };
 
 /* Pattern number i is patterns[i]. ERR_INVALID names a pattern that no engine
@@ -44,6 +48,8 @@ void match_free(struct match *m);
 /* "hyperscan 5.4.0", "pcre2 10.42 jit", or both; borrowed from m. */
 const char *match_engine_name(const struct match *m);
 
+#define MATCH_ENGINES 3 /* at once */
+
 struct match_state {
 	const struct match *m;
 	uint64_t *hits; /* by pattern: 0, 1, or lines when counting */
@@ -51,7 +57,7 @@ struct match_state {
 	uint32_t *ids;  /* the nids patterns with hits */
 	size_t nids;
 	const char *gave_up; /* an engine stopped early: why; else NULL */
-	void *engine[2];
+	void *engine[MATCH_ENGINES];
 };
 
 int

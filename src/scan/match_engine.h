@@ -25,6 +25,9 @@ struct match_ops {
 
 extern const struct match_ops match_hs_ops;
 extern const struct match_ops match_pcre2_ops;
+/* PCRE2 for patterns that all have a literal: each is compiled when its
+ * literal is first seen and runs only over pieces that have it. */
+extern const struct match_ops match_sieve_ops;
 
 /* A match of a pattern that ends at this offset. */
 void match_hit(struct match_state *st, uint32_t id, bool count, uint64_t to);

@@ -4,6 +4,9 @@
  * pattern by itself over whole lines, several at a time. A line that is
  * longer than LINE_MAX_BYTES cannot be examined by this engine; that, and a
  * pattern that runs into PCRE2's limits, is reported in gave_up.
+ *
+ * The sieve is the same for thousands of patterns that each have a literal:
+ * one look for all literals, then only the patterns whose literal is there.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "scan/match_engine.h"
@@ -11,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "scan/lib.h"
+#include "scan/literals.h"
 
 #include <pcre2.h>
 #include <stdio.h>
@@ -50,8 +54,11 @@ struct pcre_pattern {
 };
 
 struct pcre_impl {
-	struct pcre_pattern *patterns;
+	struct pcre_pattern *patterns; /* sieve: without code */
 	size_t n;
+	enum match_mode mode;
+	struct literals *literals; /* sieve; else NULL */
+	char **texts;              /* sieve: owned expressions */
 	char name[48];
 };
 
@@ -63,6 +70,12 @@ struct pcre_state {
 	struct buf line; /* the unfinished line */
 	uint64_t offset; /* of line.data[0], or of the next byte */
 	bool skipping;   /* to the end of a line that is too long */
+	/* sieve: what was compiled so far; those whose literal is in the piece
+	 * at hand, each once */
+	pcre2_code **codes;
+	uint32_t *candidates;
+	size_t ncandidates;
+	bool *is_candidate;
 };
 
 static int
@@ -102,13 +115,17 @@ pcre_release(void *arg)
 	for (i = 0; i < impl->n; i++) {
 		if (impl->patterns[i].code != NULL)
 			pcre.code_free(impl->patterns[i].code);
+		if (impl->texts != NULL)
+			free(impl->texts[i]);
 	}
+	free(impl->texts);
+	literals_free(impl->literals);
 	free(impl->patterns);
 	free(impl);
 }
 
 static int
-compile_one(struct pcre_pattern *p, const char *bytes, enum match_mode mode,
+compile_one(pcre2_code **ret, const char *bytes, enum match_mode mode,
     pcre2_compile_context *cc, struct err *e)
 {
 	uint32_t options = PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE;
@@ -118,9 +135,9 @@ compile_one(struct pcre_pattern *p, const char *bytes, enum match_mode mode,
 
 	if (mode == MATCH_LINES)
 		options |= PCRE2_MULTILINE;
-	p->code = pcre.compile(
+	*ret = pcre.compile(
 	    (PCRE2_SPTR)bytes, PCRE2_ZERO_TERMINATED, options, &code, &at, cc);
-	if (p->code == NULL) {
+	if (*ret == NULL) {
 		pcre.get_error_message(code, text, sizeof(text));
 		return err_set(e, ERR_INVALID,
 		    "PCRE2 refuses the expression: "
@@ -130,13 +147,24 @@ compile_one(struct pcre_pattern *p, const char *bytes, enum match_mode mode,
 	return 0;
 }
 
+static void
+name_engine(struct pcre_impl *impl, bool jit)
+{
+	char version[24] = { 0 };
+
+	if (pcre.config(PCRE2_CONFIG_VERSION, NULL) <= (int)sizeof(version))
+		pcre.config(PCRE2_CONFIG_VERSION, version);
+	version[strcspn(version, " ")] = '\0';
+	snprintf(impl->name, sizeof(impl->name), "pcre2 %s%s", version,
+	    jit ? " jit" : "");
+}
+
 static int
 pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
     size_t n, enum match_mode mode, void **ret, size_t *ret_bad, struct err *e)
 {
 	pcre2_compile_context *cc = NULL;
 	struct pcre_impl *impl;
-	char version[24] = { 0 };
 	bool jit = true;
 	size_t i;
 	int rc;
@@ -155,8 +183,8 @@ pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
 		impl->patterns[i].id = ids[i];
 		impl->patterns[i].count = patterns[ids[i]].count;
 		impl->n = i + 1;
-		rc = compile_one(
-		    &impl->patterns[i], patterns[ids[i]].bytes, mode, cc, e);
+		rc = compile_one(&impl->patterns[i].code,
+		    patterns[ids[i]].bytes, mode, cc, e);
 		if (rc == ERR_INVALID)
 			*ret_bad = i;
 		else if (rc == 0 &&
@@ -170,11 +198,75 @@ pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
 		pcre_release(impl);
 		return rc;
 	}
-	if (pcre.config(PCRE2_CONFIG_VERSION, NULL) <= (int)sizeof(version))
-		pcre.config(PCRE2_CONFIG_VERSION, version);
-	version[strcspn(version, " ")] = '\0';
-	snprintf(impl->name, sizeof(impl->name), "pcre2 %s%s", version,
-	    jit ? " jit" : "");
+	name_engine(impl, jit);
+	*ret = impl;
+	return 0;
+}
+
+/* A piece of memory that may be made executable: is there a JIT? */
+static bool
+jit_works(void)
+{
+	pcre2_compile_context *cc = pcre.compile_context_create(NULL);
+	pcre2_code *code = NULL;
+	struct err e;
+	bool works;
+
+	err_clear(&e);
+	works = cc != NULL &&
+	    compile_one(&code, "a", MATCH_TEXT, cc, &e) == 0 &&
+	    pcre.jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+	if (code != NULL)
+		pcre.code_free(code);
+	if (cc != NULL)
+		pcre.compile_context_free(cc);
+	return works;
+}
+
+static int
+sieve_fill(struct pcre_impl *impl, const struct match_pattern *patterns,
+    const uint32_t *ids, size_t n)
+{
+	struct literal *list = calloc(n, sizeof(*list));
+	size_t i;
+	int rc = list == NULL ? ERR_NOMEM : 0;
+
+	impl->patterns = calloc(n, sizeof(*impl->patterns));
+	impl->texts = calloc(n, sizeof(*impl->texts));
+	if (impl->patterns == NULL || impl->texts == NULL)
+		rc = ERR_NOMEM;
+	for (i = 0; i < n && rc == 0; i++) {
+		impl->n = i + 1;
+		impl->patterns[i].id = ids[i];
+		impl->patterns[i].count = patterns[ids[i]].count;
+		impl->texts[i] = strdup(patterns[ids[i]].bytes);
+		if (impl->texts[i] == NULL)
+			rc = ERR_NOMEM;
+		list[i].bytes = patterns[ids[i]].literal;
+		list[i].len = patterns[ids[i]].literal_len;
+	}
+	if (rc == 0)
+		impl->literals = literals_new(list, n);
+	free(list);
+	return impl->literals == NULL ? ERR_NOMEM : 0;
+}
+
+static int
+sieve_compile(const struct match_pattern *patterns, const uint32_t *ids,
+    size_t n, enum match_mode mode, void **ret, size_t *ret_bad, struct err *e)
+{
+	struct pcre_impl *impl;
+	int rc;
+
+	if ((rc = pcre_load(e)) != 0)
+		return rc;
+	impl = calloc(1, sizeof(*impl));
+	if (impl == NULL || sieve_fill(impl, patterns, ids, n) != 0) {
+		pcre_release(impl);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	impl->mode = mode;
+	name_engine(impl, jit_works());
 	*ret = impl;
 	return 0;
 }
@@ -189,9 +281,17 @@ static void
 pcre_state_free(void *arg)
 {
 	struct pcre_state *s = arg;
+	size_t i;
 
 	if (s == NULL)
 		return;
+	for (i = 0; s->codes != NULL && i < s->impl->n; i++) {
+		if (s->codes[i] != NULL)
+			pcre.code_free(s->codes[i]);
+	}
+	free(s->codes);
+	free(s->candidates);
+	free(s->is_candidate);
 	if (s->md != NULL)
 		pcre.match_data_free(s->md);
 	if (s->ctx != NULL)
@@ -200,6 +300,20 @@ pcre_state_free(void *arg)
 		pcre.jit_stack_free(s->stack);
 	buf_release(&s->line);
 	free(s);
+}
+
+static int
+sieve_state(struct pcre_state *s)
+{
+	size_t n = s->impl->n;
+
+	s->codes = calloc(n, sizeof(*s->codes));
+	s->candidates = calloc(n, sizeof(*s->candidates));
+	s->is_candidate = calloc(n, sizeof(*s->is_candidate));
+	return s->codes == NULL || s->candidates == NULL ||
+		s->is_candidate == NULL
+	    ? ERR_NOMEM
+	    : 0;
 }
 
 static int
@@ -221,6 +335,10 @@ pcre_state_new(void *impl, void **ret, struct err *e)
 	s->stack = pcre.jit_stack_create(32 * 1024, JIT_STACK_MAX, NULL);
 	if (s->stack != NULL)
 		pcre.jit_stack_assign(s->ctx, NULL, s->stack);
+	if (s->impl->literals != NULL && sieve_state(s) != 0) {
+		pcre_state_free(s);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
 	*ret = s;
 	return 0;
 }
@@ -251,11 +369,72 @@ run_pattern(struct pcre_state *s, struct match_state *st,
 }
 
 static void
+on_literal(uint32_t number, void *arg)
+{
+	struct pcre_state *s = arg;
+
+	if (s->is_candidate[number])
+		return;
+	s->is_candidate[number] = true;
+	s->candidates[s->ncandidates++] = number;
+}
+
+/* The code of a pattern of the sieve; NULL: reported. */
+static pcre2_code *
+sieve_code(struct pcre_state *s, struct match_state *st, uint32_t number)
+{
+	pcre2_compile_context *cc;
+	struct err e;
+
+	if (s->codes[number] != NULL)
+		return s->codes[number];
+	err_clear(&e);
+	cc = pcre.compile_context_create(NULL);
+	if (cc != NULL) {
+		pcre.set_newline(cc, PCRE2_NEWLINE_LF);
+		compile_one(&s->codes[number], s->impl->texts[number],
+		    s->impl->mode, cc, &e);
+		pcre.compile_context_free(cc);
+	}
+	if (s->codes[number] == NULL)
+		st->gave_up = "an expression cannot be compiled here";
+	else
+		pcre.jit_compile(s->codes[number], PCRE2_JIT_COMPLETE);
+	return s->codes[number];
+}
+
+static void
+run_sieve(struct pcre_state *s, struct match_state *st, const void *data,
+    size_t len, uint64_t offset)
+{
+	struct pcre_pattern p;
+	uint32_t number;
+	size_t i;
+
+	s->ncandidates = 0;
+	literals_scan(s->impl->literals, data, len, on_literal, s);
+	for (i = 0; i < s->ncandidates; i++) {
+		number = s->candidates[i];
+		s->is_candidate[number] = false;
+		p = s->impl->patterns[number];
+		if (!p.count && st->hits[p.id] > 0)
+			continue;
+		p.code = sieve_code(s, st, number);
+		if (p.code != NULL)
+			run_pattern(s, st, &p, data, len, offset);
+	}
+}
+
+static void
 run_all(struct pcre_state *s, struct match_state *st, const void *data,
     size_t len, uint64_t offset)
 {
 	size_t i;
 
+	if (s->impl->literals != NULL) {
+		run_sieve(s, st, data, len, offset);
+		return;
+	}
 	for (i = 0; i < s->impl->n; i++)
 		run_pattern(s, st, &s->impl->patterns[i], data, len, offset);
 }
@@ -327,5 +506,9 @@ pcre_end(void *arg, struct match_state *st)
 }
 
 const struct match_ops match_pcre2_ops = { pcre_compile, pcre_release,
+	pcre_name, pcre_state_new, pcre_state_free, pcre_text, pcre_begin,
+	pcre_feed, pcre_end };
+
+const struct match_ops match_sieve_ops = { sieve_compile, pcre_release,
 	pcre_name, pcre_state_new, pcre_state_free, pcre_text, pcre_begin,
 	pcre_feed, pcre_end };

@@ -15,6 +15,7 @@
 	X(SKIP_REMOTE, "remotefs")                                      \
 	X(SKIP_AUTOMOUNT, "automount") /* looking would mount it */     \
 	X(SKIP_VIRTUAL, "virtualfs")                                    \
+	X(SKIP_COVERED, "agentstate")                                   \
 	X(SKIP_DEPTH, "depthlimit")   /* directories not entered */     \
 	X(SKIP_MATCHES, "matchlimit") /* searches that ended early */   \
 	X(SKIP_TIME, "timelimit")                                       \

@@ -17,6 +17,8 @@ skip_of(enum os_mount_kind kind)
 		return SKIP_REMOTE;
 	case OS_MOUNT_AUTO:
 		return SKIP_AUTOMOUNT;
+	case OS_MOUNT_COVER:
+		return SKIP_COVERED;
 	default:
 		return SKIP_REASONS;
 	}
@@ -56,6 +58,7 @@ mounts_prepare(struct walk *w)
 		w->roots[i].barred = skip_of(
 		    os_mounts_resolve(w->mounts, w->roots[i].path, real));
 		if (w->roots[i].barred != SKIP_REASONS &&
+		    w->roots[i].barred != SKIP_COVERED &&
 		    root_enters(w, &w->roots[i]))
 			w->roots[i].barred = SKIP_REASONS;
 		else if (w->roots[i].real == NULL && *real != '\0')
@@ -111,11 +114,12 @@ mount_barred(struct walk *w, const struct frame *f)
 	char path[WALK_PATH_MAX];
 	enum skip reason;
 
-	if (w->mounts == NULL || !f->mounts || frame_enters(w, f))
+	if (w->mounts == NULL || !f->mounts)
 		return false;
 	real_path(w, path);
 	reason = skip_of(os_mounts_find(w->mounts, path));
-	if (reason == SKIP_REASONS)
+	if (reason == SKIP_REASONS ||
+	    (reason != SKIP_COVERED && frame_enters(w, f)))
 		return false;
 	w->ops.skip(reason, w->path, NULL, w->arg);
 	return true;
@@ -125,13 +129,15 @@ enum skip
 walk_barred(const struct walk *w, const struct walk_entry *en, const char *path)
 {
 	char real[OS_PATH_MAX];
+	enum skip reason;
 	size_t i;
 
 	if (w->mounts == NULL)
 		return SKIP_REASONS;
-	for (i = 0; i < en->nscopes; i++) {
+	reason = skip_of(os_mounts_resolve(w->mounts, path, real));
+	for (i = 0; i < en->nscopes && reason != SKIP_COVERED; i++) {
 		if (w->scopes[en->scopes[i]].remote)
 			return SKIP_REASONS;
 	}
-	return skip_of(os_mounts_resolve(w->mounts, path, real));
+	return reason;
 }

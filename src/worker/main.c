@@ -76,6 +76,12 @@ set_cpu_limit(int64_t seconds, struct err *e)
 }
 
 static int
+cover(const struct options *o, struct err *e)
+{
+	return sandbox_cover(&o->cover, 1, e);
+}
+
+static int
 enter_sandbox(const struct options *o, struct err *e)
 {
 	struct sandbox s = { .profile = SANDBOX_WORKER_READ,
@@ -84,8 +90,10 @@ enter_sandbox(const struct options *o, struct err *e)
 		.gid = (gid_t)-1 };
 	struct stat st;
 
-	if (geteuid() == 0)
+	/* what cannot be hidden must not be readable either */
+	if (geteuid() == 0 && (o->cover == NULL || cover(o, e) == 0))
 		s.keep_caps = CAP_DAC_READ_SEARCH_BIT;
+	err_clear(e);
 	if (o->uid > 0) {
 		s.uid = (uid_t)o->uid;
 		s.gid = (gid_t)o->uid;

@@ -28,6 +28,7 @@ usage(FILE *f)
 	    "  --read BYTES     most bytes of content to read\n"
 	    "  --output BYTES   most bytes of the answer\n"
 	    "  --uid N          run as this user and group\n"
+	    "  --cover DIR      hide this directory (the agent's state)\n"
 	    "  -V, --version    print the version\n\nmodules:\n");
 	m = module_all(&n);
 	for (i = 0; i < n; i++)
@@ -58,6 +59,7 @@ static const struct option long_options[] = {
 	{ "read", required_argument, NULL, 'r' },
 	{ "output", required_argument, NULL, 'w' },
 	{ "uid", required_argument, NULL, 'u' },
+	{ "cover", required_argument, NULL, 'C' },
 	{ "pretty", no_argument, NULL, 'p' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -82,6 +84,9 @@ one_option(int c, struct options *o)
 		return number("output", optarg, OUTPUT_MAX, &o->output);
 	case 'u':
 		return number("uid", optarg, UINT32_MAX - 1, &o->uid);
+	case 'C':
+		o->cover = optarg;
+		return 0;
 	case 'p':
 		o->pretty = true;
 		return 0;

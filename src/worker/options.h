@@ -12,6 +12,7 @@ struct options {
 	int64_t seconds, cpu, memory, read; /* 0: no limit */
 	int64_t output;                     /* bytes of JSON */
 	int64_t uid;                        /* 0: as it is */
+	const char *cover; /* directory to hide (the agent's state), or NULL */
 	bool pretty;
 };
 

@@ -7,6 +7,7 @@
 #include "json/json.h"
 #include "modules/module.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,6 +68,22 @@ question_from_stdin(const char *module, struct question *ret, struct err *e)
 	return 0;
 }
 
+/* What was judged cannot have changed since: nobody can write to it. */
+static int
+check_sealed(struct err *e)
+{
+	const int want = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
+	int seals = fcntl(QUESTION_FD, F_GET_SEALS);
+
+	if (seals < 0)
+		return err_errno(e, "descriptor %d: expected a sealed document",
+		    QUESTION_FD);
+	if ((seals & want) != want)
+		return err_set(e, ERR_DENIED,
+		    "descriptor %d: the document is not sealed", QUESTION_FD);
+	return 0;
+}
+
 /* By position: workers of other operations share the descriptor's offset. */
 static int
 read_document(struct buf *in, struct err *e)
@@ -101,7 +118,9 @@ question_from_action(size_t operation, struct question *ret, struct err *e)
 	if (q.action == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	buf_init(&in, QUESTION_MAX + READ_PIECE);
-	rc = read_document(&in, e);
+	rc = check_sealed(e);
+	if (rc == 0)
+		rc = read_document(&in, e);
 	if (rc == 0)
 		rc = action_parse(in.data, in.len, q.action, e);
 	buf_release(&in);

@@ -26,6 +26,8 @@ static const char *const summaries[SKIP_REASONS] = {
 	    "symbolic links lead outside what was asked, not followed",
 	[SKIP_VIRTUAL] = "kernel file systems below the paths, not entered "
 			 "(name them as paths to search them)",
+	[SKIP_COVERED] =
+	    "directories with the agent's own state, which it does not show",
 };
 
 /* Neither a line each nor a summary: the number says it all. */

@@ -164,7 +164,8 @@ where(const struct plan *p, uint32_t check, struct err *e)
 	    file_kind_names[pc->c->kind].field, i, pc->c->value);
 }
 
-/* Writes one expression for the engines; out.bytes are offsets for now. */
+/* Writes one expression for the engines, then its literal; where they are is
+ * known when text no longer grows. */
 static int
 write_pattern(struct plan *p, uint32_t check, enum plan_matcher which,
     struct match_pattern *ret, size_t *ret_offset, struct buf *text,
@@ -172,6 +173,7 @@ write_pattern(struct plan *p, uint32_t check, enum plan_matcher which,
 {
 	const struct plan_check *pc = &p->checks[check];
 	enum regex_form form = REGEX_TEXT;
+	uint8_t literal[REGEX_LITERAL_MAX];
 	struct regex *re;
 	int rc;
 
@@ -182,12 +184,14 @@ write_pattern(struct plan *p, uint32_t check, enum plan_matcher which,
 	if (which == PLAN_LINES)
 		form = ret->count || regex_is_nullable(re) ? REGEX_WHOLE_LINES
 							   : REGEX_LINES;
+	ret->literal_len = regex_literal(re, literal);
 	*ret_offset = text->len;
 	rc = regex_write(re, form, text);
 	regex_free(re);
 	if (rc == ERR_NOTFOUND)
 		*ret_offset = SIZE_MAX;
-	else if (rc != 0 || buf_add_u8(text, '\0') != 0)
+	else if (rc != 0 || buf_add_u8(text, '\0') != 0 ||
+	    buf_add(text, literal, ret->literal_len) != 0)
 		return err_set(e, ERR_TOOBIG, "the expressions are too large");
 	return 0;
 }
@@ -246,9 +250,11 @@ build_matcher(struct plan *p, enum plan_matcher which, enum match_engine engine,
 		k++;
 	}
 	for (k = 0; k < n && rc == 0; k++) {
-		if (offsets[k] != SIZE_MAX)
-			patterns[k].bytes =
-			    (const char *)text.data + offsets[k];
+		if (offsets[k] == SIZE_MAX)
+			continue;
+		patterns[k].bytes = (const char *)text.data + offsets[k];
+		patterns[k].literal =
+		    text.data + offsets[k] + strlen(patterns[k].bytes) + 1;
 	}
 	if (rc == 0)
 		rc = compile(p, which, engine, patterns, n, e);

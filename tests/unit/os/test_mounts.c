@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +97,8 @@ test_find(void **state)
 static void
 test_resolve(void **state)
 {
-	char root[] = "/tmp/mig-test-XXXXXX", path[512], text[512], real[512];
+	char root[] = "/tmp/mig-test-XXXXXX", path[512], text[PATH_MAX + 512];
+	char real[PATH_MAX];
 	char got[OS_PATH_MAX];
 	struct os_mounts *m;
 	size_t i;

@@ -275,6 +275,144 @@ test_many(void **state)
 	free(p);
 }
 
+/* Text in which the sieve's patterns partly match. */
+static size_t
+sieve_text(char *text, size_t size)
+{
+	size_t len = 0, i;
+
+	for (i = 0; i < 3000 && len + 80 < size; i++) {
+		len += (size_t)snprintf(text + len, size - len, "%s%zu%s%s\n",
+		    i % 3 == 0 ? "needle" : "noodle", i * 7 % 900,
+		    i % 5 == 0 ? " tail" : "",
+		    i % 11 == 0 ? " abcdabcdabcd KEY=value" : "");
+	}
+	return len;
+}
+
+static struct match_pattern
+sieve_pattern(size_t i, uint8_t literal[static REGEX_LITERAL_MAX])
+{
+	static const char *const forms[] = { "^needle%zu$", "needle%zu tail",
+		"(noodle|needle)%zu +tail", "x*needle%zu( |$)", "[a-z]%zu abcd",
+		"(?i)needle%zu", "(abcd){2,}.*%zu", "\\bnoodle%zu\\b",
+		"needle%zu(?:)\\s*$" };
+	struct match_pattern p = { .count = i % 4 == 0 };
+	struct regex *re;
+	struct err e;
+	char source[64];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(source, sizeof(source),
+	    forms[i % (sizeof(forms) / sizeof(forms[0]))], i);
+#pragma GCC diagnostic pop
+	p.bytes = write_regex(source, p.count, MATCH_LINES);
+	assert_int_equal(regex_parse(source, &re, &e), 0);
+	p.literal_len = regex_literal(re, literal);
+	p.literal = literal;
+	regex_free(re);
+	return p;
+}
+
+/* With many patterns those with a literal take another way: same answers. */
+static void
+test_sieve(void **state)
+{
+	enum { N = 1500, SIZE = 200 * 1024 };
+	static const size_t steps[] = { SIZE, 4096, 7 };
+	struct match_pattern *p = calloc(N, sizeof(*p));
+	uint8_t(*literals)[REGEX_LITERAL_MAX] = calloc(N, sizeof(*literals));
+	struct match_state *st[2];
+	struct match *m[2];
+	struct err e;
+	char *text = malloc(SIZE);
+	size_t len = sieve_text(text, SIZE), i, k, at, n, bad, with = 0;
+
+	for (i = 0; i < N; i++) {
+		p[i] = sieve_pattern(i, literals[i]);
+		with += p[i].literal_len >= 4;
+	}
+	assert_in_range(with, 600, N - 100);
+	for (k = 0; k < 2; k++) {
+		assert_int_equal(
+		    match_new(p, N, MATCH_LINES,
+			k == 0 ? MATCH_BEST : MATCH_PCRE2, &m[k], &bad, &e),
+		    0);
+		assert_int_equal(match_state_new(m[k], &st[k], &e), 0);
+	}
+	for (i = 0; i < 3; i++) {
+		for (k = 0; k < 2; k++) {
+			match_begin(st[k]);
+			for (at = 0; at < len; at += n) {
+				n = len - at < steps[i] ? len - at : steps[i];
+				match_feed(st[k], text + at, n);
+			}
+			match_end(st[k]);
+			assert_null(st[k]->gave_up);
+		}
+		assert_true(st[0]->nids > 200);
+		assert_int_equal(st[0]->nids, st[1]->nids);
+		assert_memory_equal(
+		    st[0]->hits, st[1]->hits, N * sizeof(*st[0]->hits));
+	}
+	for (k = 0; k < 2; k++) {
+		match_state_free(st[k]);
+		match_free(m[k]);
+	}
+	for (i = 0; i < N; i++) {
+		uintptr_t own = (uintptr_t)p[i].bytes;
+
+		free((void *)own);
+	}
+	free(literals);
+	free(text);
+	free(p);
+}
+
+static void
+test_literal(void **state)
+{
+	static const struct {
+		const char *source, *want;
+	} cases[] = {
+		{ "needle", "needle" },
+		{ "^needle$", "needle" },
+		{ "ab[0-9]cdefg", "cdefg" },
+		{ "ab(cd)ef", "abcdef" },
+		{ "ab(cd)?ef", "ab" },
+		{ "ab(cdef)+gh", "cdef" },
+		{ "ab(cdef)*g", "ab" },
+		{ "abcd|efgh", "" },
+		{ "x(abcd|efgh)yz", "yz" },
+		{ "(?i)abcd12", "12" },
+		{ "abcd?", "abc" },
+		{ "ab\\.cd", "ab.cd" },
+		{ "\\x41B[C]D", "ABCD" },
+		{ "ab\\ncdef", "cdef" },
+		{ "a\\bbcd", "bcd" },
+		{ "k\u00e9abc", "abc" },
+		{ ".*", "" },
+		{ "", "" },
+		{ "0123456789012345678901234567890123456789",
+		    "01234567890123456789012345678901" },
+	};
+	uint8_t got[REGEX_LITERAL_MAX];
+	struct regex *re;
+	struct err e;
+	size_t i, len;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(regex_parse(cases[i].source, &re, &e), 0);
+		len = regex_literal(re, got);
+		if (len != strlen(cases[i].want) ||
+		    memcmp(got, cases[i].want, len) != 0)
+			fail_msg("%s: '%.*s'", cases[i].source, (int)len,
+			    (const char *)got);
+		regex_free(re);
+	}
+}
+
 int
 main(void)
 {
@@ -283,6 +421,8 @@ main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_engines_agree),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_sieve),
+		cmocka_unit_test(test_literal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What every match of an expression contains; see regex.h. */
+#include "modules/regex_ast.h"
+
+#include <string.h>
+
+struct run {
+	size_t len, best_len;
+	uint8_t text[REGEX_LITERAL_MAX], best[REGEX_LITERAL_MAX];
+};
+
+static void
+run_ends(struct run *r)
+{
+	if (r->len > r->best_len) {
+		memcpy(r->best, r->text, r->len);
+		r->best_len = r->len;
+	}
+	r->len = 0;
+}
+
+/* A class of one ASCII character; -1: something else. */
+static int
+single(const struct node *n)
+{
+	static const uint8_t none[sizeof(n->cc.raw)];
+
+	if (n->type != NODE_CLASS || n->cc.n != 1 ||
+	    n->cc.r[0].lo != n->cc.r[0].hi || n->cc.r[0].lo >= 0x80 ||
+	    n->cc.r[0].lo == '\n' || memcmp(n->cc.raw, none, sizeof(none)) != 0)
+		return -1;
+	return (int)n->cc.r[0].lo;
+}
+
+static void
+visit(struct run *r, const struct node *n)
+{
+	const struct node *c;
+	int byte = single(n);
+
+	if (byte >= 0) {
+		r->text[r->len++] = (uint8_t)byte;
+		if (r->len == sizeof(r->text))
+			run_ends(r);
+		return;
+	}
+	if (n->type == NODE_CAT ||
+	    (n->type == NODE_ALT && n->child != NULL &&
+		n->child->next == NULL)) {
+		for (c = n->child; c != NULL; c = c->next)
+			visit(r, c);
+		return;
+	}
+	if (n->type == NODE_EMPTY)
+		return;
+	run_ends(r);
+	if (n->type == NODE_REPEAT && n->min > 0 && n->child != NULL) {
+		visit(r, n->child);
+		run_ends(r);
+	}
+}
+
+size_t
+regex_literal(const struct regex *r, uint8_t ret[static REGEX_LITERAL_MAX])
+{
+	struct run run = { 0 };
+
+	visit(&run, r->root);
+	run_ends(&run);
+	memcpy(ret, run.best, run.best_len);
+	return run.best_len;
+}
