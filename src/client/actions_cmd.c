@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* `mig actions`, `mig action show`, `mig action sign`. */
 #include "client/api.h"
+#include "client/ask.h"
 #include "client/sign.h"
 #include "client/table.h"
 
@@ -35,17 +36,45 @@ print_json(const json_t *j, size_t flags, struct err *e)
 	return r;
 }
 
-static void
-cell_number(struct table *t, const json_t *counts, const char *key)
+static int64_t
+count_of(const json_t *counts, const char *key)
 {
 	int64_t v = 0;
-	char text[32];
 
 	if (json_is_object(counts))
 		(void)json_opt_int(
 		    counts, "", key, 0, INT64_C(1) << 50, &v, NULL);
-	snprintf(text, sizeof(text), "%" PRId64, v);
+	return v;
+}
+
+/* "3/4", and how many of these refused */
+static void
+cell_answered(struct table *t, const json_t *counts)
+{
+	int64_t refused = count_of(counts, "refused");
+	char text[96];
+	int n;
+
+	n = snprintf(text, sizeof(text), "%" PRId64 "/%" PRId64,
+	    count_of(counts, "answered"), count_of(counts, "expected"));
+	if (refused > 0)
+		snprintf(text + n, sizeof(text) - (size_t)n,
+		    " (%" PRId64 " refused)", refused);
 	table_cell(t, text);
+}
+
+/* The name without the address: "Alice <a@example.org>" is Alice. */
+static void
+cell_person(struct table *t, const char *who)
+{
+	char name[256];
+	char *address;
+
+	str_copy(name, sizeof(name), who != NULL ? who : "");
+	address = strstr(name, " <");
+	if (address != NULL)
+		*address = '\0';
+	table_cell(t, name);
 }
 
 /* A time in words or in milliseconds. */
@@ -69,10 +98,8 @@ action_row(struct table *t, const json_t *a)
 	table_cell(t, cut);
 	table_cell(t, json_string_value(json_object_get(a, "status")));
 	cell_when(t, json_object_get(a, "created"));
-	cell_number(t, counts, "expected");
-	cell_number(t, counts, "answered");
-	cell_number(t, counts, "refused");
-	table_cell(t,
+	cell_answered(t, counts);
+	cell_person(t,
 	    json_string_value(
 		json_array_get(json_object_get(a, "investigators"), 0)));
 	table_cell(t, json_string_value(json_object_get(a, "name")));
@@ -81,8 +108,8 @@ action_row(struct table *t, const json_t *a)
 static int
 cmd_actions(struct client *c, const struct opts *o, struct err *e)
 {
-	static const char *const head[] = { "ID", "STATUS", "CREATED", "ASKED",
-		"ANSWERED", "REFUSED", "BY", "NAME", NULL };
+	static const char *const head[] = { "ID", "STATUS", "CREATED",
+		"ANSWERED", "BY", "NAME", NULL };
 	const char *n = opts_get(o, "limit");
 	uint64_t limit = ACTIONS_DEFAULT;
 	json_t *j = NULL, *list;
@@ -110,7 +137,7 @@ cmd_actions(struct client *c, const struct opts *o, struct err *e)
 	buf_init(&out, 64u * 1024 * 1024);
 	json_array_foreach (list, i, a)
 		action_row(&t, a);
-	table_print(&t, &out);
+	table_print_fit(&t, &out);
 	r = client_out(&out, e);
 	table_release(&t);
 	buf_release(&out);
@@ -201,13 +228,21 @@ show_text(const json_t *j, struct err *e)
 static int
 cmd_action_show(struct client *c, const struct opts *o, struct err *e)
 {
+	const char *id = o->nwords > 0 ? o->words[0] : "last";
+	char last[ID_HEX_LEN + 1];
 	struct buf path;
 	json_t *j = NULL;
 	int r;
 
+	if (strcmp(id, "last") == 0) {
+		r = launch_last(last, e);
+		if (r != 0)
+			return r;
+		id = last;
+	}
 	buf_init(&path, 8192);
 	buf_add_str(&path, "/api/v1/actions/");
-	http_escape(&path, o->words[0]);
+	http_escape(&path, id);
 	if (buf_str(&path) == NULL)
 		r = err_set(e, ERR_TOOBIG, "this is no action id");
 	else
@@ -314,8 +349,9 @@ static const struct opt sign_opts[] = {
 const struct command actions_commands[] = {
 	{ "actions", "", "list the newest actions", cmd_actions, actions_opts,
 	    NULL, 0, 0, NULL },
-	{ "action show", "ID", "one action: what, whom, by whom, how far",
-	    cmd_action_show, show_json_opts, NULL, 1, 1, NULL },
+	{ "action show", "[ID|last]",
+	    "one action: what, whom, by whom, how far", cmd_action_show,
+	    show_json_opts, NULL, 0, 1, NULL },
 	{ "action sign", "FILE",
 	    "add your signature to a signed action (- is standard input)",
 	    cmd_action_sign, sign_opts, NULL, 1, 1,

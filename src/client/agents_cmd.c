@@ -52,6 +52,25 @@ agent_json(struct listing *l, const struct agent_row *a)
 	buf_add_str(&l->out, "\n");
 }
 
+/* {"role":"web"} as role=web */
+static void
+agent_tags(struct table *t, const char *tags)
+{
+	json_t *j = json_strict(tags, strlen(tags), HELLO_MAX, NULL), *v;
+	const char *key, *value;
+	struct buf b;
+
+	buf_init(&b, 2 * HELLO_MAX);
+	json_object_foreach (j, key, v) {
+		value = json_string_value(v);
+		buf_add_fmt(&b, "%s%s=%s", b.len > 0 ? " " : "", key,
+		    value != NULL ? value : "?");
+	}
+	table_cell(t, buf_str(&b) != NULL ? buf_str(&b) : tags);
+	buf_release(&b);
+	json_decref(j);
+}
+
 static void
 agent_text(struct listing *l, const struct agent_row *a)
 {
@@ -72,7 +91,7 @@ agent_text(struct listing *l, const struct agent_row *a)
 	snprintf(os, sizeof(os), "%.60s/%.60s", r->os, r->arch);
 	table_cell(&l->table, os);
 	table_cell(&l->table, r->version);
-	table_cell(&l->table, strcmp(r->tags, "{}") == 0 ? "" : r->tags);
+	agent_tags(&l->table, r->tags);
 }
 
 /* A hello counts when it is signed by the agent it is listed for. */
@@ -190,7 +209,7 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 			*e = l.err;
 	}
 	if (r == 0 && !l.json && l.n > 0)
-		table_print(&l.table, &l.out);
+		table_print_fit(&l.table, &l.out);
 	if (r == 0)
 		r = client_out(&l.out, e);
 	if (r == 0 && !l.json) {

@@ -48,6 +48,24 @@ api_code_of(int status)
 	}
 }
 
+/* "target: target: x" is "target: x": what both sides put before a reason
+ * stands there once. */
+static const char *
+api_without_echo(const char *message)
+{
+	const char *colon = strstr(message, ": ");
+	size_t n;
+
+	while (colon != NULL) {
+		n = (size_t)(colon - message) + 2;
+		if (strncmp(message, message + n, n) != 0)
+			break;
+		message += n;
+		colon = strstr(message, ": ");
+	}
+	return message;
+}
+
 /* The server's sentence about what was wrong; it is only text to us. */
 static int
 api_error(const struct http_response *res, struct err *e)
@@ -66,7 +84,8 @@ api_error(const struct http_response *res, struct err *e)
 		str_add_printable(
 		    &safe, message, strnlen(message, ERR_MSG_MAX / 2));
 	if (message != NULL && buf_str(&safe) != NULL)
-		err_set(e, api_code_of(res->status), "%s", buf_str(&safe));
+		err_set(e, api_code_of(res->status), "%s",
+		    api_without_echo(buf_str(&safe)));
 	else
 		err_set(e, api_code_of(res->status),
 		    "the server answered with HTTP status %d", res->status);

@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUIET_MS 2000 /* nothing to wait for, for so long: look closer */
-#define RETRIES_MAX 8 /* lost connections without any news in between */
+#define QUIET_MS 2000    /* nothing to wait for, for so long: look closer */
+#define WARNINGS_MAX 100 /* more are only counted */
+#define RETRIES_MAX 8    /* lost connections without any news in between */
 
 static stream_on_event collect_event;
 static stream_on_bad collect_bad;
@@ -62,11 +63,16 @@ collect_warn(struct collect *k, const char *fmt, ...)
 	char text[2048];
 	va_list ap;
 
+	if (++k->warned > WARNINGS_MAX)
+		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	progress_erase(&k->progress);
 	client_warn("warning: %s", text);
+	if (k->warned == WARNINGS_MAX)
+		client_warn("warning: there are more; from here on they are "
+			    "only counted");
 }
 
 static void
@@ -273,7 +279,8 @@ collect_event(const struct stream_event *ev, void *arg)
 
 	if (ev->kind == STREAM_ANSWER)
 		return collect_answer(k, ev);
-	if (ev->expected >= 0) {
+	/* who was asked does not become fewer, whatever the server says */
+	if (ev->expected > k->summary.expected) {
 		k->summary.expected = ev->expected;
 		k->progress.expected = ev->expected;
 	}

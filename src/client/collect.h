@@ -32,6 +32,7 @@ struct collect {
 	struct seen seen;
 	struct stream stream;
 	int64_t cursor;
+	size_t warned;    /* warnings, shown or not */
 	bool enough;      /* everybody online has answered */
 	int64_t quiet_ms; /* monotonic: since when that is so; 0: it is not */
 	struct err out_error; /* writing the output failed */

@@ -74,9 +74,8 @@ choose_key(const struct pgp_key *keys, size_t n, size_t usable,
 		return err_set(e, ERR_NOTFOUND,
 		    "gpg has no secret key that can sign; make one with: gpg "
 		    "--quick-generate-key 'Your Name <you@example.org>' "
-		    "rsa4096 "
-		    "sign,cert and an encryption subkey with gpg "
-		    "--quick-add-key");
+		    "ed25519 sign,cert 2y; then, for reading answers: gpg "
+		    "--quick-add-key FINGERPRINT cv25519 encr 2y");
 	}
 	if (usable > 1) {
 		fprintf(stderr, "You have several keys:\n");

@@ -27,6 +27,8 @@ struct launch {
 	struct id id;
 	uint8_t secret[SEAL_KEY_LEN];
 	bool online_only;
+	int64_t weight; /* of signatures that the action needs */
+	size_t nsigs;
 	int64_t count, online; /* agents the server knows for the target */
 	json_t *agents;        /* names, as the server says them; owned */
 	json_t *targets;       /* owner of agents */
@@ -103,8 +105,25 @@ launch_confirm(const struct launch *l, const struct opts *o, struct err *e)
 		return err_set(e, ERR_NOTFOUND,
 		    "no agent matches this target%s; see: mig agents",
 		    l->online_only ? " and is online" : "");
-	if (opts_has(o, "y") || !client_interactive())
+	if (opts_has(o, "y"))
 		return 0;
+	/* agents judge an action once: signing it more afterwards is in vain */
+	if (l->weight > (int64_t)l->nsigs && !client_interactive())
+		return err_set(e, ERR_DENIED,
+		    "the action needs weight %" PRId64 " and has %zu %s: "
+		    "agents that find it too light refuse it for good; let "
+		    "others sign it first (mig action sign FILE), or say -y "
+		    "when these suffice",
+		    l->weight, l->nsigs,
+		    l->nsigs == 1 ? "signature" : "signatures");
+	if (!client_interactive())
+		return 0;
+	if (l->weight > (int64_t)l->nsigs)
+		client_warn("warning: the action needs weight %" PRId64
+			    " and has %zu %s; agents that find it too light "
+			    "refuse it for good",
+		    l->weight, l->nsigs,
+		    l->nsigs == 1 ? "signature" : "signatures");
 	if (!client_confirm("Ask %" PRId64 " %s (%" PRId64 " online)? [y/N] ",
 		l->count, l->count == 1 ? "agent" : "agents", l->online))
 		return err_set(e, ERR_CLOSED, "not launched");
@@ -121,6 +140,8 @@ launch_new(struct client *c, struct question *q, const struct opts *o,
 	int r;
 
 	l->online_only = q->online;
+	l->weight = q->draft.require_weight;
+	l->nsigs = 1;
 	r = launch_count(c, l, q->target, e);
 	if (r == 0)
 		r = launch_confirm(l, o, e);
@@ -160,8 +181,11 @@ launch_signed(struct client *c, struct question *q, const struct opts *o,
 		r = err_set(e, ERR_EXPIRED,
 		    "this signed action has expired; sign a new one: mig "
 		    "MODULE ... -s -e 1h");
-	if (r == 0)
-		r = launch_count(c, l, l->action.target, e);
+	if (r != 0)
+		return r;
+	l->weight = l->action.require_weight;
+	l->nsigs = env.nsigs;
+	r = launch_count(c, l, l->action.target, e);
 	if (r == 0)
 		r = launch_confirm(l, o, e);
 	if (r == 0)

@@ -37,13 +37,13 @@ unknown_command(int argc, char *const *argv, struct err *e)
 			    c->name[i] != ' ')
 				continue;
 			buf_add_fmt(
-			    &subs, "%s%s", group ? ", " : "", c->name + i + 1);
+			    &subs, "%s%s", group ? "|" : "", c->name + i + 1);
 			group = true;
 		}
 	near = cli_nearest(argv[0], known, n);
 	if (group)
-		r = err_set(e, ERR_INVALID, "mig %s: which? %s", argv[0],
-		    buf_str(&subs));
+		r = err_set(e, ERR_INVALID, "%s: say which: mig %s %s", argv[0],
+		    argv[0], buf_str(&subs));
 	else if (near != NULL)
 		r = err_set(e, ERR_INVALID,
 		    "there is no command or module '%s', did you mean '%s'?",

@@ -134,15 +134,18 @@ output_json(const struct output *o, const struct answer *a, struct buf *out)
 	return buf_add_str(out, "\n");
 }
 
-/* RFC 4180 section 2. */
+/* RFC 4180 section 2; what a spreadsheet would take for a formula gets a
+ * quote before it. */
 static void
 csv_field(struct buf *out, const char *s)
 {
-	if (strpbrk(s, ",\"\r\n") == NULL) {
+	bool formula = *s != '\0' && strchr("=+-@\t\r", *s) != NULL;
+
+	if (!formula && strpbrk(s, ",\"\r\n") == NULL) {
 		buf_add_str(out, s);
 		return;
 	}
-	buf_add_str(out, "\"");
+	buf_add_str(out, formula ? "\"'" : "\"");
 	for (; *s != '\0'; s++) {
 		if (*s == '"')
 			buf_add_str(out, "\"");

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "client/pgp/openpgp.h"
 #include "crypto/seal.h"
 #include "http/http.h"
 
@@ -16,6 +17,7 @@
 void
 client_release(struct client *c)
 {
+	pgp_end();
 	client_conf_release(c);
 	http_free(c->http);
 	free(c->ca_pem);

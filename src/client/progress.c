@@ -160,8 +160,12 @@ progress_draw(struct progress *p, bool force)
 	buf_add_str(&b, "\r\033[K");
 	/* the last column stays empty: writing there would wrap the line */
 	progress_format(p, clock_wall_ms(), terminal_width() - 1, &b);
-	if (b.error == 0)
+	/* a line that already stands there is not written again */
+	if (buf_str(&b) != NULL &&
+	    (!p->shown || strcmp(p->drawn, buf_str(&b)) != 0)) {
 		terminal_write(&b);
+		snprintf(p->drawn, sizeof(p->drawn), "%s", buf_str(&b));
+	}
 	buf_release(&b);
 	p->shown = true;
 	p->drawn_ms = now;

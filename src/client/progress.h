@@ -18,6 +18,7 @@ struct progress {
 	const char *note;   /* "connection lost, trying again", or NULL */
 	bool enabled;       /* a terminal that can move its cursor */
 	bool shown;
+	char drawn[256];                /* the line that stands there */
 	int64_t drawn_ms;               /* monotonic */
 	int64_t mark_ms, mark_answered; /* where the rate was measured from */
 	double rate;                    /* answers a second, smoothed */

@@ -46,8 +46,9 @@ fetch_action(struct client *c, const char *id, struct fetched *f, struct err *e)
 		    id);
 	snprintf(path, sizeof(path), "/api/v1/actions/%s", id);
 	r = api_json(c, "GET", path, NULL, &f->root, e);
-	if (r == 0)
-		r = json_need_str(f->root, "", "document", &doc, e);
+	if (r != 0)
+		return r;
+	r = json_need_str(f->root, "", "document", &doc, e);
 	if (r == 0)
 		r = action_parse(doc, strlen(doc), &f->action, e);
 	f->parsed = r == 0;

@@ -118,6 +118,8 @@ sign_seal_key(struct client *c, const struct sign_readers *readers,
 	struct buf text;
 	int r = sign_prepare(c, e);
 
+	if (r == 0) /* who cannot sign needs no readers */
+		r = pgp_check_signer(c->conf.key, e);
 	if (r != 0)
 		return r;
 	buf_init(&text, 256);

@@ -4,7 +4,11 @@
 #include "base/clock.h"
 #include "base/str.h"
 
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define TABLE_BYTES_MAX (256u * 1024 * 1024)
 #define TABLE_PAD_MAX 60 /* a wider cell does not push all others away */
@@ -67,23 +71,59 @@ table_time(struct table *t, int64_t ms)
 	table_cell(t, when);
 }
 
-int
-table_print(const struct table *t, struct buf *out)
+/* Appends at most max columns of the text, which is counted off. */
+static void
+text_cut(struct buf *out, const char *s, size_t *max)
+{
+	const char *p = s;
+
+	for (; *p != '\0'; p++) {
+		if (((unsigned char)*p & 0xc0) == 0x80)
+			continue;
+		if (*max == 0)
+			break;
+		--*max;
+	}
+	buf_add(out, s, (size_t)(p - s));
+}
+
+static int
+table_lines(const struct table *t, size_t width, struct buf *out)
 {
 	const char *p = (const char *)t->cells.data;
-	size_t i, column, w;
+	size_t i, column, w, left = width;
+	char pad[TABLE_PAD_MAX + 3];
 
 	for (i = 0; i < t->n; i++, p += strlen(p) + 1) {
 		column = i % t->columns;
-		buf_add_str(out, p);
+		text_cut(out, p, &left);
 		if (column + 1 == t->columns) {
 			buf_add_str(out, "\n");
+			left = width;
 			continue;
 		}
 		w = text_width(p);
-		buf_add_fmt(out, "%*s",
+		snprintf(pad, sizeof(pad), "%*s",
 		    (int)(t->width[column] > w ? t->width[column] - w : 0) + 2,
 		    "");
+		text_cut(out, pad, &left);
 	}
 	return out->error != 0 ? out->error : t->cells.error;
+}
+
+int
+table_print(const struct table *t, struct buf *out)
+{
+	return table_lines(t, SIZE_MAX, out);
+}
+
+int
+table_print_fit(const struct table *t, struct buf *out)
+{
+	struct winsize w;
+
+	if (isatty(STDOUT_FILENO) != 1 ||
+	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col == 0)
+		return table_print(t, out);
+	return table_lines(t, w.ws_col, out);
 }

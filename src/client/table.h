@@ -22,5 +22,8 @@ void table_cell(struct table *t, const char *text);
 /* Unix milliseconds as local-independent UTC time; 0 is "never". */
 void table_time(struct table *t, int64_t ms);
 int table_print(const struct table *t, struct buf *out);
+/* The same, its lines cut to the width of standard output if that is a
+ * terminal. */
+int table_print_fit(const struct table *t, struct buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * GPGME, one context a call. Output of gpg goes through a bounded writer, so
+ * GPGME, one context. Output of gpg goes through a bounded writer, so
  * a message cannot grow without end; what gpg signed is read back by the same
  * code that agents use before anybody is given it.
  */
@@ -23,6 +23,7 @@
 #include <gpgme.h>
 
 #define KEYS_MAX 256
+#define READERS_MAX 64
 #define SIGN_OUT_MAX 65536
 #define RSA_BITS_MIN 2048
 
@@ -57,7 +58,9 @@ static const struct {
 	{ GPG_ERR_UNUSABLE_PUBKEY, ERR_EXPIRED,
 	    "the public key cannot be used (expired, revoked or disabled)" },
 	{ GPG_ERR_NO_PUBKEY, ERR_NOTFOUND, "no such key" },
-	{ GPG_ERR_EOF, ERR_NOTFOUND, "no such key in the local gpg keyring" },
+	{ GPG_ERR_EOF, ERR_NOTFOUND,
+	    "no such key in the local gpg keyring (is GNUPGHOME right? see: "
+	    "gpg --list-secret-keys)" },
 	{ GPG_ERR_AMBIGUOUS_NAME, ERR_INVALID, "several keys fit" },
 	{ GPG_ERR_TIMEOUT, ERR_TIMEOUT, "the passphrase prompt timed out" },
 	{ GPG_ERR_NO_DATA, ERR_INVALID, "not an OpenPGP message" },
@@ -85,24 +88,26 @@ gpg_fail(struct err *e, gpgme_error_t err, const char *what)
 
 /* --- context and data ---------------------------------------------------- */
 
+/*
+ * Starting programs is what costs time here, so there is one context in a
+ * process, and GPGME is kept from asking gpgconf about components that are not
+ * used (S/MIME, gpgconf itself): two programs less of each kind.
+ */
 static int
-context_new(gpgme_ctx_t *ret, struct err *e)
+context_make(gpgme_ctx_t *ret, struct err *e)
 {
-	static bool ready;
-	gpgme_error_t err = 0;
+	gpgme_error_t err;
 	gpgme_ctx_t ctx;
 
-	if (!ready) {
-		if (gpgme_check_version("1.18.0") == NULL)
-			return err_set(
-			    e, ERR_UNSUPPORTED, "GPGME is older than 1.18.0");
-		gpgme_set_locale(NULL, LC_CTYPE, setlocale(LC_CTYPE, NULL));
-		err = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
-		if (err != 0)
-			return gpg_fail(e, err, "starting gpg");
-		ready = true;
-	}
-	err = gpgme_new(&ctx);
+	/* before anything else of GPGME; without it all is only slower */
+	(void)gpgme_set_global_flag("disable-gpgconf", "1");
+	if (gpgme_check_version("1.18.0") == NULL)
+		return err_set(
+		    e, ERR_UNSUPPORTED, "GPGME is older than 1.18.0");
+	gpgme_set_locale(NULL, LC_CTYPE, setlocale(LC_CTYPE, NULL));
+	err = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
+	if (err == 0)
+		err = gpgme_new(&ctx);
 	if (err != 0)
 		return gpg_fail(e, err, "starting gpg");
 	err = gpgme_set_protocol(ctx, GPGME_PROTOCOL_OpenPGP);
@@ -113,9 +118,36 @@ context_new(gpgme_ctx_t *ret, struct err *e)
 		return gpg_fail(e, err, "starting gpg");
 	}
 	gpgme_set_offline(ctx, 1);
-	gpgme_set_textmode(ctx, 0);
-	gpgme_set_armor(ctx, 0);
 	*ret = ctx;
+	return 0;
+}
+
+/* What this process keeps until pgp_end(). */
+static struct {
+	gpgme_ctx_t ctx;
+	gpgme_key_t own; /* the secret key that was asked for last */
+} kept;
+
+void
+pgp_end(void)
+{
+	gpgme_key_unref(kept.own);
+	gpgme_release(kept.ctx);
+	memset(&kept, 0, sizeof(kept));
+}
+
+/* The context, without anything that an earlier call left in it. */
+static int
+context_get(gpgme_ctx_t *ret, struct err *e)
+{
+	int rc = kept.ctx == NULL ? context_make(&kept.ctx, e) : 0;
+
+	if (rc != 0)
+		return rc;
+	gpgme_signers_clear(kept.ctx);
+	gpgme_set_textmode(kept.ctx, 0);
+	gpgme_set_armor(kept.ctx, 0);
+	*ret = kept.ctx;
 	return 0;
 }
 
@@ -185,6 +217,12 @@ key_get(gpgme_ctx_t ctx, const char *fpr, int secret, gpgme_key_t *ret,
 		    "\"%.64s\" is not a full fingerprint (40 hexadecimal "
 		    "digits)",
 		    fpr);
+	/* a secret key's listing has all that is known of the public one */
+	if (kept.own != NULL && strcasecmp(kept.own->subkeys->fpr, fpr) == 0) {
+		gpgme_key_ref(kept.own);
+		*ret = kept.own;
+		return 0;
+	}
 	snprintf(
 	    what, sizeof(what), "%s key %s", secret ? "secret" : "public", fpr);
 	err = gpgme_get_key(ctx, fpr, &key, secret);
@@ -196,6 +234,11 @@ key_get(gpgme_ctx_t ctx, const char *fpr, int secret, gpgme_key_t *ret,
 		return err_set(e, ERR_NOTFOUND,
 		    "%s: this is a subkey's fingerprint; name the primary key",
 		    what);
+	}
+	if (secret) {
+		gpgme_key_unref(kept.own);
+		gpgme_key_ref(key);
+		kept.own = key;
 	}
 	*ret = key;
 	return 0;
@@ -338,15 +381,13 @@ pgp_list(struct pgp_key **ret, size_t *ret_n, struct err *e)
 	gpgme_key_t key;
 	gpgme_ctx_t ctx;
 	size_t n = 0;
-	int rc = context_new(&ctx, e);
+	int rc = context_get(&ctx, e);
 
 	if (rc != 0)
 		return rc;
 	keys = calloc(KEYS_MAX, sizeof(*keys));
-	if (keys == NULL) {
-		gpgme_release(ctx);
+	if (keys == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	}
 	err = gpgme_op_keylist_start(ctx, NULL, 1);
 	while (err == 0 && n < KEYS_MAX) {
 		err = gpgme_op_keylist_next(ctx, &key);
@@ -365,7 +406,6 @@ pgp_list(struct pgp_key **ret, size_t *ret_n, struct err *e)
 		free(keys);
 	}
 	gpgme_op_keylist_end(ctx);
-	gpgme_release(ctx);
 	return rc;
 }
 
@@ -474,32 +514,53 @@ sign_run(gpgme_ctx_t ctx, gpgme_key_t key, const struct buf *m, struct buf *out,
 	return rc;
 }
 
+/* The key when it can sign for MIG, owned by the caller. */
+static int
+signing_key(gpgme_ctx_t ctx, const char *fpr, gpgme_key_t *ret, struct err *e)
+{
+	char why[128];
+	int rc = key_get(ctx, fpr, 1, ret, e);
+
+	if (rc == 0) {
+		rc = key_trouble(*ret, why, sizeof(why));
+		if (rc != 0)
+			err_set(e, rc, "key %s cannot sign: %s", fpr, why);
+	}
+	return rc;
+}
+
+int
+pgp_check_signer(const char *fpr, struct err *e)
+{
+	gpgme_key_t key = NULL;
+	gpgme_ctx_t ctx;
+	int rc = context_get(&ctx, e);
+
+	if (rc == 0)
+		rc = signing_key(ctx, fpr, &key, e);
+	gpgme_key_unref(key);
+	return rc;
+}
+
 int
 pgp_sign(const char *fpr, enum purpose p, const void *data, size_t len,
     struct buf *out, struct err *e)
 {
 	gpgme_key_t key = NULL;
 	gpgme_ctx_t ctx;
-	char why[128];
 	struct buf m;
-	int rc = context_new(&ctx, e);
+	int rc = context_get(&ctx, e);
 
 	if (rc != 0)
 		return rc;
 	buf_init(&m, 0);
-	rc = key_get(ctx, fpr, 1, &key, e);
-	if (rc == 0) {
-		rc = key_trouble(key, why, sizeof(why));
-		if (rc != 0)
-			err_set(e, rc, "key %s cannot sign: %s", fpr, why);
-	}
+	rc = signing_key(ctx, fpr, &key, e);
 	if (rc == 0)
 		rc = message_make(p, data, len, &m, e);
 	if (rc == 0)
 		rc = sign_run(ctx, key, &m, out, e);
 	buf_release(&m);
 	gpgme_key_unref(key);
-	gpgme_release(ctx);
 	return rc;
 }
 
@@ -542,6 +603,73 @@ readers_get(gpgme_ctx_t ctx, const char *const *fprs, size_t n,
 	return 0;
 }
 
+static bool
+key_has_id(gpgme_key_t key, const char *keyid)
+{
+	gpgme_subkey_t s;
+
+	for (s = key->subkeys; s != NULL; s = s->next)
+		if (s->can_encrypt && s->keyid != NULL &&
+		    strcasecmp(s->keyid, keyid) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * gpg.conf may name further recipients or groups that stand for others. Every
+ * key the message is for must be one of these, and each of these must have it.
+ */
+static int
+readers_are(gpgme_key_t *keys, const struct buf *plain, struct err *e)
+{
+	uint8_t ids[KEYS_MAX][PACKET_KEYID_LEN];
+	char hex[2 * PACKET_KEYID_LEN + 1];
+	bool has[KEYS_MAX] = { false }, known;
+	size_t n = 0, i, k;
+	int rc;
+
+	rc = packet_recipients(plain->data, plain->len, ids, KEYS_MAX, &n, e);
+	if (rc != 0)
+		return rc;
+	for (i = 0; i < n; i++) {
+		hex_encode(ids[i], PACKET_KEYID_LEN, hex);
+		known = false;
+		for (k = 0; keys[k] != NULL; k++)
+			if (key_has_id(keys[k], hex))
+				known = has[k] = true;
+		if (!known)
+			return err_set(e, ERR_UNSUPPORTED,
+			    "key %s could read it, too", hex);
+	}
+	for (k = 0; keys[k] != NULL; k++)
+		if (!has[k])
+			return err_set(e, ERR_UNSUPPORTED,
+			    "key %s could not read it", keys[k]->subkeys->fpr);
+	return 0;
+}
+
+static int
+readers_check(
+    gpgme_key_t *keys, const uint8_t *message, size_t len, struct err *e)
+{
+	struct buf plain;
+	int rc;
+
+	buf_init(&plain, len + 16);
+	rc = packet_dearmor(message, len, &plain, e);
+	if (rc == 0)
+		rc = readers_are(keys, &plain, e);
+	buf_release(&plain);
+	if (rc != 0) {
+		err_wrap(e,
+		    "what gpg encrypted is not for the readers alone (see "
+		    "recipient, group, throw-keyids and the like in "
+		    "gpg.conf)");
+		rc = ERR_UNSUPPORTED;
+	}
+	return rc;
+}
+
 static int
 encrypt_run(gpgme_ctx_t ctx, gpgme_key_t *keys, const void *data, size_t len,
     struct buf *out, struct err *e)
@@ -558,11 +686,16 @@ encrypt_run(gpgme_ctx_t ctx, gpgme_key_t *keys, const void *data, size_t len,
 	gpgme_set_armor(ctx, 1);
 	err = gpgme_op_encrypt(ctx, keys, flags, d.in, d.out);
 	data_pair_end(&d);
-	if (err == 0 && out->error == 0)
-		return 0;
-	out->len = before;
-	return err != 0 ? gpg_fail(e, err, "encrypting")
-			: err_set(e, out->error, "encrypting: too large");
+	if (err != 0)
+		rc = gpg_fail(e, err, "encrypting");
+	else if (out->error != 0)
+		rc = err_set(e, out->error, "encrypting: too large");
+	else
+		rc = readers_check(
+		    keys, out->data + before, out->len - before, e);
+	if (rc != 0)
+		out->len = before;
+	return rc;
 }
 
 int
@@ -575,10 +708,10 @@ pgp_encrypt(const char *const *fprs, size_t n, const void *data, size_t len,
 	int rc;
 
 	/* Without a recipient gpg would encrypt to a passphrase. */
-	if (n == 0 || n > KEYS_MAX)
+	if (n == 0 || n > READERS_MAX)
 		return err_set(e, ERR_INVALID,
-		    "%zu readers; 1 to %d are possible", n, KEYS_MAX);
-	rc = context_new(&ctx, e);
+		    "%zu readers; 1 to %d are possible", n, READERS_MAX);
+	rc = context_get(&ctx, e);
 	if (rc != 0)
 		return rc;
 	keys = calloc(n + 1, sizeof(gpgme_key_t));
@@ -591,7 +724,6 @@ pgp_encrypt(const char *const *fprs, size_t n, const void *data, size_t len,
 	for (i = 0; keys != NULL && i < n; i++)
 		gpgme_key_unref(keys[i]);
 	free(keys);
-	gpgme_release(ctx);
 	return rc;
 }
 
@@ -602,7 +734,7 @@ pgp_decrypt(const void *message, size_t len, struct buf *out, struct err *e)
 	struct data_pair d;
 	gpgme_error_t err;
 	gpgme_ctx_t ctx;
-	int rc = context_new(&ctx, e);
+	int rc = context_get(&ctx, e);
 
 	if (rc != 0)
 		return rc;
@@ -621,7 +753,6 @@ pgp_decrypt(const void *message, size_t len, struct buf *out, struct err *e)
 		secret_wipe(out->data + before, out->len - before);
 	if (rc != 0)
 		out->len = before;
-	gpgme_release(ctx);
 	return rc;
 }
 
@@ -633,7 +764,7 @@ pgp_export(const char *fpr, struct buf *out, struct err *e)
 	gpgme_data_t data = NULL;
 	gpgme_error_t err;
 	gpgme_ctx_t ctx;
-	int rc = context_new(&ctx, e);
+	int rc = context_get(&ctx, e);
 
 	if (rc != 0)
 		return rc;
@@ -653,6 +784,5 @@ pgp_export(const char *fpr, struct buf *out, struct err *e)
 	if (rc != 0)
 		out->len = before;
 	gpgme_key_unref(keys[0]);
-	gpgme_release(ctx);
 	return rc;
 }

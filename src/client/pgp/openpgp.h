@@ -43,6 +43,12 @@ int pgp_list(struct pgp_key **ret, size_t *ret_n, struct err *e);
 int pgp_sign(const char *fpr, enum purpose p, const void *data, size_t len,
     struct buf *out, struct err *e);
 
+/* Can this key sign for MIG? Errors as of pgp_sign(), before anything is done.
+ * What is learnt of the key serves the calls after it. */
+int pgp_check_signer(const char *fpr, struct err *e);
+/* Forgets everything that is kept between calls. */
+void pgp_end(void);
+
 /* Appends an armoured message to exactly these keys (n >= 1). Each must have
  * an encryption subkey that is valid now, else nothing is written. */
 int pgp_encrypt(const char *const *fprs, size_t n, const void *data, size_t len,

@@ -56,6 +56,65 @@ packet_length(const uint8_t *p, size_t len)
 	return r.bad || body > r.left ? 0 : n + body;
 }
 
+static unsigned int
+packet_tag(uint8_t first)
+{
+	return (first & 0x40) != 0 ? first & 0x3fu : (first >> 2) & 0xfu;
+}
+
+/* RFC 4880 section 5.1: version 3, then the key id; zero stands for "try all
+ * your keys". */
+static int
+recipient_read(const uint8_t *p, size_t len,
+    uint8_t out[static PACKET_KEYID_LEN], struct err *e)
+{
+	static const uint8_t hidden[PACKET_KEYID_LEN];
+	size_t head = packet_header_length(p);
+
+	if (len < head + 1 + PACKET_KEYID_LEN || p[head] != 3)
+		return err_set(e, ERR_INVALID, "a session key of unknown form");
+	memcpy(out, p + head + 1, PACKET_KEYID_LEN);
+	if (memcmp(out, hidden, sizeof(hidden)) == 0)
+		return err_set(e, ERR_UNSUPPORTED,
+		    "it hides whom it is for (throw-keyids or "
+		    "hidden-recipient)");
+	return 0;
+}
+
+int
+packet_recipients(const void *message, size_t len,
+    uint8_t (*ret)[PACKET_KEYID_LEN], size_t max, size_t *ret_n, struct err *e)
+{
+	const uint8_t *p = message;
+	unsigned int tag;
+	size_t n = 0, size;
+	int r;
+
+	while (len > 0 && (tag = packet_tag(p[0])) != 18 /* data and MDC */) {
+		if (tag != 1 /* session key for a public key */)
+			return err_set(e, ERR_UNSUPPORTED,
+			    tag == 3 ? "a passphrase opens it, too"
+				     : "a packet of type %u is in it",
+			    tag);
+		size = packet_length(p, len);
+		if (size == 0)
+			return err_set(e, ERR_INVALID, "it is cut off");
+		if (n == max)
+			return err_set(
+			    e, ERR_TOOBIG, "it is for more than %zu keys", max);
+		r = recipient_read(p, size, ret[n], e);
+		if (r != 0)
+			return r;
+		n++;
+		p += size;
+		len -= size;
+	}
+	if (len == 0)
+		return err_set(e, ERR_INVALID, "it has no protected content");
+	*ret_n = n;
+	return 0;
+}
+
 int
 packet_dearmor(const void *data, size_t len, struct buf *out, struct err *e)
 {

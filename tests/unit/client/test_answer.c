@@ -183,6 +183,14 @@ test_csv(void **state)
 	assert_true(strncmp(buf_str(&out), "agent,name,", 11) == 0);
 	assert_non_null(strstr(buf_str(&out), "\nab,\"a,\"\"b\","));
 	assert_null(strstr(buf_str(&out) + 1, "agent,name,"));
+	/* a name from outside is no formula */
+	show(&o, "=cmd|' /C calc'!A0", FOUND, &out);
+	assert_non_null(strstr(buf_str(&out), "\nab,\"'=cmd|' /C calc'!A0\","));
+	buf_clear(&out);
+	show(&o, "@x", FOUND, &out);
+	show(&o, "-1+\"2", FOUND, &out);
+	assert_non_null(strstr(buf_str(&out), "ab,\"'@x\","));
+	assert_non_null(strstr(buf_str(&out), "ab,\"'-1+\"\"2\","));
 	buf_release(&out);
 	output_release(&o);
 }

@@ -50,6 +50,17 @@ class Home:
         return [l.split(":")[9].lower() for l in out.splitlines()
                 if l.startswith("fpr")]
 
+    def keyid(self, fpr):
+        """Of the encryption subkey, as gpg prints it."""
+        out = self.gpg("--with-colons", "-k", fpr).decode().splitlines()
+        return next(l.split(":")[4] for l in out
+                    if l.startswith("sub") and "e" in l.split(":")[11])
+
+    def readers(self, message):
+        out = self.gpg("--list-only", "--list-packets", data=message).decode()
+        return [l.split("keyid ")[1].strip() for l in out.splitlines()
+                if l.startswith(":pubkey enc packet")]
+
     def tool(self, *args, data=b""):
         p = subprocess.run([TOOL, *map(str, args)], input=data, env=self.env,
                            capture_output=True)
@@ -194,6 +205,50 @@ def test_encrypt_refusals(home, alice):
     signer = home.key("signonly", "ed25519")
     code, out, why = home.tool("encrypt", alice, signer, data=b"x")
     assert code == EXPIRED and out == b"" and signer in why
+
+
+# {other}: a key that is no reader
+@pytest.mark.parametrize("line", [
+    "recipient {other}", "hidden-recipient {other}", "throw-keyids",
+    "group {alice}={other}", "group {alice}={alice} {other}"])
+def test_gpg_conf_cannot_add_readers(home, alice, line):
+    other = home.key(f"other{len(line)}{line[1]}", "ed25519", "sign,cert",
+                     subs=[("cv25519", "encr", "never")])
+    conf = os.path.join(home.dir, "gpg.conf")
+    with open(conf, "w") as f:
+        f.write(line.format(alice=alice, other=other) + "\n")
+    try:
+        # the line works: without the check the other one could read it
+        plain = home.gpg("--trust-model", "always", "-r", alice, "-e",
+                         data=b"x")
+        seen = home.gpg("--batch", "--list-only", "--list-packets",
+                        data=plain).decode()
+        code, out, why = home.tool("encrypt", alice, data=b"x")
+    finally:
+        os.unlink(conf)
+    if "throw" in line:
+        assert "keyid 0000000000000000" in seen
+    else:
+        assert "keyid 0000000000000000" in seen or home.keyid(other) in seen
+    if code == 0:  # gpgme's own words for the reader win: then only for her
+        assert home.readers(out) == [home.keyid(alice)]
+    else:
+        assert (code, out) == (UNSUPPORTED, b"") and "gpg.conf" in why
+    assert code == UNSUPPORTED or line.startswith("group")
+
+
+def test_encrypt_to_of_gpg_conf_is_not_used(home, alice):
+    other = home.key("another", "ed25519", "sign,cert",
+                     subs=[("cv25519", "encr", "never")])
+    conf = os.path.join(home.dir, "gpg.conf")
+    with open(conf, "w") as f:
+        f.write(f"encrypt-to {other}\n")
+    try:
+        code, out, why = home.tool("encrypt", alice, data=b"x")
+    finally:
+        os.unlink(conf)
+    assert code == 0, why
+    assert home.readers(out) == [home.keyid(alice)]
 
 
 def test_export(home, alice):
