@@ -44,7 +44,7 @@ hex_decode(const char *s, void *out, size_t len)
 			return ERR_INVALID;
 	}
 	for (i = 0; i < len; i++)
-		p[i] = (uint8_t)(hex_digit(s[2 * i]) << 4 |
+		p[i] = (uint8_t)(hex_digit(s[2 * i]) * 16 +
 		    hex_digit(s[2 * i + 1]));
 	return 0;
 }

@@ -184,6 +184,10 @@ main(int argc, char **argv)
 	}
 	argv += optind;
 	argc = take_conf(argc - optind, argv, &conf);
+	if (argc == 0 || argv[0] == NULL) {
+		fputs(usage_text, stderr);
+		return (EXIT_USAGE);
+	}
 	optind = 0; /* commands parse their own arguments anew */
 	return (run_command(conf, argc, argv));
 }

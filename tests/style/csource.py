@@ -97,7 +97,8 @@ def close_of(tokens, i):
 
 def parameters_of(tokens, opening):
     """How many things a function is given (doc/adr/0004): a pointer and the
-    size_t after it are one, the struct err at the end is none."""
+    size_t after it are one; the struct err at the end and the arg that a
+    callback gets back are none."""
     inner = [t for t, _ in tokens[opening + 1:close_of(tokens, opening)]]
     if not inner or inner == ["void"]:
         return 0
@@ -112,6 +113,8 @@ def parameters_of(tokens, opening):
         each.pop()
     count, pointer = 0, False
     for words in each:
+        if words == ["void", "*", "arg"]:
+            continue
         length = words[0] == "size_t" and "*" not in words
         count += not (length and pointer)
         pointer = "*" in words or "[" in words
