@@ -99,19 +99,15 @@ first_error(const json_t *result)
 	return json_string_value(json_array_get(errors, 0));
 }
 
-/* Reasons for not examining something that leave no doubt about an answer:
- * met on every healthy host, or wished for by the one who asks. */
-static const char *const harmless[] = { "special", "symlinkoutside",
-	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit" };
-
 /* The words of statistics.notexamined that do leave doubt. */
 static void
-not_examined(const json_t *result, char *out, size_t size)
+not_examined(
+    const struct module *module, const json_t *result, char *out, size_t size)
 {
 	json_t *list, *n;
 	const char *word;
 	char safe[64];
-	size_t i, len;
+	size_t len;
 
 	out[0] = '\0';
 	list = json_object_get(
@@ -119,10 +115,7 @@ not_examined(const json_t *result, char *out, size_t size)
 	json_object_foreach (list, word, n) {
 		if (!json_is_integer(n) || json_integer_value(n) <= 0)
 			continue;
-		for (i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
-			if (strcmp(harmless[i], word) == 0)
-				break;
-		if (i < sizeof(harmless) / sizeof(harmless[0]))
+		if (module_is_ordinary(module, word))
 			continue;
 		printable_copy(safe, sizeof(safe), word, strlen(word));
 		len = strlen(out);
@@ -145,7 +138,7 @@ judge_result(struct answer *a, struct answer_part *p)
 	if (!json_is_true(json_object_get(p->result, "success")))
 		answer_why(a, &a->failed, "%s: %s", p->module->name,
 		    error != NULL ? text : "did not succeed");
-	not_examined(p->result, skipped, sizeof(skipped));
+	not_examined(p->module, p->result, skipped, sizeof(skipped));
 	if (a->failed)
 		return;
 	if (skipped[0] != '\0')

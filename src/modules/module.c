@@ -44,3 +44,15 @@ module_all(size_t *ret_n)
 	*ret_n = sizeof(modules) / sizeof(modules[0]);
 	return modules;
 }
+
+bool
+module_is_ordinary(const struct module *m, const char *reason)
+{
+	size_t i;
+
+	for (i = 0; m->ordinary != NULL && m->ordinary[i] != NULL; i++) {
+		if (strcmp(m->ordinary[i], reason) == 0)
+			return true;
+	}
+	return false;
+}

@@ -70,7 +70,14 @@ struct module {
 	    struct err *e);
 	/* Privacy setting of the agent: masks in place. NULL: nothing to do.*/
 	int (*mask)(json_t *result);
+	/* Words of statistics.notexamined that leave no doubt about an answer:
+	 * met on every healthy host, or wished for by the one who asks. Ends
+	 * with NULL; NULL: every word leaves doubt. */
+	const char *const *ordinary;
 };
+
+/* Is this reason for not examining something an ordinary one? */
+bool module_is_ordinary(const struct module *m, const char *reason);
 
 /* NULL when there is none. */
 const struct module *module_find(const char *name);

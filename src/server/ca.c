@@ -10,21 +10,17 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/hex.h"
 #include "base/log.h"
-#include "base/str.h"
 #include "crypto/identity.h"
 #include "crypto/seal.h"
 #include "crypto/x509.h"
-#include "json/json.h"
 #include "proc/proc.h"
-#include "server/store/store.h"
+#include "server/parse.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #define ENROL_SLACK 600 /* seconds an agent's clock may be off */
-#define SPKI_MAX 512
 
 struct ca {
 	struct role role;
@@ -37,54 +33,13 @@ struct request {
 	uint8_t pub[IDENTITY_PUB_LEN], sig[IDENTITY_SIG_LEN];
 	const uint8_t *doc;
 	size_t doc_len;
-	char name[STORE_NAME_MAX]; /* of the host, as it says */
-	struct buf spki;
+	struct enrol_doc said;
 };
-
-static int
-read_doc(struct request *q, json_t *doc, struct err *e)
-{
-	static const char *const keys[] = { "syntaxversion", "nonce",
-		"token_sha256", "tls_spki", "name", "time", NULL };
-	const char *nonce, *token, *spki, *name, *when;
-	int64_t syntax, t, now = clock_wall_ms() / 1000;
-	struct id id;
-	int rc;
-
-	if ((rc = json_only_keys(doc, "", keys, e)) != 0 ||
-	    (rc = json_need_int(doc, "", "syntaxversion", 3, 3, &syntax, e)) !=
-		0 ||
-	    (rc = json_need_str(doc, "", "nonce", &nonce, e)) != 0 ||
-	    (rc = json_need_str(doc, "", "token_sha256", &token, e)) != 0 ||
-	    (rc = json_need_str(doc, "", "tls_spki", &spki, e)) != 0 ||
-	    (rc = json_need_str(doc, "", "name", &name, e)) != 0 ||
-	    (rc = json_need_str(doc, "", "time", &when, e)) != 0)
-		return (rc);
-	if (id_parse(nonce, &id) != 0)
-		return (
-		    err_set(e, ERR_INVALID, "nonce: expected 64 hex digits"));
-	if (id_parse(token, &id) != 0 || !id_equal(&id, &q->token))
-		return (err_set(
-		    e, ERR_AUTH, "token_sha256: not the digest of the token"));
-	if (name[0] == '\0' || !str_copy(q->name, sizeof(q->name), name))
-		return (err_set(e, ERR_INVALID, "name: expected 1 to %d bytes",
-		    STORE_NAME_MAX - 1));
-	if (rfc3339_parse(when, &t) != 0)
-		return (err_set(e, ERR_INVALID, "time: expected RFC 3339"));
-	if (t < now - ENROL_SLACK || t > now + ENROL_SLACK)
-		return (err_set(e, ERR_EXPIRED,
-		    "time: %.40s is more than ten minutes from the server's"
-		    " clock: set the endpoint's clock",
-		    when));
-	if (b64_decode(&q->spki, spki, strlen(spki)) != 0)
-		return (err_set(e, ERR_INVALID, "tls_spki: expected base64"));
-	return (0);
-}
 
 static int
 check(struct request *q, struct err *e)
 {
-	json_t *doc;
+	int64_t now = clock_wall_ms() / 1000;
 	int rc;
 
 	if (identity_check(q->pub, PURPOSE_ENROL, q->doc, q->doc_len, q->sig) !=
@@ -92,12 +47,17 @@ check(struct request *q, struct err *e)
 		return (err_set(
 		    e, ERR_AUTH, "the enrolment's signature does not verify"));
 	identity_id(q->pub, &q->agent);
-	doc = json_strict(q->doc, q->doc_len, ENROL_DOC_MAX, e);
-	if (doc == NULL)
-		return (err_wrap(e, "enrolment document"));
-	rc = read_doc(q, doc, e);
-	json_decref(doc);
-	return (rc);
+	if ((rc = enrol_doc_parse(q->doc, q->doc_len, &q->said, e)) != 0)
+		return (rc);
+	if (!id_equal(&q->said.token, &q->token))
+		return (err_set(
+		    e, ERR_AUTH, "token_sha256: not the digest of the token"));
+	if (q->said.time < now - ENROL_SLACK ||
+	    q->said.time > now + ENROL_SLACK)
+		return (err_set(e, ERR_EXPIRED,
+		    "time: more than ten minutes from the server's clock: set"
+		    " the endpoint's clock"));
+	return (0);
 }
 
 static void
@@ -123,15 +83,14 @@ sign(struct ca *ca, uint32_t number, struct request *q)
 	struct err e;
 	int rc;
 
-	buf_init(&q->spki, SPKI_MAX);
 	buf_init(&cert, X509_PEM_MAX);
 	if ((rc = check(q, &e)) == 0)
 		rc = x509_issue_agent(buf_str(&ca->cert), buf_str(&ca->key),
-		    &q->agent, q->spki.data, q->spki.len, days, &cert, &e);
+		    &q->agent, q->said.spki, q->said.spki_len, days, &cert, &e);
 	if (rc == 0) {
 		log_info(
 		    "signed agent=%s days=%d", id_short(&q->agent).s, days);
-		reply(ca, number, 200, q->name, cert.data, cert.len);
+		reply(ca, number, 200, q->said.name, cert.data, cert.len);
 	} else {
 		log_warn("refused why=%s", log_quote(e.msg));
 		reply(ca, number, rc == ERR_INVALID ? 400 : 403,
@@ -141,7 +100,6 @@ sign(struct ca *ca, uint32_t number, struct request *q)
 		    e.msg, strlen(e.msg));
 	}
 	buf_release(&cert);
-	buf_release(&q->spki);
 }
 
 static int

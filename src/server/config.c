@@ -70,7 +70,7 @@ static const char *const files[] = {
 	[FILE_RELAY_CA] = "relay/ca.crt",
 	[FILE_RELAY_CERT] = "relay/relay.crt",
 	[FILE_RELAY_KEY] = "relay/relay.key",
-	[FILE_RELAY_CONF] = "relay/mosquitto.conf",
+	[FILE_RELAY_CONF] = "mosquitto.conf",
 	[FILE_RELAY_ACL] = "relay/acl",
 	[FILE_RELAY_SOCKET] = "relay/core.sock",
 };

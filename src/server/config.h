@@ -52,7 +52,7 @@ enum server_file {
 	FILE_RELAY_CA,
 	FILE_RELAY_CERT,
 	FILE_RELAY_KEY,
-	FILE_RELAY_CONF,
+	FILE_RELAY_CONF, /* root's: it may name plugins */
 	FILE_RELAY_ACL,
 	FILE_RELAY_SOCKET,
 };

@@ -124,29 +124,8 @@ keys:
 	return (0);
 }
 
-int
-investigators_add(struct store *s, const struct investigators_add *a,
-    size_t *ret_n, struct err *e)
-{
-	struct keyring k, all;
-	size_t i;
-	int rc;
-
-	if ((rc = keyring_parse(a->text, a->len, &k, e)) != 0)
-		return (rc);
-	rc = check_persons(&k, a, e);
-	for (i = 0; i < k.npersons && rc == 0; i++)
-		rc = add_person(s, a, &k.persons[i], e);
-	if (rc == 0 && (rc = investigators_keyring(s, &all, e)) == 0)
-		keyring_release(&all);
-	if (rc == 0)
-		*ret_n = k.npersons;
-	keyring_release(&k);
-	return (rc);
-}
-
 struct admins {
-	const char *fpr;
+	const char *fpr; /* who is not counted */
 	size_t others;
 };
 
@@ -158,6 +137,34 @@ count_admin(const struct store_investigator *i, void *arg)
 	if (i->admin && strcasecmp(i->fpr, a->fpr) != 0)
 		a->others++;
 	return (0);
+}
+
+int
+investigators_add(struct store *s, const struct investigators_add *a,
+    size_t *ret_n, struct err *e)
+{
+	struct admins before = { "", 0 }, after = { "", 0 };
+	struct keyring k, all;
+	size_t i;
+	int rc;
+
+	if ((rc = keyring_parse(a->text, a->len, &k, e)) != 0)
+		return (rc);
+	if ((rc = check_persons(&k, a, e)) == 0)
+		rc = store_investigators(s, count_admin, &before, e);
+	for (i = 0; i < k.npersons && rc == 0; i++)
+		rc = add_person(s, a, &k.persons[i], e);
+	if (rc == 0)
+		rc = store_investigators(s, count_admin, &after, e);
+	if (rc == 0 && before.others > 0 && after.others == 0)
+		rc = err_set(e, ERR_DENIED,
+		    "this would leave no admin: make another one first");
+	if (rc == 0 && (rc = investigators_keyring(s, &all, e)) == 0)
+		keyring_release(&all);
+	if (rc == 0)
+		*ret_n = k.npersons;
+	keyring_release(&k);
+	return (rc);
 }
 
 int

@@ -6,6 +6,7 @@
  *   api -> core      everything from NONCE to ENROL; each is answered by REPLY
  *   core -> api      REPLY, STATUS, WAKE
  *   core -> ca       SIGN, answered by REPLY
+ *   core -> parent   RELAY_RELOAD
  *
  * A REPLY is u16 HTTP status, then a JSON text: the core decides, the api
  * hands on. Fields are u32 length and bytes (F), ids and hashes 32 bytes (D).
@@ -19,6 +20,7 @@ enum server_msg {
 	MSG_CONF = 1,  /* F configuration text, u64 the relay's start (ms) */
 	MSG_PEER = 2,  /* u8 enum server_role; carries the channel */
 	MSG_RELAY = 3, /* u64 the relay was started anew at (ms) */
+	MSG_RELAY_RELOAD = 4, /* the relay's access list was written anew */
 
 	MSG_NONCE = 16,       /* - */
 	MSG_SESSION_NEW = 17, /* F envelope */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The parent keeps four children: the relay and the roles core, api and ca.
- * It parses nothing that comes from outside. A child that ends is started
- * anew, after a pause that doubles while it keeps ending early; a role that
- * is new is connected to its peers by fresh channels, so the others go on.
+ * It parses nothing that comes from outside; the one thing a role may ask of
+ * it is that the relay reads its access list again. A child that ends is
+ * started anew, after a pause that doubles while it keeps ending early; a role
+ * that is new is connected to its peers by fresh channels, so the others go on.
  *
  *              +--- mosquitto
  *   parent ----+--- core ---- api
@@ -69,6 +70,14 @@ start_later(struct child *ch)
 }
 
 static void
+back_off(struct child *ch)
+{
+	ch->backoff *= 2;
+	if (ch->backoff > BACKOFF_MAX_MS)
+		ch->backoff = BACKOFF_MAX_MS;
+}
+
+static void
 on_restart(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *ch = arg;
@@ -124,15 +133,21 @@ on_exit_child(pid_t pid, int status, void *arg)
 	    (int)pid, log_quote(proc_status_text(status)),
 	    (long long)ch->backoff);
 	start_later(ch);
-	ch->backoff *= 2;
-	if (ch->backoff > BACKOFF_MAX_MS)
-		ch->backoff = BACKOFF_MAX_MS;
+	back_off(ch);
 }
 
 static int
 on_role_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 {
-	return (ERR_INVALID); /* roles have nothing to say to the parent */
+	const struct child *ch = arg;
+	pid_t relay = ch->p->children[CHILD_RELAY].pid;
+
+	if (ch->kind != CHILD_CORE || m->type != MSG_RELAY_RELOAD ||
+	    m->len != 0)
+		return (ERR_INVALID);
+	if (relay != 0)
+		kill(relay, SIGHUP);
+	return (0);
 }
 
 static void
@@ -269,7 +284,7 @@ child_start(struct child *ch)
 		log_error(
 		    "start child=%s error=%s", ch->name, log_quote(e.msg));
 		start_later(ch);
-		ch->backoff *= 2;
+		back_off(ch);
 		return;
 	}
 	proc_loop_watch(ch->p->loop, ch->pid, on_exit_child, ch);

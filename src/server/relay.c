@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "proc/proc.h"
 
 #include <grp.h>
@@ -22,10 +23,11 @@
 #include <unistd.h>
 
 #define CONF_MAX 16384
+#define ACL_MAX ((size_t)64 * 1024 * 1024)
 #define QUEUED_MAX 200000
 
 static const char acl[] =
-    "# Written by mig-server at every start.\n"
+    "# Written by mig-server; the revoked stand at the end.\n"
     "# %u is the name in the agent's certificate: its id.\n"
     "pattern read mig/1/all\n"
     "pattern read mig/1/a/%u/in\n"
@@ -63,15 +65,39 @@ add_core_listener(const struct server_conf *c, struct buf *b)
 }
 
 int
+relay_write_acl(const struct server_conf *c, const struct id *revoked, size_t n,
+    struct err *e)
+{
+	char path[SERVER_PATH_MAX];
+	struct buf b;
+	size_t i;
+	int rc;
+
+	buf_init(&b, ACL_MAX);
+	buf_add_str(&b, acl);
+	for (i = 0; i < n; i++)
+		buf_add_fmt(
+		    &b, "user %s\ntopic deny #\n", id_hex(&revoked[i]).s);
+	server_file(c, FILE_RELAY_ACL, path);
+	rc = b.error;
+	if (rc == 0)
+		rc = file_write(path, b.data, b.len, 0644, e);
+	else
+		err_set(e, rc, "%s: too large", path);
+	buf_release(&b);
+	return (rc);
+}
+
+int
 relay_write(const struct server_conf *c, struct err *e)
 {
 	char path[SERVER_PATH_MAX];
 	struct buf b;
 	int rc;
 
-	rc = file_write(server_file(c, FILE_RELAY_ACL, path), acl,
-	    sizeof(acl) - 1, 0644, e);
-	if (rc != 0)
+	/* One that is there names the revoked: only the core knows them. */
+	if (access(server_file(c, FILE_RELAY_ACL, path), F_OK) != 0 &&
+	    (rc = relay_write_acl(c, NULL, 0, e)) != 0)
 		return (rc);
 	buf_init(&b, CONF_MAX);
 	buf_add_str(&b,

@@ -5,8 +5,14 @@
 
 #include "server/config.h"
 
-/* Writes mosquitto.conf and the access list (they follow the configuration,
- * so they are written at every start). */
+struct id;
+
+/* The access list: agents may use their own topics, these ones none. The relay
+ * reads it at its start and on SIGHUP. */
+int relay_write_acl(const struct server_conf *c, const struct id *revoked,
+    size_t n, struct err *e);
+/* Writes mosquitto.conf, which follows the configuration, at every start; an
+ * access list only when there is none. */
 int relay_write(const struct server_conf *c, struct err *e);
 /* Starts it by way of our own executable (exe), which becomes the user and
  * asks the kernel to end it with us; it logs to our standard error. */

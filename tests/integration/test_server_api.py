@@ -436,6 +436,11 @@ def test_investigators_come_and_go(server, api):
         == (404, "not_found")
     assert code(api.call("DELETE", "/investigators/" + server.alice)) \
         == (403, "denied")
+    # nor can the last admin stop being one
+    alice = server.keyring(server.alice).read_text()
+    assert code(api.call("POST", "/investigators", {"keyring": alice})) \
+        == (403, "denied")
+    assert api.call("POST", "/tokens", {})[0] == 201
 
 
 @pytest.mark.parametrize("keyring", [
@@ -889,14 +894,116 @@ def test_revoked_agents(server, api):
     a.expect(5)
     assert api.call("DELETE", "/agents/" + a.who.id) == (200, {})
     assert server.launch(api, target="tags->>'r' = '1'")["expected"] == 0
-    before = refused(api)
-    a.hello()
-    wait_for("refused", lambda: refused(api) > before)
     request = a.who.enrol_request(server.token(), "back")
     assert code(server.https().call("POST", "/enrol", request)) \
         == (403, "revoked")
     assert list(api.lines("/agents?target=name%3D%27revoked%27")) == []
     a.close()
+
+
+def test_relay_takes_nothing_from_the_revoked(server, api):
+    """Not from the connection there is, nor from a new one, nor after a
+    restart of core or relay; the others are not disturbed."""
+    bad = server.enrol("revoked-2").connect().hello()
+    good = server.enrol("not-revoked").connect().hello()
+    bad.expect(5)
+    good.expect(5)
+    acl = server.state / "relay" / "acl"
+    assert api.call("DELETE", "/agents/" + bad.who.id) == (200, {})
+    assert bad.who.id in acl.read_text()
+
+    def silenced():
+        """What reaches the core from a revoked agent is counted there."""
+        before = metrics(api)
+        try:
+            bad.close()
+            bad.connect().hello()
+            bad.publish(bad.topic("presence"), bad.presence(1))
+            mid = struct.pack(">H", bad.mid)
+            while bad.read_packet() != (0x40, mid):
+                pass
+        except (OSError, ssl.SSLError):
+            pass  # not even let in: as good
+        good.hello()
+        good.expect(5)
+        seen = before["mig_relay_messages_in_total"] + 2
+        now = wait_for("the good one's messages", lambda: (lambda m: m if m[
+            "mig_relay_messages_in_total"] >= seen else None)(metrics(api)))
+        key = "mig_relay_messages_refused_total"
+        return now[key] == before[key]
+    wait_for("silence", silenced)
+    for role in (None, "core", "mosquitto"):
+        if role:
+            pid = wait_for("the role", lambda: role_pid(server, role))
+            os.kill(pid, signal.SIGKILL)
+            wait_for("another one", lambda: role_pid(server, role)
+                     not in (None, pid))
+            server.wait_ready()
+            good.close()
+            good.connect().hello()
+            good.expect(5)
+        wait_for("silence", silenced)
+    bad.close()
+    good.close()
+
+
+def test_only_who_is_online_is_listed(server, api):
+    """From the moment the relay knows it, killed or stopped."""
+    a = server.enrol("comes-and-goes").connect().hello()
+    a.expect(5)
+
+    def listed(query):
+        return a.who.id in [x["id"] for x in api.lines("/agents" + query)]
+
+    for _ in range(3):
+        wait_for("online", lambda: listed("?online=1"))
+        a.close()
+        wait_for("not listed", lambda: not listed("?online=1"), 5)
+        assert listed("") and listed("?online=0")
+        a.connect().hello()
+        a.expect(5)
+    a.close()
+
+
+def test_the_largest_action_is_taken(server, api):
+    """Quotes double in the JSON around the document."""
+    doc = server.document(target="id = 'nobody'")
+    room = 1024 * 1024 - len(doc) - 200
+    doc = json.loads(doc)
+    doc["operations"][0]["parameters"]["searches"]["s1"]["names"] = \
+        ['"' * 900] * (room // 1900)
+    text = json.dumps(doc)
+    assert 900_000 < len(text) <= 1024 * 1024
+    body = json.dumps(server.envelope(text))
+    assert len(body) > 1536 * 1024
+    status, j = api.call("POST", "/actions", body)
+    # Taken as a whole: what is wrong with it, if anything, is said by name.
+    assert status == 201 or "operations[0]" in j["error"]["message"], j
+
+
+def test_bodies_are_bounded_together(server, api):
+    """Many large bodies at once are refused, and their memory comes back."""
+    conns = []
+    try:
+        for _ in range(60):
+            c = api.connect()
+            c.putrequest("POST", "/api/v1/actions")
+            for k, v in api.headers().items():
+                c.putheader(k, v)
+            c.putheader("Content-Length", str(2560 * 1024))
+            c.endheaders()
+            c.send(b"x" * (2560 * 1024 - 1))
+            conns.append(c)
+        replies = []
+        # the last first: when it is read, the others are nearly so
+        for c in reversed(conns):
+            c.send(b"x")
+            replies.append(c.getresponse().status)
+        assert set(replies) == {400, 503}, replies
+    finally:
+        for c in conns:
+            c.close()
+    assert api.call("POST", "/actions", "x" * 2000 * 1024)[0] == 400
 
 
 def test_many_clients_at_once(api):
@@ -949,6 +1056,29 @@ def test_roles_come_back(server, api, role):
         return server.https().call("POST", "/enrol", request)[0] == 201
     wait_for("enrolment", enrols)
     a.close()
+
+
+def test_who_left_while_the_core_was_away(server, api):
+    """The last will went to nobody: silence tells."""
+    gone = server.enrol("left").connect().hello(interval=1)
+    stays = server.enrol("stays").connect().hello(interval=1)
+    gone.expect(5)
+    stays.expect(5)
+    pid = role_pid(server, "core")
+    os.kill(pid, signal.SIGKILL)
+    gone.close()
+    wait_for("another one", lambda: role_pid(server, "core")
+             not in (None, pid))
+    server.wait_ready()
+
+    def online():
+        stays.hello(interval=1)
+        stays.expect(5)
+        return {x["id"] for x in api.lines("/agents?online=1")}
+
+    wait_for("one of two", lambda: gone.who.id not in online(), 30)
+    assert stays.who.id in online()
+    stays.close()
 
 
 def test_what_was_acknowledged_is_stored(server, api, fleet):

@@ -3,14 +3,15 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "modules/module.h"
 #include "modules/file/param.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* Reasons that a walk meets on any healthy host: shown only when all is. */
-static const char *const ordinary[] = { "special", "symlinkoutside",
-	"virtualfs", NULL };
+const char *const file_ordinary[] = { "special", "symlinkoutside",
+	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit",
+	"agentstate", NULL };
 
 static const char *
 text(const json_t *obj, const char *key)
@@ -88,18 +89,6 @@ print_match(
 	buf_add_str(out, "\n");
 }
 
-static bool
-is_ordinary(const char *reason)
-{
-	size_t i;
-
-	for (i = 0; ordinary[i] != NULL; i++) {
-		if (strcmp(ordinary[i], reason) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void
 print_not_examined(
     struct buf *out, const char *prefix, const json_t *result, bool all)
@@ -111,7 +100,7 @@ print_not_examined(
 	bool first = true;
 
 	json_object_foreach (reasons, reason, v) {
-		if (!all && is_ordinary(reason))
+		if (!all && module_is_ordinary(module_find("file"), reason))
 			continue;
 		if (first)
 			buf_add_fmt(out, "%snot examined:", prefix);

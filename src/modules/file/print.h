@@ -6,6 +6,8 @@
 
 #include "modules/module.h"
 
+extern const char *const file_ordinary[];
+
 int file_print(const json_t *result, const char *prefix, enum print_show show,
     struct buf *out, struct err *e);
 int file_csv(

@@ -262,4 +262,5 @@ const struct module module_file = {
 	.csv_header = "search,file,size,mode,lastmodified,sha256,checks",
 	.csv = file_csv,
 	.mask = file_mask,
+	.ordinary = file_ordinary,
 };

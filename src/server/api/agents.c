@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
-#include "json/json.h"
+#include "server/parse.h"
 #include "target/target.h"
 
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 
 #define PAGE 200
 #define NAMED_MAX 1000
-#define TARGET_TEXT_MAX 4096
 
 static void
 row_of(const struct store_agent *a, struct id_hex *hex, struct target_row *row)
@@ -253,25 +252,21 @@ targets_reply(struct request *q, struct count *c)
 void
 res_targets(struct request *q)
 {
-	static const char *const keys[] = { "target", "online", NULL };
 	struct count c = { 0 };
-	const char *text;
+	struct target_body b;
 	struct err e;
 	json_t *v;
 
 	if ((v = request_json(q)) == NULL)
 		return;
-	if (json_only_keys(v, "", keys, &e) != 0 ||
-	    json_need_str(v, "", "target", &text, &e) != 0 ||
-	    json_opt_bool(v, "", "online", &c.only_online, &e) != 0) {
+	if (target_body_read(v, &b, &e) != 0) {
 		reply_err(q, &e);
-	} else if (strlen(text) > TARGET_TEXT_MAX) {
-		reply_error(q, 400, "invalid", "target: longer than %d bytes",
-		    TARGET_TEXT_MAX);
-	} else if (target_prepare(q->api->targets, text, &c.target, &e) != 0) {
+	} else if (target_prepare(q->api->targets, b.target, &c.target, &e) !=
+	    0) {
 		err_wrap(&e, "target");
 		reply_err(q, &e);
 	} else {
+		c.only_online = b.online;
 		targets_reply(q, &c);
 		target_free(c.target);
 	}

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -211,11 +212,15 @@ on_peer(struct role *role, enum server_role peer, int fd)
 		close(fd);
 		return;
 	}
+	/* The end of the old one may not have been seen yet. */
 	ipc_chan_free(api->core);
+	api->core = NULL;
+	fail_waiting(api);
 	api->core = ipc_chan_new(role->base, fd, MSG_REPLY_MAX + 16,
 	    MSG_QUEUE_MAX, on_core, on_core_close, api);
 	if (api->core == NULL)
 		log_error("peer error=\"out of memory\"");
+	http_run(api->http);
 }
 
 /* --- start -------------------------------------------------------------- */
@@ -283,6 +288,11 @@ start(struct api *api, struct err *e)
 
 	TAILQ_INIT(&api->waiting);
 	TAILQ_INIT(&api->streams);
+	/* What the core still has to say to the api before this one must not
+	 * be taken for the reply to another client's request. */
+	if (getrandom(&api->number, sizeof(api->number), 0) !=
+	    (ssize_t)sizeof(api->number))
+		return (err_errno(e, "getrandom"));
 	server_file(&api->role.conf, FILE_DB, path);
 	if ((rc = store_open(path, STORE_READ, &api->read, e)) != 0)
 		return (rc);

@@ -29,7 +29,10 @@ struct http;
 struct stream;
 struct target_engine;
 
+/* An action of 1 MiB in JSON's quotes can be twice as long; signatures. */
+#define ACTION_BODY_MAX (2560 * 1024)
 #define BODY_MAX (1536 * 1024)
+#define BODIES_MAX ((size_t)128 * 1024 * 1024) /* of all requests at once */
 #define ID_TEXT_MAX 80
 
 struct api;
@@ -78,6 +81,7 @@ struct api {
 	struct requests waiting;
 	struct streams streams;
 	size_t nstreams;
+	size_t body_bytes; /* held by requests, at most BODIES_MAX */
 	uint32_t number;
 	uint64_t nrequests, nerrors, nbytes; /* for metrics */
 };

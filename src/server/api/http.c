@@ -43,10 +43,17 @@ request_new(struct api *api, struct MHD_Connection *conn)
 		return (NULL);
 	q->api = api;
 	q->conn = conn;
-	buf_init(&q->body, BODY_MAX);
+	buf_init(&q->body, ACTION_BODY_MAX);
 	buf_init(&q->out, OUT_MAX);
 	api->nrequests++;
 	return (q);
+}
+
+static void
+body_release(struct request *q)
+{
+	q->api->body_bytes -= q->body.len;
+	buf_release(&q->body);
 }
 
 static void
@@ -61,7 +68,7 @@ on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 	core_forget(q);
 	if (q->stream != NULL)
 		stream_free(q->stream);
-	buf_release(&q->body);
+	body_release(q);
 	if (q->out.len > 0)
 		explicit_bzero(q->out.data, q->out.len);
 	buf_release(&q->out);
@@ -83,6 +90,10 @@ send_reply(struct request *q)
 	if (r == NULL)
 		return (MHD_NO);
 	q->api->nbytes += q->out.len;
+	/* The response has its own copy. */
+	if (q->out.len > 0)
+		explicit_bzero(q->out.data, q->out.len);
+	buf_release(&q->out);
 	MHD_add_response_header(
 	    r, "Content-Type", q->type != NULL ? q->type : "application/json");
 	MHD_add_response_header(r, "Cache-Control", "no-store");
@@ -132,11 +143,21 @@ on_body(struct request *q, const char *data, size_t *len)
 	if (q->received > q->route->body_max) {
 		reply_error(q, 413, "too_large",
 		    "the body is larger than %zu bytes", q->route->body_max);
-		buf_release(&q->body);
+		body_release(q);
 		return (MHD_YES);
 	}
-	if (buf_add(&q->body, data, n) != 0)
-		reply_error(q, 413, "too_large", "the body is too large");
+	if (n > BODIES_MAX - q->api->body_bytes) {
+		reply_error(q, 503, "busy",
+		    "too many large requests at once: try again");
+		body_release(q);
+		return (MHD_YES);
+	}
+	if (buf_add(&q->body, data, n) != 0) {
+		reply_error(q, 500, "internal", "out of memory");
+		body_release(q);
+		return (MHD_YES);
+	}
+	q->api->body_bytes += n;
 	return (MHD_YES);
 }
 
@@ -160,6 +181,7 @@ on_request(void *cls, struct MHD_Connection *conn, const char *url,
 		log_trace("http", "request method=%s url=%s by=%s", method,
 		    log_quote(url), q->session.fpr);
 		q->route->handle(q);
+		body_release(q);
 	}
 	if (q->state == REQ_READY)
 		return (send_reply(q));
@@ -211,7 +233,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	http_run(arg);
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 on_mhd_log(void *cls, const char *fmt, va_list ap)
 {
 	char text[512];
@@ -300,13 +322,15 @@ http_free(struct http *h)
 	if (h == NULL)
 		return;
 	/* Nothing suspended may be left when the daemon stops. */
+	h->running = true; /* and nothing new may begin to sleep */
 	TAILQ_FOREACH (s, &h->api->streams, next) {
 		s->ended = true;
+		if (s->suspended)
+			MHD_resume_connection(s->q->conn);
+		s->suspended = false;
 	}
-	if (h->daemon != NULL) {
-		streams_wake(h->api);
+	if (h->daemon != NULL)
 		MHD_stop_daemon(h->daemon);
-	}
 	if (h->ev != NULL)
 		event_free(h->ev);
 	if (h->timer != NULL)

@@ -59,6 +59,10 @@ results_one(const struct store_answer *a, void *arg)
 	jsonw_strn(&w, "answer", x->b64.data, x->b64.len);
 	jsonw_object_end(&w);
 	buf_add_u8(&x->s.out, '\n');
+	if (x->b64.cap > 4 * STREAM_CHUNK) {
+		buf_release(&x->b64);
+		buf_init(&x->b64, ANSWER_BASE64_MAX);
+	}
 	if (x->s.out.error != 0)
 		return (x->s.out.error);
 	/* Enough for now; the cursor remembers. */

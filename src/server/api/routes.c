@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "json/json.h"
 #include "server/enrolcmd.h"
+#include "server/parse.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,7 @@ static const struct route routes[] = {
 	{ "GET", "/agents/%", 0, 0, res_agent },
 	{ "DELETE", "/agents/%", ROUTE_ADMIN, SMALL, res_agent_revoke },
 	{ "POST", "/targets", 0, SMALL, res_targets },
-	{ "POST", "/actions", 0, BODY_MAX, res_action_new },
+	{ "POST", "/actions", 0, ACTION_BODY_MAX, res_action_new },
 	{ "GET", "/actions", 0, 0, res_actions },
 	{ "GET", "/actions/%", 0, 0, res_action },
 	{ "GET", "/actions/%/agents", 0, 0, res_action_agents },
@@ -39,28 +40,6 @@ static const struct route routes[] = {
 	{ "GET", "/health", ROUTE_OPEN, 0, res_health },
 	{ "GET", "/metrics", ROUTE_OPEN, 0, res_metrics },
 };
-
-/* Matches "/actions/%/agents" against the path; copies the segment. */
-static bool
-path_match(const char *pattern, const char *path, char *arg, size_t size)
-{
-	size_t n;
-
-	for (; *pattern != '\0'; pattern++) {
-		if (*pattern != '%') {
-			if (*path++ != *pattern)
-				return (false);
-			continue;
-		}
-		n = strcspn(path, "/");
-		if (n == 0 || n >= size)
-			return (false);
-		memcpy(arg, path, n);
-		arg[n] = '\0';
-		path += n;
-	}
-	return (*path == '\0');
-}
 
 bool
 route_find(struct request *q, const char *method, const char *url)

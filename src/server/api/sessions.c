@@ -6,7 +6,7 @@
 #include "action/envelope.h"
 #include "base/clock.h"
 #include "base/jsonw.h"
-#include "json/json.h"
+#include "server/parse.h"
 
 #include <string.h>
 
@@ -87,33 +87,21 @@ res_people(struct request *q)
 void
 res_person_new(struct request *q)
 {
-	static const char *const keys[] = { "name", "fingerprint", "admin",
-		"keyring", NULL };
-	const char *name = "", *fpr = "", *keyring;
-	bool admin = false;
+	struct person_body b;
 	struct buf msg;
 	struct err e;
 	json_t *v;
 
 	if ((v = request_json(q)) == NULL)
 		return;
-	if (json_only_keys(v, "", keys, &e) != 0 ||
-	    json_opt_str(v, "", "name", &name, &e) != 0 ||
-	    json_opt_str(v, "", "fingerprint", &fpr, &e) != 0 ||
-	    json_opt_bool(v, "", "admin", &admin, &e) != 0 ||
-	    json_need_str(v, "", "keyring", &keyring, &e) != 0) {
+	if (person_body_read(v, &b, &e) != 0) {
 		reply_err(q, &e);
-	} else if (strlen(fpr) > STORE_FPR_HEX ||
-	    strlen(name) >= STORE_NAME_MAX) {
-		reply_error(q, 400, "invalid",
-		    "fingerprint: 40 hex digits; name: at most %d bytes",
-		    STORE_NAME_MAX - 1);
 	} else {
 		message_init(q, &msg);
-		buf_add_u8(&msg, admin);
-		buf_add_field(&msg, fpr, strlen(fpr));
-		buf_add_field(&msg, name, strlen(name));
-		buf_add_field(&msg, keyring, strlen(keyring));
+		buf_add_u8(&msg, b.admin);
+		buf_add_field(&msg, b.fpr, strlen(b.fpr));
+		buf_add_field(&msg, b.name, strlen(b.name));
+		buf_add_field(&msg, b.keyring, strlen(b.keyring));
 		core_ask(q, MSG_PERSON_PUT, &msg);
 		buf_release(&msg);
 	}
@@ -141,22 +129,19 @@ res_person_remove(struct request *q)
 void
 res_token_new(struct request *q)
 {
-	static const char *const keys[] = { "uses", "seconds", NULL };
-	int64_t uses = 1, seconds = 3600;
+	struct token_body b;
 	struct buf msg;
 	struct err e;
 	json_t *v;
 
 	if ((v = request_json(q)) == NULL)
 		return;
-	if (json_only_keys(v, "", keys, &e) != 0 ||
-	    json_opt_int(v, "", "uses", 1, INT32_MAX, &uses, &e) != 0 ||
-	    json_opt_int(v, "", "seconds", 1, INT32_MAX, &seconds, &e) != 0) {
+	if (token_body_read(v, &b, &e) != 0) {
 		reply_err(q, &e);
 	} else {
 		message_init(q, &msg);
-		buf_add_u64(&msg, (uint64_t)uses);
-		buf_add_u64(&msg, (uint64_t)seconds);
+		buf_add_u64(&msg, (uint64_t)b.uses);
+		buf_add_u64(&msg, (uint64_t)b.seconds);
 		core_ask(q, MSG_TOKEN_NEW, &msg);
 		buf_release(&msg);
 	}

@@ -7,12 +7,45 @@
 #include "base/clock.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "json/json.h"
 #include "mqtt/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define LOAD_AT_ONCE 500
+#define SAME_MS 60000 /* an unchanged presence is stored this rarely */
+#define SILENT_DEFAULT_MS (10 * 60 * 1000)
+#define SILENT_HELLOS 2 /* so many hellos may get lost */
+#define SILENT_SLACK_MS 10000
+#define INTERVAL_MAX_S 86400
+
+static int64_t
+interval_ms(int64_t seconds)
+{
+	if (seconds > INTERVAL_MAX_S)
+		seconds = INTERVAL_MAX_S;
+	return (seconds > 0 ? seconds * 1000 : 0);
+}
+
+/* Of a hello that was verified when it was stored. */
+static int64_t
+stored_interval(const struct store_agent *a)
+{
+	int64_t seconds = 0;
+	json_t *doc;
+
+	if (a->hello_len <= HELLO_PREFIX_LEN)
+		return (0);
+	doc = json_strict(a->hello + HELLO_PREFIX_LEN,
+	    a->hello_len - HELLO_PREFIX_LEN, HELLO_MAX, NULL);
+	if (doc == NULL ||
+	    json_opt_int(doc, "", "interval", 0, INT64_MAX, &seconds, NULL) !=
+		0)
+		seconds = 0;
+	json_decref(doc);
+	return (interval_ms(seconds));
+}
 
 static int
 load_one(const struct store_agent *a, void *arg)
@@ -27,6 +60,7 @@ load_one(const struct store_agent *a, void *arg)
 		return (ERR_NOMEM);
 	x->connection = a->connection;
 	x->lastseen = a->lastseen;
+	x->interval = stored_interval(a);
 	if (a->online) {
 		x->online = true;
 		c->registry.online++;
@@ -98,32 +132,75 @@ presence_done(struct writer_job *j)
 	free(j);
 }
 
+static void
+store_presence(struct core *c, const struct agent *a)
+{
+	struct presence_job *p;
+
+	p = core_job_new(c, sizeof(*p), 0, presence_run, presence_done);
+	if (p == NULL)
+		return;
+	p->n = a->n;
+	p->online = a->online;
+	p->connection = a->connection;
+	p->lastseen = a->lastseen;
+	writer_submit(c->writer, &p->j.j);
+}
+
+/* Until an agent has said how often it says hello, it gets the time of the
+ * longest interval we know of. */
+void
+agents_forget_silent(struct core *c, int64_t now)
+{
+	struct registry *reg = &c->registry;
+	int64_t limit, mono = clock_mono_ms();
+	size_t i, n = 0;
+
+	if (!relaylink_up(c->link) || writer_full(c->writer))
+		return;
+	for (i = 0; i < reg->n; i++) {
+		struct agent *a = reg->slots[i];
+
+		if (!a->online)
+			continue;
+		if (a->heard == 0)
+			a->heard = mono; /* since our start */
+		limit = a->interval > 0 ? a->interval : SILENT_DEFAULT_MS;
+		if (mono - a->heard <= limit * SILENT_HELLOS + SILENT_SLACK_MS)
+			continue;
+		registry_presence(reg, a, false, a->connection, a->lastseen);
+		store_presence(c, a);
+		agent_event(c, a);
+		n++;
+	}
+	if (n > 0)
+		log_info("silent agents=%zu", n);
+}
+
 void
 agents_on_presence(
     struct core *c, const struct id *id, const void *data, size_t len)
 {
 	struct agent *a = registry_find(&c->registry, id);
-	struct presence_job *p;
 	uint64_t connection;
 	bool online, was = a->online;
+	int64_t now = clock_wall_ms();
+	bool same;
 
+	if (writer_full(c->writer))
+		return; /* a last will lost so is noticed by the silence */
 	if (wire_presence_parse(data, len, &online, &connection) != 0) {
 		c->status.refused_messages++;
 		return;
 	}
-	if (!registry_presence(
-		&c->registry, a, online, connection, clock_wall_ms()))
+	same = was == online && a->connection == connection &&
+	    now - a->lastseen < SAME_MS;
+	if (!registry_presence(&c->registry, a, online, connection, now) ||
+	    same)
 		return;
 	log_debug("presence agent=%s online=%d connection=%llu", id_short(id).s,
 	    online, (unsigned long long)connection);
-	p = core_job_new(c, sizeof(*p), 0, presence_run, presence_done);
-	if (p == NULL)
-		return;
-	p->n = a->n;
-	p->online = online;
-	p->connection = connection;
-	p->lastseen = a->lastseen;
-	writer_submit(c->writer, &p->j.j);
+	store_presence(c, a);
 	if (was != online)
 		agent_event(c, a);
 }
@@ -221,6 +298,7 @@ agents_on_hello(
 	}
 	log_debug("hello agent=%s name=%s changed=%d", id_short(id).s,
 	    log_quote(a->name), changed);
+	a->interval = interval_ms(h.interval);
 	relaylink_welcome(c->link, a);
 	sched_hello(&c->sched, a, changed, h.known, h.nknown, now);
 	store_hello(c, a, &h, data, len);

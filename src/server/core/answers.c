@@ -18,14 +18,15 @@
 #define ANSWER_MAX (RESULT_HEADER_LEN + IDENTITY_SIG_LEN + RESULT_SEALED_MAX)
 #define ASSEMBLIES_MAX 4096
 #define ASSEMBLIES_BYTES ((size_t)256 * 1024 * 1024)
+#define ASSEMBLIES_AGENT 4 /* at once, of one agent */
 #define ASSEMBLY_IDLE_MS (10 * 60 * 1000)
 
 struct assembly {
 	struct id action;
 	struct agent *agent;
 	struct wire_parts *parts;
-	size_t bytes;
-	int64_t touched;
+	size_t bytes;    /* it may grow to */
+	int64_t touched; /* mono ms */
 	TAILQ_ENTRY(assembly) next;
 };
 
@@ -92,17 +93,34 @@ assembly_find(
 	return (NULL);
 }
 
+static size_t
+assemblies_of(const struct assemblies *as, const struct agent *agent)
+{
+	const struct assembly *a;
+	size_t n = 0;
+
+	TAILQ_FOREACH (a, &as->list, next)
+		n += a->agent == agent;
+	return (n);
+}
+
+/* NULL when there is no room: nothing is acknowledged, so the agent tries
+ * again later. What an assembly may grow to is set aside when it begins: each
+ * that has begun can be finished. */
 static struct assembly *
 assembly_get(
     struct assemblies *as, const struct wire_msg *m, struct agent *agent)
 {
 	struct assembly *a = assembly_find(as, &m->id, agent);
+	size_t bytes = (size_t)m->of * WIRE_PART_MAX;
 
 	if (a != NULL)
 		return (a);
-	/* The least recently touched one has to go; its agent starts anew. */
-	while (as->n >= ASSEMBLIES_MAX || as->bytes > ASSEMBLIES_BYTES)
-		assembly_remove(as, TAILQ_FIRST(&as->list));
+	if (bytes > ANSWER_MAX)
+		bytes = ANSWER_MAX;
+	if (as->n >= ASSEMBLIES_MAX || bytes > ASSEMBLIES_BYTES - as->bytes ||
+	    assemblies_of(as, agent) >= ASSEMBLIES_AGENT)
+		return (NULL);
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return (NULL);
 	if ((a->parts = wire_parts_new(m->of, ANSWER_MAX)) == NULL) {
@@ -111,6 +129,8 @@ assembly_get(
 	}
 	a->action = m->id;
 	a->agent = agent;
+	a->bytes = bytes;
+	as->bytes += bytes;
 	TAILQ_INSERT_TAIL(&as->list, a, next);
 	as->n++;
 	return (a);
@@ -230,13 +250,10 @@ add_part(
 			0)
 			return;
 	}
-	p->touched = clock_wall_ms();
+	p->touched = clock_mono_ms();
 	TAILQ_REMOVE(&as->list, p, next);
 	TAILQ_INSERT_TAIL(&as->list, p, next);
 	if (!wire_parts_complete(p->parts)) {
-		/* A repeated part counts again: that errs to the safe side. */
-		p->bytes += m->len;
-		as->bytes += m->len;
 		relaylink_ack(c->link, &a->id, &m->id, m->part, m->of, false);
 		return;
 	}

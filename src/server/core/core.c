@@ -10,7 +10,6 @@
 #include "proc/proc.h"
 
 #include <event2/event.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -21,7 +20,7 @@
 #define PRUNE_AT_ONCE 20
 #define LOST_MS (5 * 60 * 1000)
 #define WAKE_MS 3
-#define JSON_MAX MSG_REPLY_MAX
+#define SILENT_CHECK_MS 5000
 
 void *
 core_job_new(struct core *c, size_t size, uint32_t request,
@@ -38,82 +37,6 @@ core_job_new(struct core *c, size_t size, uint32_t request,
 	j->c = c;
 	j->request = request;
 	return (j);
-}
-
-void
-core_reply(struct core *c, uint32_t request, int status, const struct buf *json)
-{
-	struct buf out;
-
-	if (c->api == NULL || request == 0)
-		return;
-	buf_init(&out, JSON_MAX);
-	buf_add_u16(&out, (uint16_t)status);
-	buf_add(&out, json->data, json->len);
-	if (out.error != 0 ||
-	    ipc_chan_send(c->api, MSG_REPLY, request, out.data, out.len) != 0)
-		log_warn("reply_lost request=%u", request);
-	buf_release(&out);
-}
-
-void
-error_json(struct buf *out, const char *code, const char *message)
-{
-	struct jsonw w;
-
-	jsonw_init(&w, out);
-	jsonw_object(&w, NULL);
-	jsonw_object(&w, "error");
-	jsonw_str(&w, "code", code);
-	jsonw_str(&w, "message", message);
-	jsonw_object_end(&w);
-	jsonw_object_end(&w);
-}
-
-void
-core_refuse(struct core *c, uint32_t request, int status, const char *code,
-    const char *fmt, ...)
-{
-	char message[ERR_MSG_MAX];
-	struct buf json;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
-	va_end(ap);
-	buf_init(&json, JSON_MAX);
-	error_json(&json, code, message);
-	core_reply(c, request, status, &json);
-	buf_release(&json);
-}
-
-void
-core_refuse_err(struct core *c, uint32_t request, const struct err *e)
-{
-	static const struct {
-		int err, status;
-		const char *code;
-	} table[] = {
-		{ ERR_INVALID, 400, "invalid" },
-		{ ERR_TOOBIG, 413, "too_large" },
-		{ ERR_NOTFOUND, 404, "not_found" },
-		{ ERR_EXISTS, 409, "exists" },
-		{ ERR_DENIED, 403, "denied" },
-		{ ERR_AUTH, 403, "not_verified" },
-		{ ERR_EXPIRED, 403, "expired" },
-		{ ERR_BUSY, 503, "busy" },
-		{ ERR_UNSUPPORTED, 400, "unsupported" },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		if (table[i].err != e->code)
-			continue;
-		core_refuse(
-		    c, request, table[i].status, table[i].code, "%s", e->msg);
-		return;
-	}
-	core_refuse(c, request, 500, "internal", "%s", e->msg);
 }
 
 /* --- events ------------------------------------------------------------- */
@@ -272,7 +195,11 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		c->lost_since = 0;
 		registry_forget_lost(&c->registry);
 	}
-	assemblies_expire(c->parts, now);
+	if (now - c->last_silent > SILENT_CHECK_MS || now < c->last_silent) {
+		c->last_silent = now;
+		agents_forget_silent(c, now);
+	}
+	assemblies_expire(c->parts, clock_mono_ms());
 	if (now - c->last_prune > PRUNE_MS)
 		prune(c, now);
 	send_status(c);
@@ -515,7 +442,9 @@ release(struct core *c)
 	event_free(c->tick);
 	event_free(c->wake);
 	c->wake = NULL;
+	sched_relay_up(&c->sched, false, 0);
 	relaylink_free(c->link);
+	c->link = NULL; /* the last jobs' done() must not use it */
 	writer_free(c->writer);
 	enrol_ca_lost(c);
 	sched_release(&c->sched);

@@ -5,7 +5,9 @@
  *
  *   core.c       start, channels, the tick
  *   requests.c   what the api asks for
- *   people.c     sessions, investigators, tokens
+ *   reply.c      answers to the api
+ *   logins.c     nonces, new sessions
+ *   people.c     investigators, tokens
  *   launch.c     a new action
  *   enrol.c      a new agent
  *   relaylink.c  the MQTT link: topics, publishing, pulls
@@ -26,6 +28,7 @@
 #define NONCES_MAX 4096
 
 struct event;
+struct jsonw;
 struct nonces;
 struct relaylink;
 struct assemblies;
@@ -51,7 +54,7 @@ struct core {
 	struct enrolments *enrolments; /* waiting for the ca */
 	struct server_status status;
 	struct event *tick, *wake; /* owned */
-	int64_t last_prune, lost_since;
+	int64_t last_prune, last_silent, lost_since;
 };
 
 /* A job that belongs to the core; c and request for its done(). */
@@ -84,7 +87,8 @@ int core_on_api(struct ipc_chan *ch, const struct ipc_msg *m, void *arg);
 bool core_session(struct core *c, uint32_t request, const struct id *token,
     bool admin, struct store_session *ret);
 
-/* --- people.c ---------------------------------------------------------------
+/* --- logins.c, people.c
+ * ---------------------------------------------------------------
  */
 struct nonces *nonces_new(void);
 void nonces_free(struct nonces *n);
@@ -94,6 +98,7 @@ void people_session_end(struct core *c, uint32_t request, struct rd *rd);
 void people_put(struct core *c, uint32_t request, struct rd *rd);
 void people_remove(struct core *c, uint32_t request, struct rd *rd);
 void people_token(struct core *c, uint32_t request, struct rd *rd);
+void core_add_time(struct jsonw *w, const char *key, int64_t ms);
 /* The keyring of today's investigators, read again when it changed. */
 const struct keyring *core_keyring(struct core *c, struct err *e);
 
@@ -121,6 +126,8 @@ void relaylink_single(struct relaylink *l, struct run *r, struct agent *a);
 void relaylink_ack(struct relaylink *l, const struct id *agent,
     const struct id *action, uint16_t part, uint16_t of, bool complete);
 void relaylink_welcome(struct relaylink *l, struct agent *a);
+/* Someone was revoked: the relay is told to take nothing of theirs. */
+void relaylink_revoked(struct relaylink *l);
 void relaylink_want(struct relaylink *l, struct agent *a,
     const struct id *action, uint16_t part);
 
@@ -131,7 +138,9 @@ void agents_on_hello(
     struct core *c, const struct id *id, const void *data, size_t len);
 void agents_on_presence(
     struct core *c, const struct id *id, const void *data, size_t len);
-void agents_relay_lost(struct core *c);
+/* Who has said nothing for longer than hellos are apart is not online any
+ * more: their last will may have come while the core was away. */
+void agents_forget_silent(struct core *c, int64_t now);
 
 /* --- answers.c ---------------------------------------------------------------
  */

@@ -157,7 +157,8 @@ enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 	status = rd_u16(&rd);
 	rd_field_str(&rd, name, sizeof(name));
 	cert = rd_field(&rd, X509_PEM_MAX, &len);
-	if (m->type != MSG_REPLY || !rd_done(&rd))
+	if (m->type != MSG_REPLY || !rd_done(&rd) ||
+	    (status != 200 && (status < 400 || status > 599)))
 		return (ERR_INVALID);
 	if ((w = waiting_take(c, m->request)) == NULL)
 		return (ERR_INVALID);
@@ -224,8 +225,11 @@ enrol_request(struct core *c, uint32_t request, struct rd *rd)
 	rd_copy(rd, pub, sizeof(pub));
 	rd_copy(rd, sig, sizeof(sig));
 	rd_field(rd, ENROL_DOC_MAX, &len);
-	if (rd->bad)
+	/* The ca ends the channel when it gets anything else. */
+	if (!rd_done(rd)) {
+		rd->bad = true;
 		return;
+	}
 	identity_id(pub, &agent);
 	if (store_token_check(c->read, &token, &agent, clock_wall_ms(), &e) !=
 	    0) {
@@ -283,6 +287,7 @@ revoke_done(struct writer_job *j)
 		a = registry_find(&c->registry, &x->agent);
 		if (a != NULL)
 			registry_revoke(&c->registry, a);
+		relaylink_revoked(c->link);
 		buf_init(&out, 16);
 		buf_add_str(&out, "{}");
 		core_reply(c, x->j.request, 200, &out);

@@ -19,6 +19,9 @@ struct agent {
 	bool lost;             /* was online when the relay went away */
 	uint64_t connection;   /* of the newest presence or hello */
 	int64_t lastseen;      /* ms */
+	int64_t heard;         /* mono ms of its last message; 0: none yet */
+	int64_t interval;      /* ms between its hellos; 0: not said yet */
+	unsigned int pulls;    /* parts that wait to be sent to it */
 	struct target_row row; /* row.id NULL before the first hello */
 	char *row_text;        /* owned: what row points to */
 	struct agent *next;    /* same bucket */

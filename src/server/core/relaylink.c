@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "mqtt/mqtt.h"
 #include "mqtt/wire.h"
+#include "server/relay.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #define SPREAD_AGENT_MS 4
 #define PULLS_INFLIGHT 64
 #define PULLS_MAX 65536
+#define PULLS_AGENT_MAX 4 /* an agent asks for one at a time */
 
 struct pull {
 	struct agent *agent;
@@ -42,6 +44,7 @@ struct relaylink {
 	struct event *retry;
 	int64_t wait_ms;
 	bool up;
+	bool acl_new; /* written, and the relay does not know */
 	struct pulls pulls;
 	size_t npulls, ninflight;
 	int inflight[PULLS_INFLIGHT]; /* message ids */
@@ -49,6 +52,72 @@ struct relaylink {
 };
 
 static void pulls_serve(struct relaylink *l);
+
+static struct pull *
+pull_take(struct relaylink *l)
+{
+	struct pull *p = TAILQ_FIRST(&l->pulls);
+
+	if (p != NULL) {
+		TAILQ_REMOVE(&l->pulls, p, next);
+		l->npulls--;
+		p->agent->pulls--;
+	}
+	return (p);
+}
+
+static void
+pulls_clear(struct relaylink *l)
+{
+	struct pull *p;
+
+	while ((p = pull_take(l)) != NULL)
+		free(p);
+	l->ninflight = 0;
+}
+
+/* Only a relay that serves us is told: one that still starts would be ended
+ * by the signal. It has read the newest list anyway. */
+static void
+reload_acl(struct relaylink *l)
+{
+	struct ipc_chan *parent = l->c->role.parent;
+
+	if (!l->up || !l->acl_new || parent == NULL)
+		return;
+	if (ipc_chan_send(parent, MSG_RELAY_RELOAD, 0, NULL, 0) == 0)
+		l->acl_new = false;
+}
+
+static void
+write_acl(struct relaylink *l)
+{
+	struct registry *reg = &l->c->registry;
+	struct id *ids;
+	struct err e;
+	size_t i, n = 0;
+
+	ids = reallocarray(NULL, reg->revoked + 1, sizeof(*ids));
+	for (i = 0; ids != NULL && i < reg->n && n < reg->revoked; i++)
+		if (reg->slots[i]->revoked)
+			ids[n++] = reg->slots[i]->id;
+	if (ids == NULL)
+		err_set(&e, ERR_NOMEM, "out of memory");
+	if (ids == NULL || relay_write_acl(&l->c->role.conf, ids, n, &e) != 0)
+		log_error("relay_acl error=%s", log_quote(e.msg));
+	else
+		l->acl_new = true;
+	free(ids);
+}
+
+void
+relaylink_revoked(struct relaylink *l)
+{
+	if (l == NULL)
+		return;
+	write_acl(l);
+	reload_acl(l);
+}
 
 static void
 try_later(struct relaylink *l)
@@ -104,6 +173,7 @@ on_connected(struct mqtt *m, void *arg)
 	l->wait_ms = RETRY_MIN_MS;
 	l->ninflight = 0;
 	log_info("relay_up");
+	reload_acl(l);
 	sched_relay_up(&l->c->sched, true, clock_wall_ms());
 	core_wake(l->c);
 }
@@ -112,16 +182,11 @@ static void
 on_disconnected(struct mqtt *m, const char *why, void *arg)
 {
 	struct relaylink *l = arg;
-	struct pull *p;
 
 	if (l->up)
 		log_warn("relay_down why=%s", log_quote(why));
 	l->up = false;
-	while ((p = TAILQ_FIRST(&l->pulls)) != NULL) {
-		TAILQ_REMOVE(&l->pulls, p, next);
-		free(p);
-	}
-	l->npulls = l->ninflight = 0;
+	pulls_clear(l);
 	sched_relay_up(&l->c->sched, false, clock_wall_ms());
 	core_wake(l->c);
 	try_later(l);
@@ -168,6 +233,8 @@ on_message(struct mqtt *m, const char *topic, const void *payload, size_t len,
 		return;
 	}
 	a = registry_find(&c->registry, &id);
+	if (a != NULL)
+		a->heard = clock_mono_ms();
 	if (a == NULL || a->revoked) {
 		c->status.refused_messages++;
 		log_debug("message_refused agent=%s why=%s", id_short(&id).s,
@@ -217,6 +284,7 @@ relaylink_new(struct core *c, struct err *e)
 		return (NULL);
 	}
 	l->c = c;
+	write_acl(l);
 	l->wait_ms = RETRY_MIN_MS;
 	TAILQ_INIT(&l->pulls);
 	buf_init(&l->out, WIRE_MESSAGE_MAX);
@@ -233,17 +301,12 @@ relaylink_new(struct core *c, struct err *e)
 void
 relaylink_free(struct relaylink *l)
 {
-	struct pull *p;
-
 	if (l == NULL)
 		return;
 	if (l->retry != NULL)
 		event_free(l->retry);
 	mqtt_free(l->mqtt);
-	while ((p = TAILQ_FIRST(&l->pulls)) != NULL) {
-		TAILQ_REMOVE(&l->pulls, p, next);
-		free(p);
-	}
+	pulls_clear(l);
 	buf_release(&l->out);
 	free(l);
 }
@@ -375,9 +438,7 @@ pulls_serve(struct relaylink *l)
 	struct pull *p;
 
 	while (l->up && l->ninflight < PULLS_INFLIGHT &&
-	    (p = TAILQ_FIRST(&l->pulls)) != NULL) {
-		TAILQ_REMOVE(&l->pulls, p, next);
-		l->npulls--;
+	    (p = pull_take(l)) != NULL) {
 		pull_send(l, p);
 		free(p);
 	}
@@ -390,12 +451,14 @@ relaylink_want(struct relaylink *l, struct agent *a, const struct id *action,
 	struct pull *p;
 
 	/* Beyond the bound it is forgotten: the agent asks again. */
-	if (l->npulls >= PULLS_MAX || (p = calloc(1, sizeof(*p))) == NULL)
+	if (l->npulls >= PULLS_MAX || a->pulls >= PULLS_AGENT_MAX ||
+	    (p = calloc(1, sizeof(*p))) == NULL)
 		return;
 	p->agent = a;
 	p->action = *action;
 	p->part = part;
 	TAILQ_INSERT_TAIL(&l->pulls, p, next);
 	l->npulls++;
+	a->pulls++;
 	pulls_serve(l);
 }

@@ -39,8 +39,12 @@ core_on_api(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 			continue;
 		rd_init(&rd, m->body, m->len);
 		handlers[i].handle(c, m->request, &rd);
-		/* Our own api wrote this: what is cut short is no request. */
-		return (rd.bad ? ERR_INVALID : 0);
+		/* Nothing was replied to what is cut short or too long. The
+		 * channel stays: other requests are on it. */
+		if (rd.bad)
+			core_refuse(c, m->request, 400, "invalid",
+			    "the request cannot be read");
+		return (0);
 	}
 	return (ERR_INVALID);
 }

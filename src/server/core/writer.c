@@ -44,7 +44,14 @@ run_group(struct writer *w, struct writer_jobs *group)
 		if ((j->rc = store_mark(w->store, &j->err)) != 0)
 			continue;
 		j->rc = j->run(w->store, j, &j->err);
-		store_mark_end(w->store, j->rc == 0);
+		if (store_is_open(w->store))
+			store_mark_end(w->store, j->rc == 0);
+		/* Jobs after this must not be committed one by one: the whole
+		 * group is told the same. */
+		if (!store_is_open(w->store))
+			rc = err_set(&e, ERR_IO,
+			    "store: the transaction was rolled back: %s",
+			    j->err.msg);
 	}
 	if (rc == 0)
 		rc = store_commit(w->store, &e);
@@ -179,6 +186,9 @@ fail:
 void
 writer_free(struct writer *w)
 {
+	struct writer_jobs group;
+	bool more;
+
 	if (w == NULL)
 		return;
 	pthread_mutex_lock(&w->lock);
@@ -186,7 +196,15 @@ writer_free(struct writer *w)
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
-	finish(w);
+	/* done() may submit more. */
+	do {
+		finish(w);
+		STAILQ_INIT(&group);
+		more = take_group(w, &group) > 0;
+		if (more)
+			run_group(w, &group);
+		STAILQ_CONCAT(&w->finished, &group);
+	} while (more);
 	event_free(w->ev);
 	close(w->efd);
 	store_close(w->store);

@@ -137,7 +137,7 @@ store_agent_hello(struct store *s, const struct store_agent *a, struct err *e)
 	if (rc != 0)
 		return (rc);
 	return (sql_run(s, e,
-	    "UPDATE agents SET name = ?, online = 1, connection = ?,"
+	    "UPDATE agents SET name = ?, online = NOT revoked, connection = ?,"
 	    " lastseen = ? WHERE n = ?",
 	    "tiii", a->name, (int64_t)a->connection, a->lastseen, a->n));
 }
@@ -147,7 +147,8 @@ store_agent_presence(struct store *s, int64_t n, bool online,
     uint64_t connection, int64_t lastseen, struct err *e)
 {
 	return (sql_run(s, e,
-	    "UPDATE agents SET online = ?, connection = ?, lastseen = ?"
+	    "UPDATE agents SET online = ? AND NOT revoked, connection = ?,"
+	    " lastseen = ?"
 	    " WHERE n = ?",
 	    "iiii", (int64_t)online, (int64_t)connection, lastseen, n));
 }

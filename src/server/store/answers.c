@@ -106,6 +106,12 @@ store_answer_put(
 	struct id hash;
 	int rc;
 
+	/* Pruned while the answer was on its way: nobody can ask for it. */
+	if (sql_number(s, 0, "SELECT 1 FROM actions WHERE n = ?", "i",
+		a->action) != 1) {
+		*ret_new = false;
+		return (0);
+	}
 	sha256(a->data, a->len, &hash);
 	if ((rc = claim(s, a, &hash, e)) != 0)
 		return (rc < 0 ? rc : put_again(s, a, rc == 1, ret_new, e));

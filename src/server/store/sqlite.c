@@ -377,6 +377,12 @@ store_rollback(struct store *s)
 		sql_run(s, NULL, "ROLLBACK", "");
 }
 
+bool
+store_is_open(const struct store *s)
+{
+	return (!sqlite3_get_autocommit(s->db));
+}
+
 int
 store_mark(struct store *s, struct err *e)
 {

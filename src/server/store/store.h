@@ -35,6 +35,8 @@ void store_close(struct store *s);
 int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e);
 void store_rollback(struct store *s);
+/* Is there one open? SQLite ends it by itself on some failures. */
+bool store_is_open(const struct store *s);
 /* A step inside a transaction that can be taken back on its own. */
 int store_mark(struct store *s, struct err *e);
 void store_mark_end(struct store *s, bool keep);

@@ -492,7 +492,47 @@ test_prune(void **state)
 	assert_int_equal(removed, 1);
 	assert_int_equal(store_answers_total(f->r), 0);
 	assert_int_equal(store_actions_total(f->r), 0);
+	/* one that comes now is of no use, and no error */
+	put_answer(f, action, exp.agent, 1, "too late");
+	assert_int_equal(store_answers_total(f->r), 0);
 	assert_int_equal(store_prune(f->w, 1000, NULL), 0);
+}
+
+static int
+is_offline(const struct store_agent *a, void *arg)
+{
+	*(bool *)arg = !a->online;
+	return (0);
+}
+
+static void
+test_revoked_stay_offline(void **state)
+{
+	struct fixture *f = *state;
+	int64_t n = add_agent(f, "a");
+	struct id id = make_id("a");
+	struct store_agent a = { .n = n,
+		.name = "a",
+		.connection = 2,
+		.os = "",
+		.arch = "",
+		.ident = "",
+		.version = "",
+		.mode = "",
+		.environment = "",
+		.tags = "",
+		.addresses = "",
+		.hello = (const uint8_t *)"h",
+		.hello_len = 1 };
+	bool offline = false;
+
+	/* what was on its way when it was revoked */
+	assert_int_equal(store_agent_revoke(f->w, &id, NULL), 0);
+	assert_int_equal(store_agent_presence(f->w, n, true, 2, 5, NULL), 0);
+	assert_int_equal(store_agent_hello(f->w, &a, NULL), 0);
+	assert_int_equal(
+	    store_agent_get(f->r, &id, is_offline, &offline, NULL), 0);
+	assert_true(offline);
 }
 
 int
@@ -513,6 +553,7 @@ main(void)
 		T(test_different_answers_are_bounded),
 		T(test_late_agents_open_again),
 		T(test_prune),
+		T(test_revoked_stay_offline),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Core: logins. A login is a document the client builds itself, with a nonce
+ * of ours that is good for one use and two minutes. Nonces live in memory: a
+ * restart makes clients ask for another.
+ */
+#include "server/core/core.h"
+
+#include "action/envelope.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "server/enrolcmd.h"
+#include "server/parse.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define NONCE_MS (2 * 60 * 1000)
+#define SESSION_SLACK 300 /* seconds a login's time may be off */
+#define REPLY_JSON_MAX 65536
+
+/* A ring: the oldest is overwritten. */
+struct nonces {
+	size_t next;
+	struct {
+		struct id nonce;
+		int64_t expires; /* ms; 0: free */
+	} ring[NONCES_MAX];
+};
+
+struct nonces *
+nonces_new(void)
+{
+	return (calloc(1, sizeof(struct nonces)));
+}
+
+void
+nonces_free(struct nonces *n)
+{
+	free(n);
+}
+
+static bool
+nonce_use(struct nonces *n, const struct id *nonce, int64_t now)
+{
+	bool good;
+	size_t i;
+
+	for (i = 0; i < NONCES_MAX; i++) {
+		if (n->ring[i].expires == 0 ||
+		    !id_equal(&n->ring[i].nonce, nonce))
+			continue;
+		good = n->ring[i].expires > now;
+		n->ring[i].expires = 0;
+		return (good);
+	}
+	return (false);
+}
+
+void
+people_nonce(struct core *c, uint32_t request)
+{
+	struct nonces *n = c->nonces;
+	size_t at = n->next;
+	struct buf out;
+	struct jsonw w;
+
+	if (getrandom(n->ring[at].nonce.b, ID_LEN, 0) != ID_LEN) {
+		core_refuse(c, request, 500, "internal", "no random bytes");
+		return;
+	}
+	n->next = (at + 1) % NONCES_MAX;
+	n->ring[at].expires = clock_wall_ms() + NONCE_MS;
+	buf_init(&out, REPLY_JSON_MAX);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "nonce", id_hex(&n->ring[at].nonce).s);
+	core_add_time(&w, "expires", n->ring[at].expires);
+	jsonw_object_end(&w);
+	core_reply(c, request, 200, &out);
+	buf_release(&out);
+}
+
+/* --- login -------------------------------------------------------------- */
+
+static bool
+is_our_origin(const struct server_conf *conf, const char *s)
+{
+	const char *host, *port;
+	uint64_t n;
+
+	if (!str_starts(s, "https://"))
+		return (false);
+	host = s + strlen("https://");
+	if ((port = strrchr(host, ':')) == NULL ||
+	    str_u64(port + 1, 1, 65535, &n) != 0)
+		return (false);
+	return ((int64_t)n == conf->port &&
+	    server_has_name(conf, host, (size_t)(port - host)));
+}
+
+/* Every field against our own; the nonce is used up even if another field is
+ * wrong. */
+static int
+check_session_doc(struct core *c, const struct envelope *env, struct err *e)
+{
+	int64_t now = clock_wall_ms();
+	struct login_doc d;
+	int rc;
+
+	if ((rc = login_doc_parse(env->doc, env->doc_len, &d, e)) != 0)
+		return (rc);
+	if (!nonce_use(c->nonces, &d.nonce, now))
+		return (err_set(e, ERR_EXPIRED,
+		    "nonce: unknown, used already, or older than two minutes:"
+		    " ask for a new one"));
+	if (!is_our_origin(&c->role.conf, d.server))
+		return (err_set(e, ERR_AUTH,
+		    "server: '%.200s' is not this server (its names: %s, port"
+		    " %d)",
+		    d.server, c->role.conf.name, (int)c->role.conf.port));
+	if (!d.ca_is_id || !id_equal(&d.ca, &c->ca_fpr))
+		return (err_set(e, ERR_AUTH,
+		    "ca: the login is for another CA than this server's"));
+	if (d.time < now / 1000 - SESSION_SLACK ||
+	    d.time > now / 1000 + SESSION_SLACK)
+		return (err_set(e, ERR_EXPIRED,
+		    "time: more than five minutes from the server's clock: set"
+		    " the clock"));
+	return (0);
+}
+
+struct session_job {
+	struct core_job j;
+	struct id hash;
+	char token[TOKEN_HEX_LEN + 1];
+	char fpr[STORE_FPR_HEX + 1];
+	int64_t now, expires;
+};
+
+static int
+session_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct session_job *x = (struct session_job *)j;
+
+	return (store_session_put(s, &x->hash, x->fpr, x->now, x->expires, e));
+}
+
+static void
+session_done(struct writer_job *j)
+{
+	struct session_job *x = (struct session_job *)j;
+	struct core *c = x->j.c;
+	struct store_session s;
+	struct buf out;
+	struct jsonw w;
+
+	if (j->rc != 0) {
+		core_refuse_err(c, x->j.request, &j->err);
+		goto out;
+	}
+	if (!core_session(c, x->j.request, &x->hash, false, &s))
+		goto out;
+	log_info("login investigator=%s name=%s", s.fpr, log_quote(s.name));
+	buf_init(&out, REPLY_JSON_MAX);
+	jsonw_init(&w, &out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "token", x->token);
+	core_add_time(&w, "expires", x->expires);
+	jsonw_object(&w, "investigator");
+	jsonw_str(&w, "name", s.name);
+	jsonw_str(&w, "fingerprint", s.fpr);
+	jsonw_bool(&w, "admin", s.admin);
+	jsonw_object_end(&w);
+	jsonw_object_end(&w);
+	core_reply(c, x->j.request, 201, &out);
+	explicit_bzero(out.data, out.len);
+	buf_release(&out);
+out:
+	explicit_bzero(x->token, sizeof(x->token));
+	free(x);
+}
+
+/* Whose login it is; NULL and e when nobody's. */
+static const struct signer *
+session_signer(struct core *c, const struct envelope *env,
+    struct signer signers[static SIGS_MAX], struct err *e)
+{
+	const struct keyring *k = core_keyring(c, e);
+	size_t i;
+
+	if (k == NULL)
+		return (NULL);
+	if (env->nsigs != 1) {
+		err_set(e, ERR_INVALID, "a login has exactly one signature");
+		return (NULL);
+	}
+	keyring_verify(k, PURPOSE_SESSION, env->doc, env->doc_len, env->sigs,
+	    env->nsigs, clock_wall_ms() / 1000, signers);
+	for (i = 0; i < env->nsigs; i++)
+		if (signers[i].verdict == SIG_GOOD)
+			return (&signers[i]);
+	err_set(e, ERR_AUTH, "the login's signature is not accepted: %s",
+	    sig_verdict_text(signers[0].verdict));
+	return (NULL);
+}
+
+void
+people_session_new(struct core *c, uint32_t request, struct rd *rd)
+{
+	struct signer signers[SIGS_MAX];
+	const struct signer *who;
+	const uint8_t *bytes;
+	struct envelope env;
+	struct session_job *x;
+	struct err e;
+	size_t len;
+
+	bytes = rd_field(rd, ENVELOPE_MAX, &len);
+	if (!rd_done(rd)) {
+		rd->bad = true;
+		return;
+	}
+	if (envelope_parse(bytes, len, &env, &e) != 0 ||
+	    check_session_doc(c, &env, &e) != 0 ||
+	    (who = session_signer(c, &env, signers, &e)) == NULL) {
+		log_warn("login_refused why=%s", log_quote(e.msg));
+		core_refuse_err(c, request, &e);
+		return;
+	}
+	x = core_job_new(c, sizeof(*x), request, session_run, session_done);
+	if (x == NULL || token_new(x->token, &x->hash, &e) != 0) {
+		free(x);
+		core_refuse(c, request, 500, "internal", "out of memory");
+		return;
+	}
+	hex_encode(who->person, PGP_FPR_LEN, x->fpr);
+	x->now = clock_wall_ms();
+	x->expires = x->now + c->role.conf.session_lifetime * 1000;
+	writer_submit(c->writer, &x->j.j);
+}
