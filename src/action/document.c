@@ -212,10 +212,45 @@ check_seal_key(const char *key, struct err *e)
 	return 0;
 }
 
+/* Points of small order: nothing can be sealed for them (the shared secret is
+ * zero), and no honest key is one of them. The top bit means nothing. */
+static bool
+small_order(const uint8_t key[static 32])
+{
+	static const char *const points[] = {
+		"00000000000000000000000000000000000000000000000000000000000000"
+		"00",
+		"01000000000000000000000000000000000000000000000000000000000000"
+		"00",
+		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b8"
+		"00",
+		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f11"
+		"57",
+		/* p - 1, p and p + 1 of the field */
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+		"7f",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+		"7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+		"7f",
+	};
+	uint8_t masked[32];
+	char hex[2 * sizeof(masked) + 1];
+	size_t i;
+
+	memcpy(masked, key, sizeof(masked));
+	masked[31] &= 0x7f;
+	hex_encode(masked, sizeof(masked), hex);
+	for (i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+		if (strcmp(hex, points[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 read_seal_public(const json_t *o, struct action *a, struct err *e)
 {
-	static const uint8_t zeros[sizeof(a->seal_public)];
 	const char *s;
 	struct buf b;
 	int rc = json_need_str(o, "seal", "public", &s, e);
@@ -224,12 +259,15 @@ read_seal_public(const json_t *o, struct action *a, struct err *e)
 		return rc;
 	buf_init(&b, sizeof(a->seal_public));
 	rc = b64_decode(&b, s, strlen(s));
-	if (rc == 0 && b.len == sizeof(a->seal_public) &&
-	    memcmp(b.data, zeros, b.len) != 0)
-		memcpy(a->seal_public, b.data, b.len);
-	else
+	if (rc != 0 || b.len != sizeof(a->seal_public))
 		rc = err_set(
 		    e, ERR_INVALID, "seal.public: expected 32 bytes in base64");
+	else if (small_order(b.data))
+		rc = err_set(e, ERR_INVALID,
+		    "seal.public: not a key (a point of small order): expected "
+		    "the public key of a new X25519 pair");
+	else
+		memcpy(a->seal_public, b.data, b.len);
 	buf_release(&b);
 	return rc;
 }
@@ -321,9 +359,11 @@ read_operations(const json_t *root, struct action *a, struct err *e)
 	return 0;
 }
 
-/* Asks each operation's module about its parameters. */
+#define ALL_OPERATIONS SIZE_MAX
+
+/* Asks each operation's module, or only that one's, about its parameters. */
 static int
-ask_modules(struct action *a, struct err *e)
+ask_modules(struct action *a, size_t only, struct err *e)
 {
 	const struct module *m;
 	size_t i;
@@ -338,6 +378,8 @@ ask_modules(struct action *a, struct err *e)
 		a->operations[i].module_number = m->number;
 	}
 	for (i = 0; i < a->noperations; i++) {
+		if (only != ALL_OPERATIONS && only != i)
+			continue;
 		m = module_by_number(a->operations[i].module_number);
 		if (m->check(a->operations[i].parameters, e) != 0) {
 			err_wrap(e, "operations[%zu].parameters", i);
@@ -350,7 +392,7 @@ ask_modules(struct action *a, struct err *e)
 }
 
 static int
-read_fields(struct action *a, struct err *e)
+read_fields(struct action *a, size_t only, struct err *e)
 {
 	static const char *const keys[] = { "syntaxversion", "nonce", "name",
 		"description", "threat", "target", "validfrom", "expireafter",
@@ -384,11 +426,12 @@ read_fields(struct action *a, struct err *e)
 	    (rc = read_seal(o, a, e)) != 0 ||
 	    (rc = read_operations(o, a, e)) != 0)
 		return rc;
-	return ask_modules(a, e);
+	return ask_modules(a, only, e);
 }
 
-int
-action_parse(const void *doc, size_t len, struct action *ret, struct err *e)
+static int
+parse(
+    const void *doc, size_t len, size_t only, struct action *ret, struct err *e)
 {
 	struct action a = { 0 };
 	int rc;
@@ -396,13 +439,40 @@ action_parse(const void *doc, size_t len, struct action *ret, struct err *e)
 	a.root = json_strict(doc, len, ACTION_DOC_MAX, e);
 	if (a.root == NULL)
 		return len > ACTION_DOC_MAX ? ERR_TOOBIG : ERR_INVALID;
-	rc = read_fields(&a, e);
+	rc = read_fields(&a, only, e);
 	if (rc != 0) {
 		action_release(&a);
 		return rc;
 	}
 	*ret = a;
 	return 0;
+}
+
+int
+action_parse(const void *doc, size_t len, struct action *ret, struct err *e)
+{
+	return parse(doc, len, ALL_OPERATIONS, ret, e);
+}
+
+int
+action_parse_for(const void *doc, size_t len, size_t operation,
+    struct action *ret, struct err *e)
+{
+	size_t n;
+	int rc;
+
+	if (operation >= ACTION_OPERATIONS_MAX)
+		return err_set(e, ERR_INVALID,
+		    "operation %zu: a document has at most %d", operation,
+		    ACTION_OPERATIONS_MAX);
+	rc = parse(doc, len, operation, ret, e);
+	if (rc != 0 || operation < ret->noperations)
+		return rc;
+	n = ret->noperations;
+	action_release(ret);
+	return err_set(e, ERR_INVALID,
+	    "the action has %zu operations, number %zu was asked for", n,
+	    operation);
 }
 
 void

@@ -46,6 +46,10 @@ struct action {
  * anything else: the document is malformed (action_refusal below). */
 int
 action_parse(const void *doc, size_t len, struct action *ret, struct err *e);
+/* The same for whoever works on one operation (from 0): the parameters of the
+ * others are not checked. ERR_INVALID: there is no such operation. */
+int action_parse_for(const void *doc, size_t len, size_t operation,
+    struct action *ret, struct err *e);
 void action_release(struct action *a);
 /* The refusal that fits a failure of action_parse. */
 enum refusal action_refusal(int rc);

@@ -3,8 +3,11 @@
  * Parser of RE2's syntax (modules/regex.h): recursive descent over bounded
  * nesting, straight into nodes. Greedy and lazy repeats are the same here:
  * only whether a text matches is ever asked.
+ *
+ * A mere check goes the same way, but counts what classes would hold instead
+ * of building them: its time depends on the length of the source alone.
  */
-#include "modules/regex_ast.h"
+#include "modules/regex_parser.h"
 
 #include "base/err.h"
 #include "base/str.h"
@@ -12,33 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct flags {
-	bool fold, multi, dotall;
-};
-
-struct parser {
-	const char *start, *p, *end;
-	struct regex *re;
-	struct err *e;
-	struct flags f;
-	unsigned int depth;
-};
-
-static int
-bad(struct parser *ps, const char *at, const char *what, const char *hint)
-{
-	return err_set(ps->e, ERR_INVALID, "at byte %zu: %s%s%s",
-	    (size_t)(at - ps->start) + 1, what, *hint == '\0' ? "" : "; ",
-	    hint);
-}
-
 static int
 fail(struct parser *ps, int rc, const char *at)
 {
 	if (rc == ERR_NOMEM)
 		return err_set(ps->e, ERR_NOMEM, "out of memory");
 	if (rc == ERR_TOOBIG)
-		return bad(ps, at, "the expression is too complex",
+		return regex_bad(ps, at, "the expression is too complex",
 		    "use several smaller ones");
 	return rc;
 }
@@ -54,6 +37,8 @@ node_new(struct parser *ps, enum node_type type)
 		return NULL;
 	}
 	n->type = type;
+	n->cost = 1;
+	n->copies = 1;
 	n->all = ps->re->all;
 	ps->re->all = n;
 	return n;
@@ -67,6 +52,39 @@ node_append(struct node *parent, struct node *n)
 	else
 		parent->child = n;
 	parent->last = n;
+	parent->cost += n->cost;
+	if (n->copies > parent->copies)
+		parent->copies = n->copies;
+}
+
+/* Characters that this range can fold to are a part of its cost. */
+static int
+add_range(struct parser *ps, struct cclass *cc, uint32_t lo, uint32_t hi)
+{
+	uint32_t span;
+
+	if (!ps->check)
+		return cclass_add(cc, lo, hi);
+	ps->adds++;
+	ps->cost++;
+	if (ps->f.fold && hi >= 0x80) {
+		span = hi - (lo < 0x80 ? 0x80 : lo) + 1;
+		ps->cost += span < REGEX_FOLDS_MAX ? span : REGEX_FOLDS_MAX;
+	}
+	return 0;
+}
+
+/* A class that is only counted: folding may need more room than it shows. */
+static int
+count_class(struct parser *ps, struct node *n)
+{
+	size_t adds = ps->adds;
+
+	n->cost += ps->cost;
+	ps->re->nranges += adds;
+	ps->adds = 0;
+	ps->cost = 0;
+	return adds > REGEX_RANGES_MAX / (ps->f.fold ? 2 : 1) ? ERR_TOOBIG : 0;
 }
 
 static int
@@ -74,183 +92,41 @@ finish_class(struct parser *ps, struct node *n, bool negated, const char *at)
 {
 	int rc = 0;
 
-	cclass_finish(&n->cc);
-	if (ps->f.fold)
-		rc = cclass_fold(&n->cc);
-	if (rc == 0 && negated)
-		rc = cclass_negate(&n->cc);
-	ps->re->nranges += n->cc.n;
+	if (ps->check) {
+		rc = count_class(ps, n);
+	} else {
+		cclass_finish(&n->cc);
+		if (ps->f.fold)
+			rc = cclass_fold(&n->cc);
+		if (rc == 0 && ps->folded.n > 0) {
+			rc = cclass_add_class(&n->cc, &ps->folded, false);
+			cclass_finish(&n->cc);
+		}
+		cclass_release(&ps->folded);
+		if (rc == 0 && negated)
+			rc = cclass_negate(&n->cc);
+		ps->re->nranges += n->cc.n;
+	}
 	if (rc == 0 && ps->re->nranges > 16 * REGEX_RANGES_MAX)
 		rc = ERR_TOOBIG;
 	return fail(ps, rc, at);
 }
 
-/* Decodes the character at ps->p and steps over it. */
-static uint32_t
-next_rune(struct parser *ps)
-{
-	const uint8_t *p = (const uint8_t *)ps->p;
-	uint32_t r = p[0];
-	size_t n = 1, i;
-
-	if (p[0] >= 0xf0)
-		n = 4;
-	else if (p[0] >= 0xe0)
-		n = 3;
-	else if (p[0] >= 0xc0)
-		n = 2;
-	if (n > 1) {
-		r = p[0] & (0xffu >> (n + 1));
-		for (i = 1; i < n; i++)
-			r = r << 6 | (p[i] & 0x3f);
-	}
-	ps->p += n;
-	return r;
-}
-
 static int
-hex_value(char c)
+add_property(struct parser *ps, struct cclass *cc, const char *name, size_t len,
+    bool negated)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+	int n;
 
-/* After "\x". */
-static int
-parse_hex(struct parser *ps, const char *at, uint32_t *ret, bool *ret_raw)
-{
-	uint32_t v = 0;
-	int i, d;
-
-	if (ps->p < ps->end && *ps->p == '{') {
-		for (ps->p++, i = 0; ps->p < ps->end && *ps->p != '}'; i++) {
-			d = hex_value(*ps->p++);
-			if (d < 0 || (v = v * 16 + (uint32_t)d) > RUNE_MAX)
-				return bad(ps, at,
-				    "\\x{...} is not a "
-				    "character's number",
-				    "");
-		}
-		if (ps->p == ps->end || i == 0)
-			return bad(ps, at, "\\x{ needs digits and }", "");
-		ps->p++;
-		*ret = v;
-		return 0;
-	}
-	for (i = 0; i < 2; i++) {
-		d = ps->p < ps->end ? hex_value(*ps->p) : -1;
-		if (d < 0)
-			return bad(ps, at,
-			    "\\x needs two hexadecimal digits "
-			    "or {...}",
-			    "");
-		v = v * 16 + (uint32_t)d;
-		ps->p++;
-	}
-	*ret = v;
-	*ret_raw = v >= 0x80;
+	if (!ps->check)
+		return cclass_add_unicode(ps->f.fold ? &ps->folded : cc, name,
+		    len, negated, ps->f.fold);
+	n = cclass_unicode_ranges(name, len);
+	if (n < 0)
+		return ERR_NOTFOUND;
+	ps->adds += (size_t)n;
+	ps->cost += (size_t)n;
 	return 0;
-}
-
-static int
-bad_escape(struct parser *ps, const char *at, char c)
-{
-	static const struct {
-		char c;
-		const char *what, *hint;
-	} known[] = {
-		{ 'Z', "\\Z is not supported", "use \\z or $" },
-		{ 'G', "\\G is not supported", "" },
-		{ 'K', "\\K is not supported", "" },
-		{ 'R', "\\R is not supported",
-		    "lines are searched one by "
-		    "one" },
-		{ 'X', "\\X is not supported", "" },
-		{ 'k', "named backreferences (\\k) are not supported", "" },
-		{ 'g', "backreferences (\\g) are not supported", "" },
-		{ 'h', "\\h is not supported", "use [ \\t]" },
-		{ 'E', "\\E without \\Q", "" },
-		{ 'e', "\\e is not supported", "use \\x1b" },
-		{ 'u', "\\u is not supported", "use \\x{...}" },
-	};
-	char what[32];
-	size_t i;
-
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (known[i].c == c)
-			return bad(ps, at, known[i].what, known[i].hint);
-	}
-	if (c >= '1' && c <= '9')
-		return bad(ps, at,
-		    "backreferences (\\1 ...) are not "
-		    "supported",
-		    "write the text out");
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
-		memcpy(what, "unknown escape \\?", 18);
-		what[16] = c;
-		return bad(ps, at, what, "");
-	}
-	return bad(ps, at, "unknown escape", "write the character itself");
-}
-
-static int
-parse_octal(struct parser *ps, char first)
-{
-	uint32_t v = (uint32_t)(first - '0');
-	int i;
-
-	for (i = 1; i < 3; i++) {
-		if (ps->p >= ps->end || *ps->p < '0' || *ps->p > '7')
-			break;
-		v = v * 8 + (uint32_t)(*ps->p++ - '0');
-	}
-	return (int)v;
-}
-
-/* ps->p stands behind the backslash. One character, also within a class. */
-static int
-parse_char_escape(
-    struct parser *ps, const char *at, uint32_t *ret, bool *ret_raw)
-{
-	static const char letters[] = "afnrtv", values[] = "\a\f\n\r\t\v";
-	const char *l;
-	char c;
-
-	*ret_raw = false;
-	if (ps->p == ps->end)
-		return bad(ps, at, "a backslash at the end",
-		    "write \\\\ for a backslash");
-	if ((uint8_t)*ps->p >= 0x80)
-		return bad_escape(ps, at, *ps->p);
-	c = *ps->p++;
-	if (c == 'x')
-		return parse_hex(ps, at, ret, ret_raw);
-	if (c == '0' ||
-	    (c >= '1' && c <= '7' && ps->p < ps->end && *ps->p >= '0' &&
-		*ps->p <= '7')) {
-		*ret = (uint32_t)parse_octal(ps, c);
-		return 0;
-	}
-	l = strchr(letters, c);
-	if (l != NULL && c != '\0') {
-		*ret = (uint32_t)values[l - letters];
-		return 0;
-	}
-	if (c >= '!' && c <= '~' && hex_value(c) < 0 && c != '_' &&
-	    !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z')) {
-		*ret = (uint32_t)c;
-		return 0;
-	}
-	if (c == '_') {
-		*ret = '_';
-		return 0;
-	}
-	return bad_escape(ps, at, c);
 }
 
 /* ps->p stands behind "\p" or "\P". */
@@ -263,14 +139,14 @@ parse_property(
 	int rc;
 
 	if (ps->p == ps->end)
-		return bad(ps, at, "\\p needs a name", "");
+		return regex_bad(ps, at, "\\p needs a name", "");
 	name = ps->p;
 	if (*name == '{') {
 		name++;
 		ps->p = memchr(name, '}', (size_t)(ps->end - name));
 		if (ps->p == NULL) {
 			ps->p = ps->end;
-			return bad(ps, at, "\\p{ without }", "");
+			return regex_bad(ps, at, "\\p{ without }", "");
 		}
 		len = (size_t)(ps->p++ - name);
 		if (len > 0 && *name == '^') {
@@ -282,9 +158,9 @@ parse_property(
 		len = 1;
 		ps->p++;
 	}
-	rc = cclass_add_unicode(cc, name, len, negated);
+	rc = add_property(ps, cc, name, len, negated);
 	if (rc == ERR_NOTFOUND)
-		return bad(ps, at, "unknown Unicode class in \\p",
+		return regex_bad(ps, at, "unknown Unicode class in \\p",
 		    "known are categories like Lu and scripts like Greek");
 	return fail(ps, rc, at);
 }
@@ -306,9 +182,11 @@ parse_class_escape(struct parser *ps, struct cclass *cc, bool *ret_done)
 		*ret_done = true;
 		return parse_property(ps, cc, c == 'P', at);
 	}
-	rc = cclass_add_perl(cc, c);
+	rc = cclass_add_perl(ps->check ? NULL : cc, c);
 	if (rc == ERR_NOTFOUND)
 		return 0;
+	ps->adds += ps->check ? 4 : 0;
+	ps->cost += ps->check ? 4 : 0;
 	ps->p += 2;
 	*ret_done = true;
 	return fail(ps, rc, at);
@@ -322,12 +200,12 @@ class_char(struct parser *ps, const char *class_at, uint32_t *ret, bool *raw)
 
 	*raw = false;
 	if (ps->p == ps->end)
-		return bad(ps, class_at, "[ without ]", "");
+		return regex_bad(ps, class_at, "[ without ]", "");
 	if (*ps->p == '\\') {
 		ps->p++;
-		return parse_char_escape(ps, at, ret, raw);
+		return regex_char_escape(ps, at, ret, raw);
 	}
-	*ret = next_rune(ps);
+	*ret = regex_next_rune(ps);
 	return 0;
 }
 
@@ -339,19 +217,24 @@ parse_posix(struct parser *ps, struct cclass *cc, bool *ret_done)
 	int rc;
 
 	*ret_done = false;
-	if (ps->end - ps->p < 4 || ps->p[1] != ':')
+	if (ps->end - ps->p < 4 || ps->p[1] != ':' || ps->no_posix_end)
 		return 0;
 	for (q = name; q + 1 < ps->end && !(q[0] == ':' && q[1] == ']'); q++)
 		;
-	if (q + 1 >= ps->end)
+	if (q + 1 >= ps->end) {
+		ps->no_posix_end = true; /* not sought once more */
 		return 0;
+	}
 	if (*name == '^') {
 		negated = true;
 		name++;
 	}
-	rc = cclass_add_posix(cc, name, (size_t)(q - name), negated);
+	rc = cclass_add_posix(
+	    ps->check ? NULL : cc, name, (size_t)(q - name), negated);
 	if (rc == ERR_NOTFOUND)
-		return bad(ps, at, "unknown class name in [:...:]", "");
+		return regex_bad(ps, at, "unknown class name in [:...:]", "");
+	ps->adds += ps->check ? 5 : 0;
+	ps->cost += ps->check ? 5 : 0;
 	ps->p = q + 2;
 	*ret_done = true;
 	return fail(ps, rc, at);
@@ -374,14 +257,14 @@ class_range(struct parser *ps, struct cclass *cc, const char *class_at)
 		if ((rc = class_char(ps, class_at, &hi, &raw_hi)) != 0)
 			return rc;
 		if (hi < lo)
-			return bad(ps, at,
+			return regex_bad(ps, at,
 			    "a range of a class ends before "
 			    "it begins",
 			    "");
 	}
 	if (raw_hi)
 		cclass_add_raw(cc, raw_lo ? (uint8_t)lo : 0x80, (uint8_t)hi);
-	return fail(ps, cclass_add(cc, lo, hi), at);
+	return fail(ps, add_range(ps, cc, lo, hi), at);
 }
 
 static int
@@ -400,7 +283,7 @@ parse_class(struct parser *ps, struct node **ret)
 	}
 	for (;; first = false) {
 		if (ps->p == ps->end)
-			return bad(ps, at, "[ without ]",
+			return regex_bad(ps, at, "[ without ]",
 			    "write \\[ for the "
 			    "character");
 		if (*ps->p == ']' && !first)
@@ -429,7 +312,7 @@ literal(struct parser *ps, uint32_t rune, bool raw, struct node **ret)
 
 	if (n == NULL)
 		return ERR_TOOBIG;
-	rc = cclass_add(&n->cc, rune, rune);
+	rc = add_range(ps, &n->cc, rune, rune);
 	if (rc != 0)
 		return fail(ps, rc, ps->p);
 	if (raw)
@@ -443,31 +326,11 @@ static int parse_alt(struct parser *ps, struct node **ret);
 static int
 bad_group(struct parser *ps, const char *at)
 {
-	static const struct {
-		const char *text, *what;
-	} known[] = {
-		{ "(?=", "look-ahead (?=...) is not supported" },
-		{ "(?!", "look-ahead (?!...) is not supported" },
-		{ "(?<=", "look-behind (?<=...) is not supported" },
-		{ "(?<!", "look-behind (?<!...) is not supported" },
-		{ "(?>", "atomic groups (?>...) are not supported" },
-		{ "(?|", "branch reset (?|...) is not supported" },
-		{ "(?#", "comments (?#...) are not supported" },
-		{ "(?(", "conditionals (?(...) are not supported" },
-		{ "(?P=", "backreferences (?P=name) are not supported" },
-		{ "(?P>", "subroutine calls (?P>name) are not supported" },
-		{ "(?R", "recursion (?R) is not supported" },
-		{ "(?&", "subroutine calls (?&name) are not supported" },
-	};
-	size_t i, n;
+	const char *known = regex_no_group(at, (size_t)(ps->end - at));
 
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		n = strlen(known[i].text);
-		if ((size_t)(ps->end - at) >= n &&
-		    memcmp(at, known[i].text, n) == 0)
-			return bad(ps, at, known[i].what, "");
-	}
-	return bad(ps, at, "unknown kind of group (?...",
+	if (known != NULL)
+		return regex_bad(ps, at, known, "");
+	return regex_bad(ps, at, "unknown kind of group (?...",
 	    "known are (?:...) (?P<name>...) (?flags) with i, m, s, U");
 }
 
@@ -482,7 +345,7 @@ parse_group_name(struct parser *ps, const char *at)
 		(*q >= 'A' && *q <= 'Z') || (*q >= '0' && *q <= '9')))
 		q++;
 	if (q == ps->p || q == ps->end || *q != '>')
-		return bad(ps, at,
+		return regex_bad(ps, at,
 		    "a group's name must be letters, digits "
 		    "and _, then >",
 		    "");
@@ -553,12 +416,12 @@ parse_group(struct parser *ps, struct node **ret)
 		return *ret == NULL ? ERR_TOOBIG : 0;
 	}
 	if (++ps->depth > REGEX_DEPTH_MAX)
-		return bad(ps, at, "groups are nested too deeply", "");
+		return regex_bad(ps, at, "groups are nested too deeply", "");
 	if ((rc = parse_alt(ps, ret)) != 0)
 		return rc;
 	ps->depth--;
 	if (ps->p == ps->end)
-		return bad(
+		return regex_bad(
 		    ps, at, "( without )", "write \\( for the character");
 	ps->p++;
 	ps->f = saved;
@@ -582,9 +445,9 @@ parse_dot(struct parser *ps, struct node **ret)
 
 	if (n == NULL)
 		return ERR_TOOBIG;
-	if (!ps->f.dotall)
+	if (!ps->f.dotall && !ps->check)
 		rc = cclass_add(&n->cc, '\n', '\n');
-	if (rc == 0)
+	if (rc == 0 && !ps->check)
 		rc = cclass_negate(&n->cc);
 	*ret = n;
 	return fail(ps, rc, at);
@@ -606,7 +469,7 @@ parse_quoted(struct parser *ps, struct node **ret)
 			ps->p += 2;
 			break;
 		}
-		if ((rc = literal(ps, next_rune(ps), false, &n)) != 0)
+		if ((rc = literal(ps, regex_next_rune(ps), false, &n)) != 0)
 			return rc;
 		node_append(cat, n);
 	}
@@ -649,7 +512,7 @@ parse_escape(struct parser *ps, struct node **ret)
 		return finish_class(ps, n, false, at);
 	}
 	ps->p++;
-	if ((rc = parse_char_escape(ps, at, &rune, &raw)) != 0)
+	if ((rc = regex_char_escape(ps, at, &rune, &raw)) != 0)
 		return rc;
 	return literal(ps, rune, raw, ret);
 }
@@ -673,11 +536,11 @@ parse_atom(struct parser *ps, struct node **ret)
 	case '*':
 	case '+':
 	case '?':
-		return bad(ps, ps->p, "nothing to repeat",
+		return regex_bad(ps, ps->p, "nothing to repeat",
 		    "write a backslash "
 		    "before *, + or ? for the character");
 	default:
-		return literal(ps, next_rune(ps), false, ret);
+		return literal(ps, regex_next_rune(ps), false, ret);
 	}
 }
 
@@ -742,24 +605,19 @@ parse_repeat_op(struct parser *ps, uint32_t *min, uint32_t *max)
 	return true;
 }
 
-/* Largest number of copies that nested counted repeats ask for. */
-static uint32_t
-copies(const struct node *n)
+/* What is repeated becomes n's child: so many times over. */
+static void
+node_repeat(struct node *n, struct node *child, uint32_t min, uint32_t max)
 {
-	const struct node *c;
-	uint32_t most = 1, m, k = 1;
+	uint32_t k = max == UINT32_MAX ? min : max;
 
-	for (c = n->child; c != NULL; c = c->next) {
-		m = copies(c);
-		if (m > most)
-			most = m;
-	}
-	if (n->type == NODE_REPEAT)
-		k = n->max == UINT32_MAX ? n->min : n->max;
-	if (k > 1)
-		most = most * k > REGEX_REPEAT_MAX ? REGEX_REPEAT_MAX + 1
-						   : most * k;
-	return most;
+	n->min = min;
+	n->max = max;
+	node_append(n, child);
+	if (k < 2)
+		return;
+	n->cost *= k;
+	n->copies *= k; /* both are at most REGEX_REPEAT_MAX */
 }
 
 static int
@@ -775,25 +633,22 @@ parse_repeat(struct parser *ps, struct node **io)
 		ps->p++; /* lazy */
 	if ((max != UINT32_MAX && min > max) || min > REGEX_REPEAT_MAX ||
 	    (max != UINT32_MAX && max > REGEX_REPEAT_MAX))
-		return bad(ps, at,
+		return regex_bad(ps, at,
 		    "a repeat must be {min,max} with min <= "
 		    "max <= 1000",
 		    "");
 	if ((n = node_new(ps, NODE_REPEAT)) == NULL)
 		return ERR_TOOBIG;
-	n->min = min;
-	n->max = max;
-	node_append(n, *io);
-	if ((min > 1 || (max != UINT32_MAX && max > 1)) &&
-	    copies(n) > REGEX_REPEAT_MAX)
-		return bad(ps, at,
+	node_repeat(n, *io, min, max);
+	if (n->copies > REGEX_REPEAT_MAX)
+		return regex_bad(ps, at,
 		    "nested repeats ask for more than 1000 "
 		    "copies",
 		    "");
 	*io = n;
 	at = ps->p;
 	if (parse_repeat_op(ps, &min, &max))
-		return bad(ps, at,
+		return regex_bad(ps, at,
 		    "a repeat of a repeat (or possessive "
 		    "repeat) is not supported",
 		    "use a group (?:...)");
@@ -816,7 +671,7 @@ parse_cat(struct parser *ps, struct node **ret)
 			return rc;
 		if (n->type == NODE_EMPTY && ps->p < ps->end &&
 		    strchr("*+?", *ps->p) != NULL)
-			return bad(ps, at, "nothing to repeat", "");
+			return regex_bad(ps, at, "nothing to repeat", "");
 		if ((rc = parse_repeat(ps, &n)) != 0)
 			return rc;
 		node_append(cat, n);
@@ -845,35 +700,58 @@ parse_alt(struct parser *ps, struct node **ret)
 	return 0;
 }
 
-int
-regex_parse(const char *source, struct regex **ret, struct err *e)
+static int
+parse(struct parser *ps, size_t len)
 {
-	struct parser ps = { .start = source, .p = source, .e = e };
 	struct node *root = NULL;
-	size_t len = strlen(source);
 	int rc;
 
 	if (len > REGEX_MAX)
-		return err_set(e, ERR_TOOBIG,
+		return err_set(ps->e, ERR_TOOBIG,
 		    "an expression may have %d "
 		    "bytes, this one has %zu",
 		    REGEX_MAX, len);
-	if (!str_is_utf8(source, len))
-		return err_set(e, ERR_INVALID, "the expression is not UTF-8");
-	ps.end = source + len;
-	ps.re = calloc(1, sizeof(*ps.re));
-	if (ps.re == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	rc = parse_alt(&ps, &root);
-	if (rc == 0 && ps.p < ps.end)
-		rc = bad(
-		    &ps, ps.p, ") without (", "write \\) for the character");
-	if (rc != 0) {
-		regex_free(ps.re);
+	if (!str_is_utf8(ps->start, len))
+		return err_set(
+		    ps->e, ERR_INVALID, "the expression is not UTF-8");
+	ps->p = ps->start;
+	ps->end = ps->start + len;
+	ps->re = calloc(1, sizeof(*ps->re));
+	if (ps->re == NULL)
+		return err_set(ps->e, ERR_NOMEM, "out of memory");
+	rc = parse_alt(ps, &root);
+	if (rc == 0 && ps->p < ps->end)
+		rc = regex_bad(
+		    ps, ps->p, ") without (", "write \\) for the character");
+	cclass_release(&ps->folded);
+	if (rc != 0)
+		regex_free(ps->re);
+	else
+		ps->re->root = root;
+	return rc;
+}
+
+int
+regex_parse(const char *source, struct regex **ret, struct err *e)
+{
+	struct parser ps = { .start = source, .e = e };
+	int rc = parse(&ps, strlen(source));
+
+	if (rc == 0)
+		*ret = ps.re;
+	return rc;
+}
+
+int
+regex_check(const char *source, uint64_t *ret_cost, struct err *e)
+{
+	struct parser ps = { .start = source, .e = e, .check = true };
+	int rc = parse(&ps, strlen(source));
+
+	if (rc != 0)
 		return rc;
-	}
-	ps.re->root = root;
-	*ret = ps.re;
+	*ret_cost = ps.re->root->cost;
+	regex_free(ps.re);
 	return 0;
 }
 

@@ -24,6 +24,10 @@ struct regex;
 /* ERR_INVALID names the construct and where it stands (byte, from 1). */
 int regex_parse(const char *source, struct regex **ret, struct err *e);
 void regex_free(struct regex *r);
+/* Whether regex_parse would take it, in time that grows with the length of
+ * source alone. *ret_cost: about how many ranges of characters and nodes an
+ * engine gets for it, counted repeats written out. */
+int regex_check(const char *source, uint64_t *ret_cost, struct err *e);
 
 enum regex_form {
 	/* One short text: \A and \z are its ends, newlines are ordinary. */

@@ -9,6 +9,7 @@
 #define REGEX_DEPTH_MAX 200
 #define REGEX_RANGES_MAX 8192
 #define REGEX_REPEAT_MAX 1000
+#define REGEX_FOLDS_MAX 4096 /* more than there are characters with cases */
 #define RUNE_MAX 0x10ffffu
 
 struct range {
@@ -43,6 +44,8 @@ struct node {
 	struct node *child, *last, *next; /* children in order */
 	struct cclass cc;
 	uint32_t min, max; /* NODE_REPEAT; max UINT32_MAX: no end */
+	uint32_t copies;   /* that nested counted repeats ask for, at most */
+	uint64_t cost;     /* with all children; see regex_check */
 	struct node *all;  /* list of all nodes, for freeing */
 };
 
@@ -61,19 +64,22 @@ void cclass_finish(struct cclass *c);
 int cclass_negate(struct cclass *c);
 /* Adds the other case of every member. */
 int cclass_fold(struct cclass *c);
-bool cclass_has(const struct cclass *c, uint32_t rune);
 void cclass_release(struct cclass *c);
-/* \d \w \s (and upper case: negated), "alpha" of [:alpha:]; ERR_NOTFOUND. */
+/* \d \w \s (and upper case: negated), "alpha" of [:alpha:]; ERR_NOTFOUND.
+ * c NULL: only whether there is one. */
 int cclass_add_perl(struct cclass *c, char letter);
 int
 cclass_add_posix(struct cclass *c, const char *name, size_t len, bool negated);
-/* General category or script. */
+/* General category or script; folded as cclass_fold would. Negated and folded
+ * ones are made once per process and kept: for one thread only. */
 int cclass_add_unicode(
-    struct cclass *c, const char *name, size_t len, bool negated);
+    struct cclass *c, const char *name, size_t len, bool negated, bool folded);
+/* How many ranges that adds, about; -1: there is no such class. */
+int cclass_unicode_ranges(const char *name, size_t len);
 /* Union with all of from (finished or not), negated if wanted. */
 int cclass_add_class(struct cclass *c, struct cclass *from, bool negated);
 
-/* regex_unicode.c, generated. */
+/* regex_unicode.c, generated. Tables are sorted by name. */
 struct unicode_table {
 	const char *name;
 	uint32_t start; /* index into unicode_runs */

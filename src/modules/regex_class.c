@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Sets of characters for modules/regex.c: building, negating, folding and
- * the named ones. Sets are small; sorting happens once, in cclass_finish. */
+/* Sets of characters for modules/regex.c: building, negating and the named
+ * ones of ASCII. Sorting happens once, in cclass_finish. */
 #include "modules/regex_ast.h"
 
 #include "base/err.h"
@@ -60,7 +60,9 @@ cclass_finish(struct cclass *c)
 {
 	size_t i, n = 0;
 
-	if (c->n > 1)
+	for (i = 1; i < c->n && c->r[i - 1].lo <= c->r[i].lo; i++)
+		;
+	if (i < c->n) /* tables come sorted */
 		qsort(c->r, c->n, sizeof(*c->r), range_cmp);
 	for (i = 0; i < c->n; i++) {
 		if (n > 0 && c->r[i].lo <= c->r[n - 1].hi + 1) {
@@ -71,23 +73,6 @@ cclass_finish(struct cclass *c)
 		}
 	}
 	c->n = n;
-}
-
-bool
-cclass_has(const struct cclass *c, uint32_t rune)
-{
-	size_t lo = 0, hi = c->n, mid;
-
-	while (lo < hi) {
-		mid = (lo + hi) / 2;
-		if (rune < c->r[mid].lo)
-			hi = mid;
-		else if (rune > c->r[mid].hi)
-			lo = mid + 1;
-		else
-			return true;
-	}
-	return false;
 }
 
 int
@@ -126,70 +111,6 @@ cclass_add_class(struct cclass *c, struct cclass *from, bool negated)
 	return rc;
 }
 
-static int
-fold_ascii(struct cclass *c, size_t n)
-{
-	uint32_t lo, hi;
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; i < n && rc == 0; i++) {
-		lo = c->r[i].lo < 'a' ? 'a' : c->r[i].lo;
-		hi = c->r[i].hi > 'z' ? 'z' : c->r[i].hi;
-		if (lo <= hi)
-			rc = cclass_add(c, lo - 32, hi - 32);
-		lo = c->r[i].lo < 'A' ? 'A' : c->r[i].lo;
-		hi = c->r[i].hi > 'Z' ? 'Z' : c->r[i].hi;
-		if (lo <= hi && rc == 0)
-			rc = cclass_add(c, lo + 32, hi + 32);
-	}
-	return rc;
-}
-
-/* One pass: a character and what it folds to go together. */
-static int
-fold_unicode(struct cclass *c)
-{
-	const struct unicode_fold *f;
-	struct cclass seen = { 0 };
-	uint32_t ch, to;
-	size_t i;
-	int rc;
-
-	rc = cclass_add_class(&seen, c, false);
-	for (i = 0; i < unicode_nfolds && rc == 0; i++) {
-		f = &unicode_folds[i];
-		for (ch = f->lo; ch <= f->hi && rc == 0; ch += f->stride) {
-			to = (uint32_t)((int32_t)ch + f->delta);
-			if (to < 0x80)
-				continue;
-			if (cclass_has(&seen, ch) && !cclass_has(&seen, to))
-				rc = cclass_add(c, to, to);
-			else if (cclass_has(&seen, to) &&
-			    !cclass_has(&seen, ch))
-				rc = cclass_add(c, ch, ch);
-		}
-	}
-	cclass_release(&seen);
-	cclass_finish(c);
-	return rc;
-}
-
-int
-cclass_fold(struct cclass *c)
-{
-	int rc;
-
-	cclass_finish(c);
-	rc = fold_ascii(c, c->n);
-	cclass_finish(c);
-	if (rc != 0 || c->n == 0 || c->r[c->n - 1].hi < 0x80)
-		return rc;
-	/* twice: up to four characters fold to the same one */
-	rc = fold_unicode(c);
-	return rc == 0 ? fold_unicode(c) : rc;
-}
-
 struct named {
 	const char *name;
 	const char *ranges; /* pairs of characters */
@@ -224,6 +145,8 @@ add_pairs(struct cclass *c, const char *pairs, size_t n, bool negated)
 	size_t i;
 	int rc = 0;
 
+	if (c == NULL)
+		return 0;
 	for (i = 0; i + 1 < n && rc == 0; i += 2)
 		rc = cclass_add(&tmp, (uint8_t)pairs[i], (uint8_t)pairs[i + 1]);
 	if (rc == 0)
@@ -262,40 +185,4 @@ cclass_add_posix(struct cclass *c, const char *name, size_t len, bool negated)
 			    posix_table[i].n, negated);
 	}
 	return ERR_NOTFOUND;
-}
-
-static int
-add_table(struct cclass *c, const struct unicode_table *t)
-{
-	const uint16_t *run = unicode_runs + t->start;
-	uint32_t at = 0, i;
-	int rc = 0;
-
-	for (i = 0; i < t->n && rc == 0; i++) {
-		at += run[2 * i];
-		if (run[2 * i + 1] > 0)
-			rc = cclass_add(c, at, at + run[2 * i + 1] - 1);
-		at += run[2 * i + 1];
-	}
-	return rc;
-}
-
-int
-cclass_add_unicode(struct cclass *c, const char *name, size_t len, bool negated)
-{
-	struct cclass tmp = { 0 };
-	size_t i;
-	int rc = ERR_NOTFOUND;
-
-	if (len == 3 && memcmp(name, "Any", 3) == 0)
-		rc = cclass_add(&tmp, 0, RUNE_MAX);
-	for (i = 0; i < unicode_ntables && rc == ERR_NOTFOUND; i++) {
-		if (strlen(unicode_tables[i].name) == len &&
-		    memcmp(unicode_tables[i].name, name, len) == 0)
-			rc = add_table(&tmp, &unicode_tables[i]);
-	}
-	if (rc == 0)
-		rc = cclass_add_class(c, &tmp, negated);
-	cclass_release(&tmp);
-	return rc;
 }

@@ -195,6 +195,7 @@ put_sequence(struct buf *out, uint32_t lo, uint32_t hi, bool *first)
 		buf_add_u8(out, '|');
 	*first = false;
 	for (i = 0; i < n; i++) {
+		/* lo and hi are of one length; NOLINTNEXTLINE */
 		if (a[i] == b[i]) {
 			put_range(out, a[i], a[i]);
 			continue;

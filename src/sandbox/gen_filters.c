@@ -34,7 +34,7 @@
 /* An int argument: the upper half of its register means nothing. */
 #define INT_IS(arg, value) \
 	SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, 0xffffffff, (value))
-#define POINTER_NULL(arg) SCMP_CMP64(arg, SCMP_CMP_EQ, 0)
+#define POINTER_NULL(arg) SCMP_CMP64(arg, SCMP_CMP_EQ, 0, 0)
 #define WITHOUT(arg, bits) SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, (bits), 0)
 
 #define SET_VMA 0x53564d41 /* PR_SET_VMA: glibc names its memory */
@@ -84,11 +84,11 @@ static const char *const looking[] = { "stat", "stat64", "lstat", "lstat64",
 	"fgetxattr", "listxattr", "llistxattr", "flistxattr", "umask", NULL };
 
 static const char *const networking[] = { "connect", "bind", "getsockname",
-	"getpeername", "accept4", "setsockopt", "getsockopt", "socketpair", "sendto",
-	"sendmmsg", "recvmmsg", "epoll_create", "epoll_create1", "epoll_ctl",
-	"epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
-	"pipe", "pipe2", "timerfd_create", "timerfd_settime", "timerfd_gettime",
-	"signalfd4", NULL };
+	"getpeername", "accept4", "setsockopt", "getsockopt", "socketpair",
+	"sendto", "sendmmsg", "recvmmsg", "epoll_create", "epoll_create1",
+	"epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd",
+	"eventfd2", "pipe", "pipe2", "timerfd_create", "timerfd_settime",
+	"timerfd_gettime", "signalfd4", NULL };
 
 static scmp_filter_ctx
 filter_new(uint32_t action, uint32_t arch)
@@ -144,10 +144,11 @@ allow_if(scmp_filter_ctx f, const char *name, struct scmp_arg_cmp c)
 static void
 allow_descriptor_control(scmp_filter_ctx f)
 {
-	/* no leases, no owners for signals, no notifications */
+	/* no leases, no owners for signals, no notifications, and no locks:
+	 * one for reading needs only a file that can be read, and keeps the
+	 * host's own programs from writing */
 	static const unsigned cmds[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,
-		F_SETFD, F_GETFL, F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK,
-		F_OFD_SETLK, F_GETPIPE_SZ, 1034 /* F_GET_SEALS */ };
+		F_SETFD, F_GETFL, F_GETPIPE_SZ, 1034 /* F_GET_SEALS */ };
 	static const unsigned long ioctls[] = { 0x541b /* FIONREAD */,
 		0x5421 /* FIONBIO */, 0x5401 /* TCGETS: isatty */,
 		0x5413 /* TIOCGWINSZ */ };

@@ -122,19 +122,11 @@ question_from_action(size_t operation, struct question *ret, struct err *e)
 	if (rc == 0)
 		rc = read_document(&in, e);
 	if (rc == 0)
-		rc = action_parse(in.data, in.len, q.action, e);
+		rc = action_parse_for(in.data, in.len, operation, q.action, e);
 	buf_release(&in);
 	if (rc != 0) {
 		free(q.action);
 		return err_wrap(e, "action document");
-	}
-	if (operation >= q.action->noperations) {
-		rc = err_set(e, ERR_INVALID,
-		    "the action has %zu operations, "
-		    "number %zu was asked for",
-		    q.action->noperations, operation);
-		question_release(&q);
-		return rc;
 	}
 	q.module = q.action->operations[operation].module_number;
 	q.params = q.action->operations[operation].parameters;

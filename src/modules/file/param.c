@@ -170,7 +170,6 @@ file_check_regex(const struct file_check *c)
 static int
 parse_regex(const char *s, struct file_check *c, struct err *e)
 {
-	struct regex *re;
 	int rc;
 
 	if (*s == '\0')
@@ -178,10 +177,9 @@ parse_regex(const char *s, struct file_check *c, struct err *e)
 		    "an empty expression: "
 		    "expected a regular expression (\".\" is anything)");
 	c->inverse = c->kind != FILE_MODE && s[0] == '!' && s[1] != '\0';
-	rc = regex_parse(file_check_regex(c), &re, e);
+	rc = regex_check(file_check_regex(c), &c->cost, e);
 	if (rc != 0)
 		return err_wrap(e, "'%.256s' is not a regular expression", s);
-	regex_free(re);
 	return 0;
 }
 
@@ -210,6 +208,16 @@ static int
 bad_element(const char *where, const char *field, size_t i, struct err *e)
 {
 	return err_wrap(e, "%s.%s[%zu]", where, field, i);
+}
+
+static int
+too_dear(const char *where, const char *field, size_t i, struct err *e)
+{
+	return err_set(e, ERR_TOOBIG,
+	    "%s.%s[%zu]: the expressions up to here ask for more than one "
+	    "question may (large classes, large repeats): use smaller classes "
+	    "and repeats, or split it",
+	    where, field, i);
 }
 
 static int
@@ -246,6 +254,9 @@ parse_checks(
 			    e);
 			if (rc != 0)
 				return bad_element(where, field, i, e);
+			s->cost += s->checks[s->nchecks].cost;
+			if (s->cost > FILE_COST_MAX)
+				return too_dear(where, field, i, e);
 			s->nchecks++;
 		}
 	}
@@ -470,6 +481,7 @@ file_params_parse(const json_t *json, struct file_params *ret, struct err *e)
 	struct file_params p = { 0 };
 	json_t *searches, *value;
 	const char *label;
+	uint64_t cost = 0;
 	int rc;
 
 	if (!json_is_object(json))
@@ -491,8 +503,10 @@ file_params_parse(const json_t *json, struct file_params *ret, struct err *e)
 	if (p.searches == NULL)
 		return no_memory(e);
 	json_object_foreach (searches, label, value) {
+		p.searches[p.n].cost = cost;
 		p.n++;
 		rc = parse_search(label, value, &p.searches[p.n - 1], e);
+		cost = p.searches[p.n - 1].cost;
 		if (rc != 0) {
 			file_params_release(&p);
 			return rc;

@@ -21,6 +21,9 @@ struct err;
 #define FILE_DIGEST_MAX 64 /* bytes of the longest digest */
 #define FILE_SEARCHES_MAX 4096
 #define FILE_CHECKS_MAX 32768 /* of all searches together */
+/* Of all expressions together, as regex_check counts: what one worker may be
+ * asked to build. Thousands of honest expressions stay far below. */
+#define FILE_COST_MAX (16 * 1024 * 1024)
 
 enum file_kind {
 	FILE_NAME,
@@ -50,6 +53,7 @@ struct file_check {
 			      the age in seconds */
 	uint8_t digest[FILE_DIGEST_MAX];
 	size_t digest_len;
+	uint64_t cost; /* of an expression */
 };
 
 struct file_options {
@@ -65,6 +69,7 @@ struct file_search {
 	size_t npaths;
 	struct file_check *checks; /* owned; ordered by kind */
 	size_t nchecks;
+	uint64_t cost; /* of the expressions up to here, earlier searches too */
 	struct file_options options;
 };
 
@@ -73,8 +78,8 @@ struct file_params {
 	size_t n;
 };
 
-/* Complete: everything run.c relies on. Expressions are parsed and thrown
- * away. The error names the field: "searches.s1.names[0]: ...". */
+/* Complete: everything run.c relies on. Expressions are checked only. The error
+ * names the field: "searches.s1.names[0]: ...". */
 int
 file_params_parse(const json_t *json, struct file_params *ret, struct err *e);
 void file_params_release(struct file_params *p);

@@ -112,6 +112,7 @@ index_digests(struct plan *p, struct err *e)
 		sha256 |= p->params->searches[i].options.returnsha256;
 	}
 	for (i = 0; i < p->nchecks; i++)
+		/* index_checks set each c; NOLINTNEXTLINE */
 		n += p->checks[i].c->kind >= FILE_MD5;
 	for (p->nbuckets = 16; p->nbuckets < n; p->nbuckets *= 2)
 		;

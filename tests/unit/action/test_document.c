@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sodium.h>
+#include <time.h>
 
 #define A40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define KEY "-----BEGIN PGP MESSAGE-----\n\nAAAA\n-----END PGP MESSAGE-----\n"
@@ -336,6 +338,178 @@ test_reasons(void **state)
 	assert_int_equal(action_refusal(ERR_DENIED), REFUSAL_PARAMETERS);
 }
 
+/* What libsodium refuses to seal for is no key, in any writing of it. */
+static void
+test_small_order(void **state)
+{
+	static const struct {
+		uint8_t first, middle, last;
+	} simple[] = { { 0, 0, 0 }, { 1, 0, 0 }, { 0xec, 0xff, 0x7f },
+		{ 0xed, 0xff, 0x7f }, { 0xee, 0xff, 0x7f } };
+	static const char *const order8[] = {
+		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b8"
+		"00",
+		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f11"
+		"57",
+	};
+	uint8_t key[32], sealed[crypto_box_SEALBYTES + 1];
+	char text[64];
+	struct action a;
+	struct err e;
+	json_t *v;
+
+	assert_true(sodium_init() >= 0);
+	for (int i = 0; i < 14; i++) {
+		if (i / 2 < 5) {
+			memset(key, simple[i / 2].middle, sizeof(key));
+			key[0] = simple[i / 2].first;
+			key[31] = simple[i / 2].last;
+		} else {
+			sodium_hex2bin(key, sizeof(key), order8[i / 2 - 5], 64,
+			    NULL, NULL, NULL);
+		}
+		key[31] |= i % 2 == 0 ? 0 : 0x80;
+		assert_int_not_equal(
+		    crypto_box_seal(sealed, (const uint8_t *)"x", 1, key), 0);
+		sodium_bin2base64(text, sizeof(text), key, sizeof(key),
+		    sodium_base64_VARIANT_ORIGINAL);
+		v = good_document();
+		json_object_set_new(
+		    json_object_get(v, "seal"), "public", json_string(text));
+		assert_int_equal(parse(v, &a, &e), ERR_INVALID);
+		assert_non_null(strstr(e.msg, "small order"));
+		assert_int_equal(
+		    action_refusal(ERR_INVALID), REFUSAL_MALFORMED);
+	}
+}
+
+/* operations of a document: nops times a search for n times this name. */
+static json_t *
+costly(const char *name, size_t n, size_t nops)
+{
+	json_t *doc = good_document(), *ops = json_array();
+
+	for (size_t k = 0; k < nops; k++) {
+		json_t *names = json_array();
+
+		for (size_t i = 0; i < n; i++)
+			json_array_append_new(names, json_string(name));
+		json_array_append_new(ops,
+		    json_pack("{s:s,s:{s:{s:{s:[s],s:o}}}}", "module", "file",
+			"parameters", "searches", "s", "paths", "/a", "names",
+			names));
+	}
+	json_object_set_new(doc, "operations", ops);
+	return doc;
+}
+
+/* unit many times, then end. */
+static char *
+times(const char *begin, const char *unit, size_t n, const char *end)
+{
+	size_t len = strlen(unit), at = strlen(begin);
+	char *s = calloc(1, at + n * len + strlen(end) + 1);
+
+	assert_non_null(s);
+	memcpy(s, begin, at);
+	for (size_t i = 0; i < n; i++, at += len)
+		memcpy(s + at, unit, len);
+	memcpy(s + at, end, strlen(end));
+	return s;
+}
+
+/* Whatever a document asks for, judging it takes a blink: the time depends on
+ * its length alone. Far below a second even with sanitizers. */
+static void
+test_cost(void **state)
+{
+	static const struct {
+		const char *begin, *unit, *end;
+		size_t repeat, n, nops;
+		int code;
+	} table[] = {
+		{ "", "(?i)[^\\pL]", "", 1, 4000, 1, 0 },
+		{ "", "(?i)[^\\pL]", "", 1, 960, 60, 0 },
+		{ "", "(?i)[^\\pL]", "", 1, 32000, 1, ERR_DENIED },
+		{ "", "\\pL", "", 200, 1200, 1, ERR_DENIED },
+		{ "", "\\pL", "", 200, 18, 64, 0 },
+		{ "", "(?i)[\\pL\\pN\\p{Greek}]{1,1000}", "", 1, 430, 64,
+		    ERR_DENIED },
+		{ "", "(?i)[\\pL\\pN\\p{Greek}]{1,1000}", "", 1, 20000, 1,
+		    ERR_DENIED },
+		{ "[", "[:", "a]", 4000, 120, 1, 0 },
+		{ "", "(?:", "", 190, 1600, 1, ERR_DENIED },
+		{ "", "a|", "", 16000, 30, 1, 0 },
+		{ "", "|", "", 60000, 17, 1, 0 },
+		{ "", "a?", "", 30000, 17, 1, 0 },
+		{ "", "()", "", 20000, 26, 1, 0 },
+		{ "", "(?i)", "", 16000, 16, 1, 0 },
+		{ "(?i)", "[\xc3\xa9-\xf0\x90\x80\x80]", "", 2000, 50, 1,
+		    ERR_DENIED },
+		{ "", "\\p{Zanabazar_Square}", "", 3000, 16, 1, 0 },
+		{ "[", "[:^alpha:]", "]", 1600, 60, 1, 0 },
+		{ "", "evil-[a-z]{1,8}\\.example", "", 1, 10000, 1, 0 },
+		{ "", ".{0,600}", "", 1, 10000, 1, 0 },
+		{ "(?i)", "\\pL+\xc3\xa9", "", 1, 10000, 1, 0 },
+	};
+	struct action a;
+	struct err e;
+	clock_t began;
+	char *name;
+	int rc, ms;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		name = times(table[i].begin, table[i].unit, table[i].repeat,
+		    table[i].end);
+		json_t *v = costly(name, table[i].n, table[i].nops);
+		char *text = json_dumps(v, JSON_COMPACT);
+
+		err_clear(&e);
+		began = clock();
+		rc = action_parse(text, strlen(text), &a, &e);
+		ms = (int)((clock() - began) / (CLOCKS_PER_SEC / 1000));
+		print_message(
+		    "%.24s...: %zu bytes, %d ms\n", name, strlen(text), ms);
+		if (rc != table[i].code)
+			fail_msg("%.40s: %d, %s", name, rc, e.msg);
+		assert_true(ms < 900);
+		if (rc == 0)
+			action_release(&a);
+		free(text);
+		free(name);
+		json_decref(v);
+	}
+}
+
+static void
+test_one_operation(void **state)
+{
+	json_t *v = good_document(), *ops = json_array();
+	struct action a;
+	struct err e;
+	char *text;
+
+	json_array_append_new(ops,
+	    json_loads("{\"module\":\"file\",\"parameters\":{}}", 0, NULL));
+	json_array_append(
+	    ops, json_array_get(json_object_get(v, "operations"), 0));
+	json_object_set_new(v, "operations", ops);
+	text = json_dumps(v, JSON_COMPACT);
+	json_decref(v);
+	assert_int_equal(action_parse(text, strlen(text), &a, &e), ERR_DENIED);
+	assert_int_equal(
+	    action_parse_for(text, strlen(text), 0, &a, &e), ERR_DENIED);
+	assert_int_equal(action_parse_for(text, strlen(text), 1, &a, &e), 0);
+	assert_int_equal(a.noperations, 2);
+	action_release(&a);
+	assert_int_equal(
+	    action_parse_for(text, strlen(text), 2, &a, &e), ERR_INVALID);
+	assert_non_null(strstr(e.msg, "has 2 operations"));
+	assert_int_equal(action_parse_for(text, strlen(text), SIZE_MAX, &a, &e),
+	    ERR_INVALID);
+	free(text);
+}
+
 int
 main(void)
 {
@@ -346,6 +520,9 @@ main(void)
 		cmocka_unit_test(test_truncations),
 		cmocka_unit_test(test_build),
 		cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_small_order),
+		cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_one_operation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ test_accepts(void **state)
 		"\xbf]",
 		"\\.\\-\\_\\/\\~" };
 	struct regex *re;
+	uint64_t cost;
 	struct err e;
 	size_t i;
 
@@ -36,6 +37,9 @@ test_accepts(void **state)
 		if (regex_parse(good[i], &re, &e) != 0)
 			fail_msg("%s: %s", good[i], e.msg);
 		regex_free(re);
+		cost = 0;
+		assert_int_equal(regex_check(good[i], &cost, &e), 0);
+		assert_true(cost > 0);
 	}
 }
 
@@ -79,7 +83,8 @@ test_refuses(void **state)
 		{ "\xff", "not UTF-8" },
 	};
 	struct regex *re;
-	struct err e;
+	struct err e, e2;
+	uint64_t cost;
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -89,6 +94,10 @@ test_refuses(void **state)
 		if (strstr(e.msg, bad[i].want) == NULL)
 			fail_msg("%s: '%s', wanted '%s'", bad[i].in, e.msg,
 			    bad[i].want);
+		/* a mere check says the same */
+		err_clear(&e2);
+		assert_int_equal(regex_check(bad[i].in, &cost, &e2), e.code);
+		assert_string_equal(e2.msg, e.msg);
 	}
 }
 
@@ -152,6 +161,91 @@ test_writes(void **state)
 	buf_release(&out);
 }
 
+static void
+test_cost(void **state)
+{
+	static const struct {
+		const char *in;
+		uint64_t min, max;
+	} table[] = {
+		{ "abc", 3, 10 },
+		{ "(?:abc){100}", 300, 1000 },
+		{ "(?:a{10}){100}", 1000, 5000 },
+		{ "\\pL", 648, 660 },
+		{ "(?i)[^\\pL\\p{Greek}]", 684, 700 },
+		{ "\\pL{1,1000}", 648000, 660000 },
+		{ "(?i)[\\x{80}-\\x{10ffff}]", 4000, 4200 },
+		{ "(?i)\xc3\xa9", 2, 10 },
+	};
+	uint64_t cost;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		assert_int_equal(regex_check(table[i].in, &cost, &e), 0);
+		if (cost < table[i].min || cost > table[i].max)
+			fail_msg("%s: %d", table[i].in, (int)cost);
+	}
+}
+
+/* Named classes are kept: made, negated and folded ones are told apart, and
+ * the second time says what the first did. */
+static void
+test_named(void **state)
+{
+	static const struct {
+		const char *a, *b; /* the same */
+	} table[] = {
+		{ "\\p{Me}",
+		    "[\\x{488}\\x{489}\\x{1abe}\\x{20dd}-"
+		    "\\x{20e0}\\x{20e2}-\\x{20e4}\\x{a670}-"
+		    "\\x{a672}]" },
+		{ "\\P{Me}", "[^\\p{Me}]" },
+		{ "(?i)\\p{Lt}",
+		    "(?i)[\\x{1c5}\\x{1c8}\\x{1cb}\\x{1f2}\\x{1f88}-"
+		    "\\x{1f8f}\\x{1f98}-\\x{1f9f}\\x{1fa8}-\\x{1faf}"
+		    "\\x{1fbc}\\x{1fcc}\\x{1ffc}]" },
+		{ "(?i)[^\\p{Lt}]",
+		    "[^\\x{1c4}-\\x{1cc}\\x{1f1}-\\x{1f3}"
+		    "\\x{1f80}-\\x{1faf}\\x{1fb3}\\x{1fbc}"
+		    "\\x{1fc3}\\x{1fcc}\\x{1ff3}\\x{1ffc}]" },
+		{ "(?i)\\p{Lu}", "(?i)\\p{Lu}" },
+		{ "\\p{Any}", "[\\x{0}-\\x{10ffff}]" },
+		{ "(?i)[\\p{Greek}k]", "[Kk[:^ascii:]]" }, /* not the same */
+		/* four that fold to one */
+		{ "(?i)\\x{1c88}", "[\\x{1c88}\\x{a64a}\\x{a64b}]" },
+		{ "(?i)\\x{3b8}", "[\\x{3b8}\\x{398}\\x{3d1}\\x{3f4}]" },
+		{ "(?i)\\x{3f4}", "[\\x{3b8}\\x{398}\\x{3d1}\\x{3f4}]" },
+		{ "(?i)\\x{212a}", "\\x{212a}" }, /* ASCII stays in ASCII */
+	};
+	struct buf out[2];
+	struct regex *re;
+	size_t i, k, round;
+
+	for (k = 0; k < 2; k++)
+		buf_init(&out[k], 1024 * 1024);
+	for (i = 0; i < 2 * sizeof(table) / sizeof(table[0]); i++) {
+		round = i / 2;
+		for (k = 0; k < 2; k++) {
+			buf_clear(&out[k]);
+			assert_int_equal(regex_parse(k == 0 ? table[round].a
+							    : table[round].b,
+					     &re, NULL),
+			    0);
+			assert_int_equal(
+			    regex_write(re, REGEX_TEXT, &out[k]), 0);
+			regex_free(re);
+		}
+		if (strstr(table[round].b, "ascii") != NULL)
+			assert_string_not_equal(
+			    buf_str(&out[0]), buf_str(&out[1]));
+		else
+			assert_string_equal(buf_str(&out[0]), buf_str(&out[1]));
+	}
+	for (k = 0; k < 2; k++)
+		buf_release(&out[k]);
+}
+
 int
 main(void)
 {
@@ -160,6 +254,8 @@ main(void)
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_writes),
+		cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

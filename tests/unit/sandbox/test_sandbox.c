@@ -9,6 +9,7 @@
 #include "sandbox/sandbox.h"
 
 #include "base/err.h"
+#include "honest.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -25,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -46,9 +48,6 @@
 
 enum outcome { ALLOWED = 0, REFUSED = 42, SETUP_FAILED = 99 };
 
-/* uid of the sandboxed child; no such user needs to exist */
-#define TEST_UID 64321
-
 static char dir[] = "/tmp/mig-test-sandbox.XXXXXX";
 static char file[128], secret[128], openfile[128];
 static int open_fd = -1; /* openfile, writable, inherited */
@@ -59,9 +58,6 @@ is_null(void)
 {
 	return strcmp(sandbox_describe(), "null") == 0;
 }
-
-/* An attempt returns true when it could do what it wanted. */
-typedef bool attempt(void);
 
 static struct sandbox
 profile(enum sandbox_profile p)
@@ -477,86 +473,28 @@ read_secret(void)
 	return fd >= 0 && read(fd, &c, 1) == 1;
 }
 
-/* --- honest work --------------------------------------------------------- */
-
+/* For reading: whoever can open a file could stop its writers. */
 static bool
-honest_compute(void)
+lock_file(void)
 {
-	struct timespec ts;
-	struct timeval tv;
-	char *p = malloc(8 << 20);
-	uint8_t random[16];
-	int fds = dup(0);
+	static const int cmds[] = { F_SETLK, F_SETLKW, F_OFD_SETLK,
+		F_OFD_SETLKW, F_SETLEASE };
+	int fd = open("/etc/passwd", O_RDONLY);
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	size_t i;
 
-	if (p == NULL || fds < 0)
-		return false;
-	memset(p, 1, 8 << 20);
-	p = realloc(p, 32 << 20);
-	free(p);
-	clock_gettime(CLOCK_REALTIME, &ts);
-	gettimeofday(&tv, NULL);
-	nanosleep(&(struct timespec){ 0, 1000 }, NULL);
-	return getentropy(random, sizeof(random)) == 0 &&
-	    prctl(PR_SET_NAME, "mig-test", 0, 0, 0) == 0 && close(fds) == 0;
-}
-
-static bool
-honest_read(void)
-{
-	DIR *d = opendir("/etc");
-	struct dirent *de;
-	char buf[64];
-	struct stat st;
-	int fd, n = 0;
-
-	if (d == NULL)
-		return false;
-	while ((de = readdir(d)) != NULL)
-		n++;
-	closedir(d);
-	fd = openat(AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NOATIME);
+	/* COMPUTE opens nothing: what it was given */
 	if (fd < 0)
-		fd = open("/etc/passwd", O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-	return n > 3 && fd >= 0 && read(fd, buf, sizeof(buf)) > 0 &&
-	    fstat(fd, &st) == 0 &&
-	    mmap(NULL, 64, PROT_READ, MAP_PRIVATE, fd, 0) != MAP_FAILED &&
-	    stat("/etc/hostname", &st) + 1 >= 0 &&
-	    readlink("/proc/self/exe", buf, sizeof(buf)) > 0 &&
-	    faccessat(AT_FDCWD, "/etc/passwd", R_OK, AT_EACCESS) == 0;
+		fd = open_fd;
+	for (i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++) {
+		if (cmds[i] == F_SETLEASE ? fcntl(fd, F_SETLEASE, F_RDLCK) == 0
+					  : fcntl(fd, cmds[i], &l) == 0)
+			return true;
+	}
+	return flock(fd, LOCK_SH | LOCK_NB) == 0;
 }
 
-static bool
-honest_dlopen(void)
-{
-	/* one that this program does not have yet */
-	void *z = dlopen("libz.so.1", RTLD_NOW);
-
-	return z != NULL && dlsym(z, "zlibVersion") != NULL;
-}
-
-static bool
-honest_net(void)
-{
-	struct addrinfo hints = { .ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM };
-	struct epoll_event ev = { .events = EPOLLIN };
-	struct addrinfo *ai = NULL;
-	int pair[2], ep, s;
-
-	ep = epoll_create1(EPOLL_CLOEXEC);
-	s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (ep < 0 || s < 0 || getaddrinfo("localhost", "1", &hints, &ai) != 0)
-		return false;
-	/* port 1: nobody listens, which is an answer and no refusal */
-	if (connect(s, ai->ai_addr, ai->ai_addrlen) != 0 &&
-	    errno != EINPROGRESS && errno != ECONNREFUSED &&
-	    errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
-		return false;
-	freeaddrinfo(ai);
-	return socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 &&
-	    epoll_ctl(ep, EPOLL_CTL_ADD, pair[0], &ev) == 0 &&
-	    write(pair[1], "x", 1) == 1 && epoll_wait(ep, &ev, 1, 1000) == 1;
-}
+/* --- honest work --------------------------------------------------------- */
 
 static bool
 honest_daemon(void)
@@ -576,36 +514,6 @@ honest_daemon(void)
 		_exit(1);
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
-}
-
-static bool
-right_identity(void)
-{
-	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct d[2];
-	uint64_t want = UINT64_C(1) << CAP_DAC_READ_SEARCH;
-
-	if (syscall(SYS_capget, &h, d) != 0)
-		return false;
-	return getuid() == TEST_UID && geteuid() == TEST_UID &&
-	    getgid() == TEST_UID && getegid() == TEST_UID &&
-	    getgroups(0, NULL) == 0 && d[0].permitted == want &&
-	    d[0].effective == want && d[1].permitted == 0 &&
-	    d[0].inheritable == 0;
-}
-
-static bool
-right_limits(void)
-{
-	struct rlimit as, cpu, core, nofile, fsize;
-
-	getrlimit(RLIMIT_AS, &as);
-	getrlimit(RLIMIT_CPU, &cpu);
-	getrlimit(RLIMIT_CORE, &core);
-	getrlimit(RLIMIT_NOFILE, &nofile);
-	getrlimit(RLIMIT_FSIZE, &fsize);
-	return as.rlim_cur == 512 << 20 && cpu.rlim_cur == 7 &&
-	    core.rlim_max == 0 && nofile.rlim_max == 32 && fsize.rlim_max == 0;
 }
 
 /* --- tables -------------------------------------------------------------- */
@@ -646,6 +554,7 @@ static const struct {
 	{ "setuid 0", become_root, BY_ERRNO, false },
 	{ "setrlimit", raise_limit, BY_ERRNO, true },
 	{ "PR_SET_DUMPABLE", make_dumpable, BY_ERRNO, true },
+	{ "F_SETLK and flock", lock_file, BY_ERRNO, true },
 	{ "F_SETOWN", fcntl_owner, BY_ERRNO, false },
 	{ "FS_IOC_GETFLAGS", ioctl_flags, BY_ERRNO, false },
 	{ "ptrace", do_ptrace, BY_KILL, true },
