@@ -24,7 +24,9 @@
 	X(REFUSAL_JOURNAL, 16, "the agent cannot write its journal")          \
 	X(REFUSAL_INTERNAL, 17, "the agent failed to examine the action")     \
 	X(REFUSAL_TIMEOUT, 18, "examining the action took too long")          \
-	X(REFUSAL_CANCELLED, 19, "cancelled by an investigator")
+	X(REFUSAL_CANCELLED, 19, "cancelled by an investigator")              \
+	X(REFUSAL_POLICY_CHANGED, 20,                                         \
+	    "the agent's policy changed before it could run")
 
 enum refusal {
 #define REFUSAL_ENUM(name, value, text) name = (value),

@@ -76,6 +76,9 @@ int result_make(struct result_header *h, const struct identity *who,
     const struct result_part *parts, size_t nparts, struct buf *out,
     struct err *e);
 
+/* What the bytes compress to alone; len when they cannot be compressed. */
+size_t result_packed_size(const void *data, size_t len);
+
 /* --- server and client ---------------------------------------------------- */
 /* Splits and verifies: sizes, hash of the sealed bytes, the agent id against
  * its public key, the signature. ret_sealed borrows from data. ERR_AUTH when

@@ -7,6 +7,7 @@
 #include "crypto/seal.h"
 #include "crypto/sha256.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
 
@@ -53,6 +54,19 @@ compress_plain(const struct buf *plain, struct buf *out, struct err *e)
 		    ZSTD_getErrorName(n));
 	out->len += n;
 	return 0;
+}
+
+size_t
+result_packed_size(const void *data, size_t len)
+{
+	size_t n, bound = ZSTD_compressBound(len);
+	void *p = malloc(bound);
+
+	if (p == NULL)
+		return len;
+	n = ZSTD_compress(p, bound, data, len, RESULT_ZSTD_LEVEL);
+	free(p);
+	return ZSTD_isError(n) ? len : n;
 }
 
 static int

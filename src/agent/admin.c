@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* mig-agent init, policy and check: what an administrator of this endpoint
- * does by hand. A policy is read by the sandboxed roles, not here. */
-#include "agent/journal.h"
+/* mig-agent init and policy: what an administrator of this endpoint does by
+ * hand. A policy is read by the sandboxed roles, not here. */
 #include "agent/monitor.h"
 #include "agent/once.h"
 #include "agent/ownrecord.h"
-#include "agent/spool.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hex.h"
-#include "modules/module.h"
 #include "proc/proc.h"
 #include "record/record.h"
 
@@ -23,7 +20,6 @@
 #include <unistd.h>
 
 #define START_LIMIT 30
-#define MODULE_NUMBERS 64
 
 static int
 fail(struct agent *a, const struct err *e)
@@ -62,9 +58,8 @@ roles_ready(struct agent *a)
 	proc_loop_stop(a->loop);
 }
 
-/* Runs verify and judge until both are ready or one says why not. */
-static int
-try_roles(struct agent *a, struct err *e)
+int
+agent_try_roles(struct agent *a, struct err *e)
 {
 	struct timeval limit = { .tv_sec = START_LIMIT };
 	int rc;
@@ -153,95 +148,12 @@ policy_main(const char *conf_path, const char *file)
 	rc = agent_open(&a, MODE_CHECK, conf_path, &e);
 	if (rc == 0) {
 		a.policy_path = file;
-		rc = try_roles(&a, &e);
+		rc = agent_try_roles(&a, &e);
 	}
 	if (rc == 0)
 		rc = install_policy(&a, file, &e);
 	if (rc != 0)
 		return fail(&a, &e);
-	agent_close(&a);
-	return 0;
-}
-
-/* --- check ---------------------------------------------------------------- */
-
-static void
-check_relay(struct agent *a)
-{
-	struct buf b;
-	const char *text;
-
-	if (a->conf.relay != NULL) {
-		printf("relay %s (configuration)\n", a->conf.relay);
-		return;
-	}
-	buf_init(&b, 512);
-	if (state_read(&a->state, "relay", &b, NULL) == 0 &&
-	    (text = buf_str(&b)) != NULL)
-		printf(
-		    "relay %.*s (enrolment)\n", (int)strcspn(text, "\n"), text);
-	else
-		printf("relay none: not enrolled\n");
-	buf_release(&b);
-}
-
-static void
-check_rights(void)
-{
-	const char *name;
-	unsigned int i;
-
-	for (i = 1; i < MODULE_NUMBERS; i++) {
-		name = module_name(i);
-		if (name == NULL)
-			continue;
-		if ((module_needs(i) & NEED_READ_FILES) == 0)
-			printf("module %s\n", name);
-		else if (geteuid() == 0)
-			printf("module %s: reads every file\n", name);
-		else
-			printf("module %s: reads what user %u may read; the "
-			       "rest is reported as not examined\n",
-			    name, (unsigned int)geteuid());
-	}
-}
-
-static void
-check_policy(const struct agent *a)
-{
-	char issued[RFC3339_LEN + 1], expires[RFC3339_LEN + 1];
-
-	rfc3339_format(a->policy.issued, issued);
-	rfc3339_format(a->policy.expires, expires);
-	printf("policy version %" PRIu64 " %s\npolicy issued %s expires %s%s\n",
-	    a->policy.version, id_hex(&a->policy_hash).s, issued, expires,
-	    a->policy.expires <= clock_wall_ms() / 1000 ? " (EXPIRED)" : "");
-}
-
-int
-check_main(const char *conf_path)
-{
-	struct agent a;
-	struct err e;
-	int rc;
-
-	err_clear(&e);
-	if (agent_open(&a, MODE_CHECK, conf_path, &e) != 0)
-		return fail(&a, &e);
-	printf("agent %s\nname %s\nstate %s\n", id_hex(&a.state.who.id).s,
-	    a.facts.name, a.conf.state);
-	check_relay(&a);
-	printf("journal %zu actions\nrecord %" PRIu64
-	       " entries, head %s\nanswers %zu not acknowledged\n",
-	    journal_count(a.journal), record_position(a.record),
-	    id_hex(record_head(a.record)).s, spool_waiting(a.spool));
-	check_rights();
-	rc = try_roles(&a, &e);
-	if (rc != 0)
-		return fail(&a, &e);
-	printf("sandbox verify: %s\nsandbox judge: %s\n", a.sandbox,
-	    a.policy.sandbox);
-	check_policy(&a);
 	agent_close(&a);
 	return 0;
 }

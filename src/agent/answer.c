@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Answers. Order for one: seal and sign with the record's head after "asked";
- * "answered" into the record, synced; the answer into the spool, synced; the
- * journal; only then may it leave.
+ * the answer onto the disk, synced, but not yet in the spool; "answered" into
+ * the record, synced; the answer into the spool; the journal; only then may it
+ * leave. So the record never claims an answer for which there was no room, and
+ * no answer leaves that the record does not know.
+ *
+ * When the disk does not take it, the sealed bytes wait in memory, bounded,
+ * and a timer tries again. When that is full too, the answer gives way to a
+ * refusal that says so.
  */
 #include "agent/answer.h"
 
@@ -18,13 +24,38 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "crypto/seal.h"
 #include "record/record.h"
 
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
-#define ANSWER_MAX (RESULT_HEADER_LEN + IDENTITY_SIG_LEN + RESULT_SEALED_MAX)
+#define ANSWER_MAX (ANSWER_EXTRA + RESULT_SEALED_MAX)
+#define WAIT_BYTES (16u * 1024 * 1024)
+#define WAIT_COUNT 256
+#define RETRY_SECONDS 15
+/* Times an answer is made smaller before it is given up. */
+#define ROUNDS_MAX 4
+
+struct waiting {
+	TAILQ_ENTRY(waiting) entry;
+	struct own_answered own;
+	int64_t expires;
+	bool recorded; /* "answered" is in the record */
+	struct buf answer;
+};
+
+struct answers {
+	struct agent *a;
+	TAILQ_HEAD(, waiting) list;
+	uint64_t bytes;
+	size_t n;
+	struct event *retry;
+	bool ending;
+};
 
 static void
 fill_header(const struct agent *a, const struct id *id, unsigned int status,
@@ -41,62 +72,314 @@ fill_header(const struct agent *a, const struct id *id, unsigned int status,
 	h->record_head = *record_head(a->record);
 }
 
-/* Into record, spool, journal and queue. */
-static void
-store(struct agent *a, const struct own_answered *own, int64_t expires,
-    const struct buf *answer)
+/* --- onto the disk -------------------------------------------------------- */
+
+static int
+put(struct agent *a, struct waiting *w, struct err *e)
 {
+	const struct own_answered *own = &w->own;
+	int rc;
+
+	rc = spool_stage(a->spool, &own->id, w->answer.data, w->answer.len,
+	    own->status == RESULT_REFUSED, e);
+	if (rc == 0 && !w->recorded) {
+		rc = own_add_answered(a->record, own, e);
+		if (rc != 0)
+			agent_disk_error(a, rc);
+	}
+	if (rc != 0)
+		return rc;
+	w->recorded = true;
+	return spool_commit(a->spool, &own->id, w->expires, w->answer.len, e);
+}
+
+/* It is in the spool. */
+static void
+stored(struct agent *a, const struct waiting *w)
+{
+	const struct own_answered *own = &w->own;
 	struct err e;
 
 	err_clear(&e);
-	if (own_add_answered(a->record, own, &e) != 0)
-		log_error("record action=%s why=%s", id_short(&own->id).s,
-		    log_quote(e.msg));
-	if (spool_put(a->spool, &own->id, expires, answer->data, answer->len,
-		&e) != 0) {
-		log_error("spool action=%s why=%s", id_short(&own->id).s,
-		    log_quote(e.msg));
-		return;
-	}
-	if (own->status != RESULT_REFUSED &&
-	    journal_answer(a->journal, &own->id, &e) != 0)
+	if (journal_answer(a->journal, &own->id, &e) != 0)
 		log_error("journal action=%s why=%s", id_short(&own->id).s,
 		    log_quote(e.msg));
-	sender_add(a->sender, &own->id);
+	log_info("answered action=%s status=%u done=%u failed=%u bytes=%zu",
+	    id_short(&own->id).s, (unsigned int)own->status,
+	    (unsigned int)own->done, (unsigned int)own->failed, w->answer.len);
+	if (!a->answers->ending)
+		sender_add(a->sender, &own->id);
 }
 
-/* The largest part gives way to a text. false: there is none left. */
+static void
+waiting_free(struct waiting *w)
+{
+	buf_release(&w->answer);
+	free(w);
+}
+
+static void
+retry_later(struct answers *s)
+{
+	struct timeval tv = { .tv_sec = RETRY_SECONDS };
+
+	if (!TAILQ_EMPTY(&s->list) && !s->ending)
+		event_add(s->retry, &tv);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct answers *s = arg;
+	struct waiting *w, *next;
+	struct err e;
+
+	for (w = TAILQ_FIRST(&s->list); w != NULL; w = next) {
+		next = TAILQ_NEXT(w, entry);
+		err_clear(&e);
+		if (put(s->a, w, &e) != 0)
+			continue;
+		TAILQ_REMOVE(&s->list, w, entry);
+		s->bytes -= w->answer.len;
+		s->n--;
+		stored(s->a, w);
+		waiting_free(w);
+	}
+	retry_later(s);
+}
+
 static bool
-shrink(struct result_part *parts, size_t n, size_t *ret_len)
+may_wait(const struct answers *s, size_t len)
+{
+	uint64_t most = s->a->conf.quota / 4;
+
+	if (most > WAIT_BYTES)
+		most = WAIT_BYTES;
+	/* a refusal counts in number only */
+	return s->n < WAIT_COUNT &&
+	    (len <= SPOOL_SMALL || s->bytes + len <= most);
+}
+
+static void
+wait_for_disk(struct answers *s, struct waiting *w)
+{
+	TAILQ_INSERT_TAIL(&s->list, w, entry);
+	s->bytes += w->answer.len;
+	s->n++;
+	if (!event_pending(s->retry, EV_TIMEOUT, NULL))
+		retry_later(s);
+}
+
+static int
+make_refusal(struct agent *a, const struct id *id, unsigned int reason,
+    struct buf *out, struct err *e)
+{
+	struct result_header h;
+
+	fill_header(a, id, RESULT_REFUSED, reason, &h);
+	return result_make(
+	    &h, &a->state.who, a->facts.name, NULL, NULL, 0, out, e);
+}
+
+static int
+instead(struct agent *a, struct waiting *w, struct err *e)
+{
+	buf_clear(&w->answer);
+	w->own.status = RESULT_REFUSED;
+	w->own.reason = REFUSAL_NO_ROOM;
+	w->own.done = w->own.failed = 0;
+	w->own.plain_len = 0;
+	w->own.sealed_len = 0;
+	w->recorded = false;
+	return make_refusal(a, &w->own.id, REFUSAL_NO_ROOM, &w->answer, e);
+}
+
+/* The last resort: the answer gives way to a refusal, sent at once and stored
+ * when the disk takes it. */
+static void
+give_up(struct answers *s, struct waiting *w)
+{
+	struct agent *a = s->a;
+	struct err e;
+
+	err_clear(&e);
+	log_error("answer_lost action=%s bytes=%zu why=%s",
+	    id_short(&w->own.id).s, w->answer.len,
+	    log_quote("neither the disk nor the memory kept for answers has "
+		      "room"));
+	if (w->own.status != RESULT_REFUSED && instead(a, w, &e) != 0) {
+		log_error("answer action=%s why=%s", id_short(&w->own.id).s,
+		    log_quote(e.msg));
+		waiting_free(w);
+		return;
+	}
+	netlink_part(a->net, &w->own.id, 0, 1, w->answer.data, w->answer.len);
+	if (may_wait(s, w->answer.len))
+		wait_for_disk(s, w);
+	else
+		waiting_free(w);
+}
+
+/* Takes the answer's bytes. */
+static void
+store(struct agent *a, const struct own_answered *own, int64_t expires,
+    struct buf *answer)
+{
+	struct waiting *w = calloc(1, sizeof(*w));
+	struct err e;
+
+	err_clear(&e);
+	if (w == NULL) {
+		/* the journal has it as open: answered after a restart */
+		log_error("answer action=%s why=memory", id_short(&own->id).s);
+		buf_release(answer);
+		return;
+	}
+	w->own = *own;
+	w->expires = expires;
+	w->answer = *answer;
+	buf_init(answer, ANSWER_MAX);
+	if (put(a, w, &e) == 0) {
+		stored(a, w);
+		waiting_free(w);
+		return;
+	}
+	log_error(
+	    "spool action=%s why=%s", id_short(&own->id).s, log_quote(e.msg));
+	if (may_wait(a->answers, w->answer.len))
+		wait_for_disk(a->answers, w);
+	else
+		give_up(a->answers, w);
+}
+
+static void
+on_lost(const struct spool_item *it, void *arg)
+{
+	struct agent *a = arg;
+	char text[NOTE_MAX];
+	struct err e;
+
+	err_clear(&e);
+	snprintf(text, sizeof(text),
+	    "the answer to %s was never acknowledged and gave way to newer "
+	    "ones",
+	    id_hex(&it->id).s);
+	log_warn("answer_dropped action=%s why=%s", id_short(&it->id).s,
+	    log_quote("never acknowledged, long over, and room was needed"));
+	if (own_add_note(a->record, clock_wall_ms(), text, &e) != 0)
+		log_error("record why=%s", log_quote(e.msg));
+}
+
+struct answers *
+answers_new(struct agent *a)
+{
+	struct answers *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->a = a;
+	TAILQ_INIT(&s->list);
+	s->retry = event_new(a->base, -1, 0, on_retry, s);
+	if (s->retry == NULL) {
+		free(s);
+		return NULL;
+	}
+	spool_on_lost(a->spool, on_lost, a);
+	return s;
+}
+
+void
+answers_free(struct answers *s)
+{
+	struct waiting *w;
+
+	if (s == NULL)
+		return;
+	s->ending = true;
+	on_retry(-1, 0, s);
+	while ((w = TAILQ_FIRST(&s->list)) != NULL) {
+		TAILQ_REMOVE(&s->list, w, entry);
+		log_error("answer_lost action=%s bytes=%zu why=%s",
+		    id_short(&w->own.id).s, w->answer.len,
+		    log_quote("the disk did not take it until the end"));
+		waiting_free(w);
+	}
+	event_free(s->retry);
+	free(s);
+}
+
+uint64_t
+answers_bytes(const struct answers *s)
+{
+	return s->bytes;
+}
+
+size_t
+answers_waiting(const struct answers *s)
+{
+	return s->n;
+}
+
+/* --- making --------------------------------------------------------------- */
+
+static void
+cut_part(struct result_part *p, uint64_t *plain)
 {
 	static const char text[] =
 	    "the answer is larger than the action or the policy allows";
-	size_t i, best = n;
 
-	for (i = 0; i < n; i++) {
-		if (parts[i].len > sizeof(text) &&
-		    (best == n || parts[i].len > parts[best].len))
-			best = i;
-	}
-	if (best == n)
-		return false;
-	*ret_len -= parts[best].len - (sizeof(text) - 1);
-	parts[best].status = PART_LIMIT;
-	parts[best].data = (const uint8_t *)text;
-	parts[best].len = sizeof(text) - 1;
+	*plain -= p->len;
+	p->status = PART_LIMIT;
+	p->data = (const uint8_t *)text;
+	p->len = sizeof(text) - 1;
+	*plain += p->len;
+}
+
+/* The parts that compress to most give way to a text until the rest is
+ * expected to fit into most sealed bytes. Always one at least; false: there
+ * was none left. packed: what each part compresses to. */
+static bool
+shrink(struct result_part *parts, size_t *packed, size_t n, size_t most,
+    uint64_t *plain)
+{
+	size_t i, best, sum = 0;
+	bool any = false;
+
+	for (i = 0; i < n; i++)
+		sum += packed[i];
+	do {
+		best = n;
+		for (i = 0; i < n; i++) {
+			if (packed[i] > 0 &&
+			    (best == n || packed[i] > packed[best]))
+				best = i;
+		}
+		if (best == n)
+			return any;
+		sum -= packed[best];
+		packed[best] = 0;
+		cut_part(&parts[best], plain);
+		any = true;
+	} while (seal_size(sum + n * 64 + 512) > most ||
+	    *plain > RESULT_PLAIN_MAX - 65536);
 	return true;
 }
 
+/* Sealing everything takes long and the event loop waits: so each part is
+ * compressed once to see what must go, and the whole is made again at most
+ * ROUNDS_MAX times, for half as much each time. */
 static int
 make_job_answer(struct agent *a, const struct judge_verdict *v,
     struct result_part *parts, struct own_answered *own, struct buf *out,
     struct err *e)
 {
+	size_t packed[ACTION_OPERATIONS_MAX], most = (size_t)v->result_bytes;
+	unsigned int round;
 	struct result_header h;
-	size_t plain = (size_t)own->plain_len;
+	size_t i;
 	int rc;
 
-	for (;;) {
+	for (round = 0;; round++) {
 		buf_clear(out);
 		fill_header(a, &v->id, own->status, 0, &h);
 		rc = result_make(&h, &a->state.who, a->facts.name,
@@ -105,11 +388,17 @@ make_job_answer(struct agent *a, const struct judge_verdict *v,
 			break;
 		if (rc != 0 && rc != ERR_TOOBIG)
 			return rc;
-		if (!shrink(parts, v->noperations, &plain))
+		for (i = 0; round == 0 && i < v->noperations; i++)
+			packed[i] = parts[i].len <= 64
+			    ? 0
+			    : result_packed_size(parts[i].data, parts[i].len);
+		if (round >= ROUNDS_MAX - 1 ||
+		    !shrink(parts, packed, v->noperations,
+			round == ROUNDS_MAX - 2 ? 0 : most >> round,
+			&own->plain_len))
 			break;
 		err_clear(e);
 	}
-	own->plain_len = plain;
 	own->sealed_len = h.sealed_len;
 	return rc;
 }
@@ -134,6 +423,8 @@ answer_parts(struct agent *a, const struct judge_verdict *v,
 		log_error("answer action=%s why=%s", id_short(&v->id).s,
 		    log_quote(e.msg));
 		buf_release(&out);
+		/* a bad seal key: it is not open for ever */
+		answer_refuse(a, &v->id, REFUSAL_INTERNAL, v->expire_after);
 		return;
 	}
 	for (i = 0; i < v->noperations; i++) {
@@ -141,9 +432,6 @@ answer_parts(struct agent *a, const struct judge_verdict *v,
 		own.failed += parts[i].status != PART_DONE;
 	}
 	store(a, &own, v->expire_after, &out);
-	log_info("answered action=%s done=%u failed=%u bytes=%zu",
-	    id_short(&v->id).s, (unsigned int)own.done,
-	    (unsigned int)own.failed, out.len);
 	buf_release(&out);
 }
 
@@ -182,17 +470,6 @@ answer_interrupted(struct agent *a, const struct judge_verdict *v)
 	    a, v, RESULT_STOPPED, parts, v->noperations * (sizeof(text) - 1));
 }
 
-static int
-make_refusal(struct agent *a, const struct id *id, unsigned int reason,
-    struct buf *out, struct err *e)
-{
-	struct result_header h;
-
-	fill_header(a, id, RESULT_REFUSED, reason, &h);
-	return result_make(
-	    &h, &a->state.who, a->facts.name, NULL, NULL, 0, out, e);
-}
-
 void
 answer_refuse(
     struct agent *a, const struct id *id, unsigned int reason, int64_t expires)
@@ -217,11 +494,13 @@ answer_refuse(
 }
 
 void
-answer_stranger(struct agent *a, const struct id *id, unsigned int reason)
+answer_unstored(struct agent *a, const struct id *id, unsigned int reason)
 {
 	struct buf out;
 	struct err e;
 
+	if (!netlink_up(a->net))
+		return;
 	err_clear(&e);
 	buf_init(&out, ANSWER_MAX);
 	if (make_refusal(a, id, reason, &out, &e) == 0)

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "mqtt/tunnel.h"
 
 #include <pwd.h>
 #include <stddef.h>
@@ -19,10 +20,35 @@ static const struct conf_entry table[] = {
 
 #define TABLE_LEN (sizeof(table) / sizeof(table[0]))
 
+int
+agent_conf_peer(
+    const char *what, const char *text, struct tunnel_peer *ret, struct err *e)
+{
+	const char *colon = strrchr(text, ':'), *host = text;
+	size_t len = colon == NULL ? 0 : (size_t)(colon - text);
+	uint64_t port;
+
+	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+		host++;
+		len -= 2;
+	}
+	if (len == 0 || len >= sizeof(ret->host) ||
+	    strcspn(host, "/@ ") < len ||
+	    str_u64(colon + 1, 1, 65535, &port) != 0)
+		return err_set(
+		    e, ERR_INVALID, "%s: '%s' is not host:port", what, text);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->host, host, len);
+	ret->port = (uint16_t)port;
+	return 0;
+}
+
 static int
 check(const char *path, const struct agent_conf *c, struct err *e)
 {
 	enum log_level level;
+	struct tunnel_peer p;
+	size_t i;
 
 	if (log_level_parse(c->log, &level) != 0)
 		return err_set(e, ERR_INVALID,
@@ -31,9 +57,16 @@ check(const char *path, const struct agent_conf *c, struct err *e)
 	if (c->state[0] != '/')
 		return err_set(e, ERR_INVALID,
 		    "%s: state: '%s' is not an absolute path", path, c->state);
-	if (c->relay != NULL && strrchr(c->relay, ':') == NULL)
+	if (c->relay != NULL && agent_conf_peer("relay", c->relay, &p, e) != 0)
+		return err_wrap(e, "%s", path);
+	if (c->proxies->n > TUNNEL_PROXIES_MAX)
 		return err_set(e, ERR_INVALID,
-		    "%s: relay: '%s' is not host:port", path, c->relay);
+		    "%s: proxy: at most %d proxies, not %zu", path,
+		    TUNNEL_PROXIES_MAX, c->proxies->n);
+	for (i = 0; i < c->proxies->n; i++) {
+		if (agent_conf_peer("proxy", c->proxies->items[i], &p, e) != 0)
+			return err_wrap(e, "%s", path);
+	}
 	return 0;
 }
 

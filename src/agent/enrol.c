@@ -15,6 +15,7 @@
 #include "proc/proc.h"
 #include "sandbox/sandbox.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
@@ -26,6 +27,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define ANSWER_MAX (64 * 1024)
 #define LIMIT_SECONDS 30
@@ -78,9 +81,42 @@ note_tls_error(struct call *c)
 		    "the server's certificate is not under the pinned CA, or "
 		    "not for %s: %s",
 		    c->en->host, X509_verify_cert_error_string(verify));
-	else if (code != 0)
+	else if (code != 0 && ERR_reason_error_string(code) != NULL)
 		snprintf(c->why, sizeof(c->why), "TLS: %s",
 		    ERR_reason_error_string(code));
+}
+
+/* libevent keeps no reason why there was no connection: asked once more. */
+static void
+note_connect_error(struct call *c)
+{
+	const struct timeval limit = { .tv_sec = 5 };
+	struct addrinfo hints, *list = NULL, *ai;
+	SSL *ssl = bufferevent_openssl_get_ssl(c->bev);
+	char port[8];
+	int fd, rc;
+
+	if (ssl != NULL && SSL_get0_peer_certificate(ssl) != NULL)
+		return;
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_socktype = SOCK_STREAM;
+	snprintf(port, sizeof(port), "%u", (unsigned int)c->en->port);
+	rc = getaddrinfo(c->en->host, port, &hints, &list);
+	if (rc != 0)
+		snprintf(c->why, sizeof(c->why), "%s",
+		    rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+	for (ai = list; ai != NULL; ai = ai->ai_next) {
+		fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			continue;
+		(void)setsockopt(
+		    fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+		if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0)
+			snprintf(c->why, sizeof(c->why), "%s", strerror(errno));
+		close(fd);
+	}
+	if (list != NULL)
+		freeaddrinfo(list);
 }
 
 static void
@@ -94,9 +130,8 @@ on_answer(struct evhttp_request *req, void *arg)
 	event_base_loopexit(c->en->base, NULL);
 	if (req == NULL || evhttp_request_get_response_code(req) == 0) {
 		if (c->why[0] == '\0')
-			snprintf(c->why, sizeof(c->why),
-			    "no connection to %s port %u", c->en->host,
-			    (unsigned int)c->en->port);
+			snprintf(c->why, sizeof(c->why), "cannot connect");
+		note_connect_error(c);
 		note_tls_error(c);
 		return;
 	}

@@ -36,8 +36,9 @@
 #define BURST_SECONDS 3
 /* How long a verified action without a readable end is remembered. */
 #define UNKNOWN_END (7 * 86400)
-/* Answers to what nobody known signed: one in this many milliseconds. */
-#define STRANGER_INTERVAL 10000
+/* Answers that are not stored, to what nobody known signed or when the disk
+ * takes nothing: one in this many milliseconds. */
+#define UNSTORED_INTERVAL 10000
 
 struct exam {
 	struct agent *a;
@@ -48,11 +49,12 @@ struct exam {
 	struct id id;
 	unsigned int attempts;
 	struct verify_verdict who;
+	struct id policy; /* that who was found with */
 	struct judge_verdict verdict;
 	struct event *wait;
 	int64_t tokens_ms; /* the bucket, in milliseconds of rate */
 	int64_t filled_ms;
-	int64_t stranger_ms; /* when the last stranger was answered */
+	int64_t unstored_ms; /* when the last unstored answer was sent */
 };
 
 static void ask_verify(struct exam *x);
@@ -70,24 +72,31 @@ finish(struct exam *x)
 	agent_idle_check(a);
 }
 
+static void
+send_unstored(struct exam *x, unsigned int reason)
+{
+	int64_t now = clock_mono_ms();
+
+	if (x->unstored_ms != 0 && now - x->unstored_ms <= UNSTORED_INTERVAL)
+		return;
+	x->unstored_ms = now;
+	answer_unstored(x->a, &x->id, reason);
+}
+
 /* What nobody known signed leaves no trace but a counter and, when asked
  * alone, an answer now and then. */
 static void
 refuse_stranger(struct exam *x, unsigned int reason, const char *detail)
 {
 	struct agent *a = x->a;
-	int64_t now = clock_mono_ms();
 
 	a->unverified++;
 	log_info("unverified action=%s reason=%u detail=%s", id_short(&x->id).s,
 	    reason, log_quote(detail));
 	if (a->on_refused != NULL)
 		a->on_refused(a, &x->id, reason, detail);
-	if (x->source == EXAM_IN &&
-	    (x->stranger_ms == 0 || now - x->stranger_ms > STRANGER_INTERVAL)) {
-		x->stranger_ms = now;
-		answer_stranger(a, &x->id, reason);
-	}
+	if (x->source == EXAM_IN)
+		send_unstored(x, reason);
 	finish(x);
 }
 
@@ -149,8 +158,9 @@ narrow(struct exam *x)
 		    "ends before what this agent still remembers");
 	else if (jobs_full(a->jobs))
 		set_reason(x, REFUSAL_BUSY, "too many operations are waiting");
-	else if (spool_room(a->spool) <
-	    jobs_reserved(a->jobs) + (uint64_t)v->result_bytes)
+	else if (spool_room(a->spool) < jobs_reserved(a->jobs) +
+		answers_bytes(a->answers) + (uint64_t)v->result_bytes +
+		ANSWER_EXTRA)
 		set_reason(x, REFUSAL_NO_ROOM,
 		    "unacknowledged answers fill the quota");
 }
@@ -161,6 +171,7 @@ refused(struct exam *x)
 	struct agent *a = x->a;
 	struct journal_action ja;
 	struct err e;
+	int rc;
 	bool silent =
 	    x->source == EXAM_ALL && x->verdict.reason == REFUSAL_NOT_TARGETED;
 
@@ -168,12 +179,29 @@ refused(struct exam *x)
 	    (unsigned int)x->verdict.reason, log_quote(x->verdict.detail));
 	err_clear(&e);
 	fill_action(x, NULL, &ja);
-	if (journal_refuse(a->journal, &ja, x->verdict.reason, &e) != 0)
+	rc = journal_refuse(a->journal, &ja, x->verdict.reason, &e);
+	if (rc != 0) {
 		log_error("journal why=%s", log_quote(e.msg));
-	if (!silent)
+		agent_disk_error(a, rc);
+	}
+	/* the disk takes nothing: the answer does not wait for it */
+	if (rc != 0 || x->verdict.reason == REFUSAL_JOURNAL)
+		send_unstored(x, x->verdict.reason);
+	else if (!silent)
 		answer_refuse(a, &x->id, x->verdict.reason, ja.expires);
 	if (a->on_refused != NULL)
 		a->on_refused(a, &x->id, x->verdict.reason, x->verdict.detail);
+}
+
+/* There is one: what nobody known signed does not come this far. */
+static const uint8_t *
+first_signer(const struct verify_verdict *v)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < v->n && v->signers[i].verdict != SIG_GOOD; i++)
+		;
+	return v->signers[i].person;
 }
 
 static int
@@ -187,6 +215,8 @@ accepted(struct exam *x, struct err *e)
 
 	buf_init(&verdict, 2 * JUDGE_VERDICT_LEN);
 	judge_verdict_write(&x->verdict, &verdict);
+	buf_add(&verdict, first_signer(&x->who), PGP_FPR_LEN);
+	buf_add(&verdict, a->policy_hash.b, ID_LEN);
 	fill_action(x, &verdict, &ja);
 	rc = journal_accept(a->journal, &ja, start, e);
 	buf_release(&verdict);
@@ -195,7 +225,8 @@ accepted(struct exam *x, struct err *e)
 	log_info("accepted action=%s operations=%u signers=%zu",
 	    id_short(&x->id).s, (unsigned int)x->verdict.noperations,
 	    verify_good(&x->who));
-	jobs_add(a->jobs, &x->verdict, x->env.doc, x->env.doc_len, start);
+	jobs_add(a->jobs, &x->verdict, first_signer(&x->who), x->env.doc,
+	    x->env.doc_len, start);
 	return 0;
 }
 
@@ -204,6 +235,7 @@ decide(struct exam *x)
 {
 	struct agent *a = x->a;
 	struct err e;
+	int rc;
 
 	err_clear(&e);
 	if (a->stopping && x->verdict.reason == REFUSAL_NONE) {
@@ -212,14 +244,17 @@ decide(struct exam *x)
 		return;
 	}
 	narrow(x);
-	if (own_add_asked(a->record, &x->verdict, &x->who, agent_now(a) * 1000,
-		&e) != 0) {
+	rc = own_add_asked(
+	    a->record, &x->verdict, &x->who, agent_now(a) * 1000, &e);
+	if (rc != 0) {
 		log_error("record why=%s", log_quote(e.msg));
+		agent_disk_error(a, rc);
 		if (x->verdict.reason == REFUSAL_NONE)
 			set_reason(x, REFUSAL_JOURNAL, e.msg);
 	}
-	if (x->verdict.reason == REFUSAL_NONE && accepted(x, &e) != 0) {
+	if (x->verdict.reason == REFUSAL_NONE && (rc = accepted(x, &e)) != 0) {
 		log_error("journal why=%s", log_quote(e.msg));
+		agent_disk_error(a, rc);
 		set_reason(x, REFUSAL_JOURNAL, e.msg);
 	}
 	if (x->verdict.reason != REFUSAL_NONE)
@@ -238,6 +273,12 @@ on_judged(int code, const void *body, size_t len, void *arg)
 		code = ERR_INVALID;
 	if (code == 0 && !id_equal(&x->verdict.id, &x->id))
 		code = ERR_INVALID;
+	/* the policy changed between the two: both with the same one */
+	if (code == 0 && !id_equal(&x->policy, &x->a->policy_hash)) {
+		x->attempts = 0;
+		ask_verify(x);
+		return;
+	}
 	if (code == 0) {
 		decide(x);
 		return;
@@ -346,6 +387,7 @@ on_verified(int code, const void *body, size_t len, void *arg)
 		return;
 	}
 	x->attempts = 0;
+	x->policy = x->a->verify_hash;
 	ask_judge(x);
 }
 
@@ -358,7 +400,9 @@ ask_verify(struct exam *x)
 
 	x->attempts++;
 	buf_init(&b, MSG_DOC_MAX);
-	buf_add_u64(&b, (uint64_t)agent_now(a));
+	/* the clock's own time: what "in the future" means must not follow
+	 * what was signed in the future; judge gets the later of the two */
+	buf_add_u64(&b, (uint64_t)(clock_wall_ms() / 1000));
 	msg_pieces_write(&b, &x->env);
 	rc = b.error != 0
 	    ? b.error
@@ -420,8 +464,9 @@ exam_wanted(struct exam *x, enum exam_source source, const struct id *id)
 		return false;
 	if (spool_find(a->spool, id) != NULL)
 		sender_again(a->sender, id);
-	else if (en->state == JOURNAL_REFUSED && source == EXAM_IN)
-		answer_refuse(a, id, en->reason, en->expires);
+	else if (en->state == JOURNAL_REFUSED && source == EXAM_IN &&
+	    netlink_up(a->net) && take_token(x) == 0)
+		answer_unstored(a, id, en->reason);
 	return false;
 }
 

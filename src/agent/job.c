@@ -2,10 +2,12 @@
 /* Accepted actions and their workers; see job.h. */
 #include "agent/job.h"
 
+#include "action/refusal.h"
 #include "action/result.h"
 #include "agent/answer.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
+#include "agent/turns.h"
 #include "agent/worker.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -25,6 +27,7 @@ struct slot {
 	struct worker *worker; /* NULL: free */
 	struct job *job;
 	unsigned int operation;
+	size_t output_max;
 };
 
 struct jobs {
@@ -33,6 +36,7 @@ struct jobs {
 	struct slot slots[SLOTS_MAX];
 	size_t running, waiting; /* operations */
 	uint64_t reserved;
+	struct turns turns;
 	int worker_fd; /* mig-worker, open */
 	bool stopping;
 };
@@ -79,6 +83,12 @@ part_text(struct jobs *j, struct job *job, unsigned int op, uint8_t status,
 	part_ended(j, job, op, status, (uint8_t *)strdup(text), strlen(text));
 }
 
+static uint64_t
+reserve(const struct job *job)
+{
+	return (uint64_t)job->verdict.result_bytes + ANSWER_EXTRA;
+}
+
 /* Answers it when its last operation has ended. */
 static void
 maybe_done(struct jobs *j, struct job *job)
@@ -88,7 +98,7 @@ maybe_done(struct jobs *j, struct job *job)
 	if (job->ended < job->verdict.noperations)
 		return;
 	TAILQ_REMOVE(&j->list, job, entry);
-	j->reserved -= (uint64_t)job->verdict.result_bytes;
+	j->reserved -= reserve(job);
 	answer_job(a, job);
 	job_free(job);
 }
@@ -105,22 +115,46 @@ on_worker_end(uint8_t status, uint8_t *data, size_t len, void *arg)
 	s->worker = NULL;
 	s->job = NULL;
 	j->running--;
+	job->promised -= s->output_max;
 	part_ended(j, job, s->operation, status, data, len);
 	maybe_done(j, job);
 	run(j);
 	agent_idle_check(j->a);
 }
 
-/* Bytes the next worker of this job may put out: results are compressed
- * before they are sealed, and text packs at least fourfold. */
 static size_t
-output_room(const struct job *job)
+free_slots(const struct jobs *j)
 {
-	uint64_t all = (uint64_t)job->verdict.result_bytes * 4;
+	size_t i, free = 0, n = slots_allowed(j);
+
+	for (i = 0; i < n; i++)
+		free += j->slots[i].worker == NULL;
+	return free;
+}
+
+/* Bytes the next worker of this job may put out: results are compressed
+ * before they are sealed, and text packs at least fourfold. What has been put
+ * out and what running workers may still put out stays below that sum; of the
+ * rest a quarter of its even share is kept for each operation that has not
+ * started, and the workers that can start now have equal parts. */
+static size_t
+output_room(const struct jobs *j, const struct job *job)
+{
+	uint64_t all = (uint64_t)job->verdict.result_bytes * 4, rest, least;
+	uint64_t used = (uint64_t)job->plain_len + job->promised;
+	uint64_t starting = job->verdict.noperations - job->next + 1;
+	uint64_t slots = free_slots(j);
 
 	if (all > RESULT_PLAIN_MAX - 65536)
 		all = RESULT_PLAIN_MAX - 65536;
-	return all > job->plain_len ? (size_t)(all - job->plain_len) : 0;
+	rest = all > used ? all - used : 0;
+	least = all / (4 * (uint64_t)job->verdict.noperations);
+	if (rest <= starting * least)
+		return (size_t)(rest / starting);
+	if (slots > starting)
+		slots = starting;
+	return (size_t)(least +
+	    (rest - starting * least) / (slots > 0 ? slots : 1));
 }
 
 static void
@@ -137,14 +171,16 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 	o.doc_fd = job->doc_fd;
 	o.operation = op;
 	o.uid = o.gid = (uint32_t)-1;
-	if (a->uid != (uint32_t)-1)
+	if (a->uid != (uint32_t)-1) {
 		o.uid = o.gid = (uint32_t)(a->conf.worker_uid +
 		    (s - j->slots) % a->conf.worker_uids);
+		o.cover = a->state.dir;
+	}
 	o.seconds = v->seconds;
 	o.cpu_seconds = v->cpu_seconds;
 	o.memory_bytes = v->memory_bytes;
 	o.read_bytes = v->read_bytes;
-	o.output_max = output_room(job);
+	o.output_max = output_room(j, job);
 	j->waiting--;
 	err_clear(&e);
 	if (worker_start(a->loop, &o, on_worker_end, s, &s->worker, &e) != 0) {
@@ -155,6 +191,8 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 	}
 	s->job = job;
 	s->operation = op;
+	s->output_max = o.output_max;
+	job->promised += o.output_max;
 	j->running++;
 }
 
@@ -170,35 +208,87 @@ free_slot(struct jobs *j)
 	return NULL;
 }
 
-/* The first job with an operation to start; its journal entry first. */
+/* Whose turn it is among the jobs with an operation to start; of one person
+ * the oldest. */
+static struct job *
+first_in_turn(struct jobs *j)
+{
+	struct job *job, *best = NULL;
+
+	TAILQ_FOREACH (job, &j->list, entry) {
+		if (job->next >= job->verdict.noperations ||
+		    (j->stopping && !job->started))
+			continue;
+		if (best == NULL ||
+		    turns_before(&j->turns, job->person, best->person))
+			best = job;
+	}
+	return best;
+}
+
+/* Nothing of the operations that have not started runs any more. */
+static void
+end_rest(struct jobs *j, struct job *job, uint8_t status, const char *text)
+{
+	while (job->next < job->verdict.noperations) {
+		j->waiting--;
+		part_text(j, job, job->next++, status, text);
+	}
+}
+
+/* It ended while it waited: refused, or what is left of it is not run. */
+static void
+expired(struct jobs *j, struct job *job)
+{
+	struct agent *a = j->a;
+	const struct judge_verdict *v = &job->verdict;
+	static const char text[] = "the action expired";
+
+	log_info("expired action=%s operations=%u", id_short(&v->id).s,
+	    (unsigned int)(v->noperations - job->next));
+	if (job->started) {
+		end_rest(j, job, PART_TIMEOUT, text);
+		maybe_done(j, job);
+		return;
+	}
+	TAILQ_REMOVE(&j->list, job, entry);
+	j->waiting -= v->noperations;
+	j->reserved -= reserve(job);
+	answer_refuse(a, &v->id, REFUSAL_EXPIRED, v->expire_after);
+	if (a->on_refused != NULL)
+		a->on_refused(a, &v->id, REFUSAL_EXPIRED, text);
+	job_free(job);
+}
+
+/* The next job with an operation to start; its journal entry first. */
 static struct job *
 next_job(struct jobs *j)
 {
 	struct job *job;
 	struct err e;
+	int rc;
 
-	TAILQ_FOREACH (job, &j->list, entry) {
-		if (job->next >= job->verdict.noperations)
+	while ((job = first_in_turn(j)) != NULL) {
+		if (agent_now(j->a) >= job->verdict.expire_after) {
+			expired(j, job);
 			continue;
+		}
+		turns_served(&j->turns, job->person);
 		if (job->started)
 			return job;
-		if (j->stopping)
-			continue;
 		err_clear(&e);
-		if (journal_start(j->a->journal, &job->verdict.id, &e) == 0) {
+		rc = journal_start(j->a->journal, &job->verdict.id, &e);
+		if (rc == 0) {
 			job->started = true;
 			return job;
 		}
 		log_error("journal action=%s why=%s",
 		    id_short(&job->verdict.id).s, log_quote(e.msg));
+		agent_disk_error(j->a, rc);
 		/* not started for certain: nothing of it may run */
-		while (job->next < job->verdict.noperations) {
-			j->waiting--;
-			part_text(j, job, job->next++, PART_INTERRUPTED,
-			    "the journal could not be written");
-		}
+		end_rest(j, job, PART_INTERRUPTED,
+		    "the journal could not be written");
 		maybe_done(j, job);
-		return next_job(j);
 	}
 	return NULL;
 }
@@ -263,8 +353,9 @@ jobs_free(struct jobs *j)
 }
 
 void
-jobs_add(struct jobs *j, const struct judge_verdict *v, const void *doc,
-    size_t len, bool started)
+jobs_add(struct jobs *j, const struct judge_verdict *v,
+    const uint8_t person[PGP_FPR_LEN], const void *doc, size_t len,
+    bool started)
 {
 	struct job *job =
 	    calloc(1, sizeof(*job) + v->noperations * sizeof(job->parts[0]));
@@ -277,18 +368,16 @@ jobs_add(struct jobs *j, const struct judge_verdict *v, const void *doc,
 		return;
 	}
 	job->verdict = *v;
+	memcpy(job->person, person, PGP_FPR_LEN);
 	job->started = started;
 	job->doc_fd = fd_sealed("mig-action", doc, len, &e);
 	TAILQ_INSERT_TAIL(&j->list, job, entry);
-	j->reserved += (uint64_t)v->result_bytes;
+	j->reserved += reserve(job);
 	j->waiting += v->noperations;
 	if (job->doc_fd < 0) {
 		log_error("job action=%s why=%s", id_short(&v->id).s,
 		    log_quote(e.msg));
-		while (job->next < v->noperations) {
-			j->waiting--;
-			part_text(j, job, job->next++, PART_FAILED, e.msg);
-		}
+		end_rest(j, job, PART_FAILED, e.msg);
 		maybe_done(j, job);
 		return;
 	}
@@ -340,11 +429,7 @@ jobs_stop(struct jobs *j, bool now)
 		next = TAILQ_NEXT(job, entry);
 		if (!job->started)
 			continue;
-		while (job->next < job->verdict.noperations) {
-			j->waiting--;
-			part_text(j, job, job->next++, PART_INTERRUPTED,
-			    "the agent was stopped");
-		}
+		end_rest(j, job, PART_INTERRUPTED, "the agent was stopped");
 		maybe_done(j, job);
 	}
 	for (i = 0; i < SLOTS_MAX; i++) {

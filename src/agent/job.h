@@ -22,20 +22,24 @@ struct job_part {
 struct job {
 	TAILQ_ENTRY(job) entry;
 	struct judge_verdict verdict;
-	int doc_fd;               /* sealed memfd */
-	bool started;             /* the journal says so */
-	bool stopped;             /* interrupted: answered as such */
-	unsigned int next, ended; /* operations started, ended */
-	size_t plain_len;         /* bytes of all parts */
-	struct job_part parts[];  /* one an operation */
+	uint8_t person[PGP_FPR_LEN]; /* who signed first; zero: not known */
+	int doc_fd;                  /* sealed memfd */
+	bool started;                /* the journal says so */
+	bool stopped;                /* interrupted: answered as such */
+	unsigned int next, ended;    /* operations started, ended */
+	size_t plain_len;            /* bytes of all parts */
+	size_t promised;             /* bytes its workers may put out */
+	struct job_part parts[];     /* one an operation */
 };
 
 struct jobs *jobs_new(struct agent *a, struct err *e);
 /* Kills every worker; what was not answered stays in the journal. */
 void jobs_free(struct jobs *j);
-/* Queues an accepted action. started: the journal has it as started. */
-void jobs_add(struct jobs *j, const struct judge_verdict *v, const void *doc,
-    size_t len, bool started);
+/* Queues an accepted action; between people in turns. started: the journal
+ * has it as started. */
+void jobs_add(struct jobs *j, const struct judge_verdict *v,
+    const uint8_t person[PGP_FPR_LEN], const void *doc, size_t len,
+    bool started);
 bool jobs_slot_free(const struct jobs *j);
 bool jobs_full(const struct jobs *j);
 bool jobs_idle(const struct jobs *j);

@@ -8,7 +8,8 @@
  *        `-- refuse --> REFUSED ------------------------------- ack ------^
  *
  * ACCEPTED and STARTED are on the disk before anything runs. Nothing is
- * forgotten by the clock: beyond its bound the closed entry with the oldest
+ * forgotten by the clock. Beyond the bound the refused entries go, the oldest
+ * first: they never ran. When there are none, the closed entry with the oldest
  * end goes and the floor rises to that end.
  */
 #ifndef MIG_AGENT_JOURNAL_H
@@ -24,6 +25,9 @@ struct err;
 struct journal;
 
 #define JOURNAL_MAX 65536
+/* No refused action is remembered as ending later than this many seconds from
+ * now: nobody allowed its end. */
+#define JOURNAL_REFUSED_MAX (7 * 86400)
 
 enum journal_state {
 	JOURNAL_ACCEPTED = 1,
@@ -41,8 +45,10 @@ struct journal_entry {
 	uint8_t state;   /* enum journal_state */
 };
 
-/* now: unix seconds. A damaged file is renamed to PATH.damaged-<now> and a
- * new one started (journal_was_damaged). max: entries kept, JOURNAL_MAX. */
+/* now: unix seconds. A damaged file is put aside as PATH.damaged-<now> and a
+ * new one started (journal_was_damaged): its intact beginning's floor and
+ * newest stay, and it starts after every signature that may have counted
+ * before. max: entries kept, JOURNAL_MAX. */
 int journal_open(const char *path, size_t max, int64_t now,
     struct journal **ret, struct err *e);
 void journal_free(struct journal *j);
@@ -56,7 +62,7 @@ journal_find(const struct journal *j, const struct id *id);
 int64_t journal_floor(const struct journal *j);
 /* What was signed before this is refused: the journal starts there. */
 int64_t journal_not_before(const struct journal *j);
-/* Newest signature time ever accepted or judged. */
+/* Newest signature time of an action ever accepted. */
 int64_t journal_newest(const struct journal *j);
 size_t journal_count(const struct journal *j);
 
@@ -74,6 +80,7 @@ struct journal_action {
 int journal_accept(struct journal *j, const struct journal_action *a,
     bool start, struct err *e);
 int journal_start(struct journal *j, const struct id *id, struct err *e);
+/* 0 also when it is not remembered: no room among accepted ones. */
 int journal_refuse(struct journal *j, const struct journal_action *a,
     uint16_t reason, struct err *e);
 /* Written, not synced: a spooled answer is found again without them. */

@@ -23,6 +23,10 @@ enum role_kind {
 	ROLE_ENROL,
 };
 
+/* What net has beside its channel when it goes through proxies. */
+#define NET_LISTEN_FD 4
+#define NET_FILE_FD 5
+
 #define MSG_SMALL 2048
 #define MSG_TEXT_MAX 512
 #define MSG_DOC_MAX (ENVELOPE_MAX + 4096)

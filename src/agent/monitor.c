@@ -126,11 +126,15 @@ fill_verify(struct buf *out, void *arg, struct err *e)
 	rc = read_policy(a, &text, e);
 	if (rc == 0) {
 		purpose_hash(PURPOSE_POLICY, text.data, text.len, &hash);
-		if (!id_equal(&hash, &a->policy_hash) || tail > text.len)
+		if (!id_equal(&hash, &a->policy_hash) || tail > text.len) {
 			rc = err_set(e, ERR_INVALID,
-			    "%s changed while it was read", a->policy_path);
+			    "%s changed since judge read it", a->policy_path);
+			/* judge reads it, then this is tried again */
+			role_restart(a->judge);
+		}
 	}
 	if (rc == 0) {
+		a->verify_hash = hash;
 		buf_add_u32(out, a->uid);
 		buf_add_u32(out, a->gid);
 		buf_add_field(
@@ -193,9 +197,11 @@ on_judge_ready(struct role *r, int code, const void *body, size_t len,
 	}
 	err_clear(&e);
 	a->judge_ready = true;
-	/* verify starts once: judge knows where the keyring stands */
+	/* judge knows where the keyring stands; both have the same policy */
 	if (!a->verify_ready && role_start(a->verify, &e) != 0)
 		role_failed(a, "verify", e.msg);
+	else if (a->verify_ready && !id_equal(&a->verify_hash, &a->policy_hash))
+		role_restart(a->verify);
 	maybe_ready(a);
 }
 
@@ -321,7 +327,8 @@ open_parts(struct agent *a, struct err *e)
 	a->base = proc_loop_base(a->loop);
 	a->exam = exam_new(a);
 	a->sender = sender_new(a);
-	if (a->exam == NULL || a->sender == NULL)
+	a->answers = answers_new(a);
+	if (a->exam == NULL || a->sender == NULL || a->answers == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	a->jobs = jobs_new(a, e);
 	return a->jobs == NULL ? ERR_NOTFOUND : 0;
@@ -375,6 +382,7 @@ agent_close(struct agent *a)
 	role_free(a->verify);
 	role_free(a->judge);
 	jobs_free(a->jobs);
+	answers_free(a->answers);
 	exam_free(a->exam);
 	sender_free(a->sender);
 	if (a->house != NULL)
@@ -396,7 +404,8 @@ checkin_over(const struct agent *a)
 	int64_t heard = netlink_heard_ms(a->net);
 
 	return heard > 0 && clock_mono_ms() - heard > CHECKIN_QUIET_MS &&
-	    jobs_idle(a->jobs) && sender_idle(a->sender) && !exam_busy(a->exam);
+	    jobs_idle(a->jobs) && answers_waiting(a->answers) == 0 &&
+	    sender_idle(a->sender) && !exam_busy(a->exam);
 }
 
 void
@@ -410,6 +419,59 @@ agent_idle_check(struct agent *a)
 		if (!netlink_up(a->net))
 			proc_loop_stop(a->loop);
 	}
+}
+
+void
+agent_disk_error(struct agent *a, int rc)
+{
+	/* the others are no errors of the disk */
+	if (rc != ERR_BUSY && rc != ERR_EXISTS && rc != ERR_INVALID &&
+	    rc != ERR_NOMEM && rc != ERR_TOOBIG)
+		a->disk_failed = true;
+}
+
+/* So that what waits to be answered can be before the end. One process opens
+ * the file only once: the old one goes first. */
+static void
+reopen_record(struct agent *a)
+{
+	struct err e;
+
+	err_clear(&e);
+	record_free(a->record);
+	a->record = NULL;
+	if (open_record(a, &e) == 0)
+		return;
+	/* nothing may go on without it, not even an orderly end */
+	log_error("record why=%s effect=%s", log_quote(e.msg),
+	    log_quote("ending at once"));
+	_exit(1);
+}
+
+/* Does the disk take writes again? Then the journal and the record are opened
+ * anew, which only a start does. */
+static bool
+must_start_again(struct agent *a)
+{
+	char path[PATH_MAX];
+	struct err e;
+
+	if (!a->disk_failed || !jobs_quiet(a->jobs) || exam_busy(a->exam))
+		return false;
+	err_clear(&e);
+	state_path(&a->state, "probe", path);
+	if (file_write(path, "probe\n", 6, 0600, &e) != 0) {
+		log_error("disk why=%s effect=%s", log_quote(e.msg),
+		    log_quote("nothing runs until it takes writes again"));
+		return false;
+	}
+	unlink(path);
+	reopen_record(a);
+	log_error("disk_failed effect=%s",
+	    log_quote("a write of the journal or the record failed and the "
+		      "disk takes writes again: ending, so that the service "
+		      "manager starts the agent anew"));
+	return true;
 }
 
 static void
@@ -432,7 +494,13 @@ on_house(evutil_socket_t fd, short what, void *arg)
 		agent_stop(a);
 		return;
 	}
-	if (a->mode == MODE_DAEMON && spool_clean(a->spool, agent_now(a)) > 0)
+	if (a->mode == MODE_DAEMON && must_start_again(a)) {
+		a->exit_code = 1;
+		agent_stop(a);
+		return;
+	}
+	if (a->mode == MODE_DAEMON &&
+	    spool_clean(a->spool, agent_now(a), clock_mono_ms()) > 0)
 		malloc_trim(0);
 }
 

@@ -20,6 +20,7 @@
 #include "agent/messages.h"
 #include "agent/state.h"
 
+struct answers;
 struct event;
 struct event_base;
 struct exam;
@@ -44,8 +45,9 @@ struct agent {
 	uint32_t uid, gid;       /* of the roles; -1: not root */
 	struct facts facts;
 	bool facts_there;
-	const char *policy_path; /* borrowed */
-	struct id policy_hash;
+	const char *policy_path;   /* borrowed */
+	struct id policy_hash;     /* of what judge has */
+	struct id verify_hash;     /* of what verify has */
 	struct judge_ready policy; /* version 0: not known yet */
 	struct journal *journal;
 	struct spool *spool;
@@ -55,10 +57,12 @@ struct agent {
 	char sandbox[128]; /* of verify, as it described it */
 	struct exam *exam;
 	struct jobs *jobs;
+	struct answers *answers;
 	struct sender *sender;
 	struct netlink *net; /* NULL without a relay */
 	struct event *house; /* housekeeping, once a minute */
 	bool stopping;
+	bool disk_failed;    /* journal or record could not be written */
 	uint64_t unverified; /* envelopes without a good signature */
 	int exit_code;
 	/* once, check and policy: what happens next; NULL otherwise */
@@ -76,6 +80,9 @@ int agent_open(struct agent *a, enum agent_mode mode, const char *conf_path,
     struct err *e);
 /* Starts verify and judge with the policy at a->policy_path. */
 int agent_start_roles(struct agent *a, struct err *e);
+/* Runs verify and judge until both are ready or one says why not (printed):
+ * for commands; the loop has ended then. */
+int agent_try_roles(struct agent *a, struct err *e);
 /* Takes up what the journal says was interrupted. */
 int agent_recover(struct agent *a, struct err *e);
 void agent_close(struct agent *a);
@@ -83,6 +90,9 @@ void agent_close(struct agent *a);
 void agent_stop(struct agent *a);
 /* Called whenever something may have become idle. */
 void agent_idle_check(struct agent *a);
+/* Journal or record gave rc: one that stays broken after a failed sync is
+ * opened again by ending when the disk takes writes again. */
+void agent_disk_error(struct agent *a, int rc);
 /* Unix seconds; never earlier than the newest signature accepted. */
 int64_t agent_now(const struct agent *a);
 const char *agent_mode_text(enum agent_mode m);

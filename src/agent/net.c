@@ -12,13 +12,16 @@
  */
 #include "action/envelope.h"
 #include "agent/messages.h"
+#include "agent/netlink.h"
 #include "agent/pull.h"
+#include "agent/seldom.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "crypto/x509.h"
 #include "ipc/ipc.h"
 #include "mqtt/mqtt.h"
+#include "mqtt/tunnel.h"
 #include "mqtt/wire.h"
 #include "proc/proc.h"
 #include "sandbox/sandbox.h"
@@ -39,63 +42,147 @@
 #define SPREAD_MAX_MS 3600000
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS 300000
+/* NET_FILE_FD as a path */
+#define TUNNEL_PATH "/proc/self/fd/5"
 #define MEMORY_MAX (512ull * 1024 * 1024)
+
+#define UNHOLD_MS 50
+#define OWED_MAX_MS 30000 /* a connection unknown to the monitor */
+#define PUBACK_SECONDS 60
+#define UNACKED_MAX 64 /* messages */
+
+struct part_key {
+	struct id id;
+	uint16_t part;
+};
 
 struct net {
 	struct event_base *base;
 	struct ipc_chan *chan;
 	struct mqtt *mqtt;
 	struct pull *pull;
+	struct tunnel *tunnel; /* NULL: no proxies */
 	SSL_CTX *tls;
 	struct event *connect; /* next attempt */
 	struct event *unhold;  /* tries held again */
 	struct id agent;
 	struct msg_user user;
-	char host[256];
+	struct tunnel_peer relay, proxies[TUNNEL_PROXIES_MAX];
+	uint8_t nproxies;
 	char id_hex[ID_HEX_LEN + 1];
 	char topic_in[WIRE_TOPIC_MAX], topic_out[WIRE_TOPIC_MAX];
 	char topic_hello[WIRE_TOPIC_MAX], topic_presence[WIRE_TOPIC_MAX];
-	uint16_t port, keepalive;
+	uint16_t keepalive;
 	uint64_t connection;
 	uint32_t spread_ms;
 	int64_t backoff_ms; /* 0: the next wait is the spread */
 	struct buf held;    /* for the monitor, when it is busy */
+	uint16_t owed;      /* so is this: MSG_NET_UP or _DOWN; 0: none */
+	struct buf owed_body;
+	int64_t owed_ms;      /* since when */
+	unsigned int unacked; /* published, not yet done with */
+	int wire_mid;         /* of the part on the wire; 0: none */
+	struct part_key wire, next;
+	struct buf next_body;     /* of the next part; empty: none */
+	struct event *puback;     /* the relay's time is over */
+	uint64_t last_connection; /* none higher was reserved */
+	struct seldom said_message, said_envelope;
 	uint8_t will[9];
 };
 
 /* --- to the monitor ------------------------------------------------------- */
+
+static void lose(struct net *n, const char *why);
+
+static bool
+owes(const struct net *n)
+{
+	return n->held.len > 0 || n->owed != 0;
+}
+
+/* While something is owed to the monitor nothing is read from the relay. */
+static void
+owe(struct net *n)
+{
+	struct timeval tv = { .tv_usec = UNHOLD_MS * 1000 };
+
+	mqtt_pause(n->mqtt, true);
+	event_add(n->unhold, &tv);
+}
+
+/* That the relay is there, or is not, must be known: the newest of the two is
+ * kept until the monitor takes it. */
+static void
+tell_state(struct net *n, uint16_t type, const struct buf *b)
+{
+	if (n->owed == 0 &&
+	    ipc_chan_send(n->chan, type, 0, b->data, b->len) == 0)
+		return;
+	buf_clear(&n->owed_body);
+	buf_add(&n->owed_body, b->data, b->len);
+	n->owed = type;
+	n->owed_ms = clock_mono_ms();
+	owe(n);
+}
 
 /* Envelopes are kept while the monitor is busy and nothing more is read from
  * the relay; everything else is small and may be lost. */
 static void
 tell(struct net *n, uint16_t type, const struct buf *b)
 {
-	struct timeval tv = { .tv_usec = 50000 };
-	int rc;
+	int rc = ERR_BUSY;
 
 	if (b->error != 0)
 		return;
-	rc = ipc_chan_send(n->chan, type, 0, b->data, b->len);
+	if (type == MSG_NET_UP || type == MSG_NET_DOWN) {
+		tell_state(n, type, b);
+		return;
+	}
+	/* nothing overtakes what is owed */
+	if (!owes(n))
+		rc = ipc_chan_send(n->chan, type, 0, b->data, b->len);
 	if (rc != ERR_BUSY || type != MSG_NET_ENVELOPE || n->held.len > 0)
 		return;
 	buf_add(&n->held, b->data, b->len);
-	mqtt_pause(n->mqtt, true);
-	event_add(n->unhold, &tv);
+	owe(n);
+}
+
+static int
+pay(struct net *n)
+{
+	int rc;
+
+	if (n->held.len > 0) {
+		rc = ipc_chan_send(
+		    n->chan, MSG_NET_ENVELOPE, 0, n->held.data, n->held.len);
+		if (rc == ERR_BUSY)
+			return rc;
+		buf_release(&n->held);
+	}
+	if (n->owed != 0) {
+		rc = ipc_chan_send(
+		    n->chan, n->owed, 0, n->owed_body.data, n->owed_body.len);
+		if (rc != 0)
+			return rc;
+		n->owed = 0;
+	}
+	return 0;
 }
 
 static void
 on_unhold(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval tv = { .tv_usec = 50000 };
+	struct timeval tv = { .tv_usec = UNHOLD_MS * 1000 };
 	struct net *n = arg;
 
-	if (ipc_chan_send(n->chan, MSG_NET_ENVELOPE, 0, n->held.data,
-		n->held.len) == ERR_BUSY) {
-		event_add(n->unhold, &tv);
+	if (pay(n) == 0) {
+		mqtt_pause(n->mqtt, false);
 		return;
 	}
-	buf_release(&n->held);
-	mqtt_pause(n->mqtt, false);
+	event_add(n->unhold, &tv);
+	/* a connection that the monitor does not know of is of no use */
+	if (n->owed == MSG_NET_UP && clock_mono_ms() - n->owed_ms > OWED_MAX_MS)
+		lose(n, "the monitor takes nothing");
 }
 
 static void
@@ -104,11 +191,14 @@ tell_envelope(struct net *n, uint8_t source, const uint8_t *data, size_t len)
 	struct envelope env;
 	struct buf b;
 	struct err e;
+	unsigned int left_out;
 
 	err_clear(&e);
 	if (envelope_parse(data, len, &env, &e) != 0 ||
 	    env.doc_len > ENVELOPE_DOC_MAX) {
-		log_info("envelope why=%s", log_quote(e.msg));
+		if (seldom(&n->said_envelope, &left_out))
+			log_info("envelope why=%s left_out=%u",
+			    log_quote(e.msg), left_out);
 		return;
 	}
 	buf_init(&b, MSG_DOC_MAX);
@@ -170,12 +260,15 @@ on_message(struct mqtt *m, const char *topic, const void *payload, size_t len,
 	struct wire_msg msg;
 	struct err e;
 	bool in = strcmp(topic, n->topic_in) == 0;
+	unsigned int left_out;
 
 	err_clear(&e);
 	if (!in && strcmp(topic, WIRE_TOPIC_ALL) != 0)
 		return;
 	if (wire_parse(payload, len, &msg, &e) != 0) {
-		log_info("message why=%s", log_quote(e.msg));
+		if (seldom(&n->said_message, &left_out))
+			log_info("message why=%s left_out=%u", log_quote(e.msg),
+			    left_out);
 		return;
 	}
 	/* on all: envelopes and announcements only */
@@ -184,15 +277,98 @@ on_message(struct mqtt *m, const char *topic, const void *payload, size_t len,
 	got_message(n, in ? 1 : 0, &msg);
 }
 
+/* Everything published is counted until the library is rid of it: what a
+ * relay never acknowledges is bounded. */
+static int
+publish_mid(struct net *n, const char *topic, const struct buf *b, int qos,
+    int *ret_mid)
+{
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	if (b->error != 0)
+		return b->error;
+	n->unacked++;
+	rc = mqtt_publish(n->mqtt, topic, b->data, b->len, qos, ret_mid, &e);
+	if (rc != 0) {
+		n->unacked--;
+		log_debug("publish why=%s", log_quote(e.msg));
+	}
+	return rc;
+}
+
 static void
 publish(struct net *n, const char *topic, const struct buf *b, int qos)
 {
-	struct err e;
+	struct timeval tv = { .tv_sec = PUBACK_SECONDS };
 
-	err_clear(&e);
-	if (b->error == 0 &&
-	    mqtt_publish(n->mqtt, topic, b->data, b->len, qos, NULL, &e) != 0)
-		log_debug("publish why=%s", log_quote(e.msg));
+	if (n->unacked < UNACKED_MAX) {
+		(void)publish_mid(n, topic, b, qos, NULL);
+		return;
+	}
+	log_debug("publish why=unacknowledged n=%u", n->unacked);
+	if (!event_pending(n->puback, EV_TIMEOUT, NULL))
+		event_add(n->puback, &tv);
+}
+
+/* The one part on the wire. Until the relay has acknowledged it, the library
+ * keeps it and sends it itself: a second copy helps nobody. Another one waits
+ * here, the newest only; the monitor tries again with the others. */
+static void
+publish_part(struct net *n, const struct id *id, uint16_t part, struct buf *b)
+{
+	struct timeval tv = { .tv_sec = PUBACK_SECONDS };
+	struct part_key key = { .id = *id, .part = part };
+
+	if (n->wire_mid == 0) {
+		if (publish_mid(n, n->topic_out, b, 1, &n->wire_mid) != 0) {
+			n->wire_mid = 0;
+			return;
+		}
+		n->wire = key;
+		event_add(n->puback, &tv);
+		return;
+	}
+	if (n->wire.part == part && id_equal(&n->wire.id, id))
+		return;
+	buf_clear(&n->next_body);
+	if (buf_add(&n->next_body, b->data, b->len) == 0)
+		n->next = key;
+}
+
+static void
+on_published(struct mqtt *m, int mid, void *arg)
+{
+	struct net *n = arg;
+
+	if (n->unacked > 0)
+		n->unacked--;
+	if (n->wire_mid == mid)
+		n->wire_mid = 0;
+	if (n->wire_mid != 0)
+		return;
+	event_del(n->puback);
+	if (n->next_body.len > 0) {
+		publish_part(n, &n->next.id, n->next.part, &n->next_body);
+		buf_release(&n->next_body);
+	}
+}
+
+static void
+on_puback_timer(evutil_socket_t fd, short what, void *arg)
+{
+	lose(arg, "the relay does not acknowledge what it is sent");
+}
+
+/* What was on its way on the old connection is not on the new one. */
+static void
+forget_published(struct net *n)
+{
+	n->unacked = 0;
+	n->wire_mid = 0;
+	buf_release(&n->next_body);
+	event_del(n->puback);
 }
 
 static void
@@ -201,8 +377,10 @@ send_presence(struct net *n, bool online)
 	uint8_t p[9];
 
 	wire_presence_write(online, n->connection, p);
-	(void)mqtt_publish(
-	    n->mqtt, n->topic_presence, p, sizeof(p), 0, NULL, NULL);
+	n->unacked++;
+	if (mqtt_publish(
+		n->mqtt, n->topic_presence, p, sizeof(p), 0, NULL, NULL) != 0)
+		n->unacked--;
 }
 
 static void
@@ -272,18 +450,22 @@ on_connect_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct net *n = arg;
 	struct mqtt_options o;
-	uint64_t now = (uint64_t)clock_wall_ms();
 	struct err e;
 
-	/* newer than the last one, whatever the clock does */
-	n->connection = now > n->connection ? now : n->connection + 1;
+	/* newer than any before, whatever the clock does */
+	if (n->connection >= n->last_connection) {
+		log_info("connection_numbers why=\"used up\"");
+		event_base_loopexit(n->base, NULL);
+		return;
+	}
+	n->connection++;
 	wire_presence_write(false, n->connection, n->will);
 	memset(&o, 0, sizeof(o));
 	o.client_id = n->id_hex;
-	o.host = n->host;
-	o.port = n->port;
+	o.host = n->tunnel != NULL ? TUNNEL_PATH : n->relay.host;
+	o.port = n->tunnel != NULL ? 0 : n->relay.port;
 	o.tls = n->tls;
-	o.peer_name = n->host;
+	o.peer_name = n->relay.host;
 	o.keepalive = n->keepalive;
 	o.will_topic = n->topic_presence;
 	o.will = n->will;
@@ -306,8 +488,7 @@ on_connected(struct mqtt *m, void *arg)
 	if (mqtt_subscribe(m, WIRE_TOPIC_ALL, 1, &e) != 0 ||
 	    mqtt_subscribe(m, n->topic_in, 1, &e) != 0) {
 		log_warn("subscribe why=%s", log_quote(e.msg));
-		mqtt_disconnect(m);
-		connect_later(n);
+		lose(n, e.msg);
 		return;
 	}
 	n->backoff_ms = 0;
@@ -321,19 +502,43 @@ on_connected(struct mqtt *m, void *arg)
 }
 
 static void
+lost(struct net *n, const char *why)
+{
+	pull_clear(n->pull);
+	forget_published(n);
+	tell_down(n, why);
+	connect_later(n);
+}
+
+/* Ends a connection that is of no use. */
+static void
+lose(struct net *n, const char *why)
+{
+	if (!mqtt_is_connected(n->mqtt))
+		return; /* ended already: that is told by an event */
+	log_warn("relay_left why=%s", log_quote(why));
+	mqtt_disconnect(n->mqtt);
+	/* not as if all were well */
+	if (n->backoff_ms == 0)
+		n->backoff_ms = BACKOFF_FIRST_MS;
+	lost(n, why);
+}
+
+static void
 on_disconnected(struct mqtt *m, const char *why, void *arg)
 {
 	struct net *n = arg;
 
-	pull_clear(n->pull);
-	tell_down(n, why);
-	connect_later(n);
+	if (n->tunnel != NULL && tunnel_why(n->tunnel)[0] != '\0')
+		why = tunnel_why(n->tunnel);
+	lost(n, why);
 }
 
 static const struct mqtt_events mqtt_events = {
 	.connected = on_connected,
 	.disconnected = on_disconnected,
 	.message = on_message,
+	.published = on_published,
 };
 
 /* --- from the monitor ----------------------------------------------------- */
@@ -354,7 +559,7 @@ send_part(struct net *n, const struct ipc_msg *msg)
 		return ERR_INVALID;
 	buf_init(&b, WIRE_MESSAGE_MAX);
 	if (wire_write(&m, &b) == 0)
-		publish(n, n->topic_out, &b, 1);
+		publish_part(n, &m.id, m.part, &b);
 	buf_release(&b);
 	return 0;
 }
@@ -414,6 +619,13 @@ take_pem(struct rd *r)
 }
 
 static void
+take_peer(struct rd *r, struct tunnel_peer *ret)
+{
+	rd_field_str(r, ret->host, sizeof(ret->host));
+	ret->port = rd_u16(r);
+}
+
+static void
 wipe_free(char *s)
 {
 	if (s != NULL)
@@ -425,7 +637,7 @@ static int
 take_start(struct net *n, const struct ipc_msg *msg, struct err *e)
 {
 	char *ca, *cert, *key;
-	uint8_t level;
+	uint8_t level, i;
 	struct rd r;
 	int rc;
 
@@ -434,15 +646,19 @@ take_start(struct net *n, const struct ipc_msg *msg, struct err *e)
 	n->user.gid = rd_u32(&r);
 	level = rd_u8(&r);
 	rd_copy(&r, n->agent.b, ID_LEN);
-	rd_field_str(&r, n->host, sizeof(n->host));
-	n->port = rd_u16(&r);
+	take_peer(&r, &n->relay);
 	n->keepalive = rd_u16(&r);
 	n->connection = rd_u64(&r);
+	n->last_connection = n->connection + NETLINK_CONNECTIONS;
+	n->nproxies = rd_u8(&r);
+	for (i = 0; i < n->nproxies && i < TUNNEL_PROXIES_MAX; i++)
+		take_peer(&r, &n->proxies[i]);
 	ca = take_pem(&r);
 	cert = take_pem(&r);
 	key = take_pem(&r);
-	if (rd_done(&r) && ca != NULL && cert != NULL && key != NULL)
-		rc = x509_client_ctx(ca, cert, key, n->host, &n->tls, e);
+	if (rd_done(&r) && n->nproxies <= TUNNEL_PROXIES_MAX && ca != NULL &&
+	    cert != NULL && key != NULL)
+		rc = x509_client_ctx(ca, cert, key, n->relay.host, &n->tls, e);
 	else
 		rc = err_set(e, ERR_INVALID, "bad start message");
 	free(ca);
@@ -487,6 +703,8 @@ make_parts(struct net *n, struct err *e)
 	wire_topic_write(WIRE_PRESENCE, &n->agent, n->topic_presence);
 	n->spread_ms = SPREAD_DEFAULT_MS;
 	buf_init(&n->held, MSG_DOC_MAX);
+	buf_init(&n->owed_body, MSG_SMALL);
+	buf_init(&n->next_body, WIRE_MESSAGE_MAX);
 	if (cfg == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_IGNORE_ENV);
@@ -497,13 +715,20 @@ make_parts(struct net *n, struct err *e)
 	n->mqtt = mqtt_new(n->base, &mqtt_events, n, e);
 	if (n->mqtt == NULL)
 		return ERR_NOMEM;
+	if (n->nproxies > 0) {
+		n->tunnel = tunnel_new(n->base, NET_LISTEN_FD, &n->relay,
+		    n->proxies, n->nproxies, e);
+		if (n->tunnel == NULL)
+			return ERR_NOMEM;
+	}
 	n->pull = pull_new(n->base, want_part, whole_envelope, n);
 	n->connect = event_new(n->base, -1, 0, on_connect_timer, n);
 	n->unhold = event_new(n->base, -1, 0, on_unhold, n);
+	n->puback = event_new(n->base, -1, 0, on_puback_timer, n);
 	n->chan = ipc_chan_new(n->base, PROC_IPC_FD, 262144, QUEUE_MAX,
 	    on_monitor, on_monitor_closed, n);
 	if (n->pull == NULL || n->connect == NULL || n->unhold == NULL ||
-	    n->chan == NULL)
+	    n->puback == NULL || n->chan == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return 0;
 }
@@ -516,7 +741,7 @@ warm_up(const struct net *n)
 
 	memset(&hints, 0, sizeof(hints));
 	hints.ai_socktype = SOCK_STREAM;
-	if (getaddrinfo(n->host, NULL, &hints, &list) == 0)
+	if (getaddrinfo(n->relay.host, NULL, &hints, &list) == 0)
 		freeaddrinfo(list);
 	(void)chance(1);
 }
@@ -568,6 +793,7 @@ main(void)
 	event_add(n.connect, &now);
 	(void)event_base_dispatch(n.base);
 	mqtt_free(n.mqtt);
+	tunnel_free(n.tunnel);
 	SSL_CTX_free(n.tls);
 	return 0;
 }

@@ -9,16 +9,19 @@
 #include "agent/exam.h"
 #include "agent/hello.h"
 #include "agent/monitor.h"
+#include "agent/seldom.h"
 #include "agent/sender.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
+#include "mqtt/tunnel.h"
 #include "proc/proc.h"
 
 #include <event2/event.h>
 #include <event2/util.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +33,9 @@
 #define BACKOFF_MAX 60
 #define FILE_MAX 16384
 #define STOP_SECONDS 3
+/* in the state directory: the highest number of a connection */
+#define CONNECTION_FILE "connection"
+#define CONNECTION_MAX (1ull << 60)
 
 struct netlink {
 	struct agent *a;
@@ -41,10 +47,11 @@ struct netlink {
 	bool paused;
 	int backoff;
 	uint64_t connection; /* of the relay session, from net */
+	uint64_t reserved;   /* highest number that net may use */
 	int64_t heard_ms;
+	struct seldom said_clock;
 	char sandbox[128];
-	char host[256];
-	uint16_t port;
+	struct tunnel_peer relay;
 };
 
 static int start_net(struct netlink *n, struct err *e);
@@ -100,8 +107,8 @@ got_up(struct netlink *n, struct rd *r)
 	n->connection = rd_u64(r);
 	if (!rd_done(r))
 		return ERR_INVALID;
-	log_info("relay_up host=%s port=%u", log_quote(n->host),
-	    (unsigned int)n->port);
+	log_info("relay_up host=%s port=%u", log_quote(n->relay.host),
+	    (unsigned int)n->relay.port);
 	n->up = true;
 	n->backoff = 0;
 	netlink_hello(n);
@@ -177,6 +184,7 @@ got_welcome(struct netlink *n, struct rd *r)
 	int64_t server_ms = (int64_t)rd_u64(r), off;
 	uint32_t spread = rd_u32(r);
 	uint8_t protocol = rd_u8(r);
+	unsigned int left_out;
 
 	if (!rd_done(r))
 		return ERR_INVALID;
@@ -185,8 +193,9 @@ got_welcome(struct netlink *n, struct rd *r)
 	log_debug("welcome spread_ms=%u protocol=%u", (unsigned int)spread,
 	    (unsigned int)protocol);
 	/* only said, never believed: the platform does not set our clock */
-	if (off > 300 || off < -300)
-		log_warn("clock differs_seconds=%lld", (long long)off);
+	if ((off > 300 || off < -300) && seldom(&n->said_clock, &left_out))
+		log_warn("clock differs_seconds=%lld left_out=%u",
+		    (long long)off, left_out);
 	return 0;
 }
 
@@ -301,28 +310,6 @@ read_text(struct agent *a, const char *name, struct buf *out, struct err *e)
 	return rc;
 }
 
-/* "host:port", "[v6]:port". */
-static int
-split_relay(const char *text, struct netlink *n, struct err *e)
-{
-	const char *colon = strrchr(text, ':');
-	size_t len = colon == NULL ? 0 : (size_t)(colon - text);
-	uint64_t port;
-
-	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
-		text++;
-		len -= 2;
-	}
-	if (len == 0 || len >= sizeof(n->host) ||
-	    str_u64(colon + 1, 1, 65535, &port) != 0)
-		return err_set(
-		    e, ERR_INVALID, "relay: '%s' is not host:port", text);
-	memcpy(n->host, text, len);
-	n->host[len] = '\0';
-	n->port = (uint16_t)port;
-	return 0;
-}
-
 static int
 find_relay(struct netlink *n, struct err *e)
 {
@@ -332,14 +319,16 @@ find_relay(struct netlink *n, struct err *e)
 	int rc;
 
 	if (a->conf.relay != NULL)
-		return split_relay(a->conf.relay, n, e);
+		return agent_conf_peer("relay", a->conf.relay, &n->relay, e);
 	buf_init(&b, 512);
 	rc = read_text(a, "relay", &b, e);
 	if (rc == 0) {
 		while (b.len > 0 && b.data[b.len - 1] == '\n')
 			b.len--;
 		text = buf_str(&b);
-		rc = text == NULL ? ERR_TOOBIG : split_relay(text, n, e);
+		rc = text == NULL
+		    ? ERR_TOOBIG
+		    : agent_conf_peer("relay", text, &n->relay, e);
 	}
 	buf_release(&b);
 	return rc;
@@ -361,6 +350,64 @@ add_file(struct agent *a, const char *name, struct buf *out, struct err *e)
 	return rc;
 }
 
+/* Their form was checked when the configuration was read. */
+static void
+add_proxies(const struct agent_conf *c, struct buf *out)
+{
+	struct tunnel_peer p;
+	size_t i;
+
+	buf_add_u8(out, (uint8_t)c->proxies->n);
+	for (i = 0; i < c->proxies->n; i++) {
+		if (agent_conf_peer("proxy", c->proxies->items[i], &p, NULL) !=
+		    0)
+			continue;
+		buf_add_field(out, p.host, strlen(p.host));
+		buf_add_u16(out, p.port);
+	}
+}
+
+/* The number before this net's first connection. Higher than any that was
+ * used, whatever the clock did meanwhile: the highest that this net may use is
+ * on the disk before it makes its first. A disk that takes nothing does not
+ * silence the agent; then the clock has to do. */
+static uint64_t
+reserve_connections(struct netlink *n)
+{
+	struct agent *a = n->a;
+	int64_t now = clock_wall_ms();
+	uint64_t last = now > 0 ? (uint64_t)now : 0, stored = 0;
+	char text[32];
+	struct buf b;
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	buf_init(&b, sizeof(text));
+	rc = state_read(&a->state, CONNECTION_FILE, &b, &e);
+	if (rc == 0 && b.len > 0 && b.data[b.len - 1] == '\n')
+		b.len--;
+	if (rc == 0 &&
+	    (buf_str(&b) == NULL ||
+		str_u64(buf_str(&b), 0, CONNECTION_MAX, &stored) != 0))
+		rc = err_set(&e, ERR_INVALID, "it holds no number");
+	buf_release(&b);
+	if (rc != 0 && rc != ERR_NOTFOUND)
+		log_error("connection_read path=%s/" CONNECTION_FILE " why=%s",
+		    a->conf.state, log_quote(e.msg));
+	if (stored > last)
+		last = stored;
+	if (n->reserved > last)
+		last = n->reserved;
+	n->reserved = last + NETLINK_CONNECTIONS;
+	snprintf(text, sizeof(text), "%" PRIu64 "\n", n->reserved);
+	err_clear(&e);
+	if (state_write(&a->state, CONNECTION_FILE, text, strlen(text), &e) !=
+	    0)
+		log_error("connection_write why=%s", log_quote(e.msg));
+	return last;
+}
+
 static int
 tell_start(struct netlink *n, struct err *e)
 {
@@ -373,10 +420,11 @@ tell_start(struct netlink *n, struct err *e)
 	buf_add_u32(&b, a->gid);
 	buf_add_u8(&b, (uint8_t)agent_conf_log(&a->conf));
 	buf_add(&b, a->state.who.id.b, ID_LEN);
-	buf_add_field(&b, n->host, strlen(n->host));
-	buf_add_u16(&b, n->port);
+	buf_add_field(&b, n->relay.host, strlen(n->relay.host));
+	buf_add_u16(&b, n->relay.port);
 	buf_add_u16(&b, (uint16_t)a->conf.keepalive);
-	buf_add_u64(&b, n->connection);
+	buf_add_u64(&b, reserve_connections(n));
+	add_proxies(&a->conf, &b);
 	rc = add_file(a, "ca.crt", &b, e);
 	if (rc == 0)
 		rc = add_file(a, "agent.crt", &b, e);
@@ -397,21 +445,32 @@ spawn(struct netlink *n, int fd, struct err *e)
 {
 	char path[PATH_MAX];
 	char *argv[2] = { path, NULL };
-	struct proc_fd fds[1] = { { fd, PROC_IPC_FD } };
+	struct proc_fd fds[3] = { { fd, PROC_IPC_FD } };
+	bool tunnel = n->a->conf.proxies->n > 0;
 	struct proc_spawn s;
 	int rc = proc_sibling("mig-agent-net", path, sizeof(path), e);
+	int listener = -1, file = -1;
 
+	if (rc == 0 && tunnel)
+		rc = tunnel_listen(n->a->state.dir, &listener, &file, e);
 	if (rc != 0)
 		return rc;
+	fds[1] = (struct proc_fd){ listener, NET_LISTEN_FD };
+	fds[2] = (struct proc_fd){ file, NET_FILE_FD };
 	memset(&s, 0, sizeof(s));
 	s.path = path;
 	s.exec_fd = -1;
 	s.argv = argv;
 	s.fds = fds;
-	s.nfds = 1;
+	s.nfds = tunnel ? 3 : 1;
 	s.keep_stderr = true;
 	s.own_group = true;
-	return proc_spawn(&s, &n->pid, e);
+	rc = proc_spawn(&s, &n->pid, e);
+	if (tunnel) {
+		close(listener);
+		close(file);
+	}
+	return rc;
 }
 
 static int

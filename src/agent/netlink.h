@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How many connections one net makes, numbered upwards from what it is told
+ * at its start; then it ends, and its successor is told anew. */
+#define NETLINK_CONNECTIONS 65536
+
 struct agent;
 struct err;
 struct netlink;

@@ -3,6 +3,7 @@
 #include "agent/pull.h"
 
 #include "action/envelope.h"
+#include "agent/seldom.h"
 #include "base/log.h"
 #include "crypto/sha256.h"
 
@@ -19,19 +20,32 @@ struct announced {
 	uint8_t source;
 	struct id id, hash;
 	uint32_t size;
+	uint64_t order; /* of announcement */
 };
 
 struct pull {
 	struct announced list[ANNOUNCED_MAX];
+	uint64_t announcements;    /* so far */
 	struct announced *current; /* one of list */
 	struct wire_parts *parts;  /* of current */
 	uint16_t of;
 	unsigned int tries; /* for the part asked for */
 	struct event *retry;
+	struct seldom said_timeout, said_hash, said_part;
 	pull_on_want *want;
 	pull_on_whole *whole;
 	void *arg;
 };
+
+static void
+say(struct seldom *s, const struct id *id, const char *why)
+{
+	unsigned int left_out;
+
+	if (seldom(s, &left_out))
+		log_warn("pull action=%s why=%s left_out=%u", id_short(id).s,
+		    why, left_out);
+}
 
 static void
 ask(struct pull *p)
@@ -87,7 +101,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	/* comes again after the next hello */
-	log_warn("pull action=%s why=timeout", id_short(&p->current->id).s);
+	say(&p->said_timeout, &p->current->id, "timeout");
 	end_current(p);
 	start_next(p);
 }
@@ -133,23 +147,40 @@ find(struct pull *p, const struct id *id)
 	return NULL;
 }
 
+/* A free one, or the oldest that nobody wants: the monitor does not say what
+ * it leaves, and a relay may announce without end. */
+static struct announced *
+place(struct pull *p)
+{
+	struct announced *oldest = NULL, *an;
+	size_t i;
+
+	for (i = 0; i < ANNOUNCED_MAX; i++) {
+		an = &p->list[i];
+		if (!an->used)
+			return an;
+		if (!an->wanted &&
+		    (oldest == NULL || an->order < oldest->order))
+			oldest = an;
+	}
+	return oldest;
+}
+
 bool
 pull_announced(struct pull *p, uint8_t source, const struct wire_msg *m)
 {
 	struct announced *an = find(p, &m->id);
-	size_t i;
 
 	if (an != NULL)
 		return true;
 	if (m->size == 0 || m->size > ENVELOPE_MAX)
 		return false;
-	for (i = 0; i < ANNOUNCED_MAX && p->list[i].used; i++)
-		;
-	if (i == ANNOUNCED_MAX)
+	an = place(p);
+	if (an == NULL)
 		return false;
-	an = &p->list[i];
 	memset(an, 0, sizeof(*an));
 	an->used = true;
+	an->order = ++p->announcements;
 	an->source = source;
 	an->id = m->id;
 	an->hash = m->hash;
@@ -181,12 +212,19 @@ whole(struct pull *p)
 		if (len == an->size && id_equal(&hash, &an->hash))
 			p->whole(an->source, data, len, p->arg);
 		else
-			log_warn(
-			    "pull action=%s why=hash", id_short(&an->id).s);
+			say(&p->said_hash, &an->id, "hash");
 	}
 	free(data);
 	end_current(p);
 	start_next(p);
+}
+
+static size_t
+part_len(const struct pull *p, uint16_t part)
+{
+	size_t left = p->current->size - (size_t)part * WIRE_PART_MAX;
+
+	return left < WIRE_PART_MAX ? left : WIRE_PART_MAX;
 }
 
 void
@@ -194,8 +232,10 @@ pull_part(struct pull *p, const struct wire_msg *m)
 {
 	if (p->current == NULL || !id_equal(&p->current->id, &m->id))
 		return;
-	if (wire_parts_add(p->parts, m->part, m->of, m->data, m->len) != 0) {
-		log_warn("pull action=%s why=part", id_short(&m->id).s);
+	/* all are full but the last */
+	if (m->part >= p->of || m->len != part_len(p, m->part) ||
+	    wire_parts_add(p->parts, m->part, m->of, m->data, m->len) != 0) {
+		say(&p->said_part, &m->id, "part");
 		return;
 	}
 	p->tries = 0;

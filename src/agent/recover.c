@@ -5,6 +5,7 @@
  *   its answer is in the spool   -> answered
  *   accepted, still valid        -> runs now
  *   accepted, ended meanwhile    -> refused, expired
+ *   accepted under other policy  -> refused, policy changed
  *   started                      -> answered "stopped", never run again
  */
 #include "action/refusal.h"
@@ -14,6 +15,7 @@
 #include "agent/monitor.h"
 #include "agent/sender.h"
 #include "agent/spool.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 
@@ -24,6 +26,8 @@
 struct open_action {
 	TAILQ_ENTRY(open_action) entry;
 	struct judge_verdict verdict;
+	uint8_t person[PGP_FPR_LEN];
+	struct id policy; /* that judged it */
 	bool started;
 	size_t doc_len;
 	uint8_t doc[];
@@ -85,11 +89,19 @@ note_open(
 {
 	struct open_actions *list = arg;
 	struct open_action *o = calloc(1, sizeof(*o) + ja->doc_len);
+	struct rd r;
 
 	if (o == NULL)
 		return ERR_NOMEM;
-	if (judge_verdict_parse(ja->verdict, ja->verdict_len, &o->verdict) !=
-	    0) {
+	/* behind the verdict: who signed first, and the policy (exam.c);
+	 * without them the policy is none that could be installed */
+	rd_init(&r, ja->verdict, ja->verdict_len);
+	(void)rd_bytes(&r, JUDGE_VERDICT_LEN);
+	rd_copy(&r, o->person, PGP_FPR_LEN);
+	rd_copy(&r, o->policy.b, ID_LEN);
+	if (ja->verdict_len < JUDGE_VERDICT_LEN ||
+	    judge_verdict_parse(ja->verdict, JUDGE_VERDICT_LEN, &o->verdict) !=
+		0) {
 		log_warn("recover action=%s why=%s", id_short(&en->id).s,
 		    log_quote("its verdict is unreadable"));
 		free(o);
@@ -100,6 +112,17 @@ note_open(
 	memcpy(o->doc, ja->doc, ja->doc_len);
 	TAILQ_INSERT_TAIL(list, o, entry);
 	return 0;
+}
+
+static void
+refuse(struct agent *a, const struct judge_verdict *v, enum refusal reason)
+{
+	struct err e;
+
+	err_clear(&e);
+	answer_refuse(a, &v->id, reason, v->expire_after);
+	if (journal_answer(a->journal, &v->id, &e) != 0)
+		log_error("journal why=%s", log_quote(e.msg));
 }
 
 static void
@@ -120,13 +143,15 @@ settle(struct agent *a, const struct open_action *o)
 		log_info("interrupted action=%s", id_short(&v->id).s);
 		answer_interrupted(a, v);
 	} else if (agent_now(a) >= v->expire_after) {
-		answer_refuse(a, &v->id, REFUSAL_EXPIRED, v->expire_after);
-		if (journal_answer(a->journal, &v->id, &e) != 0)
-			log_error("journal why=%s", log_quote(e.msg));
+		refuse(a, v, REFUSAL_EXPIRED);
+	} else if (!id_equal(&o->policy, &a->policy_hash)) {
+		log_info("refused action=%s reason=%d", id_short(&v->id).s,
+		    (int)REFUSAL_POLICY_CHANGED);
+		refuse(a, v, REFUSAL_POLICY_CHANGED);
 	} else if (a->mode != MODE_ONCE) {
 		/* --once runs one action; others wait for the daemon */
 		log_info("resumed action=%s", id_short(&v->id).s);
-		jobs_add(a->jobs, v, o->doc, o->doc_len, false);
+		jobs_add(a->jobs, v, o->person, o->doc, o->doc_len, false);
 	}
 }
 

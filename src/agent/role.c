@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define START_LIMIT 20 /* seconds until READY */
@@ -38,6 +39,7 @@ struct role {
 	unsigned int asks;   /* since the start */
 	int fate;            /* what a pending asker is told */
 	bool again;          /* restart as soon as idle */
+	bool started;        /* once at least */
 
 	bool pending; /* a question is open */
 	bool sent;    /* and this child has it */
@@ -105,13 +107,38 @@ send_pending(struct role *r)
 	set_timer(r, ANSWER_LIMIT);
 }
 
+/* No child and none on its way: the next attempt is the timer's. */
+static void
+start_later(struct role *r)
+{
+	r->state = STOPPED;
+	r->backoff = r->backoff == 0 ? 1 : r->backoff * 2;
+	if (r->backoff > BACKOFF_MAX)
+		r->backoff = BACKOFF_MAX;
+	set_timer(r, r->backoff);
+}
+
+/* Where nobody waits for the outcome but the asker: he is told, else he and
+ * all behind him would wait for a child that does not come. */
+static void
+start_again(struct role *r)
+{
+	struct err e;
+
+	err_clear(&e);
+	if (role_start(r, &e) == 0)
+		return;
+	log_error("role_start role=%s why=%s", r->spec->name, log_quote(e.msg));
+	if (r->pending)
+		finish_ask(r, ERR_CLOSED, NULL, 0);
+}
+
 static void
 on_exit_child(pid_t pid, int status, void *arg)
 {
 	struct role *r = arg;
 	bool was_starting = r->state == STARTING;
 	bool was_asked = r->pending && r->sent;
-	struct err e;
 
 	if (r->state != DYING) {
 		log_warn("role_ended role=%s pid=%d status=%s", r->spec->name,
@@ -124,15 +151,15 @@ on_exit_child(pid_t pid, int status, void *arg)
 	r->state = STOPPED;
 	if (was_starting)
 		r->backoff = r->backoff == 0 ? 1 : r->backoff * 2;
-	err_clear(&e);
+	if (r->backoff > BACKOFF_MAX)
+		r->backoff = BACKOFF_MAX;
 	if (r->backoff > 0)
-		set_timer(
-		    r, r->backoff > BACKOFF_MAX ? BACKOFF_MAX : r->backoff);
-	else if (role_start(r, &e) != 0)
-		log_error("role_start role=%s why=%s", r->spec->name,
-		    log_quote(e.msg));
+		set_timer(r, r->backoff);
 	if (r->pending && (was_asked || r->backoff > 1))
 		finish_ask(r, r->fate, NULL, 0);
+	/* a question asked just now waits for the new child */
+	if (r->backoff == 0)
+		start_again(r);
 }
 
 static void
@@ -207,16 +234,11 @@ static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct role *r = arg;
-	struct err e;
 
-	if (r->state != STOPPED) {
+	if (r->state != STOPPED)
 		kill_child(r, ERR_TIMEOUT, "no answer in time");
-		return;
-	}
-	err_clear(&e);
-	if (role_start(r, &e) != 0)
-		log_error("role_start role=%s why=%s", r->spec->name,
-		    log_quote(e.msg));
+	else
+		start_again(r);
 }
 
 struct role *
@@ -310,28 +332,39 @@ role_start(struct role *r, struct err *e)
 
 	if (r->state != STOPPED)
 		return 0;
+	r->started = true;
 	r->again = false;
 	r->asks = 0;
 	rc = ipc_pair(fd, e);
-	if (rc != 0)
+	if (rc != 0) {
+		start_later(r);
 		return rc;
+	}
 	rc = spawn(r, fd[1], e);
 	close(fd[1]);
 	if (rc != 0) {
 		close(fd[0]);
-		r->backoff = BACKOFF_MAX;
-		set_timer(r, r->backoff);
+		start_later(r);
 		return rc;
 	}
 	r->state = STARTING;
 	r->chan = ipc_chan_new(proc_loop_base(r->loop), fd[0],
 	    r->spec->max_body, QUEUE_MAX, on_msg, on_close, r);
 	rc = proc_loop_watch(r->loop, r->pid, on_exit_child, r);
-	if (r->chan == NULL) {
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	} else {
-		rc = tell_start(r, e);
+	if (rc != 0) {
+		/* nobody would say that it has gone */
+		kill(r->pid, SIGKILL);
+		(void)waitpid(r->pid, NULL, 0);
+		r->pid = -1;
+		ipc_chan_free(r->chan);
+		r->chan = NULL;
+		start_later(r);
+		return err_set(e, rc, "%s: %s", r->spec->name, err_text(rc));
 	}
+	if (r->chan == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	else
+		rc = tell_start(r, e);
 	if (rc != 0)
 		kill_child(r, ERR_CLOSED, NULL);
 	else
@@ -347,8 +380,12 @@ role_restart(struct role *r)
 	else
 		kill_child(r, ERR_CLOSED, NULL);
 	/* a restart that was wished for waits for nothing */
-	if (r->state == DYING)
+	if (r->state == DYING) {
 		r->backoff = 0;
+	} else if (r->state == STOPPED && r->started) {
+		r->backoff = 0;
+		start_again(r);
+	}
 }
 
 int

@@ -235,9 +235,12 @@ sender_up(struct sender *s, bool up)
 	s->up = up;
 	s->current = NULL;
 	event_del(s->wake);
-	/* what was on the old connection is sent again on the new one */
-	TAILQ_FOREACH (it, &s->queue, entry)
+	/* Sent from the beginning on the new one: what the server has still
+	 * is not known, and what it has it acknowledges at once. */
+	TAILQ_FOREACH (it, &s->queue, entry) {
+		it->part = 0;
 		it->due_ms = 0;
+	}
 	go_on(s);
 }
 
@@ -264,8 +267,13 @@ void
 sender_acked(struct sender *s, const struct id *id, uint16_t part, uint16_t of,
     bool complete)
 {
+	const struct spool_item *stored = spool_find(s->a->spool, id);
 	struct item *it = find(s, id);
 
+	/* how many parts there are is ours to say */
+	if (stored == NULL || of != wire_answer_parts(stored->len) ||
+	    part >= of)
+		return;
 	if (complete) {
 		finished(s, id, it);
 	} else if (it != NULL && it->part == part) {

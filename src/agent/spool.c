@@ -4,6 +4,7 @@
 #include "agent/spool.h"
 
 #include "agent/idmap.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 
@@ -18,13 +19,17 @@
 #include <unistd.h>
 
 #define FOUND_KEEP (7 * 86400)
+#define KEEP_MS (SPOOL_KEEP_SECONDS * 1000LL)
 
 struct spool {
 	char dir[PATH_MAX];
 	int dirfd;
 	uint64_t quota, used; /* bytes */
 	uint64_t unacked;     /* bytes of used */
+	uint64_t overdue;     /* bytes of unacked */
 	size_t waiting;
+	spool_on_item *on_lost;
+	void *on_lost_arg;
 	struct idmap map; /* of struct spool_item, owned */
 };
 
@@ -37,19 +42,15 @@ find(const struct spool *s, const struct id *id)
 static void
 count(struct spool *s, const struct spool_item *it, int sign)
 {
-	if (sign > 0) {
-		s->used += it->len;
-		if (!it->acked) {
-			s->unacked += it->len;
-			s->waiting++;
-		}
-	} else {
-		s->used -= it->len;
-		if (!it->acked) {
-			s->unacked -= it->len;
-			s->waiting--;
-		}
-	}
+	uint64_t bytes = sign > 0 ? it->len : -(uint64_t)it->len;
+
+	s->used += bytes;
+	if (it->acked)
+		return;
+	s->unacked += bytes;
+	s->waiting += sign > 0 ? 1 : (size_t)-1;
+	if (it->overdue)
+		s->overdue += bytes;
 }
 
 static int
@@ -61,6 +62,7 @@ enter(struct spool *s, const struct id *id, int64_t expires, uint32_t len)
 		return ERR_NOMEM;
 	it->id = *id;
 	it->expires = expires;
+	it->since_ms = clock_mono_ms();
 	it->len = len;
 	if (idmap_add(&s->map, it) != 0) {
 		free(it);
@@ -80,8 +82,8 @@ take_stock(struct spool *s, const char *name, int64_t now)
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return 0;
 	if (id_parse(name, &id) != 0) {
-		/* file_write's temporary: <64 hex>.XXXXXX */
-		if (strlen(name) == ID_HEX_LEN + 7 && name[ID_HEX_LEN] == '.')
+		/* <64 hex>.staged, and file_write's temporary of either */
+		if (strlen(name) >= ID_HEX_LEN + 7 && name[ID_HEX_LEN] == '.')
 			unlinkat(s->dirfd, name, 0);
 		return 0;
 	}
@@ -164,7 +166,10 @@ spool_describe(
 		return;
 	count(s, it, -1);
 	it->expires = expires;
+	if (acked && !it->acked)
+		it->since_ms = clock_mono_ms();
 	it->acked = acked;
+	it->overdue = false;
 	count(s, it, 1);
 }
 
@@ -184,14 +189,15 @@ drop(struct spool *s, struct spool_item *it)
 }
 
 static struct spool_item *
-oldest_acked(struct spool *s)
+oldest(struct spool *s, bool acked)
 {
 	struct spool_item *it, *best = NULL;
 	size_t i;
 
 	for (i = 0; i < s->map.cap; i++) {
 		it = s->map.slots[i];
-		if (it == NULL || !it->acked)
+		if (it == NULL || it->acked != acked ||
+		    (!acked && !it->overdue))
 			continue;
 		if (best == NULL || it->expires < best->expires)
 			best = it;
@@ -199,10 +205,33 @@ oldest_acked(struct spool *s)
 	return best;
 }
 
+static void
+make_room(struct spool *s, size_t len)
+{
+	struct spool_item *it;
+
+	while (s->used + len > s->quota && (it = oldest(s, true)) != NULL)
+		drop(s, it);
+	while (s->used + len > s->quota && (it = oldest(s, false)) != NULL) {
+		if (s->on_lost != NULL)
+			s->on_lost(it, s->on_lost_arg);
+		drop(s, it);
+	}
+}
+
+void
+spool_on_lost(struct spool *s, spool_on_item *cb, void *arg)
+{
+	s->on_lost = cb;
+	s->on_lost_arg = arg;
+}
+
 uint64_t
 spool_room(const struct spool *s)
 {
-	return s->unacked >= s->quota ? 0 : s->quota - s->unacked;
+	uint64_t kept = s->unacked - s->overdue;
+
+	return kept >= s->quota ? 0 : s->quota - kept;
 }
 
 size_t
@@ -211,29 +240,56 @@ spool_waiting(const struct spool *s)
 	return s->waiting;
 }
 
+static void
+staged_path(const struct spool *s, const struct id *id, char *out, size_t size)
+{
+	snprintf(out, size, "%s/%s.staged", s->dir, id_hex(id).s);
+}
+
+int
+spool_stage(struct spool *s, const struct id *id, const void *data, size_t len,
+    bool refusal, struct err *e)
+{
+	char path[PATH_MAX + ID_HEX_LEN + 16];
+	uint64_t kept = s->unacked - s->overdue, most = s->quota;
+
+	if (refusal && len <= SPOOL_SMALL)
+		most += SPOOL_POOL;
+	if (len > UINT32_MAX || kept > most || len > most - kept)
+		return err_set(e, ERR_BUSY,
+		    "no room for an answer of %zu bytes in %s", len, s->dir);
+	make_room(s, len);
+	staged_path(s, id, path, sizeof(path));
+	return file_write(path, data, len, 0600, e);
+}
+
+int
+spool_commit(struct spool *s, const struct id *id, int64_t expires, size_t len,
+    struct err *e)
+{
+	char from[PATH_MAX + ID_HEX_LEN + 16], to[PATH_MAX + ID_HEX_LEN + 2];
+	struct spool_item *it = find(s, id);
+	int rc;
+
+	staged_path(s, id, from, sizeof(from));
+	snprintf(to, sizeof(to), "%s/%s", s->dir, id_hex(id).s);
+	if (it != NULL)
+		drop(s, it);
+	if (rename(from, to) != 0)
+		return err_errno(e, "%s: rename", from);
+	if (fsync(s->dirfd) != 0)
+		return err_errno(e, "%s: sync", s->dir);
+	rc = enter(s, id, expires, (uint32_t)len);
+	return rc == 0 ? 0 : err_set(e, rc, "out of memory");
+}
+
 int
 spool_put(struct spool *s, const struct id *id, int64_t expires,
     const void *data, size_t len, struct err *e)
 {
-	char path[PATH_MAX + ID_HEX_LEN + 2];
-	struct spool_item *it = find(s, id);
-	int rc;
+	int rc = spool_stage(s, id, data, len, false, e);
 
-	if (len > UINT32_MAX || len > spool_room(s))
-		return err_set(e, ERR_BUSY,
-		    "no room for an answer of %zu bytes in %s", len, s->dir);
-	if (it != NULL)
-		drop(s, it);
-	while (s->used + len > s->quota && (it = oldest_acked(s)) != NULL)
-		drop(s, it);
-	snprintf(path, sizeof(path), "%s/%s", s->dir, id_hex(id).s);
-	rc = file_write(path, data, len, 0600, e);
-	if (rc != 0)
-		return rc;
-	rc = enter(s, id, expires, (uint32_t)len);
-	if (rc != 0)
-		return err_set(e, rc, "out of memory");
-	return 0;
+	return rc != 0 ? rc : spool_commit(s, id, expires, len, e);
 }
 
 int
@@ -279,14 +335,22 @@ spool_ack(struct spool *s, const struct id *id)
 }
 
 size_t
-spool_clean(struct spool *s, int64_t now)
+spool_clean(struct spool *s, int64_t now, int64_t mono_ms)
 {
 	struct spool_item *it;
 	size_t i, n = 0;
 
 	for (i = 0; i < s->map.cap;) {
 		it = s->map.slots[i];
-		if (it == NULL || it->expires + SPOOL_KEEP_SECONDS > now) {
+		if (it == NULL || it->expires > now - SPOOL_KEEP_SECONDS ||
+		    mono_ms - it->since_ms < KEEP_MS) {
+			i++;
+			continue;
+		}
+		if (!it->acked) {
+			count(s, it, -1);
+			it->overdue = true;
+			count(s, it, 1);
 			i++;
 			continue;
 		}

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define MACHINE_MAX 128
+#define LOCK_TRIES 5
+#define LOCK_WAIT_US 20000
 
 void
 state_path(const struct state *s, const char *name, char *out)
@@ -29,7 +31,7 @@ state_open(const char *dir, struct state *ret, struct err *e)
 {
 	struct state s = { .dir = dir, .lock = -1 };
 	char path[PATH_MAX];
-	int rc;
+	int rc, tries;
 
 	if (strlen(dir) > PATH_MAX - 128)
 		return err_set(e, ERR_TOOBIG, "state: path too long");
@@ -40,7 +42,12 @@ state_open(const char *dir, struct state *ret, struct err *e)
 	s.lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s.lock < 0)
 		return err_errno(e, "%s", path);
-	if (flock(s.lock, LOCK_EX | LOCK_NB) != 0) {
+	/* who only looks whether it is taken has it for a moment */
+	for (tries = 0; (rc = flock(s.lock, LOCK_EX | LOCK_NB)) != 0 &&
+	     errno == EWOULDBLOCK && tries < LOCK_TRIES;
+	     tries++)
+		usleep(LOCK_WAIT_US);
+	if (rc != 0) {
 		rc = errno == EWOULDBLOCK
 		    ? err_set(e, ERR_BUSY,
 			  "%s is in use by another mig-agent; stop it first, "
@@ -49,6 +56,31 @@ state_open(const char *dir, struct state *ret, struct err *e)
 		    : err_errno(e, "%s", path);
 		close(s.lock);
 		return rc;
+	}
+	*ret = s;
+	return 0;
+}
+
+int
+state_look(const char *dir, struct state *ret, bool *ret_running, struct err *e)
+{
+	struct state s = { .dir = dir, .lock = -1 };
+	char path[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	if (strlen(dir) > PATH_MAX - 128)
+		return err_set(e, ERR_TOOBIG, "state: path too long");
+	if (stat(dir, &st) != 0)
+		return err_errno(e, "state directory %s", dir);
+	*ret_running = false;
+	state_path(&s, "lock", path);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno != ENOENT)
+		return err_errno(e, "%s", path);
+	if (fd >= 0) {
+		*ret_running = flock(fd, LOCK_SH | LOCK_NB) != 0;
+		close(fd);
 	}
 	*ret = s;
 	return 0;

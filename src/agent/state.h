@@ -26,6 +26,10 @@ struct state {
 /* Makes the directory (0700) and takes the lock: ERR_BUSY when another agent
  * has it. The identity is not read yet. */
 int state_open(const char *dir, struct state *ret, struct err *e);
+/* The same for a look: nothing is made, nothing is locked for longer than a
+ * moment. ERR_NOTFOUND when there is no directory. */
+int state_look(
+    const char *dir, struct state *ret, bool *ret_running, struct err *e);
 void state_close(struct state *s);
 /* PATH_MAX bytes in out. */
 void state_path(const struct state *s, const char *name, char *out);

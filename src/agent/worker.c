@@ -15,6 +15,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,7 +267,7 @@ spawn(struct worker *w, const struct worker_order *o, int out, int errors,
     struct err *e)
 {
 	char text[NUMBERS][24];
-	char *argv[2 + 2 * NUMBERS];
+	char *argv[4 + 2 * NUMBERS];
 	const struct {
 		const char *flag;
 		int64_t value;
@@ -279,7 +280,8 @@ spawn(struct worker *w, const struct worker_order *o, int out, int errors,
 		{ "--output", (int64_t)o->output_max },
 		{ "--uid", o->uid == (uint32_t)-1 ? 0 : (int64_t)o->uid },
 	};
-	static char name[] = "mig-worker";
+	static char name[] = "mig-worker", flag_cover[] = "--cover";
+	char cover[PATH_MAX];
 	static char flags[NUMBERS][16];
 	struct proc_fd fds[] = { { o->doc_fd, DOC_FD }, { out, 1 },
 		{ errors, 2 } };
@@ -293,6 +295,11 @@ spawn(struct worker *w, const struct worker_order *o, int out, int errors,
 		    text[i], sizeof(text[i]), "%" PRId64, numbers[i].value);
 		argv[n++] = flags[i];
 		argv[n++] = text[i];
+	}
+	if (o->cover != NULL) {
+		snprintf(cover, sizeof(cover), "%s", o->cover);
+		argv[n++] = flag_cover;
+		argv[n++] = cover;
 	}
 	argv[n] = NULL;
 	memset(&s, 0, sizeof(s));

@@ -18,6 +18,7 @@ struct worker_order {
 	uint32_t uid, gid;      /* (uint32_t)-1: stays as it is */
 	int64_t seconds, cpu_seconds, memory_bytes, read_bytes;
 	size_t output_max; /* bytes */
+	const char *cover; /* directory it must not see, or NULL */
 };
 
 /* status is one of enum part_status; data is owned by the receiver. Called

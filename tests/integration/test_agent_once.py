@@ -3,6 +3,7 @@
 run, and what is refused and why. The programs are taken from $MIG_BUILD/src."""
 import base64
 import datetime
+import hashlib
 import json
 import os
 import pathlib
@@ -303,6 +304,73 @@ def test_time_limit(agent, gpg, slow):
     assert 1 <= time.monotonic() - begin < 10
 
 
+def test_expires_between_two_operations(agent, gpg, slow):
+    agent.install(version=2, limits={"workers": 1})
+    slowly = json.loads(slow_document(gpg, slow))["operations"]
+    run, answer = agent.once(envelope(gpg, document(
+        gpg, operations=slowly * 3, limits={"seconds": 4},
+        expireafter=rfc3339(time.time() + 4))))
+    assert run.returncode == 0, run.stderr
+    first, *others = answer["operations"]
+    assert first["status"] == "timeout" and "expired" not in first["text"]
+    assert [(o["status"], o["text"]) for o in others] == [
+        ("timeout", "the action expired")] * 2
+
+
+def test_answer_without_room_is_not_said_to_be_given(agent, gpg, found):
+    doc = document(gpg, found)
+    ident = hashlib.sha256(b"MIG action v3\n%d\n" % len(doc) + doc).hexdigest()
+    # nothing can be written where the answer is to stand
+    block = agent.where / "state" / "spool" / (ident + ".staged")
+    (block / "x").mkdir(parents=True)
+    run, answer = agent.once(envelope(gpg, doc))
+    assert answer["status"] == "done", answer
+    assert " answered action=" not in run.stderr
+    assert "answer_lost" in run.stderr
+    assert "answered" not in [e["type"] for e in agent.report()]
+    shutil.rmtree(block)
+    # not run again, and now it is answered
+    run, answer = agent.once(envelope(gpg, doc, "alice"))
+    assert answer["status"] == "known", answer
+    last = agent.report()[-1]
+    assert (last["type"], last["status"]) == ("answered", "stopped")
+    assert (agent.where / "state" / "spool" / ident).exists()
+
+
+def test_bad_seal_key_does_not_stay_open(agent, gpg, found):
+    seal = dict(json.loads(document(gpg, found))["seal"],
+                public=base64.b64encode(bytes(32)).decode())
+    env = envelope(gpg, document(gpg, found, seal=seal))
+    agent.once(env)
+    last = agent.report()[-1]
+    assert (last["type"], last["status"]) == ("answered", "refused"), last
+    assert agent.once(env)[1]["status"] == "known"
+    assert agent.report()[-1] == last
+
+
+def test_too_large_answers_are_cut_quickly(agent, gpg, tmp_path):
+    operations = []
+    for n in range(20):
+        many = tmp_path / f"many{n}"
+        many.mkdir()
+        for _ in range(1000):
+            (many / secrets.token_hex(100)).touch()
+        operations.append({"module": "file", "parameters": {"searches": {"s": {
+            "paths": [str(many)], "names": ["."]}}}})
+    begin = time.monotonic()
+    run, answer = agent.once(envelope(gpg, document(
+        gpg, operations=operations, limits={"resultbytes": 1 << 20})))
+    assert run.returncode == 0, run.stderr
+    last = agent.report()[-1]
+    assert last["type"] == "answered" and last["status"] == "done", last
+    size, = (p.stat().st_size
+             for p in (agent.where / "state" / "spool").iterdir())
+    # some had to go, and no more than that
+    assert 10 < last["failed"] + last["done"] and last["failed"] > 0, last
+    assert (1 << 19) < size <= (1 << 20) + 292
+    assert time.monotonic() - begin < 30
+
+
 def test_policy_limit_wins(agent, gpg, slow):
     agent.install(version=2, limits={"seconds": 1})
     run, answer = agent.once(envelope(gpg, slow_document(
@@ -375,8 +443,8 @@ def test_damaged_journal_refuses_what_was_signed_before(agent, gpg, found):
     time.sleep(1.1)  # signatures have whole seconds
     assert agent.refused(env) == REPLAY_FLOOR
     assert list(journal.parent.glob("journal.damaged-*"))
-    run, _ = agent.once(envelope(gpg, document(gpg, found)))
-    assert run.returncode == 0, run.stderr
+    # as far ahead as a signature that counted before may have been made
+    assert agent.refused(envelope(gpg, document(gpg, found))) == REPLAY_FLOOR
 
 
 def test_missing_journal_refuses_what_was_signed_before(agent, gpg, found):
@@ -554,8 +622,61 @@ def test_locked_state(agent):
     import fcntl
     with open(agent.where / "state" / "lock", "r+") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
+        run = agent.run("policy", str(agent.where / "policy"))
+        assert run.returncode == 1 and "in use" in run.stderr
+        # looking is allowed
         run = agent.run("check")
-    assert run.returncode == 1 and "in use" in run.stderr
+        assert run.returncode == 0 and "\nrunning yes\n" in run.stdout
+    assert "\nrunning no\n" in agent.run("check").stdout
+
+
+def snapshot(directory):
+    return {str(p): (p.stat().st_mtime_ns, p.stat().st_size, p.stat().st_ino)
+            for p in [directory, *sorted(directory.rglob("*"))]}
+
+
+def test_check_leaves_no_trace(agent, gpg, found):
+    agent.once(envelope(gpg, document(gpg, found)))
+    before = snapshot(agent.where / "state")
+    assert agent.run("check").returncode == 0
+    assert snapshot(agent.where / "state") == before
+
+
+def test_check_makes_nothing(tmp_path):
+    conf = tmp_path / "agent.conf"
+    conf.write_text(f"state {tmp_path}/state\n")
+
+    def check():
+        return subprocess.run([str(AGENT), "-c", str(conf), "check"],
+                              capture_output=True, text=True, check=False,
+                              timeout=60)
+    run = check()
+    assert run.returncode == 1 and "mig-agent enrol" in run.stderr
+    assert not (tmp_path / "state").exists()
+    (tmp_path / "state").mkdir(mode=0o755)
+    run = check()
+    assert run.returncode == 1
+    for text in ("no identity yet", "no policy yet", "0755"):
+        assert text in run.stderr, text
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_check_says_that_the_policy_expired(agent):
+    agent.install(expires=2)
+    end = time.time() + 10
+    while (run := agent.run("check")).returncode == 0:
+        assert time.time() < end
+        time.sleep(0.2)
+    assert "(EXPIRED)" in run.stdout and "has expired" in run.stderr
+
+
+def test_check_sees_a_damaged_record(agent):
+    record = agent.where / "state" / "record"
+    data = bytearray(record.read_bytes())
+    data[90] ^= 1
+    record.write_bytes(data)
+    run = agent.run("check")
+    assert run.returncode == 1 and str(record) in run.stderr
 
 
 @pytest.mark.parametrize("text, message", [

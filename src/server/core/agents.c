@@ -193,8 +193,7 @@ agents_on_presence(
 		c->status.refused_messages++;
 		return;
 	}
-	same = was == online && a->connection == connection &&
-	    now - a->lastseen < SAME_MS;
+	same = was == online && now - a->lastseen < SAME_MS;
 	if (!registry_presence(&c->registry, a, online, connection, now) ||
 	    same)
 		return;
@@ -263,6 +262,39 @@ store_hello(struct core *c, struct agent *a, struct hello *h, const void *data,
 	writer_submit(c->writer, &j->j.j);
 }
 
+static int
+stored_hello(const struct store_agent *sa, void *arg)
+{
+	struct agent *a = arg;
+	struct hello h;
+	struct err e;
+
+	err_clear(&e);
+	if (sa->hello == NULL ||
+	    hello_parse(sa->hello, sa->hello_len, &h, &e) != 0)
+		return (0);
+	a->hello_ms = h.time_ms;
+	a->position = h.record_position;
+	hello_release(&h);
+	return (0);
+}
+
+/* What the newest hello said is read from the store only where it decides:
+ * the first time after our start that a counter goes back. */
+static bool
+newer_hello(struct core *c, struct agent *a, const struct hello *h, int64_t now)
+{
+	struct err e;
+
+	err_clear(&e);
+	if ((uint64_t)h->connection < a->connection && a->hello_ms == 0 &&
+	    store_agent_get(c->read, &a->id, stored_hello, a, &e) != 0)
+		log_warn("hello_stored agent=%s why=%s", id_short(&a->id).s,
+		    log_quote(e.msg));
+	return (registry_hello(&c->registry, a, (uint64_t)h->connection,
+	    h->time_ms, h->record_position, now));
+}
+
 void
 agents_on_hello(
     struct core *c, const struct id *id, const void *data, size_t len)
@@ -282,8 +314,7 @@ agents_on_hello(
 		return;
 	}
 	if (!id_equal(&h.agent, id) || h.connection < 0 ||
-	    !registry_presence(
-		&c->registry, a, true, (uint64_t)h.connection, now)) {
+	    !newer_hello(c, a, &h, now)) {
 		c->status.refused_messages++;
 		log_warn("hello_refused agent=%s why=\"%s\"", id_short(id).s,
 		    id_equal(&h.agent, id) ? "of an older connection"

@@ -179,13 +179,9 @@ agent_set_row(struct agent *a, const struct target_row *row, bool *ret_changed)
 	return (0);
 }
 
-bool
-registry_presence(struct registry *r, struct agent *a, bool online,
-    uint64_t connection, int64_t now)
+static void
+seen(struct registry *r, struct agent *a, bool online, int64_t now)
 {
-	if (connection < a->connection)
-		return (false);
-	a->connection = connection;
 	a->lastseen = now;
 	if (a->lost) {
 		a->lost = false;
@@ -198,6 +194,29 @@ registry_presence(struct registry *r, struct agent *a, bool online,
 		else
 			r->online--;
 	}
+}
+
+bool
+registry_presence(struct registry *r, struct agent *a, bool online,
+    uint64_t connection, int64_t now)
+{
+	if (connection < a->connection)
+		return (false);
+	seen(r, a, online, now);
+	return (true);
+}
+
+bool
+registry_hello(struct registry *r, struct agent *a, uint64_t connection,
+    int64_t time_ms, uint64_t position, int64_t now)
+{
+	if (connection < a->connection && time_ms <= a->hello_ms &&
+	    position <= a->position)
+		return (false);
+	a->connection = connection;
+	a->hello_ms = time_ms;
+	a->position = position;
+	seen(r, a, true, now);
 	return (true);
 }
 

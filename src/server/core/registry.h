@@ -17,7 +17,9 @@ struct agent {
 	char *name; /* owned */
 	bool online, revoked;
 	bool lost;             /* was online when the relay went away */
-	uint64_t connection;   /* of the newest presence or hello */
+	uint64_t connection;   /* of the newest hello */
+	int64_t hello_ms;      /* its own time; 0: not known yet */
+	uint64_t position;     /* of the record in it */
 	int64_t lastseen;      /* ms */
 	int64_t heard;         /* mono ms of its last message; 0: none yet */
 	int64_t interval;      /* ms between its hellos; 0: not said yet */
@@ -45,9 +47,15 @@ struct agent *registry_add(
 int
 agent_set_row(struct agent *a, const struct target_row *row, bool *ret_changed);
 int agent_set_name(struct agent *a, const char *name);
-/* false and unchanged when the connection is older than what is known. */
+/* false and unchanged when the connection is older than the newest hello's.
+ * Nobody signs a presence: its connection is compared, never kept. */
 bool registry_presence(struct registry *r, struct agent *a, bool online,
     uint64_t connection, int64_t now);
+/* A hello whose signature is the agent's. The counter may go back (it followed
+ * a wrong clock and was lost) where time or record say that the hello is the
+ * newer one; false and unchanged when nothing does. */
+bool registry_hello(struct registry *r, struct agent *a, uint64_t connection,
+    int64_t time_ms, uint64_t position, int64_t now);
 /* The relay went away: everyone online is now lost. */
 void registry_relay_lost(struct registry *r);
 /* Who has not come back until now is offline, not lost. */

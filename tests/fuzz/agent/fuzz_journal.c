@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct journal *j = NULL;
 	char aside[96];
 	size_t count;
-	int64_t floor;
+	int64_t floor, newest;
 
 	if (path[0] == '\0') {
 		BUG_ON(mkdtemp(dir) == NULL);
@@ -63,11 +63,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)journal_each_open(j, on_open, NULL, NULL);
 		count = journal_count(j);
 		floor = journal_floor(j);
+		newest = journal_newest(j);
+		BUG_ON(journal_not_before(j) < 1);
 		BUG_ON(count > 8);
 		journal_free(j);
 		j = NULL;
 		BUG_ON(journal_open(path, 8, 8, &j, NULL) != 0);
 		BUG_ON(journal_count(j) != count || journal_floor(j) != floor);
+		BUG_ON(journal_newest(j) != newest);
 		BUG_ON(journal_was_damaged(j));
 		journal_free(j);
 	}

@@ -3,17 +3,22 @@
 #include "agent/journal.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 
 #include <dirent.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <utime.h>
 
 #include <cmocka.h>
 
@@ -160,6 +165,13 @@ open_ones_come_back_with_their_document(void **state)
 }
 
 static void
+accept_and_close(struct journal *j, const struct journal_action *a)
+{
+	assert_int_equal(journal_accept(j, a, true, NULL), 0);
+	assert_int_equal(journal_answer(j, &a->id, NULL), 0);
+}
+
+static void
 floor_rises(void **state)
 {
 	struct journal *j = open_journal(10, NOW);
@@ -169,7 +181,7 @@ floor_rises(void **state)
 
 	for (i = 0; i < 30; i++) {
 		a = action(i, NOW + 100 + i);
-		assert_int_equal(journal_refuse(j, &a, 4, NULL), 0);
+		accept_and_close(j, &a);
 	}
 	for (round = 0; round < 2; round++) {
 		assert_int_equal(journal_count(j), 10);
@@ -183,6 +195,161 @@ floor_rises(void **state)
 		journal_free(j);
 		j = open_journal(10, NOW);
 	}
+	journal_free(j);
+}
+
+/* Whoever is in the keyring can have anything refused, with any end and any
+ * signature time: nothing of it may count against what comes later. */
+static void
+refused_ones_do_no_harm(void **state)
+{
+	struct journal *j = open_journal(10, NOW);
+	struct journal_action a, ran[4];
+	uint32_t i;
+	int round;
+
+	for (i = 0; i < 4; i++) {
+		ran[i] = action(i, NOW + 100 + i);
+		accept_and_close(j, &ran[i]);
+	}
+	for (i = 100; i < 200; i++) {
+		a = action(i, INT64_MAX);
+		assert_int_equal(journal_refuse(j, &a, i % 2 ? 4 : 3, NULL), 0);
+		if (i % 3 == 0)
+			assert_int_equal(journal_ack(j, &a.id, NULL), 0);
+	}
+	for (round = 0; round < 2; round++) {
+		assert_int_equal(journal_count(j), 10);
+		assert_int_equal(journal_floor(j), 0);
+		assert_int_equal(journal_newest(j), NOW + 3);
+		for (i = 0; i < 4; i++)
+			assert_int_equal(
+			    state_of(j, &ran[i].id), JOURNAL_ANSWERED);
+		a = action(193, 0);
+		assert_int_equal(state_of(j, &a.id), 0);
+		a = action(194, 0);
+		assert_int_equal(state_of(j, &a.id), JOURNAL_REFUSED);
+		journal_free(j);
+		j = open_journal(10, NOW);
+	}
+	/* what runs pushes out what never ran, and leaves the floor */
+	for (i = 10; i < 16; i++) {
+		a = action(i, NOW + 50);
+		accept_and_close(j, &a);
+	}
+	assert_int_equal(journal_floor(j), 0);
+	/* and where all ran, a refused one finds no room */
+	a = action(300, INT64_MAX);
+	assert_int_equal(journal_refuse(j, &a, 4, NULL), 0);
+	assert_null(journal_find(j, &a.id));
+	assert_int_equal(journal_floor(j), 0);
+	assert_int_equal(journal_count(j), 10);
+	journal_free(j);
+}
+
+static void
+end_of_refused_is_capped(void **state)
+{
+	struct journal *j = open_journal(10, NOW);
+	int64_t now = clock_wall_ms() / 1000;
+	struct journal_action a = action(1, INT64_MAX);
+	struct journal_action c = action(2, now + 60);
+	int round;
+
+	assert_int_equal(journal_refuse(j, &a, 4, NULL), 0);
+	assert_int_equal(journal_refuse(j, &c, 4, NULL), 0);
+	for (round = 0; round < 2; round++) {
+		assert_in_range(journal_find(j, &a.id)->expires,
+		    now + JOURNAL_REFUSED_MAX, now + JOURNAL_REFUSED_MAX + 60);
+		assert_int_equal(journal_find(j, &c.id)->expires, now + 60);
+		journal_free(j);
+		j = open_journal(10, NOW);
+	}
+	journal_free(j);
+}
+
+static size_t
+file_len(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (size_t)st.st_size;
+}
+
+/* The file stays in proportion to the table, whatever comes and goes; the
+ * same ids again and again too. */
+static void
+file_stays_bounded(void **state)
+{
+	struct journal *j = open_journal(10, NOW);
+	struct journal_action a;
+	size_t largest = 0;
+	uint32_t i;
+
+	for (i = 0; i < 200000; i++) {
+		a = action(i % 40000, NOW + 100 + i);
+		a.id.b[5] = (uint8_t)(i % 3);
+		assert_int_equal(journal_refuse(j, &a, 4, NULL), 0);
+		assert_int_equal(journal_ack(j, &a.id, NULL), 0);
+		assert_int_equal(journal_ack(j, &a.id, NULL), 0);
+		if (i % 1000 == 0 && file_len() > largest)
+			largest = file_len();
+	}
+	assert_in_range(largest, 1024 * 1024, 9 * 1024 * 1024);
+	assert_int_equal(state_of(j, &a.id), JOURNAL_ACKED);
+	journal_free(j);
+	j = open_journal(10, NOW);
+	assert_in_range(file_len(), 100, 1300 * 1024);
+	assert_int_equal(journal_count(j), 10);
+	assert_int_equal(state_of(j, &a.id), JOURNAL_ACKED);
+	journal_free(j);
+}
+
+static void
+set_file_limit(rlim_t bytes)
+{
+	struct rlimit rl;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &rl), 0);
+	rl.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &rl), 0);
+}
+
+/* Wherever the disk is full: an action whose acceptance failed is not found
+ * at the next start, and can be accepted later, once. */
+static void
+failed_accept_leaves_nothing(void **state)
+{
+	struct journal *j = open_journal(JOURNAL_MAX, NOW);
+	struct journal_action a;
+	size_t room, refused = 0;
+	struct seen s;
+	uint32_t i;
+	int rc;
+
+	signal(SIGXFSZ, SIG_IGN);
+	for (room = 0, i = 0; room < 400; room += 7, i++) {
+		a = action(i, NOW + 100);
+		set_file_limit(file_len() + room);
+		rc = journal_accept(j, &a, true, NULL);
+		set_file_limit(RLIM_INFINITY);
+		assert_int_equal(
+		    state_of(j, &a.id), rc == 0 ? JOURNAL_STARTED : 0);
+		journal_free(j);
+		j = open_journal(JOURNAL_MAX, NOW);
+		assert_int_equal(
+		    state_of(j, &a.id), rc == 0 ? JOURNAL_STARTED : 0);
+		if (rc != 0) {
+			refused++;
+			assert_int_equal(journal_accept(j, &a, true, NULL), 0);
+		}
+		memset(&s, 0, sizeof(s));
+		assert_int_equal(journal_each_open(j, on_open, &s, NULL), 0);
+		assert_int_equal(s.n, 1);
+		assert_int_equal(journal_answer(j, &a.id, NULL), 0);
+	}
+	assert_in_range(refused, 10, 50);
 	journal_free(j);
 }
 
@@ -232,33 +399,71 @@ documents_are_dropped_when_answered(void **state)
 	free(doc);
 }
 
+/* Flips a bit in the last entry but one, which ends at the entry of the last
+ * accepted; the file's time is then mtime. */
+static void
+damage(size_t from_end, time_t mtime)
+{
+	struct utimbuf times = { mtime, mtime };
+	struct buf b;
+
+	buf_init(&b, 65536);
+	assert_int_equal(file_read(path, &b, NULL), 0);
+	b.data[b.len - from_end] ^= 0x40;
+	assert_int_equal(file_write(path, b.data, b.len, 0600, NULL), 0);
+	buf_release(&b);
+	assert_int_equal(utime(path, &times), 0);
+}
+
 static void
 damage_starts_anew(void **state)
 {
-	struct journal *j = open_journal(JOURNAL_MAX, NOW);
-	struct journal_action a = action(1, NOW + 10), c = action(2, NOW + 10);
+	static const struct {
+		int64_t signed_at, now, mtime, not_before;
+	} cases[] = {
+		{ NOW + 2, NOW + 77, NOW + 70, NOW + 77 + 300 },
+		/* signed in the future before the damage */
+		{ NOW + 300, NOW + 1, NOW, NOW + 300 + 300 },
+		/* the clock was set back */
+		{ NOW + 2, NOW - 9999, NOW + 5, NOW + 5 + 300 },
+	};
+	struct journal_action a;
+	struct journal *j;
 	char aside[256];
-	struct buf b;
+	size_t i;
+	uint32_t n;
 
-	assert_int_equal(journal_accept(j, &a, true, NULL), 0);
-	assert_int_equal(journal_accept(j, &c, true, NULL), 0);
-	journal_free(j);
-	buf_init(&b, 65536);
-	assert_int_equal(file_read(path, &b, NULL), 0);
-	b.data[70] ^= 0x40;
-	assert_int_equal(file_write(path, b.data, b.len, 0600, NULL), 0);
-	buf_release(&b);
-	j = open_journal(JOURNAL_MAX, NOW + 77);
-	assert_true(journal_was_damaged(j));
-	assert_int_equal(journal_not_before(j), NOW + 77);
-	assert_int_equal(journal_count(j), 0);
-	journal_free(j);
-	snprintf(aside, sizeof(aside), "%s.damaged-%d", path, NOW + 77);
-	assert_int_equal(access(aside, F_OK), 0);
-	j = open_journal(JOURNAL_MAX, NOW + 99);
-	assert_false(journal_was_damaged(j));
-	assert_int_equal(journal_not_before(j), NOW + 77);
-	journal_free(j);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unlink(path);
+		j = open_journal(3, NOW);
+		for (n = 0; n < 6; n++) {
+			a = action(n, NOW + 100 + n);
+			a.signed_at = cases[i].signed_at;
+			accept_and_close(j, &a);
+		}
+		assert_int_equal(journal_floor(j), NOW + 102);
+		journal_free(j);
+		/* in the last accepted one; its answered follows */
+		damage(100, (time_t)cases[i].mtime);
+		j = open_journal(3, cases[i].now);
+		assert_true(journal_was_damaged(j));
+		assert_int_equal(journal_count(j), 0);
+		snprintf(aside, sizeof(aside), "%s.damaged-%lld", path,
+		    (long long)cases[i].now);
+		assert_int_equal(access(aside, F_OK), 0);
+		for (n = 0; n < 2; n++) {
+			assert_int_equal(
+			    journal_not_before(j), cases[i].not_before);
+			assert_int_equal(journal_floor(j), NOW + 102);
+			assert_int_equal(journal_newest(j), cases[i].signed_at);
+			assert_int_equal(journal_accept(j, &a, true, NULL),
+			    n == 0 ? 0 : ERR_EXISTS);
+			journal_free(j);
+			j = open_journal(3, NOW + 99999);
+			assert_false(journal_was_damaged(j));
+		}
+		journal_free(j);
+	}
 }
 
 /* However a crash cuts the file: what was synced before is there, and an
@@ -325,6 +530,10 @@ main(void)
 		CASE(states_survive),
 		CASE(open_ones_come_back_with_their_document),
 		CASE(floor_rises),
+		CASE(refused_ones_do_no_harm),
+		CASE(end_of_refused_is_capped),
+		CASE(file_stays_bounded),
+		CASE(failed_accept_leaves_nothing),
 		CASE(open_ones_are_never_forgotten),
 		CASE(documents_are_dropped_when_answered),
 		CASE(damage_starts_anew),

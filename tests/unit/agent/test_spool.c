@@ -2,6 +2,7 @@
 /* Answers on the disk: found again, bounded, acknowledged ones first to go. */
 #include "agent/spool.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 
@@ -137,24 +138,93 @@ room_is_made_of_acknowledged_ones(void **state)
 	spool_free(s);
 }
 
+#define DAY_MS (SPOOL_KEEP_SECONDS * 1000LL)
+
 static void
 kept_a_day_after_the_end(void **state)
 {
 	struct spool *s = open_spool(100000);
+	int64_t later = clock_mono_ms() + DAY_MS + 60000;
+	int64_t end = NOW + SPOOL_KEEP_SECONDS;
 	struct id id;
 	uint8_t i;
 
 	for (i = 0; i < 100; i++) {
 		id = number(i);
 		assert_int_equal(spool_put(s, &id, NOW + i, "x", 1, NULL), 0);
+		spool_ack(s, &id);
 	}
-	assert_int_equal(spool_clean(s, NOW + SPOOL_KEEP_SECONDS - 1), 0);
-	assert_int_equal(spool_clean(s, NOW + SPOOL_KEEP_SECONDS + 49), 50);
+	assert_int_equal(spool_clean(s, end - 1, later), 0);
+	/* the wall clock jumped: no day has passed */
+	assert_int_equal(spool_clean(s, end + 49, later - DAY_MS), 0);
+	assert_int_equal(spool_clean(s, end + 49, later), 50);
 	id = number(49);
 	assert_null(spool_find(s, &id));
 	id = number(50);
 	assert_non_null(spool_find(s, &id));
-	assert_int_equal(spool_waiting(s), 50);
+	assert_int_equal(spool_waiting(s), 0);
+	spool_free(s);
+}
+
+static void
+note_lost(const struct spool_item *it, void *arg)
+{
+	struct id *ids = arg;
+
+	ids[ids[0].b[1]++ + 1] = it->id;
+}
+
+static void
+unacknowledged_go_only_for_room(void **state)
+{
+	struct spool *s = open_spool(100);
+	int64_t later = clock_mono_ms() + DAY_MS + 60000;
+	struct id id[4], lost[4] = { 0 };
+	uint8_t i, data[100] = { 0 };
+
+	spool_on_lost(s, note_lost, lost);
+	for (i = 0; i < 4; i++)
+		id[i] = number((uint8_t)(i + 1));
+	assert_int_equal(spool_put(s, &id[0], NOW + 9, data, 40, NULL), 0);
+	assert_int_equal(spool_put(s, &id[1], NOW + 5, data, 40, NULL), 0);
+	assert_int_equal(spool_room(s), 20);
+	assert_int_equal(
+	    spool_clean(s, NOW + 9 + SPOOL_KEEP_SECONDS, later), 0);
+	assert_int_equal(spool_waiting(s), 2);
+	assert_int_equal(spool_room(s), 100);
+	assert_int_equal(spool_put(s, &id[2], NOW + 90, data, 50, NULL), 0);
+	assert_int_equal(lost[0].b[1], 1);
+	assert_true(id_equal(&lost[1], &id[1]));
+	assert_non_null(spool_find(s, &id[0]));
+	/* what is not overdue stays */
+	assert_int_equal(
+	    spool_put(s, &id[3], NOW + 90, data, 51, NULL), ERR_BUSY);
+	spool_free(s);
+}
+
+static void
+refusals_have_a_pool(void **state)
+{
+	struct spool *s = open_spool(100);
+	uint8_t data[SPOOL_SMALL + 1] = { 0 };
+	struct id id[3] = { number(1), number(2), number(3) };
+
+	assert_int_equal(spool_put(s, &id[0], NOW, data, 100, NULL), 0);
+	assert_int_equal(
+	    spool_stage(s, &id[1], data, 292, false, NULL), ERR_BUSY);
+	assert_int_equal(
+	    spool_stage(s, &id[1], data, SPOOL_SMALL + 1, true, NULL),
+	    ERR_BUSY);
+	assert_int_equal(spool_stage(s, &id[1], data, 292, true, NULL), 0);
+	assert_int_equal(spool_commit(s, &id[1], NOW, 292, NULL), 0);
+	assert_int_equal(spool_find(s, &id[1])->len, 292);
+	/* staged only: not there, and swept at the next start */
+	assert_int_equal(spool_stage(s, &id[2], data, 292, true, NULL), 0);
+	assert_null(spool_find(s, &id[2]));
+	spool_free(s);
+	s = open_spool(1000);
+	assert_int_equal(spool_waiting(s), 2);
+	assert_int_equal(spool_commit(s, &id[2], NOW, 292, NULL), ERR_NOTFOUND);
 	spool_free(s);
 }
 
@@ -168,6 +238,8 @@ main(void)
 		CASE(found_again),
 		CASE(room_is_made_of_acknowledged_ones),
 		CASE(kept_a_day_after_the_end),
+		CASE(unacknowledged_go_only_for_room),
+		CASE(refusals_have_a_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

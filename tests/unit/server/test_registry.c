@@ -50,6 +50,7 @@ test_many(void **state)
 static void
 test_presence(void **state)
 {
+	/* after a hello of connection 5 */
 	static const struct {
 		bool online;
 		uint64_t connection;
@@ -57,9 +58,14 @@ test_presence(void **state)
 	} steps[] = {
 		{ true, 5, true, true },
 		{ false, 4, false, true }, /* the will of an older one */
-		{ true, 4, false, true }, { false, 5, true, false },
-		{ true, 6, true, true }, { true, 6, true, true },
+		{ true, 4, false, true },
+		{ false, 5, true, false },
+		{ true, 6, true, true },
+		{ true, 6, true, true },
 		{ false, 7, true, false }, /* its beginning was lost */
+		/* whoever wrote it: nobody is locked out by it */
+		{ false, UINT64_MAX, true, false },
+		{ true, 5, true, true },
 	};
 	struct registry r;
 	struct agent *a;
@@ -67,13 +73,53 @@ test_presence(void **state)
 
 	registry_init(&r);
 	a = add(&r, 1);
+	assert_true(registry_hello(&r, a, 5, 100, 1, 1));
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		assert_int_equal(registry_presence(&r, a, steps[i].online,
 				     steps[i].connection, (int64_t)i),
 		    steps[i].taken);
 		assert_int_equal(a->online, steps[i].then);
 		assert_int_equal(r.online, steps[i].then);
+		assert_int_equal(a->connection, 5);
 	}
+	registry_release(&r);
+}
+
+static void
+test_hello(void **state)
+{
+	static const struct {
+		uint64_t connection;
+		int64_t time_ms;
+		uint64_t position;
+		bool taken;
+	} steps[] = {
+		{ 5, 100, 10, true },
+		{ 5, 200, 10, true },
+		{ 4, 150, 9, false }, /* an old one, sent again */
+		{ 4, 200, 10, false },
+		{ 900, 9000, 11, true }, /* the clock was wrong */
+		{ 6, 300, 11, false },
+		{ 6, 300, 12, true }, /* but its record went on */
+		{ 3, 301, 2, true },  /* or its clock */
+		{ 7, 10, 1, true },
+	};
+	struct registry r;
+	struct agent *a;
+	uint64_t was;
+	size_t i;
+
+	registry_init(&r);
+	a = add(&r, 1);
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		was = a->connection;
+		assert_int_equal(registry_hello(&r, a, steps[i].connection,
+				     steps[i].time_ms, steps[i].position, 1),
+		    steps[i].taken);
+		assert_int_equal(
+		    a->connection, steps[i].taken ? steps[i].connection : was);
+	}
+	assert_int_equal(r.online, 1);
 	registry_release(&r);
 }
 
@@ -134,6 +180,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_presence),
+		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_relay_lost),
 		cmocka_unit_test(test_rows),
 	};

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * mig-agent check: what this agent is, may do, and is held by. It only reads,
+ * so it works beside a running agent and leaves no trace: verify and judge
+ * are started on the installed policy and ended again.
+ */
+#include "agent/monitor.h"
+#include "agent/once.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "modules/module.h"
+#include "proc/proc.h"
+#include "record/record.h"
+#include "sandbox/sandbox.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MODULE_NUMBERS 64
+#define CAP_READ (1ull << 2)   /* DAC_READ_SEARCH, linux/capability.h */
+#define CAP_ADMIN (1ull << 21) /* SYS_ADMIN */
+
+struct check {
+	struct agent a;
+	bool identity;
+	unsigned int problems;
+};
+
+static void
+problem(struct check *c, struct err *e)
+{
+	fprintf(stderr, "mig-agent: %s\n", e->msg);
+	err_clear(e);
+	c->problems++;
+}
+
+/* --- the state ------------------------------------------------------------ */
+
+static void
+check_state(struct check *c, bool running)
+{
+	struct agent *a = &c->a;
+	struct stat st;
+	struct err e;
+
+	err_clear(&e);
+	printf("state %s\n", a->conf.state);
+	if (stat(a->conf.state, &st) == 0 && (st.st_mode & 077) != 0) {
+		err_set(&e, ERR_DENIED,
+		    "%s: mode %04o lets others in; it should be 0700",
+		    a->conf.state, (unsigned int)st.st_mode & 07777);
+		problem(c, &e);
+	}
+	printf("running %s\n", running ? "yes" : "no");
+	if (state_identity(&a->state, &e) == 0) {
+		c->identity = true;
+		printf("agent %s\n", id_hex(&a->state.who.id).s);
+		return;
+	}
+	printf("agent none\n");
+	if (e.code == ERR_NOTFOUND)
+		err_set(&e, ERR_NOTFOUND,
+		    "%s: this agent has no identity yet: run 'mig-agent "
+		    "enrol' (or 'mig-agent init')",
+		    a->conf.state);
+	problem(c, &e);
+}
+
+static void
+check_relay(struct agent *a)
+{
+	struct buf b;
+	const char *text;
+
+	if (a->conf.relay != NULL) {
+		printf("relay %s (configuration)\n", a->conf.relay);
+		return;
+	}
+	buf_init(&b, 512);
+	if (state_read(&a->state, "relay", &b, NULL) == 0 &&
+	    (text = buf_str(&b)) != NULL)
+		printf(
+		    "relay %.*s (enrolment)\n", (int)strcspn(text, "\n"), text);
+	else
+		printf("relay none: not enrolled\n");
+	buf_release(&b);
+}
+
+static int
+count_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
+    void *arg)
+{
+	*(uint64_t *)arg = position;
+	return 0;
+}
+
+static void
+check_files(struct check *c)
+{
+	static const char *const names[] = { "journal", "record" };
+	char path[PATH_MAX];
+	struct dirent *de;
+	struct err e;
+	uint64_t n;
+	size_t i;
+	DIR *d;
+	int rc;
+
+	err_clear(&e);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		state_path(&c->a.state, names[i], path);
+		n = 0;
+		rc = record_scan(path, count_entry, &n, &e);
+		if (rc != 0 && rc != ERR_NOTFOUND)
+			problem(c, &e);
+		else
+			printf("%s %" PRIu64 " entries\n", names[i], n);
+		err_clear(&e);
+	}
+	state_path(&c->a.state, "spool", path);
+	d = opendir(path);
+	n = 0;
+	while (d != NULL && (de = readdir(d)) != NULL)
+		n += strlen(de->d_name) == ID_HEX_LEN;
+	if (d != NULL)
+		closedir(d);
+	printf("spool %" PRIu64 " answers\n", n);
+}
+
+/* --- rights --------------------------------------------------------------- */
+
+/* Effective capabilities of this process, from proc(5). */
+static uint64_t
+capabilities(void)
+{
+	unsigned long long bits = 0;
+	char line[256];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		if (str_starts(line, "CapEff:")) {
+			bits = strtoull(line + strlen("CapEff:"), NULL, 16);
+			break;
+		}
+	}
+	if (f != NULL)
+		fclose(f);
+	return bits;
+}
+
+static void
+check_rights(void)
+{
+	uint64_t caps = capabilities();
+	bool root = geteuid() == 0;
+	bool hides = root && (caps & CAP_ADMIN) != 0;
+	bool all = hides && (caps & CAP_READ) != 0;
+	const char *name;
+	unsigned int i;
+
+	for (i = 1; i < MODULE_NUMBERS; i++) {
+		name = module_name(i);
+		if (name == NULL)
+			continue;
+		if ((module_needs(i) & NEED_READ_FILES) == 0)
+			printf("module %s\n", name);
+		else if (all)
+			printf("module %s: reads every file but this agent's "
+			       "state\n",
+			    name);
+		else if (root)
+			printf("module %s: reads what everybody may read "
+			       "(this root lacks CAP_%s); the rest is reported "
+			       "as not examined\n",
+			    name, hides ? "DAC_READ_SEARCH" : "SYS_ADMIN");
+		else
+			printf("module %s: reads what user %u may read; the "
+			       "rest is reported as not examined\n",
+			    name, (unsigned int)geteuid());
+	}
+	if (!root)
+		printf("state protection: none from modules, which run as user "
+		       "%u too; only root can hide it from them\n",
+		    (unsigned int)geteuid());
+	else
+		printf("state protection: %s\n",
+		    hides ? "covered in the workers' mount namespace"
+			  : "workers are another user without rights");
+}
+
+/* --- roles and policy ----------------------------------------------------- */
+
+static void
+check_policy(struct check *c)
+{
+	const struct agent *a = &c->a;
+	char issued[RFC3339_LEN + 1], expires[RFC3339_LEN + 1];
+	struct err e;
+
+	err_clear(&e);
+	rfc3339_format(a->policy.issued, issued);
+	rfc3339_format(a->policy.expires, expires);
+	printf("policy version %" PRIu64 " %s\npolicy issued %s expires %s%s\n",
+	    a->policy.version, id_hex(&a->policy_hash).s, issued, expires,
+	    a->policy.expires <= clock_wall_ms() / 1000 ? " (EXPIRED)" : "");
+	if (a->policy.expires <= clock_wall_ms() / 1000) {
+		err_set(&e, ERR_DENIED,
+		    "the policy has expired: every action is refused until a "
+		    "newer one is installed with 'mig-agent policy FILE'");
+		problem(c, &e);
+	}
+}
+
+static int
+open_quietly(
+    struct check *c, const char *conf_path, bool *ret_running, struct err *e)
+{
+	struct agent *a = &c->a;
+	uid_t uid;
+	gid_t gid;
+	int rc;
+
+	a->mode = MODE_CHECK;
+	a->state.lock = -1;
+	a->uid = a->gid = (uint32_t)-1;
+	rc = agent_conf_load(conf_path, &a->conf, e);
+	if (rc == 0 && geteuid() == 0) {
+		rc = agent_conf_user(&a->conf, &uid, &gid, e);
+		a->uid = rc == 0 ? uid : a->uid;
+		a->gid = rc == 0 ? gid : a->gid;
+	}
+	if (rc == 0)
+		rc = state_look(a->conf.state, &a->state, ret_running, e);
+	if (rc == ERR_NOTFOUND)
+		err_set(e, rc,
+		    "%s is not there: run 'mig-agent enrol' (or 'mig-agent "
+		    "init')",
+		    a->conf.state);
+	return rc;
+}
+
+static void
+check_roles(struct check *c, const char *policy)
+{
+	struct agent *a = &c->a;
+	char worker[PATH_MAX];
+	struct err e;
+
+	err_clear(&e);
+	if (proc_sibling("mig-worker", worker, sizeof(worker), &e) != 0)
+		problem(c, &e);
+	a->policy_path = policy;
+	a->loop = proc_loop_new(NULL, NULL);
+	if (a->loop == NULL) {
+		err_set(&e, ERR_NOMEM, "the event loop does not start");
+		problem(c, &e);
+		return;
+	}
+	a->base = proc_loop_base(a->loop);
+	if (facts_read(&a->facts, &a->conf, &a->state.who.id,
+		agent_mode_text(MODE_DAEMON), "", &e) != 0) {
+		problem(c, &e);
+		return;
+	}
+	printf("name %s\n", a->facts.name);
+	if (agent_try_roles(a, &e) != 0) {
+		problem(c, &e);
+		return;
+	}
+	printf("sandbox monitor: %s\nsandbox verify: %s\nsandbox judge: %s\n",
+	    sandbox_describe(), a->sandbox, a->policy.sandbox);
+	check_policy(c);
+}
+
+int
+check_main(const char *conf_path)
+{
+	static struct check c;
+	char policy[PATH_MAX];
+	bool running = false;
+	struct err e;
+
+	err_clear(&e);
+	if (open_quietly(&c, conf_path, &running, &e) != 0) {
+		problem(&c, &e);
+		agent_close(&c.a);
+		return 1;
+	}
+	check_state(&c, running);
+	check_relay(&c.a);
+	check_files(&c);
+	check_rights();
+	state_path(&c.a.state, "policy", policy);
+	check_roles(&c, policy);
+	agent_close(&c.a);
+	return c.problems > 0 ? 1 : 0;
+}
