@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define DISTANCE_WORD_MAX 64
+
 bool
 str_copy(char *out, size_t size, const char *s)
 {
@@ -40,6 +42,33 @@ str_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
 		return ERR_INVALID;
 	*ret = v;
 	return 0;
+}
+
+size_t
+str_distance(const char *a, const char *b)
+{
+	size_t row[DISTANCE_WORD_MAX + 1], la = strlen(a), lb = strlen(b);
+	size_t i, j, diag, up, best;
+
+	if (la > DISTANCE_WORD_MAX || lb > DISTANCE_WORD_MAX)
+		return SIZE_MAX;
+	for (j = 0; j <= lb; j++)
+		row[j] = j;
+	for (i = 1; i <= la; i++) {
+		diag = row[0];
+		row[0] = i;
+		for (j = 1; j <= lb; j++) {
+			up = row[j];
+			best = diag + (a[i - 1] != b[j - 1]);
+			if (up + 1 < best)
+				best = up + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+			diag = up;
+		}
+	}
+	return row[lb];
 }
 
 /* Length of the well-formed sequence at p (1..4), or 0; RFC 3629 section 4. */

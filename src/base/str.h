@@ -10,6 +10,9 @@ bool str_copy(char *out, size_t size, const char *s);
 bool str_starts(const char *s, const char *prefix);
 /* Decimal digits only, no sign, no space, within min..max; else ERR_INVALID. */
 int str_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+/* Edit distance (insert, delete, replace) of two short words; SIZE_MAX when one
+ * is longer than 64 bytes. For "did you mean". */
+size_t str_distance(const char *a, const char *b);
 /* Valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool str_is_utf8(const void *s, size_t len);
 /* Appends s for a terminal: control characters (C0, DEL, C1), invalid UTF-8

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define NEAREST_KEY_MAX 64
-
 static int
 hex_digit(char c)
 {
@@ -174,34 +172,6 @@ conf_words_release(struct conf_words *w)
 	w->n = 0;
 }
 
-/* Edit distance (insert, delete, replace). */
-static size_t
-distance(const char *a, const char *b)
-{
-	size_t row[NEAREST_KEY_MAX + 1], la = strlen(a), lb = strlen(b);
-	size_t i, j, diag, up, best;
-
-	if (la > NEAREST_KEY_MAX || lb > NEAREST_KEY_MAX)
-		return SIZE_MAX;
-	for (j = 0; j <= lb; j++)
-		row[j] = j;
-	for (i = 1; i <= la; i++) {
-		diag = row[0];
-		row[0] = i;
-		for (j = 1; j <= lb; j++) {
-			up = row[j];
-			best = diag + (a[i - 1] != b[j - 1]);
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-			diag = up;
-		}
-	}
-	return row[lb];
-}
-
 const char *
 conf_nearest(const struct conf_entry *table, size_t n, const char *key)
 {
@@ -211,7 +181,7 @@ conf_nearest(const struct conf_entry *table, size_t n, const char *key)
 	if (best > 4)
 		best = 4;
 	for (i = 0; i < n; i++) {
-		d = distance(key, table[i].key);
+		d = str_distance(key, table[i].key);
 		if (d < best) {
 			best = d;
 			nearest = table[i].key;

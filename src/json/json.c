@@ -397,34 +397,6 @@ json_opt_bool(const json_t *obj, const char *where, const char *key, bool *ret,
 	return 0;
 }
 
-/* Edit distance of two short words; JSON_WORD_MAX for longer ones. */
-static size_t
-word_distance(const char *a, const char *b)
-{
-	size_t row[JSON_WORD_MAX + 1], la = strlen(a), lb = strlen(b), i, j;
-	size_t diag, up, best;
-
-	if (la > JSON_WORD_MAX || lb > JSON_WORD_MAX)
-		return JSON_WORD_MAX;
-	for (j = 0; j <= lb; j++)
-		row[j] = j;
-	for (i = 1; i <= la; i++) {
-		diag = row[0];
-		row[0] = i;
-		for (j = 1; j <= lb; j++) {
-			up = row[j];
-			best = diag + (a[i - 1] != b[j - 1]);
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-			diag = up;
-		}
-	}
-	return row[lb];
-}
-
 static bool
 key_known(const char *key, const char *const *keys)
 {
@@ -444,7 +416,7 @@ key_unknown(
 	size_t best = 3, d; /* farther is no help */
 
 	for (; *keys != NULL; keys++) {
-		d = word_distance(key, *keys);
+		d = str_distance(key, *keys);
 		if (d < best) {
 			best = d;
 			near = *keys;

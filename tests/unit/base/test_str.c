@@ -31,6 +31,31 @@ test_copy(void **state)
 }
 
 static void
+test_distance(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		size_t want;
+	} rows[] = { { "", "", 0 }, { "relay", "relay", 0 },
+		{ "relai", "relay", 1 }, { "rely", "relay", 1 },
+		{ "", "abc", 3 }, { "kitten", "sitting", 3 },
+		{ "file", "fiel", 2 } };
+	char longer[66] = { 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(
+		    str_distance(rows[i].a, rows[i].b), rows[i].want);
+		assert_int_equal(
+		    str_distance(rows[i].b, rows[i].a), rows[i].want);
+	}
+	memset(longer, 'x', 65);
+	assert_true(str_distance(longer, "x") == SIZE_MAX);
+	longer[64] = '\0';
+	assert_int_equal(str_distance(longer, "x"), 63);
+}
+
+static void
 test_u64(void **state)
 {
 	static const struct {
@@ -159,6 +184,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_printable),
