@@ -2,6 +2,7 @@
 #include "base/clock.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -25,7 +26,7 @@ clock_ms(clockid_t which)
 int64_t
 clock_wall_ms(void)
 {
-	return clock_ms(CLOCK_REALTIME);
+	return clock_ms(CLOCK_REALTIME) + fault_clock_ms();
 }
 
 int64_t

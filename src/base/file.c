@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,7 +110,7 @@ sync_dir_of(const char *path, struct err *e)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "%s", dir);
-	if (fsync(fd) != 0)
+	if (fault_error("file.sync_dir", path) != 0 || fsync(fd) != 0)
 		rc = err_errno(e, "%s: fsync", dir);
 	close(fd);
 	return rc;
@@ -124,22 +125,29 @@ file_write(
 
 	if (snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= (int)sizeof(tmp))
 		return err_set(e, ERR_TOOBIG, "%s: path too long", path);
+	if (fault_error("file.open", path) != 0)
+		return err_errno(e, "%s", path);
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "%s", path);
-	rc = fd_write_all(fd, data, len, e);
+	if (fault_error("file.write", path) != 0)
+		rc = err_errno(e, "write");
+	else
+		rc = fd_write_all(fd, data, len, e);
 	if (rc == 0 && fchmod(fd, mode) != 0)
 		rc = err_errno(e, "fchmod");
-	if (rc == 0 && fsync(fd) != 0)
+	if (rc == 0 && (fault_error("file.sync", path) != 0 || fsync(fd) != 0))
 		rc = err_errno(e, "fsync");
 	close(fd);
-	if (rc == 0 && rename(tmp, path) != 0)
+	if (rc == 0 &&
+	    (fault_error("file.rename", path) != 0 || rename(tmp, path) != 0))
 		rc = err_errno(e, "rename");
 	if (rc != 0) {
 		unlink(tmp);
 		err_wrap(e, "%s", path);
 		return rc;
 	}
+	fault_point("file.renamed");
 	return sync_dir_of(path, e);
 }
 

@@ -12,6 +12,7 @@
 #include "proc/proc.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -201,7 +202,9 @@ proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, struct err *e)
 	rc = plan_make(&p, s, e);
 	if (rc != 0)
 		return rc;
-	p.envp = s->envp != NULL ? s->envp : empty;
+	p.envp = s->envp != NULL ? s->envp : fault_env();
+	if (p.envp == NULL)
+		p.envp = empty;
 	pid = start(&p);
 	if (pid < 0)
 		return err_errno(e, "starting %s", s->argv[0]);

@@ -159,6 +159,8 @@ class Agent:
 class Platform:
     """mig-server with its relay, an investigator and agents, on loopback."""
 
+    AGENT = Agent
+
     def __init__(self, directory, acl=None):
         self.dir = pathlib.Path(directory)
         self.dir.mkdir(parents=True, exist_ok=True)
@@ -242,7 +244,7 @@ class Platform:
         return re.search(r"--token (\S+)", out).group(1)
 
     def agent(self, name, **tags):
-        a = Agent(self, name, tags)
+        a = self.AGENT(self, name, tags)
         self.agents[name] = a
         p = a.enrol()
         assert p.returncode == 0, (p.stdout, p.stderr)

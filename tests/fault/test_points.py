@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Every point in the sources is used by a test, and every point a test names
+is in the sources. TESTED says which file of tests has it."""
+import collections
+import pathlib
+
+import faultlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+TESTED = {
+    "test_framework.py": """
+        file.open file.rename file.renamed file.sync file.sync_dir file.write
+    """,
+}
+
+
+def test_every_point_is_tested():
+    tested = {name for names in TESTED.values() for name in names.split()}
+    assert tested == set(faultlib.points())
+
+
+def test_the_table_is_true():
+    """The name stands in that file of tests."""
+    for name, points in TESTED.items():
+        text = (HERE / name).read_text()
+        for point in points.split():
+            assert f'"{point}"' in text, f"{point} is not in {name}"
+
+
+def test_each_name_stands_once():
+    names = collections.Counter()
+    for path in (faultlib.ROOT / "src").rglob("*.c"):
+        names.update(n for _, n in
+                     faultlib.POINT.findall(path.read_text()))
+    assert not {n for n, times in names.items() if times > 1}
