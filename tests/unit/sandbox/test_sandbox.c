@@ -78,6 +78,8 @@ run_child(const struct sandbox *s, attempt *a)
 {
 	struct err e;
 
+	/* cmocka's handler would go on with the parent's tests in here */
+	signal(SIGSEGV, SIG_DFL);
 	if (sandbox_enter(s, &e) != 0) {
 		fprintf(stderr, "sandbox_enter: %s\n", e.msg);
 		_exit(SETUP_FAILED);
@@ -582,6 +584,23 @@ refill(void)
 	close(fd);
 }
 
+/* A kernel booted without the i386 table answers with SIGSEGV. */
+static bool
+has_i386_calls(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		(void)old_call_table();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return !WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV;
+}
+
 static void
 expect_refused(enum sandbox_profile p, const char *skip1, const char *skip2)
 {
@@ -596,6 +615,8 @@ expect_refused(enum sandbox_profile p, const char *skip1, const char *skip2)
 		if (!is_null() &&
 		    ((skip1 != NULL && strcmp(skip1, refused[i].name) == 0) ||
 			(skip2 != NULL && strcmp(skip2, refused[i].name) == 0)))
+			continue;
+		if (refused[i].a == old_call_table && !has_i386_calls())
 			continue;
 		refill();
 		got = try_in(&s, refused[i].a, &killed);
