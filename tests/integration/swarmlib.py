@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Thousands of agents in one process: drives tests/load/swarm."""
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+
+import miglib
+
+
+def raise_limits():
+    for what in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
+        _, hard = resource.getrlimit(what)
+        resource.setrlimit(what, (hard, hard))
+
+
+# --- processes ---------------------------------------------------------------
+
+def children_map():
+    """parent pid -> [pids], of the whole machine in one pass."""
+    tree = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", "rb") as f:
+                    fields = f.read().rsplit(b")", 1)[1].split()
+            except OSError:
+                continue
+            tree.setdefault(int(fields[1]), []).append(int(entry))
+    return tree
+
+
+def family(*roots):
+    """These processes and all below them."""
+    tree, found, todo = children_map(), [], list(roots)
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += tree.get(pid, [])
+    return found
+
+
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
+
+
+def cmdline(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def parts_of(server):
+    """{"relay": pid, "api": pid, "core": pid, "ca": pid, "parent": pid} of a
+    running mig-server."""
+    found = {"parent": server}
+    for pid in family(server):
+        if comm(pid) == "mosquitto":
+            found["relay"] = pid
+        for word in cmdline(pid)[1:]:
+            if word.lstrip("-") in ("api", "core", "ca"):
+                found[word.lstrip("-")] = pid
+    return found
+
+
+def cpu_ms(pid):
+    """Of all its threads."""
+    total = 0.0
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/schedstat", "rb") as f:
+                total += int(f.read().split()[0]) / 1e6
+    except OSError:
+        pass
+    return total
+
+
+def memory_kb(pid, what="Pss"):
+    """Pss of smaps_rollup; VmRSS or VmHWM of status."""
+    path = "smaps_rollup" if what == "Pss" else "status"
+    try:
+        with open(f"/proc/{pid}/{path}", encoding="ascii") as f:
+            for line in f:
+                if line.startswith(what + ":"):
+                    return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
+# --- the swarm ---------------------------------------------------------------
+
+PROGRAM = miglib.BUILD / "tests" / "load" / "swarm"
+
+
+class Swarm:
+    """Enrolled agents, all in one process."""
+
+    def __init__(self, platform, count, directory=None):
+        self.platform = platform
+        self.count = count
+        self.dir = directory or platform.dir
+        self.file = self.dir / "swarm.agents"
+        self.proc = None
+
+    def enrol(self, jobs=8):
+        p = self.platform
+        subprocess.run(
+            [str(PROGRAM), "enrol", "-s", p.url, "-c", p.ca, "-t",
+             p.token(uses=self.count), "-n", str(self.count), "-j",
+             str(jobs), "-o", str(self.file)], check=True)
+        return self
+
+    def start(self, *options):
+        # the pipe to its errors is never read: they go where ours go
+        self.proc = subprocess.Popen(
+            [str(PROGRAM), "run", *map(str, options), str(self.file)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "TMPDIR": str(self.dir)})
+        return self
+
+    def do(self, command):
+        assert self.proc.poll() is None, "the swarm has ended"
+        self.proc.stdin.write(command + "\n")
+        self.proc.stdin.flush()
+        return json.loads(self.proc.stdout.readline())
+
+    def stats(self):
+        return self.do("stats")
+
+    def wait(self, what, condition, seconds=30):
+        """Polls the statistics until condition(stats) holds; those."""
+        last = {}
+
+        def there():
+            last.update(self.stats())
+            if condition(last):
+                return last
+            time.sleep(0.05)
+            return None
+
+        try:
+            return miglib.wait_for(what, there, seconds)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {last}") from None
+
+    def wait_welcomed(self, n=None, seconds=60):
+        n = self.count if n is None else n
+        return self.wait(f"{n} welcomed", lambda s: s["welcomed"] >= n,
+                         seconds)
+
+    def stop(self):
+        if self.proc is None:
+            return
+        if self.proc.poll() is None:
+            self.proc.stdin.close()
+            try:
+                self.proc.wait(20)
+            except subprocess.TimeoutExpired:
+                self.proc.send_signal(signal.SIGKILL)
+                self.proc.wait()
+        self.proc.stdout.close()
+        self.proc = None
+
+
+def ask(platform, *question, timeout=300):
+    """mig file …: seconds, seconds to the first answer, answers by agent (how
+    often each), the summary."""
+    argv = [miglib.program("mig"), "file", "--json", *question]
+    begun = time.monotonic()
+    with subprocess.Popen(argv, env=platform.env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as p:
+        first, last, lines = None, "", 0
+        for line in p.stdout:
+            if first is None:
+                first = time.monotonic() - begun
+            last = line
+            lines += 1
+        errors = p.stderr.read()
+        p.wait(timeout)
+        used = os.times()
+    total = time.monotonic() - begun
+    if p.returncode != 0:
+        raise RuntimeError(f"mig ended with {p.returncode}: {errors[-2000:]}")
+    summary = json.loads(last)
+    return {"total_s": total, "first_s": first, "lines": lines - 1,
+            "summary": summary, "times": used}
