@@ -9,6 +9,7 @@
 #include "crypto/purpose.h"
 #include "json/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -70,6 +71,21 @@ fetched_release(struct fetched *f)
 	json_decref(f->root);
 }
 
+/* What the server kept long enough is not "missing". */
+static void
+note_removed(const struct fetched *f)
+{
+	const char *when = NULL;
+	int64_t t;
+
+	if (json_opt_str(f->root, "", "results_removed", &when, NULL) == 0 &&
+	    when != NULL && rfc3339_parse(when, &t) == 0)
+		fprintf(stderr,
+		    "mig: the server removed the answers to this action at %s"
+		    " (keep_results in its configuration)\n",
+		    when);
+}
+
 static int
 cmd_results(struct client *c, const struct opts *o, struct err *e)
 {
@@ -97,6 +113,7 @@ cmd_results(struct client *c, const struct opts *o, struct err *e)
 		r = sign_open_seal_key(c, f.action.seal_key, k.seal_secret, e);
 	if (r != 0)
 		goto out;
+	note_removed(&f);
 	k.follow = opts_has(o, "follow");
 	k.wait = !opts_has(o, "nowait");
 	k.verbose = opts_has(o, "v");

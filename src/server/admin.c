@@ -4,7 +4,7 @@
  * directly, beside the running server: SQLite lets one write at a time, and
  * the server notices what changed when it next needs it.
  */
-#include "server/commands.h"
+#include "server/admin.h"
 
 #include "action/policy.h"
 #include "base/clock.h"
@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "crypto/x509.h"
-#include "server/config.h"
+#include "server/commands.h"
 #include "server/enrolcmd.h"
 #include "server/investigators.h"
 #include "server/policies.h"
@@ -27,12 +27,7 @@
 
 #define TOKEN_USES_MAX 1000000
 
-struct admin {
-	struct server_conf conf;
-	struct store *s;
-};
-
-static int
+int
 admin_open(
     struct admin *a, const char *conf, enum store_mode mode, struct err *e)
 {
@@ -53,22 +48,22 @@ admin_open(
 	return (rc);
 }
 
-static void
+void
 admin_close(struct admin *a)
 {
 	store_close(a->s);
 	server_conf_release(&a->conf);
 }
 
-static int
-fail(const struct err *e)
+int
+admin_fail(const struct err *e)
 {
 	fprintf(stderr, "mig-server: %s\n", e->msg);
 	return (1);
 }
 
-static int
-usage(const char *text)
+int
+admin_usage(const char *text)
 {
 	fprintf(stderr, "usage: mig-server %s\n", text);
 	return (EXIT_USAGE);
@@ -148,15 +143,16 @@ command_token(const char *conf, int argc, char **argv)
 			continue;
 		if (opt == 'e' && duration_parse(optarg, &seconds) == 0)
 			continue;
-		return (usage("token [--uses 1..1000000] [--expires 1h]"));
+		return (
+		    admin_usage("token [--uses 1..1000000] [--expires 1h]"));
 	}
 	if (optind != argc)
-		return (usage("token [--uses N] [--expires 1h]"));
+		return (admin_usage("token [--uses N] [--expires 1h]"));
 	if (admin_open(&a, conf, STORE_WRITE, &e) != 0)
-		return (fail(&e));
+		return (admin_fail(&e));
 	rc = token_make(&a, (int64_t)uses, seconds, &e);
 	admin_close(&a);
-	return (rc != 0 ? fail(&e) : 0);
+	return (rc != 0 ? admin_fail(&e) : 0);
 }
 
 /* --- investigator ------------------------------------------------------- */
@@ -240,11 +236,11 @@ command_investigator(const char *conf, int argc, char **argv)
 		admin = true;
 		argv[2] = argv[3];
 	} else if (add && argc != 3)
-		return (usage(text));
+		return (admin_usage(text));
 	if (!list && !remove && !add)
-		return (usage(text));
+		return (admin_usage(text));
 	if (admin_open(&a, conf, list ? STORE_READ : STORE_WRITE, &e) != 0)
-		return (fail(&e));
+		return (admin_fail(&e));
 	if (list)
 		rc = store_investigators(a.s, print_investigator, NULL, &e);
 	else if (add)
@@ -252,7 +248,7 @@ command_investigator(const char *conf, int argc, char **argv)
 	else
 		rc = investigator_remove(&a, argv[2], &e);
 	admin_close(&a);
-	return (rc != 0 ? fail(&e) : 0);
+	return (rc != 0 ? admin_fail(&e) : 0);
 }
 
 /* --- policy ------------------------------------------------------------- */
@@ -299,12 +295,12 @@ command_policy(const char *conf, int argc, char **argv)
 	int rc;
 
 	if (!set && (argc != 2 || strcmp(argv[1], "show") != 0))
-		return (usage("policy set FILE | show"));
+		return (admin_usage("policy set FILE | show"));
 	if (admin_open(&a, conf, set ? STORE_WRITE : STORE_READ, &e) != 0)
-		return (fail(&e));
+		return (admin_fail(&e));
 	rc = set ? policy_set(&a, argv[2], &e) : policy_show(&a, &e);
 	admin_close(&a);
-	return (rc != 0 ? fail(&e) : 0);
+	return (rc != 0 ? admin_fail(&e) : 0);
 }
 
 /* --- status ------------------------------------------------------------- */
@@ -339,9 +335,9 @@ command_status(const char *conf, int argc, char **argv)
 	int rc;
 
 	if (argc != 1)
-		return (usage("status"));
+		return (admin_usage("status"));
 	if (admin_open(&a, conf, STORE_READ, &e) != 0)
-		return (fail(&e));
+		return (admin_fail(&e));
 	do {
 		before = t.agents;
 		rc = store_agents(a.s, t.last, 500, count_agent, &t, &e);
@@ -362,5 +358,5 @@ command_status(const char *conf, int argc, char **argv)
 			printf("policy         none\n");
 	}
 	admin_close(&a);
-	return (rc != 0 ? fail(&e) : 0);
+	return (rc != 0 ? admin_fail(&e) : 0);
 }

@@ -11,6 +11,7 @@ int command_init(const char *conf, int argc, char **argv);
 int command_token(const char *conf, int argc, char **argv);
 int command_investigator(const char *conf, int argc, char **argv);
 int command_policy(const char *conf, int argc, char **argv);
+int command_prune(const char *conf, int argc, char **argv);
 int command_status(const char *conf, int argc, char **argv);
 
 #endif

@@ -3,6 +3,7 @@
 #include "server/config.h"
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -38,8 +39,17 @@ const struct conf_entry server_conf_table[] = {
 	    "the relay's program" },
 	{ "session_lifetime", CONF_DURATION, AT(session_lifetime), "12h", 60,
 	    YEAR, "how long a login lasts" },
-	{ "retention", CONF_DURATION, AT(retention), "30d", 3600, 10 * YEAR,
-	    "how long actions and answers are kept after their end" },
+	{ "keep_results", CONF_DURATION, AT(keep_results), "90d", 3600,
+	    10 * YEAR, "how long answers are kept after their action's end" },
+	{ "keep_actions", CONF_DURATION, AT(keep_actions), "365d", 3600,
+	    10 * YEAR,
+	    "how long actions and whom they expected are kept after their"
+	    " end; not shorter than keep_results" },
+	{ "store_max", CONF_SIZE, AT(store_max), "0", 0, 0,
+	    "size beyond which the oldest ended actions' answers go early;"
+	    " 0: none" },
+	{ "disk_reserve", CONF_SIZE, AT(disk_reserve), "256m", 0, 0,
+	    "with less free space than this nothing new is taken; 0: none" },
 	{ "agent_certificate", CONF_DURATION, AT(agent_certificate), "1825d",
 	    86400, 10 * YEAR, "validity of an agent's certificate" },
 	{ "connections", CONF_INT, AT(connections), "4096", 8, 100000,
@@ -48,8 +58,11 @@ const struct conf_entry server_conf_table[] = {
 	    100000, "of these from one address" },
 	{ "request_timeout", CONF_DURATION, AT(request_timeout), "60s", 1, 3600,
 	    "an idle connection to the API is closed after this" },
-	{ "metrics_open", CONF_BOOL, AT(metrics_open), "no", 0, 0,
-	    "GET /metrics needs no session" },
+	{ "metrics_open", CONF_STR, AT(metrics_open), "no", 0, 0,
+	    "who needs no session for GET /metrics: no (nobody), loopback,"
+	    " yes (anybody)" },
+	{ "metrics_token", CONF_STR, AT(metrics_token), "", 0, 0,
+	    "SHA-256 of a token that is good for GET /metrics only" },
 	{ "log_level", CONF_STR, AT(log_level), "info", 0, 0,
 	    "error, warn, info or debug" },
 	{ "trace", CONF_STR, AT(trace), "", 0, 0,
@@ -88,6 +101,7 @@ server_conf_check(const struct server_conf *c, struct err *e)
 {
 	enum log_level level;
 	char path[SERVER_PATH_MAX];
+	struct id token;
 
 	if (c->state[0] != '/' || strlen(c->state) > SERVER_PATH_MAX - 64)
 		return (err_set(e, ERR_INVALID,
@@ -109,6 +123,20 @@ server_conf_check(const struct server_conf *c, struct err *e)
 	if (strpbrk(c->relay_listen, " \t\n\r") != NULL)
 		return (err_set(
 		    e, ERR_INVALID, "relay_listen: expected one address"));
+	if (c->keep_actions < c->keep_results)
+		return (err_set(e, ERR_INVALID,
+		    "keep_actions: must not be shorter than keep_results"));
+	if (strcmp(c->metrics_open, "no") != 0 &&
+	    strcmp(c->metrics_open, "loopback") != 0 &&
+	    strcmp(c->metrics_open, "yes") != 0)
+		return (err_set(e, ERR_INVALID,
+		    "metrics_open: expected no, loopback or yes, not '%s'",
+		    c->metrics_open));
+	if (c->metrics_token[0] != '\0' &&
+	    id_parse(c->metrics_token, &token) != 0)
+		return (err_set(e, ERR_INVALID,
+		    "metrics_token: expected 64 hex digits: printf %%s TOKEN |"
+		    " sha256sum"));
 	if (log_level_parse(c->log_level, &level) != 0)
 		return (err_set(e, ERR_INVALID,
 		    "log_level: expected error, warn, info or debug, not '%s'",

@@ -24,9 +24,12 @@ struct server_conf {
 	char *relay_name; /* "host:port" told to agents; "" from name */
 	char *user;       /* roles and relay run as this user when root */
 	char *mosquitto;  /* program */
-	int64_t session_lifetime, retention, agent_certificate; /* seconds */
+	int64_t session_lifetime, agent_certificate; /* seconds */
+	int64_t keep_results, keep_actions;          /* seconds after the end */
+	uint64_t store_max, disk_reserve;            /* bytes; 0: none */
 	int64_t connections, connections_per_ip, request_timeout;
-	bool metrics_open;
+	char *metrics_open;  /* "no", "loopback" or "yes" */
+	char *metrics_token; /* SHA-256 of a token for metrics alone; "" */
 	char *log_level, *trace;
 };
 

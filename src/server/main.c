@@ -27,6 +27,9 @@ static const char usage_text[] =
     "                             make an enrolment token for agents\n"
     "  investigator add FILE [--admin] | list | remove FINGERPRINT\n"
     "  policy set FILE | show     the policy that new agents receive\n"
+    "  prune [--results DURATION] [--actions DURATION] [--dry-run]"
+    " [--vacuum]\n"
+    "                             remove what was kept long enough\n"
     "  status                     what the store knows\n"
     "\n"
     "  -c FILE   configuration (default " SERVER_CONF_PATH ")\n"
@@ -106,6 +109,7 @@ run_command(const char *conf, int argc, char **argv)
 		{ "token", command_token },
 		{ "investigator", command_investigator },
 		{ "policy", command_policy },
+		{ "prune", command_prune },
 		{ "status", command_status },
 	};
 	size_t i;

@@ -52,13 +52,91 @@ enum server_role { ROLE_CORE = 1, ROLE_API = 2, ROLE_CA = 3 };
 #define MSG_QUEUE_MAX (64 * 1024 * 1024)
 #define ENROL_DOC_MAX 8192
 
+enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };
+
+/*
+ * What the core knows of itself and tells the api: X(field, type, metric,
+ * help). Rows of one metric with labels follow one another. Read in this order
+ * and shown so by GET /metrics; type NULL: not shown.
+ */
+#define SERVER_STATUS(X)                                                       \
+	X(relay_up, "gauge", "relay_up",                                       \
+	    "The core is connected to the relay.")                             \
+	X(relay_connects, "counter", "relay_connects_total",                   \
+	    "Connections of the core to the relay.")                           \
+	X(registered, "gauge", "agents_registered", "Agents enrolled.")        \
+	X(online, "gauge", "agents_online", "Agents connected.")               \
+	X(revoked, "gauge", "agents_revoked", "Agents revoked.")               \
+	X(reconnecting, "gauge", "agents_reconnecting",                        \
+	    "Agents not back yet after the relay was restarted.")              \
+	X(actions_open, "gauge", "actions_open",                               \
+	    "Actions that wait for answers.")                                  \
+	X(actions_total, "gauge", "actions_total", "Actions stored.")          \
+	X(answers, "gauge", "answers_total", "Answers stored.")                \
+	X(answers_done, "counter", "answers_by_status_total{status=\"done\"}", \
+	    "Answers taken, by their status.")                                 \
+	X(answers_refused, "counter",                                          \
+	    "answers_by_status_total{status=\"refused\"}", "")                 \
+	X(answers_stopped, "counter",                                          \
+	    "answers_by_status_total{status=\"stopped\"}", "")                 \
+	X(answers_known, "counter", "answers_known_total",                     \
+	    "Answers that were there already.")                                \
+	X(answers_dropped, "counter", "answers_dropped_total",                 \
+	    "Parts of answers to actions that are not known (any more).")      \
+	X(parts, "counter", "answer_parts_total",                              \
+	    "Parts of answers received.")                                      \
+	X(parts_deferred, "counter", "answer_parts_deferred_total",            \
+	    "Parts not taken: the store is behind or the disk is full.")       \
+	X(acks, "counter", "acknowledgements_total",                           \
+	    "Acknowledgements sent to agents.")                                \
+	X(assemblies, "gauge", "answers_incomplete",                           \
+	    "Answers of which some parts are there.")                          \
+	X(assemblies_bytes, "gauge", "answers_incomplete_bytes",               \
+	    "Memory set aside for them.")                                      \
+	X(pulls, "gauge", "pulls_waiting",                                     \
+	    "Parts of large actions that agents wait for.")                    \
+	X(pulls_inflight, "gauge", "pulls_inflight",                           \
+	    "Parts of large actions on their way.")                            \
+	X(relay_in, "counter", "relay_messages_in_total",                      \
+	    "Messages from agents.")                                           \
+	X(relay_out, "counter", "relay_messages_out_total",                    \
+	    "Messages to agents.")                                             \
+	X(refused_messages, "counter", "relay_messages_refused_total",         \
+	    "Messages from agents that were not acceptable.")                  \
+	X(writer_groups, "counter", "store_commits_total",                     \
+	    "Groups committed.")                                               \
+	X(writer_jobs, "counter", "store_writes_total",                        \
+	    "Writes in these groups.")                                         \
+	X(writer_waiting, "gauge", "store_waiting", "Writes waiting.")         \
+	X(writer_bytes, "gauge", "store_waiting_bytes", "Their bytes.")        \
+	X(pruned_answers, "counter", "pruned_answers_total",                   \
+	    "Answers removed since the start.")                                \
+	X(pruned_actions, "counter", "pruned_actions_total",                   \
+	    "Actions removed since the start.")                                \
+	X(store_bytes, "gauge", "store_bytes", "Size of the store.")           \
+	X(store_unused, "gauge", "store_unused_bytes", "Of it unused.")        \
+	X(store_log, "gauge", "store_log_bytes", "Size of the store's log.")   \
+	X(disk_free, "gauge", "disk_free_bytes",                               \
+	    "Free on the store's file system.")                                \
+	X(disk_size, "gauge", "disk_size_bytes",                               \
+	    "Size of the store's file system.")                                \
+	X(disk_state, "gauge", "disk_state",                                   \
+	    "0: all is taken, 1: no new actions, 2: no answers either.")       \
+	X(relay_certificate_end, "gauge",                                      \
+	    "certificate_end_seconds{name=\"relay\"}",                         \
+	    "When a certificate ends, as unix time.")                          \
+	X(ca_certificate_end, "gauge", "certificate_end_seconds{name=\"ca\"}", \
+	    "")                                                                \
+	X(commit_us, NULL, "", "")
+
+#define COMMIT_BUCKETS 10
+extern const int64_t commit_bucket_us[COMMIT_BUCKETS];
+
 struct server_status {
-	uint8_t relay_up;
-	uint64_t registered, online, reconnecting;
-	uint64_t actions_open, actions_total, answers;
-	uint64_t relay_in, relay_out; /* messages since start */
-	uint64_t refused_messages;    /* from agents, not acceptable */
-	uint64_t writer_groups, writer_jobs, writer_waiting;
+#define STATUS_FIELD(field, type, metric, help) uint64_t field;
+	SERVER_STATUS(STATUS_FIELD)
+#undef STATUS_FIELD
+	uint64_t commit_le[COMMIT_BUCKETS]; /* commits, each bucket alone */
 };
 
 void server_status_write(const struct server_status *s, struct buf *out);

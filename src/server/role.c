@@ -11,42 +11,32 @@
 
 #define CONF_TEXT_MAX 65536
 
+const int64_t commit_bucket_us[COMMIT_BUCKETS] = { 500, 1000, 2500, 5000, 10000,
+	25000, 50000, 100000, 500000, 2500000 };
+
 void
 server_status_write(const struct server_status *s, struct buf *out)
 {
-	buf_add_u8(out, s->relay_up);
-	buf_add_u64(out, s->registered);
-	buf_add_u64(out, s->online);
-	buf_add_u64(out, s->reconnecting);
-	buf_add_u64(out, s->actions_open);
-	buf_add_u64(out, s->actions_total);
-	buf_add_u64(out, s->answers);
-	buf_add_u64(out, s->relay_in);
-	buf_add_u64(out, s->relay_out);
-	buf_add_u64(out, s->refused_messages);
-	buf_add_u64(out, s->writer_groups);
-	buf_add_u64(out, s->writer_jobs);
-	buf_add_u64(out, s->writer_waiting);
+	size_t i;
+
+#define STATUS_WRITE(field, type, metric, help) buf_add_u64(out, s->field);
+	SERVER_STATUS(STATUS_WRITE)
+#undef STATUS_WRITE
+	for (i = 0; i < COMMIT_BUCKETS; i++)
+		buf_add_u64(out, s->commit_le[i]);
 }
 
 int
 server_status_read(struct rd *r, struct server_status *ret)
 {
 	struct server_status s;
+	size_t i;
 
-	s.relay_up = rd_u8(r);
-	s.registered = rd_u64(r);
-	s.online = rd_u64(r);
-	s.reconnecting = rd_u64(r);
-	s.actions_open = rd_u64(r);
-	s.actions_total = rd_u64(r);
-	s.answers = rd_u64(r);
-	s.relay_in = rd_u64(r);
-	s.relay_out = rd_u64(r);
-	s.refused_messages = rd_u64(r);
-	s.writer_groups = rd_u64(r);
-	s.writer_jobs = rd_u64(r);
-	s.writer_waiting = rd_u64(r);
+#define STATUS_READ(field, type, metric, help) s.field = rd_u64(r);
+	SERVER_STATUS(STATUS_READ)
+#undef STATUS_READ
+	for (i = 0; i < COMMIT_BUCKETS; i++)
+		s.commit_le[i] = rd_u64(r);
 	if (!rd_done(r))
 		return (ERR_INVALID);
 	*ret = s;

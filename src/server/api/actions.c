@@ -85,6 +85,10 @@ add_action(struct jsonw *w, const struct store_action *a)
 	jsonw_str(w, "validfrom", text);
 	rfc3339_format(a->expire_after, text);
 	jsonw_str(w, "expireafter", text);
+	if (a->pruned > 0) {
+		rfc3339_format(a->pruned / 1000, text);
+		jsonw_str(w, "results_removed", text);
+	}
 	jsonw_raw(
 	    w, "investigators", a->investigators, strlen(a->investigators));
 	jsonw_object(w, "counts");

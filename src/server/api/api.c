@@ -2,6 +2,7 @@
 /* The api role: start, the channel to the core, requests that wait for it. */
 #include "server/api/api.h"
 
+#include "base/clock.h"
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "proc/proc.h"
@@ -321,6 +322,7 @@ api_main(void)
 	role_start(&api.role, "api");
 	api.role.arg = &api;
 	api.role.on_peer = on_peer;
+	api.started_ms = clock_wall_ms();
 	if (start(&api, &e) != 0)
 		fatal("start error=%s", log_quote(e.msg));
 	/* The store's files are open already: its log, too. */

@@ -84,6 +84,7 @@ struct api {
 	size_t body_bytes; /* held by requests, at most BODIES_MAX */
 	uint32_t number;
 	uint64_t nrequests, nerrors, nbytes; /* for metrics */
+	int64_t started_ms;
 };
 
 /* --- replies ----------------------------------------------------------------
@@ -112,6 +113,9 @@ void http_resume(struct request *q);
 /* To be called after anything was resumed. */
 void http_run(struct http *h);
 size_t http_connections(const struct http *h);
+/* When the certificate that is presented ends (unix s). */
+int64_t http_certificate_end(const struct http *h);
+bool request_is_loopback(struct request *q);
 /* NULL when absent. */
 const char *request_query(struct request *q, const char *key);
 const char *request_header(struct request *q, const char *key);

@@ -16,6 +16,7 @@
 
 #include <event2/event.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct http {
 	struct event *ev, *timer;
 	struct buf cert, key;
 	bool running;
+	int64_t certificate_end; /* unix s */
 };
 
 static struct request *
@@ -309,6 +311,8 @@ http_new(struct api *api, int listen_fd, struct err *e)
 		http_free(h);
 		return (NULL);
 	}
+	if (x509_expires(buf_str(&h->cert), &h->certificate_end, NULL) != 0)
+		h->certificate_end = 0;
 	/* GnuTLS has its own copy. */
 	secret_wipe(h->key.data, h->key.len);
 	return (h);
@@ -347,6 +351,34 @@ http_connections(const struct http *h)
 	    MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
 
 	return (info == NULL ? 0 : info->num_connections);
+}
+
+int64_t
+http_certificate_end(const struct http *h)
+{
+	return (h->certificate_end);
+}
+
+bool
+request_is_loopback(struct request *q)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	    q->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr_in6 *v6;
+	const struct sockaddr_in *v4;
+
+	if (info == NULL || info->client_addr == NULL)
+		return (false);
+	if (info->client_addr->sa_family == AF_INET) {
+		v4 = (const struct sockaddr_in *)info->client_addr;
+		return (ntohl(v4->sin_addr.s_addr) >> 24 == 127);
+	}
+	if (info->client_addr->sa_family != AF_INET6)
+		return (false);
+	v6 = (const struct sockaddr_in6 *)info->client_addr;
+	return (IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
+	    (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) &&
+		v6->sin6_addr.s6_addr[12] == 127));
 }
 
 const char *

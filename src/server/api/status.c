@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Api: how the server is: for people, for load balancers, for Prometheus. */
+/* Api: how the server is: for people, for load balancers. */
 #include "server/api/api.h"
 
 #include "base/clock.h"
 #include "base/jsonw.h"
+#include "mqtt/wire.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 
-#define PROTOCOL 1
+#define CERTIFICATE_SOON (14 * 86400) /* renewal should have come long ago */
 
 void
 res_status(struct request *q)
@@ -20,7 +21,7 @@ res_status(struct request *q)
 	jsonw_init(&w, &q->out);
 	jsonw_object(&w, NULL);
 	jsonw_str(&w, "version", MIG_VERSION);
-	jsonw_i64(&w, "protocol", PROTOCOL);
+	jsonw_i64(&w, "protocol", WIRE_PROTOCOL);
 	jsonw_str(&w, "time", now);
 	jsonw_str(&w, "relay", s->relay_up ? "up" : "down");
 	jsonw_object(&w, "agents");
@@ -37,85 +38,124 @@ res_status(struct request *q)
 	reply_out(q, 200);
 }
 
-void
-res_health(struct request *q)
-{
-	struct api *api = q->api;
-	bool well = api->core != NULL && api->status.relay_up;
-	struct jsonw w;
+/* --- health -------------------------------------------------------------- */
 
-	jsonw_init(&w, &q->out);
-	jsonw_object(&w, NULL);
-	jsonw_str(&w, "status", well ? "ok" : "failing");
-	if (!well) {
-		jsonw_array(&w, "problems");
-		if (api->core == NULL)
-			jsonw_str(&w, NULL, "the core is not running");
-		else
-			jsonw_str(&w, NULL, "the relay is not reachable");
-		jsonw_array_end(&w);
-	}
-	jsonw_object_end(&w);
-	reply_out(q, well ? 200 : 503);
+/* Worst first. FAILING: it cannot do its work now; DEGRADED: part of it, or
+ * soon not any more. */
+enum health { FAILING, DEGRADED, WELL };
+
+struct checks {
+	enum health all;
+	struct buf problems; /* JSON strings, with commas */
+	struct jsonw w;
+};
+
+static void __attribute__((format(printf, 3, 4)))
+problem(struct checks *c, enum health how, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (how < c->all)
+		c->all = how;
+	jsonw_str(&c->w, NULL, text);
 }
 
 static void
-metric(struct buf *out, const char *name, const char *type, const char *help,
-    uint64_t value)
+check_certificate(struct checks *c, const char *name, uint64_t end)
 {
-	buf_add_fmt(out,
-	    "# HELP mig_%s %s\n# TYPE mig_%s %s\nmig_%s %" PRIu64 "\n", name,
-	    help, name, type, name, value);
+	int64_t left = (int64_t)end - clock_wall_ms() / 1000;
+	char when[RFC3339_LEN + 1];
+
+	if (end == 0 || left > CERTIFICATE_SOON)
+		return;
+	rfc3339_format((int64_t)end, when);
+	problem(c, left <= 0 ? FAILING : DEGRADED,
+	    "the certificate of the %s %s at %s", name,
+	    left <= 0 ? "ended" : "ends", when);
 }
 
-void
-res_metrics(struct request *q)
+static void
+check_all(struct api *api, struct checks *c)
 {
-	const struct server_status *s = &q->api->status;
-	struct api *api = q->api;
-	struct buf *b = &q->out;
+	const struct server_status *s = &api->status;
 
-	if (!api->role.conf.metrics_open) {
-		static const struct route guarded = { "GET", "/metrics", 0, 0,
-			NULL };
-
-		q->route = &guarded;
-		if (!route_allowed(q))
-			return;
+	if (api->core == NULL) {
+		problem(c, FAILING, "the core is not running");
+		return;
 	}
-	metric(b, "relay_up", "gauge", "The core is connected to the relay.",
-	    s->relay_up);
-	metric(
-	    b, "agents_registered", "gauge", "Agents enrolled.", s->registered);
-	metric(b, "agents_online", "gauge", "Agents connected.", s->online);
-	metric(b, "agents_reconnecting", "gauge",
-	    "Agents not back yet after the relay was restarted.",
-	    s->reconnecting);
-	metric(b, "actions_open", "gauge", "Actions that wait for answers.",
-	    s->actions_open);
-	metric(
-	    b, "actions_total", "gauge", "Actions stored.", s->actions_total);
-	metric(b, "answers_total", "gauge", "Answers stored.", s->answers);
-	metric(b, "relay_messages_in_total", "counter", "Messages from agents.",
-	    s->relay_in);
-	metric(b, "relay_messages_out_total", "counter", "Messages to agents.",
-	    s->relay_out);
-	metric(b, "relay_messages_refused_total", "counter",
-	    "Messages from agents that were not acceptable.",
-	    s->refused_messages);
-	metric(b, "store_commits_total", "counter", "Groups committed.",
-	    s->writer_groups);
-	metric(b, "store_writes_total", "counter", "Writes in these groups.",
-	    s->writer_jobs);
-	metric(
-	    b, "store_waiting", "gauge", "Writes waiting.", s->writer_waiting);
-	metric(
-	    b, "http_requests_total", "counter", "Requests.", api->nrequests);
-	metric(b, "http_errors_total", "counter", "Requests refused.",
-	    api->nerrors);
-	metric(b, "http_connections", "gauge", "Connections open.",
-	    http_connections(api->http));
-	metric(b, "http_streams", "gauge", "Streams open.", api->nstreams);
-	q->type = "text/plain; version=0.0.4";
-	reply_out(q, 200);
+	if (!s->relay_up)
+		problem(c, FAILING, "the relay is not reachable");
+	if (s->disk_state == DISK_FULL)
+		problem(c, FAILING,
+		    "the disk is full: no answers are taken (agents keep"
+		    " them) and no new actions");
+	else if (s->disk_state == DISK_LOW)
+		problem(c, DEGRADED,
+		    "the disk has less free space than disk_reserve, or the"
+		    " store is at store_max: no new actions are taken");
+	check_certificate(c, "api", (uint64_t)http_certificate_end(api->http));
+	check_certificate(c, "relay", s->relay_certificate_end);
+	check_certificate(c, "ca", s->ca_certificate_end);
+}
+
+static void
+add_end(struct jsonw *w, const char *key, int64_t end)
+{
+	char when[RFC3339_LEN + 1];
+
+	if (end <= 0) {
+		jsonw_null(w, key);
+		return;
+	}
+	rfc3339_format(end, when);
+	jsonw_str(w, key, when);
+}
+
+static void
+add_details(struct api *api, struct jsonw *w)
+{
+	static const char *const disk[] = { "ok", "low", "full" };
+	const struct server_status *s = &api->status;
+
+	jsonw_str(w, "version", MIG_VERSION);
+	jsonw_i64(w, "protocol", WIRE_PROTOCOL);
+	jsonw_str(w, "core", api->core != NULL ? "up" : "down");
+	jsonw_str(w, "relay", s->relay_up ? "up" : "down");
+	jsonw_str(w, "disk", s->disk_state < 3 ? disk[s->disk_state] : "full");
+	jsonw_object(w, "certificates");
+	add_end(w, "api", http_certificate_end(api->http));
+	add_end(w, "relay", (int64_t)s->relay_certificate_end);
+	add_end(w, "ca", (int64_t)s->ca_certificate_end);
+	jsonw_object_end(w);
+}
+
+/* live=1: only whether this process answers, for who would restart it. */
+void
+res_health(struct request *q)
+{
+	static const char *const words[] = { "failing", "degraded", "ok" };
+	struct checks c = { .all = WELL };
+	bool live = request_flag(q, "live");
+	struct jsonw w;
+
+	buf_init(&c.problems, 8192);
+	jsonw_init(&c.w, &c.problems);
+	check_all(q->api, &c);
+	jsonw_init(&w, &q->out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "status", words[c.all]);
+	jsonw_bool(&w, "live", true);
+	jsonw_bool(&w, "ready", c.all != FAILING);
+	add_details(q->api, &w);
+	jsonw_array(&w, "problems");
+	if (c.problems.len > 0)
+		jsonw_raw(&w, NULL, c.problems.data, c.problems.len);
+	jsonw_array_end(&w);
+	jsonw_object_end(&w);
+	buf_release(&c.problems);
+	reply_out(q, c.all != FAILING || live ? 200 : 503);
 }

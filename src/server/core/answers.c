@@ -79,6 +79,14 @@ assemblies_expire(struct assemblies *as, int64_t now)
 		assembly_remove(as, a);
 }
 
+void
+assemblies_stats(
+    const struct assemblies *a, uint64_t *ret_n, uint64_t *ret_bytes)
+{
+	*ret_n = a->n;
+	*ret_bytes = a->bytes;
+}
+
 static struct assembly *
 assembly_find(
     struct assemblies *as, const struct id *action, const struct agent *agent)
@@ -157,6 +165,19 @@ answer_run(struct store *s, struct writer_job *j, struct err *e)
 }
 
 static void
+count_answer(struct server_status *s, const struct answer_job *x)
+{
+	if (!x->is_new) {
+		s->answers_known++;
+		return;
+	}
+	s->answers++;
+	s->answers_done += x->a.status == RESULT_DONE;
+	s->answers_refused += x->a.status == RESULT_REFUSED;
+	s->answers_stopped += x->a.status == RESULT_STOPPED;
+}
+
+static void
 answer_done(struct writer_job *j)
 {
 	struct answer_job *x = (struct answer_job *)j;
@@ -169,7 +190,7 @@ answer_done(struct writer_job *j)
 		was = r != NULL && run_is_answered(r, x->agent);
 		if (r != NULL)
 			sched_answered(&c->sched, r, x->agent, clock_wall_ms());
-		c->status.answers += x->is_new;
+		count_answer(&c->status, x);
 		if (x->is_new && r != NULL && was)
 			log_warn("answer_differs action=%s agent=%s",
 			    id_short(&x->action).s, id_short(&x->agent->id).s);
@@ -268,14 +289,18 @@ answers_on_part(struct core *c, struct agent *a, const struct wire_msg *m)
 	struct run *r;
 	uint8_t *data;
 
-	if (writer_full(c->writer))
+	c->status.parts++;
+	if (writer_full(c->writer) || c->disk == DISK_FULL) {
+		c->status.parts_deferred++;
 		return; /* it comes again when there is room */
+	}
 	if ((r = sched_find(&c->sched, &m->id)) == NULL) {
 		/* Of no use here, and it must not keep the agent waiting: it
 		 * stays on the agent's disk until the action's end. */
 		relaylink_ack(c->link, &a->id, &m->id, m->part, m->of,
 		    m->part + 1 == m->of);
 		c->status.refused_messages++;
+		c->status.answers_dropped++;
 		log_debug("answer_refused action=%s agent=%s why=unknown",
 		    id_short(&m->id).s, id_short(&a->id).s);
 		return;

@@ -16,8 +16,6 @@
 #include <unistd.h>
 
 #define TICK_MS 250
-#define PRUNE_MS (10 * 60 * 1000)
-#define PRUNE_AT_ONCE 20
 #define LOST_MS (5 * 60 * 1000)
 #define WAKE_MS 3
 #define SILENT_CHECK_MS 5000
@@ -96,11 +94,17 @@ send_status(struct core *c)
 	s->relay_up = relaylink_up(c->link);
 	s->registered = c->registry.n - c->registry.revoked;
 	s->online = c->registry.online;
+	s->revoked = c->registry.revoked;
 	s->reconnecting = c->registry.lost;
 	s->actions_open = c->sched.nopen;
 	s->writer_groups = w.groups;
 	s->writer_jobs = w.jobs;
 	s->writer_waiting = w.waiting;
+	s->writer_bytes = w.bytes;
+	s->commit_us = w.commit_us;
+	memcpy(s->commit_le, w.commit_le, sizeof(s->commit_le));
+	assemblies_stats(c->parts, &s->assemblies, &s->assemblies_bytes);
+	relaylink_stats(c->link, s);
 	if (c->api == NULL || ipc_chan_queued(c->api) > MSG_BODY_MAX)
 		return;
 	buf_init(&out, 4096);
@@ -128,55 +132,6 @@ answer_event(struct core *c, struct run *r)
 	buf_release(&out);
 }
 
-struct prune_job {
-	struct core_job j;
-	int64_t now, before;
-	int removed;
-};
-
-static int
-prune_run(struct store *s, struct writer_job *j, struct err *e)
-{
-	struct prune_job *p = (struct prune_job *)j;
-	int rc;
-
-	if ((rc = store_prune(s, p->now, e)) != 0)
-		return (rc);
-	return (
-	    store_actions_prune(s, p->before, PRUNE_AT_ONCE, &p->removed, e));
-}
-
-static void
-prune_done(struct writer_job *j)
-{
-	struct prune_job *p = (struct prune_job *)j;
-
-	if (j->rc == 0 && p->removed > 0) {
-		log_info("pruned actions=%d", p->removed);
-		p->j.c->status.actions_total =
-		    (uint64_t)store_actions_total(p->j.c->read);
-		p->j.c->status.answers =
-		    (uint64_t)store_answers_total(p->j.c->read);
-		if (p->removed == PRUNE_AT_ONCE) /* go on with the next tick */
-			p->j.c->last_prune = 0;
-	}
-	free(p);
-}
-
-static void
-prune(struct core *c, int64_t now)
-{
-	struct prune_job *p;
-
-	c->last_prune = now;
-	p = core_job_new(c, sizeof(*p), 0, prune_run, prune_done);
-	if (p == NULL)
-		return;
-	p->now = now;
-	p->before = now / 1000 - c->role.conf.retention;
-	writer_submit(c->writer, &p->j.j);
-}
-
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -200,8 +155,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		agents_forget_silent(c, now);
 	}
 	assemblies_expire(c->parts, clock_mono_ms());
-	if (now - c->last_prune > PRUNE_MS)
-		prune(c, now);
+	upkeep_tick(c, now);
 	send_status(c);
 }
 
@@ -350,8 +304,7 @@ open_store(struct core *c, struct err *e)
 		return (rc);
 	}
 	c->write = w;
-	c->status.actions_total = (uint64_t)store_actions_total(c->read);
-	c->status.answers = (uint64_t)store_answers_total(c->read);
+	upkeep_start(c);
 	return (0);
 }
 

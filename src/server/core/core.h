@@ -13,6 +13,7 @@
  *   relaylink.c  the MQTT link: topics, publishing, pulls
  *   agents.c     hellos and presence
  *   answers.c    answer parts, verification, storing, acknowledging
+ *   upkeep.c     retention, the disk
  *   registry.c, scheduler.c, writer.c   see their headers
  */
 #ifndef MIG_SERVER_CORE_CORE_H
@@ -54,7 +55,10 @@ struct core {
 	struct enrolments *enrolments; /* waiting for the ca */
 	struct server_status status;
 	struct event *tick, *wake; /* owned */
-	int64_t last_prune, last_silent, lost_since;
+	int64_t last_silent, lost_since;
+	int64_t last_prune, last_watch; /* wall; mono ms */
+	enum disk_state disk;
+	bool store_over, pruning;
 };
 
 /* A job that belongs to the core; c and request for its done(). */
@@ -130,6 +134,7 @@ void relaylink_welcome(struct relaylink *l, struct agent *a);
 void relaylink_revoked(struct relaylink *l);
 void relaylink_want(struct relaylink *l, struct agent *a,
     const struct id *action, uint16_t part);
+void relaylink_stats(const struct relaylink *l, struct server_status *ret);
 
 /* --- agents.c ----------------------------------------------------------------
  */
@@ -148,6 +153,17 @@ struct assemblies *assemblies_new(void);
 void assemblies_free(struct assemblies *a);
 void assemblies_expire(struct assemblies *a, int64_t now);
 void answers_on_part(struct core *c, struct agent *a, const struct wire_msg *m);
+
+void assemblies_stats(
+    const struct assemblies *a, uint64_t *ret_n, uint64_t *ret_bytes);
+
+/* --- upkeep.c ----------------------------------------------------------------
+ */
+/* Once the store is open: what status starts with. */
+void upkeep_start(struct core *c);
+void upkeep_tick(struct core *c, int64_t now);
+/* When certificates end, read anew. */
+void upkeep_certificates(struct core *c);
 
 /* The api is told soon that something was committed. */
 void core_wake(struct core *c);

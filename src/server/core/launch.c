@@ -446,6 +446,23 @@ fill(struct core *c, struct launch_job *x, const struct envelope *env,
 	return (expect(c, x, e));
 }
 
+static void
+refuse_full(struct core *c, uint32_t request)
+{
+	if (c->store_over)
+		core_refuse(c, request, 507, "storage",
+		    "the server's store is larger than store_max (%llu bytes)"
+		    " and nothing in it has ended: no new action is taken",
+		    (unsigned long long)c->role.conf.store_max);
+	else
+		core_refuse(c, request, 507, "storage",
+		    "the server's disk has only %llu MiB left (disk_reserve is"
+		    " %llu): no new action is taken until there is room",
+		    (unsigned long long)(c->status.disk_free >> 20),
+		    (unsigned long long)(c->role.conf.disk_reserve >> 20));
+	log_warn("action_refused why=\"no room on the disk\"");
+}
+
 void
 launch_request(struct core *c, uint32_t request, struct rd *rd)
 {
@@ -470,6 +487,10 @@ launch_request(struct core *c, uint32_t request, struct rd *rd)
 	purpose_hash(PURPOSE_ACTION, env.doc, env.doc_len, &id);
 	if (reply_known(c, request, &id))
 		return;
+	if (c->disk != DISK_OK) {
+		refuse_full(c, request);
+		return;
+	}
 	x = core_job_new(c, sizeof(*x), request, launch_run, launch_done);
 	if (x == NULL || (x->envelope = malloc(len)) == NULL) {
 		free(x);

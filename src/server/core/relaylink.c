@@ -170,6 +170,7 @@ on_connected(struct mqtt *m, void *arg)
 		return;
 	}
 	l->up = true;
+	l->c->status.relay_connects++;
 	l->wait_ms = RETRY_MIN_MS;
 	l->ninflight = 0;
 	log_info("relay_up");
@@ -391,6 +392,17 @@ relaylink_ack(struct relaylink *l, const struct id *agent,
 		.complete = complete };
 
 	publish(l, WIRE_IN, agent, &m, 0, NULL);
+	if (l != NULL)
+		l->c->status.acks++;
+}
+
+void
+relaylink_stats(const struct relaylink *l, struct server_status *ret)
+{
+	if (l == NULL)
+		return;
+	ret->pulls = l->npulls;
+	ret->pulls_inflight = l->ninflight;
 }
 
 void

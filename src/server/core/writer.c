@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define QUEUE_MAX ((size_t)64 * 1024 * 1024)
@@ -22,7 +23,7 @@ struct writer {
 	struct writer_jobs queue, finished;
 	size_t waiting, bytes; /* queued and not yet done */
 	bool stop;
-	uint64_t groups, jobs;
+	uint64_t groups, jobs, commit_us, commit_le[COMMIT_BUCKETS];
 	/* the loop's */
 	int efd;
 	struct event *ev;
@@ -80,12 +81,39 @@ take_group(struct writer *w, struct writer_jobs *group)
 	return (n);
 }
 
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ((int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+}
+
+/* Under the lock. Beyond the last bucket only the sum knows it. */
+static void
+count_group(struct writer *w, size_t jobs, int64_t us)
+{
+	size_t i;
+
+	w->groups++;
+	w->jobs += jobs;
+	w->commit_us += (uint64_t)us;
+	for (i = 0; i < COMMIT_BUCKETS; i++) {
+		if (us > commit_bucket_us[i])
+			continue;
+		w->commit_le[i]++;
+		break;
+	}
+}
+
 static void *
 writer_thread(void *arg)
 {
 	struct writer *w = arg;
 	struct writer_jobs group;
 	uint64_t one = 1;
+	int64_t began;
 	size_t n;
 
 	pthread_mutex_lock(&w->lock);
@@ -98,10 +126,10 @@ writer_thread(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&w->lock);
+		began = now_us();
 		run_group(w, &group);
 		pthread_mutex_lock(&w->lock);
-		w->groups++;
-		w->jobs += n;
+		count_group(w, n, now_us() - began);
 		STAILQ_CONCAT(&w->finished, &group);
 		if (write(w->efd, &one, sizeof(one)) < 0)
 			continue; /* counter full: the loop is awake */
@@ -234,7 +262,14 @@ writer_full(const struct writer *w)
 void
 writer_stats(const struct writer *w, struct writer_stats *ret)
 {
+	size_t i;
+
 	ret->groups = __atomic_load_n(&w->groups, __ATOMIC_RELAXED);
 	ret->jobs = __atomic_load_n(&w->jobs, __ATOMIC_RELAXED);
 	ret->waiting = __atomic_load_n(&w->waiting, __ATOMIC_RELAXED);
+	ret->bytes = __atomic_load_n(&w->bytes, __ATOMIC_RELAXED);
+	ret->commit_us = __atomic_load_n(&w->commit_us, __ATOMIC_RELAXED);
+	for (i = 0; i < COMMIT_BUCKETS; i++)
+		ret->commit_le[i] =
+		    __atomic_load_n(&w->commit_le[i], __ATOMIC_RELAXED);
 }

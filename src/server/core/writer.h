@@ -12,6 +12,7 @@
 #define MIG_SERVER_CORE_WRITER_H
 
 #include "base/err.h"
+#include "server/messages.h"
 #include "server/store/store.h"
 
 #include <sys/queue.h>
@@ -43,7 +44,10 @@ void writer_submit(struct writer *w, struct writer_job *j);
 bool writer_full(const struct writer *w);
 
 struct writer_stats {
-	uint64_t groups, jobs, waiting;
+	uint64_t groups, jobs, waiting, bytes;
+	uint64_t commit_us; /* all commits together */
+	/* groups that took at most the bucket's time, each for itself */
+	uint64_t commit_le[COMMIT_BUCKETS];
 };
 void writer_stats(const struct writer *w, struct writer_stats *ret);
 

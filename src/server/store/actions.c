@@ -9,7 +9,7 @@
 #define ACTION_COLUMNS                                                   \
 	"a.n, a.id, a.name, a.status, a.online_only, a.created,"         \
 	" a.valid_from, a.expire_after, a.expected, a.sent, a.answered," \
-	" a.done, a.refused, a.stopped, a.investigators, d.target"
+	" a.done, a.refused, a.stopped, a.investigators, d.target, a.pruned"
 
 const char *
 action_status_text(int status)
@@ -47,10 +47,11 @@ read_action(sqlite3_stmt *st, bool envelope, struct store_action *a)
 	read_counts(st, 8, &a->counts);
 	a->investigators = sql_text(st, 14);
 	a->target = sql_text(st, 15);
+	a->pruned = sqlite3_column_int64(st, 16);
 	a->envelope = NULL;
 	a->envelope_len = 0;
 	if (envelope)
-		a->envelope = sql_blob(st, 16, &a->envelope_len);
+		a->envelope = sql_blob(st, 17, &a->envelope_len);
 }
 
 static int
@@ -191,41 +192,6 @@ store_action_counts(struct store *s, int64_t n, int *ret_status,
 	*ret_status = sqlite3_column_int(st, 0);
 	read_counts(st, 1, ret);
 	sqlite3_reset(st);
-	return (0);
-}
-
-static int
-remove_action(struct store *s, int64_t n, struct err *e)
-{
-	int rc;
-
-	if ((rc = sql_run(
-		 s, e, "DELETE FROM answers WHERE action = ?", "i", n)) != 0 ||
-	    (rc = sql_run(
-		 s, e, "DELETE FROM expected WHERE action = ?", "i", n)) != 0 ||
-	    (rc = sql_run(s, e, "DELETE FROM documents WHERE n = ?", "i", n)) !=
-		0)
-		return (rc);
-	return (sql_run(s, e, "DELETE FROM actions WHERE n = ?", "i", n));
-}
-
-int
-store_actions_prune(struct store *s, int64_t expired_before, int limit,
-    int *ret_removed, struct err *e)
-{
-	int64_t n;
-	int i, rc;
-
-	for (i = 0; i < limit; i++) {
-		n = sql_number(s, 0,
-		    "SELECT n FROM actions WHERE expire_after < ? LIMIT 1", "i",
-		    expired_before);
-		if (n == 0)
-			break;
-		if ((rc = remove_action(s, n, e)) != 0)
-			return (rc);
-	}
-	*ret_removed = i;
 	return (0);
 }
 

@@ -25,6 +25,8 @@ struct store_action {
 	bool online_only;
 	int64_t created;                  /* ms */
 	int64_t valid_from, expire_after; /* s */
+	int64_t
+	    pruned; /* ms: its answers were removed then; 0: they are there */
 	struct store_counts counts;
 	const uint8_t *envelope; /* NULL in lists */
 	size_t envelope_len;
@@ -50,9 +52,6 @@ int store_action_status(struct store *s, int64_t n, int status, struct err *e);
 /* Status and counts only: cheap. */
 int store_action_counts(struct store *s, int64_t n, int *ret_status,
     struct store_counts *ret, struct err *e);
-/* Removes actions that expired before this second, with their answers. */
-int store_actions_prune(struct store *s, int64_t expired_before, int limit,
-    int *ret_removed, struct err *e);
 
 enum expect_state { EXPECT_WAITING = 0, EXPECT_SENT = 1, EXPECT_ANSWERED = 2 };
 

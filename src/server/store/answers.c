@@ -106,9 +106,9 @@ store_answer_put(
 	struct id hash;
 	int rc;
 
-	/* Pruned while the answer was on its way: nobody can ask for it. */
-	if (sql_number(s, 0, "SELECT 1 FROM actions WHERE n = ?", "i",
-		a->action) != 1) {
+	/* Pruned while the answer was on its way: it would come back. */
+	if (sql_number(s, 0, "SELECT 1 FROM actions WHERE n = ? AND pruned = 0",
+		"i", a->action) != 1) {
 		*ret_new = false;
 		return (0);
 	}

@@ -58,6 +58,12 @@ const char *const store_schema[] = {
 	"CREATE INDEX answers_action ON answers (action);"
 	"CREATE TABLE events (cursor INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" time INTEGER NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);",
+	/* 1 -> 2: answers go before their action; what is wrong with an agent
+	 */
+	"ALTER TABLE actions ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX actions_unpruned ON actions (expire_after)"
+	" WHERE pruned = 0;"
+	"ALTER TABLE agents ADD COLUMN trouble TEXT NOT NULL DEFAULT '';",
 };
 
 const int store_schema_version =

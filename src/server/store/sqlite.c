@@ -330,8 +330,10 @@ store_open(
 		goto out;
 	if (mode == STORE_WRITE &&
 	    (rc = exec(s,
-		 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		 " PRAGMA wal_autocheckpoint = 4000",
+		 "PRAGMA auto_vacuum = INCREMENTAL;"
+		 " PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		 " PRAGMA wal_autocheckpoint = 4000;"
+		 " PRAGMA journal_size_limit = 67108864",
 		 e)) != 0)
 		goto out;
 	rc = check_version(s, e);

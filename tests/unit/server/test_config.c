@@ -39,7 +39,11 @@ test_check(void **state)
 		{ "log_level loud\n", "log_level" },
 		{ "relay_listen \"a b\"\n", "relay_listen" },
 		{ "port 0\n", "port" },
-		{ "retention 1s\n", "retention" },
+		{ "keep_results 1s\n", "keep_results" },
+		{ "keep_results 40d\nkeep_actions 30d\n", "keep_actions" },
+		{ "store_max 2g\ndisk_reserve 1k\n", NULL },
+		{ "metrics_open maybe\n", "metrics_open" },
+		{ "metrics_token abc\n", "metrics_token" },
 		{ "state /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		  "\n",

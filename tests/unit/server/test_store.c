@@ -3,6 +3,7 @@
 #include "server/store/actions.h"
 #include "server/store/people.h"
 #include "server/store/store.h"
+#include "server/store/upkeep.h"
 
 #include "base/err.h"
 #include "crypto/sha256.h"
@@ -75,7 +76,7 @@ add_agent(struct fixture *f, const char *name)
 	struct err e;
 
 	a.id = make_id(name);
-	store_token_put(f->w, &token, 100, 1, INT64_MAX, NULL);
+	store_token_put(f->w, &token, 100000, 1, INT64_MAX, NULL);
 	assert_int_equal(store_agent_enrol(f->w, &a, &token, 5, &n, &e), 0);
 	assert_true(n > 0);
 	return (n);
@@ -477,25 +478,131 @@ test_late_agents_open_again(void **state)
 	assert_int_equal(status, ACTION_EXPIRED);
 }
 
+/* Steps until there is nothing more to remove. */
+static void
+prune_all(struct fixture *f, const struct prune_cut *cut, uint64_t *answers,
+    uint64_t *actions, bool *over)
+{
+	struct prune_done d;
+
+	*answers = *actions = 0;
+	do {
+		assert_int_equal(store_begin(f->w, NULL), 0);
+		assert_int_equal(store_prune_step(f->w, cut, &d, NULL), 0);
+		assert_int_equal(store_commit(f->w, NULL), 0);
+		*answers += d.answers;
+		*actions += d.actions;
+	} while (d.more);
+	*over = d.over;
+}
+
+static int
+see_pruned(const struct store_action *a, void *arg)
+{
+	*(int64_t *)arg = a->pruned;
+	return (0);
+}
+
+/* add_action()'s end at second 100 */
 static void
 test_prune(void **state)
 {
 	struct fixture *f = *state;
 	struct store_expect exp = { add_agent(f, "a"), true };
-	int64_t action = add_action(f, "x", &exp, 1);
-	int removed;
+	int64_t action = add_action(f, "x", &exp, 1), pruned = -1;
+	struct prune_cut cut = {
+		.now = 1000, .results_before = 100, .actions_before = 100
+	};
+	uint64_t answers, actions;
+	struct id id = make_id("x");
+	bool over;
 
 	put_answer(f, action, exp.agent, 1, "first");
-	assert_int_equal(store_actions_prune(f->w, 100, 5, &removed, NULL), 0);
-	assert_int_equal(removed, 0);
-	assert_int_equal(store_actions_prune(f->w, 101, 5, &removed, NULL), 0);
-	assert_int_equal(removed, 1);
+	prune_all(f, &cut, &answers, &actions, &over);
+	assert_int_equal(answers + actions, 0);
+	/* what has not ended stays, whatever is asked for */
+	cut.results_before = cut.actions_before = 5000;
+	cut.now = 100;
+	cut.bytes_max = 1;
+	prune_all(f, &cut, &answers, &actions, &over);
+	assert_int_equal(answers + actions, 0);
+	assert_true(over);
+	/* answers first: the action keeps its counts */
+	cut = (struct prune_cut){
+		.now = 1000, .results_before = 101, .actions_before = 50
+	};
+	prune_all(f, &cut, &answers, &actions, &over);
+	assert_int_equal(answers, 1);
+	assert_int_equal(actions, 0);
 	assert_int_equal(store_answers_total(f->r), 0);
+	assert_int_equal(counts(f, action, NULL).answered, 1);
+	assert_int_equal(
+	    store_action_get(f->r, &id, see_pruned, &pruned, NULL), 0);
+	assert_int_equal(pruned, 1000000);
+	/* neither the same answer nor another comes back */
+	put_answer(f, action, exp.agent, 1, "first");
+	put_answer(f, action, exp.agent, 1, "another");
+	assert_int_equal(store_answers_total(f->r), 0);
+	/* then the rest */
+	cut.actions_before = 101;
+	prune_all(f, &cut, &answers, &actions, &over);
+	assert_int_equal(actions, 1);
 	assert_int_equal(store_actions_total(f->r), 0);
 	/* one that comes now is of no use, and no error */
 	put_answer(f, action, exp.agent, 1, "too late");
 	assert_int_equal(store_answers_total(f->r), 0);
 	assert_int_equal(store_prune(f->w, 1000, NULL), 0);
+}
+
+/* More than one step's worth of everything, and the file gets smaller. */
+static void
+test_prune_in_pieces(void **state)
+{
+	struct fixture *f = *state;
+	struct store_expect exp[1300];
+	struct prune_cut cut = {
+		.now = 1000, .results_before = 101, .actions_before = 101
+	};
+	struct store_size before, after;
+	struct prune_done d;
+	char name[16], text[4096];
+	int64_t action;
+	int i, steps = 0;
+	struct err e;
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(store_begin(f->w, NULL), 0);
+	for (i = 0; i < 1300; i++) {
+		snprintf(name, sizeof(name), "a%d", i);
+		exp[i].agent = add_agent(f, name);
+		exp[i].sent = true;
+	}
+	action = add_action(f, "x", exp, 1300);
+	for (i = 0; i < 1300; i++)
+		put_answer(f, action, exp[i].agent, 1, text);
+	assert_int_equal(store_commit(f->w, NULL), 0);
+	assert_int_equal(store_size(f->w, &before, NULL), 0);
+	do {
+		assert_int_equal(store_begin(f->w, NULL), 0);
+		assert_int_equal(store_prune_step(f->w, &cut, &d, NULL), 0);
+		assert_int_equal(store_commit(f->w, NULL), 0);
+		assert_true(d.answers <= 500);
+		steps++;
+	} while (d.more);
+	assert_true(steps > 5);
+	assert_int_equal(store_actions_total(f->r), 0);
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(store_begin(f->w, NULL), 0);
+		assert_int_equal(store_mark(f->w, NULL), 0);
+		assert_int_equal(store_shrink(f->w, 256, &e), 0);
+		store_mark_end(f->w, true);
+		assert_int_equal(store_commit(f->w, NULL), 0);
+	}
+	assert_int_equal(store_size(f->w, &after, NULL), 0);
+	/* some unused pages stay for what comes */
+	assert_true(after.bytes < before.bytes * 3 / 4);
+	assert_int_equal(store_quick_check(f->w, &e), 0);
 }
 
 static int
@@ -553,6 +660,7 @@ main(void)
 		T(test_different_answers_are_bounded),
 		T(test_late_agents_open_again),
 		T(test_prune),
+		T(test_prune_in_pieces),
 		T(test_revoked_stay_offline),
 	};
 

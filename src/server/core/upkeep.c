@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Core: upkeep. Removes what was kept long enough, in small pieces between
+ * which everything else is written; watches the disk and says no before the
+ * store is at risk:
+ *
+ *              less than disk_reserve        less than a quarter of it
+ *   DISK_OK -------------------------> LOW ---------------------------> FULL
+ *              no new actions (507)        answers are not acknowledged:
+ *                                          agents keep them and try again
+ *
+ * A store that is larger than store_max, with nothing in it that may go, counts
+ * as LOW.
+ */
+#include "server/core/core.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "crypto/x509.h"
+#include "server/store/upkeep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define PRUNE_MS (10 * 60 * 1000)
+#define WATCH_MS 2000
+#define SHRINK_PAGES 256
+#define FULL_PART 4 /* of the reserve */
+
+struct prune_job {
+	struct core_job j;
+	struct prune_cut cut;
+	struct prune_done done;
+};
+
+static int
+prune_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct prune_job *p = (struct prune_job *)j;
+	int rc;
+
+	if ((rc = store_prune(s, p->cut.now * 1000, e)) != 0 ||
+	    (rc = store_prune_step(s, &p->cut, &p->done, e)) != 0)
+		return (rc);
+	return (p->done.more ? 0 : store_shrink(s, SHRINK_PAGES, e));
+}
+
+static void
+count_all(struct core *c)
+{
+	c->status.actions_total = (uint64_t)store_actions_total(c->read);
+	c->status.answers = (uint64_t)store_answers_total(c->read);
+}
+
+static void
+prune_done(struct writer_job *j)
+{
+	struct prune_job *p = (struct prune_job *)j;
+	struct core *c = p->j.c;
+	struct server_status *s = &c->status;
+
+	c->pruning = false;
+	if (j->rc == 0) {
+		s->pruned_answers += p->done.answers;
+		s->pruned_actions += p->done.actions;
+		c->store_over = p->done.over;
+		if (p->done.answers + p->done.actions > 0)
+			log_info("pruned answers=%llu actions=%llu",
+			    (unsigned long long)p->done.answers,
+			    (unsigned long long)p->done.actions);
+		if (p->done.more) /* go on with the next tick */
+			c->last_prune = 0;
+		else /* somebody may have pruned by hand */
+			count_all(c);
+	}
+	free(p);
+}
+
+static void
+prune(struct core *c, int64_t now)
+{
+	const struct server_conf *conf = &c->role.conf;
+	struct prune_job *p;
+
+	c->last_prune = now;
+	p = core_job_new(c, sizeof(*p), 0, prune_run, prune_done);
+	if (p == NULL)
+		return;
+	p->cut.now = now / 1000;
+	p->cut.results_before = p->cut.now - conf->keep_results;
+	p->cut.actions_before = p->cut.now - conf->keep_actions;
+	p->cut.bytes_max = conf->store_max;
+	c->pruning = true;
+	writer_submit(c->writer, &p->j.j);
+}
+
+/* --- the disk ----------------------------------------------------------- */
+
+static enum disk_state
+judge_disk(const struct core *c, uint64_t avail)
+{
+	uint64_t reserve = c->role.conf.disk_reserve;
+
+	if (reserve > 0 && avail < reserve / FULL_PART)
+		return (DISK_FULL);
+	/* Not back and forth at the edge. */
+	if (c->disk != DISK_OK)
+		reserve += reserve / 16;
+	return (avail < reserve || c->store_over ? DISK_LOW : DISK_OK);
+}
+
+static uint64_t
+file_size(const char *path)
+{
+	struct stat st;
+
+	return (stat(path, &st) == 0 ? (uint64_t)st.st_size : 0);
+}
+
+static void
+watch_disk(struct core *c)
+{
+	static const char *const texts[] = { "ok", "low", "full" };
+	char path[SERVER_PATH_MAX], wal[SERVER_PATH_MAX + 8];
+	struct server_status *s = &c->status;
+	struct store_size size;
+	enum disk_state was = c->disk;
+	struct statvfs v;
+
+	server_file(&c->role.conf, FILE_DB_DIR, path);
+	if (statvfs(path, &v) == 0) {
+		s->disk_free = (uint64_t)v.f_bavail * v.f_frsize;
+		s->disk_size = (uint64_t)v.f_blocks * v.f_frsize;
+		c->disk = judge_disk(c, s->disk_free);
+	}
+	if (store_size(c->read, &size, NULL) == 0) {
+		s->store_bytes = size.bytes;
+		s->store_unused = size.free;
+	}
+	server_file(&c->role.conf, FILE_DB, path);
+	snprintf(wal, sizeof(wal), "%s-wal", path);
+	s->store_log = file_size(wal);
+	s->disk_state = c->disk;
+	if (was == c->disk)
+		return;
+	if (c->disk == DISK_OK)
+		log_info("disk state=ok free=%llu",
+		    (unsigned long long)s->disk_free);
+	else
+		log_error("disk state=%s free=%llu reserve=%llu store_over=%d",
+		    texts[c->disk], (unsigned long long)s->disk_free,
+		    (unsigned long long)c->role.conf.disk_reserve,
+		    c->store_over);
+}
+
+void
+upkeep_certificates(struct core *c)
+{
+	char path[SERVER_PATH_MAX];
+	struct buf pem;
+	int64_t end;
+
+	buf_init(&pem, 8 * X509_PEM_MAX);
+	server_file(&c->role.conf, FILE_RELAY_CERT, path);
+	if (file_read(path, &pem, NULL) == 0 && buf_str(&pem) != NULL &&
+	    x509_expires(buf_str(&pem), &end, NULL) == 0)
+		c->status.relay_certificate_end = (uint64_t)end;
+	buf_release(&pem);
+	if (x509_expires(buf_str(&c->ca_pem), &end, NULL) == 0)
+		c->status.ca_certificate_end = (uint64_t)end;
+}
+
+void
+upkeep_start(struct core *c)
+{
+	struct server_status *s = &c->status;
+
+	count_all(c);
+	s->answers_done = (uint64_t)store_answers_by(c->read, 1);
+	s->answers_refused = (uint64_t)store_answers_by(c->read, 2);
+	s->answers_stopped = (uint64_t)store_answers_by(c->read, 3);
+	watch_disk(c);
+	upkeep_certificates(c);
+}
+
+void
+upkeep_tick(struct core *c, int64_t now)
+{
+	int64_t mono = clock_mono_ms();
+
+	if (mono - c->last_watch > WATCH_MS) {
+		c->last_watch = mono;
+		watch_disk(c);
+	}
+	if (!c->pruning &&
+	    (now - c->last_prune > PRUNE_MS || now < c->last_prune ||
+		(c->role.conf.store_max > 0 && !c->store_over &&
+		    c->status.store_bytes - c->status.store_unused >
+			c->role.conf.store_max)))
+		prune(c, now);
+}

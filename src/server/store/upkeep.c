@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Store: upkeep. Everything is done in small pieces, so that no answer waits
+ * long for its commit:
+ *
+ *   ended, keep_results over   answers removed piece by piece, then "pruned"
+ *   keep_actions over          whom it expected, then document and row
+ *
+ * Deleted rows leave unused pages in the file. They are used again first; only
+ * when they are many does the file shrink (auto_vacuum = INCREMENTAL).
+ */
+#include "server/store/upkeep.h"
+
+#include "server/store/sql.h"
+
+#include "base/err.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STEP_ROWS 500
+#define STEP_BYTES (16 * 1024 * 1024)
+#define SHRINK_PART 8 /* of the pages may be unused */
+#define SHRINK_MIN 1024
+/* Answers may come so long after an action's end (core/launch.c). */
+#define LATE_SECONDS 90000
+
+static int64_t
+pragma_number(struct store *s, const char *sql)
+{
+	sqlite3_stmt *st;
+	int64_t v = -1;
+
+	if (sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) != SQLITE_OK)
+		return (-1);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		v = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return (v);
+}
+
+int
+store_size(struct store *s, struct store_size *ret, struct err *e)
+{
+	int64_t pages = pragma_number(s, "PRAGMA page_count");
+	int64_t size = pragma_number(s, "PRAGMA page_size");
+	int64_t unused = pragma_number(s, "PRAGMA freelist_count");
+
+	if (pages < 0 || size <= 0 || unused < 0)
+		return (sql_error(s, "the store's size", e));
+	ret->bytes = (uint64_t)(pages * size);
+	ret->free = (uint64_t)(unused * size);
+	return (0);
+}
+
+/* --- removing ----------------------------------------------------------- */
+
+/* Some answers of an action; *ret_left: there may be more. */
+static int
+remove_answers(struct store *s, int64_t action, uint64_t *removed,
+    bool *ret_left, struct err *e)
+{
+	int64_t cursor, bytes = 0;
+	sqlite3_stmt *st;
+	int n, rc;
+
+	*ret_left = true;
+	for (n = 0; n < STEP_ROWS && bytes < STEP_BYTES; n++) {
+		rc = sql_row(s, e, &st,
+		    "SELECT cursor, length(answer) FROM answers"
+		    " WHERE action = ? LIMIT 1",
+		    "i", action);
+		if (rc == ERR_NOTFOUND) {
+			*ret_left = false;
+			return (0);
+		}
+		if (rc != 0)
+			return (rc);
+		cursor = sqlite3_column_int64(st, 0);
+		bytes += sqlite3_column_int64(st, 1);
+		sqlite3_reset(st);
+		rc = sql_run(
+		    s, e, "DELETE FROM answers WHERE cursor = ?", "i", cursor);
+		if (rc != 0)
+			return (rc);
+		++*removed;
+	}
+	return (0);
+}
+
+static int
+prune_answers(struct store *s, int64_t action, int64_t now,
+    struct prune_done *ret, struct err *e)
+{
+	bool left;
+	int rc;
+
+	ret->more = true;
+	rc = remove_answers(s, action, &ret->answers, &left, e);
+	if (rc != 0 || left)
+		return (rc);
+	return (sql_run(s, e, "UPDATE actions SET pruned = ? WHERE n = ?", "ii",
+	    now * 1000, action));
+}
+
+static int
+prune_action(
+    struct store *s, int64_t action, struct prune_done *ret, struct err *e)
+{
+	bool left;
+	int rc;
+
+	ret->more = true;
+	rc = remove_answers(s, action, &ret->answers, &left, e);
+	if (rc != 0 || left)
+		return (rc);
+	rc = sql_run(s, e,
+	    "DELETE FROM expected WHERE action = ?1 AND agent IN"
+	    " (SELECT agent FROM expected WHERE action = ?1 LIMIT ?2)",
+	    "ii", action, (int64_t)STEP_ROWS);
+	if (rc != 0 || sqlite3_changes(s->db) == STEP_ROWS)
+		return (rc);
+	if ((rc = sql_run(s, e, "DELETE FROM documents WHERE n = ?", "i",
+		 action)) != 0 ||
+	    (rc = sql_run(
+		 s, e, "DELETE FROM actions WHERE n = ?", "i", action)) != 0)
+		return (rc);
+	ret->actions++;
+	return (0);
+}
+
+static int64_t
+smaller(int64_t a, int64_t b)
+{
+	return (a < b ? a : b);
+}
+
+int
+store_prune_step(struct store *s, const struct prune_cut *cut,
+    struct prune_done *ret, struct err *e)
+{
+	struct prune_done done = { 0 };
+	struct store_size size;
+	int64_t results = cut->results_before, actions = cut->actions_before;
+	int64_t n;
+	bool over;
+	int rc;
+
+	if ((rc = store_size(s, &size, e)) != 0)
+		return (rc);
+	over = cut->bytes_max > 0 && size.bytes - size.free > cut->bytes_max;
+	if (over) {
+		results = cut->now;
+		actions = cut->now - LATE_SECONDS;
+	}
+	n = sql_number(s, 0,
+	    "SELECT n FROM actions WHERE expire_after < ? AND pruned = 0"
+	    " ORDER BY expire_after LIMIT 1",
+	    "i", smaller(results, cut->now));
+	if (n != 0) {
+		rc = prune_answers(s, n, cut->now, &done, e);
+	} else {
+		n = sql_number(s, 0,
+		    "SELECT n FROM actions WHERE expire_after < ?"
+		    " ORDER BY expire_after LIMIT 1",
+		    "i", smaller(actions, cut->now));
+		if (n != 0)
+			rc = prune_action(s, n, &done, e);
+		else
+			done.over = over;
+	}
+	if (rc == 0)
+		*ret = done;
+	return (rc);
+}
+
+int
+store_prune_count(struct store *s, const struct prune_cut *cut,
+    struct prune_done *ret, struct err *e)
+{
+	struct prune_done done = { 0 };
+	int64_t n;
+
+	n = sql_number(s, -1,
+	    "SELECT COUNT(*) FROM actions a JOIN answers w ON w.action = a.n"
+	    " WHERE a.expire_after < ?",
+	    "i", smaller(cut->results_before, cut->now));
+	if (n < 0)
+		return (sql_error(s, "counting answers", e));
+	done.answers = (uint64_t)n;
+	n = sql_number(s, -1,
+	    "SELECT COUNT(*) FROM actions WHERE expire_after < ?", "i",
+	    smaller(cut->actions_before, cut->now));
+	if (n < 0)
+		return (sql_error(s, "counting actions", e));
+	done.actions = (uint64_t)n;
+	*ret = done;
+	return (0);
+}
+
+/* --- the file ----------------------------------------------------------- */
+
+int
+store_shrink(struct store *s, int pages, struct err *e)
+{
+	int64_t all = pragma_number(s, "PRAGMA page_count");
+	int64_t unused = pragma_number(s, "PRAGMA freelist_count");
+	char sql[64];
+
+	if (unused < SHRINK_MIN || unused < all / SHRINK_PART)
+		return (0);
+	snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%d)", pages);
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return (sql_error(s, sql, e));
+	return (0);
+}
+
+int
+store_vacuum(struct store *s, struct err *e)
+{
+	if (sqlite3_exec(s->db,
+		"PRAGMA auto_vacuum = INCREMENTAL; VACUUM;"
+		" PRAGMA wal_checkpoint(TRUNCATE)",
+		NULL, NULL, NULL) != SQLITE_OK)
+		return (sql_error(s, "VACUUM", e));
+	return (0);
+}
+
+int
+store_quick_check(struct store *s, struct err *e)
+{
+	sqlite3_stmt *st;
+	const char *text;
+	int rc;
+
+	if (sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL) !=
+	    SQLITE_OK)
+		return (sql_error(s, "quick_check", e));
+	if (sqlite3_step(st) != SQLITE_ROW) {
+		rc = sql_error(s, "quick_check", e);
+	} else {
+		text = sql_text(st, 0);
+		rc = strcmp(text, "ok") == 0
+		    ? 0
+		    : err_set(e, ERR_IO, "the store is damaged: %s", text);
+	}
+	sqlite3_finalize(st);
+	return (rc);
+}
+
+int
+store_schema_of(struct store *s, int *ret, struct err *e)
+{
+	int64_t v = pragma_number(s, "PRAGMA user_version");
+
+	if (v < 0)
+		return (sql_error(s, "the schema's version", e));
+	*ret = (int)v;
+	return (0);
+}
+
+int
+store_copy(struct store *s, const char *path, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc = 0;
+
+	if (sqlite3_prepare_v2(s->db, "VACUUM INTO ?", -1, &st, NULL) !=
+	    SQLITE_OK)
+		return (sql_error(s, "VACUUM INTO", e));
+	if (sqlite3_bind_text(st, 1, path, -1, SQLITE_STATIC) != SQLITE_OK ||
+	    sqlite3_step(st) != SQLITE_DONE)
+		rc = sql_error(s, "a copy of the store", e);
+	sqlite3_finalize(st);
+	return (rc != 0 ? err_wrap(e, "%s", path) : 0);
+}
+
+int64_t
+store_answers_by(struct store *s, int status)
+{
+	switch (status) {
+	case 1:
+		return (sql_number(s, 0, "SELECT SUM(done) FROM actions", ""));
+	case 2:
+		return (
+		    sql_number(s, 0, "SELECT SUM(refused) FROM actions", ""));
+	default:
+		return (
+		    sql_number(s, 0, "SELECT SUM(stopped) FROM actions", ""));
+	}
+}
