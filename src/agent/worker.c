@@ -88,11 +88,18 @@ worker_free(struct worker *w)
 
 /* --- what its end means --------------------------------------------------- */
 
-/* It answered in JSON when it exited: 1 says that the answer is an error. */
+/* How mig-worker(8) exits when it has answered in JSON. 1: the answer says what
+ * went wrong; 3 and 4: a limit ended it, and what it had is answered. */
+#define EXIT_LIMIT 3
+#define EXIT_TIME 4
+
 static bool
 exited(const struct worker *w)
 {
-	return WIFEXITED(w->status) && WEXITSTATUS(w->status) <= 1;
+	int code = WEXITSTATUS(w->status);
+
+	return WIFEXITED(w->status) &&
+	    (code <= 1 || code == EXIT_LIMIT || code == EXIT_TIME);
 }
 
 static uint8_t
@@ -104,10 +111,11 @@ end_status(const struct worker *w)
 		return PART_INTERRUPTED;
 	if (w->too_much)
 		return PART_LIMIT;
-	if (w->timed_out)
+	if (w->timed_out || (answered && WEXITSTATUS(w->status) == EXIT_TIME))
 		return PART_TIMEOUT;
 	if (answered)
-		return PART_DONE;
+		return WEXITSTATUS(w->status) == EXIT_LIMIT ? PART_LIMIT
+							    : PART_DONE;
 	if (WIFSIGNALED(w->status) &&
 	    (WTERMSIG(w->status) == SIGXCPU || WTERMSIG(w->status) == SIGKILL))
 		return PART_LIMIT;
@@ -119,10 +127,10 @@ end_text(const struct worker *w, uint8_t status, struct buf *out)
 {
 	if (status == PART_TIMEOUT)
 		buf_add_fmt(
-		    out, "stopped after %" PRId64 " seconds", w->seconds);
+		    out, "limit reached: time %" PRId64 " s", w->seconds);
 	else if (w->too_much)
-		buf_add_fmt(out, "the output is larger than %zu bytes",
-		    w->out.data.max);
+		buf_add_fmt(
+		    out, "limit reached: output %zu bytes", w->out.data.max);
 	else if (status == PART_INTERRUPTED)
 		buf_add_str(out, "the agent was stopped");
 	else

@@ -3,6 +3,8 @@
 
 #include "base/err.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DISTANCE_WORD_MAX 64
@@ -151,4 +153,18 @@ str_add_printable(struct buf *out, const void *s, size_t len)
 		}
 	}
 	return out->error;
+}
+
+void
+str_size(uint64_t bytes, char out[static STR_SIZE_MAX])
+{
+	static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB" };
+	size_t unit = 0;
+
+	while (bytes >= 1024 && bytes % 1024 == 0 &&
+	    unit + 1 < sizeof(units) / sizeof(units[0])) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(out, STR_SIZE_MAX, "%" PRIu64 " %s", bytes, units[unit]);
 }

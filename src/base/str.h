@@ -13,6 +13,10 @@ int str_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 /* Edit distance (insert, delete, replace) of two short words; SIZE_MAX when one
  * is longer than 64 bytes. For "did you mean". */
 size_t str_distance(const char *a, const char *b);
+/* Bytes for people: "64 MB", "1 GB" (powers of 1024) when even, else "N bytes".
+ */
+#define STR_SIZE_MAX 32
+void str_size(uint64_t bytes, char out[static STR_SIZE_MAX]);
 /* Valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool str_is_utf8(const void *s, size_t len);
 /* Appends s for a terminal: control characters (C0, DEL, C1), invalid UTF-8

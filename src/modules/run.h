@@ -10,11 +10,24 @@
 
 struct err;
 
+/* How a run ended, as the worker's exit status says it to the agent. */
+enum run_end {
+	RUN_WHOLE = 0,
+	RUN_FAILED = 1, /* the answer only says what went wrong */
+	RUN_LIMIT = 3,  /* CPU or memory ran out; what there was is answered */
+	RUN_TIME = 4,   /* likewise time */
+};
+
 /* Where a running module stands and how it is told to stop. */
 struct run_context {
 	int64_t deadline_ms;         /* clock_mono_ms(); 0: none */
+	int64_t seconds;             /* that this is, for people */
+	int64_t cpu_seconds;         /* what SIGXCPU stands for */
+	int64_t cpu_percent;         /* of one core, on average; 0: any */
+	enum run_end *ret_end;       /* set when a limit ended it */
 	int64_t read_bytes;          /* most bytes of content to read; 0: any */
-	volatile sig_atomic_t *stop; /* set by SIGTERM: answer what you have */
+	volatile sig_atomic_t *stop; /* SIGTERM or SIGXCPU: answer what you
+					have */
 	size_t output_max;           /* bytes of JSON in out */
 };
 

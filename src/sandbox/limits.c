@@ -52,6 +52,11 @@ limits_apply(const struct sandbox_limits *l, struct err *e)
 	if (rc == 0 && l->memory_bytes != 0)
 		rc = limit(
 		    RLIMIT_AS, "memory", l->memory_bytes, l->memory_bytes, e);
+	if (rc == 0 && l->data_bytes != 0)
+		rc =
+		    limit(RLIMIT_DATA, "data", l->data_bytes, l->data_bytes, e);
+	if (rc == 0 && l->no_processes)
+		rc = limit(RLIMIT_NPROC, "processes", 0, 0, e);
 	/* SIGXCPU first, SIGKILL a second later */
 	if (rc == 0 && l->cpu_seconds != 0)
 		rc = limit(

@@ -36,11 +36,15 @@ struct sandbox_path {
 
 struct sandbox_limits {
 	uint64_t memory_bytes; /* RLIMIT_AS (0: none) */
+	uint64_t data_bytes;   /* RLIMIT_DATA: what is private and writable,
+				  libraries that are only mapped do not count
+				  (0: none) */
 	uint64_t cpu_seconds;  /* RLIMIT_CPU (0: none) */
 	uint64_t file_bytes;   /* RLIMIT_FSIZE; SANDBOX_NO_WRITE: 0 bytes */
 	uint32_t descriptors;  /* RLIMIT_NOFILE (0: as it is) */
 	int nice;              /* added to the niceness; 19 with idle I/O */
 	bool idle_io;
+	bool no_processes; /* RLIMIT_NPROC 0: no further one, no thread */
 };
 #define SANDBOX_NO_WRITE UINT64_MAX
 

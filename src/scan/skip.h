@@ -19,6 +19,7 @@
 	X(SKIP_DEPTH, "depthlimit")   /* directories not entered */     \
 	X(SKIP_MATCHES, "matchlimit") /* searches that ended early */   \
 	X(SKIP_TIME, "timelimit")                                       \
+	X(SKIP_CPU, "cpulimit")                                         \
 	X(SKIP_STOPPED, "stopped")                                      \
 	X(SKIP_READ, "readlimit")                                       \
 	X(SKIP_OUTPUT, "outputlimit")                                   \

@@ -39,11 +39,30 @@
 #define CPU_GRACE 5 /* seconds to answer in after the CPU limit */
 
 static volatile sig_atomic_t stop_flag;
+static char cpu_text[64];
+static enum run_end ended = RUN_WHOLE;
 
+/* The first one counts. */
 static void
 on_stop(int sig)
 {
-	stop_flag = 1;
+	if (stop_flag == 0)
+		stop_flag = sig;
+}
+
+/* The kernel says it again every second, and at the hard limit ends us: if
+ * the answer is not out by then, the agent reads this instead. */
+static void
+on_cpu_limit(int sig)
+{
+	static int times;
+	ssize_t n;
+
+	on_stop(sig);
+	if (++times == CPU_GRACE) {
+		n = write(STDERR_FILENO, cpu_text, strlen(cpu_text));
+		(void)n;
+	}
 }
 
 static void
@@ -55,6 +74,7 @@ set_signals(void)
 	sa.sa_handler = on_stop;
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
+	sa.sa_handler = on_cpu_limit;
 	sigaction(SIGXCPU, &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
@@ -68,6 +88,8 @@ set_cpu_limit(int64_t seconds, struct err *e)
 
 	if (seconds == 0)
 		return 0;
+	snprintf(cpu_text, sizeof(cpu_text), "limit reached: CPU %lld s\n",
+	    (long long)seconds);
 	rl.rlim_cur = (rlim_t)seconds;
 	rl.rlim_max = (rlim_t)seconds + CPU_GRACE;
 	if (setrlimit(RLIMIT_CPU, &rl) != 0)
@@ -180,7 +202,10 @@ answer(const struct options *o, struct buf *out, struct err *e)
 {
 	struct run_context ctx = { .read_bytes = o->read,
 		.stop = &stop_flag,
-		.output_max = (size_t)o->output };
+		.output_max = (size_t)o->output,
+		.seconds = o->seconds,
+		.cpu_seconds = o->cpu,
+		.ret_end = &ended };
 	struct question q;
 	int rc;
 
@@ -234,5 +259,5 @@ main(int argc, char **argv)
 		rc = ERR_IO;
 	}
 	buf_release(&out);
-	return rc == 0 ? 0 : 1;
+	return rc == 0 ? (int)ended : RUN_FAILED;
 }

@@ -74,12 +74,13 @@ def test_seconds(endless):
     answer = json.loads(run("--seconds", "1", "file", text=endless).stdout)
     assert time.monotonic() - t < 10
     assert answer["success"] and answer["statistics"]["notexamined"] == {"timelimit": 1}
-    assert "time limit reached" in answer["errors"][0]
+    assert "limit reached: time" in answer["errors"][0]
 
 
 def test_cpu_limit(endless):
     answer = json.loads(run("--cpu", "1", "file", text=endless).stdout)
-    assert answer["success"] and answer["statistics"]["notexamined"] == {"stopped": 1}
+    assert answer["success"] and answer["statistics"]["notexamined"] == {"cpulimit": 1}
+    assert answer["errors"][0].startswith("limit reached: CPU 1 s: what was not reached")
 
 
 def test_read_limit(endless):

@@ -215,7 +215,7 @@ def test_terabyte_hole(tmp_path):
     answer = ask(question(tmp_path, matchall=False, contents=["needle"], sizes=["1t"]), "--seconds", "1")
     assert time.monotonic() - t < 5
     assert answer["success"] and f"{tmp_path}/hole" in found(answer)
-    assert not_examined(answer) == {"timelimit": 1} and "time limit reached" in answer["errors"][0]
+    assert not_examined(answer) == {"timelimit": 1} and "limit reached: time" in answer["errors"][0]
 
 
 def test_directory_of_100000(tmp_path):

@@ -15,20 +15,25 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "modules/file/answer.h"
 #include "modules/file/gofmt.h"
 #include "modules/file/plan.h"
 #include "modules/file/subject.h"
 #include "scan/content.h"
+#include "scan/throttle.h"
 #include "scan/walk.h"
 
 #include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
 
-#define CLOCK_EVERY 64 /* stop() calls between looks at the clock */
+#define CLOCK_EVERY 64     /* stop() calls between looks at the clock */
+#define STOP_EARLY_MS 1000 /* a stop so close to the deadline is for it */
 
 enum verdict { NO, YES, UNKNOWN };
 enum stage { META, CONTENT };
@@ -53,6 +58,7 @@ struct run {
 	uint64_t read_left;
 	struct timespec started;
 	unsigned int ticks;
+	struct throttle throttle;
 	bool ended; /* nothing more is to be looked at */
 	size_t searches_left;
 	uint64_t stamp;
@@ -79,6 +85,50 @@ end_run(struct run *r, enum skip reason, const char *what)
 	    what, (unsigned long long)left);
 }
 
+static void
+end_by_limit(struct run *r, enum skip reason, enum run_end end,
+    const char *which, int64_t seconds)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "limit reached: %s %lld s", which,
+	    (long long)seconds);
+	end_run(r, reason, text);
+	if (r->ctx->ret_end != NULL)
+		*r->ctx->ret_end = end;
+}
+
+/* early: so much before the deadline counts as well. */
+static bool
+out_of_time(const struct run *r, int64_t early)
+{
+	return r->ctx->deadline_ms != 0 &&
+	    clock_mono_ms() >= r->ctx->deadline_ms - early;
+}
+
+/* The agent's own clock for the time limit started a little before ours. */
+static void
+end_by_signal(struct run *r, int signal)
+{
+	if (signal == SIGXCPU)
+		end_by_limit(
+		    r, SKIP_CPU, RUN_LIMIT, "CPU", r->ctx->cpu_seconds);
+	else if (out_of_time(r, STOP_EARLY_MS))
+		end_by_limit(r, SKIP_TIME, RUN_TIME, "time", r->ctx->seconds);
+	else
+		end_run(r, SKIP_STOPPED, "stopped");
+}
+
+static void
+end_by_size(struct run *r, enum skip reason, const char *which, int64_t bytes)
+{
+	char size[STR_SIZE_MAX], text[64];
+
+	str_size((uint64_t)bytes, size);
+	snprintf(text, sizeof(text), "limit reached: %s %s", which, size);
+	end_run(r, reason, text);
+}
+
 static bool
 stop(void *arg)
 {
@@ -86,11 +136,11 @@ stop(void *arg)
 
 	if (r->ended)
 		return true;
+	throttle_pause(&r->throttle);
 	if (r->ctx->stop != NULL && *r->ctx->stop != 0)
-		end_run(r, SKIP_STOPPED, "stopped");
-	else if (r->ctx->deadline_ms != 0 && r->ticks++ % CLOCK_EVERY == 0 &&
-	    clock_mono_ms() >= r->ctx->deadline_ms)
-		end_run(r, SKIP_TIME, "time limit reached");
+		end_by_signal(r, *r->ctx->stop);
+	else if (r->ticks++ % CLOCK_EVERY == 0 && out_of_time(r, 0))
+		end_by_limit(r, SKIP_TIME, RUN_TIME, "time", r->ctx->seconds);
 	return r->ended;
 }
 
@@ -285,7 +335,8 @@ hit(struct run *r, uint32_t search, const struct file_check *check,
 	}
 	if (!answer_hit(&r->answer, search, check, r->subject.en->path,
 		&r->subject.st, sha))
-		end_run(r, SKIP_OUTPUT, "the answer's size limit is reached");
+		end_by_size(
+		    r, SKIP_OUTPUT, "output", (int64_t)r->ctx->output_max);
 	else if (search_is_done(r, search))
 		limit_reached(r, search);
 }
@@ -400,7 +451,7 @@ reading_ended(struct run *r, enum content_end end, const struct err *e)
 	case CONTENT_STOPPED: /* stop() has noted it */
 		break;
 	case CONTENT_READ_LIMIT:
-		end_run(r, SKIP_READ, "read limit reached");
+		end_by_size(r, SKIP_READ, "bytes read", r->ctx->read_bytes);
 		break;
 	default:
 		answer_skip(
@@ -634,6 +685,7 @@ file_run(const json_t *params, const struct run_context *ctx,
 	int rc;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
+	throttle_begin(&r.throttle, (uint32_t)ctx->cpu_percent);
 	clock_gettime(CLOCK_REALTIME, &r.started);
 	if ((rc = file_params_parse(params, &fp, e)) != 0)
 		return rc;
