@@ -6,8 +6,9 @@
  * or an entry whose last blocks were never written and read as zeros. That is
  * torn. Everything else that does not verify is damage. A damaged length can
  * make a good file look torn: so before bytes are called a torn tail, they
- * are searched for an entry that continues the chain of the one in question;
- * where there is one, the file is damaged, and nothing is ever cut off it.
+ * are searched for an entry that continues the chain of the one in question,
+ * and taken for a whole entry with another length. Where either fits, the
+ * file is damaged, and nothing is ever cut off it.
  */
 #include "record/record_read.h"
 
@@ -200,6 +201,25 @@ continues_somewhere(const uint8_t *tail, size_t len)
 	return false;
 }
 
+/* Whether the tail is a whole entry but for what its length says: nothing is
+ * missing of it, so no crash made it so. */
+static bool
+whole_but_for_length(const struct reader *r, const uint8_t *tail, size_t len)
+{
+	uint8_t len_type[6];
+	struct entry_header h;
+	struct id chain;
+
+	if (len < RECORD_ENTRY_HEADER_LEN)
+		return false;
+	entry_header_read(tail, &h);
+	put_be(len_type, len - RECORD_ENTRY_HEADER_LEN, 4);
+	put_be(len_type + 4, h.type, 2);
+	chain_next(&r->st.head, len_type, tail + RECORD_ENTRY_HEADER_LEN,
+	    len - RECORD_ENTRY_HEADER_LEN, &chain);
+	return id_equal(&chain, &h.chain);
+}
+
 /*
  * The bytes from st.end to the end of the file are not a valid entry. short:
  * the entry they begin would be longer than the file.
@@ -220,7 +240,8 @@ judge_tail(struct reader *r, bool is_short, struct err *e)
 	if (rc != 0)
 		return rc;
 	torn = (is_short || zeros_at_end(r->data, len, r->st.end)) &&
-	    !continues_somewhere(r->data, len);
+	    !continues_somewhere(r->data, len) &&
+	    !whole_but_for_length(r, r->data, len);
 	if (!torn)
 		return damaged(r, e);
 	r->st.how = RECORD_END_TORN;
