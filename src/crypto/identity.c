@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +19,10 @@
 
 #define FILE_HEAD "mig-identity 3\n"
 #define FILE_HEAD_LEN (sizeof(FILE_HEAD) - 1)
-#define FILE_LEN (FILE_HEAD_LEN + 2 * IDENTITY_SEED_LEN + 1)
+#define SEED_LEN (2 * IDENTITY_SEED_LEN)
+#define ID_LINE_AT (FILE_HEAD_LEN + SEED_LEN + 1)
+#define ID_WORD "id "
+#define FILE_LEN (ID_LINE_AT + sizeof(ID_WORD) - 1 + ID_HEX_LEN + 1)
 
 _Static_assert(IDENTITY_PUB_LEN == crypto_sign_PUBLICKEYBYTES, "public key");
 _Static_assert(IDENTITY_SIG_LEN == crypto_sign_BYTES, "signature");
@@ -60,21 +64,37 @@ identity_wipe(struct identity *i)
 	sodium_memzero(i, sizeof(*i));
 }
 
+/* The id that the key had when it was written: a changed bit anywhere must
+ * not make another agent. */
+static int
+check_id_line(const char *line, const struct id *is, struct err *e)
+{
+	char want[sizeof(ID_WORD) + ID_HEX_LEN + 1];
+
+	snprintf(want, sizeof(want), ID_WORD "%s\n", id_hex(is).s);
+	if (memcmp(line, want, strlen(want)) == 0)
+		return 0;
+	return err_set(e, ERR_INVALID,
+	    "identity file: line 3 is not the id of the key in line 2: the "
+	    "file is damaged; restore it, or enrol this agent anew");
+}
+
 int
 identity_parse(
     const void *text, size_t len, struct identity *ret, struct err *e)
 {
-	char hex[2 * IDENTITY_SEED_LEN + 1];
+	char hex[SEED_LEN + 1];
 	uint8_t seed[IDENTITY_SEED_LEN];
 	const char *s = text;
+	struct identity is;
 	int rc;
 
 	if (len != FILE_LEN || memcmp(s, FILE_HEAD, FILE_HEAD_LEN) != 0 ||
-	    s[FILE_LEN - 1] != '\n')
+	    s[ID_LINE_AT - 1] != '\n')
 		return err_set(e, ERR_INVALID,
-		    "not an identity file (\"mig-identity 3\" and a line of %d "
-		    "hexadecimal digits are expected)",
-		    2 * IDENTITY_SEED_LEN);
+		    "not an identity file (\"mig-identity 3\", a line of %d "
+		    "hexadecimal digits and one with the id are expected)",
+		    SEED_LEN);
 	memcpy(hex, s + FILE_HEAD_LEN, sizeof(hex) - 1);
 	hex[sizeof(hex) - 1] = '\0';
 	rc = hex_decode(hex, seed, sizeof(seed));
@@ -82,10 +102,14 @@ identity_parse(
 	if (rc != 0)
 		return err_set(e, ERR_INVALID,
 		    "identity file: line 2 is not %d hexadecimal digits",
-		    2 * IDENTITY_SEED_LEN);
-	identity_from_seed(seed, ret);
+		    SEED_LEN);
+	identity_from_seed(seed, &is);
 	sodium_memzero(seed, sizeof(seed));
-	return 0;
+	rc = check_id_line(s + ID_LINE_AT, &is.id, e);
+	if (rc == 0)
+		*ret = is;
+	identity_wipe(&is);
+	return rc;
 }
 
 /* The file is the agent: it must be a plain file that nobody else can read. */
@@ -150,7 +174,8 @@ identity_save(const char *path, const struct identity *i, struct err *e)
 
 	memcpy(text, FILE_HEAD, FILE_HEAD_LEN);
 	hex_encode(i->seed, IDENTITY_SEED_LEN, text + FILE_HEAD_LEN);
-	text[FILE_LEN - 1] = '\n';
+	snprintf(text + ID_LINE_AT - 1, sizeof(text) - ID_LINE_AT + 1,
+	    "\n" ID_WORD "%s\n", id_hex(&i->id).s);
 	rc = file_write(path, text, FILE_LEN, 0600, e);
 	sodium_memzero(text, sizeof(text));
 	return rc;

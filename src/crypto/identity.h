@@ -19,7 +19,8 @@ struct identity {
 };
 
 void identity_new(struct identity *ret);
-/* File: "mig-identity 3\n<64 hex seed>\n", mode 0600; wider modes refused. */
+/* File: "mig-identity 3\n<64 hex seed>\nid <64 hex>\n", mode 0600; wider modes
+ * and an id that is not the key's are refused. */
 int identity_load(const char *path, struct identity *ret, struct err *e);
 /* The same from the file's bytes. */
 int identity_parse(

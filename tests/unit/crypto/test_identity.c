@@ -82,27 +82,26 @@ test_small_order(void **state)
 	}
 }
 
+/* RFC 8032 section 7.1, test 1. */
+#define HEAD "mig-identity 3\n"
+#define SEED "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+#define SEED_ID                            \
+	"21fe31dfa154a261626bf854046fd227" \
+	"1b7bed4b6abe45aa58877ef47f9721b9"
+
+static const char good[] = HEAD SEED "\nid " SEED_ID "\n";
+
 static void
 test_parse(void **state)
 {
-	static const char good[] = "mig-identity 3\n"
-				   "9d61b19deffd5a60ba844af492ec2cc44449c5697b3"
-				   "26919703bac031cae7f60\n";
 	static const char *const bad[] = {
 		"",
-		"mig-identity 3\n",
-		"mig-identity 2\n"
-		"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f"
-		"60\n",
-		"mig-identity 3\n"
-		"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f"
-		"60",
-		"mig-identity 3\n"
-		"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f"
-		"6g\n",
-		"mig-identity 3\n"
-		"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f"
-		"60\n\n",
+		HEAD,
+		HEAD SEED "\n",
+		HEAD SEED "\nid " SEED_ID,
+		HEAD SEED "\nid " SEED_ID "\n\n",
+		HEAD SEED "\nid " SEED "\n",
+		"mig-identity 2\n" SEED "\nid " SEED_ID "\n",
 	};
 	struct identity i;
 	struct id id;
@@ -127,6 +126,28 @@ test_parse(void **state)
 		    ERR_INVALID);
 		assert_int_equal(out.seed[0], 42); /* untouched */
 		assert_int_not_equal(e.msg[0], 0);
+	}
+}
+
+/* No changed bit makes another agent. */
+static void
+test_flips(void **state)
+{
+	struct identity want, got;
+	char text[sizeof(good)];
+	struct err e;
+	size_t bit;
+
+	assert_int_equal(identity_parse(good, sizeof(good) - 1, &want, &e), 0);
+	for (bit = 0; bit < 8 * (sizeof(good) - 1); bit++) {
+		memcpy(text, good, sizeof(good));
+		text[bit / 8] = (char)(text[bit / 8] ^ (1 << (bit % 8)));
+		err_clear(&e);
+		if (identity_parse(text, sizeof(good) - 1, &got, &e) == 0)
+			/* a digit of the seed became upper case */
+			assert_memory_equal(&got, &want, sizeof(got));
+		else
+			assert_non_null(strstr(e.msg, "identity file"));
 	}
 }
 
@@ -172,6 +193,7 @@ main(void)
 		cmocka_unit_test(test_sign),
 		cmocka_unit_test(test_small_order),
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_file),
 	};
 
