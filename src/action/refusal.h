@@ -26,7 +26,9 @@
 	X(REFUSAL_TIMEOUT, 18, "examining the action took too long")          \
 	X(REFUSAL_CANCELLED, 19, "cancelled by an investigator")              \
 	X(REFUSAL_POLICY_CHANGED, 20,                                         \
-	    "the agent's policy changed before it could run")
+	    "the agent's policy changed before it could run")                 \
+	X(REFUSAL_DAMAGED, 21,                                                \
+	    "it ran, but the stored answer was damaged on the agent's disk")
 
 enum refusal {
 #define REFUSAL_ENUM(name, value, text) name = (value),

@@ -12,36 +12,6 @@
 #include <string.h>
 #include <zstd.h>
 
-static int
-read_header(struct rd *r, struct result_header *h, struct err *e)
-{
-	uint8_t version = rd_u8(r);
-	uint64_t time_ms;
-	uint16_t zero;
-
-	h->status = rd_u8(r);
-	h->reason = rd_u16(r);
-	rd_copy(r, h->action.b, ID_LEN);
-	rd_copy(r, h->agent.b, ID_LEN);
-	rd_copy(r, h->agent_pub, IDENTITY_PUB_LEN);
-	time_ms = rd_u64(r);
-	h->policy_version = rd_u64(r);
-	rd_copy(r, h->policy_hash.b, ID_LEN);
-	h->record_position = rd_u64(r);
-	rd_copy(r, h->record_head.b, ID_LEN);
-	h->noperations = rd_u16(r);
-	zero = rd_u16(r);
-	h->sealed_len = rd_u32(r);
-	rd_copy(r, h->sealed_hash.b, ID_LEN);
-	if (r->bad)
-		return err_set(e, ERR_INVALID, "result: too short");
-	if (version != RESULT_VERSION || zero != 0)
-		return err_set(e, ERR_INVALID, "result: not of version %d",
-		    RESULT_VERSION);
-	h->time_ms = time_ms > INT64_MAX ? -1 : (int64_t)time_ms;
-	return result_header_valid(h, e);
-}
-
 int
 result_check(const void *data, size_t len, struct result_header *ret,
     const uint8_t **ret_sealed, struct err *e)
@@ -53,7 +23,7 @@ result_check(const void *data, size_t len, struct result_header *ret,
 	int rc;
 
 	rd_init(&r, data, len);
-	rc = read_header(&r, &h, e);
+	rc = result_header_read(&r, &h, e);
 	if (rc != 0)
 		return rc;
 	sig = rd_bytes(&r, IDENTITY_SIG_LEN);

@@ -2,6 +2,7 @@
 /* The rules that both sides of an answer hold. */
 #include "action/result_wire.h"
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "crypto/seal.h"
 
@@ -38,4 +39,34 @@ result_header_valid(const struct result_header *h, struct err *e)
 	if (h->time_ms < 0)
 		return err_set(e, ERR_INVALID, "result: time before 1970");
 	return 0;
+}
+
+int
+result_header_read(struct rd *r, struct result_header *h, struct err *e)
+{
+	uint8_t version = rd_u8(r);
+	uint64_t time_ms;
+	uint16_t zero;
+
+	h->status = rd_u8(r);
+	h->reason = rd_u16(r);
+	rd_copy(r, h->action.b, ID_LEN);
+	rd_copy(r, h->agent.b, ID_LEN);
+	rd_copy(r, h->agent_pub, IDENTITY_PUB_LEN);
+	time_ms = rd_u64(r);
+	h->policy_version = rd_u64(r);
+	rd_copy(r, h->policy_hash.b, ID_LEN);
+	h->record_position = rd_u64(r);
+	rd_copy(r, h->record_head.b, ID_LEN);
+	h->noperations = rd_u16(r);
+	zero = rd_u16(r);
+	h->sealed_len = rd_u32(r);
+	rd_copy(r, h->sealed_hash.b, ID_LEN);
+	if (r->bad)
+		return err_set(e, ERR_INVALID, "result: too short");
+	if (version != RESULT_VERSION || zero != 0)
+		return err_set(e, ERR_INVALID, "result: not of version %d",
+		    RESULT_VERSION);
+	h->time_ms = time_ms > INT64_MAX ? -1 : (int64_t)time_ms;
+	return result_header_valid(h, e);
 }

@@ -5,6 +5,8 @@
 
 #include "action/result.h"
 
+struct rd;
+
 #define RESULT_MAGIC "MIGR"
 #define RESULT_VERSION 3
 #define RESULT_NAME_MAX 255
@@ -14,5 +16,9 @@
  * no reason and something sealed; stopped may have both or neither.
  */
 int result_header_valid(const struct result_header *h, struct err *e);
+
+/* The header's fields from its bytes, valid together; the signature over them
+ * is the caller's to check. *h is changed on failure too. */
+int result_header_read(struct rd *r, struct result_header *h, struct err *e);
 
 #endif

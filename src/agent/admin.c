@@ -87,8 +87,9 @@ check_newer(struct agent *a, const struct buf *text, struct err *e)
 	int rc;
 
 	buf_init(&old, POLICY_MAX);
-	rc = state_read(&a->state, "policy", &old, e);
-	if (rc == ERR_NOTFOUND) {
+	rc = state_policy_read(&a->state, &old, e);
+	/* a damaged one says nothing, and is to be replaced */
+	if (rc == ERR_NOTFOUND || rc == ERR_INVALID) {
 		err_clear(e);
 		buf_release(&old);
 		return 0;
@@ -123,7 +124,7 @@ install_policy(struct agent *a, const char *file, struct err *e)
 	}
 	rc = check_newer(a, &text, e);
 	if (rc == 0)
-		rc = state_write(&a->state, "policy", text.data, text.len, e);
+		rc = state_policy_write(&a->state, text.data, text.len, e);
 	if (rc != 0)
 		goto out;
 	snprintf(note, sizeof(note),

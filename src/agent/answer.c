@@ -21,6 +21,7 @@
 #include "agent/ownrecord.h"
 #include "agent/sender.h"
 #include "agent/spool.h"
+#include "agent/stored.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -506,4 +507,31 @@ answer_unstored(struct agent *a, const struct id *id, unsigned int reason)
 	if (make_refusal(a, id, reason, &out, &e) == 0)
 		netlink_part(a->net, id, 0, 1, out.data, out.len);
 	buf_release(&out);
+}
+
+/* --- off the disk --------------------------------------------------------- */
+
+bool
+answer_intact(struct agent *a, const struct id *id)
+{
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	rc = stored_check(a->spool, &a->state.who, id, &e);
+	/* a disk that cannot be read now may be readable later */
+	if (rc != ERR_INVALID && rc != ERR_TOOBIG && rc != ERR_AUTH)
+		return true;
+	log_error("answer_damaged action=%s why=%s", id_short(id).s,
+	    log_quote(e.msg));
+	return false;
+}
+
+void
+answer_damaged(struct agent *a, const struct id *id)
+{
+	const struct spool_item *it = spool_find(a->spool, id);
+
+	if (it != NULL)
+		answer_refuse(a, id, REFUSAL_DAMAGED, it->expires);
 }

@@ -6,6 +6,7 @@
 #include "action/result.h"
 #include "agent/messages.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ void answer_refuse(
     struct agent *a, const struct id *id, unsigned int reason, int64_t expires);
 /* Started before a restart, its fate unknown: it is not run again. */
 void answer_interrupted(struct agent *a, const struct judge_verdict *v);
+/* Is the answer in the spool what this agent has once signed? */
+bool answer_intact(struct agent *a, const struct id *id);
+/* It is not: it gives way to a refusal that says so, in spool and queue. */
+void answer_damaged(struct agent *a, const struct id *id);
 /* A refusal that is sent once and stored nowhere: of an action nobody known
  * signed, of one refused before, or when the disk takes nothing. The caller
  * bounds how often. */

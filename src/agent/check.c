@@ -247,7 +247,7 @@ open_quietly(
 }
 
 static void
-check_roles(struct check *c, const char *policy)
+check_roles(struct check *c)
 {
 	struct agent *a = &c->a;
 	char worker[PATH_MAX];
@@ -256,7 +256,6 @@ check_roles(struct check *c, const char *policy)
 	err_clear(&e);
 	if (proc_sibling("mig-worker", worker, sizeof(worker), &e) != 0)
 		problem(c, &e);
-	a->policy_path = policy;
 	a->loop = proc_loop_new(NULL, NULL);
 	if (a->loop == NULL) {
 		err_set(&e, ERR_NOMEM, "the event loop does not start");
@@ -283,7 +282,6 @@ int
 check_main(const char *conf_path)
 {
 	static struct check c;
-	char policy[PATH_MAX];
 	bool running = false;
 	struct err e;
 
@@ -297,8 +295,7 @@ check_main(const char *conf_path)
 	check_relay(&c.a);
 	check_files(&c);
 	check_rights();
-	state_path(&c.a.state, "policy", policy);
-	check_roles(&c, policy);
+	check_roles(&c);
 	agent_close(&c.a);
 	return c.problems > 0 ? 1 : 0;
 }

@@ -76,16 +76,23 @@ agent_mode_text(enum agent_mode m)
 
 /* --- roles ---------------------------------------------------------------- */
 
+static const char *
+policy_place(const struct agent *a)
+{
+	return a->policy_path != NULL ? a->policy_path : a->conf.state;
+}
+
 static int
 read_policy(struct agent *a, struct buf *out, struct err *e)
 {
-	int rc = file_read(a->policy_path, out, e);
+	int rc = a->policy_path == NULL ? state_policy_read(&a->state, out, e)
+					: file_read(a->policy_path, out, e);
 
 	if (rc == ERR_NOTFOUND)
 		return err_set(e, rc,
 		    "%s: there is no policy yet, so nobody may ask anything: "
 		    "install one with 'mig-agent policy FILE', or enrol",
-		    a->policy_path);
+		    policy_place(a));
 	return rc;
 }
 
@@ -128,7 +135,7 @@ fill_verify(struct buf *out, void *arg, struct err *e)
 		purpose_hash(PURPOSE_POLICY, text.data, text.len, &hash);
 		if (!id_equal(&hash, &a->policy_hash) || tail > text.len) {
 			rc = err_set(e, ERR_INVALID,
-			    "%s changed since judge read it", a->policy_path);
+			    "%s changed since judge read it", policy_place(a));
 			/* judge reads it, then this is tried again */
 			role_restart(a->judge);
 		}
@@ -338,7 +345,6 @@ int
 agent_open(
     struct agent *a, enum agent_mode mode, const char *conf_path, struct err *e)
 {
-	static char policy[PATH_MAX];
 	uid_t uid;
 	gid_t gid;
 	int rc;
@@ -368,10 +374,6 @@ agent_open(
 	if (rc == 0)
 		rc = facts_read(&a->facts, &a->conf, &a->state.who.id,
 		    agent_mode_text(mode), "", e);
-	if (rc == 0) {
-		state_path(&a->state, "policy", policy);
-		a->policy_path = policy;
-	}
 	return rc;
 }
 

@@ -77,7 +77,7 @@ queue_spool(struct agent *a, struct err *e)
 			spool_describe(a->spool, &s.ids[i], en->expires,
 			    en->state == JOURNAL_ACKED);
 		if (en == NULL || en->state != JOURNAL_ACKED)
-			sender_add(a->sender, &s.ids[i]);
+			sender_again(a->sender, &s.ids[i]);
 	}
 	free(s.ids);
 	return 0;

@@ -4,6 +4,7 @@
  * acknowledges does not hold up the others. */
 #include "agent/sender.h"
 
+#include "agent/answer.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
 #include "agent/netlink.h"
@@ -26,6 +27,7 @@ struct item {
 	TAILQ_ENTRY(item) entry;
 	struct id id;
 	uint16_t part;
+	bool check;         /* it comes from the disk */
 	unsigned int tries; /* of this part */
 	int64_t due_ms;     /* clock_mono_ms(): not before */
 };
@@ -131,6 +133,24 @@ send_part(struct sender *s, struct item *it)
 	return rc == 0;
 }
 
+/* What comes from the disk is looked at before it leaves. False: it was
+ * damaged and is gone; a refusal took its place, and maybe the wire. */
+static bool
+look_at(struct sender *s, struct item *it)
+{
+	struct id id = it->id;
+
+	if (it->part > 0 || (!it->check && it->tries == 0))
+		return true;
+	if (answer_intact(s->a, &id)) {
+		it->check = false;
+		return true;
+	}
+	drop(s, it);
+	answer_damaged(s->a, &id);
+	return false;
+}
+
 static void
 go_on(struct sender *s)
 {
@@ -139,7 +159,9 @@ go_on(struct sender *s)
 
 	if (!s->up || s->current != NULL)
 		return;
-	while ((it = next_due(s, now, &wait)) != NULL) {
+	while (s->current == NULL && (it = next_due(s, now, &wait)) != NULL) {
+		if (!look_at(s, it))
+			continue;
 		if (!send_part(s, it)) {
 			drop(s, it);
 			continue;
@@ -150,7 +172,7 @@ go_on(struct sender *s)
 		wake_in(s, TURN_MS);
 		return;
 	}
-	if (wait >= 0)
+	if (s->current == NULL && wait >= 0)
 		wake_in(s, wait);
 }
 
@@ -200,8 +222,8 @@ sender_free(struct sender *s)
 	free(s);
 }
 
-void
-sender_add(struct sender *s, const struct id *id)
+static void
+add(struct sender *s, const struct id *id, bool check)
 {
 	struct item *it = find(s, id);
 
@@ -214,9 +236,16 @@ sender_add(struct sender *s, const struct id *id)
 			return;
 		}
 		it->id = *id;
+		it->check = check;
 		TAILQ_INSERT_TAIL(&s->queue, it, entry);
 	}
 	go_on(s);
+}
+
+void
+sender_add(struct sender *s, const struct id *id)
+{
+	add(s, id, false);
 }
 
 void
@@ -224,7 +253,7 @@ sender_again(struct sender *s, const struct id *id)
 {
 	/* on its way already: nothing to hurry */
 	if (find(s, id) == NULL)
-		sender_add(s, id);
+		add(s, id, true);
 }
 
 void

@@ -18,9 +18,10 @@ struct sender;
 
 struct sender *sender_new(struct agent *a);
 void sender_free(struct sender *s);
-/* Queues an answer that is in the spool. */
+/* Queues an answer that was just put into the spool. */
 void sender_add(struct sender *s, const struct id *id);
-/* The same for one the server asks for again, acknowledged or not. */
+/* The same for one that was there before (after a start; when the server asks
+ * for it again): looked at before it is sent (answer_intact). */
 void sender_again(struct sender *s, const struct id *id);
 void sender_up(struct sender *s, bool up);
 void sender_acked(struct sender *s, const struct id *id, uint16_t part,

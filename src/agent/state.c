@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "crypto/purpose.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -185,4 +186,80 @@ state_write(const struct state *s, const char *name, const void *data,
 
 	state_path(s, name, path);
 	return file_write(path, data, len, 0600, e);
+}
+
+/* --- the policy ------------------------------------------------------------
+ *
+ * A changed bit in an ACL or a keyring would be another policy, so its hash
+ * stands beside it: one a line, that of a policy about to be installed before
+ * the one in force. Whichever of the two a crash leaves is whole. */
+
+#define HASH_LINE (ID_HEX_LEN + 1)
+
+static int
+read_hashes(
+    const struct state *s, struct id ret[2], size_t *ret_n, struct err *e)
+{
+	struct buf b;
+	char line[HASH_LINE];
+	size_t i;
+	int rc;
+
+	buf_init(&b, 2 * HASH_LINE);
+	rc = state_read(s, "policy.hash", &b, e);
+	if (rc == 0 && (b.len == 0 || b.len % HASH_LINE != 0))
+		rc = ERR_INVALID;
+	for (i = 0; rc == 0 && i < b.len / HASH_LINE; i++) {
+		memcpy(line, b.data + i * HASH_LINE, HASH_LINE);
+		if (line[ID_HEX_LEN] != '\n')
+			rc = ERR_INVALID;
+		line[ID_HEX_LEN] = '\0';
+		if (rc == 0)
+			rc = id_parse(line, &ret[i]);
+	}
+	*ret_n = i;
+	buf_release(&b);
+	return rc;
+}
+
+int
+state_policy_read(const struct state *s, struct buf *out, struct err *e)
+{
+	struct id hashes[2], is;
+	size_t start = out->len, n;
+	int rc;
+
+	rc = state_read(s, "policy", out, e);
+	if (rc != 0)
+		return rc;
+	purpose_hash(PURPOSE_POLICY, out->data + start, out->len - start, &is);
+	rc = read_hashes(s, hashes, &n, e);
+	if (rc == 0 && !id_equal(&is, &hashes[0]) &&
+	    (n < 2 || !id_equal(&is, &hashes[1])))
+		rc = ERR_INVALID;
+	if (rc == 0)
+		return 0;
+	out->len = start;
+	return err_set(e, ERR_INVALID,
+	    "%s/policy is not what policy.hash beside it says: it was damaged "
+	    "or changed; install it again with 'mig-agent policy FILE'",
+	    s->dir);
+}
+
+int
+state_policy_write(
+    const struct state *s, const void *text, size_t len, struct err *e)
+{
+	char lines[2 * HASH_LINE + 1];
+	struct id now, hashes[2];
+	size_t n;
+	int rc;
+
+	purpose_hash(PURPOSE_POLICY, text, len, &now);
+	snprintf(lines, sizeof(lines), "%s\n", id_hex(&now).s);
+	if (read_hashes(s, hashes, &n, NULL) == 0)
+		snprintf(lines + HASH_LINE, HASH_LINE + 1, "%s\n",
+		    id_hex(&hashes[0]).s);
+	rc = state_write(s, "policy.hash", lines, strlen(lines), e);
+	return rc == 0 ? state_write(s, "policy", text, len, e) : rc;
 }

@@ -5,6 +5,7 @@
  *   identity    who this agent is (crypto/identity.h)
  *   machine     what the identity is bound to, hex
  *   policy      the policy in force
+ *   policy.hash what it must hash to, and the one before it
  *   relay       host:port, from enrolment
  *   ca.crt agent.crt agent.key  the connection's certificates, from enrolment
  *   journal record spool/
@@ -43,5 +44,10 @@ int state_read(
     const struct state *s, const char *name, struct buf *out, struct err *e);
 int state_write(const struct state *s, const char *name, const void *data,
     size_t len, struct err *e);
+/* The policy in force, as it was installed: ERR_INVALID when a bit of it has
+ * changed since, ERR_NOTFOUND when there is none. */
+int state_policy_read(const struct state *s, struct buf *out, struct err *e);
+int state_policy_write(
+    const struct state *s, const void *text, size_t len, struct err *e);
 
 #endif

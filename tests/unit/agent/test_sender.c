@@ -3,6 +3,8 @@
  * notes what it is given. */
 #include "agent/sender.h"
 
+#include "agent/answer.h"
+
 #include "agent/journal.h"
 #include "agent/monitor.h"
 #include "agent/netlink.h"
@@ -44,6 +46,30 @@ netlink_part(struct netlink *n, const struct id *id, uint16_t part, uint16_t of,
 	net.first = len > 0 ? *(const uint8_t *)data : 0;
 }
 
+/* --- what the disk did to answers: the ids that are damaged --- */
+
+static struct id damaged_id;
+static unsigned int looked;
+
+bool
+answer_intact(struct agent *a, const struct id *id)
+{
+	looked++;
+	return !id_equal(id, &damaged_id);
+}
+
+void
+answer_damaged(struct agent *a, const struct id *id)
+{
+	struct id is = *id;
+	struct err e;
+
+	memset(&damaged_id, 0, sizeof(damaged_id));
+	assert_int_equal(
+	    spool_put(a->spool, &is, NOW + 600, "refused", 7, &e), 0);
+	sender_add(a->sender, &is);
+}
+
 void
 agent_idle_check(struct agent *a)
 {
@@ -83,7 +109,9 @@ setup(void **state)
 	snprintf(path, sizeof(path), "%s/journal", f->dir);
 	assert_int_equal(
 	    journal_open(path, JOURNAL_MAX, NOW, &f->a.journal, &e), 0);
-	f->s = sender_new(&f->a);
+	f->s = f->a.sender = sender_new(&f->a);
+	memset(&damaged_id, 0, sizeof(damaged_id));
+	looked = 0;
 	assert_non_null(f->s);
 	*state = f;
 	return 0;
@@ -306,6 +334,40 @@ test_unreadable_answer(void **state)
 	assert_true(sender_idle(f->s));
 }
 
+/* What comes from the disk is looked at before it leaves; the refusal that
+ * takes a damaged answer's place is sent, once, and the others go on. */
+static void
+test_damaged_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct id bad = number(1), good;
+
+	answer(f, 1, BIG);
+	good = answer(f, 2, 10);
+	assert_int_equal(looked, 0);
+	sender_up(f->s, true);
+	sender_acked(f->s, &bad, 0, 3, true);
+	sender_acked(f->s, &good, 0, 1, true);
+	/* just made: nothing to look at */
+	assert_int_equal(looked, 0);
+	assert_true(sender_idle(f->s));
+	net.n = 0;
+	damaged_id = bad;
+	sender_again(f->s, &bad);
+	assert_int_equal(looked, 1);
+	assert_int_equal(net.n, 1);
+	assert_true(id_equal(&net.id, &bad));
+	assert_int_equal(net.len, 7);
+	assert_int_equal(net.of, 1);
+	sender_again(f->s, &good);
+	sender_acked(f->s, &bad, 0, 1, true);
+	assert_int_equal(net.n, 2);
+	assert_int_equal(looked, 2);
+	assert_true(id_equal(&net.id, &good));
+	sender_acked(f->s, &good, 0, 1, true);
+	assert_true(sender_idle(f->s));
+}
+
 int
 main(void)
 {
@@ -319,6 +381,7 @@ main(void)
 		T(test_silence_does_not_hold_up_others),
 		T(test_asked_for_again),
 		T(test_unreadable_answer),
+		T(test_damaged_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
