@@ -2,6 +2,7 @@
 #include "scan/content.h"
 
 #include "base/err.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -153,12 +154,48 @@ read_some(struct content *c, int fd)
 	return n;
 }
 
+/* What stat says of a kernel view's size means nothing. */
+static bool
+size_holds(const struct content_job *job, int fd)
+{
+	return job->size > 0 && !os_fs_is_virtual(fd);
+}
+
+/* The end of a file that may have been cut while it was read. */
+static enum content_end
+at_end(struct content *c, int fd)
+{
+	struct content_job *job = c->job;
+
+	if (job->bytes >= job->size || !size_holds(job, fd))
+		return CONTENT_ALL;
+	err_set(c->e, ERR_IO,
+	    "it had %llu bytes and became shorter while it was read",
+	    (unsigned long long)job->size);
+	return CONTENT_SHRUNK;
+}
+
+/* How many of the n bytes just read count, and whether they are the last. */
+static size_t
+within_size(const struct content *c, int fd, size_t n, bool *ret_last)
+{
+	const struct content_job *job = c->job;
+
+	/* a short read up to the known end saves the one that finds it */
+	*ret_last = n < sizeof(c->buf) && job->bytes == job->size;
+	if (job->bytes <= job->size || !size_holds(job, fd))
+		return n;
+	*ret_last = true;
+	return n - (size_t)(job->bytes - job->size);
+}
+
 static enum content_end
 read_pieces(struct content *c, int fd, struct decompress **d)
 {
 	struct content_job *job = c->job;
 	enum decompress_kind kind;
-	bool first = true;
+	bool first = true, last;
+	size_t len;
 	ssize_t n;
 	int rc;
 
@@ -171,11 +208,13 @@ read_pieces(struct content *c, int fd, struct decompress **d)
 			err_errno(c->e, "read");
 			return CONTENT_IO;
 		}
+		if (n == 0 && at_end(c, fd) != CONTENT_ALL)
+			return CONTENT_SHRUNK;
 		if (n == 0)
 			break;
-		kind = first && job->decompress
-		    ? decompress_detect(c->buf, (size_t)n)
-		    : DECOMPRESS_NONE;
+		len = within_size(c, fd, (size_t)n, &last);
+		kind = first && job->decompress ? decompress_detect(c->buf, len)
+						: DECOMPRESS_NONE;
 		if (kind != DECOMPRESS_NONE) {
 			rc = decompress_new(
 			    kind, &decompress_default_limits, d, c->e);
@@ -184,16 +223,15 @@ read_pieces(struct content *c, int fd, struct decompress **d)
 		}
 		rc = 0;
 		if (*d != NULL)
-			rc = decompress_feed(
-			    *d, c->buf, (size_t)n, piece, c, c->e);
-		else if (!piece(c, c->buf, (size_t)n))
+			rc = decompress_feed(*d, c->buf, len, piece, c, c->e);
+		else if (!piece(c, c->buf, len))
 			rc = ERR_CLOSED;
 		if (rc == ERR_CLOSED)
 			return had_enough(job);
 		if (rc != 0)
 			return end_of_error(rc);
-		if ((size_t)n < sizeof(c->buf) && job->bytes == job->size)
-			break; /* a short read up to the known end */
+		if (last)
+			break;
 	}
 	rc = *d != NULL ? decompress_end(*d, c->e) : 0;
 	return rc == 0 ? CONTENT_ALL : end_of_error(rc);

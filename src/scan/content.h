@@ -18,6 +18,7 @@ enum content_end {
 	CONTENT_STOPPED,    /* the caller's stop() said so */
 	CONTENT_READ_LIMIT, /* *read_left is used up */
 	CONTENT_IO,         /* e says why, as for the next ones */
+	CONTENT_SHRUNK,     /* it became shorter while it was read */
 	CONTENT_CORRUPT,    /* compressed data is damaged or truncated */
 	CONTENT_BOMB,       /* a limit of decompression */
 	CONTENT_UNSUPPORTED /* library missing, out of memory */
@@ -28,8 +29,9 @@ struct content_job {
 	struct digests *digests;   /* begun with algs; NULL: none */
 	bool count_lines;
 	bool decompress;           /* by magic */
-	uint64_t size;             /* as stat says, to save the read that would
-				      only find the end; 0: unknown */
+	uint64_t size;             /* as stat says: what a file grows by while
+				      it is read is not of the file that was
+				      looked at; 0: unknown */
 	uint64_t *read_left;       /* bytes still allowed; counted down */
 	bool (*enough)(void *arg); /* asked after each piece; may be NULL */
 	bool (*stop)(void *arg);   /* asked before each read; may be NULL */

@@ -440,6 +440,7 @@ reading_ended(struct run *r, enum content_end end, const struct err *e)
 {
 	static const enum skip reasons[] = {
 		[CONTENT_IO] = SKIP_IO,
+		[CONTENT_SHRUNK] = SKIP_VANISHED,
 		[CONTENT_CORRUPT] = SKIP_CORRUPT,
 		[CONTENT_BOMB] = SKIP_BOMB,
 		[CONTENT_UNSUPPORTED] = SKIP_UNSUPPORTED,

@@ -246,6 +246,47 @@ test_bombs(void **state)
 	}
 }
 
+/* A file is what it was when its size was taken: what it grows by is not
+ * counted, and one that was cut is not known. */
+static void
+test_size_changes(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t size, lines, bytes;
+		enum content_end end;
+	} table[] = {
+		{ "a\nb\nc\n", 6, 3, 6, CONTENT_ALL },
+		{ "a\nb\nc\n", 4, 2, 6, CONTENT_ALL },
+		{ "a\nb\nc\n", 3, 2, 6, CONTENT_ALL },
+		{ "a\nb\nc\n", 7, 3, 6, CONTENT_SHRUNK },
+		{ "", 1, 0, 0, CONTENT_SHRUNK },
+		{ "a\n", 0, 1, 2, CONTENT_ALL },
+	};
+	struct content *c = content_new();
+	uint64_t left;
+	struct err e;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct content_job job = { .count_lines = true,
+			.size = table[i].size,
+			.read_left = &left };
+
+		left = UINT64_MAX;
+		err_clear(&e);
+		fd = memory_file(table[i].text, strlen(table[i].text));
+		assert_int_equal(content_read(c, fd, &job, &e), table[i].end);
+		close(fd);
+		assert_int_equal(job.lines, table[i].lines);
+		assert_int_equal(job.bytes, table[i].bytes);
+		if (table[i].end == CONTENT_SHRUNK)
+			assert_non_null(strstr(e.msg, "shorter"));
+	}
+	content_free(c);
+}
+
 int
 main(void)
 {
@@ -255,6 +296,7 @@ main(void)
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_read_limit),
 		cmocka_unit_test(test_decompress),
+		cmocka_unit_test(test_size_changes),
 		cmocka_unit_test(test_bombs),
 	};
 
