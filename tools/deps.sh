@@ -5,9 +5,10 @@
 # already. Services which a package would start are masked first and kept from
 # starting while dpkg runs, so nothing listens that was not asked for.
 #
-# usage: tools/deps.sh [run | check | bench]
+# usage: tools/deps.sh [run | check | package | bench]
 #   run    to build and run (what ./dev demo needs)
 #   check  the same and every tool ./dev check and ./dev lint use (default)
+#   package  to build the Debian packages (./dev package)
 #   bench  the same and what the benchmarks compare with
 set -euo pipefail
 
@@ -25,6 +26,7 @@ check=(
 	shellcheck gcovr sqlite3 openssl gpgv bzip2 xz-utils zstd gzip
 	python3-cryptography mosquitto-clients procps git
 )
+package=(debhelper dpkg-dev lintian mmdebstrap eatmydata)
 bench=(fd-find ripgrep python3)
 
 # The same engine under two names: Hyperscan is for amd64 only.
@@ -39,10 +41,11 @@ masked=(mosquitto.service)
 
 case "${1:-check}" in
 run)	want=("${build[@]}" "${run[@]}") ;;
-check)	want=("${build[@]}" "${run[@]}" "${check[@]}") ;;
+check)	want=("${build[@]}" "${run[@]}" "${check[@]}" "${package[@]}") ;;
+package) want=("${build[@]}" "${package[@]}") ;;
 bench)	want=("${build[@]}" "${run[@]}" "${check[@]}" "${bench[@]}") ;;
 *)
-	echo "deps: unknown group '$1': run, check or bench" >&2
+	echo "deps: unknown group '$1': run, check, package or bench" >&2
 	exit 2
 	;;
 esac

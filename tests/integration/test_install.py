@@ -42,7 +42,8 @@ def test_layout(prefix):
                  "libexec/mig/mig-agent-judge",
                  "lib/systemd/system/mig-agent.service",
                  "lib/systemd/system/mig-server.service",
-                 "lib/sysusers.d/mig.conf", "share/man/man1/mig.1",
+                 "lib/sysusers.d/mig-agent.conf",
+                 "lib/sysusers.d/mig-server.conf", "share/man/man1/mig.1",
                  "share/man/man8/mig-agent.8"):
         assert name in names, sorted(names)
 
