@@ -5,6 +5,7 @@
 #include "action/refusal.h"
 #include "action/result.h"
 #include "agent/answer.h"
+#include "agent/forkserver.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
 #include "agent/turns.h"
@@ -24,6 +25,7 @@
 
 struct slot {
 	struct jobs *jobs;
+	struct forkserver *fs; /* NULL: not needed so far */
 	struct worker *worker; /* NULL: free */
 	struct job *job;
 	unsigned int operation;
@@ -157,33 +159,52 @@ output_room(const struct jobs *j, const struct job *job)
 	    (rest - starting * least) / (slots > 0 ? slots : 1));
 }
 
+/* Each slot has a user number of its own, and with it a fork server. */
+static int
+slot_ready(struct slot *s, struct err *e)
+{
+	struct jobs *j = s->jobs;
+	struct agent *a = j->a;
+	struct forkserver_spec spec = { .exec_fd = j->worker_fd,
+		.uid = (uint32_t)-1 };
+
+	if (a->uid != (uint32_t)-1) {
+		spec.uid = (uint32_t)(a->conf.worker_uid +
+		    (s - j->slots) % a->conf.worker_uids);
+		spec.cover = a->state.dir;
+	}
+	if (s->fs == NULL)
+		s->fs = forkserver_new(a->loop, &spec);
+	if (s->fs == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return forkserver_ready(s->fs, e);
+}
+
 static void
 start_worker(struct jobs *j, struct slot *s, struct job *job)
 {
-	struct agent *a = j->a;
 	const struct judge_verdict *v = &job->verdict;
-	unsigned int op = job->next++;
-	struct worker_order o;
+	uint8_t op = (uint8_t)job->next++;
+	struct order o = {
+		.operation = op,
+		.seconds = v->seconds,
+		.cpu_seconds = v->cpu_seconds,
+		.memory_bytes = v->memory_bytes,
+		.read_bytes = v->read_bytes,
+		.output_max = (int64_t)output_room(j, job),
+	};
 	struct err e;
+	int rc;
 
-	memset(&o, 0, sizeof(o));
-	o.exec_fd = j->worker_fd;
-	o.doc_fd = job->doc_fd;
-	o.operation = op;
-	o.uid = o.gid = (uint32_t)-1;
-	if (a->uid != (uint32_t)-1) {
-		o.uid = o.gid = (uint32_t)(a->conf.worker_uid +
-		    (s - j->slots) % a->conf.worker_uids);
-		o.cover = a->state.dir;
-	}
-	o.seconds = v->seconds;
-	o.cpu_seconds = v->cpu_seconds;
-	o.memory_bytes = v->memory_bytes;
-	o.read_bytes = v->read_bytes;
-	o.output_max = output_room(j, job);
 	j->waiting--;
 	err_clear(&e);
-	if (worker_start(a->loop, &o, on_worker_end, s, &s->worker, &e) != 0) {
+	if (o.output_max == 0)
+		o.output_max = 1;
+	rc = slot_ready(s, &e);
+	if (rc == 0)
+		rc = worker_start(j->a->loop, s->fs, &o, job->doc_fd,
+		    on_worker_end, s, &s->worker, &e);
+	if (rc != 0) {
 		log_error("worker action=%s operation=%u why=%s",
 		    id_short(&v->id).s, op, log_quote(e.msg));
 		part_text(j, job, op, PART_FAILED, e.msg);
@@ -191,9 +212,19 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 	}
 	s->job = job;
 	s->operation = op;
-	s->output_max = o.output_max;
-	job->promised += o.output_max;
+	s->output_max = (size_t)o.output_max;
+	job->promised += s->output_max;
 	j->running++;
+}
+
+void
+jobs_warm(struct jobs *j)
+{
+	struct err e;
+
+	err_clear(&e);
+	if (slot_ready(&j->slots[0], &e) != 0)
+		log_warn("forkserver why=%s", log_quote(e.msg));
 }
 
 static struct slot *
@@ -342,8 +373,10 @@ jobs_free(struct jobs *j)
 
 	if (j == NULL)
 		return;
-	for (i = 0; i < SLOTS_MAX; i++)
+	for (i = 0; i < SLOTS_MAX; i++) {
+		forkserver_free(j->slots[i].fs);
 		worker_free(j->slots[i].worker);
+	}
 	while ((job = TAILQ_FIRST(&j->list)) != NULL) {
 		TAILQ_REMOVE(&j->list, job, entry);
 		job_free(job);

@@ -35,6 +35,8 @@ struct job {
 struct jobs *jobs_new(struct agent *a, struct err *e);
 /* Kills every worker; what was not answered stays in the journal. */
 void jobs_free(struct jobs *j);
+/* The first worker will find its fork server running. */
+void jobs_warm(struct jobs *j);
 /* Queues an accepted action; between people in turns. started: the journal
  * has it as started. */
 void jobs_add(struct jobs *j, const struct judge_verdict *v,

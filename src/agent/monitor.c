@@ -540,6 +540,7 @@ run_ready(struct agent *a)
 		proc_loop_stop(a->loop);
 		return;
 	}
+	jobs_warm(a->jobs);
 	/* what starting needed is not needed again */
 	malloc_trim(0);
 	proc_notify("READY=1");

@@ -1,73 +1,49 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Starting mig-worker, its limits as seen from outside, and what it answers.
- * A worker has ended when it exited and both its pipes are at their end; its
- * whole group is killed as soon as the first process of it is gone.
+ * A worker, its limits as seen from outside, and what it answers: a file in
+ * memory that it writes at its end. It has ended when it exited; it cannot
+ * have children (sandbox_seal).
  */
 #include "agent/worker.h"
 
 #include "action/result.h"
+#include "agent/forkserver.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "proc/proc.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define GRACE_SECONDS 5
-#define ERRORS_MAX 2048
-#define READ_STEP 65536
-#define DOC_FD 3
-#define NUMBERS 7 /* options of mig-worker */
-
-struct worker;
-
-struct stream {
-	struct worker *w;
-	int fd; /* -1: at its end */
-	struct event *ev;
-	struct buf data;
-};
+#define TEXT_MAX 2048
+#define WORDS_MAX 1024
 
 struct worker {
 	struct proc_loop *loop;
-	pid_t pid; /* -1: exited */
+	struct forkserver *fs; /* borrowed */
+	pid_t pid;             /* 0: not there yet; -1: exited */
 	int status;
-	struct stream out, errors;
+	int out_fd;
 	struct event *limit;
-	int64_t seconds;
-	bool timed_out, too_much, interrupted;
+	struct order order;
+	bool timed_out, interrupted;
 	worker_on_end *on_end;
 	void *arg;
 };
 
 static void
-stream_close(struct stream *s)
-{
-	if (s->ev != NULL)
-		event_free(s->ev);
-	if (s->fd >= 0)
-		close(s->fd);
-	s->ev = NULL;
-	s->fd = -1;
-}
-
-static void
 release(struct worker *w)
 {
-	stream_close(&w->out);
-	stream_close(&w->errors);
-	buf_release(&w->out.data);
-	buf_release(&w->errors.data);
+	if (w->out_fd >= 0)
+		close(w->out_fd);
 	if (w->limit != NULL)
 		event_free(w->limit);
 	free(w);
@@ -80,7 +56,7 @@ worker_free(struct worker *w)
 		return;
 	if (w->pid > 0) {
 		proc_loop_unwatch(w->loop, w->pid);
-		proc_kill_group(w->pid, SIGKILL);
+		kill(w->pid, SIGKILL);
 		waitpid(w->pid, NULL, 0);
 	}
 	release(w);
@@ -102,14 +78,21 @@ exited(const struct worker *w)
 	    (code <= 1 || code == EXIT_LIMIT || code == EXIT_TIME);
 }
 
-static uint8_t
-end_status(const struct worker *w)
+static bool
+crashed(const struct worker *w)
 {
-	bool answered = exited(w) && w->out.data.len > 0;
+	return WIFSIGNALED(w->status) && WTERMSIG(w->status) != SIGKILL &&
+	    WTERMSIG(w->status) != SIGXCPU && WTERMSIG(w->status) != SIGTERM;
+}
+
+static uint8_t
+end_status(const struct worker *w, uint64_t size)
+{
+	bool answered = exited(w) && size > 0;
 
 	if (w->interrupted)
 		return PART_INTERRUPTED;
-	if (w->too_much)
+	if (size > (uint64_t)w->order.output_max)
 		return PART_LIMIT;
 	if (w->timed_out || (answered && WEXITSTATUS(w->status) == EXIT_TIME))
 		return PART_TIMEOUT;
@@ -117,108 +100,107 @@ end_status(const struct worker *w)
 		return WEXITSTATUS(w->status) == EXIT_LIMIT ? PART_LIMIT
 							    : PART_DONE;
 	if (WIFSIGNALED(w->status) &&
-	    (WTERMSIG(w->status) == SIGXCPU || WTERMSIG(w->status) == SIGKILL))
+	    (WTERMSIG(w->status) == SIGXCPU || WTERMSIG(w->status) == SIGXFSZ ||
+		WTERMSIG(w->status) == SIGKILL))
 		return PART_LIMIT;
 	return PART_FAILED;
 }
 
+/* What it could still say when it did not come to its answer: a limit that
+ * ended it, or the C library's last words. */
 static void
-end_text(const struct worker *w, uint8_t status, struct buf *out)
+last_words(const struct worker *w, struct buf *out)
+{
+	char text[WORDS_MAX];
+	ssize_t n = exited(w) ? 0 : pread(w->out_fd, text, sizeof(text), 0);
+
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	if (n <= 0)
+		return;
+	buf_add_str(out, ": ");
+	buf_add(out, text, (size_t)n);
+}
+
+static void
+end_text(const struct worker *w, uint8_t status, uint64_t size, struct buf *out)
 {
 	if (status == PART_TIMEOUT)
 		buf_add_fmt(
-		    out, "limit reached: time %" PRId64 " s", w->seconds);
-	else if (w->too_much)
-		buf_add_fmt(
-		    out, "limit reached: output %zu bytes", w->out.data.max);
+		    out, "limit reached: time %" PRId64 " s", w->order.seconds);
+	else if (size > (uint64_t)w->order.output_max)
+		buf_add_fmt(out, "limit reached: output %" PRId64 " bytes",
+		    w->order.output_max);
 	else if (status == PART_INTERRUPTED)
 		buf_add_str(out, "the agent was stopped");
 	else
 		buf_add_fmt(
 		    out, "the worker ended: %s", proc_status_text(w->status));
-	if (w->errors.data.len > 0) {
-		buf_add_str(out, ": ");
-		buf_add(out, w->errors.data.data, w->errors.data.len);
+	last_words(w, out);
+}
+
+/* Its answer, which nobody can write to any more. */
+static int
+take_output(const struct worker *w, size_t size, struct buf *out)
+{
+	size_t done = 0;
+	uint8_t *p;
+	ssize_t n;
+
+	p = buf_reserve(out, size);
+	if (p == NULL)
+		return out->error;
+	while (done < size) {
+		n = pread(w->out_fd, p + done, size - done, (off_t)done);
+		if (n <= 0)
+			return ERR_IO;
+		done += (size_t)n;
 	}
+	out->len = size;
+	return 0;
 }
 
 static void
-maybe_end(struct worker *w)
+finish(struct worker *w, uint8_t status, struct buf *data)
 {
 	worker_on_end *on_end = w->on_end;
 	void *arg = w->arg;
-	struct buf text;
-	uint8_t status, *data;
+	uint8_t *bytes;
 	size_t len;
 
-	if (w->pid > 0 || w->out.fd >= 0 || w->errors.fd >= 0)
-		return;
-	status = end_status(w);
-	/* a stopped worker may have answered what it had */
-	if (status == PART_DONE ||
-	    (w->out.data.len > 0 && !w->too_much && exited(w))) {
-		buf_take(&w->out.data, &data, &len);
-	} else {
-		buf_init(&text, ERRORS_MAX + 256);
-		end_text(w, status, &text);
-		buf_take(&text, &data, &len);
-	}
+	buf_take(data, &bytes, &len);
 	release(w);
-	on_end(status, data, len, arg);
+	on_end(status, bytes, len, arg);
 }
 
 static void
 on_exit_worker(pid_t pid, int status, void *arg)
 {
 	struct worker *w = arg;
+	struct buf data;
+	struct stat st;
+	uint64_t size;
+	uint8_t end;
 
 	w->pid = -1;
 	w->status = status;
-	/* whatever it left behind must not hold its pipes */
-	proc_kill_group(pid, SIGKILL);
-	event_del(w->limit);
-	maybe_end(w);
+	if (crashed(w))
+		forkserver_renew(w->fs);
+	size = fstat(w->out_fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+	end = end_status(w, size);
+	buf_init(&data, (size_t)w->order.output_max + TEXT_MAX);
+	/* a stopped worker may have answered what it had */
+	if (!exited(w) || size == 0 || size > (uint64_t)w->order.output_max) {
+		end_text(w, end, size, &data);
+	} else if (take_output(w, (size_t)size, &data) != 0) {
+		buf_clear(&data);
+		end = PART_FAILED;
+		buf_add_str(&data, "its answer could not be read");
+	}
+	finish(w, end, &data);
 }
 
-/* --- its output ----------------------------------------------------------- */
-
-static void
-on_output(evutil_socket_t fd, short what, void *arg)
-{
-	struct stream *s = arg;
-	struct worker *w = s->w;
-	uint8_t extra[4096];
-	size_t room = s->data.max - s->data.len;
-	uint8_t *p = extra;
-	ssize_t n;
-
-	if (room > READ_STEP)
-		room = READ_STEP;
-	if (room > 0)
-		p = buf_reserve(&s->data, room);
-	if (p == NULL) {
-		room = 0;
-		p = extra;
-	}
-	n = read(fd, p, room > 0 ? room : sizeof(extra));
-	if (n > 0 && room > 0) {
-		s->data.len += (size_t)n;
-		return;
-	}
-	if (n > 0) {
-		/* more than allowed: errors are cut, output ends it */
-		if (s == &w->out && !w->too_much) {
-			w->too_much = true;
-			if (w->pid > 0)
-				proc_kill_group(w->pid, SIGKILL);
-		}
-		return;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	stream_close(s);
-	maybe_end(w);
-}
+/* --- its limits ----------------------------------------------------------- */
 
 static void
 on_limit(evutil_socket_t fd, short what, void *arg)
@@ -226,12 +208,18 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 	struct worker *w = arg;
 	struct timeval tv = { .tv_sec = GRACE_SECONDS };
 
+	if (w->pid == 0) {
+		/* the fork server hangs: its end is told as a failure */
+		w->timed_out = true;
+		forkserver_abort(w->fs);
+		return;
+	}
 	if (w->timed_out || w->interrupted) {
-		proc_kill_group(w->pid, SIGKILL);
+		kill(w->pid, SIGKILL);
 		return;
 	}
 	w->timed_out = true;
-	proc_kill_group(w->pid, SIGTERM);
+	kill(w->pid, SIGTERM);
 	event_add(w->limit, &tv);
 }
 
@@ -240,121 +228,69 @@ worker_interrupt(struct worker *w)
 {
 	struct timeval tv = { .tv_sec = GRACE_SECONDS };
 
-	if (w->pid <= 0 || w->interrupted)
+	if (w->interrupted || w->pid < 0)
 		return;
 	w->interrupted = true;
-	proc_kill_group(w->pid, SIGTERM);
+	if (w->pid > 0)
+		kill(w->pid, SIGTERM);
 	event_add(w->limit, &tv);
 }
 
 /* --- its start ------------------------------------------------------------ */
 
-static int
-stream_open(struct stream *s, struct worker *w, size_t max, int *ret_child,
-    struct err *e)
+static void
+on_started(pid_t pid, const char *text, void *arg)
 {
-	int fd[2];
+	struct worker *w = arg;
+	struct buf data;
 
-	s->w = w;
-	s->fd = -1;
-	buf_init(&s->data, max);
-	if (pipe2(fd, O_CLOEXEC) != 0)
-		return err_errno(e, "pipe");
-	s->fd = fd[0];
-	*ret_child = fd[1];
-	(void)fd_set_nonblock(fd[0]);
-	s->ev = event_new(
-	    proc_loop_base(w->loop), fd[0], EV_READ | EV_PERSIST, on_output, s);
-	if (s->ev == NULL || event_add(s->ev, NULL) != 0)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	return 0;
-}
-
-static int
-spawn(struct worker *w, const struct worker_order *o, int out, int errors,
-    struct err *e)
-{
-	char text[NUMBERS][24];
-	char *argv[4 + 2 * NUMBERS];
-	const struct {
-		const char *flag;
-		int64_t value;
-	} numbers[NUMBERS] = {
-		{ "--operation", o->operation },
-		{ "--seconds", o->seconds },
-		{ "--cpu", o->cpu_seconds },
-		{ "--memory", o->memory_bytes },
-		{ "--read", o->read_bytes },
-		{ "--output", (int64_t)o->output_max },
-		{ "--uid", o->uid == (uint32_t)-1 ? 0 : (int64_t)o->uid },
-	};
-	static char name[] = "mig-worker", flag_cover[] = "--cover";
-	char cover[PATH_MAX];
-	static char flags[NUMBERS][16];
-	struct proc_fd fds[] = { { o->doc_fd, DOC_FD }, { out, 1 },
-		{ errors, 2 } };
-	struct proc_spawn s;
-	size_t i, n = 0;
-
-	argv[n++] = name;
-	for (i = 0; i < NUMBERS; i++) {
-		snprintf(flags[i], sizeof(flags[i]), "%s", numbers[i].flag);
-		snprintf(
-		    text[i], sizeof(text[i]), "%" PRId64, numbers[i].value);
-		argv[n++] = flags[i];
-		argv[n++] = text[i];
+	if (pid > 0 && proc_loop_watch(w->loop, pid, on_exit_worker, w) == 0) {
+		w->pid = pid;
+		if (w->interrupted)
+			kill(pid, SIGTERM);
+		return;
 	}
-	if (o->cover != NULL) {
-		snprintf(cover, sizeof(cover), "%s", o->cover);
-		argv[n++] = flag_cover;
-		argv[n++] = cover;
+	if (pid > 0) {
+		/* nobody would say that it has gone */
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		text = "out of memory";
 	}
-	argv[n] = NULL;
-	memset(&s, 0, sizeof(s));
-	s.exec_fd = o->exec_fd;
-	s.path = "mig-worker";
-	s.argv = argv;
-	s.fds = fds;
-	s.nfds = sizeof(fds) / sizeof(fds[0]);
-	s.own_group = true;
-	return proc_spawn(&s, &w->pid, e);
+	w->pid = -1;
+	buf_init(&data, TEXT_MAX);
+	buf_add_fmt(&data, "no worker could be started: %s", text);
+	finish(w, w->interrupted ? PART_INTERRUPTED : PART_FAILED, &data);
 }
 
 int
-worker_start(struct proc_loop *loop, const struct worker_order *o,
-    worker_on_end *on_end, void *arg, struct worker **ret, struct err *e)
+worker_start(struct proc_loop *loop, struct forkserver *fs,
+    const struct order *o, int doc_fd, worker_on_end *on_end, void *arg,
+    struct worker **ret, struct err *e)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	struct timeval tv = { .tv_sec = o->seconds };
-	int out = -1, errors = -1, rc;
+	int rc = 0;
 
 	if (w == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	w->loop = loop;
-	w->pid = -1;
-	w->out.fd = w->errors.fd = -1;
+	w->fs = fs;
+	w->order = *o;
 	w->on_end = on_end;
 	w->arg = arg;
-	w->seconds = o->seconds;
+	w->out_fd = memfd_create("mig-answer", MFD_CLOEXEC);
+	if (w->out_fd < 0)
+		rc = err_errno(e, "a file for the answer");
 	w->limit = event_new(proc_loop_base(loop), -1, 0, on_limit, w);
-	rc = w->limit == NULL ? err_set(e, ERR_NOMEM, "out of memory") : 0;
-	if (rc == 0)
-		rc = stream_open(&w->out, w, o->output_max, &out, e);
-	if (rc == 0)
-		rc = stream_open(&w->errors, w, ERRORS_MAX, &errors, e);
-	if (rc == 0)
-		rc = spawn(w, o, out, errors, e);
-	if (out >= 0)
-		close(out);
-	if (errors >= 0)
-		close(errors);
-	if (rc == 0 && proc_loop_watch(loop, w->pid, on_exit_worker, w) != 0)
+	if (rc == 0 && (w->limit == NULL || event_add(w->limit, &tv) != 0))
 		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (rc == 0)
+		rc = forkserver_order(
+		    fs, o, doc_fd, w->out_fd, on_started, w, e);
 	if (rc != 0) {
-		worker_free(w);
+		release(w);
 		return rc;
 	}
-	event_add(w->limit, &tv);
 	*ret = w;
 	return 0;
 }

@@ -5,13 +5,16 @@
  *
  *   mig-gen-filters CPU_FAMILY > filters.h
  *
- * NET, COMPUTE and WORKER_READ are allow lists: what is not named fails with
- * EPERM, what no honest library ever tries kills the process. MONITOR and
- * SERVER start other programs, so they are deny lists.
+ * NET, COMPUTE, WORKER_READ and FORKSERVER are allow lists: what is not named
+ * fails with EPERM, what no honest library ever tries kills the process.
+ * MONITOR and SERVER start other programs, so they are deny lists.
  */
+#include "sandbox/fork_flags.h"
+
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +27,7 @@
 
 #include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 
 /* Every bit of open(2)'s flags that could write, create or empty. */
@@ -269,6 +273,37 @@ make_worker(uint32_t arch, bool openat2)
 	return f;
 }
 
+/* Forks children of its own parent, which then seal themselves. */
+static scmp_filter_ctx
+make_forkserver(uint32_t arch, bool openat2)
+{
+	scmp_filter_ctx f = make_worker(arch, openat2);
+	struct scmp_arg_cmp with_parent[2] = { INT_IS(0, PR_SET_PDEATHSIG),
+		SCMP_CMP64(1, SCMP_CMP_EQ, SIGKILL) };
+
+	allow_if(f, "clone", SCMP_CMP64(0, SCMP_CMP_EQ, SANDBOX_FORK_FLAGS));
+	rule(f, SCMP_ACT_ALLOW, "prctl", 2, with_parent);
+	allow_if(f, "prlimit64", INT_IS(0, 0));
+	allow_if(f, "seccomp", INT_IS(0, SECCOMP_SET_MODE_FILTER));
+	return f;
+}
+
+/* Over the fork server's own filter, so it is as short as it can be. */
+static scmp_filter_ctx
+make_seal(uint32_t arch)
+{
+	scmp_filter_ctx f = filter_new(SCMP_ACT_ALLOW, arch);
+	struct scmp_arg_cmp limit =
+	    SCMP_CMP64(2, SCMP_CMP_NE, 0); /* prlimit64: a new one */
+	struct scmp_arg_cmp parent = INT_IS(0, PR_SET_PDEATHSIG);
+
+	rule(f, SCMP_ACT_ERRNO(EPERM), "clone", 0, NULL);
+	rule(f, SCMP_ACT_ERRNO(EPERM), "seccomp", 0, NULL);
+	rule(f, SCMP_ACT_ERRNO(EPERM), "prctl", 1, &parent);
+	rule(f, SCMP_ACT_ERRNO(EPERM), "prlimit64", 1, &limit);
+	return f;
+}
+
 static scmp_filter_ctx
 make_net(uint32_t arch)
 {
@@ -321,6 +356,9 @@ main(int argc, char **argv)
 	print_filter(make_compute(arch), "compute");
 	print_filter(make_worker(arch, true), "worker_read");
 	print_filter(make_worker(arch, false), "worker_read_no_openat2");
+	print_filter(make_forkserver(arch, true), "forkserver");
+	print_filter(make_forkserver(arch, false), "forkserver_no_openat2");
+	print_filter(make_seal(arch), "seal");
 	print_filter(make_daemon(arch, true), "monitor");
 	print_filter(make_daemon(arch, false), "server");
 	return 0;

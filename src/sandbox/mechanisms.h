@@ -20,5 +20,7 @@ int landlock_apply(const struct sandbox *s, int *ret_abi, struct err *e);
  * ERR_UNSUPPORTED: the kernel has no filters. */
 int
 seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e);
+/* What SANDBOX_FORKSERVER has beside SANDBOX_WORKER_READ is taken away. */
+int seccomp_seal(struct err *e);
 
 #endif

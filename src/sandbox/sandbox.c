@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 static char description[64] = "none";
 
@@ -53,6 +54,19 @@ sandbox_enter(const struct sandbox *s, struct err *e)
 	if (rc == 0)
 		describe(abi, uid);
 	return rc;
+}
+
+int
+sandbox_seal(pid_t parent, const struct sandbox_limits *l, struct err *e)
+{
+	int rc;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+		return err_errno(e, "PR_SET_PDEATHSIG");
+	if (getppid() != parent)
+		return err_set(e, ERR_CLOSED, "the agent has ended");
+	rc = limits_apply(l, e);
+	return rc == 0 ? seccomp_seal(e) : rc;
 }
 
 const char *

@@ -25,6 +25,8 @@ enum sandbox_profile {
 	 * it fails with ENOSYS: no filter can see its flags */
 	SANDBOX_WORKER_READ, /* compute + read-only opens, getdents, stat,
 				mmap of files, dlopen; no sockets */
+	SANDBOX_FORKSERVER,  /* the same, and forking processes that
+				sandbox_seal() makes workers */
 	SANDBOX_MONITOR,     /* may spawn, write its state, no ptrace etc. */
 	SANDBOX_SERVER,      /* server roles: sockets and own files */
 };
@@ -76,6 +78,16 @@ struct sandbox {
  * mechanism that is there but fails is an error and the caller must exit.
  */
 int sandbox_enter(const struct sandbox *s, struct err *e);
+
+/*
+ * A new process with our parent as its parent, for SANDBOX_FORKSERVER: 0 in
+ * it, its pid here, or -1 with errno. Not for processes with threads.
+ */
+pid_t sandbox_fork(void);
+/* In it, before the first outside byte: it is killed when parent ends, has
+ * its own limits, and from now on only what SANDBOX_WORKER_READ allows.
+ * ERR_CLOSED: the parent has ended already. */
+int sandbox_seal(pid_t parent, const struct sandbox_limits *l, struct err *e);
 
 /* "seccomp landlock-7 uid caps", "none" before sandbox_enter, or "null";
  * static storage. */

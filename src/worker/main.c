@@ -3,18 +3,20 @@
  * mig-worker: one module, once, in a sandbox. JSON in, one JSON answer out.
  *
  *   mig-worker MODULE < parameters        by hand
- *   mig-worker --operation N              from the agent: descriptor 3 is the
- *                                         sealed action document
+ *   mig-worker --forkserver               from the agent: see forkserver.h
  *
  * Order: options, signals, limits, sandbox; only then is the first byte of
  * parameters read. Libraries that a question needs are loaded afterwards: the
  * sandbox lets files be mapped, but nothing be written or executed.
  *
- * From the agent it runs with the lowest priority and is killed with it.
+ * A fork server enters the sandbox once; its workers inherit it and close the
+ * little that is left open for forking. They run with the lowest priority and
+ * are killed with the agent.
  *
  * SIGTERM, the deadline and the CPU limit end the search; what was found by
  * then is answered and says so.
  */
+#include "worker/forkserver.h"
 #include "worker/options.h"
 #include "worker/question.h"
 
@@ -36,7 +38,8 @@
 #include <unistd.h>
 
 #define CAP_DAC_READ_SEARCH_BIT (1ull << 2) /* linux/capability.h */
-#define CPU_GRACE 5 /* seconds to answer in after the CPU limit */
+#define CPU_GRACE 5       /* seconds to answer in after the CPU limit */
+#define FAILURE_ROOM 8192 /* bytes of an answer that is only an error */
 
 static volatile sig_atomic_t stop_flag;
 static char cpu_text[64];
@@ -120,24 +123,25 @@ enter_sandbox(const struct options *o, struct err *e)
 		s.uid = (uid_t)o->uid;
 		s.gid = (gid_t)o->uid;
 	}
+	if (o->forkserver) {
+		s.profile = SANDBOX_FORKSERVER;
+		s.limits.nice = 19;
+		s.limits.idle_io = true;
+		s.die_with_parent = true;
+		return sandbox_enter(&s, e);
+	}
 	s.limits.memory_bytes = (uint64_t)o->memory;
 	/* by hand the answer may go to a file */
 	if (fstat(STDOUT_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
 		s.limits.file_bytes = SANDBOX_NO_WRITE;
-	if (o->operation >= 0) {
-		s.limits.nice = 19;
-		s.limits.idle_io = true;
-		s.die_with_parent = true;
-	}
 	return sandbox_enter(&s, e);
 }
 
-/* A worker whose agent was killed is killed too: from the first instruction
+/* Whoever kills the agent kills the fork server: from the first instruction
  * on, and, as the change of user forgets it, once more by the sandbox. */
 static int
-enter_sandbox_for_agent(const struct options *o, struct err *e)
+enter_forkserver(const struct options *o, pid_t parent, struct err *e)
 {
-	pid_t parent = getppid();
 	int rc;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
@@ -145,7 +149,30 @@ enter_sandbox_for_agent(const struct options *o, struct err *e)
 	rc = enter_sandbox(o, e);
 	if (rc == 0 && getppid() != parent)
 		return err_set(e, ERR_CLOSED, "the agent has ended");
+	/* what every worker would do at its start */
+	json_object_seed(0);
 	return rc;
+}
+
+/* Returns in the workers, which have their order's limits then. */
+static int
+become_worker(struct options *o, struct order *ret, struct err *e)
+{
+	struct sandbox_limits limits = { 0 };
+	pid_t parent = getppid();
+	int rc;
+
+	rc = enter_forkserver(o, parent, e);
+	rc = forkserver_run(rc, ret, e);
+	o->seconds = ret->seconds;
+	o->cpu = ret->cpu_seconds;
+	o->read = ret->read_bytes;
+	o->output = ret->output_max;
+	limits.memory_bytes = (uint64_t)ret->memory_bytes;
+	limits.file_bytes = (uint64_t)ret->output_max + FAILURE_ROOM;
+	if (rc == 0)
+		rc = set_cpu_limit(o->cpu, e);
+	return rc == 0 ? sandbox_seal(parent, &limits, e) : rc;
 }
 
 static module_run *
@@ -197,8 +224,10 @@ pretty_print(struct buf *out)
 	json_decref(v);
 }
 
+/* order: NULL by hand. */
 static int
-answer(const struct options *o, struct buf *out, struct err *e)
+answer(const struct options *o, const struct order *order, struct buf *out,
+    struct err *e)
 {
 	struct run_context ctx = { .read_bytes = o->read,
 		.stop = &stop_flag,
@@ -211,8 +240,8 @@ answer(const struct options *o, struct buf *out, struct err *e)
 
 	if (o->seconds > 0)
 		ctx.deadline_ms = clock_mono_ms() + o->seconds * 1000;
-	if (o->operation >= 0)
-		rc = question_from_action((size_t)o->operation, &q, e);
+	if (order != NULL)
+		rc = question_from_action(order->operation, &q, e);
 	else
 		rc = question_from_stdin(o->module, &q, e);
 	if (rc != 0)
@@ -222,9 +251,22 @@ answer(const struct options *o, struct buf *out, struct err *e)
 	return rc;
 }
 
+static int
+enter_by_hand(const struct options *o, struct err *e)
+{
+	int rc;
+
+	if (module_find(o->module) == NULL)
+		return err_set(e, ERR_UNSUPPORTED,
+		    "module '%.64s' is not available", o->module);
+	rc = set_cpu_limit(o->cpu, e);
+	return rc == 0 ? enter_sandbox(o, e) : rc;
+}
+
 int
 main(int argc, char **argv)
 {
+	struct order order;
 	struct options o;
 	struct buf out;
 	struct err e;
@@ -235,20 +277,11 @@ main(int argc, char **argv)
 	if (rc != 0)
 		return status;
 	set_signals();
+	rc = o.forkserver ? become_worker(&o, &order, &e)
+			  : enter_by_hand(&o, &e);
 	buf_init(&out, (size_t)o.output * 2 + 1024 * 1024);
-	rc = 0;
-	if (o.operation < 0 && module_find(o.module) == NULL)
-		rc = err_set(&e, ERR_UNSUPPORTED,
-		    "module '%.64s' is not "
-		    "available",
-		    o.module);
 	if (rc == 0)
-		rc = set_cpu_limit(o.cpu, &e);
-	if (rc == 0)
-		rc = o.operation >= 0 ? enter_sandbox_for_agent(&o, &e)
-				      : enter_sandbox(&o, &e);
-	if (rc == 0)
-		rc = answer(&o, &out, &e);
+		rc = answer(&o, o.forkserver ? &order : NULL, &out, &e);
 	if (rc != 0)
 		write_failure(&out, e.msg);
 	if (o.pretty)

@@ -19,14 +19,15 @@ usage(FILE *f)
 
 	fprintf(f,
 	    "usage: mig-worker [-p] [limits] MODULE < parameters\n"
-	    "       mig-worker --operation N [limits]   (document on "
-	    "descriptor 3)\n\n"
+	    "       mig-worker --forkserver [--uid N] [--cover DIR]\n\n"
 	    "  -p, --pretty     print the answer with indentation\n"
 	    "  --seconds N      stop after N seconds and answer\n"
 	    "  --cpu N          stop after N seconds of CPU time and answer\n"
 	    "  --memory BYTES   most memory\n"
 	    "  --read BYTES     most bytes of content to read\n"
 	    "  --output BYTES   most bytes of the answer\n"
+	    "  --forkserver     fork a worker for each order that comes on "
+	    "descriptor 3\n"
 	    "  --uid N          run as this user and group\n"
 	    "  --cover DIR      hide this directory (the agent's state)\n"
 	    "  -V, --version    print the version\n\nmodules:\n");
@@ -52,7 +53,7 @@ number(const char *name, const char *text, uint64_t max, int64_t *ret)
 }
 
 static const struct option long_options[] = {
-	{ "operation", required_argument, NULL, 'o' },
+	{ "forkserver", no_argument, NULL, 'f' },
 	{ "seconds", required_argument, NULL, 's' },
 	{ "cpu", required_argument, NULL, 'c' },
 	{ "memory", required_argument, NULL, 'm' },
@@ -70,8 +71,9 @@ static int
 one_option(int c, struct options *o)
 {
 	switch (c) {
-	case 'o':
-		return number("operation", optarg, 63, &o->operation);
+	case 'f':
+		o->forkserver = true;
+		return 0;
 	case 's':
 		return number("seconds", optarg, 1 << 30, &o->seconds);
 	case 'c':
@@ -98,7 +100,7 @@ one_option(int c, struct options *o)
 int
 options_parse(int argc, char **argv, struct options *ret, int *ret_status)
 {
-	struct options o = { .operation = -1, .output = OUTPUT_DEFAULT };
+	struct options o = { .output = OUTPUT_DEFAULT };
 	int c;
 
 	*ret_status = 0;
@@ -116,10 +118,10 @@ options_parse(int argc, char **argv, struct options *ret, int *ret_status)
 			return 1;
 	}
 	*ret_status = 2;
-	if (o.operation < 0 && optind == argc - 1)
+	if (!o.forkserver && optind == argc - 1)
 		o.module = argv[optind];
-	if ((o.operation < 0) != (o.module != NULL) ||
-	    (o.operation >= 0 && optind < argc)) {
+	if (o.forkserver == (o.module != NULL) ||
+	    (o.forkserver && optind < argc)) {
 		usage(stderr);
 		return 1;
 	}

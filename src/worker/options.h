@@ -7,13 +7,12 @@
 #include <stdint.h>
 
 struct options {
-	const char *module;                 /* by hand; NULL with operation */
-	int64_t operation;                  /* -1: by hand */
+	const char *module;                 /* by hand; NULL: forkserver */
 	int64_t seconds, cpu, memory, read; /* 0: no limit */
 	int64_t output;                     /* bytes of JSON */
 	int64_t uid;                        /* 0: as it is */
 	const char *cover; /* directory to hide (the agent's state), or NULL */
-	bool pretty;
+	bool pretty, forkserver;
 };
 
 /* Non-zero: the program ends with *ret_status (help, version, bad usage; the

@@ -66,7 +66,7 @@ profile(enum sandbox_profile p)
 
 	if (p == SANDBOX_NET)
 		s.paths = sandbox_net_paths(&s.npaths);
-	if (p == SANDBOX_WORKER_READ) {
+	if (p == SANDBOX_WORKER_READ || p == SANDBOX_FORKSERVER) {
 		s.all_paths_readable = true;
 		s.keep_caps = UINT64_C(1) << CAP_DAC_READ_SEARCH;
 	}
@@ -82,6 +82,12 @@ run_child(const struct sandbox *s, attempt *a)
 	signal(SIGSEGV, SIG_DFL);
 	if (sandbox_enter(s, &e) != 0) {
 		fprintf(stderr, "sandbox_enter: %s\n", e.msg);
+		_exit(SETUP_FAILED);
+	}
+	/* what becomes of its children */
+	if (s->profile == SANDBOX_FORKSERVER &&
+	    sandbox_seal(parent_pid, &s->limits, &e) != 0) {
+		fprintf(stderr, "sandbox_seal: %s\n", e.msg);
 		_exit(SETUP_FAILED);
 	}
 	_exit(a() ? ALLOWED : REFUSED);
@@ -633,6 +639,13 @@ test_worker(void **state)
 	expect_refused(SANDBOX_WORKER_READ, NULL, NULL);
 }
 
+/* Sealed, it is a worker in every respect. */
+static void
+test_sealed(void **state)
+{
+	expect_refused(SANDBOX_FORKSERVER, NULL, NULL);
+}
+
 static void
 test_compute(void **state)
 {
@@ -860,6 +873,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worker),
+		cmocka_unit_test(test_sealed),
 		cmocka_unit_test(test_compute),
 		cmocka_unit_test(test_net),
 		cmocka_unit_test(test_honest),

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "modules/order.h"
+
+#include "base/err.h"
+
+#define OPERATION_MAX 63
+#define OUTPUT_MAX (INT64_C(1) << 30)
+
+int
+order_write(const struct order *o, struct buf *out)
+{
+	buf_add_u8(out, o->operation);
+	buf_add_u64(out, (uint64_t)o->seconds);
+	buf_add_u64(out, (uint64_t)o->cpu_seconds);
+	buf_add_u64(out, (uint64_t)o->memory_bytes);
+	buf_add_u64(out, (uint64_t)o->read_bytes);
+	return buf_add_u64(out, (uint64_t)o->output_max);
+}
+
+int
+order_parse(const void *data, size_t len, struct order *ret)
+{
+	struct order o;
+	struct rd r;
+
+	rd_init(&r, data, len);
+	o.operation = rd_u8(&r);
+	o.seconds = (int64_t)rd_u64(&r);
+	o.cpu_seconds = (int64_t)rd_u64(&r);
+	o.memory_bytes = (int64_t)rd_u64(&r);
+	o.read_bytes = (int64_t)rd_u64(&r);
+	o.output_max = (int64_t)rd_u64(&r);
+	if (!rd_done(&r) || o.operation > OPERATION_MAX || o.seconds < 0 ||
+	    o.cpu_seconds < 0 || o.memory_bytes < 0 || o.read_bytes < 0 ||
+	    o.output_max <= 0 || o.output_max > OUTPUT_MAX)
+		return ERR_INVALID;
+	*ret = o;
+	return 0;
+}

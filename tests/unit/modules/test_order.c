@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "modules/order.h"
+
+#include "base/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct order good = { .operation = 63,
+	.seconds = 300,
+	.cpu_seconds = 30,
+	.memory_bytes = 1 << 26,
+	.read_bytes = INT64_MAX,
+	.output_max = 1 << 20 };
+
+static void
+there_and_back(void **state)
+{
+	struct order o;
+	struct buf b;
+
+	buf_init(&b, ORDER_BODY_MAX);
+	assert_int_equal(order_write(&good, &b), 0);
+	assert_int_equal(order_parse(b.data, b.len, &o), 0);
+	assert_memory_equal(&o, &good, sizeof(o));
+	buf_release(&b);
+}
+
+static void
+refused(void **state)
+{
+	struct order bad[7], untouched = good, o = good;
+	struct buf b;
+	size_t i;
+
+	for (i = 0; i < 7; i++)
+		bad[i] = good;
+	bad[0].operation = 64;
+	bad[1].seconds = -1;
+	bad[2].cpu_seconds = -1;
+	bad[3].memory_bytes = INT64_MIN;
+	bad[4].read_bytes = -1;
+	bad[5].output_max = 0;
+	bad[6].output_max = INT64_MAX;
+	buf_init(&b, ORDER_BODY_MAX);
+	for (i = 0; i < 7; i++) {
+		buf_clear(&b);
+		order_write(&bad[i], &b);
+		assert_int_equal(order_parse(b.data, b.len, &o), ERR_INVALID);
+	}
+	buf_clear(&b);
+	order_write(&good, &b);
+	for (i = 0; i < b.len; i++)
+		assert_int_equal(order_parse(b.data, i, &o), ERR_INVALID);
+	buf_add_u8(&b, 0);
+	assert_int_equal(order_parse(b.data, b.len, &o), ERR_INVALID);
+	assert_memory_equal(&o, &untouched, sizeof(o));
+	buf_release(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(refused),
+	};
+
+	return cmocka_run_group_tests_name("modules/order", tests, NULL, NULL);
+}
