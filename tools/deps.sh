@@ -14,7 +14,7 @@ set -euo pipefail
 
 build=(
 	gcc libc6-dev meson ninja-build pkg-config
-	libevent-dev libmosquitto-dev libssl-dev libsodium-dev libgpgme-dev
+	libevent-dev libmosquitto-dev libssl-dev libsodium-dev nettle-dev libgmp-dev libgpgme-dev
 	librnp-dev libjansson-dev libcurl4-openssl-dev libmicrohttpd-dev
 	libsqlite3-dev libzstd-dev zlib1g-dev libbz2-dev liblzma-dev
 	libseccomp-dev libcap-ng-dev libpcre2-dev libcmocka-dev

@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Numbers of public keys. Invariant: keymaterial_pkey() returns a key only
+ * Numbers of public keys. Invariant: keymaterial_key() returns a key only
  * when it is of an accepted kind, strong enough and a point of its curve.
  */
 #include "crypto/keymaterial.h"
 
 #include "base/err.h"
 #include "base/hex.h"
+#include "crypto/pubkey.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
+#include <nettle/sha1.h>
 
-#define ED25519_LEN 32
+#define ED25519_LEN PUBKEY_ED25519_LEN
 #define PK_RSA 1
 #define PK_ECDSA 19
 #define PK_EDDSA 22
 
 struct curve {
-	const char *group; /* OpenSSL's name */
-	size_t point_len;  /* uncompressed; Ed25519: as RFC 8032 writes it */
-	uint8_t pk_alg;    /* OpenPGP */
-	uint8_t oid[12];   /* with its length octet, as in a key packet */
+	enum pubkey_curve curve;
+	size_t point_len; /* uncompressed; Ed25519: as RFC 8032 writes it */
+	uint8_t pk_alg;   /* OpenPGP */
+	uint8_t oid[12];  /* with its length octet, as in a key packet */
 };
 
 struct alg_row {
@@ -37,17 +34,17 @@ struct alg_row {
 
 /* Object identifiers: RFC 6637 section 11; Ed25519 as gpg writes it. */
 static const struct alg_row alg_table[] = {
-	{ KEY_RSA, "rsa", { NULL, 0, PK_RSA, { 0 } } },
+	{ KEY_RSA, "rsa", { 0, 0, PK_RSA, { 0 } } },
 	{ KEY_ED25519, "ed25519",
-	    { NULL, ED25519_LEN, PK_EDDSA,
+	    { 0, ED25519_LEN, PK_EDDSA,
 		{ 9, 0x2b, 6, 1, 4, 1, 0xda, 0x47, 0x0f, 1 } } },
 	{ KEY_P256, "p256",
-	    { "P-256", 65, PK_ECDSA,
+	    { PUBKEY_P256, 65, PK_ECDSA,
 		{ 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7 } } },
 	{ KEY_P384, "p384",
-	    { "P-384", 97, PK_ECDSA, { 5, 0x2b, 0x81, 4, 0, 0x22 } } },
+	    { PUBKEY_P384, 97, PK_ECDSA, { 5, 0x2b, 0x81, 4, 0, 0x22 } } },
 	{ KEY_P521, "p521",
-	    { "P-521", 133, PK_ECDSA, { 5, 0x2b, 0x81, 4, 0, 0x23 } } },
+	    { PUBKEY_P521, 133, PK_ECDSA, { 5, 0x2b, 0x81, 4, 0, 0x23 } } },
 };
 
 static const struct alg_row *
@@ -215,158 +212,67 @@ has_small_order(const uint8_t y[static ED25519_LEN])
 	return false;
 }
 
-/*
- * RFC 8032 section 5.1.3: a point needs x^2 = (y^2 - 1) / (d y^2 + 1), with
- * d = -121665/121666. The quotient is a square when the product is; times
- * 121666 both sides: u = 121666 (y^2 - 1), v = 121666 - 121665 y^2.
- * Returns 1 on the curve, 0 off it, -1 when out of memory.
- */
 static int
-ed25519_on_curve(const uint8_t y[static ED25519_LEN])
-{
-	BN_CTX *ctx = BN_CTX_new();
-	BIGNUM *p = BN_new(), *t = BN_lebin2bn(y, ED25519_LEN, NULL);
-	BIGNUM *u = BN_new(), *v = BN_new();
-	int rc = -1;
-
-	if (ctx == NULL || p == NULL || t == NULL || u == NULL || v == NULL ||
-	    !BN_set_bit(p, 255) || !BN_sub_word(p, 19))
-		goto out;
-	if (BN_cmp(t, p) >= 0) {
-		rc = 0; /* not reduced: a second form of another point */
-		goto out;
-	}
-	if (!BN_mod_sqr(t, t, p, ctx) || BN_copy(u, t) == NULL ||
-	    BN_copy(v, t) == NULL || !BN_sub_word(u, 1) ||
-	    !BN_mul_word(v, 121665) || !BN_sub_word(v, 121666) ||
-	    !BN_mul_word(u, 121666))
-		goto out;
-	BN_set_negative(v, !BN_is_negative(v));
-	if (!BN_mod_mul(u, u, v, p, ctx))
-		goto out;
-	rc = BN_kronecker(u, p, ctx);
-	if (rc != -2)
-		rc = rc >= 0;
-	else
-		rc = -1;
-out:
-	BN_free(p);
-	BN_free(t);
-	BN_free(u);
-	BN_free(v);
-	BN_CTX_free(ctx);
-	return rc;
-}
-
-static int
-pkey_ed25519(const struct keymaterial *m, EVP_PKEY **ret, struct err *e)
+key_ed25519(const struct keymaterial *m, struct pubkey **ret, struct err *e)
 {
 	uint8_t y[ED25519_LEN];
-	int on;
 
 	memcpy(y, m->num, sizeof(y));
 	y[ED25519_LEN - 1] &= 0x7f; /* the sign of x */
 	if (has_small_order(y))
 		return err_set(e, ERR_UNSUPPORTED,
 		    "Ed25519 key is a point of small order");
-	on = ed25519_on_curve(y);
-	if (on == 0)
+	*ret = pubkey_new_ed25519(m->num);
+	if (*ret == NULL)
 		return err_set(e, ERR_UNSUPPORTED,
-		    "Ed25519 key is not a point of the curve");
-	if (on > 0)
-		*ret = EVP_PKEY_new_raw_public_key(
-		    EVP_PKEY_ED25519, NULL, m->num, ED25519_LEN);
-	return *ret != NULL
-	    ? 0
-	    : err_set(e, ERR_NOMEM, "libcrypto refuses the key");
+		    "Ed25519 key is not a point of the curve that a key can "
+		    "be");
+	return 0;
 }
 
 static int
-pkey_from(const char *type, OSSL_PARAM *params, EVP_PKEY **ret)
+key_rsa(const struct keymaterial *m, struct pubkey **ret, struct err *e)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-	int rc = ERR_UNSUPPORTED;
+	struct pubkey_num n = { m->num, m->len }, exp = { m->exp, m->exp_len };
+	int rc = check_rsa(m, e);
 
-	if (ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1 &&
-	    EVP_PKEY_fromdata(ctx, ret, EVP_PKEY_PUBLIC_KEY, params) == 1)
-		rc = 0;
-	EVP_PKEY_CTX_free(ctx);
-	return rc;
+	if (rc != 0)
+		return rc;
+	*ret = pubkey_new_rsa(n, exp);
+	return *ret != NULL ? 0 : err_set(e, ERR_NOMEM, "out of memory");
 }
 
 static int
-pkey_rsa(const struct keymaterial *m, EVP_PKEY **ret, struct err *e)
+key_ec(const struct keymaterial *m, const struct alg_row *row,
+    struct pubkey **ret, struct err *e)
 {
-	OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
-	BIGNUM *n = BN_bin2bn(m->num, (int)m->len, NULL);
-	BIGNUM *exp = BN_bin2bn(m->exp, (int)m->exp_len, NULL);
-	OSSL_PARAM *params = NULL;
-	int rc = ERR_NOMEM;
-
-	if (b != NULL && n != NULL && exp != NULL &&
-	    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
-	    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_E, exp) == 1)
-		params = OSSL_PARAM_BLD_to_param(b);
-	if (params != NULL)
-		rc = pkey_from("RSA", params, ret);
-	OSSL_PARAM_free(params);
-	OSSL_PARAM_BLD_free(b);
-	BN_free(n);
-	BN_free(exp);
-	return rc == 0 ? 0 : err_set(e, rc, "libcrypto refuses the RSA key");
-}
-
-/* libcrypto refuses coordinates off the curve; these curves have cofactor 1,
- * so every other point has the full order. */
-static int
-pkey_ec(const struct keymaterial *m, const struct curve *c, EVP_PKEY **ret,
-    struct err *e)
-{
-	char group[8];
-	uint8_t point[133];
-	OSSL_PARAM params[3];
+	size_t half = (m->len - 1) / 2;
+	struct pubkey_num x = { m->num + 1, half };
+	struct pubkey_num y = { m->num + 1 + half, half };
 
 	if (m->num[0] != 0x04)
 		return err_set(e, ERR_INVALID,
 		    "%s key: an uncompressed point (04...) is expected",
-		    c->group);
-	memcpy(group, c->group, strlen(c->group) + 1);
-	memcpy(point, m->num, m->len);
-	params[0] = OSSL_PARAM_construct_utf8_string(
-	    OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
-	params[1] = OSSL_PARAM_construct_octet_string(
-	    OSSL_PKEY_PARAM_PUB_KEY, point, m->len);
-	params[2] = OSSL_PARAM_construct_end();
-	if (pkey_from("EC", params, ret) != 0)
+		    row->word);
+	*ret = pubkey_new_ec(row->curve.curve, x, y);
+	if (*ret == NULL)
 		return err_set(e, ERR_UNSUPPORTED,
-		    "%s key is not a point of the curve", c->group);
+		    "%s key is not a point of the curve", row->word);
 	return 0;
 }
 
 int
-keymaterial_pkey(const struct keymaterial *m, EVP_PKEY **ret, struct err *e)
+keymaterial_key(const struct keymaterial *m, struct pubkey **ret, struct err *e)
 {
 	const struct alg_row *row = alg_find(m->alg);
-	EVP_PKEY *pkey = NULL;
-	int rc;
 
 	if (row == NULL)
 		return err_set(e, ERR_UNSUPPORTED, "unknown key algorithm");
-	if (m->alg == KEY_RSA) {
-		rc = check_rsa(m, e);
-		if (rc == 0)
-			rc = pkey_rsa(m, &pkey, e);
-	} else if (m->alg == KEY_ED25519) {
-		rc = pkey_ed25519(m, &pkey, e);
-	} else {
-		rc = pkey_ec(m, &row->curve, &pkey, e);
-	}
-	ERR_clear_error();
-	if (rc == 0)
-		*ret = pkey;
-	else
-		EVP_PKEY_free(pkey);
-	return rc;
+	if (m->alg == KEY_RSA)
+		return key_rsa(m, ret, e);
+	if (m->alg == KEY_ED25519)
+		return key_ed25519(m, ret, e);
+	return key_ec(m, row, ret, e);
 }
 
 /* --- fingerprint --------------------------------------------------------- */
@@ -390,6 +296,7 @@ keymaterial_fpr(const struct keymaterial *m, int64_t created,
 {
 	const struct alg_row *row = alg_find(m->alg);
 	uint8_t ed[1 + ED25519_LEN] = { 0x40 };
+	struct sha1_ctx h;
 	struct buf b;
 	int rc;
 
@@ -416,8 +323,9 @@ keymaterial_fpr(const struct keymaterial *m, int64_t created,
 	if (rc == 0) {
 		b.data[1] = (uint8_t)((b.len - 3) >> 8);
 		b.data[2] = (uint8_t)(b.len - 3);
-		if (EVP_Digest(b.data, b.len, ret, NULL, EVP_sha1(), NULL) != 1)
-			rc = ERR_INTERNAL;
+		sha1_init(&h);
+		sha1_update(&h, b.len, b.data);
+		sha1_digest(&h, PGP_FPR_LEN, ret);
 	}
 	buf_release(&b);
 	return rc == 0 ? 0 : err_set(e, rc, "fingerprint: %s", err_text(rc));

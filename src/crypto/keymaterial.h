@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The numbers of one public key: as text in a keyring line, as the version 4
- * fingerprint they must have (RFC 4880 section 12.2), and as a key libcrypto
- * checks with. Weak keys are refused here and nowhere else.
+ * fingerprint they must have (RFC 4880 section 12.2), and as a key that checks
+ * signatures. Weak keys are refused here and nowhere else.
  */
 #ifndef MIG_CRYPTO_KEYMATERIAL_H
 #define MIG_CRYPTO_KEYMATERIAL_H
@@ -28,9 +28,9 @@ int keymaterial_parse(const char *alg, const char *material,
     struct keymaterial *ret, struct err *e);
 /* Appends the material word. */
 int keymaterial_write(const struct keymaterial *m, struct buf *out);
-/* Refuses weak keys; *ret is owned by the caller (EVP_PKEY_free). */
-int keymaterial_pkey(
-    const struct keymaterial *m, struct evp_pkey_st **ret, struct err *e);
+/* Refuses weak keys; *ret is owned by the caller (pubkey_free). */
+int keymaterial_key(
+    const struct keymaterial *m, struct pubkey **ret, struct err *e);
 int keymaterial_fpr(const struct keymaterial *m, int64_t created,
     uint8_t ret[static PGP_FPR_LEN], struct err *e);
 

@@ -13,12 +13,11 @@
 #include "base/hex.h"
 #include "base/str.h"
 #include "crypto/keymaterial.h"
+#include "crypto/pubkey.h"
 #include "crypto/sha256.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include <openssl/evp.h>
 
 #define HEADER "mig-keyring 3"
 #define FPR_HEX (2 * PGP_FPR_LEN)
@@ -37,7 +36,7 @@ keyring_release(struct keyring *k)
 	size_t i;
 
 	for (i = 0; i < k->nkeys; i++)
-		EVP_PKEY_free(k->keys[i].pkey);
+		pubkey_free(k->keys[i].pubkey);
 	free(k->keys);
 	free(k->persons);
 	memset(k, 0, sizeof(*k));
@@ -240,7 +239,7 @@ parse_key(struct parser *p, char *rest, struct err *e)
 	if (rc == 0)
 		rc = key_room(p, e);
 	if (rc == 0)
-		rc = keymaterial_pkey(&p->m, &key.pkey, e);
+		rc = keymaterial_key(&p->m, &key.pubkey, e);
 	if (rc != 0)
 		return rc;
 	key.alg = p->m.alg;

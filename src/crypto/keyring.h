@@ -26,7 +26,7 @@
 
 enum key_alg { KEY_RSA = 1, KEY_ED25519, KEY_P256, KEY_P384, KEY_P521 };
 
-struct evp_pkey_st;
+struct pubkey;
 
 struct keyring_person {
 	uint8_t fpr[PGP_FPR_LEN]; /* primary fingerprint: who it is */
@@ -38,7 +38,7 @@ struct keyring_key {
 	enum key_alg alg;
 	int64_t created, expires; /* unix seconds; expires 0: never */
 	size_t person;            /* index */
-	struct evp_pkey_st *pkey; /* owned */
+	struct pubkey *pubkey;    /* owned */
 };
 
 struct keyring {

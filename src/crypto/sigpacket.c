@@ -13,13 +13,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "crypto/keyring.h"
+#include "crypto/pubkey.h"
 
 #include <string.h>
 
-#include <openssl/ec.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
+#include <nettle/nettle-meta.h>
+#include <nettle/sha2.h>
 
 enum { /* RFC 4880 sections 9.1, 9.4; RFC 6637; Ed25519 as gpg writes it */
 	PK_RSA = 1,
@@ -42,7 +41,6 @@ enum { /* signature subpackets, RFC 4880 section 5.2.3.1 */
 #define SIG_VERSION 4
 #define SIG_BINARY 0x00
 #define KEY_ID_LEN 8
-#define ED25519_LEN 32
 #define EC_COORD_MAX 66
 #define MPI_BYTES_MAX 2048 /* 16,384 bits */
 
@@ -294,7 +292,8 @@ read_numbers(struct rd *r, struct sigpacket *s, struct err *e)
 		rc = read_mpi(r, &s->mpi[i], &s->mpi_len[i], e);
 		if (rc != 0)
 			return rc;
-		if ((s->pk_alg == PK_EDDSA && s->mpi_len[i] > ED25519_LEN) ||
+		if ((s->pk_alg == PK_EDDSA &&
+			s->mpi_len[i] > PUBKEY_ED25519_LEN) ||
 		    (s->pk_alg == PK_ECDSA && s->mpi_len[i] > EC_COORD_MAX))
 			return err_set(
 			    e, ERR_INVALID, "signature's number is too large");
@@ -361,129 +360,41 @@ sigpacket_parse(
 
 /* --- checking ------------------------------------------------------------ */
 
-static const EVP_MD *
+static const struct nettle_hash *
 digest_of(unsigned int hash_alg)
 {
 	switch (hash_alg) {
 	case HASH_SHA256:
-		return EVP_sha256();
+		return &nettle_sha256;
 	case HASH_SHA384:
-		return EVP_sha384();
+		return &nettle_sha384;
 	default:
-		return EVP_sha512();
+		return &nettle_sha512;
 	}
 }
 
 /* Digest of prefix, data and the trailer of RFC 4880 section 5.2.4. */
-static int
+static void
 digest_make(const struct sigpacket *s, enum purpose p, const void *data,
-    size_t len, uint8_t out[static EVP_MAX_MD_SIZE])
+    size_t len, uint8_t out[static SHA512_DIGEST_SIZE])
 {
+	const struct nettle_hash *h = digest_of(s->hash_alg);
 	char prefix[PURPOSE_PREFIX_MAX];
 	size_t n = purpose_prefix(p, len, prefix);
-	uint8_t tail[6] = { SIG_VERSION, 0xff };
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	int rc = ERR_INTERNAL;
+	uint8_t tail[6] = { SIG_VERSION, 0xff, (uint8_t)(s->hashed_len >> 24),
+		(uint8_t)(s->hashed_len >> 16), (uint8_t)(s->hashed_len >> 8),
+		(uint8_t)s->hashed_len };
+	union {
+		struct sha256_ctx small;
+		struct sha512_ctx large; /* SHA-384 as well */
+	} ctx;
 
-	tail[2] = (uint8_t)(s->hashed_len >> 24);
-	tail[3] = (uint8_t)(s->hashed_len >> 16);
-	tail[4] = (uint8_t)(s->hashed_len >> 8);
-	tail[5] = (uint8_t)s->hashed_len;
-	if (ctx != NULL &&
-	    EVP_DigestInit_ex2(ctx, digest_of(s->hash_alg), NULL) == 1 &&
-	    EVP_DigestUpdate(ctx, prefix, n) == 1 &&
-	    EVP_DigestUpdate(ctx, data, len) == 1 &&
-	    EVP_DigestUpdate(ctx, s->hashed, s->hashed_len) == 1 &&
-	    EVP_DigestUpdate(ctx, tail, sizeof(tail)) == 1 &&
-	    EVP_DigestFinal_ex(ctx, out, NULL) == 1)
-		rc = 0;
-	EVP_MD_CTX_free(ctx);
-	return rc;
-}
-
-/* Right-aligned in size bytes; false when it does not fit. */
-static bool
-number_pad(const uint8_t *mpi, size_t mpi_len, uint8_t *out, size_t size)
-{
-	if (mpi_len > size)
-		return false;
-	memset(out, 0, size - mpi_len);
-	memcpy(out + size - mpi_len, mpi, mpi_len);
-	return true;
-}
-
-static bool
-check_ed25519(const struct sigpacket *s, EVP_PKEY *pkey, const uint8_t *digest,
-    size_t digest_len)
-{
-	uint8_t sig[2 * ED25519_LEN];
-	EVP_MD_CTX *ctx;
-	bool good;
-
-	if (!number_pad(s->mpi[0], s->mpi_len[0], sig, ED25519_LEN) ||
-	    !number_pad(
-		s->mpi[1], s->mpi_len[1], sig + ED25519_LEN, ED25519_LEN))
-		return false;
-	ctx = EVP_MD_CTX_new();
-	good = ctx != NULL &&
-	    EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
-	    EVP_DigestVerify(ctx, sig, sizeof(sig), digest, digest_len) == 1;
-	EVP_MD_CTX_free(ctx);
-	return good;
-}
-
-static bool
-check_prehashed(const struct sigpacket *s, EVP_PKEY *pkey, const uint8_t *sig,
-    size_t sig_len, const uint8_t *digest)
-{
-	const EVP_MD *md = digest_of(s->hash_alg);
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
-	bool good;
-
-	good = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
-	    (s->pk_alg != PK_RSA ||
-		EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1) &&
-	    EVP_PKEY_CTX_set_signature_md(ctx, md) == 1 &&
-	    EVP_PKEY_verify(
-		ctx, sig, sig_len, digest, (size_t)EVP_MD_get_size(md)) == 1;
-	EVP_PKEY_CTX_free(ctx);
-	return good;
-}
-
-static bool
-check_rsa(const struct sigpacket *s, EVP_PKEY *pkey, const uint8_t *digest)
-{
-	uint8_t sig[MPI_BYTES_MAX];
-	int size = EVP_PKEY_get_size(pkey);
-
-	if (size <= 0 || (size_t)size > sizeof(sig) ||
-	    !number_pad(s->mpi[0], s->mpi_len[0], sig, (size_t)size))
-		return false;
-	return check_prehashed(s, pkey, sig, (size_t)size, digest);
-}
-
-static bool
-check_ecdsa(const struct sigpacket *s, EVP_PKEY *pkey, const uint8_t *digest)
-{
-	BIGNUM *r = BN_bin2bn(s->mpi[0], (int)s->mpi_len[0], NULL);
-	BIGNUM *v = BN_bin2bn(s->mpi[1], (int)s->mpi_len[1], NULL);
-	ECDSA_SIG *sig = ECDSA_SIG_new();
-	unsigned char *der = NULL;
-	int len = 0;
-	bool good = false;
-
-	if (sig != NULL && r != NULL && v != NULL &&
-	    ECDSA_SIG_set0(sig, r, v) == 1) {
-		r = v = NULL; /* now sig's */
-		len = i2d_ECDSA_SIG(sig, &der);
-	}
-	if (len > 0)
-		good = check_prehashed(s, pkey, der, (size_t)len, digest);
-	OPENSSL_free(der);
-	ECDSA_SIG_free(sig);
-	BN_free(r);
-	BN_free(v);
-	return good;
+	h->init(&ctx);
+	h->update(&ctx, n, (const uint8_t *)prefix);
+	h->update(&ctx, len, data);
+	h->update(&ctx, s->hashed_len, s->hashed);
+	h->update(&ctx, sizeof(tail), tail);
+	h->digest(&ctx, h->digest_size, out);
 }
 
 /* The algorithm that fits the key, and for ECDSA the least digest (bits) that
@@ -515,10 +426,11 @@ int
 sigpacket_check(const struct sigpacket *s, const struct keyring_key *k,
     enum purpose p, const void *data, size_t len, struct err *e)
 {
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	int digest_len = EVP_MD_get_size(digest_of(s->hash_alg)), bits;
+	const struct pubkey_num sig[2] = { { s->mpi[0], s->mpi_len[0] },
+		{ s->mpi[1], s->mpi_len[1] } };
+	uint8_t digest[SHA512_DIGEST_SIZE];
+	int digest_len = (int)digest_of(s->hash_alg)->digest_size, bits;
 	unsigned int pk;
-	bool good;
 
 	key_wants(k->alg, &pk, &bits);
 	if (memcmp(s->issuer, k->fpr, PGP_FPR_LEN) != 0 || s->pk_alg != pk)
@@ -529,18 +441,9 @@ sigpacket_check(const struct sigpacket *s, const struct keyring_key *k,
 		    "signature's digest is too short for its key (%d bits, %d "
 		    "expected)",
 		    digest_len * 8, bits);
-	if (digest_make(s, p, data, len, digest) != 0)
-		return err_set(e, ERR_INTERNAL, "libcrypto cannot hash");
-	if (memcmp(digest, s->hash16, sizeof(s->hash16)) != 0)
-		return err_set(e, ERR_AUTH, "signature does not verify");
-	if (k->alg == KEY_RSA)
-		good = check_rsa(s, k->pkey, digest);
-	else if (k->alg == KEY_ED25519)
-		good = check_ed25519(s, k->pkey, digest, (size_t)digest_len);
-	else
-		good = check_ecdsa(s, k->pkey, digest);
-	ERR_clear_error();
-	if (!good)
+	digest_make(s, p, data, len, digest);
+	if (memcmp(digest, s->hash16, sizeof(s->hash16)) != 0 ||
+	    !pubkey_verify(k->pubkey, digest, (size_t)digest_len, sig))
 		return err_set(e, ERR_AUTH, "signature does not verify");
 	return 0;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * OpenPGP signature packets, version 4 (RFC 4880 section 5.2), read strictly
- * and checked over OpenSSL. Accepted: exactly one packet with a definite
- * length, type 0x00 (binary document), RSA (PKCS#1 v1.5), EdDSA on Ed25519,
- * ECDSA on NIST P-256/384/521; SHA-256, SHA-384, SHA-512; creation time and
- * issuer fingerprint (v4) in the hashed area. Refused: unknown critical or
- * repeated hashed subpackets, an expired signature, numbers that are not
- * canonical MPIs, trailing bytes. The unhashed area is ignored.
+ * and checked with a key of the keyring. Accepted: exactly one packet with a
+ * definite length, type 0x00 (binary document), RSA (PKCS#1 v1.5), EdDSA on
+ * Ed25519, ECDSA on NIST P-256/384/521; SHA-256, SHA-384, SHA-512; creation
+ * time and issuer fingerprint (v4) in the hashed area. Refused: unknown
+ * critical or repeated hashed subpackets, an expired signature, numbers that
+ * are not canonical MPIs, trailing bytes. The unhashed area is ignored.
  */
 #ifndef MIG_CRYPTO_SIGPACKET_H
 #define MIG_CRYPTO_SIGPACKET_H

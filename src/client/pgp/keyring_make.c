@@ -10,13 +10,13 @@
 #include "base/hex.h"
 #include "client/pgp/packet.h"
 #include "crypto/keymaterial.h"
+#include "crypto/pubkey.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <rnp/rnp.h>
 #include <rnp/rnp_err.h>
 
@@ -202,7 +202,7 @@ key_material(rnp_key_handle_t key, const char *fpr, struct keymaterial *m,
 	uint8_t *raw = NULL, got[PGP_FPR_LEN];
 	char hex[FPR_HEX + 1];
 	const char *reason = "its packet cannot be read";
-	EVP_PKEY *pkey = NULL;
+	struct pubkey *pubkey = NULL;
 	size_t len = 0, n = 0;
 	struct rd r;
 
@@ -221,9 +221,9 @@ key_material(rnp_key_handle_t key, const char *fpr, struct keymaterial *m,
 	hex_encode(got, sizeof(got), hex);
 	if (strcmp(hex, fpr) != 0)
 		return "its numbers do not give its fingerprint";
-	if (keymaterial_pkey(m, &pkey, why) != 0)
+	if (keymaterial_key(m, &pubkey, why) != 0)
 		return why->msg;
-	EVP_PKEY_free(pkey);
+	pubkey_free(pubkey);
 	return NULL;
 }
 

@@ -7,11 +7,10 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "crypto/keymaterial.h"
+#include "crypto/pubkey.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include <openssl/evp.h>
 
 #define HEADER "mig-keyring 3\n"
 #define PERSON "person "
@@ -196,7 +195,7 @@ key_list(const struct keyring_key *key, int64_t now, struct buf *out)
 	rfc3339_format(key->created, made);
 	buf_add_fmt(out, "    %s %s", fpr, key_alg_word(key->alg));
 	if (key->alg == KEY_RSA)
-		buf_add_fmt(out, "%d", EVP_PKEY_get_bits(key->pkey));
+		buf_add_fmt(out, "%u", pubkey_bits(key->pubkey));
 	buf_add_fmt(out, ", made %.10s", made);
 	if (key->expires == 0) {
 		buf_add_str(out, ", never expires\n");
