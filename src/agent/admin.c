@@ -6,6 +6,7 @@
 #include "agent/ownrecord.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "proc/proc.h"
@@ -125,6 +126,7 @@ install_policy(struct agent *a, const char *file, struct err *e)
 	rc = check_newer(a, &text, e);
 	if (rc == 0)
 		rc = state_policy_write(&a->state, text.data, text.len, e);
+	fault_point("policy.written");
 	if (rc != 0)
 		goto out;
 	snprintf(note, sizeof(note),

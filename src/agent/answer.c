@@ -24,6 +24,7 @@
 #include "agent/stored.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "crypto/seal.h"
 #include "record/record.h"
@@ -37,7 +38,7 @@
 #define ANSWER_MAX (ANSWER_EXTRA + RESULT_SEALED_MAX)
 #define WAIT_BYTES (16u * 1024 * 1024)
 #define WAIT_COUNT 256
-#define RETRY_SECONDS 15
+#define RETRY_SECONDS 5
 /* Times an answer is made smaller before it is given up. */
 #define ROUNDS_MAX 4
 
@@ -83,6 +84,7 @@ put(struct agent *a, struct waiting *w, struct err *e)
 
 	rc = spool_stage(a->spool, &own->id, w->answer.data, w->answer.len,
 	    own->status == RESULT_REFUSED, e);
+	fault_point("answer.staged");
 	if (rc == 0 && !w->recorded) {
 		rc = own_add_answered(a->record, own, e);
 		if (rc != 0)
@@ -91,6 +93,7 @@ put(struct agent *a, struct waiting *w, struct err *e)
 	if (rc != 0)
 		return rc;
 	w->recorded = true;
+	fault_point("answer.recorded");
 	return spool_commit(a->spool, &own->id, w->expires, w->answer.len, e);
 }
 
@@ -101,6 +104,7 @@ stored(struct agent *a, const struct waiting *w)
 	const struct own_answered *own = &w->own;
 	struct err e;
 
+	fault_point("answer.spooled");
 	err_clear(&e);
 	if (journal_answer(a->journal, &own->id, &e) != 0)
 		log_error("journal action=%s why=%s", id_short(&own->id).s,
@@ -236,6 +240,7 @@ store(struct agent *a, const struct own_answered *own, int64_t expires,
 		buf_release(answer);
 		return;
 	}
+	fault_point("answer.sealed");
 	w->own = *own;
 	w->expires = expires;
 	w->answer = *answer;

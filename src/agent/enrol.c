@@ -8,6 +8,7 @@
  */
 #include "agent/messages.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "crypto/x509.h"
@@ -444,12 +445,14 @@ enrol(struct enrol *en, struct err *e)
 	buf_init(&body, ANSWER_MAX);
 	buf_init(&out, MSG_POLICY_MAX);
 	rc = say_key(en, e);
+	fault_point("enrolling.key");
 	if (rc == 0)
 		rc = take_send(&request, e);
 	if (rc == 0)
 		rc = call(en, "/api/v1/enrol", &request, &body, &status, e);
 	if (rc == 0 && status != 201)
 		rc = refused(status, &body, e);
+	fault_point("enrolling.answered");
 	if (rc == 0)
 		rc = read_answer(en, &body, &out, e);
 	if (rc == 0)

@@ -15,6 +15,7 @@
 #include "agent/ownrecord.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
@@ -369,16 +370,20 @@ converse(struct enrolment *en, struct err *e)
 	struct ipc_msg msg;
 	int rc = spawn(en, e);
 
+	fault_point("enrol.begun");
 	if (rc == 0)
 		rc = say_start(en, e);
 	if (rc == 0)
 		rc = expect(en, MSG_ENROL_KEY, &msg, e);
 	if (rc == 0)
 		rc = say_document(en, &msg, e);
+	fault_point("enrol.asked");
 	if (rc == 0)
 		rc = expect(en, MSG_ENROL_DONE, &msg, e);
+	fault_point("enrol.answered");
 	if (rc == 0)
 		rc = file_answer(en, &msg, e);
+	fault_point("enrol.filed");
 	if (en->pid > 0) {
 		kill(en->pid, SIGKILL);
 		waitpid(en->pid, NULL, 0);

@@ -13,6 +13,7 @@
 #include "agent/exam.h"
 
 #include "action/refusal.h"
+#include "action/result.h"
 #include "agent/answer.h"
 #include "agent/job.h"
 #include "agent/journal.h"
@@ -24,6 +25,7 @@
 #include "agent/spool.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -72,15 +74,34 @@ finish(struct exam *x)
 	agent_idle_check(a);
 }
 
-static void
+static bool
 send_unstored(struct exam *x, unsigned int reason)
 {
 	int64_t now = clock_mono_ms();
 
 	if (x->unstored_ms != 0 && now - x->unstored_ms <= UNSTORED_INTERVAL)
-		return;
+		return false;
 	x->unstored_ms = now;
 	answer_unstored(x->a, &x->id, reason);
+	return true;
+}
+
+/* The record has it as accepted, or takes nothing either. */
+static void
+record_unstored(struct exam *x, unsigned int reason)
+{
+	struct own_answered own;
+	struct err e;
+
+	err_clear(&e);
+	memset(&own, 0, sizeof(own));
+	own.time_ms = clock_wall_ms();
+	own.id = x->id;
+	own.status = RESULT_REFUSED;
+	own.reason = (uint16_t)reason;
+	if (own_add_answered(x->a->record, &own, &e) != 0)
+		log_error("record action=%s why=%s", id_short(&x->id).s,
+		    log_quote(e.msg));
 }
 
 /* What nobody known signed leaves no trace but a counter and, when asked
@@ -96,7 +117,7 @@ refuse_stranger(struct exam *x, unsigned int reason, const char *detail)
 	if (a->on_refused != NULL)
 		a->on_refused(a, &x->id, reason, detail);
 	if (x->source == EXAM_IN)
-		send_unstored(x, reason);
+		(void)send_unstored(x, reason);
 	finish(x);
 }
 
@@ -180,15 +201,18 @@ refused(struct exam *x)
 	err_clear(&e);
 	fill_action(x, NULL, &ja);
 	rc = journal_refuse(a->journal, &ja, x->verdict.reason, &e);
+	fault_point("exam.refused");
 	if (rc != 0) {
 		log_error("journal why=%s", log_quote(e.msg));
 		agent_disk_error(a, rc);
 	}
 	/* the disk takes nothing: the answer does not wait for it */
-	if (rc != 0 || x->verdict.reason == REFUSAL_JOURNAL)
-		send_unstored(x, x->verdict.reason);
-	else if (!silent)
+	if (rc != 0 || x->verdict.reason == REFUSAL_JOURNAL) {
+		if (send_unstored(x, x->verdict.reason))
+			record_unstored(x, x->verdict.reason);
+	} else if (!silent) {
 		answer_refuse(a, &x->id, x->verdict.reason, ja.expires);
+	}
 	if (a->on_refused != NULL)
 		a->on_refused(a, &x->id, x->verdict.reason, x->verdict.detail);
 }
@@ -243,9 +267,11 @@ decide(struct exam *x)
 		finish(x);
 		return;
 	}
+	fault_point("exam.judged");
 	narrow(x);
 	rc = own_add_asked(
 	    a->record, &x->verdict, &x->who, agent_now(a) * 1000, &e);
+	fault_point("exam.recorded");
 	if (rc != 0) {
 		log_error("record why=%s", log_quote(e.msg));
 		agent_disk_error(a, rc);
@@ -321,6 +347,7 @@ ask_judge(struct exam *x)
 			  : role_ask(a->judge, MSG_JUDGE_ASK, MSG_JUDGE_VERDICT,
 				b.data, b.len, on_judged, x);
 	buf_release(&b);
+	fault_point("exam.judge_asked");
 	if (rc != 0) {
 		x->attempts = ATTEMPTS_MAX;
 		on_judged(rc, NULL, 0, x);
@@ -386,6 +413,7 @@ on_verified(int code, const void *body, size_t len, void *arg)
 		refuse_stranger(x, REFUSAL_SIGNATURE, detail);
 		return;
 	}
+	fault_point("exam.verified");
 	x->attempts = 0;
 	x->policy = x->a->verify_hash;
 	ask_judge(x);
@@ -409,6 +437,7 @@ ask_verify(struct exam *x)
 	    : role_ask(a->verify, MSG_VERIFY_ASK, MSG_VERIFY_VERDICT, b.data,
 		  b.len, on_verified, x);
 	buf_release(&b);
+	fault_point("exam.verify_asked");
 	if (rc != 0) {
 		x->attempts = ATTEMPTS_MAX;
 		on_verified(rc, NULL, 0, x);
@@ -479,6 +508,7 @@ exam_submit(
 
 	if (x->active)
 		return ERR_BUSY;
+	fault_point("exam.received");
 	buf_clear(&x->pieces);
 	if (buf_add(&x->pieces, pieces, len) != 0)
 		return x->pieces.error;
@@ -495,6 +525,7 @@ exam_submit(
 			    a, &x->id, 0, "this agent has judged it before");
 		return 0;
 	}
+	fault_point("exam.hashed");
 	x->active = true;
 	x->source = source;
 	x->attempts = 0;

@@ -11,6 +11,7 @@
 #include "agent/turns.h"
 #include "agent/worker.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "proc/proc.h"
@@ -114,6 +115,7 @@ on_worker_end(uint8_t status, uint8_t *data, size_t len, void *arg)
 	struct jobs *j = s->jobs;
 	struct job *job = s->job;
 
+	fault_point("job.worker_ended");
 	s->worker = NULL;
 	s->job = NULL;
 	j->running--;
@@ -210,6 +212,7 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 		part_text(j, job, op, PART_FAILED, e.msg);
 		return;
 	}
+	fault_point("job.spawned");
 	s->job = job;
 	s->operation = op;
 	s->output_max = (size_t)o.output_max;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -227,12 +228,18 @@ write_accepted(struct journal *j, struct cell *c,
 
 	if (stat(j->path, &st) != 0)
 		return err_errno(e, "%s", j->path);
+	fault_point("journal.accepting");
 	rc = mark ? journal_put_mark(j, e) : 0;
 	if (rc == 0)
 		rc = journal_put_document(j, c, a, e);
+	fault_point("journal.document");
 	if (rc == 0)
 		rc = journal_put_judged(j, c, a->signed_at, e);
-	return rc != 0 ? rc : sync_or_cut(j, st.st_size, e);
+	fault_point("journal.judged");
+	if (rc == 0)
+		rc = sync_or_cut(j, st.st_size, e);
+	fault_point("journal.synced");
+	return rc;
 }
 
 int

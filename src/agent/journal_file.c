@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -261,9 +262,11 @@ journal_put_state(
 	int rc;
 
 	start_entry(&b, 64, c);
+	fault_point("journal.state");
 	rc = put(j, type, &b, &bytes, e);
 	if (rc == 0 && state == JOURNAL_STARTED)
 		rc = record_sync(j->file, e);
+	fault_point("journal.state_written");
 	if (rc == 0)
 		table_move(j, c, state, bytes);
 	return rc;
@@ -327,6 +330,7 @@ journal_compact(struct journal *j, size_t more_than, struct err *e)
 	if (j->dead <= more_than)
 		return 0;
 	rc = journal_put_mark(j, e);
+	fault_point("journal.compacting");
 	if (rc == 0)
 		rc = record_rewrite(j->file, keep, j, e);
 	if (rc == 0)

@@ -12,6 +12,7 @@
 #include "agent/messages.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "proc/proc.h"
@@ -319,6 +320,7 @@ answer(
 	struct err why;
 	int rc;
 
+	fault_point("judge.asked");
 	if (take_question(msg, &q) != 0)
 		return err_set(e, ERR_INVALID, "malformed question");
 	v = calloc(1, sizeof(*v));
@@ -340,6 +342,7 @@ answer(
 	}
 	snprintf(v->detail, sizeof(v->detail), "%.*s", VERDICT_TEXT, why.msg);
 	judge_verdict_write(v, out);
+	fault_point("judge.judged");
 	rc = ipc_write(PROC_IPC_FD, MSG_JUDGE_VERDICT, msg->request, out->data,
 	    out->len, -1, e);
 	free(v);
@@ -414,6 +417,7 @@ main(void)
 	err_clear(&e);
 	if (start(&j, &e) != 0)
 		return say_failed(e.msg);
+	fault_point("judge.sandboxed");
 	buf_init(&in, 4 * 1024 * 1024);
 	buf_init(&out, MSG_DOC_MAX);
 	rc = say_ready(&j, &e);

@@ -11,6 +11,7 @@
 #include "agent/netlink.h"
 #include "agent/ownrecord.h"
 #include "agent/role.h"
+#include "agent/seldom.h"
 #include "agent/sender.h"
 #include "agent/spool.h"
 #include "base/clock.h"
@@ -32,6 +33,7 @@
 #include <unistd.h>
 
 #define HOUSE_SECONDS 60
+#define DISK_SECONDS 5 /* the same, while the disk takes nothing */
 #define STOP_SECONDS 30
 /* A check-in ends when nothing came for so long after the connection. */
 #define CHECKIN_QUIET_MS 3000
@@ -426,10 +428,15 @@ agent_idle_check(struct agent *a)
 void
 agent_disk_error(struct agent *a, int rc)
 {
+	struct timeval tv = { .tv_sec = DISK_SECONDS };
+
 	/* the others are no errors of the disk */
-	if (rc != ERR_BUSY && rc != ERR_EXISTS && rc != ERR_INVALID &&
-	    rc != ERR_NOMEM && rc != ERR_TOOBIG)
-		a->disk_failed = true;
+	if (rc == ERR_BUSY || rc == ERR_EXISTS || rc == ERR_INVALID ||
+	    rc == ERR_NOMEM || rc == ERR_TOOBIG)
+		return;
+	if (!a->disk_failed && !a->stopping && a->house != NULL)
+		event_add(a->house, &tv);
+	a->disk_failed = true;
 }
 
 /* So that what waits to be answered can be before the end. One process opens
@@ -455,6 +462,8 @@ reopen_record(struct agent *a)
 static bool
 must_start_again(struct agent *a)
 {
+	static struct seldom said;
+	unsigned int left_out;
 	char path[PATH_MAX];
 	struct err e;
 
@@ -463,8 +472,10 @@ must_start_again(struct agent *a)
 	err_clear(&e);
 	state_path(&a->state, "probe", path);
 	if (file_write(path, "probe\n", 6, 0600, &e) != 0) {
-		log_error("disk why=%s effect=%s", log_quote(e.msg),
-		    log_quote("nothing runs until it takes writes again"));
+		if (seldom(&said, &left_out))
+			log_error("disk why=%s effect=%s", log_quote(e.msg),
+			    log_quote(
+				"nothing runs until it takes writes again"));
 		return false;
 	}
 	unlink(path);

@@ -17,6 +17,7 @@
 #include "agent/seldom.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "crypto/x509.h"
 #include "ipc/ipc.h"
@@ -201,6 +202,7 @@ tell_envelope(struct net *n, uint8_t source, const uint8_t *data, size_t len)
 			    log_quote(e.msg), left_out);
 		return;
 	}
+	fault_point("net.envelope");
 	buf_init(&b, MSG_DOC_MAX);
 	buf_add_u8(&b, source);
 	msg_pieces_write(&b, &env);
@@ -232,6 +234,7 @@ got_message(struct net *n, uint8_t source, const struct wire_msg *m)
 		pull_part(n->pull, m);
 		break;
 	case WIRE_ACK:
+		fault_point("net.ack");
 		buf_add(&b, m->id.b, ID_LEN);
 		buf_add_u16(&b, m->part);
 		buf_add_u16(&b, m->of);
@@ -239,6 +242,7 @@ got_message(struct net *n, uint8_t source, const struct wire_msg *m)
 		tell(n, MSG_NET_ACK, &b);
 		break;
 	case WIRE_WELCOME:
+		fault_point("net.welcome");
 		n->spread_ms =
 		    m->spread_ms < SPREAD_MAX_MS ? m->spread_ms : SPREAD_MAX_MS;
 		buf_add_u64(&b, (uint64_t)m->time_ms);
@@ -493,6 +497,7 @@ on_connected(struct mqtt *m, void *arg)
 	}
 	n->backoff_ms = 0;
 	send_presence(n, true);
+	fault_point("net.connected");
 	buf_init(&b, MSG_SMALL);
 	buf_add_u64(&b, n->connection);
 	tell(n, MSG_NET_UP, &b);
@@ -557,6 +562,7 @@ send_part(struct net *n, const struct ipc_msg *msg)
 	m.data = rd_field(&r, WIRE_PART_MAX, &m.len);
 	if (!rd_done(&r))
 		return ERR_INVALID;
+	fault_point("net.part");
 	buf_init(&b, WIRE_MESSAGE_MAX);
 	if (wire_write(&m, &b) == 0)
 		publish_part(n, &m.id, m.part, &b);
@@ -575,6 +581,7 @@ on_monitor(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		return ERR_INVALID;
 	switch (msg->type) {
 	case MSG_NET_HELLO:
+		fault_point("net.hello");
 		buf_init(&view, msg->len);
 		buf_add(&view, msg->body, msg->len);
 		publish(n, n->topic_hello, &view, 0);
@@ -766,6 +773,7 @@ start(struct net *n, struct err *e)
 	rc = sandbox_enter(&box, e);
 	if (rc != 0)
 		return rc;
+	fault_point("net.sandboxed");
 	buf_init(&b, MSG_SMALL);
 	buf_add_field(&b, sandbox_describe(), strlen(sandbox_describe()));
 	tell(n, MSG_NET_READY, &b);

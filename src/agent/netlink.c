@@ -13,6 +13,7 @@
 #include "agent/sender.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
@@ -82,6 +83,7 @@ netlink_hello(struct netlink *n)
 		return;
 	err_clear(&e);
 	buf_init(&b, 32768);
+	fault_point("netlink.hello");
 	if (hello_build(n->a, n->connection, &b, &e) == 0)
 		(void)ipc_chan_send(n->chan, MSG_NET_HELLO, 0, b.data, b.len);
 	else
@@ -174,6 +176,7 @@ got_ack(struct netlink *n, struct rd *r)
 	if (!rd_done(r) || complete > 1)
 		return ERR_INVALID;
 	n->heard_ms = clock_mono_ms();
+	fault_point("netlink.ack");
 	sender_acked(n->a->sender, &id, part, of, complete == 1);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "agent/spool.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -139,6 +140,7 @@ settle(struct agent *a, const struct open_action *o)
 			log_error("journal why=%s", log_quote(e.msg));
 		return;
 	}
+	fault_point("recover.settling");
 	if (o->started || !id_equal(&id, &v->id)) {
 		log_info("interrupted action=%s", id_short(&v->id).s);
 		answer_interrupted(a, v);
@@ -160,8 +162,10 @@ agent_recover(struct agent *a, struct err *e)
 {
 	struct open_actions list = TAILQ_HEAD_INITIALIZER(list);
 	struct open_action *o;
-	int rc = queue_spool(a, e);
+	int rc;
 
+	fault_point("recover.begun");
+	rc = queue_spool(a, e);
 	if (rc == 0)
 		rc = journal_each_open(a->journal, note_open, &list, e);
 	while ((o = TAILQ_FIRST(&list)) != NULL) {

@@ -11,6 +11,7 @@
 #include "agent/spool.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "mqtt/wire.h"
 
@@ -130,6 +131,7 @@ send_part(struct sender *s, struct item *it)
 		log_error("spool action=%s why=%s", id_short(&it->id).s,
 		    log_quote(e.msg));
 	buf_release(&data);
+	fault_point("sender.sent");
 	return rc == 0;
 }
 
@@ -285,11 +287,13 @@ finished(struct sender *s, const struct id *id, struct item *it)
 		drop(s, it);
 	if (stored == NULL || stored->acked)
 		return;
+	fault_point("sender.acknowledged");
 	spool_ack(a->spool, id);
 	err_clear(&e);
 	if (en != NULL && journal_ack(a->journal, id, &e) != 0)
 		log_error("journal action=%s why=%s", id_short(id).s,
 		    log_quote(e.msg));
+	fault_point("sender.ack_journalled");
 }
 
 void

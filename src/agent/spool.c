@@ -6,6 +6,7 @@
 #include "agent/idmap.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 
 #include <dirent.h>
@@ -275,9 +276,10 @@ spool_commit(struct spool *s, const struct id *id, int64_t expires, size_t len,
 	snprintf(to, sizeof(to), "%s/%s", s->dir, id_hex(id).s);
 	if (it != NULL)
 		drop(s, it);
-	if (rename(from, to) != 0)
+	if (fault_error("spool.rename", to) != 0 || rename(from, to) != 0)
 		return err_errno(e, "%s: rename", from);
-	if (fsync(s->dirfd) != 0)
+	fault_point("spool.renamed");
+	if (fault_error("spool.sync", to) != 0 || fsync(s->dirfd) != 0)
 		return err_errno(e, "%s: sync", s->dir);
 	rc = enter(s, id, expires, (uint32_t)len);
 	return rc == 0 ? 0 : err_set(e, rc, "out of memory");
@@ -302,7 +304,9 @@ spool_read(struct spool *s, const struct id *id, size_t off, size_t len,
 
 	if (p == NULL)
 		return err_set(e, out->error, "%s", err_text(out->error));
-	fd = openat(s->dirfd, id_hex(id).s, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = fault_error("spool.read", s->dir) != 0
+	    ? -1
+	    : openat(s->dirfd, id_hex(id).s, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return err_errno(e, "%s/%s", s->dir, id_hex(id).s);
 	while (len > 0) {

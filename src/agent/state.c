@@ -58,6 +58,8 @@ state_open(const char *dir, struct state *ret, struct err *e)
 		close(s.lock);
 		return rc;
 	}
+	/* nobody else writes here now */
+	file_remove_temporary(dir);
 	*ret = s;
 	return 0;
 }

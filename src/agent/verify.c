@@ -7,6 +7,7 @@
  */
 #include "agent/messages.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "proc/proc.h"
 #include "sandbox/sandbox.h"
@@ -86,6 +87,7 @@ answer(const struct keyring *k, const struct ipc_msg *msg, struct buf *out,
 	struct rd r;
 	int64_t now;
 
+	fault_point("verify.asked");
 	memset(&v, 0, sizeof(v));
 	rd_init(&r, msg->body, msg->len);
 	now = (int64_t)rd_u64(&r);
@@ -98,6 +100,7 @@ answer(const struct keyring *k, const struct ipc_msg *msg, struct buf *out,
 	buf_clear(out);
 	if (verify_verdict_write(&v, out) != 0)
 		return out->error;
+	fault_point("verify.checked");
 	return ipc_write(PROC_IPC_FD, MSG_VERIFY_VERDICT, msg->request,
 	    out->data, out->len, -1, e);
 }
@@ -119,6 +122,7 @@ main(void)
 	err_clear(&e);
 	if (start(&k, &e) != 0)
 		return say_failed(e.msg);
+	fault_point("verify.sandboxed");
 	buf_init(&out, MSG_SMALL);
 	buf_add_field(&out, sandbox_describe(), strlen(sandbox_describe()));
 	rc = ipc_write(

@@ -4,9 +4,11 @@
 #include "base/err.h"
 #include "base/fault.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +125,8 @@ file_write(
 	char tmp[PATH_MAX];
 	int fd, rc;
 
-	if (snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= (int)sizeof(tmp))
+	if (snprintf(tmp, sizeof(tmp), "%s" FILE_TEMPORARY "XXXXXX", path) >=
+	    (int)sizeof(tmp))
 		return err_set(e, ERR_TOOBIG, "%s: path too long", path);
 	if (fault_error("file.open", path) != 0)
 		return err_errno(e, "%s", path);
@@ -149,6 +152,31 @@ file_write(
 	}
 	fault_point("file.renamed");
 	return sync_dir_of(path, e);
+}
+
+static bool
+is_temporary(const char *name)
+{
+	size_t len = strlen(name), tail = strlen(FILE_TEMPORARY) + 6;
+
+	return len > tail &&
+	    strncmp(
+		name + len - tail, FILE_TEMPORARY, strlen(FILE_TEMPORARY)) == 0;
+}
+
+void
+file_remove_temporary(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *de;
+
+	if (d == NULL)
+		return;
+	while ((de = readdir(d)) != NULL) {
+		if (is_temporary(de->d_name))
+			unlinkat(dirfd(d), de->d_name, 0);
+	}
+	closedir(d);
 }
 
 int

@@ -12,10 +12,17 @@ struct err;
 /* Appends the whole file to out (at most out->max bytes in all). "-" is
  * standard input. ERR_NOTFOUND when there is none. */
 int file_read(const char *path, struct buf *out, struct err *e);
+/* What a temporary file is called behind its own name: this and six letters or
+ * digits. A killed process leaves one; whose directory it is removes it. */
+#define FILE_TEMPORARY ".tmp-"
+
 /* Writes beside it, syncs, renames, syncs the directory: after a crash there
  * is the old or the new content, never a part. */
 int file_write(
     const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+/* Removes what killed processes left of writing files in this directory; only
+ * for who alone writes there. */
+void file_remove_temporary(const char *dir);
 /* mkdir -p; existing directories keep their mode. */
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
 /* Writes everything or fails; for blocking descriptors. */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "record/record_read.h"
 
@@ -186,7 +187,8 @@ record_append(struct record *r, uint16_t type, const void *data, size_t len,
 		    "%s: entry of %zu bytes, at most %d", r->path, len,
 		    RECORD_ENTRY_MAX);
 	record_entry_make(header, &r->st.head, type, data, len, &chain);
-	if (write_entry(r->fd, header, data, len, r->st.end) != 0) {
+	if (fault_error("record.write", r->path) != 0 ||
+	    write_entry(r->fd, header, data, len, r->st.end) != 0) {
 		rc = err_errno(e, "%s: write", r->path);
 		if (ftruncate(r->fd, r->st.end) != 0)
 			r->broken = true;
@@ -203,7 +205,7 @@ record_sync(struct record *r, struct err *e)
 {
 	if (r->broken)
 		return broken(r, e);
-	if (fdatasync(r->fd) != 0) {
+	if (fault_error("record.sync", r->path) != 0 || fdatasync(r->fd) != 0) {
 		r->broken = true;
 		return err_errno(e, "%s: sync", r->path);
 	}
@@ -290,7 +292,9 @@ rewrite_start(
 	memset(to, 0, sizeof(*to));
 	to->path = r->path;
 	unlink(tmp);
-	to->fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	to->fd = fault_error("record.rewrite", r->path) != 0
+	    ? -1
+	    : open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (to->fd < 0)
 		return err_errno(e, "%s", tmp);
 	/* nobody else can have it yet */
@@ -321,7 +325,9 @@ record_rewrite(struct record *r, record_keep *keep, void *arg, struct err *e)
 		rc = record_read(r->fd, r->path, copy_entry, &w, &seen, e);
 	if (rc == 0)
 		rc = record_sync(&to, e);
-	if (rc == 0 && rename(tmp, r->path) != 0)
+	if (rc == 0 &&
+	    (fault_error("record.rename", r->path) != 0 ||
+		rename(tmp, r->path) != 0))
 		rc = err_errno(e, "%s: rename", r->path);
 	if (rc != 0) {
 		if (to.fd >= 0)

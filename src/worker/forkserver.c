@@ -7,6 +7,7 @@
 #include "worker/forkserver.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "ipc/ipc.h"
 #include "sandbox/sandbox.h"
 #include "worker/question.h"
@@ -83,9 +84,11 @@ serve(
 
 	if (next_order(b, ret, &ret_fds[0], &ret_fds[1], e) != 0)
 		exit(0);
+	fault_point("forkserver.ordered");
 	pid = failed == 0 ? sandbox_fork() : -1;
 	if (pid == 0)
 		return 0;
+	fault_point("forkserver.forked");
 	close(ret_fds[0]);
 	close(ret_fds[1]);
 	if (failed == 0 && pid < 0)

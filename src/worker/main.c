@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/jsonw.h"
 #include "modules/module.h"
@@ -163,7 +164,9 @@ become_worker(struct options *o, struct order *ret, struct err *e)
 	int rc;
 
 	rc = enter_forkserver(o, parent, e);
+	fault_point("forkserver.entered");
 	rc = forkserver_run(rc, ret, e);
+	fault_point("worker.forked");
 	o->seconds = ret->seconds;
 	o->cpu = ret->cpu_seconds;
 	o->read = ret->read_bytes;
@@ -279,9 +282,11 @@ main(int argc, char **argv)
 	set_signals();
 	rc = o.forkserver ? become_worker(&o, &order, &e)
 			  : enter_by_hand(&o, &e);
+	fault_point("worker.sealed");
 	buf_init(&out, (size_t)o.output * 2 + 1024 * 1024);
 	if (rc == 0)
 		rc = answer(&o, o.forkserver ? &order : NULL, &out, &e);
+	fault_point("worker.looked");
 	if (rc != 0)
 		write_failure(&out, e.msg);
 	if (o.pretty)
@@ -291,6 +296,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "mig-worker: %s\n", e.msg);
 		rc = ERR_IO;
 	}
+	fault_point("worker.answered");
 	buf_release(&out);
 	return rc == 0 ? (int)ended : RUN_FAILED;
 }

@@ -10,12 +10,15 @@ The layout is that of src/base/fault_control.h. A platform whose processes have
 control files: Platform here, with .fault at the server, at each agent, and
 for what mig(1) is run with.
 """
+import concurrent.futures
 import errno as errno_names
+import json
 import mmap
 import os
 import pathlib
 import re
 import struct
+import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -224,3 +227,80 @@ class Platform(miglib.Platform):
         self.client = Control(self.dir / "fault-client")
         self.server.env = self.fault.env()
         self.env = self.client.env(self.env)
+        self.on_wait = None     # called again and again while mig waits
+
+    # --- several agents that die ----------------------------------------------
+    def fleet(self, names):
+        """Enrols and starts agents, all at the same time."""
+        token = self.token(uses=len(names))
+
+        def enrol(name):
+            agent = Agent(self, name, {})
+            p = agent.enrol(token)
+            assert p.returncode == 0, (p.stdout, p.stderr)
+            return agent.start()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for agent in pool.map(enrol, names):
+                self.agents[agent.name] = agent
+        self.wait_online(len(self.agents), 60)
+
+    def tend(self):
+        """What a service manager does; how many were started again."""
+        n = 0
+        for agent in self.agents.values():
+            if agent.daemon.proc is not None and not agent.daemon.alive():
+                wait_for(f"the end of {agent.name}'s roles",
+                         lambda a=agent: not session(a.daemon.proc.pid))
+                agent.start()
+                n += 1
+        return n
+
+    def ask(self, *args, seconds=60):
+        """mig ... --json (mig file, if it starts with an option of it) while
+        dead agents are started again: exit code, answers by name, summary."""
+        if args[0] == "-t":
+            args = ("file", *args)
+        with open(self.dir / "mig.out", "w+b") as out, \
+                open(self.dir / "mig.err", "w+b") as err:
+            mig = subprocess.Popen(
+                [miglib.program("mig"), *args, "--json", "--show", "all"], env=self.env, stdin=subprocess.DEVNULL, stdout=out,
+                stderr=err)
+
+            def ended():
+                self.tend()
+                if self.on_wait is not None:
+                    self.on_wait()
+                return mig.poll() is not None
+            try:
+                wait_for("mig's end", ended, seconds)
+            finally:
+                mig.kill()
+                mig.wait()
+            out.seek(0)
+            err.seek(0)
+            lines = [json.loads(x) for x in out.read().splitlines()]
+            self.said = err.read().decode()
+        assert lines, self.said
+        answers = {}
+        for line in lines[:-1]:
+            assert line["name"] not in answers, f"{line['name']} twice"
+            answers[line["name"]] = line
+        return mig.returncode, answers, lines[-1]
+
+
+def session(sid):
+    """{pid: program} of the processes of a daemon that was started by
+    miglib.Daemon; what has ended and nobody took note of is "(ended)"."""
+    ret = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8") as f:
+                comm, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        fields = rest.split()
+        if int(fields[3]) == sid:
+            ret[int(entry)] = "(ended)" if fields[0] == "Z" else comm
+    return ret

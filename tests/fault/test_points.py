@@ -12,6 +12,34 @@ TESTED = {
     "test_framework.py": """
         file.open file.rename file.renamed file.sync file.sync_dir file.write
     """,
+    "test_agent_kill.py": """
+        answer.recorded answer.sealed answer.spooled answer.staged
+        exam.hashed exam.judge_asked exam.judged exam.received exam.recorded
+        exam.refused exam.verified exam.verify_asked
+        job.spawned job.worker_ended
+        journal.accepting journal.document journal.judged journal.state
+        journal.state_written journal.synced
+        judge.asked judge.judged judge.sandboxed
+        net.ack net.connected net.envelope net.hello net.part net.sandboxed
+        net.welcome netlink.ack netlink.hello
+        recover.begun recover.settling
+        sender.ack_journalled sender.acknowledged sender.sent
+        spool.renamed
+        verify.asked verify.checked verify.sandboxed
+        worker.answered worker.forked worker.looked worker.sealed
+        worker.walking
+        forkserver.entered forkserver.forked forkserver.ordered
+    """,
+    "test_agent_disk.py": """
+        record.sync record.write spool.read spool.rename spool.sync
+    """,
+    "test_agent_enrol.py": """
+        enrol.answered enrol.asked enrol.begun enrol.filed
+        enrolling.answered enrolling.key policy.written
+    """,
+    "test_agent_compact.py": """
+        journal.compacting record.rename record.rewrite
+    """,
 }
 
 

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/str.h"
 #include "modules/file/answer.h"
 #include "modules/file/gofmt.h"
@@ -669,6 +670,7 @@ work(struct run *r, struct walk_scope *scopes, enum match_engine engine,
 	    (rc = start_walk(r, scopes, e)) != 0)
 		return rc;
 	note_empty_searches(r);
+	fault_point("worker.walking");
 	walk_run(r->walk);
 	stop(r); /* notes a signal that came at the very end */
 	r->answer.directories = walk_directories(r->walk);

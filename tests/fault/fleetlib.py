@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Many agents of one platform that are asked at once, and what must be true
+of each of them afterwards, whatever happened to it."""
+import json
+import re
+
+from faultlib import session, wait_for
+
+AGENTS = 16
+NAMES = [f"a{i}" for i in range(AGENTS)]
+ROLES = {"mig-agent", "mig-agent-net", "mig-agent-verif", "mig-agent-judge"}
+
+
+def needle(fleet, *more):
+    return fleet.ask("-t", "all", "-path", str(fleet.haystack), "-name",
+                     "^needle$", *more)
+
+
+def newest_action(fleet):
+    p = fleet.mig("actions", "--json", check=0)
+    return json.loads(p.stdout)["actions"][0]
+
+
+def settled(fleet):
+    """All there again, each with its roles and nothing else."""
+    def quiet():
+        fleet.tend()
+        for a in fleet.agents.values():
+            if not a.daemon.alive():
+                return False
+            there = set(session(a.daemon.proc.pid).values())
+            # fork servers stay for the next action
+            if there - {"mig-worker"} != ROLES:
+                return False
+        return True
+    wait_for("all roles and nothing else", quiet, 30)
+    fleet.wait_online(AGENTS)
+
+
+def state_of(answer):
+    """done, stopped, refused; failed: done, but without a result."""
+    if answer["status"] == "done" and \
+            answer["operations"][0]["status"] != "done":
+        return "failed"
+    return answer["status"]
+
+
+def left_behind(agent):
+    return [str(f) for f in (agent.dir / "state").rglob("*")
+            if re.search(r"\.(tmp-.{6}|staged|new|anew)$", f.name)]
+
+
+def own_record(agent, action):
+    """The agent's own words about an action."""
+    p = agent.run("report")
+    assert p.returncode == 0, p.stderr
+    return [line for line in p.stdout.splitlines()
+            if f" {action[:12]} " in line]
+
+
+def check_round(fleet, expected, answers):
+    action = newest_action(fleet)["id"]
+    assert sorted(answers) == sorted(NAMES)
+    # what the server has stored, asked again
+    p = fleet.mig("results", action, "--json", "--show", "all")
+    stored = [json.loads(line) for line in p.stdout.splitlines()]
+    stored = {a["name"]: a for a in stored if "name" in a}
+    problems = []
+    for name, agent in fleet.agents.items():
+        want, text = expected.get(name, ("done", "nothing"))
+        want, *unrecorded = want.split()
+        got = state_of(answers[name])
+        runs = agent.fault.count("worker.forked", "mig-worker")
+        if got != want:
+            problems.append(f"{text}: {got}, not {want}: {answers[name]}")
+        if runs > 1 or (want == "done" and runs != 1):
+            problems.append(f"{text}: ran {runs} times")
+        if stored.get(name) != answers[name]:
+            problems.append(f"{text}: stored is {stored.get(name)}")
+        lines = own_record(agent, action)
+        if unrecorded:
+            continue
+        # a verdict of refused says it all; the answer to it may be made anew
+        if want == "refused":
+            said = any("refused" in x for x in lines)
+        else:
+            said = any(" accepted " in x for x in lines) and any(
+                f"answered {answers[name]['status']}" in x for x in lines)
+        if not said:
+            problems.append(f"{text}: its own record says {lines}")
+        if left_behind(agent):
+            problems.append(f"{text}: {left_behind(agent)}")
+    assert not problems, "\n".join(problems)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Each process of an agent dies at each step of an action, and is started
+again. Then (DESIGN.md 5 and 7): the action has run at most once, there is one
+answer and it is true, and nothing is left behind.
+
+Many agents are asked at once and each dies at another step, so that one round
+takes as long as the slowest."""
+import itertools
+
+import pytest
+
+from faultlib import wait_for
+from fleetlib import AGENTS, NAMES, check_round, needle, settled
+
+MONITOR, NET, VERIFY, JUDGE, WORKER = (
+    "mig-agent", "mig-agent-net", "mig-agent-verify", "mig-agent-judge",
+    "mig-worker")
+
+# Where which process dies, and what the investigator is then told:
+# done: it ran, here is the result; stopped: it had started, so it is not run
+# again; failed: it ran, and its worker did not end well.
+STEPS = [
+    # before the journal has it: as if it had never come
+    ("done", [(MONITOR, "exam.received")]),
+    ("done", [(MONITOR, "exam.hashed")]),
+    ("done", [(MONITOR, "exam.verify_asked")]),
+    ("done", [(MONITOR, "exam.verified")]),
+    ("done", [(MONITOR, "exam.judge_asked")]),
+    ("done", [(MONITOR, "exam.judged")]),
+    ("done", [(MONITOR, "exam.recorded")]),
+    ("done", [(MONITOR, "journal.accepting")]),
+    ("done", [(MONITOR, "journal.document")]),
+    # from here on it is accepted and started
+    ("stopped", [(MONITOR, "journal.judged")]),
+    ("stopped", [(MONITOR, "journal.synced")]),
+    ("stopped", [(MONITOR, "job.spawned")]),
+    ("stopped", [(MONITOR, "job.worker_ended")]),
+    ("stopped", [(MONITOR, "answer.sealed")]),
+    ("stopped", [(MONITOR, "file.write")]),
+    ("stopped", [(MONITOR, "file.sync")]),
+    ("stopped", [(MONITOR, "file.renamed")]),
+    ("stopped", [(MONITOR, "answer.staged")]),
+    ("stopped", [(MONITOR, "answer.recorded")]),
+    # from here on the answer is in the spool
+    ("done", [(MONITOR, "spool.renamed")]),
+    ("done", [(MONITOR, "answer.spooled")]),
+    ("done", [(MONITOR, "journal.state")]),
+    ("done", [(MONITOR, "journal.state_written")]),
+    ("done", [(MONITOR, "sender.sent")]),
+    ("done", [(MONITOR, "netlink.ack")]),
+    ("done", [(MONITOR, "sender.acknowledged")]),
+    ("done", [(MONITOR, "sender.ack_journalled")]),
+    # and once more while it recovers
+    ("done", [(MONITOR, "exam.hashed"), (MONITOR, "recover.begun")]),
+    ("stopped", [(MONITOR, "journal.synced"), (MONITOR, "recover.settling")]),
+    ("stopped", [(MONITOR, "answer.staged"), (MONITOR, "answer.sealed", 2)]),
+    ("done", [(MONITOR, "answer.spooled"), (MONITOR, "netlink.hello")]),
+    ("done", [(NET, "net.envelope")]),
+    ("done", [(NET, "net.part")]),
+    ("done", [(NET, "net.ack")]),
+    ("done", [(NET, "net.envelope"), (NET, "net.sandboxed")]),
+    ("done", [(NET, "net.envelope"), (NET, "net.connected")]),
+    ("done", [(NET, "net.part"), (NET, "net.hello")]),
+    ("done", [(NET, "net.part"), (NET, "net.welcome")]),
+    ("done", [(VERIFY, "verify.asked")]),
+    ("done", [(VERIFY, "verify.checked")]),
+    ("done", [(VERIFY, "verify.checked"), (VERIFY, "verify.sandboxed")]),
+    ("done", [(JUDGE, "judge.asked")]),
+    ("done", [(JUDGE, "judge.judged")]),
+    ("done", [(JUDGE, "judge.judged"), (JUDGE, "judge.sandboxed")]),
+    ("failed", [(WORKER, "forkserver.entered")]),
+    ("failed", [(WORKER, "forkserver.ordered")]),
+    ("failed", [(WORKER, "forkserver.forked")]),
+    ("failed", [(WORKER, "worker.forked")]),
+    ("failed", [(WORKER, "worker.sealed")]),
+    ("failed", [(WORKER, "worker.walking")]),
+    ("failed", [(WORKER, "worker.looked")]),
+    ("failed", [(WORKER, "worker.answered")]),
+]
+# one agent a round is left alone: what happens to the others is not its matter
+ROUNDS = [STEPS[i:i + AGENTS - 1] for i in range(0, len(STEPS), AGENTS - 1)]
+
+
+REFUSALS = [
+    [(MONITOR, "exam.judged")],
+    [(MONITOR, "exam.recorded")],
+    [(MONITOR, "exam.refused")],
+    [(MONITOR, "answer.sealed")],
+    [(MONITOR, "answer.staged")],
+    [(MONITOR, "answer.recorded")],
+    [(MONITOR, "spool.renamed")],
+    [(MONITOR, "answer.spooled")],
+    [(MONITOR, "sender.sent")],
+    [(MONITOR, "sender.acknowledged")],
+    [(JUDGE, "judge.judged")],
+]
+
+
+def all_die(fleet, rounds, *question):
+    """Asks while each agent dies at its step; the answers."""
+    settled(fleet)
+    for agent in fleet.agents.values():
+        agent.fault.forget()
+    faults = [agent.fault.kill(*kill)
+              for agent, kills in zip(fleet.agents.values(), rounds)
+              for kill in kills]
+    _, answers, _ = needle(fleet, *question)
+
+    def all_fired():
+        fleet.tend()
+        return all(f.fired for f in faults)
+    try:
+        wait_for("all faults", all_fired, 30)
+    except AssertionError:
+        raise AssertionError([f.text for f in faults if not f.fired])
+    settled(fleet)
+    return answers
+
+
+@pytest.mark.parametrize("number", range(len(ROUNDS)))
+def test_killed_at_each_step(fleet, number):
+    answers = all_die(fleet, [kills for _, kills in ROUNDS[number]])
+    check_round(fleet, {name: (want, f"{name} {kills}") for name, (want, kills)
+                        in zip(NAMES, ROUNDS[number])}, answers)
+
+
+def test_killed_while_refusing(fleet):
+    """Too few signatures for what the action itself demands."""
+    answers = all_die(fleet, REFUSALS, "-weight", "5", "-y")
+    check_round(fleet, {
+        name: ("refused", f"{name} {kills}") for name, kills
+        in itertools.zip_longest(NAMES, REFUSALS)}, answers)
