@@ -14,6 +14,7 @@
 #include "ipc/ipc.h"
 #include "proc/proc.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -69,6 +70,23 @@ take_down(struct forkserver *fs)
 	fs->tired = false;
 }
 
+/* It may have forked and not said so any more: then the worker is a child of
+ * ours whose number nobody knows, in the group of the fork server, which has
+ * no other worker while an order is open. */
+static void
+take_down_with_worker(struct forkserver *fs)
+{
+	pid_t pid = fs->pid;
+
+	if (fs->chan == NULL)
+		return;
+	proc_loop_unwatch(fs->loop, pid);
+	take_down(fs);
+	proc_kill_group(pid, SIGKILL);
+	while (waitpid(-pid, NULL, 0) > 0 || errno == EINTR)
+		;
+}
+
 static int
 on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 {
@@ -100,7 +118,10 @@ on_close(struct ipc_chan *c, const char *why, void *arg)
 {
 	struct forkserver *fs = arg;
 
-	take_down(fs);
+	if (fs->on_start != NULL)
+		take_down_with_worker(fs);
+	else
+		take_down(fs);
 	answer(fs, 0, why);
 }
 
@@ -241,6 +262,6 @@ forkserver_renew(struct forkserver *fs)
 void
 forkserver_abort(struct forkserver *fs)
 {
-	take_down(fs);
+	take_down_with_worker(fs);
 	answer(fs, 0, "the fork server did not answer in time");
 }

@@ -33,7 +33,12 @@ def settled(fleet):
             if there - {"mig-worker"} != ROLES:
                 return False
         return True
-    wait_for("all roles and nothing else", quiet, 30)
+    try:
+        wait_for("all roles and nothing else", quiet, 30)
+    except AssertionError:
+        raise AssertionError({
+            a.name: session(a.daemon.proc.pid) for a in fleet.agents.values()
+            if set(session(a.daemon.proc.pid).values()) != ROLES})
     fleet.wait_online(AGENTS)
 
 

@@ -68,7 +68,8 @@ STEPS = [
     ("done", [(JUDGE, "judge.asked")]),
     ("done", [(JUDGE, "judge.judged")]),
     ("done", [(JUDGE, "judge.judged"), (JUDGE, "judge.sandboxed")]),
-    ("failed", [(WORKER, "forkserver.entered")]),
+    # at its start, which a restart brings; nothing was ordered yet
+    ("done", [(MONITOR, "exam.hashed"), (WORKER, "forkserver.entered")]),
     ("failed", [(WORKER, "forkserver.ordered")]),
     ("failed", [(WORKER, "forkserver.forked")]),
     ("failed", [(WORKER, "worker.forked")]),
