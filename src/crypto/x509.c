@@ -569,3 +569,81 @@ x509_expires(const char *cert_pem, int64_t *ret, struct err *e)
 	*ret = (int64_t)timegm(&tm);
 	return 0;
 }
+
+int
+x509_pair(const char *cert_pem, const char *key_pem, struct err *e)
+{
+	X509 *cert = pem_cert(cert_pem, "certificate", e);
+	EVP_PKEY *key = cert == NULL ? NULL : pem_key(key_pem, "key", e);
+	int rc = 0;
+
+	if (key == NULL)
+		rc = ERR_INVALID;
+	else if (X509_check_private_key(cert, key) != 1)
+		rc = x509_fail(e, ERR_INVALID,
+		    "certificate and key do not belong together");
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return rc;
+}
+
+static bool
+has_name(X509 *cert, const char *name, size_t len)
+{
+	char text[256];
+	uint8_t ip[16];
+
+	if (len == 0 || len >= sizeof(text))
+		return false;
+	memcpy(text, name, len);
+	text[len] = '\0';
+	if (inet_pton(AF_INET, text, ip) == 1 ||
+	    inet_pton(AF_INET6, text, ip) == 1)
+		return X509_check_ip_asc(cert, text, 0) == 1;
+	return X509_check_host(cert, text, len,
+		   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
+}
+
+bool
+x509_has_names(const char *cert_pem, const char *names)
+{
+	X509 *cert = pem_cert(cert_pem, "certificate", NULL);
+	bool all = cert != NULL;
+	size_t n;
+
+	while (all && *(names += strspn(names, ", ")) != '\0') {
+		n = strcspn(names, ", ");
+		all = has_name(cert, names, n);
+		names += n;
+	}
+	ERR_clear_error();
+	X509_free(cert);
+	return all;
+}
+
+int
+x509_signed_by(const char *cert_pem, const char *ca_pem, struct err *e)
+{
+	X509 *cert = pem_cert(cert_pem, "certificate", e);
+	X509 *ca = cert == NULL ? NULL : pem_cert(ca_pem, "CA certificate", e);
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	int rc = 0;
+
+	if (ca == NULL)
+		rc = ERR_INVALID;
+	else if (store == NULL || ctx == NULL ||
+	    X509_STORE_add_cert(store, ca) != 1 ||
+	    X509_STORE_CTX_init(ctx, store, cert, NULL) != 1)
+		rc = x509_fail(e, ERR_INTERNAL, "checking a certificate");
+	else if (X509_verify_cert(ctx) != 1)
+		rc = err_set(e, ERR_AUTH, "%s",
+		    X509_verify_cert_error_string(
+			X509_STORE_CTX_get_error(ctx)));
+	ERR_clear_error();
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	X509_free(ca);
+	X509_free(cert);
+	return rc;
+}

@@ -32,6 +32,12 @@ int x509_issue_server(const char *ca_cert_pem, const char *ca_key_pem,
     struct err *e);
 /* SHA-256 of the DER certificate. */
 int x509_fingerprint(const char *cert_pem, struct id *ret, struct err *e);
+/* 0 when the (first) certificate is of this key; ERR_INVALID. */
+int x509_pair(const char *cert_pem, const char *key_pem, struct err *e);
+/* Does it hold each of these comma separated names and addresses? */
+bool x509_has_names(const char *cert_pem, const char *names);
+/* Is the (first) certificate signed by this CA, which is valid now? */
+int x509_signed_by(const char *cert_pem, const char *ca_pem, struct err *e);
 /* Unix seconds of notAfter. */
 int x509_expires(const char *cert_pem, int64_t *ret, struct err *e);
 

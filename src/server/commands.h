@@ -11,6 +11,10 @@ int command_init(const char *conf, int argc, char **argv);
 int command_token(const char *conf, int argc, char **argv);
 int command_investigator(const char *conf, int argc, char **argv);
 int command_policy(const char *conf, int argc, char **argv);
+int command_check(const char *conf, int argc, char **argv);
+int command_backup(const char *conf, int argc, char **argv);
+int command_restore(const char *conf, int argc, char **argv);
+int command_renew(const char *conf, int argc, char **argv);
 int command_prune(const char *conf, int argc, char **argv);
 int command_status(const char *conf, int argc, char **argv);
 

@@ -11,6 +11,7 @@
  *                 at each start
  */
 #include "server/commands.h"
+#include "server/certs.h"
 
 #include "action/policy.h"
 #include "base/clock.h"
@@ -34,7 +35,6 @@
 #include <unistd.h>
 
 #define CA_DAYS 7300
-#define SERVER_DAYS 3650
 #define INVESTIGATORS_MAX 32
 #define CONF_TEXT_MAX 65536
 
@@ -195,8 +195,8 @@ make_cert(
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
 		rc = x509_issue_server(buf_str(&in->ca_cert),
-		    buf_str(&in->ca_key), in->conf.name, buf_str(&k),
-		    SERVER_DAYS, &c, e);
+		    buf_str(&in->ca_key), in->conf.name, buf_str(&k), CERT_DAYS,
+		    &c, e);
 	/* The chain goes with it: who pins the CA's digest sees it there. */
 	if (rc == 0)
 		rc = buf_add(&c, in->ca_cert.data, in->ca_cert.len);

@@ -30,6 +30,11 @@ static const char usage_text[] =
     "  prune [--results DURATION] [--actions DURATION] [--dry-run]"
     " [--vacuum]\n"
     "                             remove what was kept long enough\n"
+    "  check [--json]             what is well and what is not\n"
+    "  backup [--verify] FILE     write or check a backup; - is standard"
+    " output\n"
+    "  restore [--force] FILE     into an empty state directory\n"
+    "  renew                      make the server's own certificates anew\n"
     "  status                     what the store knows\n"
     "\n"
     "  -c FILE   configuration (default " SERVER_CONF_PATH ")\n"
@@ -109,6 +114,10 @@ run_command(const char *conf, int argc, char **argv)
 		{ "token", command_token },
 		{ "investigator", command_investigator },
 		{ "policy", command_policy },
+		{ "check", command_check },
+		{ "backup", command_backup },
+		{ "restore", command_restore },
+		{ "renew", command_renew },
 		{ "prune", command_prune },
 		{ "status", command_status },
 	};

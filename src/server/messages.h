@@ -2,7 +2,7 @@
 /*
  * What the server's roles say to one another (ipc/ipc.h). Who may say what:
  *
- *   parent -> role   CONF, PEER
+ *   parent -> role   CONF, PEER; RELAY, RELAY_RELOAD (core), TLS (api)
  *   api -> core      everything from NONCE to ENROL; each is answered by REPLY
  *   core -> api      REPLY, STATUS, WAKE
  *   core -> ca       SIGN, answered by REPLY
@@ -20,7 +20,9 @@ enum server_msg {
 	MSG_CONF = 1,  /* F configuration text, u64 the relay's start (ms) */
 	MSG_PEER = 2,  /* u8 enum server_role; carries the channel */
 	MSG_RELAY = 3, /* u64 the relay was started anew at (ms) */
-	MSG_RELAY_RELOAD = 4, /* the relay's access list was written anew */
+	MSG_RELAY_RELOAD = 4, /* the relay's access list was written anew; from
+				 the parent: its certificate was */
+	MSG_TLS = 5,          /* F certificates, F key: the api's, anew */
 
 	MSG_NONCE = 16,       /* - */
 	MSG_SESSION_NEW = 17, /* F envelope */

@@ -20,6 +20,8 @@
 #include "base/log.h"
 #include "ipc/ipc.h"
 #include "proc/proc.h"
+#include "server/certs.h"
+#include "server/lock.h"
 #include "server/messages.h"
 #include "server/relay.h"
 
@@ -34,6 +36,7 @@
 #define BACKOFF_MAX_MS 30000
 #define LIVED_LONG_MS 30000
 #define STOP_MS 10000
+#define CERTIFICATES_S 3600
 #define NOFILE_WANTED 1048576
 
 enum child_kind { CHILD_RELAY, CHILD_CORE, CHILD_API, CHILD_CA, CHILDREN };
@@ -52,8 +55,8 @@ struct parent {
 	const struct server_conf *conf;
 	struct buf conf_text;
 	struct proc_loop *loop;
-	struct event *give_up;
-	int exe;
+	struct event *give_up, *certificates, *hangup;
+	int exe, lock;
 	int64_t relay_started;
 	bool stopping;
 	struct child children[CHILDREN];
@@ -160,6 +163,68 @@ on_role_close(struct ipc_chan *c, const char *why, void *arg)
 	ch->chan = NULL;
 	if (ch->pid != 0)
 		kill(ch->pid, SIGKILL);
+}
+
+/* --- certificates ------------------------------------------------------- */
+
+static void
+send_tls(struct parent *p)
+{
+	struct child *api = &p->children[CHILD_API];
+	struct buf cert, key, out;
+	struct err e;
+
+	buf_init(&out, MSG_BODY_MAX);
+	if (certs_read_api(p->conf, &cert, &key, &e) != 0) {
+		log_error("certificate error=%s", log_quote(e.msg));
+	} else if (api->chan != NULL) {
+		buf_add_field(&out, cert.data, cert.len);
+		buf_add_field(&out, key.data, key.len);
+		if (out.error == 0)
+			ipc_chan_send(api->chan, MSG_TLS, 0, out.data, out.len);
+		if (out.data != NULL)
+			explicit_bzero(out.data, out.cap);
+	}
+	if (key.data != NULL)
+		explicit_bzero(key.data, key.cap);
+	buf_release(&out);
+	buf_release(&key);
+	buf_release(&cert);
+}
+
+/* Makes those anew that need it; who holds them is told, always or when one
+ * was made. */
+static void
+look_at_certificates(struct parent *p, bool tell)
+{
+	struct child *core = &p->children[CHILD_CORE];
+	struct err e;
+	int n = 0;
+
+	if (certs_renew(p->conf, false, &n, &e) != 0)
+		log_error("certificate_renewal error=%s", log_quote(e.msg));
+	if (n == 0 && !tell)
+		return;
+	send_tls(p);
+	if (core->chan != NULL)
+		ipc_chan_send(core->chan, MSG_RELAY_RELOAD, 0, NULL, 0);
+}
+
+static void
+on_certificates(evutil_socket_t fd, short what, void *arg)
+{
+	look_at_certificates(arg, false);
+}
+
+/* SIGHUP: certificates and the relay's files are read again. */
+static void
+on_hangup(evutil_socket_t sig, short what, void *arg)
+{
+	struct parent *p = arg;
+
+	log_info("reload");
+	if (!p->stopping)
+		look_at_certificates(p, true);
 }
 
 static void
@@ -337,13 +402,27 @@ raise_descriptors(void)
 }
 
 static void
+init_events(struct parent *p)
+{
+	static const struct timeval often = { CERTIFICATES_S, 0 };
+	struct event_base *base = proc_loop_base(p->loop);
+
+	p->give_up = event_new(base, -1, 0, on_give_up, p);
+	p->certificates = event_new(base, -1, EV_PERSIST, on_certificates, p);
+	p->hangup = evsignal_new(base, SIGHUP, on_hangup, p);
+	if (p->give_up == NULL || p->certificates == NULL ||
+	    p->hangup == NULL || event_add(p->certificates, &often) != 0 ||
+	    event_add(p->hangup, NULL) != 0)
+		fatal("start error=\"out of memory\"");
+}
+
+static void
 init_children(struct parent *p)
 {
 	static const char *const names[] = { "relay", "core", "api", "ca" };
 	struct event_base *base = proc_loop_base(p->loop);
 	size_t i;
 
-	p->give_up = event_new(base, -1, 0, on_give_up, p);
 	for (i = 0; i < CHILDREN; i++) {
 		struct child *ch = &p->children[i];
 
@@ -352,7 +431,7 @@ init_children(struct parent *p)
 		ch->name = names[i];
 		ch->backoff = BACKOFF_MIN_MS;
 		ch->restart = event_new(base, -1, 0, on_restart, ch);
-		if (ch->restart == NULL || p->give_up == NULL)
+		if (ch->restart == NULL)
 			fatal("start error=\"out of memory\"");
 	}
 }
@@ -363,8 +442,10 @@ parent_run(const struct server_conf *c)
 	struct parent p = { .conf = c };
 	struct err e;
 	size_t i;
-	int rc;
+	int rc, n;
 
+	if (server_lock(c, &p.lock, &e) != 0)
+		fatal("start error=%s", log_quote(e.msg));
 	raise_descriptors();
 	buf_init(&p.conf_text, 65536);
 	if (conf_dump(
@@ -375,7 +456,10 @@ parent_run(const struct server_conf *c)
 		fatal("start error=\"cannot open /proc/self/exe\"");
 	if ((p.loop = proc_loop_new(on_term, &p)) == NULL)
 		fatal("start error=\"cannot make an event loop\"");
+	init_events(&p);
 	init_children(&p);
+	if (certs_renew(c, false, &n, &e) != 0)
+		log_error("certificate_renewal error=%s", log_quote(e.msg));
 	if (relay_write(c, &e) != 0)
 		fatal("relay error=%s", log_quote(e.msg));
 	for (i = 0; i < CHILDREN; i++)
@@ -385,9 +469,12 @@ parent_run(const struct server_conf *c)
 	for (i = 0; i < CHILDREN; i++)
 		event_free(p.children[i].restart);
 	event_free(p.give_up);
+	event_free(p.certificates);
+	event_free(p.hangup);
 	proc_loop_free(p.loop);
 	close(p.exe);
 	buf_release(&p.conf_text);
+	server_unlock(p.lock);
 	log_info("stopped");
 	return (rc != 0 ? 1 : 0);
 }

@@ -75,7 +75,8 @@ on_parent_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 			r->on_relay(r);
 		return (0);
 	default:
-		return (ERR_INVALID);
+		return (
+		    r->on_parent != NULL ? r->on_parent(r, m) : ERR_INVALID);
 	}
 }
 

@@ -26,7 +26,9 @@ struct role {
 	/* A channel to another role; the callee takes fd. */
 	void (*on_peer)(struct role *r, enum server_role peer, int fd);
 	void (*on_relay)(struct role *r); /* may be NULL */
-	void (*on_term)(struct role *r);  /* may be NULL: just stop */
+	/* The parent's other messages; may be NULL: none is expected. */
+	int (*on_parent)(struct role *r, const struct ipc_msg *m);
+	void (*on_term)(struct role *r); /* may be NULL: just stop */
 	void *arg;
 };
 

@@ -224,6 +224,27 @@ on_peer(struct role *role, enum server_role peer, int fd)
 	http_run(api->http);
 }
 
+static int
+on_parent(struct role *role, const struct ipc_msg *m)
+{
+	struct api *api = role->arg;
+	const uint8_t *cert, *key;
+	size_t cert_len, key_len;
+	struct err e;
+	struct rd rd;
+
+	rd_init(&rd, m->body, m->len);
+	cert = rd_field(&rd, MSG_BODY_MAX, &cert_len);
+	key = rd_field(&rd, MSG_BODY_MAX, &key_len);
+	if (m->type != MSG_TLS || !rd_done(&rd))
+		return (ERR_INVALID);
+	if (http_certificate(api->http, cert, cert_len, key, key_len, &e) != 0)
+		log_error("certificate error=%s", log_quote(e.msg));
+	else
+		log_info("certificate_taken");
+	return (0);
+}
+
 /* --- start -------------------------------------------------------------- */
 
 static int
@@ -322,6 +343,7 @@ api_main(void)
 	role_start(&api.role, "api");
 	api.role.arg = &api;
 	api.role.on_peer = on_peer;
+	api.role.on_parent = on_parent;
 	api.started_ms = clock_wall_ms();
 	if (start(&api, &e) != 0)
 		fatal("start error=%s", log_quote(e.msg));

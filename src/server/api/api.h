@@ -108,6 +108,10 @@ int listen_socket(const char *address, int port, struct err *e);
 /* Takes listen_fd. */
 struct http *http_new(struct api *api, int listen_fd, struct err *e);
 void http_free(struct http *h);
+/* From now on this certificate is presented; connections that are open go on.
+ */
+int http_certificate(struct http *h, const void *cert, size_t cert_len,
+    const void *key, size_t key_len, struct err *e);
 void http_suspend(struct request *q);
 void http_resume(struct request *q);
 /* To be called after anything was resumed. */

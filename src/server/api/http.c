@@ -13,6 +13,8 @@
 #include "base/str.h"
 #include "crypto/seal.h"
 #include "crypto/x509.h"
+#include "proc/proc.h"
+#include "server/certs.h"
 
 #include <event2/event.h>
 #include <microhttpd.h>
@@ -27,11 +29,19 @@
 #define OUT_MAX (64 * 1024 * 1024)
 #define PRIORITIES "SECURE128:+SECURE192:-VERS-ALL:+VERS-TLS1.3"
 
-struct http {
-	struct api *api;
+/* A daemon of libmicrohttpd has one certificate for life. With a new one a new
+ * daemon takes the listening socket over; the old one serves what is open and
+ * goes when nothing is. */
+struct server {
+	struct http *h;
 	struct MHD_Daemon *daemon;
 	struct event *ev, *timer;
-	struct buf cert, key;
+	TAILQ_ENTRY(server) next;
+};
+
+struct http {
+	struct api *api;
+	TAILQ_HEAD(, server) servers; /* the first one listens */
 	bool running;
 	int64_t certificate_end; /* unix s */
 };
@@ -203,36 +213,72 @@ http_resume(struct request *q)
 }
 
 static void
-set_timer(struct http *h)
+set_timer(struct server *s)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 	struct timeval tv;
 
-	if (MHD_get_timeout(h->daemon, &ms) != MHD_YES) {
-		event_del(h->timer);
+	if (MHD_get_timeout(s->daemon, &ms) != MHD_YES) {
+		event_del(s->timer);
 		return;
 	}
 	tv.tv_sec = (time_t)(ms / 1000);
 	tv.tv_usec = (suseconds_t)(ms % 1000) * 1000;
-	event_add(h->timer, &tv);
+	event_add(s->timer, &tv);
+}
+
+static size_t
+connections(const struct server *s)
+{
+	const union MHD_DaemonInfo *info =
+	    MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return (info == NULL ? 0 : info->num_connections);
+}
+
+static void
+server_free(struct server *s)
+{
+	if (s == NULL)
+		return;
+	if (s->daemon != NULL)
+		MHD_stop_daemon(s->daemon);
+	if (s->ev != NULL)
+		event_free(s->ev);
+	if (s->timer != NULL)
+		event_free(s->timer);
+	free(s);
 }
 
 void
 http_run(struct http *h)
 {
+	struct server *s, *next, *first = TAILQ_FIRST(&h->servers);
+
 	/* Never from inside one of its own callbacks. */
 	if (h->running)
 		return;
 	h->running = true;
-	MHD_run(h->daemon);
+	TAILQ_FOREACH (s, &h->servers, next) {
+		MHD_run(s->daemon);
+		set_timer(s);
+	}
+	for (s = TAILQ_NEXT(first, next); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, next);
+		if (connections(s) > 0)
+			continue;
+		TAILQ_REMOVE(&h->servers, s, next);
+		server_free(s);
+	}
 	h->running = false;
-	set_timer(h);
 }
 
 static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
-	http_run(arg);
+	struct server *s = arg;
+
+	http_run(s->h);
 }
 
 static void __attribute__((format(printf, 2, 0)))
@@ -245,53 +291,60 @@ on_mhd_log(void *cls, const char *fmt, va_list ap)
 }
 
 static int
-load(struct http *h, enum server_file f, struct buf *out, struct err *e)
+start(struct server *s, int listen_fd, const char *cert, const char *key,
+    struct err *e)
 {
-	char path[SERVER_PATH_MAX];
-	int rc;
-
-	buf_init(out, 2 * X509_PEM_MAX);
-	rc = file_read(server_file(&h->api->role.conf, f, path), out, e);
-	if (rc == 0 && buf_str(out) == NULL)
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	return (rc);
-}
-
-static int
-start(struct http *h, int listen_fd, struct err *e)
-{
-	const struct server_conf *c = &h->api->role.conf;
+	const struct server_conf *c = &s->h->api->role.conf;
 	const union MHD_DaemonInfo *info;
 
-	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TLS |
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TLS |
 		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-	    0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER,
+	    0, NULL, NULL, on_request, s->h, MHD_OPTION_EXTERNAL_LOGGER,
 	    on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-	    MHD_OPTION_HTTPS_MEM_CERT, buf_str(&h->cert),
-	    MHD_OPTION_HTTPS_MEM_KEY, buf_str(&h->key),
+	    MHD_OPTION_HTTPS_MEM_CERT, cert, MHD_OPTION_HTTPS_MEM_KEY, key,
 	    MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, s->h,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned int)c->connections,
 	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 	    (unsigned int)c->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned int)c->request_timeout,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 	    MHD_OPTION_END);
-	if (h->daemon == NULL)
+	if (s->daemon == NULL)
 		return (err_set(e, ERR_INTERNAL,
 		    "cannot start the HTTPS server (are certificate and key"
 		    " in %s/tls good?)",
 		    c->state));
-	info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	if (info == NULL || info->epoll_fd < 0)
 		return (
 		    err_set(e, ERR_UNSUPPORTED, "libmicrohttpd has no epoll"));
-	h->ev = event_new(h->api->role.base, info->epoll_fd,
-	    EV_READ | EV_PERSIST, on_event, h);
-	h->timer = event_new(h->api->role.base, -1, 0, on_event, h);
-	if (h->ev == NULL || h->timer == NULL || event_add(h->ev, NULL) != 0)
+	s->ev = event_new(s->h->api->role.base, info->epoll_fd,
+	    EV_READ | EV_PERSIST, on_event, s);
+	s->timer = event_new(s->h->api->role.base, -1, 0, on_event, s);
+	if (s->ev == NULL || s->timer == NULL || event_add(s->ev, NULL) != 0)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	set_timer(h);
+	set_timer(s);
+	return (0);
+}
+
+static int
+add_server(struct http *h, int listen_fd, const char *cert, const char *key,
+    struct err *e)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (s == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	s->h = h;
+	if ((rc = start(s, listen_fd, cert, key, e)) != 0) {
+		server_free(s);
+		return (rc);
+	}
+	TAILQ_INSERT_HEAD(&h->servers, s, next);
+	if (x509_expires(cert, &h->certificate_end, NULL) != 0)
+		h->certificate_end = 0;
 	return (0);
 }
 
@@ -299,28 +352,63 @@ struct http *
 http_new(struct api *api, int listen_fd, struct err *e)
 {
 	struct http *h = calloc(1, sizeof(*h));
+	struct buf cert, key;
+	int rc;
 
 	if (h == NULL) {
 		err_set(e, ERR_NOMEM, "out of memory");
 		return (NULL);
 	}
 	h->api = api;
-	if (load(h, FILE_TLS_CERT, &h->cert, e) != 0 ||
-	    load(h, FILE_TLS_KEY, &h->key, e) != 0 ||
-	    start(h, listen_fd, e) != 0) {
-		http_free(h);
-		return (NULL);
-	}
-	if (x509_expires(buf_str(&h->cert), &h->certificate_end, NULL) != 0)
-		h->certificate_end = 0;
+	TAILQ_INIT(&h->servers);
+	if ((rc = certs_read_api(&api->role.conf, &cert, &key, e)) == 0)
+		rc = add_server(h, listen_fd, buf_str(&cert), buf_str(&key), e);
 	/* GnuTLS has its own copy. */
-	secret_wipe(h->key.data, h->key.len);
-	return (h);
+	if (key.data != NULL)
+		secret_wipe(key.data, key.cap);
+	buf_release(&key);
+	buf_release(&cert);
+	if (rc == 0)
+		return (h);
+	free(h);
+	return (NULL);
+}
+
+int
+http_certificate(struct http *h, const void *cert, size_t cert_len,
+    const void *key, size_t key_len, struct err *e)
+{
+	struct server *old = TAILQ_FIRST(&h->servers);
+	char *c = strndup(cert, cert_len), *k = strndup(key, key_len);
+	int fd, rc;
+
+	/* Looked at before the socket is taken from the one that has it. */
+	if (c == NULL || k == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	else
+		rc = x509_pair(c, k, e);
+	if (rc == 0) {
+		fd = MHD_quiesce_daemon(old->daemon);
+		rc = fd < 0 ? err_set(e, ERR_INTERNAL, "no listening socket")
+			    : add_server(h, fd, c, k, e);
+		if (rc != 0 && fd >= 0)
+			close(fd);
+	}
+	if (k != NULL)
+		secret_wipe(k, strlen(k));
+	free(k);
+	free(c);
+	/* The parent starts us anew: better than to serve nobody. */
+	if (rc != 0 && rc != ERR_INVALID)
+		proc_loop_stop(h->api->role.loop);
+	http_run(h);
+	return (rc);
 }
 
 void
 http_free(struct http *h)
 {
+	struct server *v;
 	struct stream *s;
 
 	if (h == NULL)
@@ -333,24 +421,22 @@ http_free(struct http *h)
 			MHD_resume_connection(s->q->conn);
 		s->suspended = false;
 	}
-	if (h->daemon != NULL)
-		MHD_stop_daemon(h->daemon);
-	if (h->ev != NULL)
-		event_free(h->ev);
-	if (h->timer != NULL)
-		event_free(h->timer);
-	buf_release(&h->cert);
-	buf_release(&h->key);
+	while ((v = TAILQ_FIRST(&h->servers)) != NULL) {
+		TAILQ_REMOVE(&h->servers, v, next);
+		server_free(v);
+	}
 	free(h);
 }
 
 size_t
 http_connections(const struct http *h)
 {
-	const union MHD_DaemonInfo *info =
-	    MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+	const struct server *s;
+	size_t n = 0;
 
-	return (info == NULL ? 0 : info->num_connections);
+	TAILQ_FOREACH (s, &h->servers, next)
+		n += connections(s);
+	return (n);
 }
 
 int64_t

@@ -367,6 +367,18 @@ on_relay(struct role *role)
 	writer_submit(c->writer, &r->j.j);
 }
 
+static int
+on_parent(struct role *role, const struct ipc_msg *m)
+{
+	struct core *c = role->arg;
+
+	if (m->type != MSG_RELAY_RELOAD || m->len != 0)
+		return (ERR_INVALID);
+	upkeep_certificates(c);
+	relaylink_reload(c->link);
+	return (0);
+}
+
 /* Threads are started in the sandbox: most of it holds for the thread that
  * entered it and those it makes. */
 static int
@@ -422,6 +434,7 @@ core_main(void)
 	c.role.arg = &c;
 	c.role.on_peer = on_peer;
 	c.role.on_relay = on_relay;
+	c.role.on_parent = on_parent;
 	if (load(&c, &e) != 0)
 		fatal("start error=%s", log_quote(e.msg));
 	paths[0].path = server_file(&c.role.conf, FILE_DB_DIR, db);

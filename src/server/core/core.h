@@ -132,6 +132,8 @@ void relaylink_ack(struct relaylink *l, const struct id *agent,
 void relaylink_welcome(struct relaylink *l, struct agent *a);
 /* Someone was revoked: the relay is told to take nothing of theirs. */
 void relaylink_revoked(struct relaylink *l);
+/* Its files were written anew: it reads them once it serves us. */
+void relaylink_reload(struct relaylink *l);
 void relaylink_want(struct relaylink *l, struct agent *a,
     const struct id *action, uint16_t part);
 void relaylink_stats(const struct relaylink *l, struct server_status *ret);

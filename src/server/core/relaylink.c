@@ -119,6 +119,13 @@ relaylink_revoked(struct relaylink *l)
 	reload_acl(l);
 }
 
+void
+relaylink_reload(struct relaylink *l)
+{
+	l->acl_new = true;
+	reload_acl(l);
+}
+
 static void
 try_later(struct relaylink *l)
 {

@@ -153,6 +153,12 @@ store_agent_presence(struct store *s, int64_t n, bool online,
 	    "iiii", (int64_t)online, (int64_t)connection, lastseen, n));
 }
 
+int64_t
+store_agents_total(struct store *s)
+{
+	return (sql_number(s, 0, "SELECT COUNT(*) FROM agents", ""));
+}
+
 int
 store_agents_offline(struct store *s, struct err *e)
 {

@@ -124,6 +124,14 @@ store_session_end(struct store *s, const struct id *hash, struct err *e)
 }
 
 int
+store_forget_secrets(struct store *s, struct err *e)
+{
+	int rc = sql_run(s, e, "DELETE FROM sessions", "");
+
+	return (rc != 0 ? rc : sql_run(s, e, "DELETE FROM tokens", ""));
+}
+
+int
 store_token_put(struct store *s, const struct id *hash, int64_t uses,
     int64_t now, int64_t expires, struct err *e)
 {

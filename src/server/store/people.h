@@ -39,6 +39,9 @@ int store_session_get(struct store *s, const struct id *hash, int64_t now,
 bool store_session_any(struct store *s, const char *fpr, int64_t now);
 int store_session_end(struct store *s, const struct id *hash, struct err *e);
 
+/* All sessions and tokens. */
+int store_forget_secrets(struct store *s, struct err *e);
+
 int store_token_put(struct store *s, const struct id *hash, int64_t uses,
     int64_t now, int64_t expires, struct err *e);
 /* 0 when it can be used once more, or was used by this agent (an enrolment

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Backup and restore, and the server's own certificates."""
+import datetime
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import tarfile
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from miglib import Platform, answers_of, wait_for
+from test_operating import (configure, enrolled,  # noqa: F401
+                            make_people, make_server)
+
+
+def presented(server):
+    """The certificate that the API presents to a new connection."""
+    ctx = ssl.create_default_context(cafile=server.ca_file)
+    with socket.create_connection(("127.0.0.1", server.port), 10) as raw, \
+            ctx.wrap_socket(raw, server_hostname="localhost") as tls:
+        return x509.load_der_x509_certificate(tls.getpeercert(True))
+
+
+def relay_presents(server):
+    ctx = ssl.create_default_context(cafile=server.ca_file)
+    with socket.create_connection(("127.0.0.1", server.relay_port), 10) as \
+            raw, ctx.wrap_socket(raw, server_hostname="localhost") as tls:
+        return x509.load_der_x509_certificate(tls.getpeercert(True))
+
+
+def test_backup_of_a_running_server_is_checked(server, tmp_path):
+    server.start()
+    api = server.login()
+    agent = enrolled(server, "b1")
+    action = server.launch(api)["id"]
+    agent.expect(1)
+    agent.answer(action)
+    out = tmp_path / "backup.tar"
+    assert "encrypted" in server.command("backup", str(out)).stdout
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert [p.name for p in tmp_path.iterdir()
+            if p.name.startswith((".mig-backup", "backup.tar."))] == []
+    with tarfile.open(out) as t:
+        names = t.getnames()
+        assert names[0] == "MANIFEST" and "ca/ca.key" in names
+        assert t.getmember("ca/ca.key").mode == 0o600
+    assert "good: a backup" in server.command("backup", "--verify",
+                                              str(out)).stdout
+    # to a pipe, as to gpg or age
+    p = subprocess.run([server.daemon.argv[0], "-c", str(server.conf),
+                        "backup", "-"], capture_output=True, check=True)
+    (tmp_path / "piped.tar").write_bytes(p.stdout)
+    server.command("backup", "--verify", str(tmp_path / "piped.tar"))
+    # any flipped byte or a cut is noticed
+    data = out.read_bytes()
+    bad = tmp_path / "bad.tar"
+    for at in (0, 124, 600, 5000, len(data) // 2):
+        flipped = bytearray(data)
+        flipped[at] ^= 1
+        bad.write_bytes(flipped)
+        assert server.command("backup", "--verify", str(bad),
+                              code=1).stderr.startswith("mig-server: ")
+    for n in (0, 100, 512, 2048, len(data) // 2):
+        bad.write_bytes(data[:n])
+        assert "cut short" in server.command("backup", "--verify", str(bad),
+                                             code=1).stderr
+    # not over what is there, nor under a running server
+    assert "uses" in server.command("restore", str(out), code=1).stderr
+    server.daemon.stop()
+    e = server.command("restore", str(out), code=1).stderr
+    assert "--force" in e and "nothing was changed" in e
+    assert server.command("restore", "--force", str(bad), code=1)
+    server.start()
+    assert server.login().call("GET", f"/actions/{action}")[0] == 200
+    server.daemon.stop()
+    # an error leaves nothing half written
+    assert server.command("backup", "/nonexistent/x", code=1)
+
+
+def test_restore_and_what_came_after_the_backup(tmp_path):
+    """Real agents and a real investigator: disaster, and what is left."""
+    p = Platform(tmp_path / "p")
+    try:
+        p.setup().start().login()
+        agent = p.agent("r1").start()
+        p.wait_online(1)
+        question = ["file", "-t", "all", "-path", "/etc", "-name",
+                    "^passwd$"]
+        p.mig(*question, check=0)
+        old = re.findall(r"action_new id=(\w+)", p.server.tail(200))[0]
+        backup = tmp_path / "backup.tar"
+        p.admin("backup", str(backup))
+        p.mig(*question, check=0)
+        # the machine is lost
+        p.server.kill()
+        shutil.rmtree(p.state)
+        p.state.mkdir()
+        out = p.admin("restore", str(backup)).stdout
+        assert "log in again" in out
+        p.start()
+        p.wait_online(1, 90)  # its reconnects back off
+        assert agent.daemon.alive()
+        # old answers are there and open; new questions work
+        q = p.mig("results", old, "--json")
+        answers, _ = answers_of(q)
+        assert q.returncode == 0 and len(answers) == 1
+        p.mig(*question, check=0)
+    finally:
+        p.stop()
+
+
+def test_old_tokens_and_logins_are_void_after_a_restore(server, tmp_path):
+    server.start()
+    api = server.login()
+    token = server.token()
+    out = tmp_path / "b.tar"
+    server.command("backup", str(out))
+    before = (server.state / "ca" / "ca.crt").read_bytes()
+    server.daemon.stop()
+    out2 = server.command("restore", "--force", str(out)).stdout
+    assert "before-restore-" in out2
+    server.start()
+    assert (server.state / "ca" / "ca.crt").read_bytes() == before
+    assert api.call("GET", "/status")[0] == 401
+    from fakeagent import Identity
+    status, j = server.https().call(
+        "POST", "/enrol", Identity().enrol_request(token, "x"))
+    assert status == 403 and "unknown" in j["error"]["message"]
+
+
+def test_actions_newer_than_the_backup(server, tmp_path):
+    """Launched again with the same bytes, agents send their answers again."""
+    server.start()
+    api = server.login()
+    agent = enrolled(server, "n1")
+    out = tmp_path / "b.tar"
+    server.command("backup", str(out))
+    envelope = server.envelope(server.document())
+    action = server.launch(api, envelope=envelope)["id"]
+    agent.expect(1)
+    data = agent.answer(action)
+    server.daemon.stop()
+    agent.close()
+    server.command("restore", "--force", str(out))
+    server.start()
+    api = server.login()
+    agent.connect().hello(known=[action])
+    # of an action it does not know any more: acknowledged, not kept
+    agent.send_part(action, 0, 1, data)
+    assert agent.ack(action, 0) is True
+    assert api.call("GET", f"/actions/{action}")[0] == 404
+    # the same signed bytes: the same action, and the answer counts
+    assert server.launch(api, envelope=envelope)["id"] == action
+    agent.expect(1)
+    agent.answer(action, data)
+    lines = list(api.lines(f"/actions/{action}/results"))
+    assert lines[0]["agent"] == agent.who.id
+
+
+# --- the server's own certificates ------------------------------------------
+
+def issue(server, names, days):
+    """A certificate as the server would make it, but ending in days."""
+    ca_key = serialization.load_pem_private_key(
+        (server.state / "ca" / "ca.key").read_bytes(), None)
+    ca = x509.load_pem_x509_certificate(
+        (server.state / "ca" / "ca.crt").read_bytes())
+    key = serialization.load_pem_private_key(
+        (server.state / "tls" / "server.key").read_bytes(), None)
+    now = datetime.datetime.utcnow()
+    cert = (x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(
+                NameOID.COMMON_NAME, names[0])]))
+            .issuer_name(ca.subject).public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=days))
+            .add_extension(x509.SubjectAlternativeName(
+                [x509.DNSName(n) for n in names]), False)
+            .add_extension(x509.ExtendedKeyUsage(
+                [ExtendedKeyUsageOID.SERVER_AUTH]), False)
+            .sign(ca_key, hashes.SHA256()))
+    return cert.public_bytes(serialization.Encoding.PEM) + \
+        (server.state / "ca" / "ca.crt").read_bytes()
+
+
+@pytest.mark.parametrize("names,days", [
+    (["localhost"], 20), (["localhost"], -0.5), (["other.example"], 300)])
+def test_certificates_are_renewed_at_the_start(server, names, days):
+    path = server.state / "tls" / "server.crt"
+    path.write_bytes(issue(server, names, days))
+    relay = (server.state / "relay" / "relay.crt").read_bytes()
+    server.start()
+    left = presented(server).not_valid_after - datetime.datetime.utcnow()
+    assert left > datetime.timedelta(days=390)
+    # what needs nothing is left alone
+    assert (server.state / "relay" / "relay.crt").read_bytes() == relay
+
+
+def test_renewal_while_everybody_is_connected(server):
+    server.start()
+    api = server.login()
+    agent = enrolled(server, "c1")
+    wait_for("the agent", lambda: api.call("GET", "/status")[1]["agents"]
+             ["online"] == 1)
+    before = presented(server).serial_number
+    relay_before = relay_presents(server).serial_number
+    # a stream that is open goes on over the renewal
+    stream = api.lines("/actions?limit=1")
+    action = server.launch(api)["id"]
+    c = api.connect()
+    c.request("GET", f"/api/v1/actions/{action}/results?follow=1",
+              headers=api.headers())
+    reply = c.getresponse()
+    assert b"progress" in reply.readline()
+    out = server.command("renew").stdout
+    assert "2 certificates" in out and "was told" in out
+    wait_for("the API's new certificate",
+             lambda: presented(server).serial_number != before)
+    wait_for("the relay's new certificate",
+             lambda: relay_presents(server).serial_number != relay_before)
+    agent.expect(1)
+    agent.answer(action)
+    rest = reply.read()
+    c.close()
+    assert b'"answer"' in rest and b'"complete"' in rest
+    del stream
+    # the agent was never thrown off, and the roles are the ones of before
+    assert "ended child" not in server.daemon.tail(200)
+    os.kill(server.daemon.proc.pid, signal.SIGHUP)
+    wait_for("the reload", lambda: server.daemon.tail(200)
+             .count("certificate_taken") >= 2)
+    assert server.healthy()
+
+
+def test_one_server_a_state(server):
+    server.start()
+    p = subprocess.run(server.daemon.argv, capture_output=True, text=True,
+                       timeout=20, check=False)
+    assert p.returncode == 1 and "uses" in p.stderr
+    assert server.healthy()
+
+
+# --- check --------------------------------------------------------------------
+
+def checked(server, code):
+    p = server.command("check", "--json", code=code)
+    j = json.loads(p.stdout)
+    assert j["status"] == ("ok", "warning", "problem")[code]
+    return {(c["what"], c["status"]): c["text"] for c in j["checks"]}
+
+
+def test_check(server):
+    # stopped, without a policy
+    c = checked(server, 1)
+    assert "policy set" in c["policy", "warning"]
+    assert "does not run" in c["server", "ok"]
+    assert "free" in c[f"port {server.port}", "ok"]
+    assert "version 2" in c["mosquitto", "ok"]
+    server.start()
+    c = checked(server, 1)
+    assert "pid" in c["server", "ok"] and "sound" in c["store", "ok"]
+    assert "answers" in c[f"port {server.relay_port}", "ok"]
+    text = server.command("check", code=1).stdout
+    assert re.search(r"^ok +certificate +good until 2", text, re.M)
+    assert re.search(r"^warning +policy ", text, re.M)
+    server.daemon.stop()
+    # each of these is found, with what to do
+    key = server.state / "ca" / "ca.key"
+    key.chmod(0o644)
+    assert "chmod" in checked(server, 2)["files", "problem"]
+    key.chmod(0o600)
+    cert = server.state / "tls" / "server.crt"
+    good = cert.read_bytes()
+    cert.write_bytes(issue(server, ["localhost", "127.0.0.1"], 10))
+    assert "mig-server renew" in checked(server, 1)["certificate", "warning"]
+    cert.write_bytes(good.replace(b"A", b"B", 40))
+    assert ("certificate", "problem") in checked(server, 2)
+    cert.write_bytes(good)
+    with socket.create_server(("127.0.0.1", server.port)):
+        assert "something else" in checked(server, 2)[
+            f"port {server.port}", "problem"]
+    configure(server, mosquitto="/nonexistent", disk_reserve="8000000g",
+              name="other.example")
+    c = checked(server, 2)
+    assert "install" in c["mosquitto", "problem"]
+    assert "disk_reserve" in c["disk", "problem"]
+    assert "lacks a name" in c["certificate", "warning"]
+    configure(server, mosquitto=None, disk_reserve=None)
+    db = server.state / "db" / "store.sqlite"
+    data = bytearray(db.read_bytes())
+    data[4096:8192] = bytes(4096)
+    db.write_bytes(data)
+    assert "restore" in checked(server, 2)["store", "problem"]
+    server.conf.write_text("nonsense\n")
+    assert ("configuration", "problem") in checked(server, 2)
