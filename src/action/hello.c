@@ -121,10 +121,11 @@ read_numbers(struct hello *h, struct err *e)
 	static const char *const record_keys[] = { "position", "head", NULL };
 	const json_t *o = h->root;
 	json_t *policy, *record;
-	int64_t n, position = 0, version = 0;
+	int64_t position = 0, version = 0;
 	int rc;
 
-	if ((rc = json_need_int(o, "", "protocol", 1, 255, &n, e)) != 0 ||
+	if ((rc = json_need_int(o, "", "protocol", 1, 255, &h->protocol, e)) !=
+		0 ||
 	    (rc = json_need_int(
 		 o, "", "time", 0, HELLO_NUMBER_MAX, &h->time_ms, e)) != 0 ||
 	    (rc = json_need_int(o, "", "connection", 0, HELLO_NUMBER_MAX,
@@ -221,6 +222,36 @@ hello_parse(const void *data, size_t len, struct hello *ret, struct err *e)
 	}
 	*ret = h;
 	return 0;
+}
+
+int
+hello_protocol(const void *data, size_t len, struct id *ret_agent,
+    int64_t *ret_protocol, struct err *e)
+{
+	const uint8_t *pub, *sig, *json;
+	struct rd r;
+	json_t *root;
+	size_t n;
+	int rc;
+
+	rd_init(&r, data, len);
+	(void)rd_u8(&r);
+	pub = rd_bytes(&r, IDENTITY_PUB_LEN);
+	sig = rd_bytes(&r, IDENTITY_SIG_LEN);
+	n = r.left;
+	json = rd_bytes(&r, n);
+	if (r.bad || n == 0 || len > HELLO_MAX ||
+	    identity_check(pub, PURPOSE_HELLO, json, n, sig) != 0)
+		return err_set(
+		    e, ERR_AUTH, "hello: the signature does not verify");
+	root = json_strict(json, n, HELLO_MAX, e);
+	if (root == NULL)
+		return ERR_INVALID;
+	rc = json_need_int(root, "", "protocol", 1, 255, ret_protocol, e);
+	json_decref(root);
+	if (rc == 0)
+		identity_id(pub, ret_agent);
+	return rc;
 }
 
 void

@@ -25,6 +25,7 @@ struct hello {
 	struct id agent;
 	struct target_row row; /* borrows from root and texts below */
 	char *environment, *tags, *addresses; /* compact JSON; owned */
+	int64_t protocol;
 	int64_t time_ms;
 	int64_t connection;
 	int64_t interval; /* seconds; 0: not stated */
@@ -38,6 +39,10 @@ struct hello {
 
 /* Verifies signature and id, then reads strictly. */
 int hello_parse(const void *data, size_t len, struct hello *ret, struct err *e);
+/* Whose a hello is and what protocol it speaks, also when nothing else of it
+ * can be read: these two members stay in every version. */
+int hello_protocol(const void *data, size_t len, struct id *ret_agent,
+    int64_t *ret_protocol, struct err *e);
 void hello_release(struct hello *h);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "agent/enrolcmd.h"
 
+#include "agent/enroldoc.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
 #include "agent/once.h"
@@ -18,7 +19,6 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/hex.h"
-#include "base/jsonw.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
@@ -37,7 +37,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NONCE_LEN 32
 #define TOKEN_LEN 32
 #define PEM_MAX 16384
 #define ANSWER_SECONDS 60
@@ -204,32 +203,12 @@ say_start(struct enrolment *en, struct err *e)
 }
 
 static void
-write_document(const struct enrolment *en, const char *name,
-    const uint8_t *spki, size_t spki_len, struct buf *out)
+token_digest(const struct enrolment *en, struct id *ret)
 {
-	uint8_t nonce[NONCE_LEN], token[TOKEN_LEN];
-	char hex[2 * NONCE_LEN + 1], now[RFC3339_LEN + 1];
-	struct buf b64;
-	struct jsonw w;
-	struct id hash;
+	uint8_t token[TOKEN_LEN];
 
-	randombytes_buf(nonce, sizeof(nonce));
-	hex_encode(nonce, sizeof(nonce), hex);
 	(void)hex_decode(en->token, token, sizeof(token));
-	sha256(token, sizeof(token), &hash);
-	rfc3339_format(clock_wall_ms() / 1000, now);
-	buf_init(&b64, 4096);
-	b64_encode(&b64, spki, spki_len);
-	jsonw_init(&w, out);
-	jsonw_object(&w, NULL);
-	jsonw_i64(&w, "syntaxversion", 3);
-	jsonw_str(&w, "nonce", hex);
-	jsonw_str(&w, "token_sha256", id_hex(&hash).s);
-	jsonw_strn(&w, "tls_spki", b64.data, b64.len);
-	jsonw_str(&w, "name", name);
-	jsonw_str(&w, "time", now);
-	jsonw_object_end(&w);
-	buf_release(&b64);
+	sha256(token, sizeof(token), ret);
 	sodium_memzero(token, sizeof(token));
 }
 
@@ -241,6 +220,7 @@ say_document(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 	const uint8_t *spki, *pem;
 	size_t spki_len, pem_len;
 	struct os_host host;
+	struct id token;
 	struct buf doc, b;
 	struct rd r;
 	int rc;
@@ -256,8 +236,9 @@ say_document(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 		return rc;
 	buf_init(&doc, 8192);
 	buf_init(&b, 65536);
-	write_document(en, en->conf.name != NULL ? en->conf.name : host.name,
-	    spki, spki_len, &doc);
+	token_digest(en, &token);
+	enroldoc_write(en->conf.name != NULL ? en->conf.name : host.name,
+	    &token, spki, spki_len, &doc);
 	identity_sign(&en->state.who, PURPOSE_ENROL, doc.data, doc.len, sig);
 	buf_add_field(&b, doc.data, doc.len);
 	buf_add(&b, en->state.who.pub, IDENTITY_PUB_LEN);
@@ -312,7 +293,10 @@ file_answer(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 	if (!id_equal(&agent, &en->state.who.id))
 		return err_set(
 		    e, ERR_AUTH, "the server answered for another agent");
-	rc = file_policy(en, policy, policy_len, e);
+	/* what was renewed belongs to the enrolment before */
+	rc = state_remove(&en->state, STATE_RENEWED, e);
+	if (rc == 0)
+		rc = file_policy(en, policy, policy_len, e);
 	if (rc == 0)
 		rc = state_write(&en->state, "ca.crt", ca, ca_len, e);
 	if (rc == 0)

@@ -14,6 +14,7 @@
 #include "agent/messages.h"
 #include "agent/netlink.h"
 #include "agent/pull.h"
+#include "agent/renew.h"
 #include "agent/seldom.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -63,7 +64,7 @@ struct net {
 	struct mqtt *mqtt;
 	struct pull *pull;
 	struct tunnel *tunnel; /* NULL: no proxies */
-	SSL_CTX *tls;
+	struct renew *renew;   /* has the TLS contexts */
 	struct event *connect; /* next attempt */
 	struct event *unhold;  /* tries held again */
 	struct id agent;
@@ -212,6 +213,36 @@ tell_envelope(struct net *n, uint8_t source, const uint8_t *data, size_t len)
 
 /* --- from the relay ------------------------------------------------------- */
 
+/* At a welcome, so that no timer wakes us for it. */
+static void
+ask_renewal(struct net *n, uint8_t protocol)
+{
+	struct buf spki, b;
+
+	buf_init(&spki, 1024);
+	buf_init(&b, MSG_SMALL);
+	if (protocol >= WIRE_PROTOCOL_RENEW &&
+	    renew_due(n->renew, clock_wall_ms() / 1000, &spki)) {
+		buf_add_field(&b, spki.data, spki.len);
+		tell(n, MSG_NET_RENEW, &b);
+	}
+	buf_release(&spki);
+	buf_release(&b);
+}
+
+/* Tried by a new connection; if that fails the old one is used again. */
+static void
+take_certificate(struct net *n, const struct wire_msg *m)
+{
+	struct err e;
+
+	err_clear(&e);
+	if (renew_take(n->renew, m->data, m->len, &e) == 0)
+		lose(n, "a new certificate is tried");
+	else
+		log_warn("renewal why=%s", log_quote(e.msg));
+}
+
 static void
 got_message(struct net *n, uint8_t source, const struct wire_msg *m)
 {
@@ -249,6 +280,10 @@ got_message(struct net *n, uint8_t source, const struct wire_msg *m)
 		buf_add_u32(&b, m->spread_ms);
 		buf_add_u8(&b, m->protocol);
 		tell(n, MSG_NET_WELCOME, &b);
+		ask_renewal(n, m->protocol);
+		break;
+	case WIRE_CERTIFICATE:
+		take_certificate(n, m);
 		break;
 	default:
 		break;
@@ -468,7 +503,7 @@ on_connect_timer(evutil_socket_t fd, short what, void *arg)
 	o.client_id = n->id_hex;
 	o.host = n->tunnel != NULL ? TUNNEL_PATH : n->relay.host;
 	o.port = n->tunnel != NULL ? 0 : n->relay.port;
-	o.tls = n->tls;
+	o.tls = renew_ctx(n->renew);
 	o.peer_name = n->relay.host;
 	o.keepalive = n->keepalive;
 	o.will_topic = n->topic_presence;
@@ -476,9 +511,23 @@ on_connect_timer(evutil_socket_t fd, short what, void *arg)
 	o.will_len = sizeof(n->will);
 	err_clear(&e);
 	if (mqtt_connect(n->mqtt, &o, &e) != 0) {
+		renew_lost(n->renew);
 		tell_down(n, e.msg);
 		connect_later(n);
 	}
+}
+
+static void
+tell_renewed(struct net *n)
+{
+	struct buf b;
+
+	buf_init(&b, 65536);
+	if (renew_connected(n->renew, &b))
+		tell(n, MSG_NET_RENEWED, &b);
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.cap);
+	buf_release(&b);
 }
 
 static void
@@ -496,6 +545,7 @@ on_connected(struct mqtt *m, void *arg)
 		return;
 	}
 	n->backoff_ms = 0;
+	tell_renewed(n);
 	send_presence(n, true);
 	fault_point("net.connected");
 	buf_init(&b, MSG_SMALL);
@@ -534,6 +584,7 @@ on_disconnected(struct mqtt *m, const char *why, void *arg)
 {
 	struct net *n = arg;
 
+	renew_lost(n->renew);
 	if (n->tunnel != NULL && tunnel_why(n->tunnel)[0] != '\0')
 		why = tunnel_why(n->tunnel);
 	lost(n, why);
@@ -574,6 +625,7 @@ static int
 on_monitor(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 {
 	struct net *n = arg;
+	struct wire_msg m = { .type = WIRE_RENEW };
 	struct buf view = { .data = NULL };
 	struct id id;
 
@@ -589,6 +641,14 @@ on_monitor(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		return 0;
 	case MSG_NET_PART:
 		return send_part(n, msg);
+	case MSG_NET_RENEWAL:
+		m.data = msg->body;
+		m.len = msg->len;
+		buf_init(&view, WIRE_MESSAGE_MAX);
+		if (wire_write(&m, &view) == 0)
+			publish(n, n->topic_out, &view, 1);
+		buf_release(&view);
+		return 0;
 	case MSG_NET_PULL:
 		if (msg->len != ID_LEN)
 			return ERR_INVALID;
@@ -641,6 +701,24 @@ wipe_free(char *s)
 }
 
 static int
+make_renew(struct net *n, const char *ca, const char *cert, const char *key,
+    struct err *e)
+{
+	char when[RFC3339_LEN + 1];
+
+	n->renew = renew_new(ca, cert, key, &n->agent, n->relay.host, e);
+	if (n->renew == NULL)
+		return ERR_INVALID;
+	if (renew_end(n->renew) > clock_wall_ms() / 1000)
+		return 0;
+	rfc3339_format(renew_end(n->renew), when);
+	log_error("certificate ended=%s effect=%s", when,
+	    log_quote("the relay will refuse it: run 'mig-agent enrol' again "
+		      "with a new token; the agent keeps its id"));
+	return 0;
+}
+
+static int
 take_start(struct net *n, const struct ipc_msg *msg, struct err *e)
 {
 	char *ca, *cert, *key;
@@ -665,7 +743,7 @@ take_start(struct net *n, const struct ipc_msg *msg, struct err *e)
 	key = take_pem(&r);
 	if (rd_done(&r) && n->nproxies <= TUNNEL_PROXIES_MAX && ca != NULL &&
 	    cert != NULL && key != NULL)
-		rc = x509_client_ctx(ca, cert, key, n->relay.host, &n->tls, e);
+		rc = make_renew(n, ca, cert, key, e);
 	else
 		rc = err_set(e, ERR_INVALID, "bad start message");
 	free(ca);
@@ -802,6 +880,6 @@ main(void)
 	(void)event_base_dispatch(n.base);
 	mqtt_free(n.mqtt);
 	tunnel_free(n.tunnel);
-	SSL_CTX_free(n.tls);
+	renew_free(n.renew);
 	return 0;
 }

@@ -6,6 +6,7 @@
  */
 #include "agent/netlink.h"
 
+#include "agent/enroldoc.h"
 #include "agent/exam.h"
 #include "agent/hello.h"
 #include "agent/monitor.h"
@@ -16,6 +17,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "crypto/sha256.h"
 #include "ipc/ipc.h"
 #include "mqtt/tunnel.h"
 #include "proc/proc.h"
@@ -50,7 +52,7 @@ struct netlink {
 	uint64_t connection; /* of the relay session, from net */
 	uint64_t reserved;   /* highest number that net may use */
 	int64_t heard_ms;
-	struct seldom said_clock;
+	struct seldom said_clock, said_protocol;
 	char sandbox[128];
 	struct tunnel_peer relay;
 };
@@ -195,6 +197,11 @@ got_welcome(struct netlink *n, struct rd *r)
 	off = (clock_wall_ms() - server_ms) / 1000;
 	log_debug("welcome spread_ms=%u protocol=%u", (unsigned int)spread,
 	    (unsigned int)protocol);
+	if ((protocol < WIRE_PROTOCOL_OLDEST || protocol > WIRE_PROTOCOL + 1) &&
+	    seldom(&n->said_protocol, &left_out))
+		log_warn("protocol server=%u own=%d why=%s",
+		    (unsigned int)protocol, WIRE_PROTOCOL,
+		    log_quote("too far apart: update the older one"));
 	/* only said, never believed: the platform does not set our clock */
 	if ((off > 300 || off < -300) && seldom(&n->said_clock, &left_out))
 		log_warn("clock differs_seconds=%lld left_out=%u",
@@ -210,6 +217,94 @@ got_ready(struct netlink *n, struct rd *r)
 		return ERR_INVALID;
 	log_debug("net_ready sandbox=%s", log_quote(n->sandbox));
 	return 0;
+}
+
+/* --- the certificate's renewal -------------------------------------------- */
+
+/* net has made a key; what identity says of it is signed here. */
+static int
+got_renew(struct netlink *n, struct rd *r)
+{
+	static const struct id no_token;
+	uint8_t sig[IDENTITY_SIG_LEN];
+	struct agent *a = n->a;
+	const uint8_t *spki;
+	struct buf doc, b;
+	size_t len;
+
+	spki = rd_field(r, 1024, &len);
+	if (!rd_done(r))
+		return ERR_INVALID;
+	buf_init(&doc, 8192);
+	buf_init(&b, 16384);
+	enroldoc_write(a->facts.name, &no_token, spki, len, &doc);
+	identity_sign(&a->state.who, PURPOSE_ENROL, doc.data, doc.len, sig);
+	buf_add(&b, a->state.who.pub, IDENTITY_PUB_LEN);
+	buf_add(&b, sig, sizeof(sig));
+	buf_add(&b, doc.data, doc.len);
+	if (b.error == 0 && doc.error == 0)
+		(void)ipc_chan_send(n->chan, MSG_NET_RENEWAL, 0, b.data, b.len);
+	log_info("renewal why=%s", log_quote("the certificate ends soon"));
+	buf_release(&b);
+	buf_release(&doc);
+	return 0;
+}
+
+/* One file, renamed into place: the old or the new, whatever happens. */
+static int
+got_renewed(struct netlink *n, struct rd *r)
+{
+	struct id sum;
+	struct buf b;
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	buf_init(&b, r->left + ID_LEN);
+	buf_add(&b, r->p, r->left);
+	sha256(b.data, b.len, &sum);
+	buf_add(&b, sum.b, ID_LEN);
+	rc = b.error != 0
+	    ? err_set(&e, b.error, "%s", err_text(b.error))
+	    : state_write(&n->a->state, STATE_RENEWED, b.data, b.len, &e);
+	if (rc == 0)
+		log_info("renewed");
+	else
+		log_error("renewed why=%s", log_quote(e.msg));
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.cap);
+	buf_release(&b);
+	return 0;
+}
+
+/* The three fields, checked; false when there is none or it is damaged. */
+static bool
+add_renewed(struct agent *a, struct buf *out)
+{
+	struct id sum;
+	struct buf b;
+	struct err e;
+	bool ok;
+
+	err_clear(&e);
+	buf_init(&b, 65536);
+	ok = state_read(&a->state, STATE_RENEWED, &b, &e) == 0;
+	if (!ok && e.code != ERR_NOTFOUND)
+		log_error("renewed why=%s", log_quote(e.msg));
+	if (ok && b.len > ID_LEN) {
+		sha256(b.data, b.len - ID_LEN, &sum);
+		ok = memcmp(sum.b, b.data + b.len - ID_LEN, ID_LEN) == 0;
+	}
+	if (ok)
+		buf_add(out, b.data, b.len - ID_LEN);
+	else if (b.len > 0)
+		log_error("renewed why=%s",
+		    log_quote(STATE_RENEWED " is damaged: the certificate of"
+					    " the enrolment is used"));
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.cap);
+	buf_release(&b);
+	return ok;
 }
 
 static int
@@ -236,6 +331,10 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		return got_ack(n, &r);
 	case MSG_NET_WELCOME:
 		return got_welcome(n, &r);
+	case MSG_NET_RENEW:
+		return got_renew(n, &r);
+	case MSG_NET_RENEWED:
+		return got_renewed(n, &r);
 	}
 	return ERR_INVALID;
 }
@@ -416,7 +515,7 @@ tell_start(struct netlink *n, struct err *e)
 {
 	struct agent *a = n->a;
 	struct buf b;
-	int rc;
+	int rc = 0;
 
 	buf_init(&b, 65536);
 	buf_add_u32(&b, a->uid);
@@ -428,11 +527,13 @@ tell_start(struct netlink *n, struct err *e)
 	buf_add_u16(&b, (uint16_t)a->conf.keepalive);
 	buf_add_u64(&b, reserve_connections(n));
 	add_proxies(&a->conf, &b);
-	rc = add_file(a, "ca.crt", &b, e);
-	if (rc == 0)
-		rc = add_file(a, "agent.crt", &b, e);
-	if (rc == 0)
-		rc = add_file(a, "agent.key", &b, e);
+	if (!add_renewed(a, &b)) {
+		rc = add_file(a, "ca.crt", &b, e);
+		if (rc == 0)
+			rc = add_file(a, "agent.crt", &b, e);
+		if (rc == 0)
+			rc = add_file(a, "agent.key", &b, e);
+	}
 	if (rc == 0)
 		rc = b.error != 0
 		    ? err_set(e, b.error, "certificates: %s", err_text(b.error))

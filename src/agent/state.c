@@ -265,3 +265,13 @@ state_policy_write(
 	rc = state_write(s, "policy.hash", lines, strlen(lines), e);
 	return rc == 0 ? state_write(s, "policy", text, len, e) : rc;
 }
+
+int
+state_remove(const struct state *s, const char *name, struct err *e)
+{
+	char path[PATH_MAX];
+
+	state_path(s, name, path);
+	return unlink(path) == 0 || errno == ENOENT ? 0
+						    : err_errno(e, "%s", path);
+}

@@ -50,4 +50,10 @@ int state_policy_read(const struct state *s, struct buf *out, struct err *e);
 int state_policy_write(
     const struct state *s, const void *text, size_t len, struct err *e);
 
+/* What a renewal brought: F ca, F certificate, F key, then their SHA-256. It is
+ * used instead of ca.crt, agent.crt and agent.key. */
+#define STATE_RENEWED "tls.renewed"
+/* Fine when it is not there. */
+int state_remove(const struct state *s, const char *name, struct err *e);
+
 #endif

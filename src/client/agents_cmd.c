@@ -25,7 +25,7 @@ struct listing {
 
 /* One agent as both sides tell it. */
 struct agent_row {
-	const char *id, *name;
+	const char *id, *name, *trouble; /* trouble NULL: none */
 	bool online, verified;
 	int64_t lastseen;
 	struct hello hello; /* when verified */
@@ -44,6 +44,8 @@ agent_json(struct listing *l, const struct agent_row *a)
 	jsonw_bool(&w, "online", a->online);
 	jsonw_i64(&w, "lastseen", a->lastseen);
 	jsonw_bool(&w, "verified", a->verified);
+	if (a->trouble != NULL)
+		jsonw_str(&w, "trouble", a->trouble);
 	text = a->verified ? json_dumps(a->hello.root, JSON_COMPACT) : NULL;
 	if (text != NULL)
 		jsonw_raw(&w, "hello", text, strlen(text));
@@ -82,6 +84,12 @@ agent_text(struct listing *l, const struct agent_row *a)
 	table_cell(&l->table, id);
 	table_cell(&l->table, a->online ? "online" : "offline");
 	table_time(&l->table, a->lastseen);
+	if (a->trouble != NULL) {
+		table_cell(&l->table, "?");
+		table_cell(&l->table, a->verified ? r->version : "?");
+		table_cell(&l->table, a->trouble);
+		return;
+	}
 	if (!a->verified) {
 		table_cell(&l->table, "?");
 		table_cell(&l->table, "?");
@@ -127,6 +135,7 @@ agent_line(const char *text, size_t len, void *arg)
 	    json_opt_bool(j, "", "online", &a.online, &l->err) != 0 ||
 	    json_opt_int(j, "", "lastseen", 0, INT64_C(1) << 52, &a.lastseen,
 		&l->err) != 0 ||
+	    json_opt_str(j, "", "trouble", &a.trouble, &l->err) != 0 ||
 	    json_opt_str(j, "", "hello", &hello, &l->err) != 0) {
 		json_decref(j);
 		return err_wrap(&l->err, "the server's list of agents");

@@ -193,10 +193,10 @@ set_serial(X509 *cert)
 
 /* Not past the end of the CA's own validity. */
 static int
-set_validity(X509 *cert, X509 *ca, int days)
+set_validity(X509 *cert, X509 *ca, int64_t seconds)
 {
 	time_t now = time(NULL), from = now - BACKDATE;
-	time_t until = now + (time_t)days * DAY;
+	time_t until = now + (time_t)seconds;
 	const ASN1_TIME *ca_end = ca == NULL ? NULL : X509_get0_notAfter(ca);
 
 	if (ASN1_TIME_set(X509_getm_notBefore(cert), from) == NULL)
@@ -222,7 +222,7 @@ add_ext(X509 *cert, X509 *issuer, int nid, const char *value)
 
 /* Common name only. NULL when libcrypto fails. */
 static X509 *
-cert_begin(const char *cn, X509 *ca, EVP_PKEY *pub, int days)
+cert_begin(const char *cn, X509 *ca, EVP_PKEY *pub, int64_t seconds)
 {
 	X509 *cert = X509_new();
 	X509_NAME *name;
@@ -231,7 +231,7 @@ cert_begin(const char *cn, X509 *ca, EVP_PKEY *pub, int days)
 		return NULL;
 	name = X509_get_subject_name(cert);
 	if (X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
-	    set_validity(cert, ca, days) &&
+	    set_validity(cert, ca, seconds) &&
 	    X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
 		(const unsigned char *)cn, -1, -1, 0) == 1 &&
 	    X509_set_issuer_name(
@@ -280,7 +280,7 @@ x509_ca_new(const char *name, int days, struct buf *ret_cert_pem,
 		    CN_MAX - 7);
 	key = EVP_EC_gen("P-256");
 	if (key != NULL)
-		cert = cert_begin(cn, NULL, key, days);
+		cert = cert_begin(cn, NULL, key, (int64_t)days * DAY);
 	if (cert == NULL ||
 	    !add_ext(cert, cert, NID_basic_constraints,
 		"critical,CA:TRUE,pathlen:0") ||
@@ -342,13 +342,13 @@ ca_init(struct ca *ca, const char *cert_pem, const char *key_pem, struct err *e)
 struct leaf {
 	const char *cn, *eku, *san; /* san may be NULL */
 	EVP_PKEY *pub;
-	int days;
+	int64_t seconds;
 };
 
 static int
 leaf_issue(struct ca *ca, const struct leaf *l, struct buf *out, struct err *e)
 {
-	X509 *cert = cert_begin(l->cn, ca->cert, l->pub, l->days);
+	X509 *cert = cert_begin(l->cn, ca->cert, l->pub, l->seconds);
 	int rc = 0;
 
 	if (cert == NULL ||
@@ -407,14 +407,14 @@ spki_read(const void *spki, size_t len, EVP_PKEY **ret, struct err *e)
 
 int
 x509_issue_agent(const char *ca_cert_pem, const char *ca_key_pem,
-    const struct id *agent, const void *spki, size_t spki_len, int days,
+    const struct id *agent, const void *spki, size_t spki_len, int64_t seconds,
     struct buf *ret_cert_pem, struct err *e)
 {
 	const struct id_hex cn = id_hex(agent);
-	struct leaf l = { .cn = cn.s, .eku = "clientAuth", .days = days };
+	struct leaf l = { .cn = cn.s, .eku = "clientAuth", .seconds = seconds };
 	EVP_PKEY *key = NULL;
 	struct ca ca;
-	int rc = check_days(days, e);
+	int rc = check_days((int)((seconds + DAY - 1) / DAY), e);
 
 	if (rc == 0)
 		rc = spki_read(spki, spki_len, &key, e);
@@ -502,7 +502,9 @@ x509_issue_server(const char *ca_cert_pem, const char *ca_key_pem,
 	EVP_PKEY *key = NULL;
 	struct buf san;
 	struct ca ca = { 0 };
-	struct leaf l = { .cn = cn, .eku = "serverAuth", .days = days };
+	struct leaf l = {
+		.cn = cn, .eku = "serverAuth", .seconds = (int64_t)days * DAY
+	};
 	int rc = check_days(days, e);
 
 	if (rc != 0)
@@ -646,4 +648,63 @@ x509_signed_by(const char *cert_pem, const char *ca_pem, struct err *e)
 	X509_free(ca);
 	X509_free(cert);
 	return rc;
+}
+
+int
+x509_validity(
+    const char *cert_pem, int64_t *ret_from, int64_t *ret_until, struct err *e)
+{
+	X509 *cert = pem_cert(cert_pem, "certificate", e);
+	struct tm from, until;
+	int ok;
+
+	if (cert == NULL)
+		return e == NULL ? ERR_INVALID : e->code;
+	memset(&from, 0, sizeof(from));
+	memset(&until, 0, sizeof(until));
+	ok = ASN1_TIME_to_tm(X509_get0_notBefore(cert), &from) == 1 &&
+	    ASN1_TIME_to_tm(X509_get0_notAfter(cert), &until) == 1;
+	X509_free(cert);
+	if (!ok)
+		return x509_fail(e, ERR_INVALID, "certificate's validity");
+	*ret_from = (int64_t)timegm(&from);
+	*ret_until = (int64_t)timegm(&until);
+	return 0;
+}
+
+bool
+x509_is_agent(const char *cert_pem, const struct id *agent)
+{
+	X509 *cert = pem_cert(cert_pem, "certificate", NULL);
+	char cn[CN_MAX + 2] = "";
+	bool same;
+
+	if (cert == NULL) {
+		ERR_clear_error();
+		return false;
+	}
+	same = X509_NAME_get_text_by_NID(X509_get_subject_name(cert),
+		   NID_commonName, cn, sizeof(cn)) == ID_HEX_LEN &&
+	    strcmp(cn, id_hex(agent).s) == 0;
+	X509_free(cert);
+	return same;
+}
+
+bool
+x509_ca_follows(const char *old_pem, const char *new_pem)
+{
+	X509 *old = pem_cert(old_pem, "CA certificate", NULL);
+	X509 *new = pem_cert(new_pem, "CA certificate", NULL);
+	bool same = old != NULL && new != NULL &&X509_check_ca(new) == 1 &&
+	    X509_self_signed(new, 1) == 1 &&
+	    X509_NAME_cmp(
+		X509_get_subject_name(old), X509_get_subject_name(new)) == 0 &&
+	    EVP_PKEY_eq(X509_get0_pubkey(old), X509_get0_pubkey(new)) == 1 &&
+	    ASN1_TIME_compare(
+		X509_get0_notAfter(old), X509_get0_notAfter(new)) <= 0;
+
+	ERR_clear_error();
+	X509_free(old);
+	X509_free(new);
+	return same;
 }

@@ -23,7 +23,7 @@ int x509_ca_new(const char *name, int days, struct buf *ret_cert_pem,
 /* Certificate for an agent: CN = 64 hex of id, client authentication only,
  * public key given as DER SPKI (P-256 only). */
 int x509_issue_agent(const char *ca_cert_pem, const char *ca_key_pem,
-    const struct id *agent, const void *spki, size_t spki_len, int days,
+    const struct id *agent, const void *spki, size_t spki_len, int64_t seconds,
     struct buf *ret_cert_pem, struct err *e);
 /* Server certificate; names: comma separated host names and IP addresses,
  * all as subjectAltName. */
@@ -38,6 +38,13 @@ int x509_pair(const char *cert_pem, const char *key_pem, struct err *e);
 bool x509_has_names(const char *cert_pem, const char *names);
 /* Is the (first) certificate signed by this CA, which is valid now? */
 int x509_signed_by(const char *cert_pem, const char *ca_pem, struct err *e);
+/* Unix seconds of notBefore and notAfter. */
+int x509_validity(
+    const char *cert_pem, int64_t *ret_from, int64_t *ret_until, struct err *e);
+/* Is the certificate named after this agent? */
+bool x509_is_agent(const char *cert_pem, const struct id *agent);
+/* Is the new one the old CA with a later end: same key, same name? */
+bool x509_ca_follows(const char *old_pem, const char *new_pem);
 /* Unix seconds of notAfter. */
 int x509_expires(const char *cert_pem, int64_t *ret, struct err *e);
 

@@ -74,10 +74,13 @@ int
 wire_write(const struct wire_msg *m, struct buf *out)
 {
 	buf_add_u8(out, (uint8_t)m->type);
-	if (m->type != WIRE_ENVELOPE && m->type != WIRE_WELCOME)
+	if (m->type != WIRE_ENVELOPE && m->type != WIRE_WELCOME &&
+	    m->type != WIRE_RENEW && m->type != WIRE_CERTIFICATE)
 		buf_add(out, m->id.b, ID_LEN);
 	switch (m->type) {
 	case WIRE_ENVELOPE:
+	case WIRE_RENEW:
+	case WIRE_CERTIFICATE:
 		if (!data_fits(m))
 			return ERR_TOOBIG;
 		buf_add(out, m->data, m->len);
@@ -139,6 +142,8 @@ take_body(struct rd *r, struct wire_msg *m)
 
 	switch (m->type) {
 	case WIRE_ENVELOPE:
+	case WIRE_RENEW:
+	case WIRE_CERTIFICATE:
 		take_rest(r, m);
 		return 0;
 	case WIRE_ANNOUNCE:

@@ -14,7 +14,11 @@ struct err;
 #define WIRE_FIRST_PART_MAX 16384
 #define WIRE_BROADCAST_MAX 32768
 #define WIRE_TOPIC_MAX 96
-#define WIRE_PROTOCOL 1
+/* What this program speaks, and the oldest that it understands: N and N-1
+ * (doc/protocol.md section 8). 2 added RENEW and CERTIFICATE. */
+#define WIRE_PROTOCOL 2
+#define WIRE_PROTOCOL_OLDEST 1
+#define WIRE_PROTOCOL_RENEW 2
 #define WIRE_TOPIC_ALL "mig/1/all"
 
 enum wire_topic { WIRE_ALL, WIRE_IN, WIRE_OUT, WIRE_HELLO, WIRE_PRESENCE };
@@ -25,8 +29,10 @@ enum wire_type {
 	WIRE_ENVELOPE_PART = 3,
 	WIRE_ACK = 4,
 	WIRE_WELCOME = 5,
+	WIRE_CERTIFICATE = 6,
 	WIRE_ANSWER_PART = 16,
 	WIRE_WANT = 17,
+	WIRE_RENEW = 18,
 };
 
 struct wire_msg {
@@ -39,7 +45,7 @@ struct wire_msg {
 	int64_t time_ms;     /* WELCOME */
 	uint32_t spread_ms;  /* WELCOME */
 	uint8_t protocol;    /* WELCOME */
-	const uint8_t *data; /* ENVELOPE, parts: borrowed */
+	const uint8_t *data; /* ENVELOPE, RENEW, CERTIFICATE, parts: borrowed */
 	size_t len;
 };
 

@@ -3,7 +3,8 @@
  * The ca role: holds the CA's key and does one thing, signing an agent's
  * certificate. It believes nobody: the certificate's name is computed from
  * the identity that signed the request, and the request must name the token
- * that the core says it has looked up.
+ * that the core says it has looked up: none (zeros) for a renewal, which the
+ * core takes from enrolled agents only.
  */
 #include "server/role.h"
 
@@ -78,7 +79,7 @@ reply(struct ca *ca, uint32_t request, int status, const char *first,
 static void
 sign(struct ca *ca, uint32_t number, struct request *q)
 {
-	int days = (int)(ca->role.conf.agent_certificate / 86400);
+	int64_t seconds = ca->role.conf.agent_certificate;
 	struct buf cert;
 	struct err e;
 	int rc;
@@ -86,10 +87,12 @@ sign(struct ca *ca, uint32_t number, struct request *q)
 	buf_init(&cert, X509_PEM_MAX);
 	if ((rc = check(q, &e)) == 0)
 		rc = x509_issue_agent(buf_str(&ca->cert), buf_str(&ca->key),
-		    &q->agent, q->said.spki, q->said.spki_len, days, &cert, &e);
+		    &q->agent, q->said.spki, q->said.spki_len, seconds, &cert,
+		    &e);
 	if (rc == 0) {
-		log_info(
-		    "signed agent=%s days=%d", id_short(&q->agent).s, days);
+		log_info("signed agent=%s days=%lld%s", id_short(&q->agent).s,
+		    (long long)(seconds / 86400),
+		    id_is_zero(&q->token) ? " renewal" : "");
 		reply(ca, number, 200, q->said.name, cert.data, cert.len);
 	} else {
 		log_warn("refused why=%s", log_quote(e.msg));

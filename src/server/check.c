@@ -165,13 +165,13 @@ check_end(struct check *k, const char *name, const char *pem, bool renews)
 	if (end <= now)
 		check_say(k, CHECK_PROBLEM, name, "ended at %s: %s", when,
 		    renews ? "run `mig-server renew`"
-			   : "run `mig-server ca renew`");
+			   : "see doc/operating.md, Certificates");
 	else if (end - now < (renews ? 30 : 365) * (int64_t)DAY)
 		check_say(k, CHECK_WARNING, name, "ends at %s: %s", when,
 		    renews ? "the server should have renewed it: look for"
 			     " certificate_renewal in its log, or run"
 			     " `mig-server renew`"
-			   : "run `mig-server ca renew`");
+			   : "see doc/operating.md, Certificates");
 	else
 		check_say(k, CHECK_OK, name, "good until %s", when);
 }

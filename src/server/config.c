@@ -50,8 +50,10 @@ const struct conf_entry server_conf_table[] = {
 	    " 0: none" },
 	{ "disk_reserve", CONF_SIZE, AT(disk_reserve), "256m", 0, 0,
 	    "with less free space than this nothing new is taken; 0: none" },
-	{ "agent_certificate", CONF_DURATION, AT(agent_certificate), "1825d",
-	    86400, 10 * YEAR, "validity of an agent's certificate" },
+	{ "agent_certificate", CONF_DURATION, AT(agent_certificate), "365d", 10,
+	    10 * YEAR,
+	    "validity of an agent's certificate; agents renew it themselves"
+	    " when a third is left" },
 	{ "connections", CONF_INT, AT(connections), "4096", 8, 100000,
 	    "connections to the API at once" },
 	{ "connections_per_ip", CONF_INT, AT(connections_per_ip), "1024", 1,

@@ -105,6 +105,8 @@ enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };
 	    "Messages to agents.")                                             \
 	X(refused_messages, "counter", "relay_messages_refused_total",         \
 	    "Messages from agents that were not acceptable.")                  \
+	X(renewals, "counter", "agent_renewals_total",                         \
+	    "Certificates of agents renewed.")                                 \
 	X(writer_groups, "counter", "store_commits_total",                     \
 	    "Groups committed.")                                               \
 	X(writer_jobs, "counter", "store_writes_total",                        \

@@ -55,6 +55,8 @@ add_agent(struct jsonw *w, const struct store_agent *a, struct buf *scratch)
 	jsonw_str(w, "name", a->name);
 	jsonw_bool(w, "online", a->online);
 	jsonw_i64(w, "lastseen", a->lastseen);
+	if (a->trouble[0] != '\0')
+		jsonw_str(w, "trouble", a->trouble);
 	buf_clear(scratch);
 	if (a->hello_len > 0 &&
 	    b64_encode(scratch, a->hello, a->hello_len) == 0)

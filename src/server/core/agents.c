@@ -10,6 +10,7 @@
 #include "json/json.h"
 #include "mqtt/wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,7 +188,7 @@ agents_on_presence(
 	int64_t now = clock_wall_ms();
 	bool same;
 
-	if (writer_full(c->writer))
+	if (writer_full(c->writer) || a->refused)
 		return; /* a last will lost so is noticed by the silence */
 	if (wire_presence_parse(data, len, &online, &connection) != 0) {
 		c->status.refused_messages++;
@@ -295,6 +296,72 @@ newer_hello(struct core *c, struct agent *a, const struct hello *h, int64_t now)
 	    h->time_ms, h->record_position, now));
 }
 
+/* --- of another version -------------------------------------------------- */
+
+struct trouble_job {
+	struct core_job j;
+	int64_t n;
+	char text[200];
+};
+
+static int
+trouble_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct trouble_job *t = (struct trouble_job *)j;
+
+	return (store_agent_trouble(s, t->n, t->text, e));
+}
+
+static void
+trouble_done(struct writer_job *j)
+{
+	free(j);
+}
+
+static void
+store_trouble(struct core *c, const struct agent *a, int64_t protocol)
+{
+	struct trouble_job *t;
+
+	t = core_job_new(c, sizeof(*t), 0, trouble_run, trouble_done);
+	if (t == NULL)
+		return;
+	t->n = a->n;
+	snprintf(t->text, sizeof(t->text),
+	    "speaks protocol %lld, this server %d to %d: update the %s",
+	    (long long)protocol, WIRE_PROTOCOL_OLDEST, WIRE_PROTOCOL,
+	    protocol < WIRE_PROTOCOL_OLDEST ? "agent" : "server first");
+	log_warn("hello_refused agent=%s why=%s", id_short(&a->id).s,
+	    log_quote(t->text));
+	writer_submit(c->writer, &t->j.j);
+}
+
+/* One that speaks a protocol we do not is told what we speak (the welcome's
+ * form never changes), and people are told what is wrong. It counts as
+ * offline: nothing is sent to it. */
+static bool
+refuse_protocol(struct core *c, struct agent *a, const void *data, size_t len)
+{
+	int64_t protocol;
+	struct id id;
+
+	if (hello_protocol(data, len, &id, &protocol, NULL) != 0 ||
+	    !id_equal(&id, &a->id) ||
+	    (protocol >= WIRE_PROTOCOL_OLDEST && protocol <= WIRE_PROTOCOL))
+		return (false);
+	c->status.refused_messages++;
+	relaylink_welcome(c->link, a);
+	if (a->refused)
+		return (true);
+	a->refused = true;
+	if (a->online)
+		registry_presence(
+		    &c->registry, a, false, a->connection, clock_wall_ms());
+	store_trouble(c, a, protocol);
+	agent_event(c, a);
+	return (true);
+}
+
 void
 agents_on_hello(
     struct core *c, const struct id *id, const void *data, size_t len)
@@ -308,9 +375,17 @@ agents_on_hello(
 	if (writer_full(c->writer))
 		return; /* it says hello again */
 	if (hello_parse(data, len, &h, &e) != 0) {
+		/* one of another version may look otherwise */
+		if (refuse_protocol(c, a, data, len))
+			return;
 		c->status.refused_messages++;
 		log_warn("hello_refused agent=%s why=%s", id_short(id).s,
 		    log_quote(e.msg));
+		return;
+	}
+	if ((h.protocol < WIRE_PROTOCOL_OLDEST || h.protocol > WIRE_PROTOCOL) &&
+	    refuse_protocol(c, a, data, len)) {
+		hello_release(&h);
 		return;
 	}
 	if (!id_equal(&h.agent, id) || h.connection < 0 ||
@@ -329,6 +404,7 @@ agents_on_hello(
 	}
 	log_debug("hello agent=%s name=%s changed=%d", id_short(id).s,
 	    log_quote(a->name), changed);
+	a->refused = false;
 	a->interval = interval_ms(h.interval);
 	relaylink_welcome(c->link, a);
 	sched_hello(&c->sched, a, changed, h.known, h.nknown, now);

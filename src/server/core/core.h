@@ -10,6 +10,7 @@
  *   people.c     investigators, tokens
  *   launch.c     a new action
  *   enrol.c      a new agent
+ *   renew.c      an agent's next certificate
  *   relaylink.c  the MQTT link: topics, publishing, pulls
  *   agents.c     hellos and presence
  *   answers.c    answer parts, verification, storing, acknowledging
@@ -116,9 +117,18 @@ extern const struct sched_ops core_sched_ops;
  */
 void enrol_request(struct core *c, uint32_t request, struct rd *rd);
 int enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg);
+/* Has the ca sign a renewal (body of SIGN); false when it cannot now. */
+bool enrol_sign(struct core *c, const struct id *agent, const struct buf *body);
 /* The ca is gone: everyone who waits for it is told. */
 void enrol_ca_lost(struct core *c);
 void enrol_revoke(struct core *c, uint32_t request, struct rd *rd);
+
+/* --- renew.c -----------------------------------------------------------------
+ */
+void
+renew_request(struct core *c, struct agent *a, const void *data, size_t len);
+void renew_signed(
+    struct core *c, const struct id *agent, const void *cert, size_t cert_len);
 
 /* --- relaylink.c -------------------------------------------------------------
  */
@@ -130,6 +140,8 @@ void relaylink_single(struct relaylink *l, struct run *r, struct agent *a);
 void relaylink_ack(struct relaylink *l, const struct id *agent,
     const struct id *action, uint16_t part, uint16_t of, bool complete);
 void relaylink_welcome(struct relaylink *l, struct agent *a);
+void relaylink_certificate(
+    struct relaylink *l, struct agent *a, const void *data, size_t len);
 /* Someone was revoked: the relay is told to take nothing of theirs. */
 void relaylink_revoked(struct relaylink *l);
 /* Its files were written anew: it reads them once it serves us. */

@@ -25,7 +25,7 @@
 
 struct enrolment {
 	uint32_t sign;    /* number towards the ca */
-	uint32_t request; /* of the api */
+	uint32_t request; /* of the api; 0: a renewal */
 	struct id token, agent;
 	struct enrolment *next;
 };
@@ -171,6 +171,11 @@ enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 		free(w);
 		return (0);
 	}
+	if (w->request == 0) {
+		renew_signed(c, &w->agent, cert, len);
+		free(w);
+		return (0);
+	}
 	x = core_job_new(
 	    c, sizeof(*x) + len + 1, w->request, enrol_run, enrol_done);
 	if (x == NULL) {
@@ -208,6 +213,20 @@ waiting_add(struct core *c, uint32_t request)
 	c->enrolments->first = w;
 	c->enrolments->n++;
 	return (w);
+}
+
+bool
+enrol_sign(struct core *c, const struct id *agent, const struct buf *body)
+{
+	struct enrolment *w;
+
+	if (c->ca == NULL || (w = waiting_add(c, 0)) == NULL)
+		return (false);
+	w->agent = *agent;
+	if (ipc_chan_send(c->ca, MSG_SIGN, w->sign, body->data, body->len) == 0)
+		return (true);
+	free(waiting_take(c, w->sign));
+	return (false);
 }
 
 void

@@ -20,6 +20,8 @@ struct agent {
 	uint64_t connection;   /* of the newest hello */
 	int64_t hello_ms;      /* its own time; 0: not known yet */
 	uint64_t position;     /* of the record in it */
+	bool refused;          /* speaks no protocol of ours */
+	int64_t renewed;       /* mono ms of its last renewal; 0: none */
 	int64_t lastseen;      /* ms */
 	int64_t heard;         /* mono ms of its last message; 0: none yet */
 	int64_t interval;      /* ms between its hellos; 0: not said yet */

@@ -217,6 +217,9 @@ on_out(struct relaylink *l, struct agent *a, const void *payload, size_t len)
 	case WIRE_ANSWER_PART:
 		answers_on_part(l->c, a, &m);
 		break;
+	case WIRE_RENEW:
+		renew_request(l->c, a, m.data, m.len);
+		break;
 	case WIRE_WANT:
 		relaylink_want(l, a, &m.id, m.part);
 		break;
@@ -424,6 +427,17 @@ relaylink_welcome(struct relaylink *l, struct agent *a)
 	if (m.spread_ms < SPREAD_MIN_MS)
 		m.spread_ms = SPREAD_MIN_MS;
 	publish(l, WIRE_IN, &a->id, &m, 0, NULL);
+}
+
+void
+relaylink_certificate(
+    struct relaylink *l, struct agent *a, const void *data, size_t len)
+{
+	struct wire_msg m = {
+		.type = WIRE_CERTIFICATE, .data = data, .len = len
+	};
+
+	publish(l, WIRE_IN, &a->id, &m, 1, NULL);
 }
 
 /* --- pulls -------------------------------------------------------------- */

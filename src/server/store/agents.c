@@ -13,7 +13,7 @@
 #define AGENT_COLUMNS                                                     \
 	"a.n, a.id, a.name, a.online, a.revoked, a.enrolled, a.lastseen," \
 	" a.connection, h.n, h.os, h.arch, h.ident, h.version, h.mode,"   \
-	" h.environment, h.tags, h.addresses, h.hello"                    \
+	" h.environment, h.tags, h.addresses, h.hello, a.trouble"         \
 	" FROM agents a LEFT JOIN hellos h ON h.n = a.n"
 
 static void
@@ -37,6 +37,7 @@ read_agent(sqlite3_stmt *st, struct store_agent *a)
 	a->tags = sql_text(st, 15);
 	a->addresses = sql_text(st, 16);
 	a->hello = sql_blob(st, 17, &a->hello_len);
+	a->trouble = sql_text(st, 18);
 }
 
 static int
@@ -138,8 +139,16 @@ store_agent_hello(struct store *s, const struct store_agent *a, struct err *e)
 		return (rc);
 	return (sql_run(s, e,
 	    "UPDATE agents SET name = ?, online = NOT revoked, connection = ?,"
-	    " lastseen = ? WHERE n = ?",
+	    " lastseen = ?, trouble = '' WHERE n = ?",
 	    "tiii", a->name, (int64_t)a->connection, a->lastseen, a->n));
+}
+
+int
+store_agent_trouble(struct store *s, int64_t n, const char *text, struct err *e)
+{
+	return (sql_run(s, e,
+	    "UPDATE agents SET trouble = ?, online = 0 WHERE n = ?", "ti", text,
+	    n));
 }
 
 int

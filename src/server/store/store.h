@@ -53,7 +53,8 @@ int store_meta_set(struct store *s, const char *key, const void *value,
 struct store_agent {
 	int64_t n; /* the store's own number */
 	struct id id;
-	const char *name; /* from hello or enrolment */
+	const char *name;    /* from hello or enrolment */
+	const char *trouble; /* in words; "" none */
 	bool online, revoked, said_hello;
 	int64_t enrolled, lastseen;
 	uint64_t connection;
@@ -74,6 +75,9 @@ int store_agent_get(struct store *s, const struct id *id, store_on_agent *fn,
  * token is used up or past its end; ERR_DENIED: the agent was revoked. */
 int store_agent_enrol(struct store *s, const struct store_agent *a,
     const struct id *token, int64_t now, int64_t *ret_n, struct err *e);
+/* In words, what is wrong with it; offline from then on. A hello ends it. */
+int store_agent_trouble(
+    struct store *s, int64_t n, const char *text, struct err *e);
 int
 store_agent_hello(struct store *s, const struct store_agent *a, struct err *e);
 int store_agent_presence(struct store *s, int64_t n, bool online,

@@ -42,8 +42,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		BUG_ON(x509_ca_new("fuzz", 10, &ca, &key, NULL) != 0);
 	}
 	buf_init(&out, X509_PEM_MAX);
-	x509_issue_agent(
-	    buf_str(&ca), buf_str(&key), &id, data, len, 1, &out, NULL);
+	x509_issue_agent(buf_str(&ca), buf_str(&key), &id, data, len,
+	    (int64_t)1 * 86400, &out, NULL);
 	buf_clear(&out);
 	if (len < sizeof(text)) {
 		memcpy(text, data, len);

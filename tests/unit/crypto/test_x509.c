@@ -62,7 +62,7 @@ make_agent(struct text *cert, struct text *key)
 	take(&b, key);
 	assert_int_equal(x509_key_spki(key->s, &spki, &e), 0);
 	assert_int_equal(x509_issue_agent(ca.s, ca_key.s, &agent_id, spki.data,
-			     spki.len, 90, &b, &e),
+			     spki.len, (int64_t)90 * 86400, &b, &e),
 	    0);
 	take(&b, cert);
 	buf_release(&spki);
@@ -202,25 +202,25 @@ test_refusals(void **state)
 		assert_int_not_equal(e.msg[0], 0);
 	}
 	assert_int_equal(x509_issue_agent(ca.s, ca_key.s, &agent_id, der,
-			     (size_t)n, 90, &b, &e),
+			     (size_t)n, (int64_t)90 * 86400, &b, &e),
 	    ERR_UNSUPPORTED);
 	assert_int_equal(x509_key_spki(agent_key.s, &spki, &e), 0);
 	assert_int_equal(x509_issue_agent(ca.s, ca_key.s, &agent_id, spki.data,
-			     spki.len - 1, 90, &b, &e),
+			     spki.len - 1, (int64_t)90 * 86400, &b, &e),
 	    ERR_INVALID);
 	buf_add(&spki, "x", 1);
 	assert_int_equal(x509_issue_agent(ca.s, ca_key.s, &agent_id, spki.data,
-			     spki.len, 90, &b, &e),
+			     spki.len, (int64_t)90 * 86400, &b, &e),
 	    ERR_INVALID);
 	spki.len--;
 	assert_int_equal(x509_issue_agent(ca.s, ca2_key.s, &agent_id, spki.data,
-			     spki.len, 90, &b, &e),
+			     spki.len, (int64_t)90 * 86400, &b, &e),
 	    ERR_INVALID);
 	assert_int_equal(x509_issue_agent("junk", ca_key.s, &agent_id,
-			     spki.data, spki.len, 90, &b, &e),
+			     spki.data, spki.len, (int64_t)90 * 86400, &b, &e),
 	    ERR_INVALID);
 	assert_int_equal(x509_issue_agent(ca.s, ca_key.s, &agent_id, spki.data,
-			     spki.len, 0, &b, &e),
+			     spki.len, (int64_t)0 * 86400, &b, &e),
 	    ERR_INVALID);
 	assert_int_equal(x509_ca_new("", 10, &b, &k, &e), ERR_INVALID);
 	assert_int_equal(x509_ca_new("a\nb", 10, &b, &k, &e), ERR_INVALID);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Core: an agent's certificate before it ends. The agent asks over the relay,
+ * by a document that its identity signed; the ca role verifies it once more,
+ * computes the name itself and signs. Nothing is stored: who may renew is who
+ * is enrolled and not revoked.
+ *
+ *   agent --RENEW--> core --SIGN--> ca --REPLY--> core --CERTIFICATE--> agent
+ */
+#include "server/core/core.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/identity.h"
+#include "mqtt/wire.h"
+
+#define AGAIN_MS 4000 /* one agent is not answered more often */
+
+void
+renew_request(struct core *c, struct agent *a, const void *data, size_t len)
+{
+	uint8_t pub[IDENTITY_PUB_LEN], sig[IDENTITY_SIG_LEN];
+	static const struct id no_token;
+	int64_t now = clock_mono_ms();
+	struct id id;
+	struct buf b;
+	struct rd rd;
+
+	rd_init(&rd, data, len);
+	rd_copy(&rd, pub, sizeof(pub));
+	rd_copy(&rd, sig, sizeof(sig));
+	if (rd.bad || rd.left == 0 || rd.left > ENROL_DOC_MAX) {
+		c->status.refused_messages++;
+		return;
+	}
+	identity_id(pub, &id);
+	if (!id_equal(&id, &a->id)) {
+		c->status.refused_messages++;
+		log_warn("renewal_refused agent=%s why=\"signed by another"
+			 " agent\"",
+		    id_short(&a->id).s);
+		return;
+	}
+	if (a->renewed != 0 && now - a->renewed < AGAIN_MS)
+		return;
+	a->renewed = now;
+	buf_init(&b, MSG_BODY_MAX);
+	buf_add(&b, no_token.b, ID_LEN);
+	buf_add(&b, pub, sizeof(pub));
+	buf_add(&b, sig, sizeof(sig));
+	buf_add_field(&b, rd.p, rd.left);
+	if (b.error != 0 || !enrol_sign(c, &a->id, &b))
+		log_warn("renewal_deferred agent=%s why=\"the CA cannot take"
+			 " more just now\"",
+		    id_short(&a->id).s);
+	buf_release(&b);
+}
+
+void
+renew_signed(
+    struct core *c, const struct id *agent, const void *cert, size_t cert_len)
+{
+	struct agent *a = registry_find(&c->registry, agent);
+	struct buf b;
+
+	if (a == NULL || a->revoked)
+		return;
+	buf_init(&b, WIRE_PART_MAX);
+	buf_add_field(&b, cert, cert_len);
+	buf_add_field(&b, c->ca_pem.data, c->ca_pem.len);
+	log_info("renewed agent=%s", id_short(agent).s);
+	c->status.renewals++;
+	relaylink_certificate(c->link, a, b.data, b.len);
+	buf_release(&b);
+}

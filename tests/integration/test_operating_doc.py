@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MPL-2.0
+"""doc/operating.md: every command, key, metric and file in it is real."""
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from miglib import ROOT, program
+from test_operating import (Operated, make_people,  # noqa: F401
+                            make_server, parse_metrics)
+
+TEXT = (ROOT / "doc" / "operating.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.S)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+
+
+def of(name):
+    return [c for c in COMMANDS if c.split()[0] == name]
+
+
+def test_there_is_something_to_check():
+    assert len(of("mig-server")) > 10 and of("mig-agent")
+
+
+@pytest.mark.parametrize("line", sorted({
+    c for c in COMMANDS if c.split()[0] in ("mig-server", "mig-agent")}))
+def test_commands_have_these_words_and_options(line):
+    words = shlex.split(line.split("|")[0])
+    text = subprocess.run([program(words[0]), "--help"], capture_output=True,
+                          text=True, check=True).stdout
+    if words[1] == "init":
+        text += subprocess.run([program(words[0]), "init"], check=False,
+                               capture_output=True, text=True).stderr
+    assert re.search(rf"(?m)^  {words[1]}\b", text), line
+    for word in words[2:]:
+        if word.startswith("--"):
+            assert word in text, (line, word)
+
+
+def test_commands_run(server, tmp_path, monkeypatch):
+    """The server's own, in the order of the document."""
+    monkeypatch.chdir(tmp_path)
+    server.start()
+    done = set()
+    for line in of("mig-server"):
+        words = shlex.split(line.split("|")[0])
+        if words[1] in ("init", "restore") or words[1] == "backup" and \
+                words[-1] == "-":
+            continue
+        words = [str(tmp_path / "mig.tar") if w.endswith("mig.tar") else w
+                 for w in words]
+        # a warning of check: there is no policy here
+        server.command(*words[1:], code=1 if words[1] == "check" else 0)
+        done.add(words[1])
+    assert {"check", "token", "backup", "prune", "renew", "-n"} <= done
+
+
+def test_keys_are_in_the_configuration(server):
+    keys = set(re.findall(r"(?m)^([a-z_]+) ", server.conf.read_text()))
+    for key in ("keep_results", "keep_actions", "store_max", "disk_reserve",
+                "metrics_open", "agent_certificate", "relay_name", "name",
+                "connections"):
+        assert f"`{key}" in TEXT and key in keys, key
+
+
+def test_metrics_exist(server):
+    configured = server.conf.read_text().replace("metrics_open no",
+                                                 "metrics_open yes")
+    server.conf.write_text(configured)
+    server.start()
+    names = {re.sub(r"\{.*", "", k) for k in parse_metrics(
+        server.https().raw("GET", "/metrics")[2].decode())}
+    said = set(re.findall(r"mig_[a-z_]+[a-z]", TEXT))
+    assert len(said) > 8 and said <= names, said - names
+    assert Operated
+
+
+def test_files_exist():
+    for path in re.findall(r"`((?:etc|doc)/[\w./-]+)`", TEXT) + \
+            re.findall(r"\b(doc/[\w./-]+\.md|doc/adr/\d+)", TEXT):
+        found = list(ROOT.glob(path + "*"))
+        assert found, path
