@@ -17,18 +17,23 @@
 #include <unistd.h>
 
 #define READ_STEP 65536
+#define READ_FIRST 8192
 
 int
 fd_read_all(int fd, struct buf *out, struct err *e)
 {
-	size_t room;
+	size_t room, want;
 	uint8_t *p;
 	ssize_t n;
 
 	for (;;) {
 		room = out->max - out->len;
-		if (room > READ_STEP)
-			room = READ_STEP;
+		/* small files stay small, and what is there is filled first */
+		want = out->len < READ_STEP ? READ_FIRST : READ_STEP;
+		if (out->cap - out->len >= READ_FIRST / 4)
+			want = out->cap - out->len;
+		if (room > want)
+			room = want;
 		if (room == 0) {
 			char one;
 

@@ -48,6 +48,10 @@ int regex_write(const struct regex *r, enum regex_form form, struct buf *out);
 #define REGEX_LITERAL_MAX 32
 size_t
 regex_literal(const struct regex *r, uint8_t ret[static REGEX_LITERAL_MAX]);
+/* Whether it is nothing but that text, REGEX_LITERAL_MAX bytes at most, with or
+ * without ^ before and $ after it. */
+bool
+regex_is_plain(const struct regex *r, bool *ret_at_begin, bool *ret_at_end);
 /* May match without taking a byte: use REGEX_WHOLE_LINES for lines. */
 bool regex_is_nullable(const struct regex *r);
 

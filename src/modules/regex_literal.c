@@ -70,3 +70,38 @@ regex_literal(const struct regex *r, uint8_t ret[static REGEX_LITERAL_MAX])
 	memcpy(ret, run.best, run.best_len);
 	return run.best_len;
 }
+
+/* A chain of single characters with anchors at its ends alone. */
+static bool
+is_plain(const struct node *n, size_t *len, bool *begin, bool *end)
+{
+	const struct node *c;
+
+	if (n->type == NODE_CAT ||
+	    (n->type == NODE_ALT && n->child != NULL &&
+		n->child->next == NULL)) {
+		for (c = n->child; c != NULL; c = c->next) {
+			if (!is_plain(c, len, begin, end))
+				return false;
+		}
+		return true;
+	}
+	if (n->type == NODE_BOT && *len == 0 && !*end)
+		return *begin = true;
+	if (n->type == NODE_EOT)
+		return *end = true;
+	return single(n) >= 0 && !*end && ++*len <= REGEX_LITERAL_MAX;
+}
+
+bool
+regex_is_plain(const struct regex *r, bool *ret_at_begin, bool *ret_at_end)
+{
+	bool begin = false, end = false;
+	size_t len = 0;
+
+	if (!is_plain(r->root, &len, &begin, &end) || len == 0)
+		return false;
+	*ret_at_begin = begin;
+	*ret_at_end = end;
+	return true;
+}

@@ -180,6 +180,13 @@ compile(struct match *m, const struct request *rq, struct id_list *list,
 		return only(m, &match_hs_ops, rq, list);
 	if (engine == MATCH_BEST)
 		return sieve_and_best(m, rq, list);
+	if (engine == MATCH_PLAIN)
+		return only(m, &match_plain_ops, rq, list);
+	if (engine == MATCH_LIGHT) {
+		rc = only(m, &match_plain_ops, rq, list);
+		if (rc != ERR_UNSUPPORTED)
+			return rc;
+	}
 	rc = only(m, &match_pcre2_ops, rq, list);
 	if (rc == ERR_UNSUPPORTED && engine == MATCH_LIGHT)
 		rc = only(m, &match_hs_ops, rq, list);

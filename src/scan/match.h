@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Many patterns over one text or one stream of lines, in one pass. Patterns
- * are the byte patterns of modules/regex.h. Hyperscan takes all it can; what
- * it refuses, or everything where it is absent, goes to PCRE2. With very many
- * patterns those with a literal go to PCRE2 as well, each only over text that
- * has its literal: compiling thousands together takes seconds.
+ * are the byte patterns of modules/regex.h. A few that are plain text need no
+ * engine when there is little to read: nothing is loaded. Else Hyperscan takes
+ * all it can; what it refuses, or everything where it is absent, goes to PCRE2.
+ * With very many patterns those with a literal go to PCRE2 as well, each only
+ * over text that has its literal: compiling thousands together takes seconds.
  *
  * A struct match is immutable once made and may be shared by threads; each
  * thread has its own struct match_state.
@@ -21,7 +22,8 @@ struct match;
 
 enum match_engine {
 	MATCH_BEST,      /* Hyperscan, else PCRE2 */
-	MATCH_LIGHT,     /* what loads quickly: PCRE2, else Hyperscan */
+	MATCH_LIGHT,     /* what starts quickly: plain, PCRE2, else Hyperscan */
+	MATCH_PLAIN,     /* ERR_UNSUPPORTED unless all are few and plain */
 	MATCH_HYPERSCAN, /* only this one, for tests */
 	MATCH_PCRE2,
 };
@@ -37,6 +39,8 @@ struct match_pattern {
 				   else only whether there is one */
 	const uint8_t *literal; /* stands in every match, in its line */
 	size_t literal_len;     /* 0: no such thing is known */
+	bool plain;             /* it is nothing but the literal, */
+	bool at_begin, at_end;  /* at these ends of the text or line */
 };
 
 /* Pattern number i is patterns[i]. ERR_INVALID names a pattern that no engine

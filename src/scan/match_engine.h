@@ -29,6 +29,9 @@ extern const struct match_ops match_pcre2_ops;
  * literal is first seen and runs only over pieces that have it. */
 extern const struct match_ops match_sieve_ops;
 
+/* A few patterns that are plain, without a library. */
+extern const struct match_ops match_plain_ops;
+
 /* A match of a pattern that ends at this offset. */
 void match_hit(struct match_state *st, uint32_t id, bool count, uint64_t to);
 

@@ -26,6 +26,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/jsonw.h"
+#include "json/json.h"
 #include "modules/module.h"
 #include "modules/run.h"
 #include "sandbox/sandbox.h"
@@ -36,6 +37,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CAP_DAC_READ_SEARCH_BIT (1ull << 2) /* linux/capability.h */
@@ -43,7 +45,7 @@
 #define FAILURE_ROOM 8192 /* bytes of an answer that is only an error */
 
 static volatile sig_atomic_t stop_flag;
-static char cpu_text[64];
+static int64_t cpu_limit;
 static enum run_end ended = RUN_WHOLE;
 
 /* The first one counts. */
@@ -60,11 +62,14 @@ static void
 on_cpu_limit(int sig)
 {
 	static int times;
+	char text[64];
 	ssize_t n;
 
 	on_stop(sig);
 	if (++times == CPU_GRACE) {
-		n = write(STDERR_FILENO, cpu_text, strlen(cpu_text));
+		n = snprintf(text, sizeof(text), "limit reached: CPU %lld s\n",
+		    (long long)cpu_limit);
+		n = write(STDERR_FILENO, text, (size_t)n);
 		(void)n;
 	}
 }
@@ -92,8 +97,7 @@ set_cpu_limit(int64_t seconds, struct err *e)
 
 	if (seconds == 0)
 		return 0;
-	snprintf(cpu_text, sizeof(cpu_text), "limit reached: CPU %lld s\n",
-	    (long long)seconds);
+	cpu_limit = seconds;
 	rl.rlim_cur = (rlim_t)seconds;
 	rl.rlim_max = (rlim_t)seconds + CPU_GRACE;
 	if (setrlimit(RLIMIT_CPU, &rl) != 0)
@@ -138,6 +142,22 @@ enter_sandbox(const struct options *o, struct err *e)
 	return sandbox_enter(&s, e);
 }
 
+/* What every worker would find out anew: the seed of hashes, where the
+ * library's functions are, that there is a time zone. */
+static void
+warm_up(void)
+{
+	struct tm tm = { .tm_year = 100, .tm_mday = 1 };
+	static const char doc[] = "{\"a\": [1, 1.5, \"b\", true, null]}";
+	struct err e;
+	json_t *v = json_strict(doc, sizeof(doc) - 1, sizeof(doc), &e);
+	char *text = json_dumps(v, JSON_COMPACT);
+
+	free(text);
+	json_decref(v);
+	(void)timegm(&tm);
+}
+
 /* Whoever kills the agent kills the fork server: from the first instruction
  * on, and, as the change of user forgets it, once more by the sandbox. */
 static int
@@ -150,8 +170,7 @@ enter_forkserver(const struct options *o, pid_t parent, struct err *e)
 	rc = enter_sandbox(o, e);
 	if (rc == 0 && getppid() != parent)
 		return err_set(e, ERR_CLOSED, "the agent has ended");
-	/* what every worker would do at its start */
-	json_object_seed(0);
+	warm_up();
 	return rc;
 }
 
@@ -297,6 +316,11 @@ main(int argc, char **argv)
 		rc = ERR_IO;
 	}
 	fault_point("worker.answered");
+	status = rc == 0 ? (int)ended : RUN_FAILED;
+	/* giving memory back page by page costs more than the rest of the end
+	 */
+	if (o.forkserver)
+		_exit(status);
 	buf_release(&out);
-	return rc == 0 ? (int)ended : RUN_FAILED;
+	return status;
 }

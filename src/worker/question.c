@@ -10,9 +10,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#define READ_PIECE 65536
 
 static int
 unwrap(const json_t *root, const json_t **ret, struct err *e)
@@ -84,46 +84,44 @@ check_sealed(struct err *e)
 	return 0;
 }
 
-/* By position: workers of other operations share the descriptor's offset. */
+/* Nobody can change it: it is read where it lies. */
 static int
-read_document(struct buf *in, struct err *e)
+map_document(void **ret, size_t *ret_len, struct err *e)
 {
-	uint8_t *p;
-	ssize_t n;
+	struct stat st;
+	void *p;
 
-	for (;;) {
-		p = buf_reserve(in, READ_PIECE);
-		if (p == NULL)
-			return err_set(e, ERR_TOOBIG,
-			    "descriptor %d: more "
-			    "than %d bytes",
-			    QUESTION_FD, QUESTION_MAX);
-		n = pread(QUESTION_FD, p, in->cap - in->len, (off_t)in->len);
-		if (n < 0)
-			return err_errno(e, "descriptor %d", QUESTION_FD);
-		if (n == 0)
-			return 0;
-		in->len += (size_t)n;
-	}
+	if (fstat(QUESTION_FD, &st) != 0)
+		return err_errno(e, "descriptor %d", QUESTION_FD);
+	if (st.st_size <= 0 || st.st_size > QUESTION_MAX)
+		return err_set(e, ERR_TOOBIG,
+		    "descriptor %d: %lld bytes, expected 1 to %d", QUESTION_FD,
+		    (long long)st.st_size, QUESTION_MAX);
+	p = mmap(
+	    NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, QUESTION_FD, 0);
+	if (p == MAP_FAILED)
+		return err_errno(e, "descriptor %d", QUESTION_FD);
+	*ret = p;
+	*ret_len = (size_t)st.st_size;
+	return 0;
 }
 
 int
 question_from_action(size_t operation, struct question *ret, struct err *e)
 {
 	struct question q = { 0 };
-	struct buf in;
+	void *doc = NULL;
+	size_t len = 0;
 	int rc;
 
 	q.action = calloc(1, sizeof(*q.action));
 	if (q.action == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	buf_init(&in, QUESTION_MAX + READ_PIECE);
 	rc = check_sealed(e);
 	if (rc == 0)
-		rc = read_document(&in, e);
+		rc = map_document(&doc, &len, e);
 	if (rc == 0)
-		rc = action_parse_for(in.data, in.len, operation, q.action, e);
-	buf_release(&in);
+		rc = action_parse_for(doc, len, operation, q.action, e);
 	if (rc != 0) {
 		free(q.action);
 		return err_wrap(e, "action document");

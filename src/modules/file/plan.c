@@ -12,6 +12,8 @@
 #define PATTERNS_MAX (64 * 1024 * 1024) /* bytes of all that are written */
 /* From so many on Hyperscan is worth its loading for names as well. */
 #define NAMES_MANY 32
+/* Up to so many bytes of content in all it is not, if there is another way. */
+#define LIGHT_BYTES (1024 * 1024)
 
 static const enum file_kind matcher_kind[PLAN_MATCHERS] = {
 	[PLAN_NAMES] = FILE_NAME,
@@ -186,6 +188,8 @@ write_pattern(struct plan *p, uint32_t check, enum plan_matcher which,
 		form = ret->count || regex_is_nullable(re) ? REGEX_WHOLE_LINES
 							   : REGEX_LINES;
 	ret->literal_len = regex_literal(re, literal);
+	ret->plain = form != REGEX_WHOLE_LINES &&
+	    regex_is_plain(re, &ret->at_begin, &ret->at_end);
 	*ret_offset = text->len;
 	rc = regex_write(re, form, text);
 	regex_free(re);
@@ -209,6 +213,10 @@ compile(struct plan *p, enum plan_matcher which, enum match_engine engine,
 	rc = match_new(patterns, n,
 	    which == PLAN_LINES ? MATCH_LINES : MATCH_TEXT, engine,
 	    &p->match[which], &bad, e);
+	if (rc == ERR_UNSUPPORTED && engine == MATCH_PLAIN) {
+		p->light = false;
+		return compile(p, which, MATCH_BEST, patterns, n, e);
+	}
 	if (rc != 0 && bad < n)
 		return where(p, p->pattern_check[which][bad], e);
 	if (rc != 0)
@@ -293,11 +301,15 @@ plan_init(struct plan *p, const struct file_params *params,
 
 	memset(p, 0, sizeof(*p));
 	p->params = params;
+	p->light = engine == MATCH_BEST;
 	rc = index_checks(p, e);
 	if (rc == 0)
 		rc = index_digests(p, e);
-	for (k = 0; k < PLAN_MATCHERS && rc == 0; k++)
+	for (k = 0; k < PLAN_LINES && rc == 0; k++)
 		rc = build_matcher(p, (enum plan_matcher)k, engine, e);
+	if (rc == 0)
+		rc = build_matcher(
+		    p, PLAN_LINES, p->light ? MATCH_PLAIN : engine, e);
 	if (rc != 0) {
 		plan_release(p);
 		return rc;
@@ -306,16 +318,47 @@ plan_init(struct plan *p, const struct file_params *params,
 	return 0;
 }
 
+static void
+drop_matcher(struct plan *p, enum plan_matcher which)
+{
+	match_state_free(p->state[which]);
+	match_free(p->match[which]);
+	free(p->pattern_check[which]);
+	p->state[which] = NULL;
+	p->match[which] = NULL;
+	p->pattern_check[which] = NULL;
+}
+
+int
+plan_will_read(struct plan *p, uint64_t size, struct err *e)
+{
+	int rc;
+
+	if (!p->light || p->match[PLAN_LINES] == NULL)
+		return 0;
+	p->light_bytes += size;
+	if (p->light_bytes <= LIGHT_BYTES)
+		return 0;
+	p->light = false;
+	drop_matcher(p, PLAN_LINES);
+	rc = build_matcher(p, PLAN_LINES, MATCH_BEST, e);
+	if (rc != 0) {
+		/* slow, but as good */
+		err_clear(e);
+		drop_matcher(p, PLAN_LINES);
+		rc = build_matcher(p, PLAN_LINES, MATCH_PLAIN, e);
+	}
+	name_engines(p);
+	return rc;
+}
+
 void
 plan_release(struct plan *p)
 {
 	size_t k;
 
-	for (k = 0; k < PLAN_MATCHERS; k++) {
-		match_state_free(p->state[k]);
-		match_free(p->match[k]);
-		free(p->pattern_check[k]);
-	}
+	for (k = 0; k < PLAN_MATCHERS; k++)
+		drop_matcher(p, (enum plan_matcher)k);
 	digests_free(p->digests);
 	free(p->buckets);
 	free(p->searches);

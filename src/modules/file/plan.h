@@ -48,6 +48,8 @@ struct plan {
 	struct digests *digests;                /* NULL: none */
 	uint32_t *buckets;                      /* of checks by digest */
 	uint32_t nbuckets;
+	bool light; /* contents: no engine so far, as little was read */
+	uint64_t light_bytes;
 	char engine[192];
 };
 
@@ -55,6 +57,9 @@ struct plan {
 int plan_init(struct plan *p, const struct file_params *params,
     enum match_engine engine, struct err *e);
 void plan_release(struct plan *p);
+/* Before a file of about this size is read for its content: with much to read
+ * an engine is worth its start. ERR_NOMEM. */
+int plan_will_read(struct plan *p, uint64_t size, struct err *e);
 
 /* Sets stamp in every check that wants this digest; how many do. */
 uint32_t plan_digest(

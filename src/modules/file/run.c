@@ -499,6 +499,11 @@ read_with(struct run *r, bool decompress, uint32_t algs, bool patterns,
 	memset(rd, 0, sizeof(*rd));
 	rd->stamp = ++r->stamp;
 	job.size = (uint64_t)r->subject.st.st_size;
+	if (patterns && plan_will_read(&r->plan, job.size, &e) != 0) {
+		answer_skip(
+		    &r->answer, SKIP_ENGINE, r->subject.en->path, e.msg);
+		return;
+	}
 	for (i = 0; patterns && i < r->nwanting; i++)
 		macroal = macroal || r->plan.searches[r->wanting[i]].macroal;
 	if (patterns)
@@ -698,9 +703,7 @@ file_run(const json_t *params, const struct run_context *ctx,
 	rc = answer_init(&r.answer, &fp, ctx->output_max, e);
 	scopes = calloc(fp.n, sizeof(*scopes));
 	r.wanting = calloc(fp.n, sizeof(*r.wanting));
-	r.content = content_new();
-	if (rc == 0 &&
-	    (scopes == NULL || r.wanting == NULL || r.content == NULL))
+	if (rc == 0 && (scopes == NULL || r.wanting == NULL))
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
 		rc = work(&r, scopes, engine, e);

@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+static uint8_t its_literal[REGEX_LITERAL_MAX];
+static struct match_pattern found; /* literal and plain of the last one */
+
 static char *
 write_regex(const char *source, bool count, enum match_mode mode)
 {
@@ -32,6 +35,10 @@ write_regex(const char *source, bool count, enum match_mode mode)
 						      : REGEX_LINES;
 	if (regex_write(re, form, &out) == 0)
 		text = strdup(buf_str(&out));
+	found = (struct match_pattern){ .literal = its_literal };
+	found.literal_len = regex_literal(re, its_literal);
+	found.plain = form != REGEX_WHOLE_LINES &&
+	    regex_is_plain(re, &found.at_begin, &found.at_end);
 	buf_release(&out);
 	regex_free(re);
 	return text;
@@ -51,6 +58,8 @@ run(enum match_engine engine, const char *source, bool count,
 	long hits;
 	int rc;
 
+	if (engine == MATCH_PLAIN)
+		p = found;
 	p.bytes = bytes;
 	rc = match_new(&p, 1, mode, engine, &m, &bad, &e);
 	if (rc == ERR_UNSUPPORTED) {
@@ -88,11 +97,11 @@ expect(const char *source, bool count, enum match_mode mode, const char *text,
 {
 	static const size_t steps[] = { 1, 3, 100000 };
 	static const enum match_engine engines[] = { MATCH_HYPERSCAN,
-		MATCH_PCRE2, MATCH_BEST };
+		MATCH_PCRE2, MATCH_BEST, MATCH_PLAIN };
 	size_t i, k;
 	long got;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		for (k = 0; k < 3; k++) {
 			got = run(engines[i], source, count, mode, text, len,
 			    steps[k]);
@@ -239,6 +248,65 @@ test_engines_agree(void **state)
 			fail_msg("%s on '%s': hyperscan %ld, pcre2 %ld", re,
 			    text, hs, pcre);
 	}
+}
+
+/* Plain text with and without anchors: what needs no engine finds the same, in
+ * pieces of every size. */
+static void
+test_plain_agrees(void **state)
+{
+	static const char alphabet[] = "aaab\n";
+	char re[32], text[64];
+	uint32_t seed = 7;
+	enum match_mode mode;
+	long plain, pcre, hits = 0;
+	size_t i, k, len, n;
+
+	for (i = 0; i < 4000; i++) {
+		n = 0;
+		if (rnd(&seed) % 3 == 0)
+			re[n++] = '^';
+		for (k = 1 + rnd(&seed) % 4; k > 0; k--)
+			re[n++] = "ab"[rnd(&seed) % 2];
+		if (rnd(&seed) % 3 == 0)
+			re[n++] = '$';
+		re[n] = '\0';
+		len = rnd(&seed) % 30;
+		for (k = 0; k < len; k++)
+			text[k] = alphabet[rnd(&seed) % 5];
+		mode = i % 2 == 0 ? MATCH_LINES : MATCH_TEXT;
+		if (mode == MATCH_LINES)
+			text[len++] = '\n';
+		text[len] = '\0';
+		plain = run(MATCH_PLAIN, re, false, mode, text, len,
+		    1 + rnd(&seed) % 9);
+		pcre = run(MATCH_PCRE2, re, false, mode, text, len, 40);
+		assert_int_not_equal(plain, -1);
+		if (pcre != -1 && plain != (pcre > 0))
+			fail_msg("%s on '%s': plain %ld, pcre2 %ld", re, text,
+			    plain, pcre);
+		hits += plain;
+	}
+	assert_in_range(hits, 500, 3500);
+}
+
+/* What is not plain is not taken for it. */
+static void
+test_not_plain(void **state)
+{
+	static const char *const table[] = { "a.", "a|b", "(?i)a", "a*", "",
+		"^", "$", "^$", "a$b", "a^", "\\ba", "[ab]", "\xc3\xa9",
+		"(?m)^a", "aaaaaaaaaabbbbbbbbbbccccccccccddd" };
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		free(write_regex(table[i], false, MATCH_TEXT));
+		if (found.plain)
+			fail_msg("'%s' is not plain", table[i]);
+	}
+	free(write_regex("^\\.bashrc$", false, MATCH_TEXT));
+	assert_true(found.plain && found.at_begin && found.at_end);
+	assert_int_equal(found.literal_len, 7);
 }
 
 static void
@@ -420,6 +488,8 @@ main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_engines_agree),
+		cmocka_unit_test(test_plain_agrees),
+		cmocka_unit_test(test_not_plain),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_sieve),
 		cmocka_unit_test(test_literal),
