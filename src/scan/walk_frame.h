@@ -60,6 +60,7 @@ struct walk {
 	uint64_t pending, directories;
 	size_t path_len;
 	char path[WALK_PATH_MAX];
+	char real[WALK_PATH_MAX]; /* for walk_mount.c: where path is */
 	char dents[256 * 1024] __attribute__((aligned(8)));
 };
 
@@ -68,7 +69,7 @@ bool mount_barred(struct walk *w, const struct frame *f);
 /* Which roots may be touched, and where they really are. */
 void mounts_prepare(struct walk *w);
 /* Does a mount lie below w->path? */
-bool mounts_below(const struct walk *w);
+bool mounts_below(struct walk *w);
 
 /* NULL when this path is no root. */
 struct wroot *roots_find(struct walk *w, const char *path);

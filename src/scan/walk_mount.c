@@ -66,9 +66,10 @@ mounts_prepare(struct walk *w)
 	}
 }
 
-/* Where w->path really is: links are followed in the root only. */
+/* Where w->path really is, into w->real: links are followed in the root only.
+ * Not on the stack, where it would be cleared for each directory. */
 static void
-real_path(const struct walk *w, char path[static WALK_PATH_MAX])
+real_path(struct walk *w)
 {
 	const char *from = w->root->path, *to = w->root->real;
 	const char *rest = w->path;
@@ -81,18 +82,16 @@ real_path(const struct walk *w, char path[static WALK_PATH_MAX])
 		rest = "";
 	if (strcmp(to, "/") == 0 && *rest == '/')
 		to = "";
-	snprintf(path, WALK_PATH_MAX, "%s%s", to, rest);
+	snprintf(w->real, sizeof(w->real), "%s%s", to, rest);
 }
 
 bool
-mounts_below(const struct walk *w)
+mounts_below(struct walk *w)
 {
-	char path[WALK_PATH_MAX];
-
 	if (w->mounts == NULL)
 		return false;
-	real_path(w, path);
-	return os_mounts_below(w->mounts, path);
+	real_path(w);
+	return os_mounts_below(w->mounts, w->real);
 }
 
 static bool
@@ -111,13 +110,12 @@ frame_enters(const struct walk *w, const struct frame *f)
 bool
 mount_barred(struct walk *w, const struct frame *f)
 {
-	char path[WALK_PATH_MAX];
 	enum skip reason;
 
 	if (w->mounts == NULL || !f->mounts)
 		return false;
-	real_path(w, path);
-	reason = skip_of(os_mounts_find(w->mounts, path));
+	real_path(w);
+	reason = skip_of(os_mounts_find(w->mounts, w->real));
 	if (reason == SKIP_REASONS ||
 	    (reason != SKIP_COVERED && frame_enters(w, f)))
 		return false;
