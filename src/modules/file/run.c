@@ -499,6 +499,11 @@ read_with(struct run *r, bool decompress, uint32_t algs, bool patterns,
 	memset(rd, 0, sizeof(*rd));
 	rd->stamp = ++r->stamp;
 	job.size = (uint64_t)r->subject.st.st_size;
+	if (r->content == NULL && (r->content = content_new()) == NULL) {
+		answer_skip(&r->answer, SKIP_MEMORY, r->subject.en->path,
+		    "no memory to read it");
+		return;
+	}
 	if (patterns && plan_will_read(&r->plan, job.size, &e) != 0) {
 		answer_skip(
 		    &r->answer, SKIP_ENGINE, r->subject.en->path, e.msg);
