@@ -155,3 +155,23 @@ def test_agents_renew_by_themselves(tmp_path):
         assert configure
     finally:
         p.stop()
+
+
+def test_a_revoked_agent_is_thrown_off(server):
+    server.start()
+    api = server.login()
+    bad, good = enrolled(server, "bad"), enrolled(server, "good")
+    wait_for("the agents", lambda: online(api) == 2)
+    bad.expect(5)
+    good.expect(5)
+    assert api.call("DELETE", f"/agents/{bad.who.id}")[0] == 200
+    with pytest.raises((ConnectionError, OSError)):
+        while True:
+            bad.receive(20)
+    # nobody else is; who comes back is not heard
+    action = server.launch(api)["id"]
+    good.expect(1)
+    good.answer(action)
+    bad.connect(subscribe=False).hello()
+    assert online(api) == 1
+    assert "trouble" not in str(list(api.lines("/agents")))

@@ -408,6 +408,8 @@ release(struct core *c)
 	event_free(c->wake);
 	c->wake = NULL;
 	sched_relay_up(&c->sched, false, 0);
+	kick_free(c->kick);
+	c->kick = NULL;
 	relaylink_free(c->link);
 	c->link = NULL; /* the last jobs' done() must not use it */
 	writer_free(c->writer);

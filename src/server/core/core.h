@@ -11,6 +11,7 @@
  *   launch.c     a new action
  *   enrol.c      a new agent
  *   renew.c      an agent's next certificate
+ *   kick.c       a revoked agent's session
  *   relaylink.c  the MQTT link: topics, publishing, pulls
  *   agents.c     hellos and presence
  *   answers.c    answer parts, verification, storing, acknowledging
@@ -32,6 +33,7 @@
 struct event;
 struct jsonw;
 struct nonces;
+struct kick;
 struct relaylink;
 struct assemblies;
 struct wire_msg;
@@ -46,6 +48,7 @@ struct core {
 	struct relaylink *link;    /* owned */
 	struct assemblies *parts;  /* owned */
 	struct nonces *nonces;     /* owned */
+	struct kick *kick;         /* owned; NULL: not needed yet */
 	struct ipc_chan *api, *ca; /* owned; NULL while not there */
 	struct id instance;        /* of this server, in welcome */
 	struct id ca_fpr;
@@ -122,6 +125,13 @@ bool enrol_sign(struct core *c, const struct id *agent, const struct buf *body);
 /* The ca is gone: everyone who waits for it is told. */
 void enrol_ca_lost(struct core *c);
 void enrol_revoke(struct core *c, uint32_t request, struct rd *rd);
+
+/* --- kick.c ------------------------------------------------------------------
+ */
+struct kick *kick_new(struct core *c);
+void kick_free(struct kick *k);
+/* Ends the session that an agent has at the relay. */
+void kick(struct core *c, const struct id *agent);
 
 /* --- renew.c -----------------------------------------------------------------
  */

@@ -307,6 +307,7 @@ revoke_done(struct writer_job *j)
 		if (a != NULL)
 			registry_revoke(&c->registry, a);
 		relaylink_revoked(c->link);
+		kick(c, &x->agent);
 		buf_init(&out, 16);
 		buf_add_str(&out, "{}");
 		core_reply(c, x->j.request, 200, &out);
