@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/jsonw.h"
 #include "json/json.h"
+#include "server/stored.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,11 @@ show_one(const struct store_action *a, void *arg)
 	char *text;
 	int rc;
 
+	err_clear(&e);
+	if (stored_document(a, &e) != 0) {
+		reply_error(q, 500, "damaged", "%s", e.msg);
+		return (0);
+	}
 	if ((rc = envelope_parse(a->envelope, a->envelope_len, &env, &e)) != 0)
 		return (rc);
 	if ((doc = envelope_to_json(&env, &e)) == NULL)
@@ -206,7 +212,7 @@ res_action(struct request *q)
 	err_set(&e, ERR_INTERNAL, "the stored action cannot be read");
 	if (store_action_get(q->api->read, &id, show_one, q, &e) != 0)
 		reply_err(q, &e);
-	else
+	else if (q->state != REQ_READY)
 		reply_out(q, 200);
 }
 

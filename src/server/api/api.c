@@ -298,7 +298,10 @@ listen_socket(const char *address, int port, struct err *e)
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
-	streams_wake(arg);
+	struct api *api = arg;
+
+	streams_wake(api);
+	http_tick(api->http);
 }
 
 static int

@@ -116,6 +116,8 @@ void http_suspend(struct request *q);
 void http_resume(struct request *q);
 /* To be called after anything was resumed. */
 void http_run(struct http *h);
+/* Every second: ends connections that take too long over a request. */
+void http_tick(struct http *h);
 size_t http_connections(const struct http *h);
 /* When the certificate that is presented ends (unix s). */
 int64_t http_certificate_end(const struct http *h);

@@ -8,6 +8,9 @@
  */
 #include "server/api/api.h"
 
+#include "server/api/conns.h"
+
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -42,6 +45,7 @@ struct server {
 struct http {
 	struct api *api;
 	TAILQ_HEAD(, server) servers; /* the first one listens */
+	struct conns conns;
 	bool running;
 	int64_t certificate_end; /* unix s */
 };
@@ -77,6 +81,7 @@ on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 	*con_cls = NULL;
 	if (q == NULL)
 		return;
+	conns_phase(&q->api->http->conns, conn, CONN_HEAD);
 	core_forget(q);
 	if (q->stream != NULL)
 		stream_free(q->stream);
@@ -116,6 +121,8 @@ send_reply(struct request *q)
 		MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
 	rc = MHD_queue_response(q->conn, (unsigned int)q->status, r);
 	MHD_destroy_response(r);
+	conns_phase(&q->api->http->conns, q->conn,
+	    q->stream != NULL ? CONN_STREAM : CONN_REPLY);
 	return (rc);
 }
 
@@ -185,6 +192,7 @@ on_request(void *cls, struct MHD_Connection *conn, const char *url,
 		if ((q = request_new(h->api, conn)) == NULL)
 			return (MHD_NO);
 		*con_cls = q;
+		conns_phase(&h->conns, conn, CONN_BODY);
 		return (on_head(q, method, url));
 	}
 	if (*len > 0)
@@ -273,6 +281,16 @@ http_run(struct http *h)
 	h->running = false;
 }
 
+void
+http_tick(struct http *h)
+{
+	size_t n = conns_tick(&h->conns, clock_mono_ms(),
+	    (int64_t)h->api->role.conf.request_timeout * 1000);
+
+	if (n > 0)
+		log_debug("http_slow closed=%zu", n);
+}
+
 static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -304,6 +322,7 @@ start(struct server *s, int listen_fd, const char *cert, const char *key,
 	    MHD_OPTION_HTTPS_MEM_CERT, cert, MHD_OPTION_HTTPS_MEM_KEY, key,
 	    MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, s->h,
+	    MHD_OPTION_NOTIFY_CONNECTION, conns_notify, &s->h->conns,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned int)c->connections,
 	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 	    (unsigned int)c->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -360,6 +379,8 @@ http_new(struct api *api, int listen_fd, struct err *e)
 		return (NULL);
 	}
 	h->api = api;
+	conns_init(&h->conns);
+	h->conns.now = clock_mono_ms();
 	TAILQ_INIT(&h->servers);
 	if ((rc = certs_read_api(&api->role.conf, &cert, &key, e)) == 0)
 		rc = add_server(h, listen_fd, buf_str(&cert), buf_str(&key), e);

@@ -13,6 +13,7 @@
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "server/stored.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,11 @@ load_action(const struct store_action *a, void *arg)
 	struct err e;
 	int rc;
 
+	if (stored_action(a, &e) != 0) {
+		log_error("action_damaged action=%s why=%s", id_short(&a->id).s,
+		    log_quote(e.msg));
+		return (0); /* the others go on */
+	}
 	if ((l.entries = calloc(l.n + 1, sizeof(*l.entries))) == NULL)
 		return (ERR_NOMEM);
 	do {

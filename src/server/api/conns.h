@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* How long each connection has been at what it does; see conns.c. */
+#ifndef MIG_SERVER_API_CONNS_H
+#define MIG_SERVER_API_CONNS_H
+
+#include <microhttpd.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct conn;
+
+enum conn_phase { CONN_HEAD, CONN_BODY, CONN_REPLY, CONN_STREAM };
+
+struct conns {
+	TAILQ_HEAD(, conn) list;
+	int64_t now; /* mono ms, of the last tick */
+};
+
+void conns_init(struct conns *c);
+/* MHD_NotifyConnectionCallback; cls is struct conns. */
+void conns_notify(void *cls, struct MHD_Connection *connection, void **context,
+    enum MHD_ConnectionNotificationCode what);
+void conns_phase(
+    struct conns *c, struct MHD_Connection *connection, enum conn_phase phase);
+/* Every second or so: ends those that take too long; how many. */
+size_t conns_tick(struct conns *c, int64_t now, int64_t timeout_ms);
+
+#endif
