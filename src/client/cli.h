@@ -13,7 +13,9 @@
 
 struct err;
 
-#define CLI_VALUES_MAX 4096 /* options and words on one command line */
+/* Options and words on one command line: more than a module takes, so that it
+ * is the one to say what is too many. */
+#define CLI_VALUES_MAX (256 * 1024)
 
 struct opt {
 	const char *name;  /* without dashes; NULL ends a table */

@@ -572,6 +572,27 @@ x509_expires(const char *cert_pem, int64_t *ret, struct err *e)
 	return 0;
 }
 
+/* 1: the signature that the key makes is one of the certificate's. */
+static int
+signs_for(EVP_PKEY *key, X509 *cert)
+{
+	static const unsigned char text[] = "do these two belong together?";
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new(), *check = EVP_MD_CTX_new();
+	unsigned char sig[1024];
+	size_t len = sizeof(sig);
+	int ok;
+
+	ok = ctx != NULL && check != NULL &&
+	    EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+	    EVP_DigestSign(ctx, sig, &len, text, sizeof(text)) == 1 &&
+	    EVP_DigestVerifyInit(
+		check, NULL, EVP_sha256(), NULL, X509_get0_pubkey(cert)) == 1 &&
+	    EVP_DigestVerify(check, sig, len, text, sizeof(text)) == 1;
+	EVP_MD_CTX_free(ctx);
+	EVP_MD_CTX_free(check);
+	return ok;
+}
+
 int
 x509_pair(const char *cert_pem, const char *key_pem, struct err *e)
 {
@@ -581,7 +602,7 @@ x509_pair(const char *cert_pem, const char *key_pem, struct err *e)
 
 	if (key == NULL)
 		rc = ERR_INVALID;
-	else if (X509_check_private_key(cert, key) != 1)
+	else if (!signs_for(key, cert))
 		rc = x509_fail(e, ERR_INVALID,
 		    "certificate and key do not belong together");
 	X509_free(cert);

@@ -32,7 +32,8 @@ int x509_issue_server(const char *ca_cert_pem, const char *ca_key_pem,
     struct err *e);
 /* SHA-256 of the DER certificate. */
 int x509_fingerprint(const char *cert_pem, struct id *ret, struct err *e);
-/* 0 when the (first) certificate is of this key; ERR_INVALID. */
+/* 0 when the key signs what the (first) certificate verifies; ERR_INVALID. The
+ * public half, which stands in the key's file as well, would not say so. */
 int x509_pair(const char *cert_pem, const char *key_pem, struct err *e);
 /* Does it hold each of these comma separated names and addresses? */
 bool x509_has_names(const char *cert_pem, const char *names);

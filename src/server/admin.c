@@ -148,7 +148,7 @@ command_token(const char *conf, int argc, char **argv)
 	}
 	if (optind != argc)
 		return (admin_usage("token [--uses N] [--expires 1h]"));
-	if (admin_open(&a, conf, STORE_WRITE, &e) != 0)
+	if (admin_open(&a, conf, STORE_EXISTING, &e) != 0)
 		return (admin_fail(&e));
 	rc = token_make(&a, (int64_t)uses, seconds, &e);
 	admin_close(&a);
@@ -239,7 +239,7 @@ command_investigator(const char *conf, int argc, char **argv)
 		return (admin_usage(text));
 	if (!list && !remove && !add)
 		return (admin_usage(text));
-	if (admin_open(&a, conf, list ? STORE_READ : STORE_WRITE, &e) != 0)
+	if (admin_open(&a, conf, list ? STORE_READ : STORE_EXISTING, &e) != 0)
 		return (admin_fail(&e));
 	if (list)
 		rc = store_investigators(a.s, print_investigator, NULL, &e);
@@ -296,7 +296,7 @@ command_policy(const char *conf, int argc, char **argv)
 
 	if (!set && (argc != 2 || strcmp(argv[1], "show") != 0))
 		return (admin_usage("policy set FILE | show"));
-	if (admin_open(&a, conf, set ? STORE_WRITE : STORE_READ, &e) != 0)
+	if (admin_open(&a, conf, set ? STORE_EXISTING : STORE_READ, &e) != 0)
 		return (admin_fail(&e));
 	rc = set ? policy_set(&a, argv[2], &e) : policy_show(&a, &e);
 	admin_close(&a);

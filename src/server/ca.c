@@ -166,13 +166,17 @@ int
 ca_main(void)
 {
 	static struct ca ca;
+	struct err e;
 	int rc;
 
+	err_clear(&e);
 	role_start(&ca.role, "ca");
 	ca.role.arg = &ca;
 	ca.role.on_peer = on_peer;
 	load(&ca, FILE_CA_CERT, &ca.cert);
 	load(&ca, FILE_CA_KEY, &ca.key);
+	if (x509_pair(buf_str(&ca.cert), buf_str(&ca.key), &e) != 0)
+		fatal("start error=%s", log_quote(e.msg));
 	role_sandbox(&ca.role, NULL, 0, 64);
 	rc = role_run(&ca.role);
 	ipc_chan_free(ca.core);

@@ -116,7 +116,7 @@ command_prune(const char *conf, int argc, char **argv)
 
 	if (parse(&p, argc, argv) != 0)
 		return (admin_usage(usage_text));
-	if (admin_open(&a, conf, STORE_WRITE, &e) != 0)
+	if (admin_open(&a, conf, STORE_EXISTING, &e) != 0)
 		return (admin_fail(&e));
 	rc = prune(&a, &p, &e);
 	admin_close(&a);

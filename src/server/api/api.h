@@ -63,6 +63,7 @@ struct request {
 	int status;       /* of the reply */
 	const char *type; /* of its content; NULL: JSON */
 	char allow[64];   /* methods, for 405 */
+	bool last;        /* of its connection */
 	struct buf out;
 	struct stream *stream;     /* owned; instead of out */
 	TAILQ_ENTRY(request) next; /* while it waits for the core */

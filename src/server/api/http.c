@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define DRAIN_MAX (8 * 1024 * 1024)
@@ -117,6 +118,8 @@ send_reply(struct request *q)
 	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
 	if (q->status == 405)
 		MHD_add_response_header(r, "Allow", q->allow);
+	if (q->last)
+		MHD_add_response_header(r, "Connection", "close");
 	if (q->status == 401)
 		MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
 	rc = MHD_queue_response(q->conn, (unsigned int)q->status, r);
@@ -124,6 +127,28 @@ send_reply(struct request *q)
 	conns_phase(&q->api->http->conns, q->conn,
 	    q->stream != NULL ? CONN_STREAM : CONN_REPLY);
 	return (rc);
+}
+
+static enum MHD_Result
+count_length(
+    void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	size_t *n = cls;
+
+	*n += strcasecmp(key, "Content-Length") == 0 ||
+	    strcasecmp(key, "Transfer-Encoding") == 0;
+	return (MHD_YES);
+}
+
+/* Two ways to see where a request ends, of which a proxy in front may take
+ * the other one (RFC 9112 6.1, 6.3). */
+static bool
+ends_twice(struct request *q)
+{
+	size_t n = 0;
+
+	MHD_get_connection_values(q->conn, MHD_HEADER_KIND, count_length, &n);
+	return (n > 1);
 }
 
 /* The request's head is there. A body that is far too large, or one that the
@@ -138,6 +163,12 @@ on_head(struct request *q, const char *method, const char *url)
 		route_allowed(q);
 	if (text != NULL && str_u64(text, 0, UINT64_MAX, &len) != 0)
 		len = UINT64_MAX;
+	if (ends_twice(q)) {
+		reply_error(q, 400, "invalid",
+		    "expected one Content-Length or one Transfer-Encoding");
+		q->last = true;
+		return (send_reply(q));
+	}
 	if (q->state == REQ_READING && len > 0 && len > q->route->body_max)
 		reply_error(q, 413, "too_large",
 		    "the body has %llu bytes, at most %zu are taken",
@@ -382,7 +413,8 @@ http_new(struct api *api, int listen_fd, struct err *e)
 	conns_init(&h->conns);
 	h->conns.now = clock_mono_ms();
 	TAILQ_INIT(&h->servers);
-	if ((rc = certs_read_api(&api->role.conf, &cert, &key, e)) == 0)
+	if ((rc = certs_read_api(&api->role.conf, &cert, &key, e)) == 0 &&
+	    (rc = x509_pair(buf_str(&cert), buf_str(&key), e)) == 0)
 		rc = add_server(h, listen_fd, buf_str(&cert), buf_str(&key), e);
 	/* GnuTLS has its own copy. */
 	if (key.data != NULL)

@@ -292,7 +292,7 @@ open_store(struct core *c, struct err *e)
 	int rc;
 
 	server_file(&c->role.conf, FILE_DB, path);
-	if ((rc = store_open(path, STORE_WRITE, &w, e)) != 0)
+	if ((rc = store_open(path, STORE_EXISTING, &w, e)) != 0)
 		return (rc);
 	if ((rc = load_instance(c, w, e)) != 0 ||
 	    (rc = check_relay(c, w, e)) != 0) {

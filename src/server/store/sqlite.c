@@ -290,6 +290,11 @@ check_version(struct store *s, struct err *e)
 
 	if ((rc = user_version(s, &v, e)) != 0)
 		return (rc);
+	/* never begun anew in silence: all actions and agents would be gone */
+	if (v <= 0 && s->mode != STORE_WRITE)
+		return (err_set(e, ERR_INVALID,
+		    "the store is empty or damaged: restore it from a backup"
+		    " ('mig-server init' makes the first one)"));
 	if (v > store_schema_version)
 		return (err_set(e, ERR_UNSUPPORTED,
 		    "the store has schema version %d, this program knows up to"
@@ -314,9 +319,9 @@ store_open(
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	s->mode = mode;
-	flags |= mode == STORE_WRITE
-	    ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-	    : SQLITE_OPEN_READONLY;
+	flags |= mode == STORE_EXISTING ? SQLITE_OPEN_READWRITE
+	    : mode == STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+				  : SQLITE_OPEN_READONLY;
 	if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK) {
 		if (s->db == NULL)
 			rc = err_set(e, ERR_NOMEM, "out of memory");
@@ -328,7 +333,7 @@ store_open(
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	if ((rc = exec(s, "PRAGMA temp_store = MEMORY", e)) != 0)
 		goto out;
-	if (mode == STORE_WRITE &&
+	if (mode != STORE_READ &&
 	    (rc = exec(s,
 		 "PRAGMA auto_vacuum = INCREMENTAL;"
 		 " PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"

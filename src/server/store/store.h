@@ -21,12 +21,13 @@
 struct err;
 struct store;
 
-enum store_mode { STORE_READ, STORE_WRITE };
+enum store_mode { STORE_READ, STORE_WRITE, STORE_EXISTING };
 
 #define STORE_FPR_HEX 40
 #define STORE_NAME_MAX 256
 
-/* Opens; STORE_WRITE creates the file when missing and migrates its schema to
+/* Opens; STORE_WRITE creates the file when missing, STORE_EXISTING (to write
+ * as well) takes a missing or empty one for damage; both migrate its schema to
  * this program's version. ERR_UNSUPPORTED for a newer schema. */
 int store_open(
     const char *path, enum store_mode mode, struct store **ret, struct err *e);

@@ -232,6 +232,33 @@ test_refusals(void **state)
 	buf_release(&k);
 }
 
+/* The public half stands in the key's file as well, so comparing that is not
+ * enough: whatever bit has changed, what passes signs for the certificate. */
+static void
+test_pairs(void **state)
+{
+	char key[4096];
+	size_t bit, len = strlen(ca_key.s), scalar = 0;
+	struct err e;
+
+	assert_int_equal(x509_pair(ca.s, ca_key.s, &e), 0);
+	assert_int_equal(x509_pair(ca.s, ca2_key.s, &e), ERR_INVALID);
+	assert_int_equal(x509_pair("junk", ca_key.s, &e), ERR_INVALID);
+	assert_int_equal(x509_pair(ca.s, "junk", &e), ERR_INVALID);
+	assert_true(len < sizeof(key));
+	for (bit = 0; bit < len * 8; bit += 3) {
+		memcpy(key, ca_key.s, len + 1);
+		key[bit / 8] = (char)(key[bit / 8] ^ (1 << bit % 8));
+		err_clear(&e);
+		if (x509_pair(ca.s, key, &e) == 0)
+			continue;
+		assert_true(e.msg[0] != '\0');
+		scalar += strstr(e.msg, "do not belong together") != NULL;
+	}
+	/* those that only a signature shows */
+	assert_true(scalar > 20);
+}
+
 /* --- handshakes ---------------------------------------------------------- */
 
 struct server {
@@ -384,6 +411,7 @@ main(void)
 		cmocka_unit_test(test_extensions),
 		cmocka_unit_test(test_validity),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_client),
 		cmocka_unit_test(test_pinned),
 	};
