@@ -175,8 +175,10 @@ ca_main(void)
 	ca.role.on_peer = on_peer;
 	load(&ca, FILE_CA_CERT, &ca.cert);
 	load(&ca, FILE_CA_KEY, &ca.key);
-	if (x509_pair(buf_str(&ca.cert), buf_str(&ca.key), &e) != 0)
+	if (x509_pair(buf_str(&ca.cert), buf_str(&ca.key), &e) != 0) {
+		err_wrap(&e, "%s/ca (ca.crt, ca.key)", ca.role.conf.state);
 		fatal("start error=%s", log_quote(e.msg));
+	}
 	role_sandbox(&ca.role, NULL, 0, 64);
 	rc = role_run(&ca.role);
 	ipc_chan_free(ca.core);

@@ -414,7 +414,9 @@ http_new(struct api *api, int listen_fd, struct err *e)
 	h->conns.now = clock_mono_ms();
 	TAILQ_INIT(&h->servers);
 	if ((rc = certs_read_api(&api->role.conf, &cert, &key, e)) == 0 &&
-	    (rc = x509_pair(buf_str(&cert), buf_str(&key), e)) == 0)
+	    (rc = x509_pair(buf_str(&cert), buf_str(&key), e)) != 0)
+		err_wrap(e, "%s/tls", api->role.conf.state);
+	if (rc == 0)
 		rc = add_server(h, listen_fd, buf_str(&cert), buf_str(&key), e);
 	/* GnuTLS has its own copy. */
 	if (key.data != NULL)
