@@ -32,7 +32,8 @@ grep -qF "version: '$version'" meson.build ||
 	fail "debian/changelog says $version, meson.build another version"
 
 # The same files give the same packages.
-wanted=$(list_files | sort -z | xargs -0 sha256sum 2>/dev/null | sha256sum)
+# tests/ is no part of a build without them
+wanted=$(list_files | grep -zv "^tests/" | sort -z | xargs -0 sha256sum 2>/dev/null | sha256sum)
 if [ "$(cat "$out/inputs" 2>/dev/null)" = "$wanted" ]; then
 	exit 0
 fi
