@@ -202,7 +202,7 @@ def test_unreadable_as_nobody(tmp_path):
     assert sorted(answer["errors"]) == [f"unreadable: {tmp_path}/closed: Permission denied",
                                         f"unreadable: {tmp_path}/secret: Permission denied"]
     # by number of the user, with the right to read kept: everything
-    assert len(found(ask(question(tmp_path, contents=["needle"]), "--uid", "65534"))) == 3
+    assert len(found(ask(question(tmp_path, contents=["^needle$"]), "--uid", "65534"))) == 3
 
 
 # --- size ---------------------------------------------------------------------
