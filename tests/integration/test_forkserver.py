@@ -226,11 +226,15 @@ def endless(tmp_path):
 
 
 def is_scanning(pid):
-    try:
-        return any(os.readlink(f"/proc/{pid}/fd/{fd}").endswith("/hole")
-                   for fd in os.listdir(f"/proc/{pid}/fd"))
-    except FileNotFoundError:
-        return False
+    """It has read something of the endless file."""
+    for fd in pathlib.Path(f"/proc/{pid}/fd").glob("*"):
+        try:
+            if os.readlink(fd).endswith("/hole"):
+                info = pathlib.Path(f"/proc/{pid}/fdinfo/{fd.name}").read_text()
+                return int(info.split()[1]) > 0
+        except FileNotFoundError:
+            pass
+    return False
 
 
 def wait_for(what):
