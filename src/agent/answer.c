@@ -114,6 +114,7 @@ stored(struct agent *a, const struct waiting *w)
 	    (unsigned int)own->done, (unsigned int)own->failed, w->answer.len);
 	if (!a->answers->ending)
 		sender_add(a->sender, &own->id);
+	agent_house(a, SPOOL_KEEP_SECONDS * 1000LL);
 }
 
 static void

@@ -32,8 +32,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HOUSE_SECONDS 60
-#define DISK_SECONDS 5 /* the same, while the disk takes nothing */
+#define DISK_MS 5000 /* between two looks at a disk that takes nothing */
+#define HOUSE_MS 60000 /* the least between two others */
+#define HOUSE_MS_MAX (86400 * 1000LL)
+#define CHECKIN_LOOK_MS 1000
 #define STOP_SECONDS 30
 /* A check-in ends when nothing came for so long after the connection. */
 #define CHECKIN_QUIET_MS 3000
@@ -428,15 +430,31 @@ agent_idle_check(struct agent *a)
 void
 agent_disk_error(struct agent *a, int rc)
 {
-	struct timeval tv = { .tv_sec = DISK_SECONDS };
-
 	/* the others are no errors of the disk */
 	if (rc == ERR_BUSY || rc == ERR_EXISTS || rc == ERR_INVALID ||
 	    rc == ERR_NOMEM || rc == ERR_TOOBIG)
 		return;
-	if (!a->disk_failed && !a->stopping && a->house != NULL)
-		event_add(a->house, &tv);
 	a->disk_failed = true;
+	agent_house(a, DISK_MS);
+}
+
+/* There is no timer while nothing is due: an idle agent wakes nobody. */
+void
+agent_house(struct agent *a, int64_t ms)
+{
+	int64_t due;
+	struct timeval tv;
+
+	if (a->house == NULL || a->stopping)
+		return;
+	ms = ms < HOUSE_MS_MAX ? ms : HOUSE_MS_MAX;
+	due = clock_mono_ms() + ms;
+	if (event_pending(a->house, EV_TIMEOUT, NULL) && a->house_ms <= due)
+		return;
+	a->house_ms = due;
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = (ms % 1000) * 1000;
+	event_add(a->house, &tv);
 }
 
 /* So that what waits to be answered can be before the end. One process opens
@@ -487,41 +505,48 @@ must_start_again(struct agent *a)
 	return true;
 }
 
+static const struct timeval stop_time = { .tv_sec = STOP_SECONDS };
+
 static void
 on_house(evutil_socket_t fd, short what, void *arg)
 {
 	struct agent *a = arg;
 	static int64_t since;
-	int64_t now = clock_mono_ms();
+	int64_t now = clock_mono_ms(), due;
 
 	if (since == 0)
 		since = now;
 	if (a->stopping) {
 		/* half a minute is over */
 		jobs_stop(a->jobs, true);
+		event_add(a->house, &stop_time);
 		agent_idle_check(a);
 		return;
 	}
-	if (a->mode == MODE_CHECKIN &&
-	    (checkin_over(a) || now - since > CHECKIN_MAX_MS)) {
-		agent_stop(a);
+	if (a->mode == MODE_CHECKIN) {
+		if (checkin_over(a) || now - since > CHECKIN_MAX_MS)
+			agent_stop(a);
+		else
+			agent_house(a, CHECKIN_LOOK_MS);
 		return;
 	}
-	if (a->mode == MODE_DAEMON && must_start_again(a)) {
+	if (must_start_again(a)) {
 		a->exit_code = 1;
 		agent_stop(a);
 		return;
 	}
-	if (a->mode == MODE_DAEMON &&
-	    spool_clean(a->spool, agent_now(a), clock_mono_ms()) > 0)
+	if (spool_clean(a->spool, agent_now(a), now) > 0)
 		malloc_trim(0);
+	due = spool_clean_in_ms(a->spool, agent_now(a), now);
+	if (a->disk_failed)
+		agent_house(a, DISK_MS);
+	else if (due >= 0)
+		agent_house(a, due > HOUSE_MS ? due : HOUSE_MS);
 }
 
 void
 agent_stop(struct agent *a)
 {
-	struct timeval tv = { .tv_sec = STOP_SECONDS };
-
 	if (a->stopping)
 		return;
 	log_info("stopping");
@@ -529,7 +554,7 @@ agent_stop(struct agent *a)
 	a->stopping = true;
 	jobs_stop(a->jobs, false);
 	if (a->house != NULL)
-		event_add(a->house, &tv);
+		event_add(a->house, &stop_time);
 	agent_idle_check(a);
 }
 
@@ -570,7 +595,6 @@ run_failed(struct agent *a, const char *role, const char *why)
 int
 agent_main(const char *conf_path, bool checkin)
 {
-	struct timeval tv = { .tv_sec = checkin ? 1 : HOUSE_SECONDS };
 	struct agent a;
 	struct err e;
 	int rc;
@@ -581,9 +605,11 @@ agent_main(const char *conf_path, bool checkin)
 	if (rc == 0) {
 		a.on_ready = run_ready;
 		a.on_failed = run_failed;
-		a.house = event_new(a.base, -1, EV_PERSIST, on_house, &a);
-		if (a.house == NULL || event_add(a.house, &tv) != 0)
+		a.house = event_new(a.base, -1, 0, on_house, &a);
+		if (a.house == NULL)
 			rc = err_set(&e, ERR_NOMEM, "out of memory");
+		/* what the last run left is looked at in a minute */
+		agent_house(&a, checkin ? CHECKIN_LOOK_MS : HOUSE_MS);
 	}
 	if (rc == 0)
 		rc = agent_start_roles(&a, &e);

@@ -60,7 +60,8 @@ struct agent {
 	struct answers *answers;
 	struct sender *sender;
 	struct netlink *net; /* NULL without a relay */
-	struct event *house; /* housekeeping, once a minute */
+	struct event *house; /* house-keeping; set while something is due */
+	int64_t house_ms;    /* when it is due, clock_mono_ms() */
 	bool stopping;
 	bool disk_failed;    /* journal or record could not be written */
 	uint64_t unverified; /* envelopes without a good signature */
@@ -93,6 +94,8 @@ void agent_idle_check(struct agent *a);
 /* Journal or record gave rc: one that stays broken after a failed sync is
  * opened again by ending when the disk takes writes again. */
 void agent_disk_error(struct agent *a, int rc);
+/* House-keeping no later than in ms. */
+void agent_house(struct agent *a, int64_t ms);
 /* Unix seconds; never earlier than the newest signature accepted. */
 int64_t agent_now(const struct agent *a);
 const char *agent_mode_text(enum agent_mode m);

@@ -176,6 +176,8 @@ go_on(struct sender *s)
 	}
 	if (s->current == NULL && wait >= 0)
 		wake_in(s, wait);
+	else if (s->current == NULL)
+		event_del(s->wake); /* nobody's turn ends */
 }
 
 static void

@@ -260,8 +260,9 @@ spool_stage(struct spool *s, const struct id *id, const void *data, size_t len,
 		return err_set(e, ERR_BUSY,
 		    "no room for an answer of %zu bytes in %s", len, s->dir);
 	make_room(s, len);
+	/* the name is synced by spool_commit, with the one that counts */
 	staged_path(s, id, path, sizeof(path));
-	return file_write(path, data, len, 0600, e);
+	return file_write_unnamed(path, data, len, 0600, e);
 }
 
 int
@@ -336,6 +337,28 @@ spool_ack(struct spool *s, const struct id *id)
 
 	if (it != NULL)
 		spool_describe(s, id, it->expires, true);
+}
+
+int64_t
+spool_clean_in_ms(const struct spool *s, int64_t now, int64_t mono_ms)
+{
+	const struct spool_item *it;
+	int64_t best = -1, ms, kept;
+	size_t i;
+
+	for (i = 0; i < s->map.cap; i++) {
+		it = s->map.slots[i];
+		/* the overdue wait for room or an acknowledgement */
+		if (it == NULL || (it->overdue && !it->acked))
+			continue;
+		kept = KEEP_MS - (mono_ms - it->since_ms);
+		ms = (it->expires + SPOOL_KEEP_SECONDS - now) * 1000;
+		ms = ms > kept ? ms : kept;
+		ms = ms > 0 ? ms : 0;
+		if (best < 0 || ms < best)
+			best = ms;
+	}
+	return best;
 }
 
 size_t

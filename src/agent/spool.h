@@ -62,6 +62,8 @@ void spool_ack(struct spool *s, const struct id *id);
 /* Removes what is acknowledged and past its end and a day; returns how many.
  * now: unix seconds; mono_ms: clock_mono_ms(). */
 size_t spool_clean(struct spool *s, int64_t now, int64_t mono_ms);
+/* When there will be something for spool_clean; -1: nothing waits for it. */
+int64_t spool_clean_in_ms(const struct spool *s, int64_t now, int64_t mono_ms);
 /* Bytes that could still be put; overdue ones count as room. */
 uint64_t spool_room(const struct spool *s);
 size_t spool_waiting(const struct spool *s); /* unacknowledged answers */

@@ -123,6 +123,26 @@ sync_dir_of(const char *path, struct err *e)
 	return rc;
 }
 
+static bool
+may_open(const char *path)
+{
+	return fault_error("file.open", path) == 0;
+}
+
+static int
+write_synced(
+    int fd, const char *path, const void *data, size_t len, struct err *e)
+{
+	int rc;
+
+	if (fault_error("file.write", path) != 0)
+		return err_errno(e, "write");
+	rc = fd_write_all(fd, data, len, e);
+	if (rc == 0 && (fault_error("file.sync", path) != 0 || fsync(fd) != 0))
+		rc = err_errno(e, "fsync");
+	return rc;
+}
+
 int
 file_write(
     const char *path, const void *data, size_t len, mode_t mode, struct err *e)
@@ -133,19 +153,13 @@ file_write(
 	if (snprintf(tmp, sizeof(tmp), "%s" FILE_TEMPORARY "XXXXXX", path) >=
 	    (int)sizeof(tmp))
 		return err_set(e, ERR_TOOBIG, "%s: path too long", path);
-	if (fault_error("file.open", path) != 0)
-		return err_errno(e, "%s", path);
-	fd = mkostemp(tmp, O_CLOEXEC);
+	fd = may_open(path) ? mkostemp(tmp, O_CLOEXEC) : -1;
 	if (fd < 0)
 		return err_errno(e, "%s", path);
-	if (fault_error("file.write", path) != 0)
-		rc = err_errno(e, "write");
-	else
-		rc = fd_write_all(fd, data, len, e);
-	if (rc == 0 && fchmod(fd, mode) != 0)
+	if (fchmod(fd, mode) != 0)
 		rc = err_errno(e, "fchmod");
-	if (rc == 0 && (fault_error("file.sync", path) != 0 || fsync(fd) != 0))
-		rc = err_errno(e, "fsync");
+	else
+		rc = write_synced(fd, path, data, len, e);
 	close(fd);
 	if (rc == 0 &&
 	    (fault_error("file.rename", path) != 0 || rename(tmp, path) != 0))
@@ -182,6 +196,27 @@ file_remove_temporary(const char *path)
 			unlinkat(dirfd(d), de->d_name, 0);
 	}
 	closedir(d);
+}
+
+int
+file_write_unnamed(
+    const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+{
+	int fd = -1, rc;
+
+	if (may_open(path))
+		fd = open(path,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		    mode);
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	rc = write_synced(fd, path, data, len, e);
+	close(fd);
+	if (rc != 0) {
+		unlink(path);
+		err_wrap(e, "%s", path);
+	}
+	return rc;
 }
 
 int

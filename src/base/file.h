@@ -20,6 +20,10 @@ int file_read(const char *path, struct buf *out, struct err *e);
  * is the old or the new content, never a part. */
 int file_write(
     const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+/* The same in place, and the name is not synced: for what gets its final name
+ * by a rename that is. Gone after a failure. */
+int file_write_unnamed(
+    const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 /* Removes what killed processes left of writing files in this directory; only
  * for who alone writes there. */
 void file_remove_temporary(const char *dir);

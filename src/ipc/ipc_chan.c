@@ -167,6 +167,11 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	struct ipc_chan *c = arg;
 	int i, more = 1;
 
+	/* paused: the first that comes shows it (ipc_chan_pause) */
+	if (c->paused) {
+		event_del(c->rev);
+		return;
+	}
 	c->busy++;
 	for (i = 0; i < BURST && more > 0; i++) {
 		if (c->dead || c->freed || c->paused)
@@ -314,9 +319,8 @@ ipc_chan_pause(struct ipc_chan *c, bool pause)
 	if (c->dead || c->freed || c->paused == pause)
 		return;
 	c->paused = pause;
-	if (pause)
-		event_del(c->rev);
-	else
+	/* most pauses end before anything comes: the event stays until then */
+	if (!pause && !event_pending(c->rev, EV_READ, NULL))
 		event_add(c->rev, NULL);
 }
 

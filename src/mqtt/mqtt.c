@@ -14,6 +14,7 @@
  */
 #include "mqtt/mqtt.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #define OPENING_LIMIT 30 /* seconds until CONNACK must be there */
+#define OPENING_TICK 5
 #define WHY_MAX 256
 
 enum mqtt_state { MQTT_IDLE, MQTT_OPENING, MQTT_UP };
@@ -38,9 +40,10 @@ struct mqtt {
 	enum mqtt_state state;
 	struct event *read, *write; /* owned; NULL without a socket */
 	struct event *tick;         /* keepalive and connect limit */
+	int64_t in_ms, out_ms;      /* when something came, was sent */
 	struct event *dispatch;     /* delivers "down" */
 	int opening_left;           /* seconds */
-	int tick_seconds;
+	int keepalive;              /* seconds */
 	bool down, paused;
 	bool busy;   /* inside the library: it may not be destroyed */
 	bool silent; /* ended by mqtt_disconnect: no event */
@@ -124,6 +127,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	} while (rc == MOSQ_ERR_SUCCESS && !m->down && !m->paused &&
 	    ssl != NULL && SSL_pending(ssl) > 0);
 	m->busy = false;
+	m->in_ms = clock_mono_ms();
 	after(m, rc);
 }
 
@@ -140,10 +144,28 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	after(m, rc);
 }
 
+/* When the library must be asked next. It probes a connection on which nothing
+ * came, or nothing was sent, for the keepalive time, in whole seconds: a second
+ * later it surely does. What is sent and comes meanwhile moves nothing: the
+ * tick finds itself too early and goes on. */
+static int64_t
+tick_in_ms(const struct mqtt *m)
+{
+	int64_t since = m->in_ms < m->out_ms ? m->in_ms : m->out_ms;
+	int64_t ms;
+
+	if (m->state == MQTT_OPENING)
+		return OPENING_TICK * 1000;
+	ms = since + (m->keepalive + 1) * 1000 - clock_mono_ms();
+	return ms > 0 ? ms : 0;
+}
+
 static void
 arm_tick(struct mqtt *m)
 {
-	struct timeval tv = { .tv_sec = m->tick_seconds };
+	int64_t ms = tick_in_ms(m);
+	struct timeval tv = { .tv_sec = ms / 1000,
+		.tv_usec = (ms % 1000) * 1000 };
 
 	event_add(m->tick, &tv);
 }
@@ -155,15 +177,20 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	int rc;
 
 	if (m->state == MQTT_OPENING) {
-		m->opening_left -= m->tick_seconds;
+		m->opening_left -= OPENING_TICK;
 		if (m->opening_left <= 0) {
 			mark_down(m, "no answer to the connection attempt");
 			return;
 		}
+	} else if (tick_in_ms(m) > 0) {
+		arm_tick(m);
+		return;
 	}
 	m->busy = true;
 	rc = mosquitto_loop_misc(m->client);
 	m->busy = false;
+	/* asked: an answer has as long again */
+	m->in_ms = m->out_ms = clock_mono_ms();
 	after(m, rc);
 	if (!m->down)
 		arm_tick(m);
@@ -198,7 +225,10 @@ lib_connect(struct mosquitto *client, void *arg, int rc)
 		return;
 	}
 	m->state = MQTT_UP;
+	m->in_ms = m->out_ms = clock_mono_ms();
 	m->ev->connected(m, m->arg);
+	if (!m->down)
+		arm_tick(m);
 }
 
 static void
@@ -215,6 +245,8 @@ lib_message(
 
 	if (m->down || m->state != MQTT_UP || msg->payloadlen < 0)
 		return;
+	if (msg->qos > 0)
+		m->out_ms = clock_mono_ms(); /* its acknowledgement */
 	m->ev->message(
 	    m, msg->topic, msg->payload, (size_t)msg->payloadlen, m->arg);
 }
@@ -338,11 +370,7 @@ mqtt_connect(struct mqtt *m, const struct mqtt_options *o, struct err *e)
 		goto fail;
 	m->state = MQTT_OPENING;
 	m->opening_left = OPENING_LIMIT;
-	m->tick_seconds = o->keepalive / 4;
-	if (m->tick_seconds < 1)
-		m->tick_seconds = 1;
-	if (m->tick_seconds > 15)
-		m->tick_seconds = 15;
+	m->keepalive = o->keepalive;
 	rc = mosquitto_connect_async(m->client, o->host, o->port, o->keepalive);
 	if (rc != MOSQ_ERR_SUCCESS) {
 		rc = err_set(e, ERR_IO, "connecting to %s port %d: %s", o->host,
@@ -406,6 +434,7 @@ mqtt_subscribe(struct mqtt *m, const char *topic, int qos, struct err *e)
 	if (!mqtt_is_connected(m))
 		return err_set(e, ERR_CLOSED, "not connected");
 	rc = mosquitto_subscribe(m->client, NULL, topic, qos);
+	m->out_ms = clock_mono_ms();
 	rearm(m);
 	if (rc != MOSQ_ERR_SUCCESS)
 		return err_set(
@@ -425,6 +454,7 @@ mqtt_publish(struct mqtt *m, const char *topic, const void *payload, size_t len,
 		return err_set(e, ERR_TOOBIG, "message of %zu bytes", len);
 	rc = mosquitto_publish(
 	    m->client, &mid, topic, (int)len, payload, qos, false);
+	m->out_ms = clock_mono_ms();
 	rearm(m);
 	if (rc != MOSQ_ERR_SUCCESS)
 		return err_set(

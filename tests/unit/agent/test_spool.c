@@ -154,6 +154,9 @@ kept_a_day_after_the_end(void **state)
 		assert_int_equal(spool_put(s, &id, NOW + i, "x", 1, NULL), 0);
 		spool_ack(s, &id);
 	}
+	assert_int_equal(spool_clean_in_ms(s, end - 1, later), 1000);
+	assert_int_equal(spool_clean_in_ms(s, end, later), 0);
+	assert_in_range(spool_clean_in_ms(s, end, later - DAY_MS), 1, DAY_MS);
 	assert_int_equal(spool_clean(s, end - 1, later), 0);
 	/* the wall clock jumped: no day has passed */
 	assert_int_equal(spool_clean(s, end + 49, later - DAY_MS), 0);
@@ -192,6 +195,9 @@ unacknowledged_go_only_for_room(void **state)
 	    spool_clean(s, NOW + 9 + SPOOL_KEEP_SECONDS, later), 0);
 	assert_int_equal(spool_waiting(s), 2);
 	assert_int_equal(spool_room(s), 100);
+	/* the overdue need no look: room or an acknowledgement ends them */
+	assert_int_equal(
+	    spool_clean_in_ms(s, NOW + 9 + SPOOL_KEEP_SECONDS, later), -1);
 	assert_int_equal(spool_put(s, &id[2], NOW + 90, data, 50, NULL), 0);
 	assert_int_equal(lost[0].b[1], 1);
 	assert_true(id_equal(&lost[1], &id[1]));

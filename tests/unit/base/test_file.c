@@ -91,6 +91,27 @@ count_entries(void)
 	return n;
 }
 
+/* In place: what was there is gone, nothing stays of a failed one. */
+static void
+test_write_unnamed(void **state)
+{
+	char *path = in_dir("f");
+	struct buf b;
+
+	assert_int_equal(file_write_unnamed(path, "longer", 6, 0600, NULL), 0);
+	assert_int_equal(file_write_unnamed(path, "new", 3, 0600, NULL), 0);
+	buf_init(&b, 100);
+	assert_int_equal(file_read(path, &b, NULL), 0);
+	assert_string_equal(buf_str(&b), "new");
+	buf_release(&b);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("a", path), 0);
+	assert_true(file_write_unnamed(path, "x", 1, 0600, NULL) < 0);
+	assert_int_equal(unlink(path), 0);
+	assert_true(
+	    file_write_unnamed(in_dir("no/such"), "x", 1, 0600, NULL) < 0);
+}
+
 static void
 test_write_fails(void **state)
 {
@@ -200,6 +221,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_read),
+		cmocka_unit_test(test_write_unnamed),
 		cmocka_unit_test(test_write_fails),
 		cmocka_unit_test(test_read_fails),
 		cmocka_unit_test(test_mkdirs),
