@@ -114,7 +114,8 @@ stored(struct agent *a, const struct waiting *w)
 	    (unsigned int)own->done, (unsigned int)own->failed, w->answer.len);
 	if (!a->answers->ending)
 		sender_add(a->sender, &own->id);
-	agent_house(a, SPOOL_KEEP_SECONDS * 1000LL);
+	a->worked = true;
+	agent_house(a, HOUSE_SOON_MS);
 }
 
 static void

@@ -32,7 +32,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DISK_MS 5000 /* between two looks at a disk that takes nothing */
+#define DISK_MS 5000   /* between two looks at a disk that takes nothing */
 #define HOUSE_MS 60000 /* the least between two others */
 #define HOUSE_MS_MAX (86400 * 1000LL)
 #define CHECKIN_LOOK_MS 1000
@@ -535,8 +535,9 @@ on_house(evutil_socket_t fd, short what, void *arg)
 		agent_stop(a);
 		return;
 	}
-	if (spool_clean(a->spool, agent_now(a), now) > 0)
+	if (spool_clean(a->spool, agent_now(a), now) > 0 || a->worked)
 		malloc_trim(0);
+	a->worked = false;
 	due = spool_clean_in_ms(a->spool, agent_now(a), now);
 	if (a->disk_failed)
 		agent_house(a, DISK_MS);

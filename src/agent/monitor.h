@@ -62,6 +62,7 @@ struct agent {
 	struct netlink *net; /* NULL without a relay */
 	struct event *house; /* house-keeping; set while something is due */
 	int64_t house_ms;    /* when it is due, clock_mono_ms() */
+	bool worked;         /* memory of an answer to be given back */
 	bool stopping;
 	bool disk_failed;    /* journal or record could not be written */
 	uint64_t unverified; /* envelopes without a good signature */
@@ -94,6 +95,8 @@ void agent_idle_check(struct agent *a);
 /* Journal or record gave rc: one that stays broken after a failed sync is
  * opened again by ending when the disk takes writes again. */
 void agent_disk_error(struct agent *a, int rc);
+/* After an answer: one look for all that come at once. */
+#define HOUSE_SOON_MS 3000
 /* House-keeping no later than in ms. */
 void agent_house(struct agent *a, int64_t ms);
 /* Unix seconds; never earlier than the newest signature accepted. */

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -110,24 +111,28 @@ plain_piece(
 	memcpy(piece, data + from, part);
 }
 
+/* The plaintext is put together piece by piece in memory of the least size: a
+ * small answer must not cost an agent the pages of a large one. */
 static int
 push_pieces(crypto_secretstream_xchacha20poly1305_state *st,
     const uint8_t *data, size_t len, uint8_t *out)
 {
-	uint8_t piece[SEAL_PIECE];
 	size_t total = LENGTH_LEN + seal_padme(len), off, n;
-	uint8_t tag;
-	int rc = 0;
+	size_t size = total < SEAL_PIECE ? total : SEAL_PIECE;
+	uint8_t tag, *piece = malloc(size);
+	int rc = piece == NULL ? ERR_NOMEM : 0;
 
 	for (off = 0; off < total && rc == 0; off += n) {
 		n = total - off < SEAL_PIECE ? total - off : SEAL_PIECE;
 		tag = off + n == total ? TAG_FINAL : TAG_MESSAGE;
 		plain_piece(piece, off, n, data, len);
-		rc = crypto_secretstream_xchacha20poly1305_push(
-		    st, out, NULL, piece, n, NULL, 0, tag);
+		if (crypto_secretstream_xchacha20poly1305_push(
+			st, out, NULL, piece, n, NULL, 0, tag) != 0)
+			rc = ERR_INTERNAL;
 		out += n + STREAM_MORE;
 	}
-	sodium_memzero(piece, sizeof(piece));
+	secret_wipe(piece, size);
+	free(piece);
 	return rc;
 }
 
@@ -138,7 +143,7 @@ seal_make(const uint8_t pub[static SEAL_KEY_LEN], const void *data, size_t len,
 	crypto_secretstream_xchacha20poly1305_state st;
 	uint8_t key[STREAM_KEY], *p;
 	size_t size = seal_size(len);
-	int rc = -1;
+	int rc = ERR_INVALID;
 
 	if (sodium_init() < 0)
 		return err_set(e, ERR_INTERNAL, "libsodium cannot start");
@@ -156,9 +161,11 @@ seal_make(const uint8_t pub[static SEAL_KEY_LEN], const void *data, size_t len,
 		rc = push_pieces(&st, data, len, p + SEAL_OVERHEAD_FIXED);
 	sodium_memzero(&st, sizeof(st));
 	sodium_memzero(key, sizeof(key));
+	if (rc == ERR_INVALID)
+		return err_set(e, rc, "the action's sealing key is not usable");
 	if (rc != 0)
 		return err_set(
-		    e, ERR_INVALID, "the action's sealing key is not usable");
+		    e, rc, "sealing %zu bytes: %s", len, err_text(rc));
 	out->len += size;
 	return 0;
 }
