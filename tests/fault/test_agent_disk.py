@@ -29,8 +29,6 @@ CALLS = [
     ("done", "file.open", errno.EROFS, "/spool/", ALWAYS, None),
     ("done", "file.write", errno.ENOSPC, "/spool/", ALWAYS, None),
     ("done", "file.sync", errno.EIO, "/spool/", ALWAYS, None),
-    ("done", "file.rename", errno.EROFS, "/spool/", ALWAYS, None),
-    ("done", "file.sync_dir", errno.EIO, "/spool/", 1, None),
     ("done", "spool.rename", errno.ENOSPC, "", ALWAYS, None),
     ("done", "spool.sync", errno.EIO, "", ALWAYS, None),
     ("done", "spool.read", errno.EIO, "", 1, None),

@@ -38,7 +38,6 @@ STEPS = [
     ("stopped", [(MONITOR, "answer.sealed")]),
     ("stopped", [(MONITOR, "file.write")]),
     ("stopped", [(MONITOR, "file.sync")]),
-    ("stopped", [(MONITOR, "file.renamed")]),
     ("stopped", [(MONITOR, "answer.staged")]),
     ("stopped", [(MONITOR, "answer.recorded")]),
     # from here on the answer is in the spool
