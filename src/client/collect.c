@@ -20,6 +20,9 @@
 static stream_on_event collect_event;
 static stream_on_bad collect_bad;
 
+static void __attribute__((format(printf, 2, 3)))
+collect_warn(struct collect *k, const char *fmt, ...);
+
 int
 collect_init(struct collect *k, struct client *c, const struct action *a,
     const struct id *id, struct err *e)
@@ -41,6 +44,11 @@ collect_init(struct collect *k, struct client *c, const struct action *a,
 	r = client_mkdir_for(path, e);
 	if (r == 0)
 		r = trust_load(&k->trust, path, e);
+	if (r == 0 && k->trust.bad_line > 0)
+		collect_warn(k,
+		    "%s: line %zu is damaged: which agent it was about is not "
+		    "known any more",
+		    path, k->trust.bad_line);
 	free(path);
 	return r;
 }

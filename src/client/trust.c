@@ -50,32 +50,53 @@ trust_append(struct trust *t, const struct id *id, const char *name)
 	return 0;
 }
 
-/* "<id> <seconds> <name>"; other lines (a torn last one) are skipped. */
+/* "<id> <seconds> <name>"; 1: it is none. */
 static int
-trust_line(struct trust *t, char *line)
+trust_line(struct trust *t, char *line, size_t len)
 {
 	char *when, *name;
 	uint64_t seconds;
 	struct id id;
 
 	when = strchr(line, ' ');
-	if (when == NULL)
-		return 0;
+	name = when == NULL ? NULL : strchr(when + 1, ' ');
+	if (name == NULL || strlen(line) != len)
+		return 1;
 	*when++ = '\0';
-	name = strchr(when, ' ');
-	if (name == NULL)
-		return 0;
 	*name++ = '\0';
 	if (id_parse(line, &id) != 0 || *name == '\0' ||
 	    str_u64(when, 0, UINT64_MAX, &seconds) != 0)
-		return 0;
+		return 1;
 	return trust_append(t, &id, name);
+}
+
+/* A crash may have left a part of the last line; any other line that is none
+ * was damaged, and is told. */
+static int
+trust_lines(struct trust *t, char *text, size_t len)
+{
+	char *end;
+	size_t number;
+	int r = 0;
+
+	for (number = 1; r >= 0 && len > 0; number++) {
+		end = memchr(text, '\n', len);
+		t->torn = end == NULL;
+		if (t->torn)
+			break;
+		*end = '\0';
+		r = trust_line(t, text, (size_t)(end - text));
+		if (r == 1 && t->bad_line == 0)
+			t->bad_line = number;
+		len -= (size_t)(end + 1 - text);
+		text = end + 1;
+	}
+	return r < 0 ? r : 0;
 }
 
 int
 trust_load(struct trust *t, const char *path, struct err *e)
 {
-	char *p, *next, *text;
 	struct buf b;
 	int r;
 
@@ -85,20 +106,13 @@ trust_load(struct trust *t, const char *path, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	buf_init(&b, TRUST_FILE_MAX);
 	r = file_read(path, &b, e);
-	if (r == ERR_NOTFOUND)
+	if (r == ERR_NOTFOUND) {
 		r = 0;
-	else if (r == 0 && buf_add_u8(&b, 0) != 0)
-		r = err_set(e, ERR_TOOBIG, "%s is too large", path);
-	text = b.len > 0 ? (char *)b.data : NULL;
-	for (p = text; r == 0 && p != NULL && *p != '\0'; p = next) {
-		next = strchr(p, '\n');
-		if (next != NULL)
-			*next++ = '\0';
-		r = trust_line(t, p);
+	} else if (r == 0) {
+		r = trust_lines(t, (char *)b.data, b.len);
 		if (r != 0)
 			err_set(e, r,
-			    "%s: too many lines; move it away to "
-			    "start anew",
+			    "%s: too many lines; move it away to start anew",
 			    path);
 	}
 	buf_release(&b);
@@ -153,6 +167,8 @@ trust_save(struct trust *t, struct err *e)
 	if (t->first_new >= t->n)
 		return 0;
 	buf_init(&b, TRUST_FILE_MAX);
+	if (t->torn)
+		buf_add_u8(&b, '\n');
 	for (i = t->first_new; i < t->n; i++)
 		buf_add_fmt(&b, "%s %" PRId64 " %s\n", id_hex(&t->list[i].id).s,
 		    now, t->list[i].name);
@@ -167,8 +183,10 @@ trust_save(struct trust *t, struct err *e)
 	}
 	r = fd_write_all(fd, b.data, b.len, e);
 	close(fd);
-	if (r == 0)
+	if (r == 0) {
 		t->first_new = t->n;
+		t->torn = false;
+	}
 out:
 	buf_release(&b);
 	return r;

@@ -28,6 +28,8 @@ struct trust {
 	struct trust_entry *list; /* owned */
 	size_t n, cap;
 	size_t first_new; /* list[first_new..] were added by this run */
+	size_t bad_line;  /* the first that cannot be read; 0: none */
+	bool torn;        /* the last line was not finished */
 };
 
 enum trust_verdict {
