@@ -4,12 +4,11 @@
  * so it works beside a running agent and leaves no trace: verify and judge
  * are started on the installed policy and ended again.
  */
+#include "agent/checkout.h"
 #include "agent/monitor.h"
 #include "agent/once.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/str.h"
-#include "modules/module.h"
 #include "proc/proc.h"
 #include "record/record.h"
 #include "sandbox/sandbox.h"
@@ -23,22 +22,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MODULE_NUMBERS 64
-#define CAP_READ (1ull << 2)   /* DAC_READ_SEARCH, linux/capability.h */
-#define CAP_ADMIN (1ull << 21) /* SYS_ADMIN */
-
 struct check {
 	struct agent a;
-	bool identity;
-	unsigned int problems;
+	struct checkout out;
 };
 
 static void
 problem(struct check *c, struct err *e)
 {
-	fprintf(stderr, "mig-agent: %s\n", e->msg);
-	err_clear(e);
-	c->problems++;
+	checkout_problem(&c->out, e);
 }
 
 /* --- the state ------------------------------------------------------------ */
@@ -51,20 +43,20 @@ check_state(struct check *c, bool running)
 	struct err e;
 
 	err_clear(&e);
-	printf("state %s\n", a->conf.state);
+	checkout_say(&c->out, "state", "%s", a->conf.state);
 	if (stat(a->conf.state, &st) == 0 && (st.st_mode & 077) != 0) {
 		err_set(&e, ERR_DENIED,
 		    "%s: mode %04o lets others in; it should be 0700",
 		    a->conf.state, (unsigned int)st.st_mode & 07777);
 		problem(c, &e);
 	}
-	printf("running %s\n", running ? "yes" : "no");
+	checkout_say(&c->out, "running", "%s", running ? "yes" : "no");
 	if (state_identity(&a->state, &e) == 0) {
-		c->identity = true;
-		printf("agent %s\n", id_hex(&a->state.who.id).s);
+		checkout_say(
+		    &c->out, "agent", "%s", id_hex(&a->state.who.id).s);
 		return;
 	}
-	printf("agent none\n");
+	checkout_say(&c->out, "agent", "none");
 	if (e.code == ERR_NOTFOUND)
 		err_set(&e, ERR_NOTFOUND,
 		    "%s: this agent has no identity yet: run 'mig-agent "
@@ -74,22 +66,24 @@ check_state(struct check *c, bool running)
 }
 
 static void
-check_relay(struct agent *a)
+check_relay(struct check *c)
 {
+	struct agent *a = &c->a;
 	struct buf b;
 	const char *text;
 
 	if (a->conf.relay != NULL) {
-		printf("relay %s (configuration)\n", a->conf.relay);
+		checkout_say(
+		    &c->out, "relay", "%s (configuration)", a->conf.relay);
 		return;
 	}
 	buf_init(&b, 512);
 	if (state_read(&a->state, "relay", &b, NULL) == 0 &&
 	    (text = buf_str(&b)) != NULL)
-		printf(
-		    "relay %.*s (enrolment)\n", (int)strcspn(text, "\n"), text);
+		checkout_say(&c->out, "relay", "%.*s (enrolment)",
+		    (int)strcspn(text, "\n"), text);
 	else
-		printf("relay none: not enrolled\n");
+		checkout_say(&c->out, "relay", "none: not enrolled");
 	buf_release(&b);
 }
 
@@ -121,7 +115,8 @@ check_files(struct check *c)
 		if (rc != 0 && rc != ERR_NOTFOUND)
 			problem(c, &e);
 		else
-			printf("%s %" PRIu64 " entries\n", names[i], n);
+			checkout_say(
+			    &c->out, names[i], "%" PRIu64 " entries", n);
 		err_clear(&e);
 	}
 	state_path(&c->a.state, "spool", path);
@@ -131,68 +126,7 @@ check_files(struct check *c)
 		n += strlen(de->d_name) == ID_HEX_LEN;
 	if (d != NULL)
 		closedir(d);
-	printf("spool %" PRIu64 " answers\n", n);
-}
-
-/* --- rights --------------------------------------------------------------- */
-
-/* Effective capabilities of this process, from proc(5). */
-static uint64_t
-capabilities(void)
-{
-	unsigned long long bits = 0;
-	char line[256];
-	FILE *f = fopen("/proc/self/status", "re");
-
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-		if (str_starts(line, "CapEff:")) {
-			bits = strtoull(line + strlen("CapEff:"), NULL, 16);
-			break;
-		}
-	}
-	if (f != NULL)
-		fclose(f);
-	return bits;
-}
-
-static void
-check_rights(void)
-{
-	uint64_t caps = capabilities();
-	bool root = geteuid() == 0;
-	bool hides = root && (caps & CAP_ADMIN) != 0;
-	bool all = hides && (caps & CAP_READ) != 0;
-	const char *name;
-	unsigned int i;
-
-	for (i = 1; i < MODULE_NUMBERS; i++) {
-		name = module_name(i);
-		if (name == NULL)
-			continue;
-		if ((module_needs(i) & NEED_READ_FILES) == 0)
-			printf("module %s\n", name);
-		else if (all)
-			printf("module %s: reads every file but this agent's "
-			       "state\n",
-			    name);
-		else if (root)
-			printf("module %s: reads what everybody may read "
-			       "(this root lacks CAP_%s); the rest is reported "
-			       "as not examined\n",
-			    name, hides ? "DAC_READ_SEARCH" : "SYS_ADMIN");
-		else
-			printf("module %s: reads what user %u may read; the "
-			       "rest is reported as not examined\n",
-			    name, (unsigned int)geteuid());
-	}
-	if (!root)
-		printf("state protection: none from modules, which run as user "
-		       "%u too; only root can hide it from them\n",
-		    (unsigned int)geteuid());
-	else
-		printf("state protection: %s\n",
-		    hides ? "covered in the workers' mount namespace"
-			  : "workers are another user without rights");
+	checkout_say(&c->out, "spool", "%" PRIu64 " answers", n);
 }
 
 /* --- roles and policy ----------------------------------------------------- */
@@ -201,16 +135,18 @@ static void
 check_policy(struct check *c)
 {
 	const struct agent *a = &c->a;
+	bool over = a->policy.expires <= clock_wall_ms() / 1000;
 	char issued[RFC3339_LEN + 1], expires[RFC3339_LEN + 1];
 	struct err e;
 
 	err_clear(&e);
 	rfc3339_format(a->policy.issued, issued);
 	rfc3339_format(a->policy.expires, expires);
-	printf("policy version %" PRIu64 " %s\npolicy issued %s expires %s%s\n",
-	    a->policy.version, id_hex(&a->policy_hash).s, issued, expires,
-	    a->policy.expires <= clock_wall_ms() / 1000 ? " (EXPIRED)" : "");
-	if (a->policy.expires <= clock_wall_ms() / 1000) {
+	checkout_say(&c->out, "policy version", "%" PRIu64 " %s",
+	    a->policy.version, id_hex(&a->policy_hash).s);
+	checkout_say(&c->out, "policy issued", "%s expires %s%s", issued,
+	    expires, over ? " (EXPIRED)" : "");
+	if (over) {
 		err_set(&e, ERR_DENIED,
 		    "the policy has expired: every action is refused until a "
 		    "newer one is installed with 'mig-agent policy FILE'");
@@ -268,34 +204,36 @@ check_roles(struct check *c)
 		problem(c, &e);
 		return;
 	}
-	printf("name %s\n", a->facts.name);
+	checkout_say(&c->out, "name", "%s", a->facts.name);
 	if (agent_try_roles(a, &e) != 0) {
 		problem(c, &e);
 		return;
 	}
-	printf("sandbox monitor: %s\nsandbox verify: %s\nsandbox judge: %s\n",
-	    sandbox_describe(), a->sandbox, a->policy.sandbox);
+	checkout_say(&c->out, "sandbox monitor:", "%s", sandbox_describe());
+	checkout_say(&c->out, "sandbox verify:", "%s", a->sandbox);
+	checkout_say(&c->out, "sandbox judge:", "%s", a->policy.sandbox);
 	check_policy(c);
 }
 
 int
-check_main(const char *conf_path)
+check_main(const char *conf_path, bool json)
 {
 	static struct check c;
 	bool running = false;
 	struct err e;
 
 	err_clear(&e);
+	checkout_init(&c.out, json);
 	if (open_quietly(&c, conf_path, &running, &e) != 0) {
 		problem(&c, &e);
 		agent_close(&c.a);
-		return 1;
+		return checkout_end(&c.out);
 	}
 	check_state(&c, running);
-	check_relay(&c.a);
+	check_relay(&c);
 	check_files(&c);
-	check_rights();
+	checkrights(&c.out, &c.a);
 	check_roles(&c);
 	agent_close(&c.a);
-	return c.problems > 0 ? 1 : 0;
+	return checkout_end(&c.out);
 }

@@ -31,6 +31,12 @@ struct tunnel_peer;
 	    "how often the agent describes itself to the server")            \
 	X("workers", CONF_INT, workers, "2", 1, 64,                          \
 	    "operations at once; the policy's limit wins where smaller")     \
+	X("worker_memory", CONF_SIZE, worker_memory, "64m", 16777216,        \
+	    INT64_MAX,                                                       \
+	    "memory of one operation; the policy's limit wins "              \
+	    "where smaller")                                                 \
+	X("worker_cpu", CONF_INT, worker_cpu, "50", 1, 10000,                \
+	    "percent of one core that an operation may use")                 \
 	X("quota", CONF_SIZE, quota, "256m", 1048576, INT64_MAX,             \
 	    "disk space for answers")                                        \
 	X("rate", CONF_INT, rate, "20", 1, 10000,                            \
@@ -48,8 +54,8 @@ struct agent_conf {
 	struct conf_map *tags;
 	struct conf_list *proxies;
 	int64_t keepalive, hello_interval; /* seconds */
-	int64_t workers, rate, worker_uid, worker_uids;
-	uint64_t quota; /* bytes */
+	int64_t workers, worker_cpu, rate, worker_uid, worker_uids;
+	uint64_t worker_memory, quota; /* bytes */
 };
 
 /* Defaults, then the file. path NULL: AGENT_CONF_PATH, which may be missing;

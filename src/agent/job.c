@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "proc/proc.h"
+#include "sandbox/cgroup.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -22,7 +23,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SLOTS_MAX 64
+#define SLOTS_MAX CGROUP_SLOTS
+/* An agent's groups bear the end of its id. */
+#define GROUP_NAME_AT (ID_HEX_LEN - 12)
 
 struct slot {
 	struct jobs *jobs;
@@ -41,6 +44,7 @@ struct jobs {
 	uint64_t reserved;
 	struct turns turns;
 	int worker_fd; /* mig-worker, open */
+	struct cgroup *groups;
 	bool stopping;
 };
 
@@ -168,18 +172,29 @@ slot_ready(struct slot *s, struct err *e)
 	struct jobs *j = s->jobs;
 	struct agent *a = j->a;
 	struct forkserver_spec spec = { .exec_fd = j->worker_fd,
-		.uid = (uint32_t)-1 };
+		.uid = (uint32_t)-1,
+		.cover = a->state.dir };
 
 	if (a->uid != (uint32_t)-1) {
 		spec.uid = (uint32_t)(a->conf.worker_uid +
 		    (s - j->slots) % a->conf.worker_uids);
-		spec.cover = a->state.dir;
 	}
 	if (s->fs == NULL)
 		s->fs = forkserver_new(a->loop, &spec);
 	if (s->fs == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return forkserver_ready(s->fs, e);
+}
+
+/* 0 is no limit of the policy's; the own configuration always has one. */
+static int64_t
+memory_limit(const struct jobs *j, const struct judge_verdict *v)
+{
+	uint64_t own = j->a->conf.worker_memory;
+
+	return v->memory_bytes > 0 && (uint64_t)v->memory_bytes < own
+	    ? v->memory_bytes
+	    : (int64_t)own;
 }
 
 static void
@@ -191,8 +206,9 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 		.operation = op,
 		.seconds = v->seconds,
 		.cpu_seconds = v->cpu_seconds,
-		.memory_bytes = v->memory_bytes,
+		.memory_bytes = memory_limit(j, v),
 		.read_bytes = v->read_bytes,
+		.cpu_percent = j->a->conf.worker_cpu,
 		.output_max = (int64_t)output_room(j, job),
 	};
 	struct err e;
@@ -213,6 +229,7 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 		return;
 	}
 	fault_point("job.spawned");
+	worker_group(s->worker, j->groups, (unsigned int)(s - j->slots));
 	s->job = job;
 	s->operation = op;
 	s->output_max = (size_t)o.output_max;
@@ -357,6 +374,13 @@ jobs_new(struct agent *a, struct err *e)
 	j->worker_fd = -1;
 	if (proc_sibling("mig-worker", path, sizeof(path), e) != 0)
 		goto fail;
+	/* before any other process of this agent is started */
+	j->groups = cgroup_new(id_hex(&a->state.who.id).s + GROUP_NAME_AT);
+	if (j->groups == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		goto fail;
+	}
+	log_debug("limits groups=%s", log_quote(cgroup_describe(j->groups)));
 	j->worker_fd = open(path, O_PATH | O_CLOEXEC);
 	if (j->worker_fd < 0) {
 		err_errno(e, "%s", path);
@@ -364,6 +388,7 @@ jobs_new(struct agent *a, struct err *e)
 	}
 	return j;
 fail:
+	cgroup_free(j->groups);
 	free(j);
 	return NULL;
 }
@@ -385,6 +410,7 @@ jobs_free(struct jobs *j)
 		job_free(job);
 	}
 	close(j->worker_fd);
+	cgroup_free(j->groups);
 	free(j);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* mig-agent: the command line. Each command is a row of the table; options
  * stand before or after it. */
+#include "agent/checkout.h"
 #include "agent/conf.h"
 #include "agent/enrolcmd.h"
 #include "agent/monitor.h"
@@ -20,6 +21,7 @@
 enum option_key {
 	OPT_ONCE = 256,
 	OPT_JSON,
+	OPT_TABLE,
 	OPT_CA,
 	OPT_TOKEN,
 	OPT_POLICY,
@@ -32,6 +34,7 @@ static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "once", required_argument, NULL, OPT_ONCE },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "table", no_argument, NULL, OPT_TABLE },
 	{ "ca", required_argument, NULL, OPT_CA },
 	{ "token", required_argument, NULL, OPT_TOKEN },
 	{ "policy", required_argument, NULL, OPT_POLICY },
@@ -43,7 +46,7 @@ static const struct option long_options[] = {
 
 struct args {
 	const char *conf, *once;
-	bool json, test, dump;
+	bool json, table, test, dump;
 	struct enrol_options enrol;
 	char **operands;
 	int noperands;
@@ -76,7 +79,11 @@ cmd_policy(const struct args *a)
 static int
 cmd_check(const struct args *a)
 {
-	return check_main(a->conf);
+	if (a->table) {
+		checkrights_table();
+		return 0;
+	}
+	return check_main(a->conf, a->json);
 }
 
 static int
@@ -116,7 +123,7 @@ static const struct command {
 	{ "policy", 1, cmd_policy, "policy FILE",
 	    "put a policy (who may ask what) in force" },
 	{ "init", 0, cmd_init, "init", "make an identity without a server" },
-	{ "check", 0, cmd_check, "check",
+	{ "check", 0, cmd_check, "check [--json | --table]",
 	    "show sandbox, rights, policy, identity" },
 	{ "report", 0, cmd_report, "report [--json]",
 	    "show what was asked and answered" },
@@ -185,6 +192,9 @@ parse_option(int key, struct args *a)
 		return -1;
 	case OPT_JSON:
 		a->json = true;
+		return -1;
+	case OPT_TABLE:
+		a->table = true;
 		return -1;
 	case OPT_CA:
 		a->enrol.ca = optarg;

@@ -91,7 +91,8 @@ once_done(struct agent *a, const struct job *job)
 		jsonw_object(&w, NULL);
 		jsonw_str(&w, "module", name == NULL ? "?" : name);
 		jsonw_str(&w, "status", part_word(p->status));
-		if (p->status == PART_DONE)
+		/* a part that was cut short may still be a whole answer */
+		if (p->status == PART_DONE || (p->len > 0 && p->data[0] == '{'))
 			jsonw_raw(&w, "result", p->data, p->len);
 		else
 			jsonw_strn(&w, "text", p->data, p->len);

@@ -13,7 +13,7 @@ int init_main(const char *conf_path);
 /* Checks a policy in the sandboxed roles and puts it in force. */
 int policy_main(const char *conf_path, const char *file);
 /* Shows sandbox, rights, identity, policy, relay. */
-int check_main(const char *conf_path);
+int check_main(const char *conf_path, bool json);
 /* Prints the agent's own record. */
 int report_main(const char *conf_path, bool json);
 

@@ -8,7 +8,9 @@
 
 #include "action/result.h"
 #include "agent/forkserver.h"
+#include "agent/guard.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "proc/proc.h"
 
 #include <errno.h>
@@ -33,6 +35,9 @@ struct worker {
 	int status;
 	int out_fd;
 	struct event *limit;
+	struct guard *guard;
+	struct cgroup *groups; /* borrowed; may be NULL */
+	unsigned int slot;
 	struct order order;
 	bool timed_out, interrupted;
 	worker_on_end *on_end;
@@ -46,6 +51,7 @@ release(struct worker *w)
 		close(w->out_fd);
 	if (w->limit != NULL)
 		event_free(w->limit);
+	guard_free(w->guard);
 	free(w);
 }
 
@@ -125,17 +131,23 @@ last_words(const struct worker *w, struct buf *out)
 static void
 end_text(const struct worker *w, uint8_t status, uint64_t size, struct buf *out)
 {
-	if (status == PART_TIMEOUT)
+	char max[STR_SIZE_MAX];
+
+	if (status == PART_TIMEOUT) {
 		buf_add_fmt(
 		    out, "limit reached: time %" PRId64 " s", w->order.seconds);
-	else if (size > (uint64_t)w->order.output_max)
-		buf_add_fmt(out, "limit reached: output %" PRId64 " bytes",
-		    w->order.output_max);
-	else if (status == PART_INTERRUPTED)
+	} else if (size > (uint64_t)w->order.output_max) {
+		str_size((uint64_t)w->order.output_max, max);
+		buf_add_fmt(out, "limit reached: output %s", max);
+	} else if (status == PART_INTERRUPTED) {
 		buf_add_str(out, "the agent was stopped");
-	else
+	} else if (guard_out_of_memory(w->guard)) {
+		str_size((uint64_t)w->order.memory_bytes, max);
+		buf_add_fmt(out, "limit reached: memory %s", max);
+	} else {
 		buf_add_fmt(
 		    out, "the worker ended: %s", proc_status_text(w->status));
+	}
 	last_words(w, out);
 }
 
@@ -239,6 +251,19 @@ worker_interrupt(struct worker *w)
 /* --- its start ------------------------------------------------------------ */
 
 static void
+start_guard(struct worker *w)
+{
+	struct cgroup_limits l = {
+		.memory_bytes = (uint64_t)w->order.memory_bytes,
+		.cpu_percent = (uint32_t)w->order.cpu_percent,
+		.processes = 1,
+	};
+
+	w->guard =
+	    guard_new(proc_loop_base(w->loop), w->groups, w->slot, w->pid, &l);
+}
+
+static void
 on_started(pid_t pid, const char *text, void *arg)
 {
 	struct worker *w = arg;
@@ -246,6 +271,7 @@ on_started(pid_t pid, const char *text, void *arg)
 
 	if (pid > 0 && proc_loop_watch(w->loop, pid, on_exit_worker, w) == 0) {
 		w->pid = pid;
+		start_guard(w);
 		if (w->interrupted)
 			kill(pid, SIGTERM);
 		return;
@@ -260,6 +286,13 @@ on_started(pid_t pid, const char *text, void *arg)
 	buf_init(&data, TEXT_MAX);
 	buf_add_fmt(&data, "no worker could be started: %s", text);
 	finish(w, w->interrupted ? PART_INTERRUPTED : PART_FAILED, &data);
+}
+
+void
+worker_group(struct worker *w, struct cgroup *groups, unsigned int slot)
+{
+	w->groups = groups;
+	w->slot = slot;
 }
 
 int

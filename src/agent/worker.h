@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cgroup;
 struct err;
 struct forkserver;
 struct proc_loop;
@@ -24,6 +25,9 @@ worker_on_end(uint8_t status, uint8_t *data, size_t len, void *arg);
 int worker_start(struct proc_loop *loop, struct forkserver *fs,
     const struct order *o, int doc_fd, worker_on_end *on_end, void *arg,
     struct worker **ret, struct err *e);
+/* In which group it is put when it is expensive; borrowed. To be said before
+ * the loop runs again. */
+void worker_group(struct worker *w, struct cgroup *groups, unsigned int slot);
 /* Asks it to answer what it has; killed a little later if it does not. Its
  * part is then PART_INTERRUPTED. */
 void worker_interrupt(struct worker *w);

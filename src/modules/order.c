@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #define OPERATION_MAX 63
+#define PERCENT_MAX 100000
 #define OUTPUT_MAX (INT64_C(1) << 30)
 
 int
@@ -14,6 +15,7 @@ order_write(const struct order *o, struct buf *out)
 	buf_add_u64(out, (uint64_t)o->cpu_seconds);
 	buf_add_u64(out, (uint64_t)o->memory_bytes);
 	buf_add_u64(out, (uint64_t)o->read_bytes);
+	buf_add_u64(out, (uint64_t)o->cpu_percent);
 	return buf_add_u64(out, (uint64_t)o->output_max);
 }
 
@@ -29,9 +31,11 @@ order_parse(const void *data, size_t len, struct order *ret)
 	o.cpu_seconds = (int64_t)rd_u64(&r);
 	o.memory_bytes = (int64_t)rd_u64(&r);
 	o.read_bytes = (int64_t)rd_u64(&r);
+	o.cpu_percent = (int64_t)rd_u64(&r);
 	o.output_max = (int64_t)rd_u64(&r);
 	if (!rd_done(&r) || o.operation > OPERATION_MAX || o.seconds < 0 ||
 	    o.cpu_seconds < 0 || o.memory_bytes < 0 || o.read_bytes < 0 ||
+	    o.cpu_percent < 0 || o.cpu_percent > PERCENT_MAX ||
 	    o.output_max <= 0 || o.output_max > OUTPUT_MAX)
 		return ERR_INVALID;
 	*ret = o;

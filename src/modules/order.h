@@ -31,7 +31,8 @@ enum order_message {
 struct order {
 	uint8_t operation; /* from 0 */
 	int64_t seconds, cpu_seconds, memory_bytes, read_bytes;
-	int64_t output_max; /* bytes of JSON */
+	int64_t cpu_percent; /* of one core, on average */
+	int64_t output_max;  /* bytes of JSON */
 };
 
 int order_write(const struct order *o, struct buf *out);

@@ -26,6 +26,8 @@ struct run_context {
 	int64_t cpu_percent;         /* of one core, on average; 0: any */
 	enum run_end *ret_end;       /* set when a limit ended it */
 	int64_t read_bytes;          /* most bytes of content to read; 0: any */
+	uint32_t rights;             /* enum right_fact, of this process */
+	const char *hidden;          /* the agent's state, or NULL */
 	volatile sig_atomic_t *stop; /* SIGTERM or SIGXCPU: answer what you
 					have */
 	size_t output_max;           /* bytes of JSON in out */

@@ -62,6 +62,8 @@ enum os_mount_kind os_mount_kind_of(const char *type);
 int os_mounts_read(struct os_mounts **ret, struct err *e);
 /* From the text of mountinfo, which is changed. */
 int os_mounts_parse(char *text, struct os_mounts **ret, struct err *e);
+/* As if something covered this directory; *m may be NULL before. */
+int os_mounts_cover(struct os_mounts **m, const char *path, struct err *e);
 void os_mounts_free(struct os_mounts *m);
 /* Nothing but local ones: every other answer is "local" then. */
 bool os_mounts_none(const struct os_mounts *m);

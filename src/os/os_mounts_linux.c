@@ -161,6 +161,16 @@ os_mounts_read(struct os_mounts **ret, struct err *e)
 	return rc;
 }
 
+int
+os_mounts_cover(struct os_mounts **m, const char *path, struct err *e)
+{
+	if (*m == NULL)
+		*m = calloc(1, sizeof(**m));
+	if (*m == NULL || mounts_set(*m, path, OS_MOUNT_COVER) != 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return 0;
+}
+
 void
 os_mounts_free(struct os_mounts *m)
 {

@@ -72,15 +72,18 @@ caps_bound(uint64_t keep, struct err *e)
 static int
 no_groups(struct err *e)
 {
-	/* a user namespace may forbid the call; none is what we want */
-	if (setgroups(0, NULL) != 0 &&
-	    !(errno == EPERM && getgroups(0, NULL) == 0))
+	/* a user namespace may forbid the call: there they cannot be dropped,
+	 * and stand for nobody outside it */
+	if (setgroups(0, NULL) != 0 && errno != EPERM)
 		return err_errno(e, "dropping supplementary groups");
 	return 0;
 }
 
+/* *ret_changed: false when there is no such user in this user namespace, which
+ * is what EINVAL means (setresuid(2)): the process stays who it is, and
+ * sandbox_describe() does not say otherwise. */
 static int
-change_user(const struct sandbox *s, struct err *e)
+change_user(const struct sandbox *s, bool *ret_changed, struct err *e)
 {
 	gid_t gid = s->gid != (gid_t)-1 ? s->gid : (gid_t)s->uid;
 	int rc;
@@ -93,13 +96,21 @@ change_user(const struct sandbox *s, struct err *e)
 	rc = no_groups(e);
 	if (rc != 0)
 		return rc;
-	if (setresgid(gid, gid, gid) != 0)
+	if (setresgid(gid, gid, gid) != 0) {
+		*ret_changed = false;
+		if (errno == EINVAL)
+			return 0;
 		return err_errno(e, "changing to group %u", (unsigned)gid);
+	}
 	/* else the change of user takes what is to be kept */
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
 		return err_errno(e, "keeping capabilities");
-	if (setresuid(s->uid, s->uid, s->uid) != 0)
+	if (setresuid(s->uid, s->uid, s->uid) != 0) {
+		*ret_changed = false;
+		if (errno == EINVAL)
+			return 0;
 		return err_errno(e, "changing to user %u", (unsigned)s->uid);
+	}
 	/* a switch that did not happen must never go unnoticed */
 	if (geteuid() != s->uid || getegid() != gid || setuid(0) == 0)
 		return err_set(e, ERR_INTERNAL,
@@ -128,7 +139,7 @@ caps_apply(const struct sandbox *s, bool *ret_uid, struct err *e)
 	if (rc == 0)
 		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (rc == 0 && user)
-		rc = change_user(s, e);
+		rc = change_user(s, &user, e);
 	if (rc == 0)
 		rc = caps_set(have.permitted & s->keep_caps, e);
 	if (rc == 0)

@@ -273,6 +273,10 @@ make_worker(uint32_t arch, bool openat2)
 	return f;
 }
 
+/* A worker may hide the agent's state from itself before it is sealed. */
+static const char *const hiding[] = { "landlock_create_ruleset",
+	"landlock_add_rule", "landlock_restrict_self", NULL };
+
 /* Forks children of its own parent, which then seal themselves. */
 static scmp_filter_ctx
 make_forkserver(uint32_t arch, bool openat2)
@@ -285,6 +289,7 @@ make_forkserver(uint32_t arch, bool openat2)
 	rule(f, SCMP_ACT_ALLOW, "prctl", 2, with_parent);
 	allow_if(f, "prlimit64", INT_IS(0, 0));
 	allow_if(f, "seccomp", INT_IS(0, SECCOMP_SET_MODE_FILTER));
+	rules(f, SCMP_ACT_ALLOW, hiding);
 	return f;
 }
 
@@ -299,6 +304,7 @@ make_seal(uint32_t arch)
 
 	rule(f, SCMP_ACT_ERRNO(EPERM), "clone", 0, NULL);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "seccomp", 0, NULL);
+	rules(f, SCMP_ACT_ERRNO(EPERM), hiding);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "prctl", 1, &parent);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "prlimit64", 1, &limit);
 	return f;

@@ -113,13 +113,14 @@ access_for(const struct sandbox *s, const struct sandbox_path *p)
 }
 
 static int
-add_rule(int ruleset, const char *path, uint64_t access, struct err *e)
+add_rule_at(int ruleset, int dirfd, const char *path, int flags,
+    uint64_t access, struct err *e)
 {
 	struct path_beneath_attr a = { .allowed_access = access };
 	struct stat st;
 	int rc = 0;
 
-	a.parent_fd = open(path, O_PATH | O_CLOEXEC);
+	a.parent_fd = openat(dirfd, path, O_PATH | O_CLOEXEC | flags);
 	/* what is not there cannot be reached: no rule is needed */
 	if (a.parent_fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
@@ -127,7 +128,7 @@ add_rule(int ruleset, const char *path, uint64_t access, struct err *e)
 		return err_errno(e, "%s", path);
 	if (fstat(a.parent_fd, &st) != 0) {
 		rc = err_errno(e, "%s", path);
-	} else {
+	} else if (!S_ISLNK(st.st_mode)) {
 		if (!S_ISDIR(st.st_mode))
 			a.allowed_access &= FS_OF_FILES;
 		if (syscall(SYS_landlock_add_rule, ruleset, LL_PATH_BENEATH, &a,
@@ -136,6 +137,12 @@ add_rule(int ruleset, const char *path, uint64_t access, struct err *e)
 	}
 	close(a.parent_fd);
 	return rc;
+}
+
+static int
+add_rule(int ruleset, const char *path, uint64_t access, struct err *e)
+{
+	return add_rule_at(ruleset, AT_FDCWD, path, 0, access, e);
 }
 
 static int
@@ -180,4 +187,48 @@ landlock_apply(const struct sandbox *s, int *ret_abi, struct err *e)
 	if (rc == 0)
 		*ret_abi = abi;
 	return rc;
+}
+
+int
+sandbox_landlock(void)
+{
+	return kernel_abi();
+}
+
+int
+landlock_read_rules(int *ret_ruleset, struct err *e)
+{
+	struct ruleset_attr attr = { .handled_access_fs =
+					 FS_READ_FILE | FS_READ_DIR };
+	int ruleset, rc;
+
+	if (kernel_abi() == 0)
+		return err_set(
+		    e, ERR_UNSUPPORTED, "this kernel has no Landlock");
+	ruleset =
+	    (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (ruleset < 0)
+		return err_errno(e, "Landlock rule set");
+	rc = add_rule(ruleset, "/", FS_READ_DIR, e);
+	if (rc != 0) {
+		close(ruleset);
+		return rc;
+	}
+	*ret_ruleset = ruleset;
+	return 0;
+}
+
+int
+landlock_allow_read(int ruleset, int dirfd, const char *name, struct err *e)
+{
+	return add_rule_at(
+	    ruleset, dirfd, name, O_NOFOLLOW, FS_READ_FILE | FS_READ_DIR, e);
+}
+
+int
+landlock_enforce(int ruleset, struct err *e)
+{
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
+		return err_errno(e, "enforcing Landlock");
+	return 0;
 }

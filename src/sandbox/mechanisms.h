@@ -16,6 +16,14 @@ int caps_apply(const struct sandbox *s, bool *ret_uid, struct err *e);
  * Landlock, or the profile asked for none. Wants no_new_privs. */
 int landlock_apply(const struct sandbox *s, int *ret_abi, struct err *e);
 
+/* For landlock_hide.c: a rule set that handles reading files and directories,
+ * names of all directories being allowed; a rule for an entry of a directory
+ * (none for links, and for what is gone); its enforcement. */
+int landlock_read_rules(int *ret_ruleset, struct err *e);
+int
+landlock_allow_read(int ruleset, int dirfd, const char *name, struct err *e);
+int landlock_enforce(int ruleset, struct err *e);
+
 /* landlock_abi: what is in force decides whether openat2 can be allowed.
  * ERR_UNSUPPORTED: the kernel has no filters. */
 int

@@ -11,6 +11,7 @@
 #ifndef MIG_SANDBOX_SANDBOX_H
 #define MIG_SANDBOX_SANDBOX_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -98,6 +99,19 @@ const char *sandbox_describe(void);
  * permitted (the caller then says so in its answer). Missing ones are
  * skipped. */
 int sandbox_cover(const char *const *dirs, size_t n, struct err *e);
+
+/* Where that is not permitted: a Landlock layer in which nothing below dir can
+ * be read, though names in it be listed. In the process that looks, as it is
+ * made of what there is just now; after no_new_privs, that is in a fork
+ * server's child before sandbox_seal(). ERR_UNSUPPORTED without Landlock. */
+int
+sandbox_hide(const char *dir, char ret_real[static PATH_MAX], struct err *e);
+/* The kernel's version of Landlock; 0: none. */
+int sandbox_landlock(void);
+/* The effective capabilities, bits 1 << CAP_*. */
+uint64_t sandbox_caps(void);
+/* Does every user of the host exist in this user namespace? */
+bool sandbox_all_users(void);
 
 /* What name services and TLS read: for the paths of SANDBOX_NET. */
 const struct sandbox_path *sandbox_net_paths(size_t *ret_n);

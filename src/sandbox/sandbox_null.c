@@ -2,6 +2,8 @@
 /* No sandbox at all, for tests under sanitizers. It says so. */
 #include "sandbox/sandbox.h"
 
+#include "base/err.h"
+
 int
 sandbox_enter(const struct sandbox *s, struct err *e)
 {
@@ -22,6 +24,13 @@ sandbox_describe(void)
 
 int
 sandbox_seal(pid_t parent, const struct sandbox_limits *l, struct err *e)
+    sandbox_hide(const char *dir, char ret_real[static PATH_MAX], struct err *e)
+{
+	return ERR_UNSUPPORTED;
+}
+
+int
+sandbox_landlock(void)
 {
 	return 0;
 }

@@ -138,6 +138,8 @@ compile_one(pcre2_code **ret, const char *bytes, enum match_mode mode,
 	*ret = pcre.compile(
 	    (PCRE2_SPTR)bytes, PCRE2_ZERO_TERMINATED, options, &code, &at, cc);
 	if (*ret == NULL) {
+		if (code == PCRE2_ERROR_HEAP_FAILED)
+			return err_set(e, ERR_NOMEM, "out of memory");
 		pcre.get_error_message(code, text, sizeof(text));
 		return err_set(e, ERR_INVALID,
 		    "PCRE2 refuses the expression: "

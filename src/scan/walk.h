@@ -59,6 +59,8 @@ struct walk_ops {
 	void (*skip)(
 	    enum skip reason, const char *path, const char *why, void *arg);
 	bool (*stop)(void *arg); /* asked often; true ends the walk */
+	const char *hidden;      /* a real path that is passed by as
+				    SKIP_COVERED; may be NULL */
 };
 
 int walk_new(const struct walk_scope *scopes, size_t n,

@@ -47,14 +47,15 @@ mounts_prepare(struct walk *w)
 		w->roots[i].barred = SKIP_REASONS;
 	err_clear(&e);
 	/* without /proc: what is opened still tells what it is on */
-	if (os_mounts_read(&w->mounts, &e) != 0)
-		return;
-	if (os_mounts_none(w->mounts)) {
+	(void)os_mounts_read(&w->mounts, &e);
+	if (w->ops.hidden != NULL)
+		(void)os_mounts_cover(&w->mounts, w->ops.hidden, &e);
+	if (w->mounts != NULL && os_mounts_none(w->mounts)) {
 		os_mounts_free(w->mounts);
 		w->mounts = NULL;
 		return;
 	}
-	for (i = 0; i < w->nroots; i++) {
+	for (i = 0; w->mounts != NULL && i < w->nroots; i++) {
 		w->roots[i].barred = skip_of(
 		    os_mounts_resolve(w->mounts, w->roots[i].path, real));
 		if (w->roots[i].barred != SKIP_REASONS &&

@@ -26,11 +26,14 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/jsonw.h"
+#include "base/str.h"
 #include "json/json.h"
 #include "modules/module.h"
+#include "modules/rights.h"
 #include "modules/run.h"
 #include "sandbox/sandbox.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,13 +43,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CAP_DAC_READ_SEARCH_BIT (1ull << 2) /* linux/capability.h */
-#define CPU_GRACE 5       /* seconds to answer in after the CPU limit */
-#define FAILURE_ROOM 8192 /* bytes of an answer that is only an error */
+/* linux/capability.h. Containers often have the first and not the second;
+ * that it is also for writing does not matter where nothing can be written. */
+#define CAP_DAC_OVERRIDE_BIT (1ull << 1)
+#define CAP_DAC_READ_SEARCH_BIT (1ull << 2)
+#define CPU_GRACE 2           /* seconds to answer in after the CPU limit */
+#define MAPPED_MAX (64 << 20) /* bytes of libraries beside the memory */
+#define DESCRIPTORS_MAX 256   /* a walk keeps at most 64 open */
+#define FAILURE_ROOM 8192     /* bytes of an answer that is only an error */
 
 static volatile sig_atomic_t stop_flag;
 static int64_t cpu_limit;
 static enum run_end ended = RUN_WHOLE;
+static uint32_t rights;    /* enum right_fact */
+static const char *hidden; /* by Landlock, in each worker */
 
 /* The first one counts. */
 static void
@@ -111,6 +121,56 @@ cover(const struct options *o, struct err *e)
 	return sandbox_cover(&o->cover, 1, e);
 }
 
+/* What is surest first. The facts are those of before the sandbox. */
+static void
+hide_state(const struct options *o, struct err *e)
+{
+	if (geteuid() == 0)
+		rights |= RIGHT_ROOT;
+	if (sandbox_all_users())
+		rights |= RIGHT_ALL_IDS;
+	if (sandbox_landlock() > 0)
+		rights |= RIGHT_LANDLOCK;
+	if (o->cover == NULL) {
+		rights |= RIGHT_NO_AGENT;
+	} else if (geteuid() == 0 && cover(o, e) == 0) {
+		rights |= RIGHT_HIDDEN | RIGHT_MOUNT;
+	} else if ((rights & RIGHT_LANDLOCK) != 0) {
+		rights |= RIGHT_HIDDEN;
+		hidden = o->cover;
+	}
+	err_clear(e);
+}
+
+/* What cannot be hidden must not be readable either. */
+static uint64_t
+reading_rights(void)
+{
+	uint64_t caps = sandbox_caps();
+
+	if (geteuid() != 0 || (rights & (RIGHT_HIDDEN | RIGHT_NO_AGENT)) == 0)
+		return 0;
+	caps &= (caps & CAP_DAC_READ_SEARCH_BIT) != 0 ? CAP_DAC_READ_SEARCH_BIT
+						      : CAP_DAC_OVERRIDE_BIT;
+	if (caps != 0)
+		rights |= RIGHT_READ;
+	return caps;
+}
+
+/* What counts is what is private and written to; libraries are mapped beside
+ * it. An eighth less than the control group allows: so the worker learns of
+ * it first, and answers. */
+static void
+limit_all(const struct options *o, struct sandbox_limits *l)
+{
+	if (o->memory > 0) {
+		l->data_bytes = (uint64_t)(o->memory - o->memory / 8);
+		l->memory_bytes = (uint64_t)o->memory + MAPPED_MAX;
+	}
+	l->descriptors = DESCRIPTORS_MAX;
+	l->no_processes = true;
+}
+
 static int
 enter_sandbox(const struct options *o, struct err *e)
 {
@@ -119,11 +179,10 @@ enter_sandbox(const struct options *o, struct err *e)
 		.uid = (uid_t)-1,
 		.gid = (gid_t)-1 };
 	struct stat st;
+	int rc;
 
-	/* what cannot be hidden must not be readable either */
-	if (geteuid() == 0 && (o->cover == NULL || cover(o, e) == 0))
-		s.keep_caps = CAP_DAC_READ_SEARCH_BIT;
-	err_clear(e);
+	hide_state(o, e);
+	s.keep_caps = reading_rights();
 	if (o->uid > 0) {
 		s.uid = (uid_t)o->uid;
 		s.gid = (gid_t)o->uid;
@@ -133,13 +192,16 @@ enter_sandbox(const struct options *o, struct err *e)
 		s.limits.nice = 19;
 		s.limits.idle_io = true;
 		s.die_with_parent = true;
-		return sandbox_enter(&s, e);
+	} else {
+		limit_all(o, &s.limits);
+		/* by hand the answer may go to a file */
+		if (fstat(STDOUT_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
+			s.limits.file_bytes = SANDBOX_NO_WRITE;
 	}
-	s.limits.memory_bytes = (uint64_t)o->memory;
-	/* by hand the answer may go to a file */
-	if (fstat(STDOUT_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
-		s.limits.file_bytes = SANDBOX_NO_WRITE;
-	return sandbox_enter(&s, e);
+	rc = sandbox_enter(&s, e);
+	if (rc == 0 && strstr(sandbox_describe(), " uid") != NULL)
+		rights |= RIGHT_USERS;
+	return rc;
 }
 
 /* What every worker would find out anew: the seed of hashes, where the
@@ -178,6 +240,7 @@ enter_forkserver(const struct options *o, pid_t parent, struct err *e)
 static int
 become_worker(struct options *o, struct order *ret, struct err *e)
 {
+	static char real_hidden[PATH_MAX];
 	struct sandbox_limits limits = { 0 };
 	pid_t parent = getppid();
 	int rc;
@@ -189,11 +252,17 @@ become_worker(struct options *o, struct order *ret, struct err *e)
 	o->seconds = ret->seconds;
 	o->cpu = ret->cpu_seconds;
 	o->read = ret->read_bytes;
+	o->share = ret->cpu_percent;
+	o->memory = ret->memory_bytes;
 	o->output = ret->output_max;
-	limits.memory_bytes = (uint64_t)ret->memory_bytes;
+	limit_all(o, &limits);
 	limits.file_bytes = (uint64_t)ret->output_max + FAILURE_ROOM;
 	if (rc == 0)
 		rc = set_cpu_limit(o->cpu, e);
+	if (rc == 0 && hidden != NULL)
+		rc = sandbox_hide(hidden, real_hidden, e);
+	if (rc == 0 && hidden != NULL)
+		hidden = real_hidden;
 	return rc == 0 ? sandbox_seal(parent, &limits, e) : rc;
 }
 
@@ -256,6 +325,9 @@ answer(const struct options *o, const struct order *order, struct buf *out,
 		.output_max = (size_t)o->output,
 		.seconds = o->seconds,
 		.cpu_seconds = o->cpu,
+		.cpu_percent = o->share,
+		.rights = rights,
+		.hidden = hidden,
 		.ret_end = &ended };
 	struct question q;
 	int rc;
@@ -271,6 +343,38 @@ answer(const struct options *o, const struct order *order, struct buf *out,
 	rc = run_by_number(q.module)(q.params, &ctx, out, e);
 	question_release(&q);
 	return rc;
+}
+
+/* The end of a run that has no answer but why. */
+static int
+write_reason(const struct options *o, struct buf *out, struct err *e)
+{
+	char size[STR_SIZE_MAX];
+
+	if (e->code == ERR_NOMEM && o->memory > 0) {
+		str_size((uint64_t)o->memory, size);
+		err_wrap(e, "limit reached: memory %s", size);
+		ended = RUN_LIMIT;
+	} else {
+		ended = RUN_FAILED;
+	}
+	write_failure(out, e->msg);
+	return 0;
+}
+
+/* For mig-agent check. */
+static int
+say_rights(const struct options *o)
+{
+	struct err e;
+
+	err_clear(&e);
+	if (enter_sandbox(o, &e) != 0) {
+		fprintf(stderr, "mig-worker: %s\n", e.msg);
+		return RUN_FAILED;
+	}
+	printf("%lu %s\n", (unsigned long)rights, sandbox_describe());
+	return 0;
 }
 
 static int
@@ -298,6 +402,8 @@ main(int argc, char **argv)
 	rc = options_parse(argc, argv, &o, &status);
 	if (rc != 0)
 		return status;
+	if (o.rights)
+		return say_rights(&o);
 	set_signals();
 	rc = o.forkserver ? become_worker(&o, &order, &e)
 			  : enter_by_hand(&o, &e);
@@ -307,7 +413,7 @@ main(int argc, char **argv)
 		rc = answer(&o, o.forkserver ? &order : NULL, &out, &e);
 	fault_point("worker.looked");
 	if (rc != 0)
-		write_failure(&out, e.msg);
+		rc = write_reason(&o, &out, &e);
 	if (o.pretty)
 		pretty_print(&out);
 	buf_add_u8(&out, '\n');

@@ -19,15 +19,19 @@ usage(FILE *f)
 
 	fprintf(f,
 	    "usage: mig-worker [-p] [limits] MODULE < parameters\n"
-	    "       mig-worker --forkserver [--uid N] [--cover DIR]\n\n"
+	    "       mig-worker --forkserver [--uid N] [--cover DIR]\n"
+	    "       mig-worker --rights [--uid N] [--cover DIR]\n\n"
 	    "  -p, --pretty     print the answer with indentation\n"
 	    "  --seconds N      stop after N seconds and answer\n"
 	    "  --cpu N          stop after N seconds of CPU time and answer\n"
+	    "  --share PERCENT  on average at most so much of one core\n"
 	    "  --memory BYTES   most memory\n"
 	    "  --read BYTES     most bytes of content to read\n"
 	    "  --output BYTES   most bytes of the answer\n"
 	    "  --forkserver     fork a worker for each order that comes on "
 	    "descriptor 3\n"
+	    "  --rights         say what is there of the rights (mig-agent "
+	    "check)\n"
 	    "  --uid N          run as this user and group\n"
 	    "  --cover DIR      hide this directory (the agent's state)\n"
 	    "  -V, --version    print the version\n\nmodules:\n");
@@ -56,6 +60,8 @@ static const struct option long_options[] = {
 	{ "forkserver", no_argument, NULL, 'f' },
 	{ "seconds", required_argument, NULL, 's' },
 	{ "cpu", required_argument, NULL, 'c' },
+	{ "rights", no_argument, NULL, 'R' },
+	{ "share", required_argument, NULL, 'S' },
 	{ "memory", required_argument, NULL, 'm' },
 	{ "read", required_argument, NULL, 'r' },
 	{ "output", required_argument, NULL, 'w' },
@@ -78,6 +84,11 @@ one_option(int c, struct options *o)
 		return number("seconds", optarg, 1 << 30, &o->seconds);
 	case 'c':
 		return number("cpu", optarg, 1 << 30, &o->cpu);
+	case 'R':
+		o->rights = true;
+		return 0;
+	case 'S':
+		return number("share", optarg, 100000, &o->share);
 	case 'm':
 		return number("memory", optarg, 1ull << 50, &o->memory);
 	case 'r':
@@ -118,10 +129,10 @@ options_parse(int argc, char **argv, struct options *ret, int *ret_status)
 			return 1;
 	}
 	*ret_status = 2;
-	if (!o.forkserver && optind == argc - 1)
+	if (!o.forkserver && !o.rights && optind == argc - 1)
 		o.module = argv[optind];
-	if (o.forkserver == (o.module != NULL) ||
-	    (o.forkserver && optind < argc)) {
+	if ((o.forkserver || o.rights) == (o.module != NULL) ||
+	    (o.forkserver && o.rights) || (o.module == NULL && optind < argc)) {
 		usage(stderr);
 		return 1;
 	}

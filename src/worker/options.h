@@ -12,7 +12,8 @@ struct options {
 	int64_t output;                     /* bytes of JSON */
 	int64_t uid;                        /* 0: as it is */
 	const char *cover; /* directory to hide (the agent's state), or NULL */
-	bool pretty, forkserver;
+	int64_t share;     /* percent of a core; 0: any */
+	bool pretty, forkserver, rights;
 };
 
 /* Non-zero: the program ends with *ret_status (help, version, bad usage; the

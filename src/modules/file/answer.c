@@ -6,6 +6,7 @@
 #include "base/jsonw.h"
 #include "base/str.h"
 #include "modules/file/gofmt.h"
+#include "modules/rights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,12 @@ write_echo(struct answer_search *as, const struct file_search *s)
 	return as->echo.error;
 }
 
+static size_t
+text_room(size_t output_max, size_t most)
+{
+	return output_max / 24 < most ? output_max / 24 : most;
+}
+
 int
 answer_init(struct answer *a, const struct file_params *p, size_t output_max,
     struct err *e)
@@ -174,9 +181,12 @@ answer_init(struct answer *a, const struct file_params *p, size_t output_max,
 
 	memset(a, 0, sizeof(*a));
 	a->params = p;
+	/* what is said beside the entries must fit as well, else a limit of
+	 * the output would leave nothing at all */
+	output_max -= output_max / 8;
 	a->output_max = output_max;
-	buf_init(&a->errors, 4 * TEXTS_MAX);
-	buf_init(&a->notes, TEXTS_MAX);
+	buf_init(&a->errors, text_room(output_max, 4 * TEXTS_MAX));
+	buf_init(&a->notes, text_room(output_max, TEXTS_MAX));
 	a->searches = calloc(p->n, sizeof(*a->searches));
 	for (i = 0; a->searches != NULL && i < p->n && rc == 0; i++) {
 		buf_init(&a->searches[i].entries, output_max);
@@ -322,14 +332,21 @@ answer_hit(struct answer *a, size_t search, const struct file_check *check,
 	return true;
 }
 
-static void
+/* All of it or, when there is no room, nothing. */
+static bool
 add_text(struct buf *list, const void *text, size_t len)
 {
+	size_t before = list->len;
 	struct jsonw w;
 
 	jsonw_init(&w, list);
 	w.comma = list->len > 0;
 	jsonw_strn(&w, NULL, text, len);
+	if (list->error == 0)
+		return true;
+	list->len = before;
+	list->error = 0;
+	return false;
 }
 
 void
@@ -342,7 +359,7 @@ answer_note(struct answer *a, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_add_vfmt(&text, fmt, ap);
 	va_end(ap);
-	add_text(&a->notes, text.data, text.len);
+	(void)add_text(&a->notes, text.data, text.len);
 	buf_release(&text);
 }
 
@@ -374,13 +391,11 @@ answer_skip(
 		buf_add_str(&text, path);
 	if (why != NULL)
 		buf_add_fmt(&text, "%s%s", path != NULL ? ": " : "", why);
-	add_text(&a->errors, text.data, text.len);
-	buf_release(&text);
-	if (a->errors.error != 0) {
-		a->errors.error = 0;
+	if (!add_text(&a->errors, text.data, text.len)) {
 		a->maxerrors = --a->nerrors;
 		a->unreturned++;
 	}
+	buf_release(&text);
 }
 
 /* By search, where they are too many for an entry each. */
@@ -401,6 +416,18 @@ write_unmatched(const struct answer *a, struct jsonw *w)
 	}
 	if (any)
 		jsonw_object_end(w);
+}
+
+/* What this process could see at all. */
+static void
+write_rights(const struct answer *a, struct jsonw *w)
+{
+	const struct right_way *way = rights_of_files(a->rights);
+
+	jsonw_object(w, "rights");
+	jsonw_str(w, "reads", way->had);
+	jsonw_str(w, "notseen", way->unseen);
+	jsonw_object_end(w);
 }
 
 static void
@@ -426,12 +453,14 @@ write_statistics(
 	}
 	jsonw_object_end(w);
 	write_unmatched(a, w);
+	write_rights(a, w);
 	jsonw_object_end(w);
 }
 
 static void
 write_errors(struct answer *a, struct jsonw *w)
 {
+	const struct right_way *way = rights_of_files(a->rights);
 	size_t i;
 
 	if (a->unreturned > 0)
@@ -440,6 +469,9 @@ write_errors(struct answer *a, struct jsonw *w)
 		    "%llu)",
 		    (unsigned long long)a->unreturned,
 		    (unsigned long long)a->maxerrors);
+	if (a->skipped[SKIP_UNREADABLE] > 0)
+		answer_note(a, "rights: this agent reads %s; not seen: %s",
+		    way->had, way->unseen);
 	for (i = 0; i < SKIP_REASONS; i++) {
 		if (summaries[i] != NULL && a->skipped[i] > 0)
 			answer_note(a, "%llu %s; the first: %s",

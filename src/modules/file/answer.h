@@ -38,7 +38,8 @@ struct answer {
 	const struct file_params *params; /* borrowed */
 	struct answer_search *searches;
 	size_t output_max, output_used;
-	bool full; /* nothing more fits */
+	bool full;       /* nothing more fits */
+	uint32_t rights; /* enum right_fact, of this process */
 	uint64_t files, openfailed, totalhits, bytes, directories;
 	uint64_t skipped[SKIP_REASONS];
 	char *first[SKIP_REASONS]; /* owned: the first such path */

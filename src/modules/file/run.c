@@ -654,7 +654,7 @@ note_empty_searches(struct run *r)
 static int
 start_walk(struct run *r, struct walk_scope *scopes, struct err *e)
 {
-	const struct walk_ops ops = { on_entry, on_skip, stop };
+	const struct walk_ops ops = { on_entry, on_skip, stop, r->ctx->hidden };
 	const struct file_search *s;
 	size_t i;
 
@@ -706,6 +706,7 @@ file_run(const json_t *params, const struct run_context *ctx,
 	    ctx->read_bytes > 0 ? (uint64_t)ctx->read_bytes : UINT64_MAX;
 	r.searches_left = fp.n;
 	rc = answer_init(&r.answer, &fp, ctx->output_max, e);
+	r.answer.rights = ctx->rights;
 	scopes = calloc(fp.n, sizeof(*scopes));
 	r.wanting = calloc(fp.n, sizeof(*r.wanting));
 	if (rc == 0 && (scopes == NULL || r.wanting == NULL))

@@ -16,6 +16,7 @@ static const struct order good = { .operation = 63,
 	.cpu_seconds = 30,
 	.memory_bytes = 1 << 26,
 	.read_bytes = INT64_MAX,
+	.cpu_percent = 50,
 	.output_max = 1 << 20 };
 
 static void
@@ -34,11 +35,11 @@ there_and_back(void **state)
 static void
 refused(void **state)
 {
-	struct order bad[7], untouched = good, o = good;
+	struct order bad[8], untouched = good, o = good;
 	struct buf b;
 	size_t i;
 
-	for (i = 0; i < 7; i++)
+	for (i = 0; i < 8; i++)
 		bad[i] = good;
 	bad[0].operation = 64;
 	bad[1].seconds = -1;
@@ -47,8 +48,9 @@ refused(void **state)
 	bad[4].read_bytes = -1;
 	bad[5].output_max = 0;
 	bad[6].output_max = INT64_MAX;
+	bad[7].cpu_percent = 100001;
 	buf_init(&b, ORDER_BODY_MAX);
-	for (i = 0; i < 7; i++) {
+	for (i = 0; i < 8; i++) {
 		buf_clear(&b);
 		order_write(&bad[i], &b);
 		assert_int_equal(order_parse(b.data, b.len, &o), ERR_INVALID);
