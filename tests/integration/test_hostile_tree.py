@@ -71,7 +71,8 @@ def ask(q, *args, timeout=60):
             p.wait()
         done.set()
         t.join()
-    assert p.returncode == 0 and err == b"", (p.returncode, out[:500], err)
+    # 3 and 4: a limit ended it, and what it had is answered
+    assert p.returncode in (0, 3, 4) and err == b"", (p.returncode, out[:500], err)
     assert peak[0] < RSS_KB, f"{peak[0]} kB of memory"
     answer = json.loads(out)
     assert answer["success"]
@@ -360,7 +361,7 @@ def test_terabyte(tmp_path, fields, word):
     limits = ["--seconds", "1"] if word == "timelimit" else ["--read", str(64 << 20)]
     answer = ask(question(tmp_path, **fields), *limits, timeout=20)
     assert found(answer) == [] and not_examined(answer) == {word: 1}
-    assert "limit reached: what was not reached by then was not examined" in answer["errors"][0]
+    assert "what was not reached by then was not examined" in answer["errors"][0]
     begin = time.monotonic()
     answer = ask(question(tmp_path, sizes=[">1023g"]))
     assert found(answer) == [f"{tmp_path}/hole"] and answer["errors"] is None
@@ -388,7 +389,7 @@ def test_very_many_files(fast_tmp):
         # an answer that would be too large says so
         answer = ask(question(fast_tmp, {"matchlimit": 0}, names=["."]), "--output", str(1 << 20))
         assert 1000 < len(found(answer)) < MANY
-        assert not_examined(answer)["outputlimit"] >= 1 and "size limit" in answer["errors"][0]
+        assert not_examined(answer)["outputlimit"] >= 1 and "limit reached: output" in answer["errors"][0]
     finally:
         for i in range(MANY):
             with contextlib.suppress(FileNotFoundError):
