@@ -239,6 +239,7 @@ store(struct agent *a, const struct own_answered *own, int64_t expires,
 	if (w == NULL) {
 		/* the journal has it as open: answered after a restart */
 		log_error("answer action=%s why=memory", id_short(&own->id).s);
+		agent_must_restart(a);
 		buf_release(answer);
 		return;
 	}
@@ -493,11 +494,14 @@ answer_refuse(
 	own.status = RESULT_REFUSED;
 	own.reason = (uint16_t)reason;
 	buf_init(&out, ANSWER_MAX);
-	if (make_refusal(a, id, reason, &out, &e) == 0)
+	if (make_refusal(a, id, reason, &out, &e) == 0) {
 		store(a, &own, expires, &out);
-	else
+	} else {
 		log_error("answer action=%s why=%s", id_short(id).s,
 		    log_quote(e.msg));
+		/* what is open is answered then, the rest judged again */
+		agent_must_restart(a);
+	}
 	buf_release(&out);
 }
 

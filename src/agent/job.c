@@ -427,6 +427,7 @@ jobs_add(struct jobs *j, const struct judge_verdict *v,
 	if (job == NULL) {
 		/* stays in the journal: answered after the next start */
 		log_error("job action=%s why=memory", id_short(&v->id).s);
+		agent_must_restart(j->a);
 		return;
 	}
 	job->verdict = *v;

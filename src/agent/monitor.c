@@ -457,6 +457,12 @@ agent_house(struct agent *a, int64_t ms)
 	event_add(a->house, &tv);
 }
 
+void
+agent_must_restart(struct agent *a)
+{
+	agent_disk_error(a, ERR_IO);
+}
+
 /* So that what waits to be answered can be before the end. One process opens
  * the file only once: the old one goes first. */
 static void
@@ -498,8 +504,8 @@ must_start_again(struct agent *a)
 	}
 	unlink(path);
 	reopen_record(a);
-	log_error("disk_failed effect=%s",
-	    log_quote("a write of the journal or the record failed and the "
+	log_error("start_again effect=%s",
+	    log_quote("memory or a write of the journal or record failed, the "
 		      "disk takes writes again: ending, so that the service "
 		      "manager starts the agent anew"));
 	return true;

@@ -99,6 +99,9 @@ void agent_disk_error(struct agent *a, int rc);
 #define HOUSE_SOON_MS 3000
 /* House-keeping no later than in ms. */
 void agent_house(struct agent *a, int64_t ms);
+/* Something in the journal or the spool is not in memory and would wait for the
+ * next start: there is one soon. */
+void agent_must_restart(struct agent *a);
 /* Unix seconds; never earlier than the newest signature accepted. */
 int64_t agent_now(const struct agent *a);
 const char *agent_mode_text(enum agent_mode m);

@@ -237,6 +237,7 @@ add(struct sender *s, const struct id *id, bool check)
 			/* stays in the spool: queued at the next start */
 			log_error(
 			    "sender action=%s why=memory", id_short(id).s);
+			agent_must_restart(s->a);
 			return;
 		}
 		it->id = *id;

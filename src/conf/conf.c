@@ -173,6 +173,16 @@ clear_repeatable(const struct conf_entry *c, void *out)
 		conf_list_clear(*(struct conf_list **)field(c, out));
 }
 
+/* Without memory for its defaults no program can start. */
+static void
+need_memory(bool there)
+{
+	if (there)
+		return;
+	fprintf(stderr, "out of memory for the configuration's defaults\n");
+	exit(1);
+}
+
 static void
 init_field(const struct conf_entry *c, void *out)
 {
@@ -192,7 +202,7 @@ init_field(const struct conf_entry *c, void *out)
 	p = calloc(1,
 	    c->type == CONF_MAP ? sizeof(struct conf_map)
 				: sizeof(struct conf_list));
-	BUG_ON(p == NULL);
+	need_memory(p != NULL);
 	memcpy(field(c, out), &p, sizeof(p));
 }
 
@@ -201,6 +211,8 @@ conf_defaults(const struct conf_entry *table, size_t n, void *out)
 {
 	struct conf_words w;
 	struct buf line;
+	struct err e;
+	int rc;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -213,11 +225,16 @@ conf_defaults(const struct conf_entry *table, size_t n, void *out)
 			conf_add_word(&line, table[i].def);
 		else
 			buf_add_str(&line, table[i].def);
+		err_clear(&e);
+		rc = line.error;
+		if (rc == 0)
+			rc = conf_words_split(
+			    (const char *)line.data, line.len, &w, &e);
+		if (rc == 0)
+			rc = set_words(&table[i], &w, out, &e);
+		need_memory(rc != ERR_NOMEM);
 		/* a default that does not parse is a mistake in the table */
-		BUG_ON(line.error != 0);
-		BUG_ON(conf_words_split(
-			   (const char *)line.data, line.len, &w, NULL) != 0);
-		BUG_ON(set_words(&table[i], &w, out, NULL) != 0);
+		BUG_ON(rc != 0);
 		conf_words_release(&w);
 		buf_release(&line);
 	}

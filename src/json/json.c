@@ -10,7 +10,9 @@
 #include "base/str.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define JSON_INT_MAX ((int64_t)1 << 53)
@@ -20,6 +22,26 @@
 /* Most containers and values a text of that length may hold. */
 #define JSON_CONTAINERS(len) (4096 + (len) / 16)
 #define JSON_VALUES(len) (65536 + (len) / 8)
+
+/* Jansson does not look at every allocation that fails while it reads: a
+ * string can come out shorter than it was. So whether one failed is noted
+ * here, and then nothing of that text is used. */
+static _Thread_local bool no_memory;
+
+static void *
+note_malloc(size_t size)
+{
+	void *p = malloc(size);
+
+	if (p == NULL)
+		no_memory = true;
+	return p;
+}
+
+static void __attribute__((constructor)) watch_memory(void)
+{
+	json_set_alloc_funcs(note_malloc, free);
+}
 
 struct scan {
 	const uint8_t *text;
@@ -161,8 +183,14 @@ json_strict(const void *text, size_t len, size_t max, struct err *e)
 	}
 	if (scan_bounds(&s, e) != 0)
 		return NULL;
+	no_memory = false;
 	v = json_loadb(
 	    text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+	if (no_memory) {
+		json_decref(v);
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
 	if (v == NULL) {
 		printable(je.text, what, sizeof(what));
 		err_set(e, ERR_INVALID, "line %d, column %d: %s", je.line,

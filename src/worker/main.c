@@ -301,6 +301,11 @@ write_failure(struct buf *out, const char *text)
 	jsonw_object_end(&w);
 }
 
+/* The same where there is not even memory for that. */
+static const char no_memory[] =
+    "{\"foundanything\":false,\"success\":false,\"elements\":{},"
+    "\"statistics\":{},\"errors\":[\"out of memory\"]}\n";
+
 static void
 pretty_print(struct buf *out)
 {
@@ -417,7 +422,13 @@ main(int argc, char **argv)
 	if (o.pretty)
 		pretty_print(&out);
 	buf_add_u8(&out, '\n');
-	if (fd_write_all(STDOUT_FILENO, out.data, out.len, &e) != 0) {
+	if (out.error == ERR_NOMEM) {
+		rc = ERR_NOMEM;
+		(void)fd_write_all(
+		    STDOUT_FILENO, no_memory, sizeof(no_memory) - 1, &e);
+	}
+	if (out.error == 0 &&
+	    fd_write_all(STDOUT_FILENO, out.data, out.len, &e) != 0) {
 		fprintf(stderr, "mig-worker: %s\n", e.msg);
 		rc = ERR_IO;
 	}

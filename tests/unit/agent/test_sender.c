@@ -76,6 +76,11 @@ agent_idle_check(struct agent *a)
 	net.idle_checks++;
 }
 
+void
+agent_must_restart(struct agent *a)
+{
+}
+
 struct fixture {
 	struct agent a;
 	struct sender *s;

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The n-th allocation of a program fails, and once more all from the n-th on:
+it ends with an error it has said, or goes on; it never crashes, hangs or says
+something untrue. The agent's processes are started again, what was finished is
+not lost, and the next action is answered as if nothing had been.
+
+Allocations of libraries count too: they use the same malloc. Not asked here:
+digests in the worker and TLS in mig, because OpenSSL 3.0 follows a null pointer
+when the memory for its own initialisation is not there (EVP_MD_fetch)."""
+import concurrent.futures
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from faultlib import ALWAYS, Control
+from fleetlib import check_round, needle, settled, state_of
+from miglib import program
+
+QUESTION = json.dumps({"searches": {"s1": {
+    "paths": ["/etc/default"], "names": ["."], "contents": ["^PATH"],
+    "options": {"matchall": False}}}})
+
+
+def sample(total, most=50):
+    """The first ones, then in growing steps up to the last."""
+    ret, n, step = [], 1, 1.0
+    while n <= total:
+        ret.append(int(n))
+        if len(ret) >= most // 3:
+            step = max(step, 1.0) * (1 + 8 / most)
+        n += step
+    return ret
+
+
+class Command:
+    def __init__(self, tmp_path, argv, env, text=None):
+        self.dir, self.argv, self.env, self.text = tmp_path, argv, env, text
+
+    def run(self, name, n=None, times=1):
+        """(finished process, allocations seen, failed) with the n-th failing"""
+        control = Control(self.dir / f"fault-{name}")
+        kw = {} if n is None else {"n": n, "times": times}
+        a = control.allocations(os.path.basename(self.argv[0]), **kw)
+        p = subprocess.run(
+            self.argv, env=control.env(self.env), capture_output=True,
+            timeout=60, text=True, errors="replace", input=self.text or "")
+        seen, fired = a.seen, a.fired
+        control.path.unlink()
+        return p, seen, fired
+
+
+def check(job):
+    command, whole, n, times = job
+    try:
+        p, _, fired = command.run(f"{n}-{times}", n, times)
+    except subprocess.TimeoutExpired:
+        return f"{n} x {times}: hangs"
+    # said on purpose: better none than a wrong digest
+    if p.returncode == -signal.SIGABRT and "crypto/sha256.c" in p.stderr:
+        return None
+    if p.returncode < 0:
+        return f"{n} x {times}: signal {-p.returncode}: {p.stderr[-300:].strip()}"
+    if fired and p.returncode not in (0, whole.returncode) and \
+            not p.stderr.strip() and '"errors":["' not in p.stdout:
+        return f"{n} x {times}: exit {p.returncode} without a word"
+    if p.returncode == whole.returncode == 0 and not p.stdout and whole.stdout:
+        return f"{n} x {times}: exit 0 without an answer"
+    return None
+
+
+def sweep(tmp_path, argv, env, text=None, most=50):
+    command = Command(tmp_path, argv, env, text)
+    whole, total, _ = command.run("whole")
+    assert whole.returncode in (0, 1), (whole.stdout, whole.stderr)
+    assert total > 10
+    jobs = [(command, whole, n, times) for times in (1, ALWAYS)
+            for n in sample(total, most)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        problems = [x for x in pool.map(check, jobs) if x]
+    assert not problems, "\n".join(problems)
+
+
+def test_worker(tmp_path):
+    sweep(tmp_path, [program("mig-worker"), "file"], {}, QUESTION, most=60)
+
+
+def test_agent_report(fleet, tmp_path):
+    a = fleet.agents["a0"]
+    sweep(tmp_path, [program("mig-agent"), "report", "-c", str(a.conf)], {},
+          most=30)
+
+
+def test_agent_check(fleet, tmp_path):
+    a = fleet.agents["a0"]
+    sweep(tmp_path, [program("mig-agent"), "check", "-c", str(a.conf)], {},
+          most=30)
+
+
+def test_client(fleet, tmp_path):
+    sweep(tmp_path, [program("mig"), "keyring", "list"], fleet.env, most=30)
+
+
+# --- a running agent ---------------------------------------------------------
+
+ROUNDS = [
+    # program, first allocation, step from agent to agent
+    ("mig-agent", 1, 1), ("mig-agent", 17, 4),
+    ("mig-agent-judge", 1, 6), ("mig-agent-net", 1, 3),
+    ("mig-worker", 1, 12), ("mig-agent-verify", 1, 1),
+]
+
+
+@pytest.mark.parametrize("name, first, step", ROUNDS)
+def test_running_agent(fleet, name, first, step):
+    settled(fleet)
+    slots = []
+    for i, agent in enumerate(fleet.agents.values()):
+        agent.fault.forget()
+        slots.append(agent.fault.allocations(name, n=first + i * step))
+    _, answers, _ = needle(fleet)
+    for slot in slots:
+        slot.disarm()
+    settled(fleet)
+    assert sorted(answers) == sorted(fleet.agents)
+    for who, answer in answers.items():
+        assert state_of(answer) in ("done", "failed", "stopped",
+                                    "refused"), answer
+        assert fleet.agents[who].fault.count("worker.forked") <= 1
+    for agent in fleet.agents.values():
+        agent.fault.forget()
+    _, answers, _ = needle(fleet)
+    check_round(fleet, {}, answers)
