@@ -13,7 +13,9 @@
 #include "action/envelope.h"
 #include "agent/messages.h"
 #include "agent/netlink.h"
+#include "agent/netfields.h"
 #include "agent/pull.h"
+#include "agent/roll.h"
 #include "agent/renew.h"
 #include "agent/seldom.h"
 #include "base/clock.h"
@@ -67,6 +69,7 @@ struct net {
 	struct renew *renew;   /* has the TLS contexts */
 	struct event *connect; /* next attempt */
 	struct event *unhold;  /* tries held again */
+	struct roll *roll;
 	struct id agent;
 	struct msg_user user;
 	struct tunnel_peer relay, proxies[TUNNEL_PROXIES_MAX];
@@ -285,6 +288,9 @@ got_message(struct net *n, uint8_t source, const struct wire_msg *m)
 	case WIRE_CERTIFICATE:
 		take_certificate(n, m);
 		break;
+	case WIRE_ROLL_CALL:
+		roll_call(n->roll, m->spread_ms, source != 0);
+		break;
 	default:
 		break;
 	}
@@ -310,8 +316,9 @@ on_message(struct mqtt *m, const char *topic, const void *payload, size_t len,
 			    left_out);
 		return;
 	}
-	/* on all: envelopes and announcements only */
-	if (!in && msg.type != WIRE_ENVELOPE && msg.type != WIRE_ANNOUNCE)
+	/* on all: what is for everyone only */
+	if (!in && msg.type != WIRE_ENVELOPE && msg.type != WIRE_ANNOUNCE &&
+	    msg.type != WIRE_ROLL_CALL)
 		return;
 	got_message(n, in ? 1 : 0, &msg);
 }
@@ -411,14 +418,14 @@ forget_published(struct net *n)
 }
 
 static void
-send_presence(struct net *n, bool online)
+send_presence(struct net *n, bool online, int qos)
 {
 	uint8_t p[9];
 
 	wire_presence_write(online, n->connection, p);
 	n->unacked++;
 	if (mqtt_publish(
-		n->mqtt, n->topic_presence, p, sizeof(p), 0, NULL, NULL) != 0)
+		n->mqtt, n->topic_presence, p, sizeof(p), qos, NULL, NULL) != 0)
 		n->unacked--;
 }
 
@@ -450,6 +457,23 @@ chance(uint32_t below)
 
 	evutil_secure_rng_get_bytes(&r, sizeof(r));
 	return below == 0 ? 0 : r % below;
+}
+
+/* What the server may have forgotten is sent again. */
+static void
+answer_roll(bool hello, void *arg)
+{
+	struct net *n = arg;
+	struct buf b;
+
+	if (!mqtt_is_connected(n->mqtt))
+		return;
+	if (n->unacked < UNACKED_MAX)
+		send_presence(n, true, 1);
+	buf_init(&b, MSG_SMALL);
+	buf_add_u8(&b, hello);
+	tell(n, MSG_NET_ROLL, &b);
+	buf_release(&b);
 }
 
 static void
@@ -546,7 +570,7 @@ on_connected(struct mqtt *m, void *arg)
 	}
 	n->backoff_ms = 0;
 	tell_renewed(n);
-	send_presence(n, true);
+	send_presence(n, true, 0);
 	fault_point("net.connected");
 	buf_init(&b, MSG_SMALL);
 	buf_add_u64(&b, n->connection);
@@ -657,7 +681,7 @@ on_monitor(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		return 0;
 	case MSG_NET_STOP:
 		if (mqtt_is_connected(n->mqtt))
-			send_presence(n, false);
+			send_presence(n, false, 0);
 		mqtt_disconnect(n->mqtt);
 		event_base_loopexit(n->base, NULL);
 		return 0;
@@ -674,31 +698,6 @@ on_monitor_closed(struct ipc_chan *c, const char *why, void *arg)
 }
 
 /* --- start ---------------------------------------------------------------- */
-
-/* A text field copied with its end; wiped by who frees it. */
-static char *
-take_pem(struct rd *r)
-{
-	size_t len;
-	const uint8_t *p = rd_field(r, X509_PEM_MAX, &len);
-
-	return p == NULL ? NULL : strndup((const char *)p, len);
-}
-
-static void
-take_peer(struct rd *r, struct tunnel_peer *ret)
-{
-	rd_field_str(r, ret->host, sizeof(ret->host));
-	ret->port = rd_u16(r);
-}
-
-static void
-wipe_free(char *s)
-{
-	if (s != NULL)
-		explicit_bzero(s, strlen(s));
-	free(s);
-}
 
 static int
 make_renew(struct net *n, const char *ca, const char *cert, const char *key,
@@ -809,11 +808,12 @@ make_parts(struct net *n, struct err *e)
 	n->pull = pull_new(n->base, want_part, whole_envelope, n);
 	n->connect = event_new(n->base, -1, 0, on_connect_timer, n);
 	n->unhold = event_new(n->base, -1, 0, on_unhold, n);
+	n->roll = roll_new(n->base, answer_roll, n);
 	n->puback = event_new(n->base, -1, 0, on_puback_timer, n);
 	n->chan = ipc_chan_new(n->base, PROC_IPC_FD, 262144, QUEUE_MAX,
 	    on_monitor, on_monitor_closed, n);
 	if (n->pull == NULL || n->connect == NULL || n->unhold == NULL ||
-	    n->puback == NULL || n->chan == NULL)
+	    n->roll == NULL || n->puback == NULL || n->chan == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return 0;
 }

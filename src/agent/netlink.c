@@ -307,6 +307,22 @@ add_renewed(struct agent *a, struct buf *out)
 	return ok;
 }
 
+/* The server started anew, or takes answers again: none waits any longer. */
+static int
+got_roll(struct netlink *n, struct rd *r)
+{
+	uint8_t hello = rd_u8(r);
+
+	if (!rd_done(r) || hello > 1)
+		return ERR_INVALID;
+	n->heard_ms = clock_mono_ms();
+	if (n->up && hello)
+		netlink_hello(n);
+	if (n->up)
+		sender_up(n->a->sender, true);
+	return 0;
+}
+
 static int
 on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 {
@@ -335,6 +351,8 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		return got_renew(n, &r);
 	case MSG_NET_RENEWED:
 		return got_renewed(n, &r);
+	case MSG_NET_ROLL:
+		return got_roll(n, &r);
 	}
 	return ERR_INVALID;
 }

@@ -24,7 +24,8 @@
 	X(ERR_NOMEM, -11, "out of memory")             \
 	X(ERR_UNSUPPORTED, -12, "not supported")       \
 	X(ERR_CLOSED, -13, "closed by the other side") \
-	X(ERR_INTERNAL, -14, "internal error")
+	X(ERR_INTERNAL, -14, "internal error")         \
+	X(ERR_FULL, -15, "no room left")
 
 enum err_code {
 	ERR_OK = 0,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -196,6 +197,44 @@ file_remove_temporary(const char *path)
 			unlinkat(dirfd(d), de->d_name, 0);
 	}
 	closedir(d);
+}
+
+/* The end of a file whose last line may be torn. */
+static int
+end_line(int fd, off_t end, struct err *e)
+{
+	char last;
+
+	if (end == 0)
+		return 0;
+	if (pread(fd, &last, 1, end - 1) != 1)
+		return err_errno(e, "read");
+	return last == '\n' ? 0 : fd_write_all(fd, "\n", 1, e);
+}
+
+int
+file_append(
+    const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+{
+	off_t end = -1;
+	int fd, rc;
+
+	fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, mode);
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	if (flock(fd, LOCK_EX) != 0 || (end = lseek(fd, 0, SEEK_END)) < 0)
+		rc = err_errno(e, "lock");
+	else
+		rc = end_line(fd, end, e);
+	if (rc == 0 && fault_error("file.append", path) != 0)
+		rc = err_errno(e, "write");
+	if (rc == 0)
+		rc = fd_write_all(fd, data, len, e);
+	/* what no room was left for is no line */
+	if (rc != 0 && end >= 0 && ftruncate(fd, end) != 0)
+		err_wrap(e, "taken back in part only");
+	close(fd);
+	return rc != 0 ? err_wrap(e, "%s", path) : 0;
 }
 
 int

@@ -27,6 +27,11 @@ int file_write_unnamed(
 /* Removes what killed processes left of writing files in this directory; only
  * for who alone writes there. */
 void file_remove_temporary(const char *dir);
+/* Adds whole lines, all or nothing. A line that a crash left torn is ended
+ * first, so that it takes no other with it. Of several programs at once each
+ * gets its turn. */
+int file_append(
+    const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 /* mkdir -p; existing directories keep their mode. */
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
 /* Writes everything or fails; for blocking descriptors. */

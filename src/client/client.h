@@ -73,6 +73,8 @@ bool client_prompt(const char *question, char *out, size_t size);
 void client_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Writes the buffer to standard output. */
 int client_out(const struct buf *b, struct err *e);
+/* It failed because nobody reads any more (mig ... | head). */
+bool client_reader_left(void);
 /* Writes to a file (mode 0600), or to standard output when path is NULL or
  * "-". */
 int client_write(const char *path, const struct buf *b, struct err *e);

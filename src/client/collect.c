@@ -3,6 +3,7 @@
 
 #include "action/refusal.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/str.h"
 #include "client/api.h"
 #include "client/interrupt.h"
@@ -41,9 +42,7 @@ collect_init(struct collect *k, struct client *c, const struct action *a,
 	path = client_path(DIR_DATA, "known", e);
 	if (path == NULL)
 		return ERR_NOTFOUND;
-	r = client_mkdir_for(path, e);
-	if (r == 0)
-		r = trust_load(&k->trust, path, e);
+	r = trust_load(&k->trust, path, e);
 	if (r == 0 && k->trust.bad_line > 0)
 		collect_warn(k,
 		    "%s: line %zu is damaged: which agent it was about is not "
@@ -210,6 +209,7 @@ collect_opened(
 	answer_init(a, id_hex(&h->agent).s, o.agent_name, h->status);
 	collect_parts(k, &o, a);
 	collect_trust(k, &h->agent, a->name);
+	fault_point("mig.opened");
 	r = collect_show(k, a);
 	answer_release(a);
 	free(a);
@@ -260,6 +260,7 @@ collect_answer(struct collect *k, const struct stream_event *ev)
 		collect_forged(k, &h.agent, "it answers another action");
 		return 0;
 	}
+	fault_point("mig.answer");
 	sha256(ev->answer, ev->answer_len, &hash);
 	switch (seen_add(&k->seen, &h.agent, &hash)) {
 	case SEEN_SAME:

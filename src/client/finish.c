@@ -3,6 +3,7 @@
 #include "client/collect.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/str.h"
 #include "client/api.h"
 #include "client/interrupt.h"
@@ -175,8 +176,14 @@ collect_finish(struct collect *k, struct err *e)
 	    collect_roster(k, &online, &ignored) != 0)
 		client_warn("warning: who has not answered is not known: %s",
 		    ignored.msg);
-	if (trust_save(&k->trust, &ignored) != 0)
-		client_warn("warning: %s", ignored.msg);
+	fault_point("mig.followed");
+	if (k->trust.first_new < k->trust.n &&
+	    (client_mkdir_for(k->trust.path, &ignored) != 0 ||
+		trust_save(&k->trust, &ignored) != 0))
+		client_warn("warning: the names of these agents are not "
+			    "remembered: %s",
+		    ignored.msg);
+	fault_point("mig.trusted");
 	buf_init(&out, RESULT_PLAIN_MAX);
 	buf_init(&text, 4 * 1024 * 1024);
 	r = output_end(&k->output, &out, e);

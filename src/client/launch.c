@@ -4,19 +4,22 @@
 
 #include "action/envelope.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "client/api.h"
 #include "client/interrupt.h"
 #include "json/json.h"
 
-#include <fcntl.h>
+#include <poll.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define HISTORY_MAX (16u * 1024 * 1024)
+#define POST_MS 30000 /* a server that restarts is waited for */
+#define POST_PAUSE_MS 250
 
 /* A document on its way out. */
 struct launch {
@@ -195,6 +198,37 @@ launch_signed(struct client *c, struct question *q, const struct opts *o,
 	return r;
 }
 
+/* The reply may be lost though the action is stored: the same bytes again are
+ * the same action, so they are sent until there is an answer. */
+static int
+launch_send(struct client *c, struct launch *l, json_t **ret, struct err *e)
+{
+	int64_t start = clock_mono_ms();
+	int pause = POST_PAUSE_MS;
+	bool unknown = false;
+	int r;
+
+	for (;;) {
+		r = api_json(c, "POST", "/api/v1/actions", &l->post, ret, e);
+		if (r != ERR_CLOSED && r != ERR_TIMEOUT && r != ERR_IO &&
+		    r != ERR_BUSY)
+			break;
+		unknown = unknown || r != ERR_BUSY;
+		if (interrupt_seen() ||
+		    clock_mono_ms() - start + pause > POST_MS)
+			break;
+		client_warn("%s; sending it again", e->msg);
+		poll(NULL, 0, pause);
+		pause *= 2;
+	}
+	if (r != 0 && unknown)
+		err_wrap(e,
+		    "whether the action was launched is not known (mig "
+		    "results %s tells)",
+		    id_short(&l->id).s);
+	return r;
+}
+
 static int
 launch_post(
     struct client *c, struct launch *l, int64_t *ret_expected, struct err *e)
@@ -204,7 +238,7 @@ launch_post(
 	struct id id;
 	int r;
 
-	r = api_json(c, "POST", "/api/v1/actions", &l->post, &answer, e);
+	r = launch_send(c, l, &answer, e);
 	if (r == 0)
 		r = json_need_str(answer, "", "id", &text, e);
 	if (r == 0 && (id_parse(text, &id) != 0 || !id_equal(&id, &l->id)))
@@ -294,10 +328,13 @@ launch_question(
 	buf_init(&l.post, 4 * ENVELOPE_MAX);
 	r = q->envelope.len > 0 ? launch_signed(c, q, o, &l, e)
 				: launch_new(c, q, o, &l, e);
+	fault_point("mig.signed");
 	if (r == 0)
 		r = launch_post(c, &l, &expected, e);
+	fault_point("mig.posted");
 	if (r == 0) {
 		launch_remember(&l.id, l.action.name);
+		fault_point("mig.remembered");
 		r = launch_collect(c, &l, o, expected, e);
 	}
 	secret_wipe(l.secret, sizeof(l.secret));
@@ -316,8 +353,9 @@ void
 launch_remember(const struct id *id, const char *name)
 {
 	char now[RFC3339_LEN + 1], *path;
+	struct err e;
 	struct buf b;
-	int fd;
+	int r;
 
 	path = client_path(DIR_DATA, "actions", NULL);
 	if (path == NULL)
@@ -327,14 +365,14 @@ launch_remember(const struct id *id, const char *name)
 	buf_add_fmt(&b, "%s %s ", id_hex(id).s, now);
 	str_add_printable(&b, name, strlen(name));
 	buf_add_str(&b, "\n");
-	if (client_mkdir_for(path, NULL) == 0 && b.error == 0) {
-		fd =
-		    open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-		if (fd >= 0) {
-			(void)fd_write_all(fd, b.data, b.len, NULL);
-			close(fd);
-		}
-	}
+	r = b.error != 0 ? err_set(&e, b.error, "the name is too long")
+			 : client_mkdir_for(path, &e);
+	if (r == 0)
+		r = file_append(path, b.data, b.len, 0600, &e);
+	if (r != 0)
+		client_warn("warning: this action is not remembered here (mig "
+			    "results %s shows its answers): %s",
+		    id_short(id).s, e.msg);
 	buf_release(&b);
 	free(path);
 }

@@ -147,7 +147,7 @@ main(int argc, char **argv)
 		r = dispatch(&c, argc, argv, &e);
 	client_release(&c);
 	/* a reader that has seen enough (mig ... | head) needs no message */
-	if (r < 0 && !ferror(stdout))
+	if (r < 0 && !client_reader_left())
 		client_warn("%s", e.msg[0] != '\0' ? e.msg : err_text(r));
 	if (fflush(stdout) != 0 && r >= 0)
 		r = EXIT_ERROR;

@@ -8,6 +8,7 @@
 #include "crypto/seal.h"
 #include "http/http.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,16 +82,24 @@ client_warn(const char *fmt, ...)
 	buf_release(&safe);
 }
 
+static bool reader_left;
+
+bool
+client_reader_left(void)
+{
+	return reader_left;
+}
+
 int
 client_out(const struct buf *b, struct err *e)
 {
 	if (b->error != 0)
 		return err_set(e, b->error, "the output is too large");
-	if (b->len > 0 && fwrite(b->data, 1, b->len, stdout) != b->len)
-		return err_errno(e, "cannot write to standard output");
-	if (fflush(stdout) != 0)
-		return err_errno(e, "cannot write to standard output");
-	return 0;
+	if ((b->len == 0 || fwrite(b->data, 1, b->len, stdout) == b->len) &&
+	    fflush(stdout) == 0)
+		return 0;
+	reader_left = errno == EPIPE;
+	return err_errno(e, "cannot write to standard output");
 }
 
 int

@@ -8,19 +8,24 @@
 #include "client/api.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
+#include "client/interrupt.h"
 #include "client/sign.h"
 #include "crypto/purpose.h"
 #include "crypto/seal.h"
 #include "json/json.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SESSION_FILE_MAX 4096
+#define LOGIN_TRIES 5
+#define LOGIN_PAUSE_MS 250
 #define TOKEN_SLACK 30 /* seconds: a token about to end is not used */
 
 static bool
@@ -133,6 +138,7 @@ session_accept(struct client *c, const json_t *answer, struct err *e)
 	int64_t expires = 0;
 	const char *token, *text;
 	const json_t *j;
+	struct err kept;
 	int r;
 
 	r = json_need_str(answer, "", "token", &token, e);
@@ -149,11 +155,17 @@ session_accept(struct client *c, const json_t *answer, struct err *e)
 	else if (text == NULL || rfc3339_parse(text, &expires) != 0)
 		expires = clock_wall_ms() / 1000 + 600;
 	memcpy(c->token, token, CLIENT_TOKEN_LEN + 1);
-	return session_write(c, expires, e);
+	fault_point("mig.login");
+	/* a full disk here is no reason not to ask */
+	if (session_write(c, expires, &kept) != 0)
+		client_warn("warning: the login is not kept for the next "
+			    "command: %s",
+		    kept.msg);
+	return 0;
 }
 
-int
-session_login(struct client *c, struct err *e)
+static int
+session_try(struct client *c, struct err *e)
 {
 	json_t *j = NULL, *answer = NULL;
 	struct buf doc, env;
@@ -177,13 +189,28 @@ session_login(struct client *c, struct err *e)
 		r = api_plain(c, "POST", "/api/v1/sessions", &env, &answer, e);
 	if (r == 0)
 		r = session_accept(c, answer, e);
-	if (r != 0)
-		err_wrap(e, "login");
 out:
 	json_decref(j);
 	json_decref(answer);
 	buf_release(&doc);
 	buf_release(&env);
+	return r;
+}
+
+/* A server that restarts has forgotten its nonce: the next try has a new one.
+ */
+int
+session_login(struct client *c, struct err *e)
+{
+	int pause = LOGIN_PAUSE_MS, tries = LOGIN_TRIES, r;
+
+	while ((r = session_try(c, e)) == ERR_BUSY && --tries > 0 &&
+	    !interrupt_seen()) {
+		poll(NULL, 0, pause);
+		pause *= 2;
+	}
+	if (r != 0)
+		err_wrap(e, "login");
 	return r;
 }
 

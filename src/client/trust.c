@@ -6,12 +6,9 @@
 #include "base/file.h"
 #include "base/str.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TRUST_FILE_MAX (64u * 1024 * 1024)
 
@@ -162,13 +159,11 @@ trust_save(struct trust *t, struct err *e)
 	int64_t now = clock_wall_ms() / 1000;
 	struct buf b;
 	size_t i;
-	int fd, r;
+	int r;
 
 	if (t->first_new >= t->n)
 		return 0;
 	buf_init(&b, TRUST_FILE_MAX);
-	if (t->torn)
-		buf_add_u8(&b, '\n');
 	for (i = t->first_new; i < t->n; i++)
 		buf_add_fmt(&b, "%s %" PRId64 " %s\n", id_hex(&t->list[i].id).s,
 		    now, t->list[i].name);
@@ -176,13 +171,7 @@ trust_save(struct trust *t, struct err *e)
 		r = err_set(e, b.error, "%s: too much at once", t->path);
 		goto out;
 	}
-	fd = open(t->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		r = err_errno(e, "%s", t->path);
-		goto out;
-	}
-	r = fd_write_all(fd, b.data, b.len, e);
-	close(fd);
+	r = file_append(t->path, b.data, b.len, 0600, e);
 	if (r == 0) {
 		t->first_new = t->n;
 		t->torn = false;

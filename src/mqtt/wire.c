@@ -75,7 +75,8 @@ wire_write(const struct wire_msg *m, struct buf *out)
 {
 	buf_add_u8(out, (uint8_t)m->type);
 	if (m->type != WIRE_ENVELOPE && m->type != WIRE_WELCOME &&
-	    m->type != WIRE_RENEW && m->type != WIRE_CERTIFICATE)
+	    m->type != WIRE_ROLL_CALL && m->type != WIRE_RENEW &&
+	    m->type != WIRE_CERTIFICATE)
 		buf_add(out, m->id.b, ID_LEN);
 	switch (m->type) {
 	case WIRE_ENVELOPE:
@@ -107,6 +108,9 @@ wire_write(const struct wire_msg *m, struct buf *out)
 		buf_add_u32(out, m->spread_ms);
 		buf_add_u8(out, m->protocol);
 		buf_add(out, m->id.b, ID_LEN);
+		break;
+	case WIRE_ROLL_CALL:
+		buf_add_u32(out, m->spread_ms);
 		break;
 	case WIRE_WANT:
 		buf_add_u16(out, m->part);
@@ -172,6 +176,9 @@ take_body(struct rd *r, struct wire_msg *m)
 		m->spread_ms = rd_u32(r);
 		m->protocol = rd_u8(r);
 		rd_copy(r, m->id.b, ID_LEN);
+		return 0;
+	case WIRE_ROLL_CALL:
+		m->spread_ms = rd_u32(r);
 		return 0;
 	case WIRE_WANT:
 		rd_copy(r, m->id.b, ID_LEN);

@@ -30,6 +30,7 @@ enum wire_type {
 	WIRE_ACK = 4,
 	WIRE_WELCOME = 5,
 	WIRE_CERTIFICATE = 6,
+	WIRE_ROLL_CALL = 7,
 	WIRE_ANSWER_PART = 16,
 	WIRE_WANT = 17,
 	WIRE_RENEW = 18,
@@ -43,7 +44,7 @@ struct wire_msg {
 	uint32_t size;       /* ANNOUNCE */
 	struct id hash;      /* ANNOUNCE */
 	int64_t time_ms;     /* WELCOME */
-	uint32_t spread_ms;  /* WELCOME */
+	uint32_t spread_ms;  /* WELCOME, ROLL_CALL */
 	uint8_t protocol;    /* WELCOME */
 	const uint8_t *data; /* ENVELOPE, RENEW, CERTIFICATE, parts: borrowed */
 	size_t len;

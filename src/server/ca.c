@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "crypto/identity.h"
@@ -84,11 +85,13 @@ sign(struct ca *ca, uint32_t number, struct request *q)
 	struct err e;
 	int rc;
 
+	fault_point("ca.asked");
 	buf_init(&cert, X509_PEM_MAX);
 	if ((rc = check(q, &e)) == 0)
 		rc = x509_issue_agent(buf_str(&ca->cert), buf_str(&ca->key),
 		    &q->agent, q->said.spki, q->said.spki_len, seconds, &cert,
 		    &e);
+	fault_point("ca.signed");
 	if (rc == 0) {
 		log_info("signed agent=%s days=%lld%s", id_short(&q->agent).s,
 		    (long long)(seconds / 86400),

@@ -112,6 +112,8 @@ enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };
 	X(writer_jobs, "counter", "store_writes_total",                        \
 	    "Writes in these groups.")                                         \
 	X(writer_waiting, "gauge", "store_waiting", "Writes waiting.")         \
+	X(store, "gauge", "store_state",                                       \
+	    "0: it can be written, 1: full, 2: locked, 3: failing.")           \
 	X(writer_bytes, "gauge", "store_waiting_bytes", "Their bytes.")        \
 	X(pruned_answers, "counter", "pruned_answers_total",                   \
 	    "Answers removed since the start.")                                \
@@ -142,6 +144,8 @@ struct server_status {
 #undef STATUS_FIELD
 	uint64_t commit_le[COMMIT_BUCKETS]; /* commits, each bucket alone */
 };
+
+enum store_state { STORE_WELL, STORE_FULL, STORE_LOCKED, STORE_BROKEN };
 
 void server_status_write(const struct server_status *s, struct buf *out);
 int server_status_read(struct rd *r, struct server_status *ret);

@@ -3,8 +3,9 @@
  * The parent keeps four children: the relay and the roles core, api and ca.
  * It parses nothing that comes from outside; the one thing a role may ask of
  * it is that the relay reads its access list again. A child that ends is
- * started anew, after a pause that doubles while it keeps ending early; a role
- * that is new is connected to its peers by fresh channels, so the others go on.
+ * started anew, after a pause that doubles while it ends within two seconds; a
+ * role that is new is connected to its peers by fresh channels, so the others
+ * go on.
  *
  *              +--- mosquitto
  *   parent ----+--- core ---- api
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "ipc/ipc.h"
 #include "proc/proc.h"
@@ -25,6 +27,7 @@
 #include "server/messages.h"
 #include "server/relay.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -34,7 +37,7 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 30000
-#define LIVED_LONG_MS 30000
+#define LIVED_LONG_MS 2000
 #define STOP_MS 10000
 #define CERTIFICATES_S 3600
 #define NOFILE_WANTED 1048576
@@ -85,6 +88,7 @@ on_restart(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *ch = arg;
 
+	fault_point("parent.restart");
 	if (!ch->p->stopping)
 		child_start(ch);
 }
@@ -130,6 +134,7 @@ on_exit_child(pid_t pid, int status, void *arg)
 			proc_loop_stop(p->loop);
 		return;
 	}
+	/* It served: investigators shall not wait for it long. */
 	if (clock_mono_ms() - ch->started > LIVED_LONG_MS)
 		ch->backoff = BACKOFF_MIN_MS;
 	log_error("ended child=%s pid=%d how=%s restart_ms=%lld", ch->name,
@@ -353,6 +358,7 @@ child_start(struct child *ch)
 		return;
 	}
 	proc_loop_watch(ch->p->loop, ch->pid, on_exit_child, ch);
+	fault_point("parent.started");
 	if (ch->kind != CHILD_RELAY)
 		connect_child(ch);
 }
@@ -436,6 +442,25 @@ init_children(struct parent *p)
 	}
 }
 
+/* What cannot be made anew. A role that does not find it would be restarted
+ * for ever. */
+static void
+check_files(const struct server_conf *c)
+{
+	static const enum server_file files[] = { FILE_DB, FILE_CA_CERT,
+		FILE_CA_KEY, FILE_TLS_CERT, FILE_TLS_KEY, FILE_RELAY_CA,
+		FILE_RELAY_CERT, FILE_RELAY_KEY };
+	char path[SERVER_PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (access(server_file(c, files[i], path), F_OK) != 0 &&
+		    errno == ENOENT)
+			fatal("start error=\"%s is missing: restore a backup,"
+			      " or run mig-server init for a new platform\"",
+			    path);
+}
+
 int
 parent_run(const struct server_conf *c)
 {
@@ -444,6 +469,7 @@ parent_run(const struct server_conf *c)
 	size_t i;
 	int rc, n;
 
+	check_files(c);
 	if (server_lock(c, &p.lock, &e) != 0)
 		fatal("start error=%s", log_quote(e.msg));
 	raise_descriptors();

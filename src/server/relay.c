@@ -35,6 +35,20 @@ static const char acl[] =
     "pattern write mig/1/a/%u/hello\n"
     "pattern write mig/1/a/%u/presence\n";
 
+/* A full disk does not keep a platform from starting with what it has. */
+static int
+write_changed(const char *path, const struct buf *b, struct err *e)
+{
+	struct buf old;
+	bool same;
+
+	buf_init(&old, ACL_MAX);
+	same = file_read(path, &old, NULL) == 0 && old.len == b->len &&
+	    memcmp(old.data, b->data, b->len) == 0;
+	buf_release(&old);
+	return (same ? 0 : file_write(path, b->data, b->len, 0644, e));
+}
+
 static void
 add_agents_listener(const struct server_conf *c, struct buf *b)
 {
@@ -81,7 +95,7 @@ relay_write_acl(const struct server_conf *c, const struct id *revoked, size_t n,
 	server_file(c, FILE_RELAY_ACL, path);
 	rc = b.error;
 	if (rc == 0)
-		rc = file_write(path, b.data, b.len, 0644, e);
+		rc = write_changed(path, &b, e);
 	else
 		err_set(e, rc, "%s: too large", path);
 	buf_release(&b);
@@ -120,8 +134,8 @@ relay_write(const struct server_conf *c, struct err *e)
 	add_core_listener(c, &b);
 	rc = b.error;
 	if (rc == 0)
-		rc = file_write(server_file(c, FILE_RELAY_CONF, path), b.data,
-		    b.len, 0644, e);
+		rc =
+		    write_changed(server_file(c, FILE_RELAY_CONF, path), &b, e);
 	else
 		err_set(e, rc, "%s: too large", path);
 	buf_release(&b);

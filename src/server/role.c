@@ -37,7 +37,7 @@ server_status_read(struct rd *r, struct server_status *ret)
 #undef STATUS_READ
 	for (i = 0; i < COMMIT_BUCKETS; i++)
 		s.commit_le[i] = rd_u64(r);
-	if (!rd_done(r))
+	if (!rd_done(r) || s.store > STORE_BROKEN)
 		return (ERR_INVALID);
 	*ret = s;
 	return (0);

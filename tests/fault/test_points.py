@@ -40,6 +40,22 @@ TESTED = {
     "test_agent_compact.py": """
         journal.compacting record.rename record.rewrite
     """,
+    "test_server_kill.py": """
+        api.action api.asked api.reply api.stream
+        ca.asked ca.signed
+        core.action_published core.action_put core.action_received
+        core.action_replied core.action_stored core.action_verified
+        core.answer_acked core.answer_checked core.answer_part
+        core.answer_stored core.part_acked
+        core.enrol_checked core.enrol_signed core.enrol_stored
+        core.hello core.hello_stored
+        core.nonce core.session_checked core.session_stored
+        file.append
+        mig.answer mig.followed mig.login mig.opened mig.posted mig.remembered
+        mig.signed mig.trusted
+        parent.restart parent.started
+        writer.commit writer.committed
+    """,
 }
 
 

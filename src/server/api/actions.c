@@ -6,6 +6,7 @@
 #include "action/refusal.h"
 #include "action/result.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/jsonw.h"
 #include "json/json.h"
 #include "server/stored.h"
@@ -59,6 +60,7 @@ res_action_new(struct request *q)
 	struct buf env, msg;
 	bool online;
 
+	fault_point("api.action");
 	buf_init(&env, ENVELOPE_MAX);
 	if (read_delivery(q, &env, &online) == 0) {
 		message_init(q, &msg);

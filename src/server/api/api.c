@@ -3,6 +3,7 @@
 #include "server/api/api.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "proc/proc.h"
@@ -78,6 +79,8 @@ reply_err(struct request *q, const struct err *e)
 		{ ERR_TOOBIG, 413, "too_large" },
 		{ ERR_NOTFOUND, 404, "not_found" },
 		{ ERR_BUSY, 503, "busy" },
+		{ ERR_FULL, 507, "storage" },
+		{ ERR_IO, 503, "storage" },
 	};
 	size_t i;
 
@@ -112,6 +115,7 @@ core_ask(struct request *q, enum server_msg type, const struct buf *body)
 		    err_text(rc));
 		return;
 	}
+	fault_point("api.asked");
 	q->number = api->number;
 	q->state = REQ_WAITING;
 	TAILQ_INSERT_TAIL(&api->waiting, q, next);
@@ -142,6 +146,7 @@ on_reply(struct api *api, const struct ipc_msg *m)
 	}
 	if (q == NULL)
 		return (0); /* its client is gone */
+	fault_point("api.reply");
 	TAILQ_REMOVE(&api->waiting, q, next);
 	buf_clear(&q->out);
 	buf_add(&q->out, rd.p, rd.left);

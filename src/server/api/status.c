@@ -10,6 +10,8 @@
 
 #define CERTIFICATE_SOON (14 * 86400) /* renewal should have come long ago */
 
+static const char *const store_words[] = { "ok", "full", "locked", "failing" };
+
 void
 res_status(struct request *q)
 {
@@ -24,6 +26,7 @@ res_status(struct request *q)
 	jsonw_i64(&w, "protocol", WIRE_PROTOCOL);
 	jsonw_str(&w, "time", now);
 	jsonw_str(&w, "relay", s->relay_up ? "up" : "down");
+	jsonw_str(&w, "store", store_words[s->store]);
 	jsonw_object(&w, "agents");
 	jsonw_u64(&w, "registered", s->registered);
 	jsonw_u64(&w, "online", s->online);
@@ -81,6 +84,11 @@ check_certificate(struct checks *c, const char *name, uint64_t end)
 static void
 check_all(struct api *api, struct checks *c)
 {
+	static const char *const store[] = { "",
+		"the store's disk is full: nothing is taken until there is"
+		" room",
+		"the store is locked by another program",
+		"the store cannot be written" };
 	const struct server_status *s = &api->status;
 
 	if (api->core == NULL) {
@@ -89,6 +97,8 @@ check_all(struct api *api, struct checks *c)
 	}
 	if (!s->relay_up)
 		problem(c, FAILING, "the relay is not reachable");
+	if (s->store != STORE_WELL)
+		problem(c, FAILING, "%s", store[s->store]);
 	if (s->disk_state == DISK_FULL)
 		problem(c, FAILING,
 		    "the disk is full: no answers are taken (agents keep"
@@ -125,6 +135,7 @@ add_details(struct api *api, struct jsonw *w)
 	jsonw_i64(w, "protocol", WIRE_PROTOCOL);
 	jsonw_str(w, "core", api->core != NULL ? "up" : "down");
 	jsonw_str(w, "relay", s->relay_up ? "up" : "down");
+	jsonw_str(w, "store", store_words[s->store]);
 	jsonw_str(w, "disk", s->disk_state < 3 ? disk[s->disk_state] : "full");
 	jsonw_object(w, "certificates");
 	add_end(w, "api", http_certificate_end(api->http));

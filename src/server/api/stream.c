@@ -7,6 +7,8 @@
  */
 #include "server/api/api.h"
 
+#include "base/fault.h"
+
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +76,7 @@ stream_read(void *cls, uint64_t pos, char *out, size_t max)
 			return (0);
 		}
 	}
+	fault_point("api.stream");
 	n = s->out.len - s->at;
 	if (n > max)
 		n = max;

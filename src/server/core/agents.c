@@ -2,9 +2,12 @@
 /* Core: agents' hellos and presence. A hello counts only when its signature
  * verifies and it comes on the topic of the agent that signed it. */
 #include "server/core/core.h"
+#include "server/core/relaylink.h"
+#include "server/core/unsaved.h"
 
 #include "action/hello.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "json/json.h"
@@ -20,6 +23,11 @@
 #define SILENT_HELLOS 2 /* so many hellos may get lost */
 #define SILENT_SLACK_MS 10000
 #define INTERVAL_MAX_S 86400
+#define ROLL_AGENT_MS 2
+#define ROLL_PROTOCOL 2 /* the first that knows roll calls */
+#define ROLL_MIN_MS 1000
+#define ROLL_MAX_MS 60000
+#define ROLL_SLACK_MS 5000
 
 static int64_t
 interval_ms(int64_t seconds)
@@ -30,22 +38,27 @@ interval_ms(int64_t seconds)
 }
 
 /* Of a hello that was verified when it was stored. */
-static int64_t
-stored_interval(const struct store_agent *a)
+static void
+load_hello(const struct store_agent *a, struct agent *x)
 {
-	int64_t seconds = 0;
+	int64_t seconds = 0, protocol = 0;
 	json_t *doc;
 
 	if (a->hello_len <= HELLO_PREFIX_LEN)
-		return (0);
+		return;
 	doc = json_strict(a->hello + HELLO_PREFIX_LEN,
 	    a->hello_len - HELLO_PREFIX_LEN, HELLO_MAX, NULL);
 	if (doc == NULL ||
 	    json_opt_int(doc, "", "interval", 0, INT64_MAX, &seconds, NULL) !=
 		0)
 		seconds = 0;
+	if (doc == NULL ||
+	    json_opt_int(doc, "", "protocol", 0, INT64_MAX, &protocol, NULL) !=
+		0)
+		protocol = 0;
 	json_decref(doc);
-	return (interval_ms(seconds));
+	x->interval = interval_ms(seconds);
+	x->rolls = protocol >= ROLL_PROTOCOL;
 }
 
 static int
@@ -61,8 +74,8 @@ load_one(const struct store_agent *a, void *arg)
 		return (ERR_NOMEM);
 	x->connection = a->connection;
 	x->lastseen = a->lastseen;
-	x->interval = stored_interval(a);
-	if (a->online) {
+	load_hello(a, x);
+	if (a->online && !unsaved_has_relay(c)) {
 		x->online = true;
 		c->registry.online++;
 	}
@@ -113,6 +126,7 @@ agent_event(struct core *c, const struct agent *a)
 
 struct presence_job {
 	struct core_job j;
+	struct agent *agent;
 	int64_t n, lastseen;
 	bool online;
 	uint64_t connection;
@@ -130,17 +144,22 @@ presence_run(struct store *s, struct writer_job *j, struct err *e)
 static void
 presence_done(struct writer_job *j)
 {
-	free(j);
+	struct presence_job *p = (struct presence_job *)j;
+
+	if (writer_is_passing(j->rc))
+		unsaved_agent(p->j.c, p->agent, NULL, 0);
+	free(p);
 }
 
-static void
-store_presence(struct core *c, const struct agent *a)
+void
+agents_store_presence(struct core *c, struct agent *a)
 {
 	struct presence_job *p;
 
 	p = core_job_new(c, sizeof(*p), 0, presence_run, presence_done);
 	if (p == NULL)
 		return;
+	p->agent = a;
 	p->n = a->n;
 	p->online = a->online;
 	p->connection = a->connection;
@@ -148,13 +167,40 @@ store_presence(struct core *c, const struct agent *a)
 	writer_submit(c->writer, &p->j.j);
 }
 
+void
+agents_roll_call(struct core *c)
+{
+	size_t n = c->registry.n * ROLL_AGENT_MS;
+	uint32_t spread = ROLL_MIN_MS;
+
+	if (n > ROLL_MIN_MS)
+		spread = n < ROLL_MAX_MS ? (uint32_t)n : ROLL_MAX_MS;
+	if (c->registry.n == 0 || clock_mono_ms() < c->roll_until)
+		return;
+	relaylink_roll_call(c->link, spread);
+	c->roll_asked = clock_mono_ms();
+	c->roll_until = c->roll_asked + spread + ROLL_SLACK_MS;
+}
+
 /* Until an agent has said how often it says hello, it gets the time of the
  * longest interval we know of. */
+static bool
+is_silent(const struct core *c, const struct agent *a, int64_t now)
+{
+	int64_t heard = a->heard != 0 ? a->heard : c->started;
+	int64_t limit = a->interval > 0 ? a->interval : SILENT_DEFAULT_MS;
+
+	if (a->rolls && c->roll_until != 0 && now > c->roll_until &&
+	    heard <= c->roll_asked)
+		return (true);
+	return (now - heard > limit * SILENT_HELLOS + SILENT_SLACK_MS);
+}
+
 void
-agents_forget_silent(struct core *c, int64_t now)
+agents_forget_silent(struct core *c)
 {
 	struct registry *reg = &c->registry;
-	int64_t limit, mono = clock_mono_ms();
+	int64_t now = clock_mono_ms();
 	size_t i, n = 0;
 
 	if (!relaylink_up(c->link) || writer_full(c->writer))
@@ -162,18 +208,15 @@ agents_forget_silent(struct core *c, int64_t now)
 	for (i = 0; i < reg->n; i++) {
 		struct agent *a = reg->slots[i];
 
-		if (!a->online)
-			continue;
-		if (a->heard == 0)
-			a->heard = mono; /* since our start */
-		limit = a->interval > 0 ? a->interval : SILENT_DEFAULT_MS;
-		if (mono - a->heard <= limit * SILENT_HELLOS + SILENT_SLACK_MS)
+		if (!a->online || !is_silent(c, a, now))
 			continue;
 		registry_presence(reg, a, false, a->connection, a->lastseen);
-		store_presence(c, a);
+		agents_store_presence(c, a);
 		agent_event(c, a);
 		n++;
 	}
+	if (c->roll_until != 0 && now > c->roll_until)
+		c->roll_asked = c->roll_until = 0;
 	if (n > 0)
 		log_info("silent agents=%zu", n);
 }
@@ -185,7 +228,7 @@ agents_on_presence(
 	struct agent *a = registry_find(&c->registry, id);
 	uint64_t connection;
 	bool online, was = a->online;
-	int64_t now = clock_wall_ms();
+	int64_t now = clock_wall_ms(), since = now - a->lastseen;
 	bool same;
 
 	if (writer_full(c->writer) || a->refused)
@@ -194,13 +237,17 @@ agents_on_presence(
 		c->status.refused_messages++;
 		return;
 	}
-	same = was == online && now - a->lastseen < SAME_MS;
+	/* It connected while nobody listened: its hello is lost. */
+	if (online && c->roll_until != 0 &&
+	    (a->row.id == NULL || connection > a->connection))
+		relaylink_ask_hello(c->link, a);
+	same = was == online && since >= 0 && since < SAME_MS;
 	if (!registry_presence(&c->registry, a, online, connection, now) ||
 	    same)
 		return;
 	log_debug("presence agent=%s online=%d connection=%llu", id_short(id).s,
 	    online, (unsigned long long)connection);
-	store_presence(c, a);
+	agents_store_presence(c, a);
 	if (was != online)
 		agent_event(c, a);
 }
@@ -209,6 +256,7 @@ agents_on_presence(
 
 struct hello_job {
 	struct core_job j;
+	struct agent *agent;
 	struct store_agent a; /* borrows from h and bytes */
 	struct hello h;
 	uint8_t *bytes;
@@ -225,6 +273,9 @@ hello_done(struct writer_job *j)
 {
 	struct hello_job *h = (struct hello_job *)j;
 
+	fault_point("core.hello_stored");
+	if (writer_is_passing(j->rc))
+		unsaved_agent(h->j.c, h->agent, h->a.hello, h->a.hello_len);
 	hello_release(&h->h);
 	free(h->bytes);
 	free(h);
@@ -244,6 +295,7 @@ store_hello(struct core *c, struct agent *a, struct hello *h, const void *data,
 		return;
 	}
 	memcpy(j->bytes, data, len);
+	j->agent = a;
 	j->h = *h;
 	j->a.n = a->n;
 	j->a.name = h->row.name;
@@ -261,6 +313,16 @@ store_hello(struct core *c, struct agent *a, struct hello *h, const void *data,
 	j->a.hello_len = len;
 	j->j.j.cost += len * 4;
 	writer_submit(c->writer, &j->j.j);
+}
+
+void
+agents_store_hello(
+    struct core *c, struct agent *a, const void *data, size_t len)
+{
+	struct hello h;
+
+	if (hello_parse(data, len, &h, NULL) == 0)
+		store_hello(c, a, &h, data, len);
 }
 
 static int
@@ -404,10 +466,12 @@ agents_on_hello(
 	}
 	log_debug("hello agent=%s name=%s changed=%d", id_short(id).s,
 	    log_quote(a->name), changed);
+	fault_point("core.hello");
 	a->refused = false;
+	a->rolls = h.protocol >= ROLL_PROTOCOL;
 	a->interval = interval_ms(h.interval);
 	relaylink_welcome(c->link, a);
-	sched_hello(&c->sched, a, changed, h.known, h.nknown, now);
+	sched_hello(&c->sched, a, changed, h.known, h.nknown, core_now(c));
 	store_hello(c, a, &h, data, len);
 	if (!was)
 		agent_event(c, a);

@@ -6,9 +6,11 @@
  * stored now is not acknowledged, and the agent sends it again.
  */
 #include "server/core/core.h"
+#include "server/core/relaylink.h"
 
 #include "action/result.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "mqtt/wire.h"
 
@@ -186,17 +188,23 @@ answer_done(struct writer_job *j)
 	bool was;
 
 	if (j->rc == 0) {
+		fault_point("core.answer_stored");
 		r = sched_find(&c->sched, &x->action);
 		was = r != NULL && run_is_answered(r, x->agent);
 		if (r != NULL)
-			sched_answered(&c->sched, r, x->agent, clock_wall_ms());
+			sched_answered(&c->sched, r, x->agent, core_now(c));
 		count_answer(&c->status, x);
 		if (x->is_new && r != NULL && was)
 			log_warn("answer_differs action=%s agent=%s",
 			    id_short(&x->action).s, id_short(&x->agent->id).s);
 		relaylink_ack(
 		    c->link, &x->agent->id, &x->action, x->part, x->of, true);
+		fault_point("core.answer_acked");
 		core_wake(c);
+	} else if (writer_is_passing(j->rc)) {
+		/* Not acknowledged: the agent sends it again. */
+		log_debug("answer_later action=%s agent=%s",
+		    id_short(&x->action).s, id_short(&x->agent->id).s);
 	} else {
 		log_error("answer_lost action=%s agent=%s why=%s",
 		    id_short(&x->action).s, id_short(&x->agent->id).s,
@@ -249,6 +257,7 @@ accept_answer(struct core *c, struct agent *a, struct run *r, uint8_t *data,
 	x->a.data = data;
 	x->a.len = len;
 	x->j.j.cost += len;
+	fault_point("core.answer_checked");
 	writer_submit(c->writer, &x->j.j);
 }
 
@@ -276,6 +285,7 @@ add_part(
 	TAILQ_INSERT_TAIL(&as->list, p, next);
 	if (!wire_parts_complete(p->parts)) {
 		relaylink_ack(c->link, &a->id, &m->id, m->part, m->of, false);
+		fault_point("core.part_acked");
 		return;
 	}
 	if (wire_parts_take(p->parts, &data, &len) == 0)
@@ -289,6 +299,7 @@ answers_on_part(struct core *c, struct agent *a, const struct wire_msg *m)
 	struct run *r;
 	uint8_t *data;
 
+	fault_point("core.answer_part");
 	c->status.parts++;
 	if (writer_full(c->writer) || c->disk == DISK_FULL) {
 		c->status.parts_deferred++;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The core role: start, channels to api and ca, the tick. See core.h. */
 #include "server/core/core.h"
+#include "server/core/relaylink.h"
+#include "server/core/unsaved.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -18,7 +20,7 @@
 #define TICK_MS 250
 #define LOST_MS (5 * 60 * 1000)
 #define WAKE_MS 3
-#define SILENT_CHECK_MS 5000
+#define SILENT_CHECK_MS 1000
 
 void *
 core_job_new(struct core *c, size_t size, uint32_t request,
@@ -81,7 +83,31 @@ core_event(struct core *c, const char *kind, const char *json)
 	writer_submit(c->writer, &v->j.j);
 }
 
+int64_t
+core_now(struct core *c)
+{
+	int64_t now = clock_mono_ms();
+
+	c->sched.wall_ahead = clock_wall_ms() - now;
+	return (now);
+}
+
 /* --- the tick ----------------------------------------------------------- */
+
+static uint8_t
+store_state(int failing)
+{
+	switch (failing) {
+	case 0:
+		return (STORE_WELL);
+	case ERR_FULL:
+		return (STORE_FULL);
+	case ERR_BUSY:
+		return (STORE_LOCKED);
+	default:
+		return (STORE_BROKEN);
+	}
+}
 
 static void
 send_status(struct core *c)
@@ -105,6 +131,10 @@ send_status(struct core *c)
 	memcpy(s->commit_le, w.commit_le, sizeof(s->commit_le));
 	assemblies_stats(c->parts, &s->assemblies, &s->assemblies_bytes);
 	relaylink_stats(c->link, s);
+	if (s->store != store_state(w.failing))
+		log_warn("store state=%s",
+		    w.failing != 0 ? err_text(w.failing) : "well");
+	s->store = store_state(w.failing);
 	if (c->api == NULL || ipc_chan_queued(c->api) > MSG_BODY_MAX)
 		return;
 	buf_init(&out, 4096);
@@ -132,11 +162,22 @@ answer_event(struct core *c, struct run *r)
 	buf_release(&out);
 }
 
+/* Agents wait longer and longer for a store that takes nothing. */
+static void
+watch_store(struct core *c)
+{
+	bool takes = c->status.store == STORE_WELL && c->disk != DISK_FULL;
+
+	if (takes && c->took_nothing && relaylink_up(c->link))
+		agents_roll_call(c);
+	c->took_nothing = !takes;
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct core *c = arg;
-	int64_t now = clock_wall_ms();
+	int64_t now = core_now(c);
 	struct run *r;
 
 	sched_tick(&c->sched, now);
@@ -150,13 +191,16 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		c->lost_since = 0;
 		registry_forget_lost(&c->registry);
 	}
-	if (now - c->last_silent > SILENT_CHECK_MS || now < c->last_silent) {
+	if (now - c->last_silent >= SILENT_CHECK_MS) {
 		c->last_silent = now;
-		agents_forget_silent(c, now);
+		agents_forget_silent(c);
+		relaylink_tick(c->link);
 	}
-	assemblies_expire(c->parts, clock_mono_ms());
+	assemblies_expire(c->parts, now);
 	upkeep_tick(c, now);
 	send_status(c);
+	watch_store(c);
+	unsaved_tick(c);
 }
 
 /* What was committed within a moment is announced once. */
@@ -262,12 +306,14 @@ load_ca_fpr(struct core *c, struct err *e)
 	return (x509_fingerprint(buf_str(&c->ca_pem), &c->ca_fpr, e));
 }
 
-/* Who was online is only still true when the relay is the one of before. */
-static int
-check_relay(struct core *c, struct store *w, struct err *e)
+/* Who was online is only still true when the relay is the one of before. A
+ * store that cannot be written now is no reason to serve nobody. */
+static void
+check_relay(struct core *c, struct store *w)
 {
 	char text[32];
 	struct buf b;
+	struct err e;
 	int rc;
 
 	snprintf(text, sizeof(text), "%lld", (long long)c->role.relay_started);
@@ -276,12 +322,14 @@ check_relay(struct core *c, struct store *w, struct err *e)
 	if (rc == 0 && b.len == strlen(text) &&
 	    memcmp(b.data, text, b.len) == 0) {
 		buf_release(&b);
-		return (0);
+		return;
 	}
 	buf_release(&b);
-	if ((rc = store_agents_offline(w, e)) != 0)
-		return (rc);
-	return (store_meta_set(w, "relay", text, strlen(text), e));
+	if ((rc = store_agents_offline(w, &e)) != 0 ||
+	    (rc = store_meta_set(w, "relay", text, strlen(text), &e)) != 0) {
+		log_error("start error=%s", log_quote(e.msg));
+		unsaved_relay(c);
+	}
 }
 
 static int
@@ -294,11 +342,11 @@ open_store(struct core *c, struct err *e)
 	server_file(&c->role.conf, FILE_DB, path);
 	if ((rc = store_open(path, STORE_EXISTING, &w, e)) != 0)
 		return (rc);
-	if ((rc = load_instance(c, w, e)) != 0 ||
-	    (rc = check_relay(c, w, e)) != 0) {
+	if ((rc = load_instance(c, w, e)) != 0) {
 		store_close(w);
 		return (rc);
 	}
+	check_relay(c, w);
 	if ((rc = store_open(path, STORE_READ, &c->read, e)) != 0) {
 		store_close(w);
 		return (rc);
@@ -316,12 +364,14 @@ load(struct core *c, struct err *e)
 	registry_init(&c->registry);
 	c->nonces = nonces_new();
 	c->parts = assemblies_new();
-	if (c->nonces == NULL || c->parts == NULL)
+	c->unsaved = unsaved_new();
+	c->started = clock_mono_ms();
+	if (c->nonces == NULL || c->parts == NULL || c->unsaved == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	if ((rc = load_ca_fpr(c, e)) != 0 || (rc = open_store(c, e)) != 0 ||
 	    (rc = agents_load(c, e)) != 0 ||
 	    (rc = sched_init(&c->sched, &c->registry, &core_sched_ops, c,
-		 clock_wall_ms(), e)) != 0 ||
+		 c->started, e)) != 0 ||
 	    (rc = launch_load(c, e)) != 0)
 		return (rc);
 	return (0);
@@ -346,7 +396,25 @@ relay_run(struct store *s, struct writer_job *j, struct err *e)
 static void
 relay_done(struct writer_job *j)
 {
-	free(j);
+	struct relay_job *r = (struct relay_job *)j;
+
+	/* Agents may be back before it is tried again: their states follow. */
+	if (writer_is_passing(j->rc))
+		unsaved_relay(r->j.c);
+	free(r);
+}
+
+void
+core_store_relay(struct core *c)
+{
+	struct relay_job *r;
+
+	r = core_job_new(c, sizeof(*r), 0, relay_run, relay_done);
+	if (r == NULL)
+		return;
+	snprintf(
+	    r->text, sizeof(r->text), "%lld", (long long)c->role.relay_started);
+	writer_submit(c->writer, &r->j.j);
 }
 
 /* The relay was started anew: nobody is connected to it yet. */
@@ -354,17 +422,11 @@ static void
 on_relay(struct role *role)
 {
 	struct core *c = role->arg;
-	struct relay_job *r;
 
-	c->lost_since = clock_wall_ms();
+	c->lost_since = clock_mono_ms();
 	registry_relay_lost(&c->registry);
 	log_info("relay_new lost=%zu", c->registry.lost);
-	r = core_job_new(c, sizeof(*r), 0, relay_run, relay_done);
-	if (r == NULL)
-		return;
-	snprintf(
-	    r->text, sizeof(r->text), "%lld", (long long)role->relay_started);
-	writer_submit(c->writer, &r->j.j);
+	core_store_relay(c);
 }
 
 static int
@@ -417,6 +479,7 @@ release(struct core *c)
 	sched_release(&c->sched);
 	registry_release(&c->registry);
 	assemblies_free(c->parts);
+	unsaved_free(c->unsaved);
 	nonces_free(c->nonces);
 	keyring_release(&c->keyring);
 	buf_release(&c->ca_pem);

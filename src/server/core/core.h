@@ -16,6 +16,7 @@
  *   agents.c     hellos and presence
  *   answers.c    answer parts, verification, storing, acknowledging
  *   upkeep.c     retention, the disk
+ *   unsaved.c    what is written later, because the store failed
  *   registry.c, scheduler.c, writer.c   see their headers
  */
 #ifndef MIG_SERVER_CORE_CORE_H
@@ -37,6 +38,7 @@ struct kick;
 struct relaylink;
 struct assemblies;
 struct wire_msg;
+struct unsaved;
 
 struct core {
 	struct role role;
@@ -59,10 +61,15 @@ struct core {
 	struct enrolments *enrolments; /* waiting for the ca */
 	struct server_status status;
 	struct event *tick, *wake; /* owned */
-	int64_t last_silent, lost_since;
-	int64_t last_prune, last_watch; /* wall; mono ms */
+	/* mono ms: */
+	int64_t started, last_prune, last_watch, last_silent, lost_since;
+	int64_t roll_asked; /* everyone was asked whether he is there; 0: not */
+	int64_t roll_until; /* who has not answered by then is not there */
+	int64_t last_believed, said_clock;
+	int64_t believed;        /* wall ms that old things are removed by */
+	struct unsaved *unsaved; /* owned */
 	enum disk_state disk;
-	bool store_over, pruning;
+	bool store_over, pruning, took_nothing;
 };
 
 /* A job that belongs to the core; c and request for its done(). */
@@ -140,36 +147,23 @@ renew_request(struct core *c, struct agent *a, const void *data, size_t len);
 void renew_signed(
     struct core *c, const struct id *agent, const void *cert, size_t cert_len);
 
-/* --- relaylink.c -------------------------------------------------------------
- */
-struct relaylink *relaylink_new(struct core *c, struct err *e);
-void relaylink_free(struct relaylink *l);
-bool relaylink_up(const struct relaylink *l);
-void relaylink_broadcast(struct relaylink *l, struct run *r);
-void relaylink_single(struct relaylink *l, struct run *r, struct agent *a);
-void relaylink_ack(struct relaylink *l, const struct id *agent,
-    const struct id *action, uint16_t part, uint16_t of, bool complete);
-void relaylink_welcome(struct relaylink *l, struct agent *a);
-void relaylink_certificate(
-    struct relaylink *l, struct agent *a, const void *data, size_t len);
-/* Someone was revoked: the relay is told to take nothing of theirs. */
-void relaylink_revoked(struct relaylink *l);
-/* Its files were written anew: it reads them once it serves us. */
-void relaylink_reload(struct relaylink *l);
-void relaylink_want(struct relaylink *l, struct agent *a,
-    const struct id *action, uint16_t part);
-void relaylink_stats(const struct relaylink *l, struct server_status *ret);
-
 /* --- agents.c ----------------------------------------------------------------
  */
 int agents_load(struct core *c, struct err *e);
+/* Everyone is asked to say that he is there: what came meanwhile is lost with
+ * the link to the relay. */
+void agents_roll_call(struct core *c);
+void agents_store_presence(struct core *c, struct agent *a);
+/* Of a hello that was accepted before. */
+void agents_store_hello(
+    struct core *c, struct agent *a, const void *data, size_t len);
 void agents_on_hello(
     struct core *c, const struct id *id, const void *data, size_t len);
 void agents_on_presence(
     struct core *c, const struct id *id, const void *data, size_t len);
-/* Who has said nothing for longer than hellos are apart is not online any
- * more: their last will may have come while the core was away. */
-void agents_forget_silent(struct core *c, int64_t now);
+/* Who has not answered the roll call, or said nothing for longer than hellos
+ * are apart, is not online any more. */
+void agents_forget_silent(struct core *c);
 
 /* --- answers.c ---------------------------------------------------------------
  */
@@ -189,6 +183,10 @@ void upkeep_tick(struct core *c, int64_t now);
 /* When certificates end, read anew. */
 void upkeep_certificates(struct core *c);
 
+/* For the scheduler: mono ms; it is told how far the wall clock is ahead. */
+int64_t core_now(struct core *c);
+/* The relay of this start is remembered with "everyone is offline". */
+void core_store_relay(struct core *c);
 /* The api is told soon that something was committed. */
 void core_wake(struct core *c);
 /* Stores and announces an event: kind "action", "answer" or "agent". Takes

@@ -7,8 +7,10 @@
  *   api --ENROL--> core --SIGN--> ca --REPLY--> core --commit--> api
  */
 #include "server/core/core.h"
+#include "server/core/relaylink.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
@@ -87,6 +89,7 @@ enrol_done(struct writer_job *j)
 		free(x);
 		return;
 	}
+	fault_point("core.enrol_stored");
 	if (registry_add(&c->registry, &x->agent, x->n, x->name) == NULL)
 		log_error("enrol agent=%s error=\"out of memory\"",
 		    id_short(&x->agent).s);
@@ -189,6 +192,7 @@ enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 	memcpy(x->name, name, sizeof(name));
 	memcpy(x->cert, cert, len);
 	x->len = len;
+	fault_point("core.enrol_signed");
 	writer_submit(c->writer, &x->j.j);
 	free(w);
 	return (0);
@@ -270,6 +274,7 @@ enrol_request(struct core *c, uint32_t request, struct rd *rd)
 	}
 	w->token = token;
 	w->agent = agent;
+	fault_point("core.enrol_checked");
 	if (ipc_chan_send(c->ca, MSG_SIGN, w->sign, whole.p, whole.left) == 0)
 		return;
 	free(waiting_take(c, w->sign));

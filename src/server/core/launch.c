@@ -6,10 +6,13 @@
  * refused early and with a reason, not instead of them.
  */
 #include "server/core/core.h"
+#include "server/core/relaylink.h"
+#include "server/core/unsaved.h"
 
 #include "action/document.h"
 #include "action/envelope.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
@@ -47,8 +50,11 @@ expect_run(struct store *s, struct writer_job *j, struct err *e)
 static void
 expect_done(struct writer_job *j)
 {
-	core_wake(((struct core_job *)j)->c);
-	free(j);
+	struct core_job *x = (struct core_job *)j;
+
+	core_wake(x->c);
+	if (!unsaved_job(x))
+		free(x);
 }
 
 static void
@@ -64,7 +70,7 @@ submit_expect(
 	x->agent = agent;
 	x->sent = sent;
 	x->status = status;
-	writer_submit(c->writer, &x->j.j);
+	unsaved_submit(&x->j);
 }
 
 static void
@@ -208,8 +214,11 @@ static int
 launch_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct launch_job *x = (struct launch_job *)j;
+	int rc;
 
-	return (store_action_put(s, &x->a, x->expect, x->nexpect, &x->a.n, e));
+	rc = store_action_put(s, &x->a, x->expect, x->nexpect, &x->a.n, e);
+	fault_point("core.action_put");
+	return (rc);
 }
 
 static void
@@ -295,15 +304,18 @@ launch_done(struct writer_job *j)
 		launch_free(x);
 		return;
 	}
+	fault_point("core.action_stored");
 	log_info("action_new id=%s by=%s name=%s expected=%zu online=%zu",
 	    id_short(&x->a.id).s, x->by, log_quote(x->a.name), x->nexpect,
 	    x->online);
 	reply_action(c, x->j.request, 201, &x->a.id, x->nexpect, x->online);
+	fault_point("core.action_replied");
 	c->status.actions_total++;
 	r = sched_add(&c->sched, &x->a, x->entries, x->nentries, &e);
 	if (r != NULL) {
 		x->entries = NULL;
-		sched_tick(&c->sched, clock_wall_ms());
+		sched_tick(&c->sched, core_now(c));
+		fault_point("core.action_published");
 	} else {
 		log_error("action_waits id=%s why=%s", id_short(&x->a.id).s,
 		    log_quote(e.msg));
@@ -486,6 +498,7 @@ launch_request(struct core *c, uint32_t request, struct rd *rd)
 	bytes = rd_field(rd, ENVELOPE_MAX, &len);
 	if (rd->bad || !core_session(c, request, &token, false, &s))
 		return;
+	fault_point("core.action_received");
 	if (envelope_parse(bytes, len, &env, &e) != 0) {
 		core_refuse_err(c, request, &e);
 		return;
@@ -517,5 +530,6 @@ launch_request(struct core *c, uint32_t request, struct rd *rd)
 		launch_free(x);
 		return;
 	}
+	fault_point("core.action_verified");
 	writer_submit(c->writer, &x->j.j);
 }

@@ -8,6 +8,7 @@
 
 #include "action/envelope.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
@@ -83,6 +84,7 @@ people_nonce(struct core *c, uint32_t request)
 	jsonw_object_end(&w);
 	core_reply(c, request, 200, &out);
 	buf_release(&out);
+	fault_point("core.nonce");
 }
 
 /* --- login -------------------------------------------------------------- */
@@ -163,6 +165,7 @@ session_done(struct writer_job *j)
 		core_refuse_err(c, x->j.request, &j->err);
 		goto out;
 	}
+	fault_point("core.session_stored");
 	if (!core_session(c, x->j.request, &x->hash, false, &s))
 		goto out;
 	log_info("login investigator=%s name=%s", s.fpr, log_quote(s.name));
@@ -241,5 +244,6 @@ people_session_new(struct core *c, uint32_t request, struct rd *rd)
 	hex_encode(who->person, PGP_FPR_LEN, x->fpr);
 	x->now = clock_wall_ms();
 	x->expires = x->now + c->role.conf.session_lifetime * 1000;
+	fault_point("core.session_checked");
 	writer_submit(c->writer, &x->j.j);
 }

@@ -23,6 +23,7 @@ registry_release(struct registry *r)
 	for (i = 0; i < r->n; i++) {
 		free(r->slots[i]->name);
 		free(r->slots[i]->row_text);
+		free(r->slots[i]->unsaved_hello);
 		free(r->slots[i]);
 	}
 	free(r->slots);

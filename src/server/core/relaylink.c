@@ -9,6 +9,8 @@
  * time, and only PULLS_INFLIGHT parts are on their way to the relay at once,
  * the others wait in a queue.
  */
+#include "server/core/relaylink.h"
+
 #include "server/core/core.h"
 
 #include "base/clock.h"
@@ -45,6 +47,7 @@ struct relaylink {
 	int64_t wait_ms;
 	bool up;
 	bool acl_new; /* written, and the relay does not know */
+	bool acl_unwritten;
 	struct pulls pulls;
 	size_t npulls, ninflight;
 	int inflight[PULLS_INFLIGHT]; /* message ids */
@@ -103,11 +106,25 @@ write_acl(struct relaylink *l)
 			ids[n++] = reg->slots[i]->id;
 	if (ids == NULL)
 		err_set(&e, ERR_NOMEM, "out of memory");
-	if (ids == NULL || relay_write_acl(&l->c->role.conf, ids, n, &e) != 0)
-		log_error("relay_acl error=%s", log_quote(e.msg));
-	else
+	if (ids == NULL || relay_write_acl(&l->c->role.conf, ids, n, &e) != 0) {
+		if (!l->acl_unwritten)
+			log_error("relay_acl error=%s", log_quote(e.msg));
+		l->acl_unwritten = true;
+	} else {
+		l->acl_unwritten = false;
 		l->acl_new = true;
+	}
 	free(ids);
+}
+
+/* A revoked agent is silenced at the relay as soon as the disk allows it. */
+void
+relaylink_tick(struct relaylink *l)
+{
+	if (!l->acl_unwritten)
+		return;
+	write_acl(l);
+	reload_acl(l);
 }
 
 void
@@ -182,7 +199,9 @@ on_connected(struct mqtt *m, void *arg)
 	l->ninflight = 0;
 	log_info("relay_up");
 	reload_acl(l);
-	sched_relay_up(&l->c->sched, true, clock_wall_ms());
+	sched_relay_up(&l->c->sched, true, core_now(l->c));
+	l->c->roll_asked = l->c->roll_until = 0;
+	agents_roll_call(l->c);
 	core_wake(l->c);
 }
 
@@ -195,7 +214,7 @@ on_disconnected(struct mqtt *m, const char *why, void *arg)
 		log_warn("relay_down why=%s", log_quote(why));
 	l->up = false;
 	pulls_clear(l);
-	sched_relay_up(&l->c->sched, false, clock_wall_ms());
+	sched_relay_up(&l->c->sched, false, core_now(l->c));
 	core_wake(l->c);
 	try_later(l);
 }
@@ -436,6 +455,22 @@ relaylink_certificate(
 	struct wire_msg m = {
 		.type = WIRE_CERTIFICATE, .data = data, .len = len
 	};
+
+	publish(l, WIRE_IN, &a->id, &m, 1, NULL);
+}
+
+void
+relaylink_roll_call(struct relaylink *l, uint32_t spread_ms)
+{
+	struct wire_msg m = { .type = WIRE_ROLL_CALL, .spread_ms = spread_ms };
+
+	publish(l, WIRE_ALL, NULL, &m, 1, NULL);
+}
+
+void
+relaylink_ask_hello(struct relaylink *l, const struct agent *a)
+{
+	struct wire_msg m = { .type = WIRE_ROLL_CALL };
 
 	publish(l, WIRE_IN, &a->id, &m, 1, NULL);
 }

@@ -8,6 +8,7 @@
  *   agent --RENEW--> core --SIGN--> ca --REPLY--> core --CERTIFICATE--> agent
  */
 #include "server/core/core.h"
+#include "server/core/relaylink.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -72,7 +72,8 @@ core_refuse_err(struct core *c, uint32_t request, const struct err *e)
 		{ ERR_AUTH, 403, "not_verified" },
 		{ ERR_EXPIRED, 403, "expired" },
 		{ ERR_BUSY, 503, "busy" },
-		{ ERR_IO, 507, "storage" },
+		{ ERR_FULL, 507, "storage" },
+		{ ERR_IO, 503, "storage" },
 		{ ERR_UNSUPPORTED, 400, "unsupported" },
 	};
 	size_t i;

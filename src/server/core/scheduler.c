@@ -215,11 +215,19 @@ mark_sent(struct sched *s, struct run *r, struct agent *a, int64_t now)
 	s->ops->expect(r, a, true, s->arg);
 }
 
-static bool
-is_valid(const struct run *r, int64_t now)
+static int64_t
+wall_seconds(const struct sched *s, int64_t now)
 {
+	return ((now + s->wall_ahead) / 1000);
+}
+
+static bool
+is_valid(const struct sched *s, const struct run *r, int64_t now)
+{
+	int64_t wall = wall_seconds(s, now);
+
 	return (r->status < ACTION_EXPIRED && r->envelope != NULL &&
-	    now / 1000 >= r->valid_from && now / 1000 < r->expire_after);
+	    wall >= r->valid_from && wall < r->expire_after);
 }
 
 static void
@@ -342,7 +350,8 @@ sched_hello(struct sched *s, struct agent *a, bool row_changed,
 		x = run_entry(r, a);
 		if (x != NULL && x->state == X_NOT && row_changed)
 			x->state = X_UNKNOWN;
-		if (!is_expected(s, r, a) || !r->launched || !is_valid(r, now))
+		if (!is_expected(s, r, a) || !r->launched ||
+		    !is_valid(s, r, now))
 			continue;
 		if (!is_known(known, nknown, &r->id))
 			s->ops->single(r, a, s->arg);
@@ -387,19 +396,20 @@ expire(struct sched *s, struct run *r)
 void
 sched_tick(struct sched *s, int64_t now)
 {
+	int64_t wall = wall_seconds(s, now);
 	struct run *r, *following;
 
 	for (r = TAILQ_FIRST(&s->runs); r != NULL; r = following) {
 		following = TAILQ_NEXT(r, next);
-		if (r->envelope != NULL && now / 1000 >= r->expire_after)
+		if (r->envelope != NULL && wall >= r->expire_after)
 			expire(s, r);
-		if (now / 1000 >= r->expire_after + LATE_SECONDS) {
+		if (wall >= r->expire_after + LATE_SECONDS) {
 			TAILQ_REMOVE(&s->runs, r, next);
 			s->nruns--;
 			run_free(r);
 			continue;
 		}
-		if (!s->relay_up || !is_valid(r, now))
+		if (!s->relay_up || !is_valid(s, r, now))
 			continue;
 		if (!r->launched)
 			launch(s, r, now);

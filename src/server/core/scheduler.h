@@ -2,7 +2,9 @@
 /*
  * The scheduler: which agent is expected to answer which action, who has to
  * be sent what and when. Pure logic over the registry: it sends and stores by
- * the operations it was given, and is told the time.
+ * the operations it was given, and is told the time: "now" is ms of a clock
+ * that never jumps, for when to ask whom; what an action's window says is
+ * compared with the wall clock, which is wall_ahead of it.
  *
  * Of an agent to an action:
  *
@@ -45,10 +47,10 @@ struct run { /* one action that may still be answered */
 	size_t nentries;
 	size_t expected, answered;
 	bool launched;
-	int64_t next_scan;   /* wall ms: when silent agents are looked for*/
-	int64_t scan_step;   /* ms */
-	int64_t last_answer; /* wall ms */
-	bool touched;        /* counts changed since the last event */
+	int64_t next_scan; /* when silent agents are looked for */
+	int64_t scan_step; /* ms */
+	int64_t last_answer;
+	bool touched; /* counts changed since the last event */
 	TAILQ_ENTRY(run) next;
 };
 TAILQ_HEAD(runs, run);
@@ -71,7 +73,8 @@ struct sched {
 	struct target_engine *targets; /* owned */
 	struct runs runs;
 	size_t nruns, nopen;
-	int64_t started; /* wall ms */
+	int64_t started;
+	int64_t wall_ahead; /* ms; its owner keeps it up to date */
 	bool relay_up;
 };
 

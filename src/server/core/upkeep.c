@@ -22,6 +22,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -29,6 +30,9 @@
 #define WATCH_MS 2000
 #define SHRINK_PAGES 256
 #define FULL_PART 4 /* of the reserve */
+#define CLOCK_KEY "clock"
+#define BELIEVE_FIRST_MS (60 * 60 * 1000)
+#define BELIEVE_RATE 6
 
 struct prune_job {
 	struct core_job j;
@@ -40,9 +44,12 @@ static int
 prune_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct prune_job *p = (struct prune_job *)j;
+	int64_t clock = p->cut.now * 1000;
 	int rc;
 
-	if ((rc = store_prune(s, p->cut.now * 1000, e)) != 0 ||
+	if ((rc = store_prune(s, clock, e)) != 0 ||
+	    (rc = store_meta_set(s, CLOCK_KEY, &clock, sizeof(clock), e)) !=
+		0 ||
 	    (rc = store_prune_step(s, &p->cut, &p->done, e)) != 0)
 		return (rc);
 	return (p->done.more ? 0 : store_shrink(s, SHRINK_PAGES, e));
@@ -80,6 +87,41 @@ prune_done(struct writer_job *j)
 }
 
 static void
+load_clock(struct core *c)
+{
+	struct buf b;
+
+	c->believed = clock_wall_ms();
+	buf_init(&b, sizeof(c->believed));
+	if (store_meta_get(c->read, CLOCK_KEY, &b, NULL) == 0 &&
+	    b.len == sizeof(c->believed))
+		memcpy(&c->believed, b.data, b.len);
+	buf_release(&b);
+	c->believed += BELIEVE_FIRST_MS;
+	c->last_believed = c->started;
+}
+
+/* What is removed is gone: a wall clock that jumps far ahead is believed bit
+ * by bit only, so that there is time to set it right. */
+static int64_t
+believe(struct core *c, int64_t now)
+{
+	int64_t wall = clock_wall_ms();
+
+	c->believed += (now - c->last_believed) * BELIEVE_RATE;
+	c->last_believed = now;
+	if (c->believed >= wall)
+		c->believed = wall;
+	else if (now - c->said_clock > PRUNE_MS || c->said_clock == 0) {
+		c->said_clock = now;
+		log_warn("clock ahead_s=%lld doing=\"nothing is removed by it"
+			 " yet: is the clock right?\"",
+		    (long long)(wall - c->believed) / 1000);
+	}
+	return (c->believed);
+}
+
+static void
 prune(struct core *c, int64_t now)
 {
 	const struct server_conf *conf = &c->role.conf;
@@ -89,7 +131,7 @@ prune(struct core *c, int64_t now)
 	p = core_job_new(c, sizeof(*p), 0, prune_run, prune_done);
 	if (p == NULL)
 		return;
-	p->cut.now = now / 1000;
+	p->cut.now = believe(c, now) / 1000;
 	p->cut.results_before = p->cut.now - conf->keep_results;
 	p->cut.actions_before = p->cut.now - conf->keep_actions;
 	p->cut.bytes_max = conf->store_max;
@@ -178,6 +220,7 @@ upkeep_start(struct core *c)
 {
 	struct server_status *s = &c->status;
 
+	load_clock(c);
 	count_all(c);
 	s->answers_done = (uint64_t)store_answers_by(c->read, 1);
 	s->answers_refused = (uint64_t)store_answers_by(c->read, 2);
@@ -189,14 +232,12 @@ upkeep_start(struct core *c)
 void
 upkeep_tick(struct core *c, int64_t now)
 {
-	int64_t mono = clock_mono_ms();
-
-	if (mono - c->last_watch > WATCH_MS) {
-		c->last_watch = mono;
+	if (now - c->last_watch > WATCH_MS) {
+		c->last_watch = now;
 		watch_disk(c);
 	}
 	if (!c->pruning &&
-	    (now - c->last_prune > PRUNE_MS || now < c->last_prune ||
+	    (c->last_prune == 0 || now - c->last_prune > PRUNE_MS ||
 		(c->role.conf.store_max > 0 && !c->store_over &&
 		    c->status.store_bytes - c->status.store_unused >
 			c->role.conf.store_max)))

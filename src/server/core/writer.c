@@ -2,6 +2,8 @@
 /* The writer thread: see writer.h. */
 #include "server/core/writer.h"
 
+#include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 
 #include <event2/event.h>
@@ -14,6 +16,7 @@
 
 #define QUEUE_MAX ((size_t)64 * 1024 * 1024)
 #define GROUP_MAX 4096
+#define SAID_MS 60000
 
 struct writer {
 	struct store *store; /* the thread's */
@@ -24,17 +27,28 @@ struct writer {
 	size_t waiting, bytes; /* queued and not yet done */
 	bool stop;
 	uint64_t groups, jobs, commit_us, commit_le[COMMIT_BUCKETS];
+	int failing;
 	/* the loop's */
 	int efd;
 	struct event *ev;
+	int64_t said_ms; /* mono: the last error that was logged */
+	uint64_t unsaid;
 };
 
-static void
+bool
+writer_is_passing(int rc)
+{
+	return (rc == ERR_IO || rc == ERR_BUSY || rc == ERR_FULL ||
+	    rc == ERR_NOMEM);
+}
+
+/* Returns why not everything that was good could be written, or 0. */
+static int
 run_group(struct writer *w, struct writer_jobs *group)
 {
 	struct writer_job *j;
 	struct err e;
-	int rc;
+	int rc, failing = 0;
 
 	err_clear(&e);
 	rc = store_begin(w->store, &e);
@@ -50,20 +64,25 @@ run_group(struct writer *w, struct writer_jobs *group)
 		/* Jobs after this must not be committed one by one: the whole
 		 * group is told the same. */
 		if (!store_is_open(w->store))
-			rc = err_set(&e, ERR_IO,
-			    "store: the transaction was rolled back: %s",
+			rc = err_set(&e,
+			    writer_is_passing(j->rc) ? j->rc : ERR_IO, "%s",
 			    j->err.msg);
+		if (writer_is_passing(j->rc))
+			failing = j->rc;
 	}
+	fault_point("writer.commit");
 	if (rc == 0)
 		rc = store_commit(w->store, &e);
+	fault_point("writer.committed");
 	if (rc == 0)
-		return;
+		return (failing);
 	store_rollback(w->store);
 	STAILQ_FOREACH(j, group, next)
 	{
 		j->rc = rc;
 		j->err = e;
 	}
+	return (rc);
 }
 
 /* Takes up to GROUP_MAX jobs; returns how many. */
@@ -115,6 +134,7 @@ writer_thread(void *arg)
 	uint64_t one = 1;
 	int64_t began;
 	size_t n;
+	int failing;
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
@@ -127,8 +147,9 @@ writer_thread(void *arg)
 		}
 		pthread_mutex_unlock(&w->lock);
 		began = now_us();
-		run_group(w, &group);
+		failing = run_group(w, &group);
 		pthread_mutex_lock(&w->lock);
+		w->failing = failing;
 		count_group(w, n, now_us() - began);
 		STAILQ_CONCAT(&w->finished, &group);
 		if (write(w->efd, &one, sizeof(one)) < 0)
@@ -136,6 +157,22 @@ writer_thread(void *arg)
 	}
 	pthread_mutex_unlock(&w->lock);
 	return (NULL);
+}
+
+/* Every waiting agent fails alike: one line a minute says it. */
+static void
+say_error(struct writer *w, const struct writer_job *j)
+{
+	int64_t now = clock_mono_ms();
+
+	if (w->said_ms != 0 && now - w->said_ms < SAID_MS) {
+		w->unsaid++;
+		return;
+	}
+	log_error("store error=%s left_out=%llu", log_quote(j->err.msg),
+	    (unsigned long long)w->unsaid);
+	w->said_ms = now;
+	w->unsaid = 0;
 }
 
 static void
@@ -155,8 +192,8 @@ finish(struct writer *w)
 	pthread_mutex_unlock(&w->lock);
 	while ((j = STAILQ_FIRST(&done)) != NULL) {
 		STAILQ_REMOVE_HEAD(&done, next);
-		if (j->rc == ERR_IO || j->rc == ERR_BUSY)
-			log_error("store error=%s", log_quote(j->err.msg));
+		if (writer_is_passing(j->rc))
+			say_error(w, j);
 		j->done(j);
 	}
 }
@@ -230,7 +267,7 @@ writer_free(struct writer *w)
 		STAILQ_INIT(&group);
 		more = take_group(w, &group) > 0;
 		if (more)
-			run_group(w, &group);
+			(void)run_group(w, &group);
 		STAILQ_CONCAT(&w->finished, &group);
 	} while (more);
 	event_free(w->ev);
@@ -272,4 +309,5 @@ writer_stats(const struct writer *w, struct writer_stats *ret)
 	for (i = 0; i < COMMIT_BUCKETS; i++)
 		ret->commit_le[i] =
 		    __atomic_load_n(&w->commit_le[i], __ATOMIC_RELAXED);
+	ret->failing = __atomic_load_n(&w->failing, __ATOMIC_RELAXED);
 }

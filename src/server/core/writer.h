@@ -43,11 +43,16 @@ void writer_submit(struct writer *w, struct writer_job *j);
 /* More waits than is good: take nothing more from agents for now. */
 bool writer_full(const struct writer *w);
 
+/* Not the job's fault: the disk is full or broken, the store is locked. What
+ * must not be lost is tried again. */
+bool writer_is_passing(int rc);
+
 struct writer_stats {
 	uint64_t groups, jobs, waiting, bytes;
 	uint64_t commit_us; /* all commits together */
 	/* groups that took at most the bucket's time, each for itself */
 	uint64_t commit_le[COMMIT_BUCKETS];
+	int failing; /* why the newest group could not be written; 0: it was */
 };
 void writer_stats(const struct writer *w, struct writer_stats *ret);
 

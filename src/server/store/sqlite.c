@@ -11,40 +11,49 @@
 
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BUSY_MS 10000
+
+/* What people can do about it; the statement helps them only where the mistake
+ * is ours. */
+static const struct {
+	int code, err;
+	const char *text;
+} conditions[] = {
+	{ SQLITE_BUSY, ERR_BUSY, "locked by another program: try again" },
+	{ SQLITE_LOCKED, ERR_BUSY, "locked by another program: try again" },
+	{ SQLITE_FULL, ERR_FULL,
+	    "its disk is full: free room there, it goes on by itself" },
+	{ SQLITE_IOERR, ERR_IO, "its files cannot be read or written" },
+	{ SQLITE_CANTOPEN, ERR_IO, "its files cannot be opened" },
+	{ SQLITE_READONLY, ERR_IO, "its files cannot be written" },
+	{ SQLITE_CORRUPT, ERR_IO, "damaged: restore a backup" },
+	{ SQLITE_NOTADB, ERR_IO, "damaged: restore a backup" },
+	{ SQLITE_NOMEM, ERR_NOMEM, "out of memory" },
+};
 
 int
 sql_error(struct store *s, const char *what, struct err *e)
 {
 	int code = sqlite3_errcode(s->db) & 0xff;
-	int ret = ERR_INTERNAL;
+	int no = sqlite3_system_errno(s->db);
+	size_t i;
 
-	switch (code) {
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		ret = ERR_BUSY;
-		break;
-	case SQLITE_FULL:
-	case SQLITE_IOERR:
-	case SQLITE_CANTOPEN:
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-	case SQLITE_READONLY:
-		ret = ERR_IO;
-		break;
-	case SQLITE_NOMEM:
-		ret = ERR_NOMEM;
-		break;
-	case SQLITE_CONSTRAINT:
-		ret = ERR_EXISTS;
-		break;
-	}
-	return (err_set(e, ret, "store: %s: %s", what, sqlite3_errmsg(s->db)));
+	if (code == SQLITE_IOERR && (no == ENOSPC || no == EDQUOT))
+		code = SQLITE_FULL;
+	for (i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
+		if (conditions[i].code == code)
+			return (err_set(e, conditions[i].err, "store: %s (%s)",
+			    conditions[i].text, sqlite3_errmsg(s->db)));
+	return (
+	    err_set(e, code == SQLITE_CONSTRAINT ? ERR_EXISTS : ERR_INTERNAL,
+		"store: %s: %s", what, sqlite3_errmsg(s->db)));
 }
 
 sqlite3_stmt *
@@ -283,6 +292,19 @@ out:
 	return (rc);
 }
 
+/* Never begun anew in silence: all actions and agents would be gone. */
+static int
+check_filled(struct store *s, struct err *e)
+{
+	int rc, v;
+
+	if ((rc = user_version(s, &v, e)) != 0 || v > 0)
+		return (rc);
+	return (err_set(e, ERR_INVALID,
+	    "the store is empty or damaged: restore it from a backup"
+	    " ('mig-server init' makes the first one)"));
+}
+
 static int
 check_version(struct store *s, struct err *e)
 {
@@ -290,11 +312,6 @@ check_version(struct store *s, struct err *e)
 
 	if ((rc = user_version(s, &v, e)) != 0)
 		return (rc);
-	/* never begun anew in silence: all actions and agents would be gone */
-	if (v <= 0 && s->mode != STORE_WRITE)
-		return (err_set(e, ERR_INVALID,
-		    "the store is empty or damaged: restore it from a backup"
-		    " ('mig-server init' makes the first one)"));
 	if (v > store_schema_version)
 		return (err_set(e, ERR_UNSUPPORTED,
 		    "the store has schema version %d, this program knows up to"
@@ -316,12 +333,20 @@ store_open(
 	struct store *s;
 	int flags = SQLITE_OPEN_NOMUTEX, rc;
 
+	if (mode != STORE_WRITE && access(path, F_OK) != 0 && errno == ENOENT)
+		return (err_set(e, ERR_NOTFOUND,
+		    "%s: there is no store: restore a backup, or run"
+		    " `mig-server init` for a new platform",
+		    path));
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	s->mode = mode;
-	flags |= mode == STORE_EXISTING ? SQLITE_OPEN_READWRITE
-	    : mode == STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-				  : SQLITE_OPEN_READONLY;
+	if (mode == STORE_READ)
+		flags |= SQLITE_OPEN_READONLY;
+	else
+		flags |= SQLITE_OPEN_READWRITE;
+	if (mode == STORE_WRITE)
+		flags |= SQLITE_OPEN_CREATE;
 	if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK) {
 		if (s->db == NULL)
 			rc = err_set(e, ERR_NOMEM, "out of memory");
@@ -331,12 +356,26 @@ store_open(
 	}
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
+	/* SQLite would go on without ever trying to write again. */
+	if (mode != STORE_READ && sqlite3_db_readonly(s->db, "main") == 1) {
+		rc = err_set(e, ERR_IO,
+		    "store: its files cannot be written: is the disk mounted"
+		    " read-only, or the file another user's?");
+		goto out;
+	}
 	if ((rc = exec(s, "PRAGMA temp_store = MEMORY", e)) != 0)
+		goto out;
+	/* Before anything is written: what is damaged stays as it is. */
+	if (mode != STORE_WRITE && (rc = check_filled(s, e)) != 0)
+		goto out;
+	/* A mode of the file: setting it writes, and a full disk has no room
+	 * for what is so already. */
+	if (mode == STORE_WRITE &&
+	    (rc = exec(s, "PRAGMA auto_vacuum = INCREMENTAL", e)) != 0)
 		goto out;
 	if (mode != STORE_READ &&
 	    (rc = exec(s,
-		 "PRAGMA auto_vacuum = INCREMENTAL;"
-		 " PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 		 " PRAGMA wal_autocheckpoint = 4000;"
 		 " PRAGMA journal_size_limit = 67108864",
 		 e)) != 0)

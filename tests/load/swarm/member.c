@@ -517,6 +517,7 @@ member_lost(struct swarm *s, struct member *m)
 	if (m->welcomed)
 		s->welcomed--;
 	m->welcomed = false;
+	m->roll = 0;
 	m->wire = NULL;
 	while ((j = *at) != NULL) {
 		if (j->state == JOB_PULLING) { /* announced anew */
@@ -562,8 +563,35 @@ member_message(struct swarm *s, struct member *m, const void *data, size_t len)
 		s->count.spread_max = w.spread_ms;
 		go_on(s, m);
 		break;
+	case WIRE_ROLL_CALL:
+		m->roll_hello = m->roll_hello || w.spread_ms == 0;
+		if (m->roll == 0)
+			m->roll = s->now + swarm_chance(w.spread_ms);
+		break;
 	default:
 		break;
+	}
+}
+
+/* The server started anew: it is told who is there, and the answers again. */
+static void
+answer_roll(struct swarm *s, struct member *m)
+{
+	uint8_t here[9];
+	struct job *j;
+
+	m->roll = 0;
+	wire_presence_write(true, m->connection, here);
+	conn_publish(s, m, WIRE_PRESENCE, here, sizeof(here), 1);
+	if (m->roll_hello)
+		say_hello(s, m);
+	m->roll_hello = false;
+	m->wire = NULL;
+	for (j = m->jobs; j != NULL; j = j->next) {
+		if (j->state == JOB_PULLING)
+			continue;
+		j->part = 0;
+		j->due = 0;
 	}
 }
 
@@ -579,6 +607,8 @@ member_tick(struct swarm *s, struct member *m)
 	}
 	if (s->now >= m->say)
 		say_hello(s, m);
+	if (m->roll != 0 && s->now >= m->roll)
+		answer_roll(s, m);
 	if (m->kind >= MEMBER_STUCK)
 		rogue_tick(s, m);
 	for (j = m->jobs; j != NULL; j = j->next)

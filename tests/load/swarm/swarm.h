@@ -82,6 +82,8 @@ struct member {
 	uint32_t spread_ms, backoff_ms;
 	int64_t due;       /* mono ms: next attempt to connect */
 	int64_t ping, say; /* mono ms: next keepalive, next hello */
+	int64_t roll;      /* mono ms: answers a roll call; 0: none */
+	bool roll_hello;   /* and a hello is wanted, too */
 	int64_t lost;      /* mono ms: when the connection went; 0: it is new */
 	int64_t welcome;   /* mono ms: when the newest welcome came */
 	uint64_t rogue;    /* what a rogue has sent */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "agent/netfields.h"
+
+#include "base/buf.h"
+#include "crypto/x509.h"
+#include "mqtt/tunnel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+char *
+take_pem(struct rd *r)
+{
+	size_t len;
+	const uint8_t *p = rd_field(r, X509_PEM_MAX, &len);
+
+	return p == NULL ? NULL : strndup((const char *)p, len);
+}
+
+void
+take_peer(struct rd *r, struct tunnel_peer *ret)
+{
+	rd_field_str(r, ret->host, sizeof(ret->host));
+	ret->port = rd_u16(r);
+}
+
+void
+wipe_free(char *s)
+{
+	if (s != NULL)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Each role of the server and the client die at each step of an action, of an
+enrolment and of a login; the parent starts the roles again. A 201 means that
+the action is stored and reaches every agent once; without one it is absent or
+complete, never half; every answer is stored once."""
+import json
+import os
+import signal
+
+import pytest
+
+import faultlib
+import platformlib as lib
+from fakeagent import Https, Identity
+from miglib import answers_of, wait_for
+
+SERVER = "mig-server"
+
+# One of the first and one of the second kind in each run: two deaths on the
+# way of the same action.
+LAUNCH = ["api.action", "api.asked", "core.action_received",
+          "core.action_verified", "core.action_put", "writer.commit",
+          "writer.committed", "core.action_stored", "core.action_replied",
+          "api.reply", "core.action_published"]
+ANSWERS = ["core.answer_part", "core.answer_checked", "core.answer_stored",
+           "core.answer_acked", "core.part_acked", "api.stream"]
+
+
+@pytest.fixture(scope="module")
+def p(tmp_path_factory):
+    p = lib.make_platform(tmp_path_factory.mktemp("kill"))
+    yield p
+    p.stop()
+
+
+@pytest.fixture(autouse=True)
+def clean(p):
+    lib.settled(p)
+    yield
+    p.fault.disarm_all()
+    p.client.disarm_all()
+
+
+@pytest.mark.parametrize("i", range(len(LAUNCH)), ids=LAUNCH)
+def test_server_dies_on_the_way(p, i):
+    second = ANSWERS[i % len(ANSWERS)]
+    name = f"dies at {LAUNCH[i]} and {second}"
+    faults = [p.fault.kill(SERVER, LAUNCH[i]), p.fault.kill(SERVER, second)]
+    q = lib.ask(p, name, large=second == "core.part_acked")
+    assert q.returncode == lib.FOUND, (q.stdout[-500:], q.stderr)
+    assert answers_of(q)[1]["done"] == 3
+    assert [f.fired for f in faults] == [1, 1]
+    lib.check_again(p, lib.check_stored(p, name))
+
+
+@pytest.mark.parametrize("point", ["core.answer_stored", "core.answer_acked"])
+def test_each_of_many_answers_dies_at_its_turn(p, point):
+    """Three deaths, one at each agent's answer."""
+    name = f"three at {point}"
+    for _ in range(3):
+        p.fault.kill(SERVER, point)
+    q = lib.ask(p, name)
+    assert q.returncode == lib.FOUND, q.stderr
+    lib.check_again(p, lib.check_stored(p, name))
+
+
+ENROL = ["core.enrol_checked", "ca.asked", "ca.signed", "core.enrol_signed",
+         "writer.commit", "core.enrol_stored"]
+
+
+@pytest.mark.parametrize("point", ENROL)
+def test_enrolment(p, point):
+    """The same request again is the same agent, and its token counts once."""
+    https = Https(p.port, p.state / "relay" / "ca.crt")
+    who, token = Identity(), p.token()
+    fault = p.fault.kill(SERVER, point)
+
+    def enrol():
+        try:
+            return https.call("POST", "/enrol",
+                              who.enrol_request(token, "new"))
+        except (OSError, ValueError):
+            return 0, {}
+    status, body = enrol()
+    assert status in (0, 503), (status, body)
+    assert fault.fired == 1
+    status, body = wait_for("an answer", lambda: [r for r in [enrol()]
+                                                  if r[0] not in (0, 503)])[0]
+    assert status == 201 and body["agent"] == who.id, body
+    assert lib.rows(p, "SELECT COUNT(*) FROM agents WHERE id = ?",
+                    bytes.fromhex(who.id)) == [(1,)]
+    other = Identity()
+    status, body = https.call("POST", "/enrol",
+                              other.enrol_request(token, "other"))
+    assert status == 403 and "used up" in body["error"]["message"]
+
+
+@pytest.mark.parametrize("point", ["core.nonce", "core.session_checked",
+                                   "core.session_stored"])
+def test_login(p, point):
+    (p.dir / "cache" / "mig" / "session").unlink()
+    fault = p.fault.kill(SERVER, point)
+    q = p.mig("agents")
+    assert fault.fired == 1
+    # a nonce that was given but forgotten is refused in words
+    assert q.returncode == 0 or (point == "core.nonce" and
+                                 "ask for a new one" in q.stderr), q.stderr
+    p.mig("agents", check=0)
+
+
+CLIENT = ["mig.login", "mig.signed", "mig.posted", "mig.remembered",
+          "mig.answer", "mig.opened", "mig.followed", "mig.trusted"]
+
+
+@pytest.mark.parametrize("point", CLIENT)
+def test_client_dies(p, point):
+    """What was launched goes on without it; mig results picks it up."""
+    name = f"client at {point}"
+    if point == "mig.login":
+        (p.dir / "cache" / "mig" / "session").unlink()
+    fault = p.client.kill("mig", point)
+    q = lib.ask(p, name)
+    assert q.returncode == -signal.SIGKILL and fault.fired == 1
+    found = lib.action_of(p, name)
+    if point in ("mig.login", "mig.signed"):
+        assert found is None
+        q = lib.ask(p, name)
+        assert q.returncode == lib.FOUND, q.stderr
+    else:
+        wait_for("three answers", lambda: lib.rows(
+            p, "SELECT status FROM actions WHERE n = ?", found[0]) == [(1,)])
+    ident = lib.check_stored(p, name)
+    if point not in ("mig.posted",):
+        q = p.mig("results", "--json", check=lib.FOUND)
+        assert answers_of(q)[1]["id"] == ident
+    lib.check_again(p, ident)
+    assert not lib.leftovers(p)
+
+
+def test_torn_lines_take_no_other_with_them(p):
+    """What a crash or a full disk left at the end of what mig remembers."""
+    for name in ("actions", "known"):
+        with open(p.dir / "data" / "mig" / name, "a") as f:
+            f.write("0123456789abcdef")
+    fault = p.client.error("mig", "file.append", what="/actions")
+    q = lib.ask(p, "not remembered")
+    assert q.returncode == lib.FOUND and fault.fired == 1
+    assert "No space left" in q.stderr and "mig results" in q.stderr
+    q = lib.ask(p, "remembered")
+    ident = answers_of(q)[1]["id"]
+    assert answers_of(p.mig("results", "--json"))[1]["id"] == ident
+
+
+@pytest.mark.parametrize("point", ["parent.restart", "parent.started"])
+def test_parent_dies(p, point):
+    """Then everything ends, the relay too; started again, it goes on."""
+    name = f"parent at {point}"
+    kids = lib.children(p.server.proc.pid)
+    fault = p.fault.kill(SERVER, point)
+    p.fault.kill(SERVER, "core.action_stored")
+    client = lib.start_asking(p, name)
+    p.server.proc.wait(20)
+    assert fault.fired == 1
+    wait_for("the end of all roles",
+             lambda: not any(os.path.exists(f"/proc/{k}") for k in kids))
+    p.start()
+    out, err = client.communicate(timeout=90)
+    assert client.returncode == lib.FOUND, err
+    assert json.loads(out.splitlines()[-1])["done"] == 3
+    lib.check_again(p, lib.check_stored(p, name))
+
+
+@pytest.mark.parametrize("point", ["core.hello", "core.hello_stored"])
+def test_hellos(p, point):
+    """The relay dies with an action on its way, and the core at the first
+    hello after it."""
+    name = f"hello at {point}"
+    hang = [a.fault.hang("mig-agent-net", "net.part")
+            for a in p.agents.values()] if "net.part" in faultlib.points() \
+        else []
+    client = lib.start_asking(p, name)
+    wait_for("the action", lambda: lib.action_of(p, name))
+    fault = p.fault.kill(SERVER, point)
+    lib.kill_role(p, "relay")
+    for h in hang:
+        h.release()
+    out, err = client.communicate(timeout=90)
+    assert client.returncode == lib.FOUND, err
+    fault.wait()
+    lib.check_again(p, lib.check_stored(p, name))
+    wait_for("all online", lambda: lib.online(p) == list(lib.NAMES))
