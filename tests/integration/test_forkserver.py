@@ -52,8 +52,8 @@ def frame(kind, body=b""):
     return struct.pack(">IHHI", len(body), kind, 0, 0) + body
 
 
-def order(n, seconds=0, cpu=0, memory=0, read=0, output=OUTPUT):
-    return struct.pack(">Bqqqqq", n, seconds, cpu, memory, read, output)
+def order(n, seconds=0, cpu=0, memory=0, read=0, share=0, output=OUTPUT):
+    return struct.pack(">Bqqqqqq", n, seconds, cpu, memory, read, share, output)
 
 
 class ForkServer:

@@ -199,7 +199,9 @@ def test_unreadable_as_nobody(tmp_path):
     answer = json.loads(r.stdout)
     assert found(answer) == [f"{tmp_path}/open"]
     assert not_examined(answer) == {"unreadable": 2}
-    assert sorted(answer["errors"]) == [f"unreadable: {tmp_path}/closed: Permission denied",
+    assert sorted(answer["errors"]) == ["rights: this agent reads what the agent's user may read; "
+                                        "not seen: what others keep from that user",
+                                        f"unreadable: {tmp_path}/closed: Permission denied",
                                         f"unreadable: {tmp_path}/secret: Permission denied"]
     # by number of the user, with the right to read kept: everything
     assert len(found(ask(question(tmp_path, contents=["^needle$"]), "--uid", "65534"))) == 3
