@@ -67,8 +67,8 @@ STEPS = [
     ("done", [(JUDGE, "judge.asked")]),
     ("done", [(JUDGE, "judge.judged")]),
     ("done", [(JUDGE, "judge.judged"), (JUDGE, "judge.sandboxed")]),
-    # at its start, which a restart brings; nothing was ordered yet
-    ("done", [(MONITOR, "exam.hashed"), (WORKER, "forkserver.entered")]),
+    # at its start, which a restart brings: with an order given already or not
+    ("done/failed", [(MONITOR, "exam.hashed"), (WORKER, "forkserver.entered")]),
     ("failed", [(WORKER, "forkserver.ordered")]),
     ("failed", [(WORKER, "forkserver.forked")]),
     ("failed", [(WORKER, "worker.forked")]),
