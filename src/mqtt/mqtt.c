@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define OPENING_LIMIT 30 /* seconds until CONNACK must be there */
@@ -112,6 +113,23 @@ after(struct mqtt *m, int rc)
 	rearm(m);
 }
 
+/* While TLS begins, the library takes a broken connection for one that is not
+ * there yet, and would be asked again at once, for ever. */
+static bool
+broken_opening(struct mqtt *m, int fd)
+{
+	char c;
+	ssize_t n;
+
+	if (m->state != MQTT_OPENING)
+		return false;
+	n = recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return false;
+	mark_down(m, n == 0 ? "no connection" : strerror(errno));
+	return true;
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -119,6 +137,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	SSL *ssl;
 	int rc;
 
+	if (broken_opening(m, fd))
+		return;
 	m->busy = true;
 	do {
 		rc = mosquitto_loop_read(m->client, 1);
@@ -135,9 +155,10 @@ static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct mqtt *m = arg;
-
 	int rc;
 
+	if (broken_opening(m, fd))
+		return;
 	m->busy = true;
 	rc = mosquitto_loop_write(m->client, 1);
 	m->busy = false;
