@@ -36,6 +36,8 @@
 #define BACKOFF_MAX 60
 #define FILE_MAX 16384
 #define STOP_SECONDS 3
+/* A hello that nobody answers is said again: a relay may lose it. */
+#define UNWELCOME_MS 15000
 /* in the state directory: the highest number of a connection */
 #define CONNECTION_FILE "connection"
 #define CONNECTION_MAX (1ull << 60)
@@ -44,8 +46,9 @@ struct netlink {
 	struct agent *a;
 	pid_t pid;
 	struct ipc_chan *chan;
-	struct event *timer; /* backoff of net's start; end of a stop */
-	struct event *hello; /* next hello */
+	struct event *timer;    /* backoff of net's start; end of a stop */
+	struct event *hello;    /* next hello */
+	unsigned int unwelcome; /* hellos since the last welcome */
 	bool up, stopping;
 	bool paused;
 	int backoff;
@@ -64,9 +67,15 @@ static int start_net(struct netlink *n, struct err *e);
 static void
 arm_hello(struct netlink *n)
 {
-	int64_t ms = n->a->conf.hello_interval * 1000;
+	int64_t ms = n->a->conf.hello_interval * 1000, soon = UNWELCOME_MS;
 	struct timeval tv;
+	unsigned int i;
 	uint32_t r;
+
+	for (i = 1; i < n->unwelcome && soon < ms; i++)
+		soon *= 2;
+	if (n->unwelcome > 0 && soon < ms)
+		ms = soon;
 
 	evutil_secure_rng_get_bytes(&r, sizeof(r));
 	ms += ms * ((int64_t)(r % 201) - 100) / 1000;
@@ -91,6 +100,7 @@ netlink_hello(struct netlink *n)
 	else
 		log_error("hello why=%s", log_quote(e.msg));
 	buf_release(&b);
+	n->unwelcome++;
 	arm_hello(n);
 }
 
@@ -115,6 +125,7 @@ got_up(struct netlink *n, struct rd *r)
 	    (unsigned int)n->relay.port);
 	n->up = true;
 	n->backoff = 0;
+	n->unwelcome = 0;
 	netlink_hello(n);
 	sender_up(n->a->sender, true);
 	return 0;
@@ -194,6 +205,10 @@ got_welcome(struct netlink *n, struct rd *r)
 	if (!rd_done(r))
 		return ERR_INVALID;
 	n->heard_ms = clock_mono_ms();
+	if (n->unwelcome > 0) {
+		n->unwelcome = 0;
+		arm_hello(n);
+	}
 	off = (clock_wall_ms() - server_ms) / 1000;
 	log_debug("welcome spread_ms=%u protocol=%u", (unsigned int)spread,
 	    (unsigned int)protocol);

@@ -33,6 +33,8 @@
 
 enum mqtt_state { MQTT_IDLE, MQTT_OPENING, MQTT_UP };
 
+#define READ_AT_ONCE 64 /* messages */
+
 struct mqtt {
 	struct event_base *base;      /* borrowed */
 	const struct mqtt_events *ev; /* borrowed */
@@ -130,22 +132,34 @@ broken_opening(struct mqtt *m, int fd)
 	return true;
 }
 
+/* Records already decrypted wake no poll; and on the server's own link, which
+ * carries what a whole fleet says, a poll for each message would cost as much
+ * as the message. */
+static bool
+has_more(struct mqtt *m, int fd, int so_far)
+{
+	SSL *ssl = mosquitto_ssl_get(m->client);
+	char byte;
+
+	if (ssl != NULL)
+		return SSL_pending(ssl) > 0;
+	return so_far < READ_AT_ONCE &&
+	    recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct mqtt *m = arg;
-	SSL *ssl;
-	int rc;
+	int rc, n = 0;
 
 	if (broken_opening(m, fd))
 		return;
 	m->busy = true;
 	do {
 		rc = mosquitto_loop_read(m->client, 1);
-		/* records already decrypted wake no poll */
-		ssl = mosquitto_ssl_get(m->client);
 	} while (rc == MOSQ_ERR_SUCCESS && !m->down && !m->paused &&
-	    ssl != NULL && SSL_pending(ssl) > 0);
+	    has_more(m, fd, ++n));
 	m->busy = false;
 	m->in_ms = clock_mono_ms();
 	after(m, rc);

@@ -110,6 +110,12 @@ wire_parts_add(struct wire_parts *p, uint16_t part, uint16_t of,
 }
 
 bool
+wire_parts_has(const struct wire_parts *p, uint16_t part)
+{
+	return part < p->of && p->pieces[part].data != NULL;
+}
+
+bool
 wire_parts_complete(const struct wire_parts *p)
 {
 	return p->have == p->of;

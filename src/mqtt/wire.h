@@ -78,6 +78,7 @@ void wire_parts_free(struct wire_parts *p);
 /* A part already there is compared: ERR_INVALID when different. */
 int wire_parts_add(struct wire_parts *p, uint16_t part, uint16_t of,
     const void *data, size_t len);
+bool wire_parts_has(const struct wire_parts *p, uint16_t part);
 bool wire_parts_complete(const struct wire_parts *p);
 /* First part not there yet; of when complete. */
 uint16_t wire_parts_missing(const struct wire_parts *p);

@@ -33,6 +33,8 @@ const struct conf_entry server_conf_table[] = {
 	{ "relay_name", CONF_STR, AT(relay_name), "", 0, 0,
 	    "host:port by which agents reach the relay; empty: the first name"
 	    " and relay_port" },
+	{ "relay_agents", CONF_INT, AT(relay_agents), "20000", 1, 1000000,
+	    "agents that the relay's queues and memory are bounded for" },
 	{ "user", CONF_STR, AT(user), "mig-server", 0, 0,
 	    "user the roles and the relay run as, when started as root" },
 	{ "mosquitto", CONF_STR, AT(mosquitto), "/usr/sbin/mosquitto", 0, 0,

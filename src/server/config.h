@@ -21,9 +21,10 @@ struct server_conf {
 	int64_t port;
 	char *relay_listen; /* address of the relay; "" all */
 	int64_t relay_port;
-	char *relay_name; /* "host:port" told to agents; "" from name */
-	char *user;       /* roles and relay run as this user when root */
-	char *mosquitto;  /* program */
+	int64_t relay_agents; /* its bounds are for so many */
+	char *relay_name;     /* "host:port" told to agents; "" from name */
+	char *user;           /* roles and relay run as this user when root */
+	char *mosquitto;      /* program */
 	int64_t session_lifetime, agent_certificate; /* seconds */
 	int64_t keep_results, keep_actions;          /* seconds after the end */
 	uint64_t store_max, disk_reserve;            /* bytes; 0: none */

@@ -5,8 +5,11 @@
  * of the server's user for the core, who may use all.
  *
  * It moves the whole fleet's answers through one connection (the core's), so
- * what may be in flight is not limited (max_inflight_messages 0); what may
- * queue up for one connection is.
+ * the number of messages in flight is not limited (max_inflight_messages 0).
+ * Their bytes are, and so is what may queue up behind them, on any connection:
+ * what no longer fits is dropped, and agents and core send it again. What all
+ * connections hold together is bounded too, as what a connection may hold is
+ * more than all may hold at once.
  */
 #include "server/relay.h"
 
@@ -24,7 +27,15 @@
 
 #define CONF_MAX 16384
 #define ACL_MAX ((size_t)64 * 1024 * 1024)
-#define QUEUED_MAX 200000
+/* Of one connection; the queue holds an answer or a hello of each agent. */
+#define INFLIGHT_BYTES (4 * 1024 * 1024)
+#define QUEUED_MIN (16 * 1024 * 1024)
+#define QUEUED_AGENT 4096
+#define QUEUED_MESSAGES_MIN 1000
+#define QUEUED_MESSAGES_AGENT 4
+/* Of all together, without what TLS needs. */
+#define MEMORY_MIN (128 * 1024 * 1024)
+#define MEMORY_AGENT 16384
 
 static const char acl[] =
     "# Written by mig-server; the revoked stand at the end.\n"
@@ -102,6 +113,25 @@ relay_write_acl(const struct server_conf *c, const struct id *revoked, size_t n,
 	return (rc);
 }
 
+static void
+add_bounds(int64_t agents, struct buf *b)
+{
+	int64_t messages = agents * QUEUED_MESSAGES_AGENT;
+	int64_t bytes = agents * QUEUED_AGENT;
+
+	if (messages < QUEUED_MESSAGES_MIN)
+		messages = QUEUED_MESSAGES_MIN;
+	if (bytes > INT32_MAX)
+		bytes = INT32_MAX;
+	if (bytes < QUEUED_MIN)
+		bytes = QUEUED_MIN;
+	buf_add_fmt(b, "max_inflight_bytes %d\n", INFLIGHT_BYTES);
+	buf_add_fmt(b, "max_queued_messages %lld\n", (long long)messages);
+	buf_add_fmt(b, "max_queued_bytes %lld\n", (long long)bytes);
+	buf_add_fmt(b, "memory_limit %lld\n",
+	    (long long)(MEMORY_MIN + agents * MEMORY_AGENT));
+}
+
 int
 relay_write(const struct server_conf *c, struct err *e)
 {
@@ -127,7 +157,7 @@ relay_write(const struct server_conf *c, struct err *e)
 	    "retain_available false\n"
 	    "queue_qos0_messages false\n"
 	    "sys_interval 0\n");
-	buf_add_fmt(&b, "max_queued_messages %d\n", QUEUED_MAX);
+	add_bounds(c->relay_agents, &b);
 	if (geteuid() == 0)
 		buf_add_fmt(&b, "user %s\n", c->user);
 	add_agents_listener(c, &b);

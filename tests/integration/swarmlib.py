@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -194,3 +195,36 @@ def ask(platform, *question, timeout=300):
     summary = json.loads(last)
     return {"total_s": total, "first_s": first, "lines": lines - 1,
             "summary": summary, "times": used}
+
+
+# --- what the server has -----------------------------------------------------
+
+def stored(platform):
+    """{action id: (expected, agents that answered, answers stored)}, from the
+    store itself: what it holds twice it holds twice."""
+    db = sqlite3.connect(f"file:{platform.state}/db/store.sqlite?mode=ro",
+                         uri=True, timeout=20)
+    try:
+        return {row[0].lower(): row[1:] for row in db.execute(
+            "SELECT hex(a.id), a.expected,"
+            " (SELECT COUNT(DISTINCT w.agent) FROM answers w"
+            "  WHERE w.action = a.n),"
+            " (SELECT COUNT(*) FROM answers w WHERE w.action = a.n)"
+            " FROM actions a")}
+    finally:
+        db.close()
+
+
+def launch(platform, *question):
+    """mig in the background; what it prints is not wanted."""
+    return subprocess.Popen(
+        [miglib.program("mig"), "file", "-show", "notfound", *question],
+        env=platform.env, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def end(*processes):
+    for p in processes:
+        if p.poll() is None:
+            p.kill()
+        p.wait()

@@ -101,6 +101,10 @@ agents_load(struct core *c, struct err *e)
 	} while (c->registry.n > before);
 	log_info("agents registered=%zu online=%zu", c->registry.n,
 	    c->registry.online);
+	if (c->registry.n > (size_t)c->role.conf.relay_agents)
+		log_warn("agents why=\"more than relay_agents (%lld): the"
+			 " relay may drop messages that then come late\"",
+		    (long long)c->role.conf.relay_agents);
 	return (0);
 }
 

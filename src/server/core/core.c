@@ -194,9 +194,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (now - c->last_silent >= SILENT_CHECK_MS) {
 		c->last_silent = now;
 		agents_forget_silent(c);
-		relaylink_tick(c->link);
 	}
-	assemblies_expire(c->parts, now);
+	relaylink_tick(c->link);
+	assemblies_tick(c->parts, clock_mono_ms());
 	upkeep_tick(c, now);
 	send_status(c);
 	watch_store(c);
@@ -363,7 +363,7 @@ load(struct core *c, struct err *e)
 
 	registry_init(&c->registry);
 	c->nonces = nonces_new();
-	c->parts = assemblies_new();
+	c->parts = answers_new(c);
 	c->unsaved = unsaved_new();
 	c->started = clock_mono_ms();
 	if (c->nonces == NULL || c->parts == NULL || c->unsaved == NULL)

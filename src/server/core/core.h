@@ -17,12 +17,13 @@
  *   answers.c    answer parts, verification, storing, acknowledging
  *   upkeep.c     retention, the disk
  *   unsaved.c    what is written later, because the store failed
- *   registry.c, scheduler.c, writer.c   see their headers
+ *   registry.c, scheduler.c, writer.c, assembly.c   see their headers
  */
 #ifndef MIG_SERVER_CORE_CORE_H
 #define MIG_SERVER_CORE_CORE_H
 
 #include "crypto/keyring.h"
+#include "server/core/assembly.h"
 #include "server/core/registry.h"
 #include "server/core/scheduler.h"
 #include "server/core/writer.h"
@@ -36,7 +37,6 @@ struct jsonw;
 struct nonces;
 struct kick;
 struct relaylink;
-struct assemblies;
 struct wire_msg;
 struct unsaved;
 
@@ -167,13 +167,8 @@ void agents_forget_silent(struct core *c);
 
 /* --- answers.c ---------------------------------------------------------------
  */
-struct assemblies *assemblies_new(void);
-void assemblies_free(struct assemblies *a);
-void assemblies_expire(struct assemblies *a, int64_t now);
+struct assemblies *answers_new(struct core *c);
 void answers_on_part(struct core *c, struct agent *a, const struct wire_msg *m);
-
-void assemblies_stats(
-    const struct assemblies *a, uint64_t *ret_n, uint64_t *ret_bytes);
 
 /* --- upkeep.c ----------------------------------------------------------------
  */

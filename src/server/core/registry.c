@@ -8,6 +8,15 @@
 #include <string.h>
 
 #define BUCKETS_MIN 1024
+/* Of one agent: messages that bring nothing new, and parts of envelopes, at
+ * once and for each second after. */
+#define MESSAGES_BURST 100
+#define MESSAGES_SECOND 20
+#define MESSAGE_BYTES 16384
+#define FLOOD_MESSAGES 200
+#define SILENCE_MS (10 * 60 * 1000)
+#define PARTS_BURST 32 /* three of the largest envelopes */
+#define PARTS_SECOND 1
 
 void
 registry_init(struct registry *r)
@@ -218,6 +227,72 @@ registry_hello(struct registry *r, struct agent *a, uint64_t connection,
 	a->hello_ms = time_ms;
 	a->position = position;
 	seen(r, a, true, now);
+	return (true);
+}
+
+static void
+refill(struct agent *a, int64_t now)
+{
+	int64_t seconds = (now - a->filled) / 1000;
+	uint64_t n;
+
+	if (a->filled == 0) {
+		a->messages = MESSAGES_BURST;
+		a->parts = PARTS_BURST;
+		a->filled = now;
+		return;
+	}
+	if (seconds <= 0)
+		return;
+	a->filled += seconds * 1000;
+	n = a->messages + (uint64_t)seconds * MESSAGES_SECOND;
+	a->messages = n < MESSAGES_BURST ? (uint32_t)n : MESSAGES_BURST;
+	if (a->messages == MESSAGES_BURST)
+		a->flood = 0; /* it has kept quiet meanwhile */
+	n = a->parts + (uint64_t)seconds * PARTS_SECOND;
+	a->parts = n < PARTS_BURST ? (uint32_t)n : PARTS_BURST;
+}
+
+/* Large ones count for more. */
+static uint32_t
+cost(size_t len)
+{
+	return (1 + (uint32_t)(len / MESSAGE_BYTES));
+}
+
+bool
+agent_may_say(struct agent *a, size_t len, int64_t now)
+{
+	refill(a, now);
+	if (a->messages < cost(len))
+		return (false);
+	a->messages -= cost(len);
+	return (true);
+}
+
+bool
+agent_is_flooding(struct agent *a, size_t len, int64_t now)
+{
+	if (now < a->silenced_until || (a->flood += cost(len)) < FLOOD_MESSAGES)
+		return (false);
+	a->flood = 0;
+	a->silenced_until = now + SILENCE_MS;
+	return (true);
+}
+
+void
+agent_said_well(struct agent *a, size_t len)
+{
+	a->messages += cost(len);
+}
+
+bool
+agent_may_pull(struct agent *a, int64_t now)
+{
+	refill(a, now);
+	if (a->parts == 0)
+		return (false);
+	a->parts--;
 	return (true);
 }
 

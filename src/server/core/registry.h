@@ -29,10 +29,16 @@ struct agent {
 	bool unsaved;           /* the store does not know its newest state */
 	uint8_t *unsaved_hello; /* owned: nor this */
 	size_t unsaved_len;
-	unsigned int pulls;    /* parts that wait to be sent to it */
-	struct target_row row; /* row.id NULL before the first hello */
-	char *row_text;        /* owned: what row points to */
-	struct agent *next;    /* same bucket */
+	unsigned int pulls;          /* parts that wait to be sent to it */
+	struct assembly *assemblies; /* of it: assembly.c's */
+	int64_t slow_until;          /* mono ms: it held others up */
+	uint32_t messages, parts;    /* that it may still send; be sent */
+	int64_t filled;              /* mono ms: when these grew last */
+	uint32_t flood;              /* messages beyond that, of late */
+	int64_t silenced_until;      /* mono ms: the relay takes none of its */
+	struct target_row row;       /* row.id NULL before the first hello */
+	char *row_text;              /* owned: what row points to */
+	struct agent *next;          /* same bucket */
 };
 
 struct registry {
@@ -66,6 +72,14 @@ bool registry_hello(struct registry *r, struct agent *a, uint64_t connection,
 void registry_relay_lost(struct registry *r);
 /* Who has not come back until now is offline, not lost. */
 void registry_forget_lost(struct registry *r);
+/* One more message of an agent (a part sent to it): false when it sends (wants)
+ * more than a well-behaved one ever does. A message that brought something
+ * new is given back. */
+bool agent_may_say(struct agent *a, size_t len, int64_t now);
+/* It went on nevertheless, for so long that it is to be silenced: true once. */
+bool agent_is_flooding(struct agent *a, size_t len, int64_t now);
+void agent_said_well(struct agent *a, size_t len);
+bool agent_may_pull(struct agent *a, int64_t now);
 void registry_revoke(struct registry *r, struct agent *a);
 
 #endif

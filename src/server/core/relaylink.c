@@ -29,6 +29,8 @@
 #define SPREAD_MIN_MS 5000
 #define SPREAD_AGENT_MS 4
 #define PULLS_INFLIGHT 64
+#define ACL_EVERY_MS 1000
+#define ACL_AGAIN_MS 5000 /* it could not be written */
 #define PULLS_MAX 65536
 #define PULLS_AGENT_MAX 4 /* an agent asks for one at a time */
 
@@ -46,8 +48,10 @@ struct relaylink {
 	struct event *retry;
 	int64_t wait_ms;
 	bool up;
-	bool acl_new; /* written, and the relay does not know */
-	bool acl_unwritten;
+	bool acl_new;       /* written, and the relay does not know */
+	bool acl_unwritten; /* it failed */
+	bool acl_old;       /* not yet written */
+	int64_t acl_written, unsilence; /* mono ms; 0: nobody is silenced */
 	struct pulls pulls;
 	size_t npulls, ninflight;
 	int inflight[PULLS_INFLIGHT]; /* message ids */
@@ -96,14 +100,25 @@ static void
 write_acl(struct relaylink *l)
 {
 	struct registry *reg = &l->c->registry;
+	int64_t now = clock_mono_ms();
 	struct id *ids;
 	struct err e;
 	size_t i, n = 0;
 
-	ids = reallocarray(NULL, reg->revoked + 1, sizeof(*ids));
-	for (i = 0; ids != NULL && i < reg->n && n < reg->revoked; i++)
-		if (reg->slots[i]->revoked)
-			ids[n++] = reg->slots[i]->id;
+	ids = reallocarray(NULL, reg->n + 1, sizeof(*ids));
+	l->unsilence = 0;
+	for (i = 0; ids != NULL && i < reg->n; i++) {
+		const struct agent *a = reg->slots[i];
+		bool quiet = a->silenced_until > now;
+
+		if (quiet &&
+		    (l->unsilence == 0 || a->silenced_until < l->unsilence))
+			l->unsilence = a->silenced_until;
+		if (a->revoked || quiet)
+			ids[n++] = a->id;
+	}
+	l->acl_written = now;
+	l->acl_old = false;
 	if (ids == NULL)
 		err_set(&e, ERR_NOMEM, "out of memory");
 	if (ids == NULL || relay_write_acl(&l->c->role.conf, ids, n, &e) != 0) {
@@ -115,16 +130,6 @@ write_acl(struct relaylink *l)
 		l->acl_new = true;
 	}
 	free(ids);
-}
-
-/* A revoked agent is silenced at the relay as soon as the disk allows it. */
-void
-relaylink_tick(struct relaylink *l)
-{
-	if (!l->acl_unwritten)
-		return;
-	write_acl(l);
-	reload_acl(l);
 }
 
 void
@@ -219,6 +224,42 @@ on_disconnected(struct mqtt *m, const char *why, void *arg)
 	try_later(l);
 }
 
+/* While the store is behind, nothing is read: what waits then waits in the
+ * relay, whose queues are bounded, and at last with the agents. */
+void
+relaylink_flow(struct relaylink *l)
+{
+	if (l != NULL && l->up)
+		mqtt_pause(l->mqtt, writer_full(l->c->writer));
+}
+
+void
+relaylink_tick(struct relaylink *l)
+{
+	int64_t now = clock_mono_ms();
+
+	relaylink_flow(l);
+	if (l->unsilence != 0 && now >= l->unsilence)
+		l->acl_old = true;
+	if ((!l->acl_old || now - l->acl_written < ACL_EVERY_MS) &&
+	    (!l->acl_unwritten || now - l->acl_written < ACL_AGAIN_MS))
+		return;
+	write_acl(l);
+	reload_acl(l);
+}
+
+/* What an agent sends without end would push out of the relay's queue what
+ * others send: the relay is told to take nothing of it for a while. */
+static void
+silence(struct relaylink *l, const struct agent *a)
+{
+	log_warn("agent_silenced agent=%s name=%s why=\"it floods the relay\"",
+	    id_short(&a->id).s, log_quote(a->name));
+	l->acl_old = true;
+	if (l->unsilence == 0 || a->silenced_until < l->unsilence)
+		l->unsilence = a->silenced_until;
+}
+
 /* Anything an agent is not to say counts, and is otherwise ignored. */
 static void
 on_out(struct relaylink *l, struct agent *a, const void *payload, size_t len)
@@ -240,6 +281,7 @@ on_out(struct relaylink *l, struct agent *a, const void *payload, size_t len)
 		renew_request(l->c, a, m.data, m.len);
 		break;
 	case WIRE_WANT:
+		agent_said_well(a, len); /* counted by what it gets */
 		relaylink_want(l, a, &m.id, m.part);
 		break;
 	default:
@@ -262,6 +304,7 @@ on_message(struct mqtt *m, const char *topic, const void *payload, size_t len,
 		c->status.refused_messages++;
 		return;
 	}
+	relaylink_flow(l);
 	a = registry_find(&c->registry, &id);
 	if (a != NULL)
 		a->heard = clock_mono_ms();
@@ -269,6 +312,12 @@ on_message(struct mqtt *m, const char *topic, const void *payload, size_t len,
 		c->status.refused_messages++;
 		log_debug("message_refused agent=%s why=%s", id_short(&id).s,
 		    a == NULL ? "unknown" : "revoked");
+		return;
+	}
+	if (!agent_may_say(a, len, a->heard)) {
+		c->status.refused_messages++;
+		if (agent_is_flooding(a, len, a->heard))
+			silence(l, a);
 		return;
 	}
 	switch (t) {
@@ -404,7 +453,8 @@ relaylink_single(struct relaylink *l, struct run *r, struct agent *a)
 {
 	struct wire_msg m;
 
-	envelope_msg(r, WIRE_PART_MAX, &m);
+	/* Large ones are pulled by those who read them. */
+	envelope_msg(r, WIRE_BROADCAST_MAX, &m);
 	log_trace("relay", "single action=%s agent=%s", id_short(&r->id).s,
 	    id_short(&a->id).s);
 	publish(l, WIRE_IN, &a->id, &m, 1, NULL);
@@ -520,8 +570,11 @@ relaylink_want(struct relaylink *l, struct agent *a, const struct id *action,
 
 	/* Beyond the bound it is forgotten: the agent asks again. */
 	if (l->npulls >= PULLS_MAX || a->pulls >= PULLS_AGENT_MAX ||
-	    (p = calloc(1, sizeof(*p))) == NULL)
+	    !agent_may_pull(a, clock_mono_ms()) ||
+	    (p = calloc(1, sizeof(*p))) == NULL) {
+		l->c->status.refused_messages++;
 		return;
+	}
 	p->agent = a;
 	p->action = *action;
 	p->part = part;

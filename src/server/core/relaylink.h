@@ -27,6 +27,9 @@ void relaylink_certificate(
     struct relaylink *l, struct agent *a, const void *data, size_t len);
 void relaylink_roll_call(struct relaylink *l, uint32_t spread_ms);
 void relaylink_ask_hello(struct relaylink *l, const struct agent *a);
+/* Reads from the relay, or not while too much waits for the store. */
+void relaylink_flow(struct relaylink *l);
+/* Several times a second. */
 void relaylink_tick(struct relaylink *l);
 /* Someone was revoked: the relay is told to take nothing of theirs. */
 void relaylink_revoked(struct relaylink *l);

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUEUE_MAX ((size_t)64 * 1024 * 1024)
+#define QUEUE_MAX ((size_t)32 * 1024 * 1024)
 #define GROUP_MAX 4096
 #define SAID_MS 60000
 

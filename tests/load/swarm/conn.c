@@ -502,6 +502,8 @@ conn_event(struct swarm *s, struct member *m, uint32_t events)
 	bool ok = true;
 	int error = 0;
 
+	if (m->state == CONN_OFF)
+		return; /* dropped while this event waited */
 	if (m->state == CONN_TCP) {
 		getsockopt(m->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 		ok = error == 0 && tls_begin(s, m);

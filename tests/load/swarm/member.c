@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define TURN_MS 2000
+#define UNWELCOME_MS INT64_C(15000)
 #define RETRY_FIRST_MS 10000
 #define RETRY_MAX_MS 300000
 #define PULL_RETRY_MS 10000
@@ -88,7 +89,12 @@ say_hello(struct swarm *s, struct member *m)
 	buf_release(&json);
 	buf_release(&out);
 	s->count.hellos++;
-	m->say = s->now + s->opt.interval * 1000;
+	/* one that nobody answers is said again */
+	m->say = s->now + (UNWELCOME_MS << m->unwelcome);
+	if (m->welcomed || m->say > s->now + s->opt.interval * 1000)
+		m->say = s->now + s->opt.interval * 1000;
+	if (m->unwelcome < 8)
+		m->unwelcome++;
 }
 
 void
@@ -518,6 +524,7 @@ member_lost(struct swarm *s, struct member *m)
 		s->welcomed--;
 	m->welcomed = false;
 	m->roll = 0;
+	m->unwelcome = 0;
 	m->wire = NULL;
 	while ((j = *at) != NULL) {
 		if (j->state == JOB_PULLING) { /* announced anew */
@@ -558,6 +565,8 @@ member_message(struct swarm *s, struct member *m, const void *data, size_t len)
 		if (!m->welcomed)
 			s->welcomed++;
 		m->welcomed = true;
+		m->unwelcome = 0;
+		m->say = s->now + s->opt.interval * 1000;
 		m->welcome = s->now;
 		m->spread_ms = w.spread_ms;
 		s->count.spread_max = w.spread_ms;

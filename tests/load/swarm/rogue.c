@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Agents that do not keep the rules, within what the relay lets them do. Each
- * sends as fast as the relay reads, up to what may lie in its own queue.
+ * sends hundreds of messages or megabytes a second: more would only show how
+ * much of the machine the swarm itself can take.
  */
 #include "swarm.h"
 
 #include <string.h>
 
 #define QUEUE (256 * 1024)
-#define BURST 64
+#define BURST 4 /* in a tick of 20 ms; large ones: one in four ticks */
 
 /* An answer to the newest action there is, or to one nobody asked. */
 static void
@@ -63,9 +64,12 @@ greedy(struct swarm *s, struct member *m)
 void
 rogue_tick(struct swarm *s, struct member *m)
 {
-	int i;
+	int i, n = BURST;
 
-	for (i = 0; i < BURST && m->state == CONN_UP && conn_queued(m) < QUEUE;
+	if (m->kind == MEMBER_ENDLESS)
+		n = swarm_chance(4) == 0;
+
+	for (i = 0; i < n && m->state == CONN_UP && conn_queued(m) < QUEUE;
 	     i++) {
 		m->rogue++;
 		s->count.junk++;

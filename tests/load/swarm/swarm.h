@@ -75,6 +75,7 @@ struct member {
 	uint16_t cert_len;
 	uint8_t kind, state;
 	bool welcomed, writing;
+	uint8_t unwelcome; /* hellos since the last welcome */
 	int fd;
 	SSL *ssl;
 	uint16_t mid;

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Back-pressure and storms: hundreds of agents in one process
+(tests/load/swarm) on a real server and its real relay."""
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import tempfile
+import threading
+import time
+
+import pytest
+
+import miglib
+import swarmlib
+from miglib import wait_for
+
+QUESTION = ("-t", "all", "-path", "/etc/passwd", "-name", "^passwd$")
+MIB = 1024    # in kB
+
+# What core and relay may hold at most, whatever agents do: the core's queue
+# for the store, answers being put together and waiting, one being copied; the
+# relay's two bounds of one connection and what these few hundred agents need.
+CORE_MAX_KB = 256 * MIB
+RELAY_MAX_KB = 256 * MIB
+
+
+@contextlib.contextmanager
+def a_platform(conf=""):
+    directory = tempfile.mkdtemp(prefix="mig-load-")
+    os.chmod(directory, 0o755)
+    p = miglib.Platform(pathlib.Path(directory) / "p")
+    try:
+        p.setup()
+        if conf:
+            with open(p.conf, "a", encoding="ascii") as f:
+                f.write(conf)
+        p.start().login()
+        yield p
+    finally:
+        p.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def platform():
+    swarmlib.raise_limits()
+    with a_platform() as p:
+        yield p
+
+
+@contextlib.contextmanager
+def a_swarm(platform, count, *options, name="swarm"):
+    s = swarmlib.Swarm(platform, count, platform.dir / name)
+    s.dir.mkdir(exist_ok=True)
+    if not s.file.exists():
+        s.enrol()
+    s.start(*options)
+    try:
+        yield s
+    finally:
+        s.stop()
+
+
+class Peak(threading.Thread):
+    """The most memory that each part of the server had while it ran."""
+
+    def __init__(self, platform):
+        super().__init__(daemon=True)
+        self.pids = swarmlib.parts_of(platform.server.proc.pid)
+        self.kb = dict.fromkeys(self.pids, 0)
+        self.done = threading.Event()
+
+    def run(self):
+        while not self.done.wait(0.05):
+            for k, pid in self.pids.items():
+                self.kb[k] = max(self.kb[k], swarmlib.memory_kb(pid, "VmRSS"))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.join()
+
+
+def all_stored(count, n=1):
+    """Of the swarm's statistics: n actions, each answered by all, stored."""
+    def there(stats):
+        done = [t for t in stats["actions"].values() if t["stored"] >= count]
+        return len(done) >= n
+    return there
+
+
+def assert_once(platform, count, actions=None):
+    """Nothing lost, nothing twice."""
+    rows = swarmlib.stored(platform)
+    for action in actions or rows:
+        assert rows[action] == (count, count, count), (action, rows[action])
+
+
+# --- answers that do not fit in memory together ------------------------------
+
+def test_large_answers_from_all(platform):
+    """40 answers of 4 MiB at once: more than twice what the core sets aside.
+    All are stored, memory stays bounded, and no agent has more than one part
+    on its way, so that nothing queues up in the relay either."""
+    count = 40
+    with a_swarm(platform, count, "-a", 4 * 1024 * 1024) as swarm:
+        swarm.wait_welcomed()
+        with Peak(platform) as peak:
+            mig = swarmlib.launch(platform, *QUESTION)
+            stats = swarm.wait("all stored", all_stored(count), 120)
+            swarmlib.end(mig)
+        assert_once(platform, count, stats["actions"])
+        assert peak.kb["core"] < CORE_MAX_KB, peak.kb
+        assert peak.kb["relay"] < RELAY_MAX_KB / 4, peak.kb
+        # each was made to wait for room, and none for long enough to repeat
+        # all of it
+        assert stats["acks"] >= stats["parts"] - stats["parts_again"]
+
+
+# --- agents that do not keep the rules ---------------------------------------
+
+def large_question():
+    """A question too large to be sent to all: it is announced and pulled."""
+    digests = [f"{i:064x}" for i in range(2000)]
+    return (*QUESTION, *(x for d in digests for x in ("-sha2", d)))
+
+
+def test_rogues_do_not_disturb(platform):
+    """Some never answer, some never read, some send junk, some begin answers
+    that they never end, some ask for envelopes without reading them. The
+    others' answers are all stored, and the memory is bounded."""
+    honest, kind = 100, 10
+    with a_swarm(platform, 5 * kind, "-m", kind, "-s", kind, "-u", kind, "-e",
+                 kind, "-g", kind, name="rogues") as rogues, a_swarm(
+                     platform, honest, name="honest") as swarm:
+        swarm.wait_welcomed(honest)
+        rogues.wait("all connected", lambda s: s["up"] == 5 * kind)
+        with Peak(platform) as peak:
+            small = swarmlib.launch(platform, *QUESTION)
+            swarm.wait("all honest ones stored", all_stored(honest), 60)
+            large = swarmlib.launch(platform, *large_question())
+            swarm.wait("all honest ones pulled and stored",
+                       all_stored(honest, 2), 90)
+            # and a large answer of each, while others hold up the queue
+            swarm.do(f"answer {256 * 1024}")
+            again = swarmlib.launch(platform, *QUESTION, "-maxdepth", "3")
+            stats = swarm.wait("large answers stored",
+                               all_stored(honest, 3), 120)
+            swarmlib.end(small, large, again)
+        assert rogues.stats()["junk"] > 5000
+        assert stats["wants"] >= honest * 2
+        assert peak.kb["core"] < CORE_MAX_KB, peak.kb
+        assert peak.kb["relay"] < RELAY_MAX_KB, peak.kb
+        rows = swarmlib.stored(platform)
+        for action, task in stats["actions"].items():
+            # a rogue's answer would be none: only honest ones are there, once
+            assert rows[action][1:] == (honest, honest), (action, task)
+        # those who flood are silenced, and nobody else; in the order of the
+        # options the first are greedy, endless, junk
+        floods = {f"swarm{i:05}" for i in range(kind, 3 * kind)}
+        wait_for("those who flood are silenced",
+                 lambda: silenced(platform) == floods, 60)
+
+
+def silenced(platform):
+    """Names of those that the server's log says it of."""
+    log = platform.server.log.read_text(errors="replace")
+    return {line.split("name=")[1].split()[0]
+            for line in log.splitlines() if "agent_silenced" in line}
+
+
+# --- storms ------------------------------------------------------------------
+
+STORM = 1000
+REGISTERED = 1500    # 6 s of spread
+
+
+@pytest.fixture(scope="module")
+def storm():
+    swarmlib.raise_limits()
+    with a_platform() as p:
+        swarm = swarmlib.Swarm(p, REGISTERED).enrol()
+        swarm.start("-n", STORM)
+        swarm.count = STORM
+        try:
+            swarm.wait_welcomed()
+            yield p, swarm
+        finally:
+            swarm.stop()
+
+
+def online(platform):
+    return platform.status()["agents"]["online"]
+
+
+def weather(platform, swarm, strike):
+    """Thrown off while one question is on its way, another one asked when
+    nobody is there. How long until all were back."""
+    have = len(swarm.stats()["actions"])
+    first = swarmlib.launch(platform, *QUESTION)
+    swarm.wait("the first one is on its way", lambda s: any(
+        0 < t["reached"] for t in list(s["actions"].values())[
+            :len(s["actions"]) - have]), 30)
+    begun = time.monotonic()
+    strike()
+    swarm.wait("all thrown off", lambda s: s["welcomed"] < STORM // 10, 30)
+    second = swarmlib.launch(platform, *QUESTION)
+    swarm.wait_welcomed(STORM, 90)
+    back = time.monotonic() - begun
+    wait_for("all online", lambda: online(platform) == STORM, 30)
+    stats = swarm.wait("both stored", all_stored(STORM, have + 2), 90)
+    swarmlib.end(first, second)
+    rows = swarmlib.stored(platform)
+    for action in stats["actions"]:
+        expected, agents, kept = rows[action]
+        # nobody of the silent 500 was there to answer
+        assert (agents, kept) == (STORM, STORM), (action, rows[action])
+    return back, stats
+
+
+def test_storm_of_resets(storm):
+    platform, swarm = storm
+    back, stats = weather(platform, swarm, lambda: swarm.do("reset"))
+    # agents x 4 ms, uniform in it, and that is what governs the return
+    assert stats["spread_ms"] == REGISTERED * 4
+    assert stats["waits"] == STORM
+    assert stats["wait_max_ms"] <= stats["spread_ms"]
+    assert stats["wait_max_ms"] > stats["spread_ms"] * 0.9
+    mean = stats["wait_sum_ms"] / stats["waits"]
+    assert 0.4 < mean / stats["spread_ms"] < 0.6
+    assert back > stats["spread_ms"] / 1000 * 0.8
+
+
+def test_storm_of_a_killed_relay(storm):
+    """The relay is killed; the server starts it anew."""
+    platform, swarm = storm
+    relay = swarmlib.parts_of(platform.server.proc.pid)["relay"]
+    weather(platform, swarm, lambda: os.kill(relay, signal.SIGKILL))
+    assert swarmlib.parts_of(platform.server.proc.pid)["relay"] != relay
+    assert platform.server.alive()
