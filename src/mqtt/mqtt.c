@@ -169,12 +169,18 @@ static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct mqtt *m = arg;
-	int rc;
+	int rc = MOSQ_ERR_SUCCESS;
 
 	if (broken_opening(m, fd))
 		return;
 	m->busy = true;
-	rc = mosquitto_loop_write(m->client, 1);
+	/* Connected now. When this took longer than the library's first try of
+	 * the handshake (any real network), nothing was sent yet, nothing
+	 * will come, and only reading goes on with it. */
+	if (m->state == MQTT_OPENING && mosquitto_ssl_get(m->client) != NULL)
+		rc = mosquitto_loop_read(m->client, 1);
+	if (rc == MOSQ_ERR_SUCCESS && !m->down)
+		rc = mosquitto_loop_write(m->client, 1);
 	m->busy = false;
 	after(m, rc);
 }
