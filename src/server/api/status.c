@@ -84,9 +84,9 @@ check_certificate(struct checks *c, const char *name, uint64_t end)
 static void
 check_all(struct api *api, struct checks *c)
 {
-	static const char *const store[] = { "",
-		"the store's disk is full: nothing is taken until there is"
-		" room",
+	static const char full[] =
+	    "the store's disk is full: nothing is taken until there is room";
+	static const char *const store[] = { "", full,
 		"the store is locked by another program",
 		"the store cannot be written" };
 	const struct server_status *s = &api->status;

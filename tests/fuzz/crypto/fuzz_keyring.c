@@ -3,10 +3,9 @@
  * words of a key line on their own: "<alg> <material>". */
 #include "base/err.h"
 #include "crypto/keymaterial.h"
+#include "crypto/pubkey.h"
 
 #include <string.h>
-
-#include <openssl/evp.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -16,7 +15,7 @@ material(const uint8_t *data, size_t len)
 	static struct keymaterial m, again;
 	char text[10000], *space;
 	uint8_t fpr[PGP_FPR_LEN];
-	EVP_PKEY *pkey = NULL;
+	struct pubkey *key = NULL;
 	struct buf b;
 
 	if (len >= sizeof(text))
@@ -35,8 +34,8 @@ material(const uint8_t *data, size_t len)
 	BUG_ON(keymaterial_parse(text, buf_str(&b), &again, NULL) != 0);
 	BUG_ON(again.len != m.len || memcmp(again.num, m.num, m.len) != 0);
 	keymaterial_fpr(&m, 1, fpr, NULL);
-	if (keymaterial_pkey(&m, &pkey, NULL) == 0)
-		EVP_PKEY_free(pkey);
+	if (keymaterial_key(&m, &key, NULL) == 0)
+		pubkey_free(key);
 	buf_release(&b);
 }
 

@@ -472,7 +472,8 @@ test_cost(void **state)
 		    "%.24s...: %zu bytes, %d ms\n", name, strlen(text), ms);
 		if (rc != table[i].code)
 			fail_msg("%.40s: %d, %s", name, rc, e.msg);
-		assert_true(ms < 900);
+		/* a sanitizer takes ten times as long, a busy machine more */
+		assert_true(ms < 2500);
 		if (rc == 0)
 			action_release(&a);
 		free(text);
