@@ -72,19 +72,21 @@ take_down(struct forkserver *fs)
 
 /* It may have forked and not said so any more: then the worker is a child of
  * ours whose number nobody knows, in the group of the fork server, which has
- * no other worker while an order is open. */
-static void
+ * no other worker while an order is open. True: there was one. */
+static bool
 take_down_with_worker(struct forkserver *fs)
 {
-	pid_t pid = fs->pid;
+	pid_t pid = fs->pid, gone;
+	bool worker = false;
 
 	if (fs->chan == NULL)
-		return;
+		return false;
 	proc_loop_unwatch(fs->loop, pid);
 	take_down(fs);
 	proc_kill_group(pid, SIGKILL);
-	while (waitpid(-pid, NULL, 0) > 0 || errno == EINTR)
-		;
+	while ((gone = waitpid(-pid, NULL, 0)) > 0 || errno == EINTR)
+		worker = worker || (gone > 0 && gone != pid);
+	return worker;
 }
 
 static int
@@ -117,12 +119,13 @@ static void
 on_close(struct ipc_chan *c, const char *why, void *arg)
 {
 	struct forkserver *fs = arg;
+	bool worker = false;
 
 	if (fs->on_start != NULL)
-		take_down_with_worker(fs);
+		worker = take_down_with_worker(fs);
 	else
 		take_down(fs);
-	answer(fs, 0, why);
+	answer(fs, worker ? 0 : -1, why);
 }
 
 static int
@@ -199,7 +202,9 @@ forkserver_ready(struct forkserver *fs, struct err *e)
 	    4 * ORDER_BODY_MAX, on_msg, on_close, fs);
 	if (fs->chan == NULL ||
 	    proc_loop_watch(fs->loop, fs->pid, on_exit_process, NULL) != 0) {
+		/* nobody would say that it has gone */
 		kill(fs->pid, SIGKILL);
+		(void)waitpid(fs->pid, NULL, 0);
 		ipc_chan_free(fs->chan);
 		fs->chan = NULL;
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -250,6 +255,12 @@ forkserver_order(struct forkserver *fs, const struct order *o, int doc_fd,
 	return 0;
 }
 
+pid_t
+forkserver_pid(const struct forkserver *fs)
+{
+	return fs->chan == NULL ? -1 : fs->pid;
+}
+
 void
 forkserver_renew(struct forkserver *fs)
 {
@@ -262,6 +273,7 @@ forkserver_renew(struct forkserver *fs)
 void
 forkserver_abort(struct forkserver *fs)
 {
-	take_down_with_worker(fs);
-	answer(fs, 0, "the fork server did not answer in time");
+	bool worker = take_down_with_worker(fs);
+
+	answer(fs, worker ? 0 : -1, "the fork server did not answer in time");
 }

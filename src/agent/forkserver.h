@@ -23,7 +23,9 @@ struct forkserver_spec {
 	const char *cover; /* directory it must not see, or NULL; borrowed */
 };
 
-/* pid > 0: a worker runs and is our child. 0: none, text says why. */
+/* pid > 0: a worker runs and is our child. 0: none, text says why. -1: none
+ * either, and for certain there was none at any time, because the fork server
+ * ended or hung before it made one: the order may be given again. */
 typedef void forkserver_on_start(pid_t pid, const char *text, void *arg);
 
 struct forkserver *
@@ -38,6 +40,8 @@ int forkserver_order(struct forkserver *fs, const struct order *o, int doc_fd,
     int out_fd, forkserver_on_start *on_start, void *arg, struct err *e);
 /* Its order, which must be open, fails now: it hangs. */
 void forkserver_abort(struct forkserver *fs);
+/* Of the process; -1: there is none. */
+pid_t forkserver_pid(const struct forkserver *fs);
 /* The next order is for a new process. */
 void forkserver_renew(struct forkserver *fs);
 

@@ -34,6 +34,7 @@ struct slot {
 	struct job *job;
 	unsigned int operation;
 	size_t output_max;
+	bool used; /* since jobs_rest() */
 };
 
 struct jobs {
@@ -231,6 +232,7 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 	fault_point("job.spawned");
 	worker_group(s->worker, j->groups, (unsigned int)(s - j->slots));
 	s->job = job;
+	s->used = true;
 	s->operation = op;
 	s->output_max = (size_t)o.output_max;
 	job->promised += s->output_max;
@@ -245,6 +247,20 @@ jobs_warm(struct jobs *j)
 	err_clear(&e);
 	if (slot_ready(&j->slots[0], &e) != 0)
 		log_warn("forkserver why=%s", log_quote(e.msg));
+}
+
+void
+jobs_rest(struct jobs *j)
+{
+	struct slot *s;
+	size_t i;
+
+	for (i = 1; i < SLOTS_MAX; i++) {
+		s = &j->slots[i];
+		if (s->fs != NULL && s->worker == NULL && !s->used)
+			forkserver_renew(s->fs);
+		s->used = false;
+	}
 }
 
 static struct slot *

@@ -37,6 +37,9 @@ struct jobs *jobs_new(struct agent *a, struct err *e);
 void jobs_free(struct jobs *j);
 /* The first worker will find its fork server running. */
 void jobs_warm(struct jobs *j);
+/* Ends the fork servers, but for the first, that had nothing to do since this
+ * was called before. */
+void jobs_rest(struct jobs *j);
 /* Queues an accepted action; between people in turns. started: the journal
  * has it as started. */
 void jobs_add(struct jobs *j, const struct judge_verdict *v,

@@ -679,6 +679,10 @@ on_monitor(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		memcpy(id.b, msg->body, ID_LEN);
 		pull_start(n->pull, &id);
 		return 0;
+	case MSG_NET_PING:
+		/* no room: the monitor has not read what came before */
+		(void)ipc_chan_send(n->chan, MSG_NET_PONG, 0, NULL, 0);
+		return 0;
 	case MSG_NET_STOP:
 		if (mqtt_is_connected(n->mqtt))
 			send_presence(n, false, 0);

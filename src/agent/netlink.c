@@ -3,12 +3,22 @@
  * net as the monitor sees it: started with everything it needs to know,
  * restarted with backoff when it ends, its messages checked against the table
  * and taken apart field by field.
+ *
+ * A net that hangs ends nothing by itself. It is asked whether it runs when
+ * there is reason to: a hello or a part of an answer that nobody answers, and,
+ * while there is no connection, when a hello would be due. So as long as all is
+ * well nothing wakes anybody for it.
+ *
+ *            start, ping             READY, PONG
+ *   QUIET ----------------> WATCHED -------------> QUIET
+ *                              | time is over: killed, started anew
  */
 #include "agent/netlink.h"
 
 #include "agent/enroldoc.h"
 #include "agent/exam.h"
 #include "agent/hello.h"
+#include "agent/job.h"
 #include "agent/monitor.h"
 #include "agent/seldom.h"
 #include "agent/sender.h"
@@ -30,12 +40,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define QUEUE_MAX (4 * 1024 * 1024)
 #define BACKOFF_MAX 60
 #define FILE_MAX 16384
 #define STOP_SECONDS 3
+#define START_LIMIT 20 /* seconds until READY */
+#define PING_LIMIT 60  /* and for a PONG: a keepalive, at most this */
 /* A hello that nobody answers is said again: a relay may lose it. */
 #define UNWELCOME_MS 15000
 /* in the state directory: the highest number of a connection */
@@ -47,7 +60,9 @@ struct netlink {
 	pid_t pid;
 	struct ipc_chan *chan;
 	struct event *timer;    /* backoff of net's start; end of a stop */
-	struct event *hello;    /* next hello */
+	struct event *hello;    /* next hello; without a connection a look */
+	struct event *watch;    /* net's time to answer */
+	int watching;           /* seconds it has; 0: not asked */
 	unsigned int unwelcome; /* hellos since the last welcome */
 	bool up, stopping;
 	bool paused;
@@ -61,6 +76,46 @@ struct netlink {
 };
 
 static int start_net(struct netlink *n, struct err *e);
+
+/* --- does it run? --------------------------------------------------------- */
+
+static void
+watch(struct netlink *n, int seconds)
+{
+	struct timeval tv = { .tv_sec = seconds };
+
+	n->watching = seconds;
+	/* while nothing is read from it, it cannot answer */
+	if (seconds > 0 && !n->paused)
+		event_add(n->watch, &tv);
+	else
+		event_del(n->watch);
+}
+
+static void
+on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink *n = arg;
+
+	log_error("net_hangs pid=%d seconds=%d effect=%s", (int)n->pid,
+	    n->watching, log_quote("killed, to be started anew"));
+	n->watching = 0;
+	if (n->pid > 0)
+		kill(n->pid, SIGKILL);
+}
+
+void
+netlink_check(struct netlink *n)
+{
+	int64_t keepalive;
+
+	if (n == NULL || n->chan == NULL || n->stopping || n->watching > 0)
+		return;
+	keepalive = n->a->conf.keepalive;
+	/* a full channel is no excuse: it is one that net does not read */
+	(void)ipc_chan_send(n->chan, MSG_NET_PING, 0, NULL, 0);
+	watch(n, keepalive < PING_LIMIT ? (int)keepalive : PING_LIMIT);
+}
 
 /* --- hellos --------------------------------------------------------------- */
 
@@ -109,6 +164,13 @@ on_hello_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct netlink *n = arg;
 
+	jobs_rest(n->a->jobs);
+	if (n->unwelcome > 0 || !n->up)
+		netlink_check(n);
+	if (!n->up) {
+		arm_hello(n);
+		return;
+	}
 	hello_refresh(n->a);
 	netlink_hello(n);
 }
@@ -141,7 +203,9 @@ got_down(struct netlink *n, struct rd *r)
 		return ERR_INVALID;
 	log_info("relay_down why=%s", log_quote(why));
 	n->up = false;
-	event_del(n->hello);
+	n->unwelcome = 0;
+	if (!n->stopping)
+		arm_hello(n);
 	sender_up(n->a->sender, false);
 	return 0;
 }
@@ -231,6 +295,16 @@ got_ready(struct netlink *n, struct rd *r)
 	if (!rd_done(r))
 		return ERR_INVALID;
 	log_debug("net_ready sandbox=%s", log_quote(n->sandbox));
+	watch(n, 0);
+	if (!n->stopping)
+		arm_hello(n);
+	return 0;
+}
+
+static int
+got_pong(struct netlink *n)
+{
+	watch(n, 0);
 	return 0;
 }
 
@@ -368,6 +442,8 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		return got_renewed(n, &r);
 	case MSG_NET_ROLL:
 		return got_roll(n, &r);
+	case MSG_NET_PONG:
+		return got_pong(n);
 	}
 	return ERR_INVALID;
 }
@@ -402,7 +478,9 @@ on_exit_net(pid_t pid, int status, void *arg)
 	n->up = false;
 	ipc_chan_free(n->chan);
 	n->chan = NULL;
+	n->unwelcome = 0;
 	event_del(n->hello);
+	watch(n, 0);
 	sender_up(n->a->sender, false);
 	if (n->stopping) {
 		agent_idle_check(n->a);
@@ -628,13 +706,24 @@ start_net(struct netlink *n, struct err *e)
 	}
 	n->chan = ipc_chan_new(
 	    n->a->base, fd[0], MSG_DOC_MAX, QUEUE_MAX, on_msg, on_close, n);
-	(void)proc_loop_watch(n->a->loop, n->pid, on_exit_net, n);
+	rc = proc_loop_watch(n->a->loop, n->pid, on_exit_net, n);
+	if (rc != 0) {
+		/* nobody would say that it has gone */
+		kill(n->pid, SIGKILL);
+		(void)waitpid(n->pid, NULL, 0);
+		n->pid = -1;
+		ipc_chan_free(n->chan);
+		n->chan = NULL;
+		return err_set(e, rc, "net: %s", err_text(rc));
+	}
 	rc = n->chan == NULL ? err_set(e, ERR_NOMEM, "out of memory")
 			     : tell_start(n, e);
 	if (rc != 0)
 		kill(n->pid, SIGKILL);
 	else if (n->paused)
 		ipc_chan_pause(n->chan, true);
+	if (rc == 0)
+		watch(n, START_LIMIT);
 	return rc;
 }
 
@@ -650,7 +739,8 @@ netlink_start(struct agent *a, struct netlink **ret, struct err *e)
 	n->pid = -1;
 	n->timer = event_new(a->base, -1, 0, on_timer, n);
 	n->hello = event_new(a->base, -1, 0, on_hello_timer, n);
-	rc = n->timer == NULL || n->hello == NULL
+	n->watch = event_new(a->base, -1, 0, on_watch, n);
+	rc = n->timer == NULL || n->hello == NULL || n->watch == NULL
 	    ? err_set(e, ERR_NOMEM, "out of memory")
 	    : start_net(n, e);
 	if (rc != 0) {
@@ -668,6 +758,7 @@ netlink_stop(struct netlink *n)
 		return;
 	n->stopping = true;
 	event_del(n->hello);
+	watch(n, 0);
 	if (n->chan != NULL)
 		(void)ipc_chan_send(n->chan, MSG_NET_STOP, 0, NULL, 0);
 	set_timer(n, STOP_SECONDS);
@@ -687,6 +778,8 @@ netlink_free(struct netlink *n)
 		event_free(n->timer);
 	if (n->hello != NULL)
 		event_free(n->hello);
+	if (n->watch != NULL)
+		event_free(n->watch);
 	free(n);
 }
 
@@ -707,7 +800,11 @@ netlink_pause(struct netlink *n, bool pause)
 {
 	if (n == NULL)
 		return;
+	if (n->paused == pause)
+		return;
 	n->paused = pause;
+	if (n->watching > 0)
+		watch(n, n->watching);
 	if (n->chan != NULL)
 		ipc_chan_pause(n->chan, pause);
 }

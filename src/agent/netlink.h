@@ -32,5 +32,8 @@ void netlink_part(struct netlink *n, const struct id *id, uint16_t part,
     uint16_t of, const void *data, size_t len);
 /* Sends a hello now, if connected. */
 void netlink_hello(struct netlink *n);
+/* What net was given has no effect: does it still run? It is asked, and ended
+ * and started anew when it does not answer in the time of a keepalive. */
+void netlink_check(struct netlink *n);
 
 #endif

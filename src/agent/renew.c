@@ -223,7 +223,8 @@ renew_connected(struct renew *r, struct buf *body)
 	material_clear(&r->own);
 	r->own = r->trial;
 	memset(&r->trial, 0, sizeof(r->trial));
-	r->asked = 0;
+	/* asked stays: by a clock that is years ahead the new one is due at
+	 * once, and would be asked for again with every connection it makes */
 	set_due(r);
 	return true;
 }

@@ -124,6 +124,9 @@ send_part(struct sender *s, struct item *it)
 	buf_init(&data, WIRE_PART_MAX);
 	err_clear(&e);
 	rc = spool_read(a->spool, &it->id, off, len, &data, &e);
+	/* nobody said a word about the last one */
+	if (it->tries > 0)
+		netlink_check(a->net);
 	if (rc == 0)
 		netlink_part(a->net, &it->id, it->part,
 		    wire_answer_parts(stored->len), data.data, data.len);

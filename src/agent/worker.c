@@ -9,7 +9,9 @@
 #include "action/result.h"
 #include "agent/forkserver.h"
 #include "agent/guard.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "proc/proc.h"
 
@@ -25,6 +27,9 @@
 #include <unistd.h>
 
 #define GRACE_SECONDS 5
+/* For the fork server to make it, at the lowest priority of a busy host. After
+ * that a new one has the rest of the operation's time. */
+#define START_SECONDS 10
 #define TEXT_MAX 2048
 #define WORDS_MAX 1024
 
@@ -39,6 +44,9 @@ struct worker {
 	struct cgroup *groups; /* borrowed; may be NULL */
 	unsigned int slot;
 	struct order order;
+	int doc_fd;       /* borrowed */
+	int64_t since_ms; /* when it was first ordered, clock_mono_ms() */
+	bool again;       /* ordered a second time */
 	bool timed_out, interrupted;
 	worker_on_end *on_end;
 	void *arg;
@@ -221,8 +229,10 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 	struct timeval tv = { .tv_sec = GRACE_SECONDS };
 
 	if (w->pid == 0) {
-		/* the fork server hangs: its end is told as a failure */
-		w->timed_out = true;
+		/* the fork server hangs */
+		log_error("forkserver_hangs pid=%d effect=%s",
+		    (int)forkserver_pid(w->fs),
+		    log_quote("killed, to be started anew"));
 		forkserver_abort(w->fs);
 		return;
 	}
@@ -263,6 +273,40 @@ start_guard(struct worker *w)
 	    guard_new(proc_loop_base(w->loop), w->groups, w->slot, w->pid, &l);
 }
 
+static void on_started(pid_t pid, const char *text, void *arg);
+
+/* Its time, or the first while of it, from now. */
+static int
+arm_limit(struct worker *w, int64_t most)
+{
+	int64_t used = (clock_mono_ms() - w->since_ms) / 1000;
+	struct timeval tv = { .tv_sec = w->order.seconds - used };
+
+	if (tv.tv_sec > most)
+		tv.tv_sec = most;
+	if (tv.tv_sec < 1)
+		tv.tv_sec = 1;
+	return event_add(w->limit, &tv);
+}
+
+/* Nothing ran: another fork server is given the order, once. */
+static int
+order_again(struct worker *w)
+{
+	struct err e;
+	int rc;
+
+	if (w->again || w->interrupted)
+		return ERR_CLOSED;
+	w->again = true;
+	err_clear(&e);
+	rc = forkserver_order(
+	    w->fs, &w->order, w->doc_fd, w->out_fd, on_started, w, &e);
+	if (rc == 0)
+		(void)arm_limit(w, w->order.seconds);
+	return rc;
+}
+
 static void
 on_started(pid_t pid, const char *text, void *arg)
 {
@@ -274,6 +318,8 @@ on_started(pid_t pid, const char *text, void *arg)
 		start_guard(w);
 		if (w->interrupted)
 			kill(pid, SIGTERM);
+		else
+			(void)arm_limit(w, w->order.seconds);
 		return;
 	}
 	if (pid > 0) {
@@ -282,6 +328,8 @@ on_started(pid_t pid, const char *text, void *arg)
 		waitpid(pid, NULL, 0);
 		text = "out of memory";
 	}
+	if (pid < 0 && order_again(w) == 0)
+		return;
 	w->pid = -1;
 	buf_init(&data, TEXT_MAX);
 	buf_add_fmt(&data, "no worker could be started: %s", text);
@@ -301,7 +349,6 @@ worker_start(struct proc_loop *loop, struct forkserver *fs,
     struct worker **ret, struct err *e)
 {
 	struct worker *w = calloc(1, sizeof(*w));
-	struct timeval tv = { .tv_sec = o->seconds };
 	int rc = 0;
 
 	if (w == NULL)
@@ -309,13 +356,15 @@ worker_start(struct proc_loop *loop, struct forkserver *fs,
 	w->loop = loop;
 	w->fs = fs;
 	w->order = *o;
+	w->doc_fd = doc_fd;
+	w->since_ms = clock_mono_ms();
 	w->on_end = on_end;
 	w->arg = arg;
 	w->out_fd = memfd_create("mig-answer", MFD_CLOEXEC);
 	if (w->out_fd < 0)
 		rc = err_errno(e, "a file for the answer");
 	w->limit = event_new(proc_loop_base(loop), -1, 0, on_limit, w);
-	if (rc == 0 && (w->limit == NULL || event_add(w->limit, &tv) != 0))
+	if (rc == 0 && (w->limit == NULL || arm_limit(w, START_SECONDS) != 0))
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
 		rc = forkserver_order(

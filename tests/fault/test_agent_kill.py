@@ -67,9 +67,9 @@ STEPS = [
     ("done", [(JUDGE, "judge.asked")]),
     ("done", [(JUDGE, "judge.judged")]),
     ("done", [(JUDGE, "judge.judged"), (JUDGE, "judge.sandboxed")]),
-    # at its start, which a restart brings: with an order given already or not
-    ("done/failed", [(MONITOR, "exam.hashed"), (WORKER, "forkserver.entered")]),
-    ("failed", [(WORKER, "forkserver.ordered")]),
+    # no worker was made: another fork server has the order
+    ("done", [(MONITOR, "exam.hashed"), (WORKER, "forkserver.entered")]),
+    ("done", [(WORKER, "forkserver.ordered")]),
     ("failed", [(WORKER, "forkserver.forked")]),
     ("failed", [(WORKER, "worker.forked")]),
     ("failed", [(WORKER, "worker.sealed")]),

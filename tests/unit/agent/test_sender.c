@@ -32,6 +32,7 @@ static struct {
 	size_t len;
 	uint8_t first; /* byte */
 	unsigned int idle_checks;
+	unsigned int checks; /* whether net runs */
 } net;
 
 void
@@ -44,6 +45,12 @@ netlink_part(struct netlink *n, const struct id *id, uint16_t part, uint16_t of,
 	net.of = of;
 	net.len = len;
 	net.first = len > 0 ? *(const uint8_t *)data : 0;
+}
+
+void
+netlink_check(struct netlink *n)
+{
+	net.checks++;
 }
 
 /* --- what the disk did to answers: the ids that are damaged --- */
@@ -241,9 +248,12 @@ test_reconnect(void **state)
 	sender_up(f->s, false);
 	sender_acked(f->s, &id, 1, 3, false);
 	assert_int_equal(net.n, 2);
+	assert_int_equal(net.checks, 0);
 	sender_up(f->s, true);
 	assert_int_equal(net.n, 3);
 	assert_int_equal(net.part, 0);
+	/* nobody answered to the last one: does net run? */
+	assert_int_equal(net.checks, 1);
 }
 
 /* How many parts there are is not the server's to say. */

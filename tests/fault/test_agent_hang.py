@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Roles of an agent and its fork server hang: stopped by a signal before the
+question comes, or caught at a point in the middle of it. The monitor notices
+by what stays unanswered, kills and starts them anew, and says so in its log.
+The question is answered once, and it has run at most once.
+
+One round: each agent has another trouble, and the slowest decides how long it
+takes."""
+import os
+import signal
+
+import pytest
+
+from faultlib import session, wait_for
+from fleetlib import NAMES, check_round, needle, settled
+
+NET, VERIFY, JUDGE, WORKER = (
+    "mig-agent-net", "mig-agent-verify", "mig-agent-judge", "mig-worker")
+MONITOR = "mig-agent"
+
+NET_SAID = "net_hangs pid={} "
+ROLE_SAID = "pid={} why=\"no answer in time\""
+FORK_SAID = "forkserver_hangs pid={} "
+
+# What is answered; what hangs where; what is killed before, so that it comes
+# there; what the log says of it.
+HANGS = [
+    ("done", NET, "net.envelope", None, NET_SAID),
+    ("done", NET, "net.hello", None, NET_SAID),
+    ("done", NET, "net.part", None, NET_SAID),
+    ("done", NET, "net.sandboxed", (NET, "net.envelope"), NET_SAID),
+    ("done", NET, "net.connected", (NET, "net.envelope"), NET_SAID),
+    ("done", VERIFY, "verify.asked", None, ROLE_SAID),
+    ("done", VERIFY, "verify.checked", None, ROLE_SAID),
+    ("done", JUDGE, "judge.asked", None, ROLE_SAID),
+    ("done", JUDGE, "judge.judged", None, ROLE_SAID),
+    # no worker was made: another fork server is given the order
+    ("done", WORKER, "forkserver.ordered", None, FORK_SAID),
+    ("done", WORKER, "forkserver.entered", (MONITOR, "exam.hashed"),
+     FORK_SAID),
+    # there was one, which may have looked at something: not run twice
+    ("failed", WORKER, "forkserver.forked", None, FORK_SAID),
+]
+STOPPED = [
+    (NET, NET_SAID), (VERIFY, ROLE_SAID), (JUDGE, ROLE_SAID),
+    (WORKER, FORK_SAID),
+]
+
+
+def restart(fleet, change):
+    for agent in fleet.agents.values():
+        agent.daemon.stop()
+        agent.conf.write_text(change(agent.conf.read_text()))
+        agent.start()
+    settled(fleet)
+
+
+@pytest.fixture
+def brisk(fleet):
+    """Agents that say hello often: by that they notice."""
+    more = "keepalive 5s\nhello_interval 5s\n"
+    restart(fleet, lambda text: text + more)
+    yield fleet
+    for agent in fleet.agents.values():
+        agent.fault.disarm_all()
+    restart(fleet, lambda text: text.replace(more, ""))
+
+
+def processes(agent, program):
+    """The kernel knows the first 15 letters of a name."""
+    return [pid for pid, name in session(agent.daemon.proc.pid).items()
+            if name == program[:15]]
+
+
+def test_hanging_roles_are_replaced(brisk):
+    fleet = brisk
+    # each has its fork server now
+    needle(fleet)
+    settled(fleet)
+    agents = iter(fleet.agents.values())
+    expected, hung = {}, {}
+    for agent in fleet.agents.values():
+        agent.fault.forget()
+    for want, program, point, before, said in HANGS:
+        agent = next(agents)
+        if before is not None:
+            agent.fault.kill(*before)
+        fault = agent.fault.hang(program, point)
+        expected[agent.name] = (want, f"{agent.name} {program} {point}")
+        hung[agent.name] = (agent, said, lambda f=fault: f.fired and f.pid)
+    for program, said in STOPPED:
+        agent = next(agents)
+        pid = processes(agent, program)[0]
+        os.kill(pid, signal.SIGSTOP)
+        expected[agent.name] = ("done", f"{agent.name} {program} stopped")
+        hung[agent.name] = (agent, said, lambda p=pid: p)
+    assert len(hung) == len(NAMES)
+    _, answers, _ = needle(fleet)
+
+    def missing():
+        fleet.tend()
+        return [f"{name}: {said.format(pid() or '?')}"
+                for name, (agent, said, pid) in hung.items()
+                if not pid() or said.format(pid())
+                not in agent.daemon.log.read_text()]
+    try:
+        wait_for("all to be noticed", lambda: not missing(), 40)
+    except AssertionError:
+        raise AssertionError(missing())
+    for agent, _, pid in hung.values():
+        wait_for("its end", lambda a=agent, p=pid:
+                 p() not in session(a.daemon.proc.pid))
+    settled(fleet)
+    check_round(fleet, expected, answers)
+
+
+def test_healthy_roles_are_left_alone(fleet):
+    """Nothing is asked as long as all is well."""
+    settled(fleet)
+    before = {a.name: session(a.daemon.proc.pid) for a in
+              fleet.agents.values()}
+    needle(fleet)
+    for agent in fleet.agents.values():
+        assert before[agent.name].items() <= session(
+            agent.daemon.proc.pid).items()
