@@ -52,6 +52,9 @@ regex_literal(const struct regex *r, uint8_t ret[static REGEX_LITERAL_MAX]);
  * without ^ before and $ after it. */
 bool
 regex_is_plain(const struct regex *r, bool *ret_at_begin, bool *ret_at_end);
+/* The most bytes that a match in a REGEX_TEXT can have; SIZE_MAX: any number.
+ */
+size_t regex_longest(const struct regex *r);
 /* May match without taking a byte: use REGEX_WHOLE_LINES for lines. */
 bool regex_is_nullable(const struct regex *r);
 

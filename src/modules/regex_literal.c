@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What every match of an expression contains; see regex.h. */
+/* What is true of every match of an expression; see regex.h. */
 #include "modules/regex_ast.h"
 
 #include <string.h>
@@ -104,4 +104,62 @@ regex_is_plain(const struct regex *r, bool *ret_at_begin, bool *ret_at_end)
 	*ret_at_begin = begin;
 	*ret_at_end = end;
 	return true;
+}
+
+static size_t
+sum(size_t a, size_t b)
+{
+	return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+
+static size_t
+times(size_t a, uint32_t n)
+{
+	if (a == 0 || n == 0)
+		return 0;
+	return a == SIZE_MAX || n == UINT32_MAX || a > SIZE_MAX / n ? SIZE_MAX
+								    : a * n;
+}
+
+/* Bytes of the longest character. */
+static size_t
+class_longest(const struct cclass *c)
+{
+	uint32_t hi = c->n > 0 ? c->r[c->n - 1].hi : 0;
+
+	return hi < 0x80 ? 1 : hi < 0x800 ? 2 : hi < 0x10000 ? 3 : 4;
+}
+
+static size_t
+longest(const struct node *n)
+{
+	const struct node *c;
+	size_t all = 0, one;
+
+	switch (n->type) {
+	case NODE_CLASS:
+		return class_longest(&n->cc);
+	case NODE_BYTE:
+		return 1;
+	case NODE_CAT:
+	case NODE_ALT:
+		for (c = n->child; c != NULL; c = c->next) {
+			one = longest(c);
+			if (n->type == NODE_CAT)
+				all = sum(all, one);
+			else if (one > all)
+				all = one;
+		}
+		return all;
+	case NODE_REPEAT:
+		return times(longest(n->child), n->max);
+	default:
+		return 0;
+	}
+}
+
+size_t
+regex_longest(const struct regex *r)
+{
+	return longest(r->root);
 }

@@ -31,6 +31,12 @@ enum match_engine {
 enum match_mode {
 	MATCH_TEXT,  /* REGEX_TEXT: match_text() */
 	MATCH_LINES, /* REGEX_LINES, REGEX_WHOLE_LINES: begin, feed, end */
+	/* REGEX_TEXT: begin, feed, end; newlines are ordinary, \A and \z are
+	 * the ends of the stream. Counts nothing. last[] is where the first
+	 * match ends; with PCRE2, how long it is depends on the engine. PCRE2
+	 * can miss matches of more than MATCH_CARRY bytes that do not lie in
+	 * one piece. */
+	MATCH_STREAM,
 };
 
 struct match_pattern {
@@ -41,6 +47,8 @@ struct match_pattern {
 	size_t literal_len;     /* 0: no such thing is known */
 	bool plain;             /* it is nothing but the literal, */
 	bool at_begin, at_end;  /* at these ends of the text or line */
+	size_t longest;         /* MATCH_STREAM: most bytes of a match; 0: any
+				   number */
 };
 
 /* Pattern number i is patterns[i]. ERR_INVALID names a pattern that no engine
@@ -53,6 +61,7 @@ void match_free(struct match *m);
 const char *match_engine_name(const struct match *m);
 
 #define MATCH_ENGINES 3 /* at once */
+#define MATCH_CARRY (64 * 1024)
 
 struct match_state {
 	const struct match *m;
@@ -71,7 +80,7 @@ void match_state_free(struct match_state *st);
 /* Results are in st until the next call. */
 void match_text(struct match_state *st, const void *data, size_t len);
 
-/* The stream must end with \n (the caller adds a missing one). */
+/* A stream of lines must end with \n (the caller adds a missing one). */
 void match_begin(struct match_state *st);
 void match_feed(struct match_state *st, const void *data, size_t len);
 void match_end(struct match_state *st);

@@ -222,7 +222,7 @@ hs_state_new(void *impl, void **ret, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	s->impl = impl;
 	if (hs.alloc_scratch(s->impl->db, &s->scratch) != HS_SUCCESS ||
-	    (s->impl->mode == MATCH_LINES &&
+	    (s->impl->mode != MATCH_TEXT &&
 		hs.open_stream(s->impl->db, 0, &s->stream) != HS_SUCCESS)) {
 		hs_state_free(s);
 		return err_set(e, ERR_NOMEM, "out of memory for Hyperscan");
@@ -274,9 +274,16 @@ hs_feed(void *arg, struct match_state *st, const void *data, size_t len)
 		st->gave_up = "Hyperscan failed";
 }
 
+/* What is only known at the end of the stream; lines ask for nothing there. */
 static void
 hs_end(void *arg, struct match_state *st)
 {
+	struct hs_state *s = arg;
+
+	if (s->impl->mode == MATCH_STREAM &&
+	    hs.reset_stream(s->stream, 0, s->scratch, on_match, s) !=
+		HS_SUCCESS)
+		st->gave_up = "Hyperscan failed";
 }
 
 const struct match_ops match_hs_ops = { hs_compile, hs_release, hs_name,

@@ -7,6 +7,10 @@
  *
  * The sieve is the same for thousands of patterns that each have a literal:
  * one look for all literals, then only the patterns whose literal is there.
+ *
+ * A stream that is no lines is looked at in windows: each piece with the end
+ * of what came before it, as long as the longest match (MATCH_CARRY at most),
+ * and one byte more, so that no window begins where the stream does not.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "scan/match_engine.h"
@@ -51,6 +55,7 @@ struct pcre_pattern {
 	pcre2_code *code;
 	uint32_t id;
 	bool count;
+	bool asks_end; /* what follows a match decides whether it is one */
 };
 
 struct pcre_impl {
@@ -59,6 +64,7 @@ struct pcre_impl {
 	enum match_mode mode;
 	struct literals *literals; /* sieve; else NULL */
 	char **texts;              /* sieve: owned expressions */
+	size_t carry;              /* MATCH_STREAM: kept before each piece */
 	char name[48];
 };
 
@@ -67,7 +73,9 @@ struct pcre_state {
 	pcre2_match_data *md;
 	pcre2_match_context *ctx;
 	pcre2_jit_stack *stack;
-	struct buf line; /* the unfinished line */
+	struct buf line; /* the unfinished line, or the window */
+	size_t begin;    /* in the window: what is only looked back to */
+	bool last;       /* nothing follows the window */
 	uint64_t offset; /* of line.data[0], or of the next byte */
 	bool skipping;   /* to the end of a line that is too long */
 	/* sieve: what was compiled so far; those whose literal is in the piece
@@ -161,6 +169,30 @@ name_engine(struct pcre_impl *impl, bool jit)
 	    jit ? " jit" : "");
 }
 
+/* Every other byte of an expression is written as \xNN. */
+static bool
+asks_end(const char *bytes)
+{
+	return strstr(bytes, "\\z") != NULL || strstr(bytes, "\\b") != NULL ||
+	    strstr(bytes, "\\B") != NULL || strchr(bytes, '$') != NULL;
+}
+
+static void
+note_pattern(struct pcre_impl *impl, size_t i, const struct match_pattern *p,
+    uint32_t id)
+{
+	size_t longest = p->longest;
+
+	if (longest == 0 || longest > MATCH_CARRY)
+		longest = MATCH_CARRY;
+	if (longest > impl->carry)
+		impl->carry = longest;
+	impl->patterns[i].id = id;
+	impl->patterns[i].count = p->count;
+	impl->patterns[i].asks_end = asks_end(p->bytes);
+	impl->n = i + 1;
+}
+
 static int
 pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
     size_t n, enum match_mode mode, void **ret, size_t *ret_bad, struct err *e)
@@ -182,9 +214,7 @@ pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
 	else
 		pcre.set_newline(cc, PCRE2_NEWLINE_LF);
 	for (i = 0; i < n && rc == 0; i++) {
-		impl->patterns[i].id = ids[i];
-		impl->patterns[i].count = patterns[ids[i]].count;
-		impl->n = i + 1;
+		note_pattern(impl, i, &patterns[ids[i]], ids[i]);
 		rc = compile_one(&impl->patterns[i].code,
 		    patterns[ids[i]].bytes, mode, cc, e);
 		if (rc == ERR_INVALID)
@@ -200,6 +230,7 @@ pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
 		pcre_release(impl);
 		return rc;
 	}
+	impl->mode = mode;
 	name_engine(impl, jit);
 	*ret = impl;
 	return 0;
@@ -238,9 +269,7 @@ sieve_fill(struct pcre_impl *impl, const struct match_pattern *patterns,
 	if (impl->patterns == NULL || impl->texts == NULL)
 		rc = ERR_NOMEM;
 	for (i = 0; i < n && rc == 0; i++) {
-		impl->n = i + 1;
-		impl->patterns[i].id = ids[i];
-		impl->patterns[i].count = patterns[ids[i]].count;
+		note_pattern(impl, i, &patterns[ids[i]], ids[i]);
 		impl->texts[i] = strdup(patterns[ids[i]].bytes);
 		if (impl->texts[i] == NULL)
 			rc = ERR_NOMEM;
@@ -326,6 +355,7 @@ pcre_state_new(void *impl, void **ret, struct err *e)
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	s->impl = impl;
+	s->last = true;
 	buf_init(&s->line, LINE_MAX_BYTES);
 	s->md = pcre.match_data_create(1, NULL);
 	s->ctx = pcre.match_context_create(NULL);
@@ -351,7 +381,7 @@ static void
 run_pattern(struct pcre_state *s, struct match_state *st,
     const struct pcre_pattern *p, const void *data, size_t len, uint64_t offset)
 {
-	PCRE2_SIZE *ov = pcre.get_ovector_pointer(s->md), at = 0;
+	PCRE2_SIZE *ov = pcre.get_ovector_pointer(s->md), at = s->begin;
 	int n;
 
 	if (!p->count && st->hits[p->id] > 0)
@@ -365,6 +395,9 @@ run_pattern(struct pcre_state *s, struct match_state *st,
 			st->gave_up = "an expression needs too many steps";
 			return;
 		}
+		/* not known yet: it will lie in the next window as well */
+		if (p->asks_end && !s->last && ov[1] == len)
+			return;
 		match_hit(st, p->id, p->count, offset + ov[1]);
 		at = ov[1]; /* behind the newline: always further on */
 	} while (p->count && ov[1] > ov[0] && at < len);
@@ -454,6 +487,8 @@ pcre_begin(void *arg, struct match_state *st)
 
 	buf_clear(&s->line);
 	s->offset = 0;
+	s->begin = 0;
+	s->last = s->impl->mode != MATCH_STREAM;
 	s->skipping = false;
 }
 
@@ -471,6 +506,34 @@ keep(struct pcre_state *s, struct match_state *st, const uint8_t *data,
 	}
 }
 
+/* Forgets the begin of the window that no match can need any more. */
+static void
+shorten(struct pcre_state *s)
+{
+	size_t keep = s->impl->carry + 1, drop;
+
+	if (s->line.len <= keep)
+		return;
+	drop = s->line.len - keep;
+	memmove(s->line.data, s->line.data + drop, keep);
+	s->line.len = keep;
+	s->offset += drop;
+	s->begin = 1;
+}
+
+static void
+feed_window(
+    struct pcre_state *s, struct match_state *st, const void *data, size_t len)
+{
+	if (buf_add(&s->line, data, len) != 0) {
+		st->gave_up = "out of memory";
+		buf_clear(&s->line);
+		return;
+	}
+	run_all(s, st, s->line.data, s->line.len, s->offset);
+	shorten(s);
+}
+
 static void
 pcre_feed(void *arg, struct match_state *st, const void *data, size_t len)
 {
@@ -478,6 +541,10 @@ pcre_feed(void *arg, struct match_state *st, const void *data, size_t len)
 	const uint8_t *p = data, *nl;
 	size_t n;
 
+	if (s->impl->mode == MATCH_STREAM) {
+		feed_window(s, st, data, len);
+		return;
+	}
 	if ((s->line.len > 0 || s->skipping) && len > 0) {
 		nl = memchr(p, '\n', len);
 		n = nl == NULL ? len : (size_t)(nl - p) + 1;
@@ -505,6 +572,12 @@ pcre_feed(void *arg, struct match_state *st, const void *data, size_t len)
 static void
 pcre_end(void *arg, struct match_state *st)
 {
+	struct pcre_state *s = arg;
+
+	if (s->impl->mode != MATCH_STREAM)
+		return;
+	s->last = true;
+	run_all(s, st, s->line.data, s->line.len, s->offset);
 }
 
 const struct match_ops match_pcre2_ops = { pcre_compile, pcre_release,

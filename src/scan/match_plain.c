@@ -4,8 +4,9 @@
  * loads and compiles nothing, so it is first where there is little to read.
  *
  * In lines a pattern becomes a needle in which ^ and $ are newlines; the
- * stream begins as if after one, and ends with one. What could be the begin
- * of a needle at the end of a piece is kept in front of the next piece.
+ * stream begins as if after one, and ends with one. In other streams nothing
+ * is anchored. What could be the begin of a needle at the end of a piece is
+ * kept in front of the next piece.
  */
 #include "scan/match_engine.h"
 
@@ -34,7 +35,8 @@ struct plain_impl {
 
 struct plain_state {
 	const struct plain_impl *impl;
-	size_t len; /* kept of what came before */
+	uint64_t offset; /* of the next byte */
+	size_t len;      /* kept of what came before */
 	uint8_t tail[NEEDLE_MAX];
 };
 
@@ -74,7 +76,8 @@ plain_compile(const struct match_pattern *patterns, const uint32_t *ids,
 	for (i = 0; i < n; i++) {
 		p = &patterns[ids[i]];
 		if (!p->plain || p->count || p->literal_len == 0 ||
-		    p->literal_len > NEEDLE_MAX - 2)
+		    p->literal_len > NEEDLE_MAX - 2 ||
+		    (mode == MATCH_STREAM && (p->at_begin || p->at_end)))
 			return unsupported(e);
 	}
 	impl = calloc(1, sizeof(*impl));
@@ -133,18 +136,22 @@ plain_text(void *arg, struct match_state *st, const void *data, size_t len)
 	}
 }
 
+/* at: where data begins in the stream. */
 static void
 look(const struct plain_state *s, struct match_state *st, const uint8_t *data,
-    size_t len)
+    size_t len, uint64_t at)
 {
 	const struct needle *nd;
+	const uint8_t *p;
 	size_t i;
 
 	for (i = 0; i < s->impl->n; i++) {
 		nd = &s->impl->needles[i];
-		if (st->hits[nd->id] == 0 &&
-		    memmem(data, len, nd->bytes, nd->len) != NULL)
-			match_hit(st, nd->id, false, 0);
+		if (st->hits[nd->id] > 0 ||
+		    (p = memmem(data, len, nd->bytes, nd->len)) == NULL)
+			continue;
+		match_hit(
+		    st, nd->id, false, at + (uint64_t)(p - data) + nd->len);
 	}
 }
 
@@ -154,7 +161,8 @@ plain_begin(void *arg, struct match_state *st)
 	struct plain_state *s = arg;
 
 	s->tail[0] = '\n';
-	s->len = 1;
+	s->len = s->impl->mode == MATCH_LINES ? 1 : 0;
+	s->offset = s->len;
 }
 
 /* The last bytes of tail and data become the new tail. */
@@ -184,9 +192,10 @@ plain_feed(void *arg, struct match_state *st, const void *data, size_t len)
 	/* what lies across the border, then what lies in the piece */
 	memcpy(join, s->tail, s->len);
 	memcpy(join + s->len, data, head);
-	look(s, st, join, s->len + head);
-	look(s, st, data, len);
+	look(s, st, join, s->len + head, s->offset - s->len);
+	look(s, st, data, len, s->offset);
 	keep_tail(s, data, len);
+	s->offset += len;
 }
 
 static void

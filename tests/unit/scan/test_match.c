@@ -37,6 +37,9 @@ write_regex(const char *source, bool count, enum match_mode mode)
 		text = strdup(buf_str(&out));
 	found = (struct match_pattern){ .literal = its_literal };
 	found.literal_len = regex_literal(re, its_literal);
+	found.longest = regex_longest(re);
+	if (found.longest == SIZE_MAX)
+		found.longest = 0;
 	found.plain = form != REGEX_WHOLE_LINES &&
 	    regex_is_plain(re, &found.at_begin, &found.at_end);
 	buf_release(&out);
@@ -60,6 +63,7 @@ run(enum match_engine engine, const char *source, bool count,
 
 	if (engine == MATCH_PLAIN)
 		p = found;
+	p.longest = found.longest;
 	p.bytes = bytes;
 	rc = match_new(&p, 1, mode, engine, &m, &bad, &e);
 	if (rc == ERR_UNSUPPORTED) {
@@ -193,6 +197,87 @@ test_text(void **state)
 		    strlen(table[i].text), table[i].hit);
 }
 
+/* Newlines are ordinary, and where pieces meet nothing is lost or seen that is
+ * not there. */
+static void
+test_stream(void **state)
+{
+	static const struct {
+		const char *re, *text;
+		long hit;
+	} table[] = {
+		{ "foo", "xfo", 0 },
+		{ "foo", "xfoox", 1 },
+		{ "GET /x\\r\\nHost", "GET /x\r\nHost: y", 1 },
+		{ "a.b", "a\nb", 0 },
+		{ "(?s)a.b", "a\nb", 1 },
+		{ "a[^x]b", "a\nb", 1 },
+		{ "^foo", "foo bar", 1 },
+		{ "^foo", "a\nfoo", 0 },
+		{ "(?m)^foo", "a\nfoo", 1 },
+		{ "(?m)^foo", "afoo", 0 },
+		{ "bar$", "foo bar", 1 },
+		{ "bar$", "bar foo", 0 },
+		{ "bar$", "bar\n", 0 },
+		{ "(?m)bar$", "bar\nfoo", 1 },
+		{ "(?m)bar$", "barx\nfoo", 0 },
+		{ "\\bfoo\\b", "a foo b", 1 },
+		{ "\\bfoo\\b", "afoo foob", 0 },
+		{ "foo\\B", "foob", 1 },
+		{ "foo\\B", "foo", 0 },
+		{ "(?s)a.*z", "a\n0123456789\nz", 1 },
+		{ "x{3,5}y", "xxxxxxy", 1 },
+		{ "(?i)RoOt", "rooROOT", 1 },
+		{ "caf\xc3\xa9", "caf\xc3\xa9", 1 },
+		{ "\\xff\\xfe", "\xff\xfe", 1 },
+		{ "", "", 1 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		expect(table[i].re, false, MATCH_STREAM, table[i].text,
+		    strlen(table[i].text), table[i].hit);
+}
+
+/* Where the first match ends, by every engine. */
+static void
+test_stream_ends(void **state)
+{
+	static const enum match_engine engines[] = { MATCH_HYPERSCAN,
+		MATCH_PCRE2, MATCH_PLAIN };
+	static const char needle[] = "needle";
+	size_t len = 3 * MATCH_CARRY, i, bad, at;
+	char *text = calloc(1, len);
+	struct match_state *st;
+	struct match *m;
+	struct err e;
+	struct match_pattern p = { .literal = (const uint8_t *)needle,
+		.literal_len = 6,
+		.plain = true,
+		.longest = 6 };
+
+	p.bytes = "needle";
+	assert_non_null(text);
+	memcpy(text + 100003, needle, 6);
+	for (i = 0; i < 3; i++) {
+		if (match_new(&p, 1, MATCH_STREAM, engines[i], &m, &bad, &e) !=
+		    0)
+			continue;
+		assert_int_equal(match_state_new(m, &st, &e), 0);
+		match_begin(st);
+		/* 100005 divides by 15: the second piece ends in the needle */
+		for (at = 0; at < len; at += 6667)
+			match_feed(
+			    st, text + at, len - at < 6667 ? len - at : 6667);
+		match_end(st);
+		assert_int_equal(st->nids, 1);
+		assert_int_equal(st->last[0], 100009);
+		match_state_free(st);
+		match_free(m);
+	}
+	free(text);
+}
+
 static unsigned int
 rnd(uint32_t *s)
 {
@@ -248,6 +333,37 @@ test_engines_agree(void **state)
 			fail_msg("%s on '%s': hyperscan %ld, pcre2 %ld", re,
 			    text, hs, pcre);
 	}
+}
+
+static void
+test_stream_engines_agree(void **state)
+{
+	static const char alphabet[] = "aabbc \n\n\xc3\xa9";
+	char re[128], text[64];
+	uint32_t seed = 4711;
+	long hs, pcre, whole, hits = 0;
+	size_t i, k, len;
+
+	for (i = 0; i < 2000; i++) {
+		random_regex(&seed, re, sizeof(re));
+		len = 1 + rnd(&seed) % 30;
+		for (k = 0; k < len; k++)
+			text[k] = alphabet[rnd(&seed) % 10];
+		text[len] = '\0';
+		hs = run(MATCH_HYPERSCAN, re, false, MATCH_STREAM, text, len,
+		    1 + rnd(&seed) % 40);
+		pcre = run(MATCH_PCRE2, re, false, MATCH_STREAM, text, len,
+		    1 + rnd(&seed) % 9);
+		whole = run(MATCH_PCRE2, re, false, MATCH_TEXT, text, len, len);
+		if (hs != -1 && pcre != -1 && hs != pcre)
+			fail_msg("%s on '%s': hyperscan %ld, pcre2 %ld", re,
+			    text, hs, pcre);
+		if (pcre != -1 && pcre != whole)
+			fail_msg("%s on '%s': in pieces %ld, whole %ld", re,
+			    text, pcre, whole);
+		hits += pcre;
+	}
+	assert_in_range(hits, 300, 1800);
 }
 
 /* Plain text with and without anchors: what needs no engine finds the same, in
@@ -439,6 +555,29 @@ test_sieve(void **state)
 }
 
 static void
+test_longest(void **state)
+{
+	static const struct {
+		const char *re;
+		size_t want;
+	} table[] = { { "", 0 }, { "^abc$", 3 }, { "a|bcd", 3 },
+		{ "a{2,7}", 7 }, { "(ab?){3}", 6 }, { "a*", SIZE_MAX },
+		{ "a.c", 6 }, { "\\xff", 2 }, { "caf\xc3\xa9", 5 },
+		{ "x+|y", SIZE_MAX }, { "\\C{9}", 9 },
+		{ "(?:a{1000})", 1000 } };
+	struct regex *re;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		assert_int_equal(regex_parse(table[i].re, &re, &e), 0);
+		if (regex_longest(re) != table[i].want)
+			fail_msg("%s: %zu", table[i].re, regex_longest(re));
+		regex_free(re);
+	}
+}
+
+static void
 test_literal(void **state)
 {
 	static const struct {
@@ -487,12 +626,16 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_stream_ends),
 		cmocka_unit_test(test_engines_agree),
+		cmocka_unit_test(test_stream_engines_agree),
 		cmocka_unit_test(test_plain_agrees),
 		cmocka_unit_test(test_not_plain),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_sieve),
 		cmocka_unit_test(test_literal),
+		cmocka_unit_test(test_longest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
