@@ -297,8 +297,7 @@ module_opts(const struct module *m, struct opt *out)
 	for (p = m->params; p->help != NULL && n < MODULE_OPTS_MAX; p++)
 		if (p->flag != NULL)
 			out[n++] = (struct opt){ p->flag, NULL,
-				p->type == PARAM_BOOL ? NULL : p->arg,
-				p->help };
+				param_takes_value(p) ? p->arg : NULL, p->help };
 	out[n] = (struct opt){ NULL, NULL, NULL, NULL };
 	return n;
 }

@@ -46,6 +46,13 @@ module_all(size_t *ret_n)
 }
 
 bool
+param_takes_value(const struct param *p)
+{
+	return p->type == PARAM_STR || p->type == PARAM_ONE ||
+	    p->type == PARAM_NUM;
+}
+
+bool
 module_is_ordinary(const struct module *m, const char *reason)
 {
 	size_t i;

@@ -27,17 +27,25 @@ enum module_number {
 
 enum param_type {
 	PARAM_STR,  /* repeatable flag, JSON array of strings */
-	PARAM_NUM,  /* JSON number, flag with a decimal number */
-	PARAM_BOOL, /* JSON true/false, flag without value */
+	PARAM_ONE,  /* flag with a value, JSON string */
+	PARAM_NUM,  /* flag with a decimal number, JSON number */
+	PARAM_BOOL, /* flag without value: JSON true */
+	PARAM_NOT,  /* flag without value: JSON false in a PARAM_BOOL's field */
+	PARAM_WORD, /* flag without value: arg as JSON string */
 };
 
-/* One parameter: JSON field, command line flag, help, man page. */
+/* One parameter: JSON field, command line flag, help, man page. params.h says
+ * what is made of a table of them. */
 struct param {
 	const char *flag;  /* "name" for -name and --name; NULL: JSON only */
 	const char *field; /* JSON field; "options.maxdepth" for nested ones */
 	enum param_type type;
-	const char *arg;  /* "REGEX", for help; NULL for PARAM_BOOL */
+	const char *arg;  /* "REGEX", for help; NULL: takes no value */
 	const char *help; /* one line */
+	/* Of strings, one by one; NULL: anything goes. The error need not name
+	 * the field. */
+	int (*check)(const char *value, struct err *e);
+	int64_t min, max; /* PARAM_NUM; max 0: PARAMS_NUMBER_MAX */
 };
 
 /* Flags of a command line, already split: flag[i] (without dashes) and
@@ -68,13 +76,18 @@ struct module {
 	const char *csv_header;
 	int (*csv)(const json_t *result, const char *prefix, struct buf *out,
 	    struct err *e);
-	/* Privacy setting of the agent: masks in place. NULL: nothing to do.*/
+	/* Privacy setting of the agent: masks in place what tells of people and
+	 * what they keep (mask.h). NULL only with the reason in unmasked. */
 	int (*mask)(json_t *result);
+	const char *unmasked;
 	/* Words of statistics.notexamined that leave no doubt about an answer:
 	 * met on every healthy host, or wished for by the one who asks. Ends
 	 * with NULL; NULL: every word leaves doubt. */
 	const char *const *ordinary;
 };
+
+/* Does its flag take a value? */
+bool param_takes_value(const struct param *p);
 
 /* Is this reason for not examining something an ordinary one? */
 bool module_is_ordinary(const struct module *m, const char *reason);

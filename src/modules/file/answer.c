@@ -5,7 +5,7 @@
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/str.h"
-#include "modules/file/gofmt.h"
+#include "modules/common/gofmt.h"
 #include "modules/rights.h"
 
 #include <stdlib.h>
@@ -15,28 +15,22 @@
 #define TEXTS_MAX (1024 * 1024)
 #define ECHO_SHORT 4 /* values of a list in an echo that was too long */
 
-static const char *const skip_words[SKIP_REASONS] = {
-#define SKIP_WORD(name, word) [name] = word,
-	SKIPS(SKIP_WORD)
-#undef SKIP_WORD
-};
-
-/* What a walk leaves out by rule: counted, and one line for all of a kind. */
-static const char *const summaries[SKIP_REASONS] = {
-	[SKIP_LINK_OUTSIDE] =
+/* What a walk leaves out by rule has one line for all of a kind. */
+static const struct outcome_kind kinds[SKIP_REASONS] = {
+#define SKIP_KIND(name, text) [name].word = (text),
+	SKIPS(SKIP_KIND)
+#undef SKIP_KIND
+	    [SKIP_LINK_OUTSIDE]
+		.summary =
 	    "symbolic links lead outside what was asked, not followed",
-	[SKIP_VIRTUAL] = "kernel file systems below the paths, not entered "
-			 "(name them as paths to search them)",
-	[SKIP_COVERED] =
+	[SKIP_VIRTUAL].summary =
+	    "kernel file systems below the paths, not entered "
+	    "(name them as paths to search them)",
+	[SKIP_COVERED].summary =
 	    "directories with the agent's own state, which it does not show",
+	[SKIP_SPECIAL].silent = true,
+	[SKIP_DEPTH].silent = true,
 };
-
-/* Neither a line each nor a summary: the number says it all. */
-static bool
-is_silent(enum skip reason)
-{
-	return reason == SKIP_SPECIAL || reason == SKIP_DEPTH;
-}
 
 static void
 write_list(struct jsonw *w, const struct file_search *s, enum file_kind kind,
@@ -166,44 +160,31 @@ write_echo(struct answer_search *as, const struct file_search *s)
 	return as->echo.error;
 }
 
-static size_t
-text_room(size_t output_max, size_t most)
-{
-	return output_max / 24 < most ? output_max / 24 : most;
-}
-
 int
 answer_init(struct answer *a, const struct file_params *p, size_t output_max,
     struct err *e)
 {
+	int64_t maxerrors = 1, own;
 	size_t i;
 	int rc = 0;
 
 	memset(a, 0, sizeof(*a));
 	a->params = p;
-	/* what is said beside the entries must fit as well, else a limit of
-	 * the output would leave nothing at all */
-	output_max -= output_max / 8;
-	a->output_max = output_max;
-	buf_init(&a->errors, text_room(output_max, 4 * TEXTS_MAX));
-	buf_init(&a->notes, text_room(output_max, TEXTS_MAX));
+	for (i = 0; i < p->n; i++) {
+		own = p->searches[i].options.maxerrors;
+		if (maxerrors != 0 && (own == 0 || own > maxerrors))
+			maxerrors = own;
+	}
+	outcome_init(&a->common, kinds, SKIP_REASONS, maxerrors, output_max);
 	a->searches = calloc(p->n, sizeof(*a->searches));
 	for (i = 0; a->searches != NULL && i < p->n && rc == 0; i++) {
-		buf_init(&a->searches[i].entries, output_max);
+		buf_init(&a->searches[i].entries, a->common.output_max);
 		a->searches[i].check_hits =
 		    calloc(p->searches[i].nchecks + 1, sizeof(uint64_t));
 		rc = write_echo(&a->searches[i], &p->searches[i]);
 		if (a->searches[i].check_hits == NULL)
 			rc = ERR_NOMEM;
-		if (p->searches[i].options.maxerrors == 0)
-			a->maxerrors = ANSWER_ERRORS_MAX;
-		else if ((uint64_t)p->searches[i].options.maxerrors >
-		    a->maxerrors)
-			a->maxerrors =
-			    (uint64_t)p->searches[i].options.maxerrors;
 	}
-	if (a->maxerrors > ANSWER_ERRORS_MAX)
-		a->maxerrors = ANSWER_ERRORS_MAX;
 	if (a->searches == NULL || rc != 0) {
 		answer_release(a);
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -222,10 +203,7 @@ answer_release(struct answer *a)
 		free(a->searches[i].check_hits);
 	}
 	free(a->searches);
-	for (i = 0; i < SKIP_REASONS; i++)
-		free(a->first[i]);
-	buf_release(&a->errors);
-	buf_release(&a->notes);
+	outcome_release(&a->common);
 	memset(a, 0, sizeof(*a));
 }
 
@@ -304,18 +282,10 @@ add_entry(struct answer *a, size_t search, const struct file_check *check,
 	struct answer_search *as = &a->searches[search];
 	size_t before = as->entries.len;
 
-	if (a->full)
+	if (a->common.full)
 		return false;
 	write_entry(a, search, check, path, st, sha256, &as->entries);
-	if (as->entries.error != 0 ||
-	    a->output_used + as->entries.len - before > a->output_max) {
-		as->entries.len = before;
-		as->entries.error = 0;
-		a->full = true;
-		return false;
-	}
-	a->output_used += as->entries.len - before;
-	return true;
+	return outcome_keep(&a->common, &as->entries, before);
 }
 
 bool
@@ -332,70 +302,14 @@ answer_hit(struct answer *a, size_t search, const struct file_check *check,
 	return true;
 }
 
-/* All of it or, when there is no room, nothing. */
-static bool
-add_text(struct buf *list, const void *text, size_t len)
-{
-	size_t before = list->len;
-	struct jsonw w;
-
-	jsonw_init(&w, list);
-	w.comma = list->len > 0;
-	jsonw_strn(&w, NULL, text, len);
-	if (list->error == 0)
-		return true;
-	list->len = before;
-	list->error = 0;
-	return false;
-}
-
-void
-answer_note(struct answer *a, const char *fmt, ...)
-{
-	struct buf text;
-	va_list ap;
-
-	buf_init(&text, 256 * 1024);
-	va_start(ap, fmt);
-	buf_add_vfmt(&text, fmt, ap);
-	va_end(ap);
-	(void)add_text(&a->notes, text.data, text.len);
-	buf_release(&text);
-}
-
 void
 answer_skip(
     struct answer *a, enum skip reason, const char *path, const char *why)
 {
-	struct buf text;
-
-	a->skipped[reason]++;
 	if (reason == SKIP_MISSING || reason == SKIP_UNREADABLE ||
 	    reason == SKIP_LINK_BROKEN || reason == SKIP_VANISHED)
 		a->openfailed++;
-	if (summaries[reason] != NULL) {
-		if (a->first[reason] == NULL && path != NULL)
-			a->first[reason] = strdup(path);
-		return;
-	}
-	if (is_silent(reason))
-		return;
-	if (a->nerrors >= a->maxerrors) {
-		a->unreturned++;
-		return;
-	}
-	a->nerrors++;
-	buf_init(&text, 256 * 1024);
-	buf_add_fmt(&text, "%s: ", skip_words[reason]);
-	if (path != NULL)
-		buf_add_str(&text, path);
-	if (why != NULL)
-		buf_add_fmt(&text, "%s%s", path != NULL ? ": " : "", why);
-	if (!add_text(&a->errors, text.data, text.len)) {
-		a->maxerrors = --a->nerrors;
-		a->unreturned++;
-	}
-	buf_release(&text);
+	outcome_gap(&a->common, reason, path, why);
 }
 
 /* By search, where they are too many for an entry each. */
@@ -431,63 +345,29 @@ write_rights(const struct answer *a, struct jsonw *w)
 }
 
 static void
-write_statistics(
-    struct answer *a, const char *engine, int64_t ns, struct jsonw *w)
+write_statistics(struct answer *a, const char *engine, struct jsonw *w)
 {
-	char duration[GO_DURATION_MAX];
-	size_t i;
-
-	go_duration(ns, duration);
-	jsonw_object(w, "statistics");
+	outcome_statistics(&a->common, w);
 	jsonw_u64(w, "filescount", a->files);
 	jsonw_u64(w, "openfailed", a->openfailed);
 	jsonw_u64(w, "totalhits", a->totalhits);
-	jsonw_str(w, "exectime", duration);
 	jsonw_str(w, "engine", engine);
 	jsonw_u64(w, "directories", a->directories);
 	jsonw_u64(w, "bytesread", a->bytes);
-	jsonw_object(w, "notexamined");
-	for (i = 0; i < SKIP_REASONS; i++) {
-		if (a->skipped[i] > 0)
-			jsonw_u64(w, skip_words[i], a->skipped[i]);
-	}
-	jsonw_object_end(w);
 	write_unmatched(a, w);
 	write_rights(a, w);
-	jsonw_object_end(w);
 }
 
+/* What could have been seen had this process more rights. */
 static void
-write_errors(struct answer *a, struct jsonw *w)
+note_rights(struct answer *a)
 {
 	const struct right_way *way = rights_of_files(a->rights);
-	size_t i;
 
-	if (a->unreturned > 0)
-		answer_note(a,
-		    "%llu errors were not returned (max errors = "
-		    "%llu)",
-		    (unsigned long long)a->unreturned,
-		    (unsigned long long)a->maxerrors);
-	if (a->skipped[SKIP_UNREADABLE] > 0)
-		answer_note(a, "rights: this agent reads %s; not seen: %s",
-		    way->had, way->unseen);
-	for (i = 0; i < SKIP_REASONS; i++) {
-		if (summaries[i] != NULL && a->skipped[i] > 0)
-			answer_note(a, "%llu %s; the first: %s",
-			    (unsigned long long)a->skipped[i], summaries[i],
-			    a->first[i] != NULL ? a->first[i] : "?");
-	}
-	if (a->errors.len == 0 && a->notes.len == 0) {
-		jsonw_null(w, "errors");
-		return;
-	}
-	jsonw_array(w, "errors");
-	buf_add(w->out, a->errors.data, a->errors.len);
-	if (a->errors.len > 0 && a->notes.len > 0)
-		buf_add_str(w->out, ",");
-	buf_add(w->out, a->notes.data, a->notes.len);
-	jsonw_array_end(w);
+	if (a->common.counts[SKIP_UNREADABLE] > 0)
+		outcome_note(&a->common,
+		    "rights: this agent reads %s; not seen: %s", way->had,
+		    way->unseen);
 }
 
 /* The checks of a match-any search that had no hit: the first of them by an
@@ -527,36 +407,29 @@ add_misses(struct answer *a)
 }
 
 int
-answer_write(struct answer *a, const char *engine, int64_t ns, struct buf *out,
-    struct err *e)
+answer_write(
+    struct answer *a, const char *engine, struct buf *out, struct err *e)
 {
-	bool was_full = a->full;
+	bool was_full = a->common.full;
 	struct jsonw w;
 	size_t i;
 
 	add_misses(a);
-	if (a->full && !was_full) {
-		a->skipped[SKIP_OUTPUT]++;
-		answer_note(a,
+	if (a->common.full && !was_full) {
+		a->common.counts[SKIP_OUTPUT]++;
+		outcome_note(&a->common,
 		    "the answer's size limit is reached: not every "
 		    "check without a match is listed");
 	}
+	note_rights(a);
 	jsonw_init(&w, out);
-	jsonw_object(&w, NULL);
-	jsonw_bool(&w, "foundanything", a->totalhits > 0);
-	jsonw_bool(&w, "success", true);
-	jsonw_object(&w, "elements");
+	outcome_begin(&a->common, &w, a->totalhits > 0, true);
 	for (i = 0; i < a->params->n; i++) {
 		jsonw_array(&w, a->params->searches[i].label);
 		buf_add(out, a->searches[i].entries.data,
 		    a->searches[i].entries.len);
 		jsonw_array_end(&w);
 	}
-	jsonw_object_end(&w);
-	write_statistics(a, engine, ns, &w);
-	write_errors(a, &w);
-	jsonw_object_end(&w);
-	return out->error != 0
-	    ? err_set(e, out->error, "no room for the answer")
-	    : 0;
+	write_statistics(a, engine, &w);
+	return outcome_end(&a->common, &w, e);
 }

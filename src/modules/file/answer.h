@@ -2,7 +2,7 @@
 /*
  * The answer while it grows: entries by search as finished JSON, counts and
  * texts of what was not examined. Bounded: entries by output_max, texts by
- * the searches' maxerrors and ANSWER_ERRORS_MAX.
+ * the searches' maxerrors (common/outcome.h).
  *
  * A match-any search names each check without a hit by an entry with file ""
  * up to ANSWER_MISSES_MAX; beyond, one more such entry stands for the rest
@@ -12,6 +12,7 @@
 #define MIG_MODULES_FILE_ANSWER_H
 
 #include "base/buf.h"
+#include "modules/common/outcome.h"
 #include "modules/file/param.h"
 #include "scan/digest.h"
 #include "scan/skip.h"
@@ -21,7 +22,6 @@
 struct err;
 struct jsonw;
 
-#define ANSWER_ERRORS_MAX 10000
 #define ANSWER_ECHO_MAX 4096 /* bytes of a search in each entry */
 #define ANSWER_MISSES_MAX 64 /* match-any: entries for checks without a hit */
 
@@ -37,15 +37,9 @@ struct answer_search {
 struct answer {
 	const struct file_params *params; /* borrowed */
 	struct answer_search *searches;
-	size_t output_max, output_used;
-	bool full;       /* nothing more fits */
+	struct outcome common;
 	uint32_t rights; /* enum right_fact, of this process */
 	uint64_t files, openfailed, totalhits, bytes, directories;
-	uint64_t skipped[SKIP_REASONS];
-	char *first[SKIP_REASONS]; /* owned: the first such path */
-	struct buf errors;         /* JSON strings with commas between */
-	uint64_t nerrors, unreturned, maxerrors;
-	struct buf notes; /* likewise: always returned */
 };
 
 int answer_init(struct answer *a, const struct file_params *p,
@@ -59,11 +53,8 @@ bool answer_hit(struct answer *a, size_t search, const struct file_check *check,
 /* path and why may be NULL. */
 void answer_skip(
     struct answer *a, enum skip reason, const char *path, const char *why);
-/* A text that is returned in any case. */
-void answer_note(struct answer *a, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 /* Appends the whole answer. */
-int answer_write(struct answer *a, const char *engine, int64_t ns,
-    struct buf *out, struct err *e);
+int answer_write(
+    struct answer *a, const char *engine, struct buf *out, struct err *e);
 
 #endif

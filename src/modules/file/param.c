@@ -4,14 +4,11 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "json/json.h"
+#include "modules/params.h"
 #include "modules/regex.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WHERE_MAX 512
-#define NUMBER_MAX ((int64_t)1 << 50)
 
 const struct file_kind_name file_kind_names[FILE_KINDS] = {
 	[FILE_NAME] = { "names", "name" },
@@ -23,6 +20,67 @@ const struct file_kind_name file_kind_names[FILE_KINDS] = {
 	[FILE_SHA1] = { "sha1", "sha1" },
 	[FILE_SHA2] = { "sha2", "sha2" },
 	[FILE_SHA3] = { "sha3", "sha3" },
+};
+
+static int
+is_kind(const char *word, struct err *e)
+{
+	size_t k;
+
+	for (k = 0; k < FILE_KINDS; k++) {
+		if (strcmp(word, file_kind_names[k].word) == 0)
+			return 0;
+	}
+	return err_set(e, ERR_INVALID,
+	    "expected name, size, mode, mtime, content, md5, sha1, sha2 or "
+	    "sha3");
+}
+
+const struct param file_param_table[] = {
+	{ NULL, "description", PARAM_ONE, NULL, "for people" },
+	{ "path", "paths", PARAM_STR, "PATH",
+	    "file or directory to search (absolute)" },
+	{ "name", "names", PARAM_STR, "REGEX",
+	    "base name of the file matches; !REGEX: does not" },
+	{ "size", "sizes", PARAM_STR, "SIZE",
+	    "size: <10m at most, >1k at least, 512 exactly (k, m, g, t)" },
+	{ "mode", "modes", PARAM_STR, "REGEX",
+	    "type and permissions match, as -rw-r--r-- (setuid: u)" },
+	{ "mtime", "mtimes", PARAM_STR, "AGE",
+	    "modified <90d: within, >12h: before (d, h, m)" },
+	{ "content", "contents", PARAM_STR, "REGEX",
+	    "a line of the file matches; !REGEX: none does" },
+	{ "md5", "md5", PARAM_STR, "HEX", "MD5 of the content" },
+	{ "sha1", "sha1", PARAM_STR, "HEX", "SHA-1 of the content" },
+	{ "sha2", "sha2", PARAM_STR, "HEX",
+	    "SHA-256, SHA-384 or SHA-512, by the number of digits" },
+	{ "sha3", "sha3", PARAM_STR, "HEX",
+	    "SHA3-224, -256, -384 or -512, by the number of digits" },
+	{ "mismatch", "options.mismatch", PARAM_STR, "KIND",
+	    "turn around the checks of a kind: name, size, mode, mtime, "
+	    "content, md5, sha1, sha2, sha3",
+	    is_kind },
+	{ "maxdepth", "options.maxdepth", PARAM_NUM, "N",
+	    "levels of directories to enter, the path itself is 1 (1000)" },
+	{ "maxerrors", "options.maxerrors", PARAM_NUM, "N",
+	    "errors to return (30; 0: all)" },
+	{ "matchlimit", "options.matchlimit", PARAM_NUM, "N",
+	    "matches to return, then stop (1000; 0: all)" },
+	{ "matchall", "options.matchall", PARAM_BOOL, NULL,
+	    "a file must pass all checks (the default)" },
+	{ "matchany", "options.matchall", PARAM_NOT, NULL,
+	    "a file must pass one check; each is answered by itself" },
+	{ "macroal", "options.macroal", PARAM_BOOL, NULL,
+	    "content must match every line" },
+	{ "returnsha256", "options.returnsha256", PARAM_BOOL, NULL,
+	    "return the SHA-256 of files that match" },
+	{ "decompress", "options.decompress", PARAM_BOOL, NULL,
+	    "look into gzip, bzip2, xz and zstd files" },
+	{ "remotefs", "options.remotefs", PARAM_BOOL, NULL,
+	    "enter network file systems as well" },
+	{ "verbose", "options.debug", PARAM_WORD, "print",
+	    "accepted for compatibility" },
+	{ .help = NULL },
 };
 
 static int
@@ -120,7 +178,7 @@ parse_mtime(const char *s, struct file_check *c, struct err *e)
 	else if (*p == 'm')
 		unit = 60;
 	if (!ok || unit == 0 || p[1] != '\0' ||
-	    v > (uint64_t)(NUMBER_MAX / unit))
+	    v > (uint64_t)(PARAMS_NUMBER_MAX / unit))
 		return err_set(e, ERR_INVALID,
 		    "'%.64s' is not an age: "
 		    "expected <NUMBER or >NUMBER followed by d, h or m",
@@ -176,7 +234,8 @@ parse_regex(const char *s, struct file_check *c, struct err *e)
 		return err_set(e, ERR_INVALID,
 		    "an empty expression: "
 		    "expected a regular expression (\".\" is anything)");
-	c->inverse = c->kind != FILE_MODE && s[0] == '!' && s[1] != '\0';
+	if (c->kind != FILE_MODE)
+		(void)params_regex(s, &c->inverse);
 	rc = regex_check(file_check_regex(c), &c->cost, e);
 	if (rc != 0)
 		return err_wrap(e, "'%.256s' is not a regular expression", s);
@@ -225,15 +284,12 @@ parse_checks(
     const json_t *json, const char *where, struct file_search *s, struct err *e)
 {
 	const char *field;
-	json_t *list[FILE_KINDS] = { NULL }, *value;
+	const json_t *list[FILE_KINDS], *value;
 	size_t k, i, total = 0;
 	int rc;
 
 	for (k = 0; k < FILE_KINDS; k++) {
-		rc = json_opt_array(
-		    json, where, file_kind_names[k].field, &list[k], e);
-		if (rc != 0)
-			return rc;
+		list[k] = params_get(json, file_kind_names[k].field);
 		total += json_array_size(list[k]);
 	}
 	if (total == 0)
@@ -245,17 +301,13 @@ parse_checks(
 		field = file_kind_names[k].field;
 		for (i = 0; i < json_array_size(list[k]); i++) {
 			value = json_array_get(list[k], i);
-			if (!json_is_string(value))
-				return err_set(e, ERR_INVALID,
-				    "%s.%s[%zu]: expected a string", where,
-				    field, i);
 			rc = parse_check((enum file_kind)k,
 			    json_string_value(value), &s->checks[s->nchecks],
 			    e);
 			if (rc != 0)
 				return bad_element(where, field, i, e);
 			s->cost += s->checks[s->nchecks].cost;
-			if (s->cost > FILE_COST_MAX)
+			if (s->cost > PARAMS_COST_MAX)
 				return too_dear(where, field, i, e);
 			s->nchecks++;
 		}
@@ -264,12 +316,8 @@ parse_checks(
 }
 
 static int
-parse_path(const json_t *value, char **ret, struct err *e)
+parse_path(const char *path, char **ret, struct err *e)
 {
-	const char *path = json_string_value(value);
-
-	if (path == NULL)
-		return err_set(e, ERR_INVALID, "expected a string");
 	if (path[0] != '/')
 		return err_set(e, ERR_INVALID,
 		    "'%.128s' is not an absolute "
@@ -305,7 +353,8 @@ parse_paths(
 	if (s->paths == NULL)
 		return no_memory(e);
 	for (i = 0; i < n; i++) {
-		rc = parse_path(json_array_get(list, i), &s->paths[i], e);
+		rc = parse_path(json_string_value(json_array_get(list, i)),
+		    &s->paths[i], e);
 		if (rc != 0)
 			return bad_element(where, "paths", i, e);
 		s->npaths++;
@@ -313,144 +362,47 @@ parse_paths(
 	return 0;
 }
 
-static int
-parse_mismatch(const json_t *json, const char *where, struct file_options *o,
-    struct err *e)
+/* The table has checked them. */
+static void
+parse_options(const json_t *json, struct file_options *o)
 {
+	const json_t *list = params_get(json, "options.mismatch");
 	const char *word;
-	json_t *list = NULL;
 	size_t i, k;
-	int rc;
 
-	rc = json_opt_array(json, where, "mismatch", &list, e);
-	if (rc != 0)
-		return rc;
+	o->maxdepth = params_num(json, "options.maxdepth", 0);
+	o->maxerrors = params_num(json, "options.maxerrors", 0);
+	o->matchlimit = params_num(json, "options.matchlimit", 0);
+	o->matchall = params_bool(json, "options.matchall");
+	o->macroal = params_bool(json, "options.macroal");
+	o->returnsha256 = params_bool(json, "options.returnsha256");
+	o->decompress = params_bool(json, "options.decompress");
+	o->remotefs = params_bool(json, "options.remotefs");
 	for (i = 0; i < json_array_size(list); i++) {
 		word = json_string_value(json_array_get(list, i));
-		for (k = 0; word != NULL && k < FILE_KINDS; k++) {
-			if (strcmp(word, file_kind_names[k].word) == 0)
-				break;
-		}
-		if (word == NULL || k == FILE_KINDS)
-			return err_set(e, ERR_INVALID,
-			    "%s.mismatch[%zu]: "
-			    "expected name, size, mode, mtime, content, md5, "
-			    "sha1, sha2 or sha3",
-			    where, i);
-		o->mismatch[k] = true;
+		for (k = 0; k < FILE_KINDS; k++)
+			o->mismatch[k] = o->mismatch[k] ||
+			    strcmp(word, file_kind_names[k].word) == 0;
 	}
-	return 0;
-}
-
-/* A limit; the original wrote its numbers as floating point. */
-static int
-parse_limit(const json_t *json, const char *where, const char *key,
-    int64_t *ret, struct err *e)
-{
-	const json_t *v = json_object_get(json, key);
-	double d;
-
-	if (v == NULL || json_is_null(v))
-		return 0;
-	d = json_is_number(v) ? json_number_value(v) : -1;
-	if (!(d >= 0 && d <= (double)NUMBER_MAX) || (double)(int64_t)d != d)
-		return err_set(e, ERR_INVALID,
-		    "%s.%s: expected a whole "
-		    "number from 0 (no limit) to 2^50",
-		    where, key);
-	*ret = (int64_t)d;
-	return 0;
 }
 
 static int
-parse_options(const json_t *json, const char *where, struct file_options *o,
-    struct err *e)
+parse_search(const char *label, const json_t *json, const char *where,
+    void *arg, struct err *e)
 {
-	static const char *const keys[] = { "maxdepth", "maxerrors",
-		"matchlimit", "matchall", "macroal", "mismatch", "returnsha256",
-		"decompress", "remotefs", "debug", NULL };
-	const struct {
-		const char *key;
-		int64_t *ret;
-	} limits[] = {
-		{ "maxdepth", &o->maxdepth },
-		{ "maxerrors", &o->maxerrors },
-		{ "matchlimit", &o->matchlimit },
-	};
-	const struct {
-		const char *key;
-		bool *ret;
-	} bools[] = {
-		{ "matchall", &o->matchall },
-		{ "macroal", &o->macroal },
-		{ "returnsha256", &o->returnsha256 },
-		{ "decompress", &o->decompress },
-		{ "remotefs", &o->remotefs },
-	};
-	const char *debug;
-	size_t i;
+	struct file_params *p = arg;
+	struct file_search *s = &p->searches[p->n++];
 	int rc;
 
-	if ((rc = json_only_keys(json, where, keys, e)) != 0)
-		return rc;
-	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		rc = parse_limit(json, where, limits[i].key, limits[i].ret, e);
-		if (rc != 0)
-			return rc;
-	}
-	for (i = 0; i < sizeof(bools) / sizeof(bools[0]); i++) {
-		rc = json_opt_bool(json, where, bools[i].key, bools[i].ret, e);
-		if (rc != 0)
-			return rc;
-	}
-	if ((rc = json_opt_str(json, where, "debug", &debug, e)) != 0)
-		return rc;
-	return parse_mismatch(json, where, o, e);
-}
-
-static size_t
-characters(const char *s)
-{
-	size_t n = 0;
-
-	for (; *s != '\0'; s++)
-		n += ((uint8_t)*s & 0xc0) != 0x80;
-	return n;
-}
-
-static int
-parse_search(
-    const char *label, const json_t *json, struct file_search *s, struct err *e)
-{
-	static const char *const keys[] = { "description", "paths", "names",
-		"sizes", "modes", "mtimes", "contents", "md5", "sha1", "sha2",
-		"sha3", "options", NULL };
-	char where[WHERE_MAX], owhere[WHERE_MAX + 16];
-	const char *description;
-	json_t *options = NULL;
-	int rc;
-
-	if (*label == '\0' || characters(label) > FILE_LABEL_MAX)
-		return err_set(e, ERR_INVALID,
-		    "searches: a label must have "
-		    "1 to %d characters, '%.80s' does not",
-		    FILE_LABEL_MAX, label);
-	snprintf(where, sizeof(where), "searches.%s", label);
-	snprintf(owhere, sizeof(owhere), "%s.options", where);
-	if (!json_is_object(json))
-		return err_set(e, ERR_INVALID, "%s: expected an object", where);
 	s->label = label;
 	s->json = json;
-	if ((rc = json_only_keys(json, where, keys, e)) != 0 ||
-	    (rc = json_opt_str(json, where, "description", &description, e)) !=
-		0 ||
+	s->cost = p->n > 1 ? s[-1].cost : 0;
+	if ((rc = params_check(file_param_table, json, where, e)) != 0 ||
 	    (rc = parse_paths(json, where, s, e)) != 0 ||
-	    (rc = parse_checks(json, where, s, e)) != 0 ||
-	    (rc = json_opt_object(json, where, "options", &options, e)) != 0)
+	    (rc = parse_checks(json, where, s, e)) != 0)
 		return rc;
-	if (options == NULL)
-		return 0;
-	return parse_options(options, owhere, &s->options, e);
+	parse_options(json, &s->options);
+	return 0;
 }
 
 /* Counted before anything is parsed: a refusal costs nothing. */
@@ -477,43 +429,22 @@ check_total(json_t *searches, struct err *e)
 int
 file_params_parse(const json_t *json, struct file_params *ret, struct err *e)
 {
-	static const char *const keys[] = { "searches", NULL };
 	struct file_params p = { 0 };
-	json_t *searches, *value;
-	const char *label;
-	uint64_t cost = 0;
+	json_t *searches = json_object_get(json, "searches");
 	int rc;
 
-	if (!json_is_object(json))
-		return err_set(e, ERR_INVALID,
-		    "expected an object with "
-		    "\"searches\"");
-	if ((rc = json_only_keys(json, "", keys, e)) != 0 ||
-	    (rc = json_need_object(json, "", "searches", &searches, e)) != 0)
-		return rc;
-	if (json_object_size(searches) == 0 ||
-	    json_object_size(searches) > FILE_SEARCHES_MAX)
-		return err_set(e, ERR_INVALID,
-		    "searches: expected 1 to %d "
-		    "searches",
-		    FILE_SEARCHES_MAX);
 	if ((rc = check_total(searches, e)) != 0)
 		return rc;
-	p.searches = calloc(json_object_size(searches), sizeof(*p.searches));
+	p.searches =
+	    calloc(json_object_size(searches) + 1, sizeof(*p.searches));
 	if (p.searches == NULL)
 		return no_memory(e);
-	json_object_foreach (searches, label, value) {
-		p.searches[p.n].cost = cost;
-		p.n++;
-		rc = parse_search(label, value, &p.searches[p.n - 1], e);
-		cost = p.searches[p.n - 1].cost;
-		if (rc != 0) {
-			file_params_release(&p);
-			return rc;
-		}
-	}
-	*ret = p;
-	return 0;
+	rc = params_searches(json, parse_search, &p, e);
+	if (rc != 0)
+		file_params_release(&p);
+	else
+		*ret = p;
+	return rc;
 }
 
 void

@@ -9,6 +9,8 @@
 #ifndef MIG_MODULES_FILE_PARAM_H
 #define MIG_MODULES_FILE_PARAM_H
 
+#include "modules/module.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,14 +18,9 @@
 
 struct err;
 
-#define FILE_LABEL_MAX 64  /* characters */
-#define FILE_PATH_MAX 4096 /* bytes */
-#define FILE_DIGEST_MAX 64 /* bytes of the longest digest */
-#define FILE_SEARCHES_MAX 4096
+#define FILE_PATH_MAX 4096    /* bytes */
+#define FILE_DIGEST_MAX 64    /* bytes of the longest digest */
 #define FILE_CHECKS_MAX 32768 /* of all searches together */
-/* Of all expressions together, as regex_check counts: what one worker may be
- * asked to build. Thousands of honest expressions stay far below. */
-#define FILE_COST_MAX (16 * 1024 * 1024)
 
 enum file_kind {
 	FILE_NAME,
@@ -37,6 +34,8 @@ enum file_kind {
 	FILE_SHA3,
 	FILE_KINDS
 };
+
+extern const struct param file_param_table[];
 
 /* What one kind of check is called: JSON field, flag and word of mismatch. */
 struct file_kind_name {

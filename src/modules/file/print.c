@@ -2,9 +2,9 @@
 #include "modules/file/print.h"
 
 #include "base/err.h"
-#include "base/str.h"
 #include "modules/module.h"
 #include "modules/file/param.h"
+#include "modules/print.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -12,20 +12,6 @@
 const char *const file_ordinary[] = { "special", "symlinkoutside",
 	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit",
 	"agentstate", NULL };
-
-static const char *
-text(const json_t *obj, const char *key)
-{
-	const char *s = json_string_value(json_object_get(obj, key));
-
-	return s != NULL ? s : "";
-}
-
-static void
-add_text(struct buf *out, const char *s)
-{
-	str_add_printable(out, s, strlen(s));
-}
 
 /* name='x' size='<1k' ...: what a match-any entry was found by. */
 static void
@@ -40,7 +26,7 @@ add_checks(struct buf *out, const json_t *search)
 		for (i = 0; i < json_array_size(list); i++) {
 			v = json_string_value(json_array_get(list, i));
 			buf_add_fmt(out, " %s='", file_kind_names[k].word);
-			add_text(out, v != NULL ? v : "");
+			print_add(out, v != NULL ? v : "");
 			buf_add_str(out, "'");
 		}
 	}
@@ -59,27 +45,28 @@ print_match(
 {
 	const json_t *info = json_object_get(match, "fileinfo");
 	const json_t *search = json_object_get(match, "search");
-	const char *file = text(match, "file"), *sha = text(info, "sha256");
+	const char *file = print_str(match, "file"),
+		   *sha = print_str(info, "sha256");
 
 	buf_add_str(out, prefix);
 	if (*file == '\0') {
 		buf_add_str(out, "0 match found in search '");
-		add_text(out, label);
+		print_add(out, label);
 		buf_add_str(out, "'");
 	} else {
-		add_text(out, file);
+		print_add(out, file);
 		buf_add_str(out, " [lastmodified:");
-		add_text(out, text(info, "lastmodified"));
+		print_add(out, print_str(info, "lastmodified"));
 		buf_add_str(out, ", mode:");
-		add_text(out, text(info, "mode"));
+		print_add(out, print_str(info, "mode"));
 		buf_add_fmt(out, ", size:%.0f",
 		    json_number_value(json_object_get(info, "size")));
 		if (*sha != '\0') {
 			buf_add_str(out, ", sha256:");
-			add_text(out, sha);
+			print_add(out, sha);
 		}
 		buf_add_str(out, "] in search '");
-		add_text(out, label);
+		print_add(out, label);
 		buf_add_str(out, "'");
 	}
 	if (!is_matchall(search)) {
@@ -87,45 +74,6 @@ print_match(
 		add_checks(out, search);
 	}
 	buf_add_str(out, "\n");
-}
-
-static void
-print_not_examined(
-    struct buf *out, const char *prefix, const json_t *result, bool all)
-{
-	json_t *reasons = json_object_get(
-		   json_object_get(result, "statistics"), "notexamined"),
-	       *v;
-	const char *reason;
-	bool first = true;
-
-	json_object_foreach (reasons, reason, v) {
-		if (!all && module_is_ordinary(module_find("file"), reason))
-			continue;
-		if (first)
-			buf_add_fmt(out, "%snot examined:", prefix);
-		buf_add_fmt(
-		    out, "%s %.0f ", first ? "" : ",", json_number_value(v));
-		add_text(out, reason);
-		first = false;
-	}
-	if (!first)
-		buf_add_str(out, "\n");
-}
-
-static void
-print_errors(struct buf *out, const char *prefix, const json_t *result)
-{
-	const json_t *errors = json_object_get(result, "errors");
-	const char *s;
-	size_t i;
-
-	for (i = 0; i < json_array_size(errors); i++) {
-		s = json_string_value(json_array_get(errors, i));
-		buf_add_fmt(out, "%serror: ", prefix);
-		add_text(out, s != NULL ? s : "");
-		buf_add_str(out, "\n");
-	}
 }
 
 int
@@ -141,44 +89,19 @@ file_print(const json_t *result, const char *prefix, enum print_show show,
 		return err_set(e, ERR_INVALID, "the answer is not an object");
 	json_object_foreach (elements, label, list) {
 		json_array_foreach (list, i, v) {
-			found = *text(v, "file") != '\0';
+			found = *print_str(v, "file") != '\0';
 			if (show == SHOW_ALL || found == (show == SHOW_FOUND))
 				print_match(out, prefix, label, v);
 		}
 	}
-	if (show == SHOW_ALL ||
-	    !json_is_true(json_object_get(result, "success")))
-		print_errors(out, prefix, result);
-	print_not_examined(out, prefix, result, show == SHOW_ALL);
-	return out->error != 0
-	    ? err_set(e, out->error, "the answer is too long to print")
-	    : 0;
-}
-
-/* RFC 4180; what a spreadsheet would take for a formula gets a quote. */
-static void
-csv_field(struct buf *out, const struct buf *value)
-{
-	size_t i;
-
-	buf_add_u8(out, '"');
-	if (value->len > 0 && memchr("=+-@", value->data[0], 4) != NULL)
-		buf_add_u8(out, '\'');
-	for (i = 0; i < value->len; i++) {
-		if (value->data[i] == '"')
-			buf_add_u8(out, '"');
-		buf_add_u8(out, value->data[i]);
-	}
-	buf_add_u8(out, '"');
+	return print_end(module_find("file"), result, prefix, show, out, e);
 }
 
 static void
-csv_text(struct buf *out, struct buf *tmp, const char *s)
+csv_text(struct buf *out, const char *s)
 {
-	buf_clear(tmp);
-	add_text(tmp, s);
 	buf_add_u8(out, ',');
-	csv_field(out, tmp);
+	csv_add(out, s);
 }
 
 static void
@@ -189,22 +112,19 @@ csv_row(struct buf *out, struct buf *tmp, const char *prefix, const char *label,
 	const json_t *search = json_object_get(match, "search");
 
 	buf_add_str(out, prefix);
-	buf_clear(tmp);
-	add_text(tmp, label);
-	csv_field(out, tmp);
-	csv_text(out, tmp, text(match, "file"));
+	csv_add(out, label);
+	csv_text(out, print_str(match, "file"));
 	buf_add_fmt(
 	    out, ",%.0f", json_number_value(json_object_get(info, "size")));
-	csv_text(out, tmp, text(info, "mode"));
-	csv_text(out, tmp, text(info, "lastmodified"));
-	csv_text(out, tmp, text(info, "sha256"));
+	csv_text(out, print_str(info, "mode"));
+	csv_text(out, print_str(info, "lastmodified"));
+	csv_text(out, print_str(info, "sha256"));
 	buf_clear(tmp);
 	if (!is_matchall(search))
 		add_checks(tmp, search);
 	if (tmp->len > 0)
 		buf_consume(tmp, 1); /* the leading space */
-	buf_add_u8(out, ',');
-	csv_field(out, tmp);
+	csv_text(out, buf_str(tmp) != NULL ? buf_str(tmp) : "");
 	buf_add_u8(out, '\n');
 }
 
@@ -220,14 +140,12 @@ file_csv(
 	buf_init(&tmp, 1024 * 1024);
 	json_object_foreach (elements, label, list) {
 		json_array_foreach (list, i, v) {
-			if (*text(v, "file") != '\0')
+			if (*print_str(v, "file") != '\0')
 				csv_row(out, &tmp, prefix, label, v);
 		}
 	}
 	if (tmp.error != 0)
 		out->error = tmp.error;
 	buf_release(&tmp);
-	return out->error != 0
-	    ? err_set(e, out->error, "the answer is too long")
-	    : 0;
+	return csv_end(out, e);
 }

@@ -18,11 +18,11 @@
 #include "base/fault.h"
 #include "base/str.h"
 #include "modules/file/answer.h"
-#include "modules/file/gofmt.h"
+#include "modules/common/gofmt.h"
+#include "modules/common/watch.h"
 #include "modules/file/plan.h"
 #include "modules/file/subject.h"
 #include "scan/content.h"
-#include "scan/throttle.h"
 #include "scan/walk.h"
 
 #include <dirent.h>
@@ -32,9 +32,6 @@
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
-
-#define CLOCK_EVERY 64     /* stop() calls between looks at the clock */
-#define STOP_EARLY_MS 1000 /* a stop so close to the deadline is for it */
 
 enum verdict { NO, YES, UNKNOWN };
 enum stage { META, CONTENT };
@@ -58,8 +55,7 @@ struct run {
 	struct content *content;
 	uint64_t read_left;
 	struct timespec started;
-	unsigned int ticks;
-	struct throttle throttle;
+	struct watch watch;
 	bool ended; /* nothing more is to be looked at */
 	size_t searches_left;
 	uint64_t stamp;
@@ -79,45 +75,11 @@ end_run(struct run *r, enum skip reason, const char *what)
 	if (r->ended)
 		return;
 	r->ended = true;
-	r->answer.skipped[reason] += left > 0 ? left : 1;
-	answer_note(&r->answer,
+	r->answer.common.counts[reason] += left > 0 ? left : 1;
+	outcome_note(&r->answer.common,
 	    "%s: what was not reached by then was not "
 	    "examined (directories left: %llu at least)",
 	    what, (unsigned long long)left);
-}
-
-static void
-end_by_limit(struct run *r, enum skip reason, enum run_end end,
-    const char *which, int64_t seconds)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "limit reached: %s %lld s", which,
-	    (long long)seconds);
-	end_run(r, reason, text);
-	if (r->ctx->ret_end != NULL)
-		*r->ctx->ret_end = end;
-}
-
-/* early: so much before the deadline counts as well. */
-static bool
-out_of_time(const struct run *r, int64_t early)
-{
-	return r->ctx->deadline_ms != 0 &&
-	    clock_mono_ms() >= r->ctx->deadline_ms - early;
-}
-
-/* The agent's own clock for the time limit started a little before ours. */
-static void
-end_by_signal(struct run *r, int signal)
-{
-	if (signal == SIGXCPU)
-		end_by_limit(
-		    r, SKIP_CPU, RUN_LIMIT, "CPU", r->ctx->cpu_seconds);
-	else if (out_of_time(r, STOP_EARLY_MS))
-		end_by_limit(r, SKIP_TIME, RUN_TIME, "time", r->ctx->seconds);
-	else
-		end_run(r, SKIP_STOPPED, "stopped");
 }
 
 static void
@@ -133,15 +95,15 @@ end_by_size(struct run *r, enum skip reason, const char *which, int64_t bytes)
 static bool
 stop(void *arg)
 {
+	static const enum skip reasons[] = {
+		[WATCH_TIME] = SKIP_TIME,
+		[WATCH_CPU] = SKIP_CPU,
+		[WATCH_STOPPED] = SKIP_STOPPED,
+	};
 	struct run *r = arg;
 
-	if (r->ended)
-		return true;
-	throttle_pause(&r->throttle);
-	if (r->ctx->stop != NULL && *r->ctx->stop != 0)
-		end_by_signal(r, *r->ctx->stop);
-	else if (r->ticks++ % CLOCK_EVERY == 0 && out_of_time(r, 0))
-		end_by_limit(r, SKIP_TIME, RUN_TIME, "time", r->ctx->seconds);
+	if (!r->ended && watch_stop(&r->watch))
+		end_run(r, reasons[r->watch.end], r->watch.text);
 	return r->ended;
 }
 
@@ -162,7 +124,7 @@ subject_failed(
 	if (state != SUBJECT_FAILED)
 		return;
 	if (reason == SKIP_SPECIAL && en->root)
-		answer_note(&r->answer,
+		outcome_note(&r->answer.common,
 		    "%s: not a regular file or a "
 		    "directory",
 		    en->path);
@@ -296,8 +258,8 @@ limit_reached(struct run *r, uint32_t search)
 {
 	const struct file_search *s = &r->params->searches[search];
 
-	r->answer.skipped[SKIP_MATCHES]++;
-	answer_note(&r->answer,
+	r->answer.common.counts[SKIP_MATCHES]++;
+	outcome_note(&r->answer.common,
 	    "search '%s': its limit of %lld matches was "
 	    "reached at %s; what follows was not examined for it",
 	    s->label, (long long)s->options.matchlimit, r->subject.en->path);
@@ -311,7 +273,7 @@ search_is_done(const struct run *r, uint32_t search)
 {
 	const struct file_options *o = &r->params->searches[search].options;
 
-	return r->answer.full ||
+	return r->answer.common.full ||
 	    (o->matchlimit > 0 &&
 		r->answer.searches[search].hits >= (uint64_t)o->matchlimit);
 }
@@ -644,7 +606,7 @@ note_empty_searches(struct run *r)
 
 	for (i = 0; i < r->params->n; i++) {
 		if (r->params->searches[i].nchecks == 0)
-			answer_note(&r->answer,
+			outcome_note(&r->answer.common,
 			    "search '%s' has no filter: "
 			    "no file can match it",
 			    r->params->searches[i].label);
@@ -694,11 +656,9 @@ file_run(const json_t *params, const struct run_context *ctx,
 	struct file_params fp;
 	struct walk_scope *scopes = NULL;
 	struct run r = { .ctx = ctx, .params = &fp };
-	struct timespec begin, now;
 	int rc;
 
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	throttle_begin(&r.throttle, (uint32_t)ctx->cpu_percent);
+	watch_begin(&r.watch, ctx);
 	clock_gettime(CLOCK_REALTIME, &r.started);
 	if ((rc = file_params_parse(params, &fp, e)) != 0)
 		return rc;
@@ -713,12 +673,8 @@ file_run(const json_t *params, const struct run_context *ctx,
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
 		rc = work(&r, scopes, engine, e);
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (rc == 0)
-		rc = answer_write(&r.answer, r.plan.engine,
-		    (now.tv_sec - begin.tv_sec) * 1000000000ll + now.tv_nsec -
-			begin.tv_nsec,
-		    out, e);
+		rc = answer_write(&r.answer, r.plan.engine, out, e);
 	walk_free(r.walk);
 	plan_release(&r.plan);
 	content_free(r.content);

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "modules/file/gofmt.h"
+#include "modules/common/gofmt.h"
 #include "modules/file/run.h"
 
 #include <setjmp.h>

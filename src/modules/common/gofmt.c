@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "modules/file/gofmt.h"
+#include "modules/common/gofmt.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Values as the original (written in Go) printed them. */
-#ifndef MIG_MODULES_FILE_GOFMT_H
-#define MIG_MODULES_FILE_GOFMT_H
+#ifndef MIG_MODULES_COMMON_GOFMT_H
+#define MIG_MODULES_COMMON_GOFMT_H
 
 #include <stdint.h>
 #include <sys/types.h>

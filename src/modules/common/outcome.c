@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "modules/common/outcome.h"
+
+#include "base/err.h"
+#include "base/jsonw.h"
+#include "modules/common/gofmt.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX (256 * 1024)
+#define TEXTS_MAX (1024 * 1024)
+
+static size_t
+text_room(size_t output_max, size_t most)
+{
+	return output_max / 24 < most ? output_max / 24 : most;
+}
+
+void
+outcome_init(struct outcome *o, const struct outcome_kind *kinds, size_t nkinds,
+    int64_t maxerrors, size_t output_max)
+{
+	BUG_ON(nkinds > OUTCOME_KINDS_MAX);
+	memset(o, 0, sizeof(*o));
+	clock_gettime(CLOCK_MONOTONIC, &o->begin);
+	o->kinds = kinds;
+	o->nkinds = nkinds;
+	o->maxerrors = OUTCOME_ERRORS_MAX;
+	if (maxerrors > 0 && maxerrors < OUTCOME_ERRORS_MAX)
+		o->maxerrors = (uint64_t)maxerrors;
+	/* what is said beside the entries must fit as well, else a limit of
+	 * the output would leave nothing at all */
+	o->output_max = output_max - output_max / 8;
+	buf_init(&o->errors, text_room(o->output_max, 4 * TEXTS_MAX));
+	buf_init(&o->notes, text_room(o->output_max, TEXTS_MAX));
+}
+
+void
+outcome_release(struct outcome *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->nkinds; i++)
+		free(o->first[i]);
+	buf_release(&o->errors);
+	buf_release(&o->notes);
+	memset(o, 0, sizeof(*o));
+}
+
+/* All of it or, when there is no room, nothing. */
+static bool
+add_text(struct buf *list, const void *text, size_t len)
+{
+	size_t before = list->len;
+	struct jsonw w;
+
+	jsonw_init(&w, list);
+	w.comma = list->len > 0;
+	jsonw_strn(&w, NULL, text, len);
+	if (list->error == 0)
+		return true;
+	list->len = before;
+	list->error = 0;
+	return false;
+}
+
+void
+outcome_note(struct outcome *o, const char *fmt, ...)
+{
+	struct buf text;
+	va_list ap;
+
+	buf_init(&text, TEXT_MAX);
+	va_start(ap, fmt);
+	buf_add_vfmt(&text, fmt, ap);
+	va_end(ap);
+	(void)add_text(&o->notes, text.data, text.len);
+	buf_release(&text);
+}
+
+void
+outcome_gap(
+    struct outcome *o, unsigned int kind, const char *what, const char *why)
+{
+	const struct outcome_kind *k = &o->kinds[kind];
+	struct buf text;
+
+	o->counts[kind]++;
+	if (k->summary != NULL && o->first[kind] == NULL && what != NULL)
+		o->first[kind] = strdup(what);
+	if (k->summary != NULL || k->silent)
+		return;
+	if (o->nerrors >= o->maxerrors) {
+		o->unreturned++;
+		return;
+	}
+	o->nerrors++;
+	buf_init(&text, TEXT_MAX);
+	buf_add_fmt(&text, "%s: ", k->word);
+	if (what != NULL)
+		buf_add_str(&text, what);
+	if (why != NULL)
+		buf_add_fmt(&text, "%s%s", what != NULL ? ": " : "", why);
+	if (!add_text(&o->errors, text.data, text.len)) {
+		o->maxerrors = --o->nerrors;
+		o->unreturned++;
+	}
+	buf_release(&text);
+}
+
+bool
+outcome_keep(struct outcome *o, struct buf *list, size_t before)
+{
+	if (list->error != 0 || o->full ||
+	    o->output_used + list->len - before > o->output_max) {
+		list->len = before;
+		list->error = 0;
+		o->full = true;
+		return false;
+	}
+	o->output_used += list->len - before;
+	return true;
+}
+
+void
+outcome_begin(struct outcome *o, struct jsonw *w, bool found, bool success)
+{
+	jsonw_object(w, NULL);
+	jsonw_bool(w, "foundanything", found);
+	jsonw_bool(w, "success", success);
+	jsonw_object(w, "elements");
+}
+
+void
+outcome_statistics(struct outcome *o, struct jsonw *w)
+{
+	char duration[GO_DURATION_MAX];
+	struct timespec now;
+	size_t i;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	go_duration((now.tv_sec - o->begin.tv_sec) * 1000000000ll +
+		now.tv_nsec - o->begin.tv_nsec,
+	    duration);
+	jsonw_object_end(w);
+	jsonw_object(w, "statistics");
+	jsonw_str(w, "exectime", duration);
+	jsonw_object(w, "notexamined");
+	for (i = 0; i < o->nkinds; i++) {
+		if (o->counts[i] > 0)
+			jsonw_u64(w, o->kinds[i].word, o->counts[i]);
+	}
+	jsonw_object_end(w);
+}
+
+static void
+note_last(struct outcome *o)
+{
+	size_t i;
+
+	if (o->unreturned > 0)
+		outcome_note(o,
+		    "%llu errors were not returned (max errors = %llu)",
+		    (unsigned long long)o->unreturned,
+		    (unsigned long long)o->maxerrors);
+	for (i = 0; i < o->nkinds; i++) {
+		if (o->kinds[i].summary != NULL && o->counts[i] > 0)
+			outcome_note(o, "%llu %s; the first: %s",
+			    (unsigned long long)o->counts[i],
+			    o->kinds[i].summary,
+			    o->first[i] != NULL ? o->first[i] : "?");
+	}
+}
+
+int
+outcome_end(struct outcome *o, struct jsonw *w, struct err *e)
+{
+	note_last(o);
+	jsonw_object_end(w);
+	if (o->errors.len == 0 && o->notes.len == 0) {
+		jsonw_null(w, "errors");
+	} else {
+		jsonw_array(w, "errors");
+		buf_add(w->out, o->errors.data, o->errors.len);
+		if (o->errors.len > 0 && o->notes.len > 0)
+			buf_add_str(w->out, ",");
+		buf_add(w->out, o->notes.data, o->notes.len);
+		jsonw_array_end(w);
+	}
+	jsonw_object_end(w);
+	return w->out->error != 0
+	    ? err_set(e, w->out->error, "no room for the answer")
+	    : 0;
+}
