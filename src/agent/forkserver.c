@@ -133,8 +133,9 @@ spawn(struct forkserver *fs, int fd, struct err *e)
 {
 	static char name[] = "mig-worker", mode[] = "--forkserver";
 	static char flag_uid[] = "--uid", flag_cover[] = "--cover";
+	static char flag_needs[] = "--needs";
 	struct proc_fd fds[] = { { fd, CHILD_FD } };
-	char cover[PATH_MAX], uid[16], *argv[7];
+	char cover[PATH_MAX], uid[16], needs[16], *argv[9];
 	struct proc_spawn s;
 	size_t n = 0;
 
@@ -149,6 +150,11 @@ spawn(struct forkserver *fs, int fd, struct err *e)
 		snprintf(cover, sizeof(cover), "%s", fs->spec.cover);
 		argv[n++] = flag_cover;
 		argv[n++] = cover;
+	}
+	if (fs->spec.needs != 0) {
+		snprintf(needs, sizeof(needs), "%u", (unsigned)fs->spec.needs);
+		argv[n++] = flag_needs;
+		argv[n++] = needs;
 	}
 	argv[n] = NULL;
 	memset(&s, 0, sizeof(s));
@@ -171,6 +177,15 @@ forkserver_new(struct proc_loop *loop, const struct forkserver_spec *spec)
 	fs->loop = loop;
 	fs->pid = -1;
 	return fs;
+}
+
+void
+forkserver_needs(struct forkserver *fs, uint32_t needs)
+{
+	BUG_ON(fs->on_start != NULL);
+	if (fs->spec.needs != needs)
+		take_down(fs);
+	fs->spec.needs = needs;
 }
 
 void

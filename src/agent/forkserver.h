@@ -21,6 +21,7 @@ struct forkserver_spec {
 	int exec_fd;       /* mig-worker, open since the agent's start */
 	uint32_t uid;      /* (uint32_t)-1: stays as it is */
 	const char *cover; /* directory it must not see, or NULL; borrowed */
+	uint32_t needs;    /* of the modules of its orders (module.h) */
 };
 
 /* pid > 0: a worker runs and is our child. 0: none, text says why. -1: none
@@ -30,6 +31,9 @@ typedef void forkserver_on_start(pid_t pid, const char *text, void *arg);
 
 struct forkserver *
 forkserver_new(struct proc_loop *loop, const struct forkserver_spec *spec);
+/* What the next order needs: a process that has other rights is replaced. No
+ * order may be open. */
+void forkserver_needs(struct forkserver *fs, uint32_t needs);
 /* Kills it; its workers live on. */
 void forkserver_free(struct forkserver *fs);
 /* Starts the process if there is none. */

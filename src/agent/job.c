@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "modules/module.h"
 #include "proc/proc.h"
 #include "sandbox/cgroup.h"
 
@@ -166,9 +167,10 @@ output_room(const struct jobs *j, const struct job *job)
 	    (rest - starting * least) / (slots > 0 ? slots : 1));
 }
 
-/* Each slot has a user number of its own, and with it a fork server. */
+/* Each slot has a user number of its own, and with it a fork server: the one
+ * that looks at files, or one that opens first what the module needs. */
 static int
-slot_ready(struct slot *s, struct err *e)
+slot_ready(struct slot *s, uint32_t needs, struct err *e)
 {
 	struct jobs *j = s->jobs;
 	struct agent *a = j->a;
@@ -184,6 +186,7 @@ slot_ready(struct slot *s, struct err *e)
 		s->fs = forkserver_new(a->loop, &spec);
 	if (s->fs == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	forkserver_needs(s->fs, needs & NEEDS_OPENER);
 	return forkserver_ready(s->fs, e);
 }
 
@@ -219,7 +222,7 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 	err_clear(&e);
 	if (o.output_max == 0)
 		o.output_max = 1;
-	rc = slot_ready(s, &e);
+	rc = slot_ready(s, module_needs(v->modules[op]), &e);
 	if (rc == 0)
 		rc = worker_start(j->a->loop, s->fs, &o, job->doc_fd,
 		    on_worker_end, s, &s->worker, &e);
@@ -245,7 +248,7 @@ jobs_warm(struct jobs *j)
 	struct err e;
 
 	err_clear(&e);
-	if (slot_ready(&j->slots[0], &e) != 0)
+	if (slot_ready(&j->slots[0], 0, &e) != 0)
 		log_warn("forkserver why=%s", log_quote(e.msg));
 }
 

@@ -21,8 +21,10 @@ enum right_fact {
 	RIGHT_LANDLOCK = 0x40, /* in force, any version */
 	RIGHT_HIDDEN = 0x80,   /* the agent's state is hidden somehow */
 	RIGHT_CGROUP = 0x100,
-	RIGHT_NO_AGENT = 0x200, /* by hand: there is no state to hide */
-	RIGHT_ANY = 0x3ff
+	RIGHT_NO_AGENT = 0x200,  /* by hand: there is no state to hide */
+	RIGHT_PROCESSES = 0x400, /* may look into every process */
+	RIGHT_NETWORKS = 0x800,  /* may enter every network namespace */
+	RIGHT_ANY = 0xfff
 };
 
 struct right_way {

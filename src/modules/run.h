@@ -9,6 +9,7 @@
 #include <signal.h>
 
 struct err;
+struct os_nets;
 
 /* How a run ended, as the worker's exit status says it to the agent. */
 enum run_end {
@@ -30,6 +31,7 @@ struct run_context {
 	const char *hidden;          /* the agent's state, or NULL */
 	volatile sig_atomic_t *stop; /* SIGTERM or SIGXCPU: answer what you
 					have */
+	struct os_nets *nets;        /* opened for NEED_SOCKETS; borrowed */
 	size_t output_max;           /* bytes of JSON in out */
 };
 

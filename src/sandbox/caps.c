@@ -146,3 +146,9 @@ caps_apply(const struct sandbox *s, bool *ret_uid, struct err *e)
 		*ret_uid = user;
 	return rc;
 }
+
+int
+caps_drop(struct err *e)
+{
+	return caps_set(0, e);
+}

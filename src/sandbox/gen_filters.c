@@ -5,8 +5,8 @@
  *
  *   mig-gen-filters CPU_FAMILY > filters.h
  *
- * NET, COMPUTE, WORKER_READ and FORKSERVER are allow lists: what is not named
- * fails with EPERM, what no honest library ever tries kills the process.
+ * NET, COMPUTE, WORKER_READ, FORKSERVER and OPENER are allow lists: what is not
+ * named fails with EPERM, what no honest library ever tries kills the process.
  * MONITOR and SERVER start other programs, so they are deny lists.
  */
 #include "sandbox/fork_flags.h"
@@ -48,11 +48,11 @@ static const char *const dangerous[] = { "ptrace", "process_vm_readv",
 	"io_uring_enter", "io_uring_register", "bpf", "move_mount", "open_tree",
 	"fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
 	"pivot_root", "kexec_load", "kexec_file_load", "init_module",
-	"finit_module", "delete_module", "setns", "userfaultfd",
-	"perf_event_open", "open_by_handle_at", "swapon", "swapoff", "reboot",
-	"iopl", "ioperm", "acct", "quotactl", "quotactl_fd", "lookup_dcookie",
-	"nfsservctl", "modify_ldt", "fanotify_init", "kcmp", "vm86", "vm86old",
-	"uselib", "syslog", "sethostname", "setdomainname", "settimeofday",
+	"finit_module", "delete_module", "userfaultfd", "perf_event_open",
+	"open_by_handle_at", "swapon", "swapoff", "reboot", "iopl", "ioperm",
+	"acct", "quotactl", "quotactl_fd", "lookup_dcookie", "nfsservctl",
+	"modify_ldt", "fanotify_init", "kcmp", "vm86", "vm86old", "uselib",
+	"syslog", "sethostname", "setdomainname", "settimeofday",
 	"clock_settime", "vhangup", NULL };
 
 /* What starting a worker behind the monitor still needs. */
@@ -170,6 +170,17 @@ allow_descriptor_control(scmp_filter_ctx f)
 		allow_if(f, "ioctl", INT_IS(1, ioctls[i]));
 }
 
+/* Into another network: only an opener's children, and the monitor's filter,
+ * which they inherit, must not stand against it. */
+static void
+kill_setns(scmp_filter_ctx f, bool network_too)
+{
+	struct scmp_arg_cmp other = SCMP_CMP64(1, SCMP_CMP_NE, CLONE_NEWNET);
+
+	rule(f, SCMP_ACT_KILL_PROCESS, "setns", network_too ? 0 : 1,
+	    network_too ? NULL : &other);
+}
+
 static void
 allow_common(scmp_filter_ctx f)
 {
@@ -258,11 +269,9 @@ print_filter(scmp_filter_ctx f, const char *name)
 	seccomp_release(f);
 }
 
-static scmp_filter_ctx
-make_worker(uint32_t arch, bool openat2)
+static void
+allow_worker(scmp_filter_ctx f, bool openat2)
 {
-	scmp_filter_ctx f = filter_new(SCMP_ACT_ERRNO(EPERM), arch);
-
 	allow_common(f);
 	allow_memory(f, true);
 	allow_reading_files(f);
@@ -270,6 +279,15 @@ make_worker(uint32_t arch, bool openat2)
 	 * Landlock refuses writing and emptying */
 	rule(f, openat2 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS), "openat2", 0,
 	    NULL);
+}
+
+static scmp_filter_ctx
+make_worker(uint32_t arch, bool openat2)
+{
+	scmp_filter_ctx f = filter_new(SCMP_ACT_ERRNO(EPERM), arch);
+
+	allow_worker(f, openat2);
+	kill_setns(f, true);
 	return f;
 }
 
@@ -278,10 +296,9 @@ static const char *const hiding[] = { "landlock_create_ruleset",
 	"landlock_add_rule", "landlock_restrict_self", NULL };
 
 /* Forks children of its own parent, which then seal themselves. */
-static scmp_filter_ctx
-make_forkserver(uint32_t arch, bool openat2)
+static void
+allow_forking(scmp_filter_ctx f)
 {
-	scmp_filter_ctx f = make_worker(arch, openat2);
 	struct scmp_arg_cmp with_parent[2] = { INT_IS(0, PR_SET_PDEATHSIG),
 		SCMP_CMP64(1, SCMP_CMP_EQ, SIGKILL) };
 
@@ -290,6 +307,38 @@ make_forkserver(uint32_t arch, bool openat2)
 	allow_if(f, "prlimit64", INT_IS(0, 0));
 	allow_if(f, "seccomp", INT_IS(0, SECCOMP_SET_MODE_FILTER));
 	rules(f, SCMP_ACT_ALLOW, hiding);
+}
+
+static scmp_filter_ctx
+make_forkserver(uint32_t arch, bool openat2)
+{
+	scmp_filter_ctx f = make_worker(arch, openat2);
+
+	allow_forking(f);
+	return f;
+}
+
+/* A fork server whose children open, narrow themselves, and are sealed. The
+ * sockets are for asking the kernel: they reach nobody. */
+static scmp_filter_ctx
+make_opener(uint32_t arch)
+{
+	static const unsigned protocols[] = { NETLINK_ROUTE,
+		NETLINK_SOCK_DIAG };
+	scmp_filter_ctx f = filter_new(SCMP_ACT_ERRNO(EPERM), arch);
+	size_t i;
+
+	allow_worker(f, false);
+	kill_setns(f, false);
+	allow_forking(f);
+	for (i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+		struct scmp_arg_cmp c[2] = { INT_IS(0, AF_NETLINK),
+			INT_IS(2, protocols[i]) };
+
+		rule(f, SCMP_ACT_ALLOW, "socket", 2, c);
+	}
+	allow_if(f, "setns", SCMP_CMP64(1, SCMP_CMP_EQ, CLONE_NEWNET));
+	rule(f, SCMP_ACT_ALLOW, "capset", 0, NULL);
 	return f;
 }
 
@@ -304,6 +353,9 @@ make_seal(uint32_t arch)
 
 	rule(f, SCMP_ACT_ERRNO(EPERM), "clone", 0, NULL);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "seccomp", 0, NULL);
+	rule(f, SCMP_ACT_ERRNO(EPERM), "socket", 0, NULL);
+	rule(f, SCMP_ACT_ERRNO(EPERM), "capset", 0, NULL);
+	rule(f, SCMP_ACT_KILL_PROCESS, "setns", 0, NULL);
 	rules(f, SCMP_ACT_ERRNO(EPERM), hiding);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "prctl", 1, &parent);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "prlimit64", 1, &limit);
@@ -316,6 +368,7 @@ make_net(uint32_t arch)
 	scmp_filter_ctx f = filter_new(SCMP_ACT_ERRNO(EPERM), arch);
 
 	allow_common(f);
+	kill_setns(f, true);
 	/* name services are loaded when first used */
 	allow_memory(f, true);
 	allow_reading_files(f);
@@ -330,6 +383,7 @@ make_compute(uint32_t arch)
 	scmp_filter_ctx f = filter_new(SCMP_ACT_ERRNO(EPERM), arch);
 
 	allow_common(f);
+	kill_setns(f, true);
 	allow_memory(f, false);
 	return f;
 }
@@ -340,6 +394,7 @@ make_daemon(uint32_t arch, bool mounts)
 	scmp_filter_ctx f = filter_new(SCMP_ACT_ALLOW, arch);
 
 	rules(f, SCMP_ACT_KILL_PROCESS, dangerous);
+	kill_setns(f, !mounts);
 	if (!mounts)
 		rules(f, SCMP_ACT_KILL_PROCESS, dangerous_mounts);
 	/* client libraries of databases look for tickets there */
@@ -364,6 +419,7 @@ main(int argc, char **argv)
 	print_filter(make_worker(arch, false), "worker_read_no_openat2");
 	print_filter(make_forkserver(arch, true), "forkserver");
 	print_filter(make_forkserver(arch, false), "forkserver_no_openat2");
+	print_filter(make_opener(arch), "opener");
 	print_filter(make_seal(arch), "seal");
 	print_filter(make_daemon(arch, true), "monitor");
 	print_filter(make_daemon(arch, false), "server");

@@ -12,6 +12,10 @@ int limits_apply(const struct sandbox_limits *l, struct err *e);
  * *ret_uid: whether the uid was changed. */
 int caps_apply(const struct sandbox *s, bool *ret_uid, struct err *e);
 
+/* Every capability, of a process that is no user 0 of its own any more or
+ * never was, and whose filter allows no program to be executed. */
+int caps_drop(struct err *e);
+
 /* *ret_abi: the kernel's version that is now in force; 0: the kernel has no
  * Landlock, or the profile asked for none. Wants no_new_privs. */
 int landlock_apply(const struct sandbox *s, int *ret_abi, struct err *e);

@@ -69,6 +69,19 @@ sandbox_seal(pid_t parent, const struct sandbox_limits *l, struct err *e)
 	return rc == 0 ? seccomp_seal(e) : rc;
 }
 
+int
+sandbox_narrow(struct err *e)
+{
+	const struct sandbox s = { .profile = SANDBOX_WORKER_READ,
+		.all_paths_readable = true };
+	int abi, rc;
+
+	/* the caller's parent is told what it has by sandbox_describe() of
+	 * sandbox_enter(): of Landlock that is what the kernel has */
+	rc = landlock_apply(&s, &abi, e);
+	return rc == 0 ? caps_drop(e) : rc;
+}
+
 const char *
 sandbox_describe(void)
 {

@@ -28,6 +28,11 @@ enum sandbox_profile {
 				mmap of files, dlopen; no sockets */
 	SANDBOX_FORKSERVER,  /* the same, and forking processes that
 				sandbox_seal() makes workers */
+	SANDBOX_OPENER,      /* a fork server whose children first open what
+				the next step takes away: no Landlock, as that
+				forbids to look into processes; netlink sockets
+				for asking, and entering network namespaces;
+				then sandbox_narrow() */
 	SANDBOX_MONITOR,     /* may spawn, write its state, no ptrace etc. */
 	SANDBOX_SERVER,      /* server roles: sockets and own files */
 };
@@ -89,6 +94,10 @@ pid_t sandbox_fork(void);
  * its own limits, and from now on only what SANDBOX_WORKER_READ allows.
  * ERR_CLOSED: the parent has ended already. */
 int sandbox_seal(pid_t parent, const struct sandbox_limits *l, struct err *e);
+
+/* In a child of a SANDBOX_OPENER, before sandbox_seal() and the first outside
+ * byte: no capability is left, and Landlock lets it read and nothing else. */
+int sandbox_narrow(struct err *e);
 
 /* "seccomp landlock-7 uid caps", "none" before sandbox_enter, or "null";
  * static storage. */

@@ -54,6 +54,8 @@ seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e)
 		if (landlock_abi >= LANDLOCK_TRUNCATE)
 			return INSTALL(forkserver, e);
 		return INSTALL(forkserver_no_openat2, e);
+	case SANDBOX_OPENER:
+		return INSTALL(opener, e);
 	case SANDBOX_MONITOR:
 		return INSTALL(monitor, e);
 	case SANDBOX_SERVER:

@@ -17,6 +17,7 @@
  * then is answered and says so.
  */
 #include "worker/forkserver.h"
+#include "worker/opener.h"
 #include "worker/options.h"
 #include "worker/question.h"
 
@@ -43,6 +44,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* linux/capability.h, for opening what belongs to others. */
+#define CAP_SYS_PTRACE_BIT (1ull << 19)
+#define CAP_SYS_ADMIN_BIT (1ull << 21)
 /* linux/capability.h. Containers often have the first and not the second;
  * that it is also for writing does not matter where nothing can be written. */
 #define CAP_DAC_OVERRIDE_BIT (1ull << 1)
@@ -57,6 +61,7 @@ static int64_t cpu_limit;
 static enum run_end ended = RUN_WHOLE;
 static uint32_t rights;    /* enum right_fact */
 static const char *hidden; /* by Landlock, in each worker */
+static struct opened opened;
 
 /* The first one counts. */
 static void
@@ -131,6 +136,7 @@ hide_state(const struct options *o, struct err *e)
 		rights |= RIGHT_ALL_IDS;
 	if (sandbox_landlock() > 0)
 		rights |= RIGHT_LANDLOCK;
+	rights |= opener_rights();
 	if (o->cover == NULL) {
 		rights |= RIGHT_NO_AGENT;
 	} else if (geteuid() == 0 && cover(o, e) == 0) {
@@ -157,6 +163,15 @@ reading_rights(void)
 	return caps;
 }
 
+/* What an opener holds until its children narrow themselves. */
+static uint64_t
+opening_rights(void)
+{
+	return sandbox_caps() &
+	    (CAP_DAC_READ_SEARCH_BIT | CAP_DAC_OVERRIDE_BIT |
+		CAP_SYS_PTRACE_BIT | CAP_SYS_ADMIN_BIT);
+}
+
 /* What counts is what is private and written to; libraries are mapped beside
  * it. An eighth less than the control group allows: so the worker learns of
  * it first, and answers. */
@@ -167,7 +182,7 @@ limit_all(const struct options *o, struct sandbox_limits *l)
 		l->data_bytes = (uint64_t)(o->memory - o->memory / 8);
 		l->memory_bytes = (uint64_t)o->memory + MAPPED_MAX;
 	}
-	l->descriptors = DESCRIPTORS_MAX;
+	l->descriptors = DESCRIPTORS_MAX + opener_descriptors(&opened);
 	l->no_processes = true;
 }
 
@@ -189,6 +204,10 @@ enter_sandbox(const struct options *o, struct err *e)
 	}
 	if (o->forkserver) {
 		s.profile = SANDBOX_FORKSERVER;
+		if ((o->needs & NEEDS_OPENER) != 0) {
+			s.profile = SANDBOX_OPENER;
+			s.keep_caps |= opening_rights();
+		}
 		s.limits.nice = 19;
 		s.limits.idle_io = true;
 		s.die_with_parent = true;
@@ -259,6 +278,11 @@ become_worker(struct options *o, struct order *ret, struct err *e)
 	limits.file_bytes = (uint64_t)ret->output_max + FAILURE_ROOM;
 	if (rc == 0)
 		rc = set_cpu_limit(o->cpu, e);
+	if (rc == 0 && (o->needs & NEEDS_OPENER) != 0) {
+		rc = opener_open((uint32_t)o->needs, &opened, e);
+		if (rc == 0)
+			rc = sandbox_narrow(e);
+	}
 	if (rc == 0 && hidden != NULL)
 		rc = sandbox_hide(hidden, real_hidden, e);
 	if (rc == 0 && hidden != NULL)
@@ -320,6 +344,19 @@ pretty_print(struct buf *out)
 	json_decref(v);
 }
 
+/* A question that this fork server is not for must not look as if there was
+ * nothing. */
+static int
+check_opened(const struct options *o, unsigned int number, struct err *e)
+{
+	uint32_t needs = module_needs(number) & NEEDS_OPENER;
+
+	if (!o->forkserver || (needs & ~(uint32_t)o->needs) == 0)
+		return 0;
+	return err_set(e, ERR_INTERNAL,
+	    "this worker was not made for module %s", module_name(number));
+}
+
 /* order: NULL by hand. */
 static int
 answer(const struct options *o, const struct order *order, struct buf *out,
@@ -333,6 +370,7 @@ answer(const struct options *o, const struct order *order, struct buf *out,
 		.cpu_percent = o->share,
 		.rights = rights,
 		.hidden = hidden,
+		.nets = opened.nets,
 		.ret_end = &ended };
 	struct question q;
 	int rc;
@@ -345,7 +383,9 @@ answer(const struct options *o, const struct order *order, struct buf *out,
 		rc = question_from_stdin(o->module, &q, e);
 	if (rc != 0)
 		return rc;
-	rc = run_by_number(q.module)(q.params, &ctx, out, e);
+	rc = check_opened(o, q.module, e);
+	if (rc == 0)
+		rc = run_by_number(q.module)(q.params, &ctx, out, e);
 	question_release(&q);
 	return rc;
 }
@@ -387,10 +427,14 @@ enter_by_hand(const struct options *o, struct err *e)
 {
 	int rc;
 
-	if (module_find(o->module) == NULL)
+	const struct module *m = module_find(o->module);
+
+	if (m == NULL)
 		return err_set(e, ERR_UNSUPPORTED,
 		    "module '%.64s' is not available", o->module);
 	rc = set_cpu_limit(o->cpu, e);
+	if (rc == 0)
+		rc = opener_open(m->needs, &opened, e);
 	return rc == 0 ? enter_sandbox(o, e) : rc;
 }
 

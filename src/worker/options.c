@@ -19,7 +19,8 @@ usage(FILE *f)
 
 	fprintf(f,
 	    "usage: mig-worker [-p] [limits] MODULE < parameters\n"
-	    "       mig-worker --forkserver [--uid N] [--cover DIR]\n"
+	    "       mig-worker --forkserver [--uid N] [--cover DIR] "
+	    "[--needs N]\n"
 	    "       mig-worker --rights [--uid N] [--cover DIR]\n\n"
 	    "  -p, --pretty     print the answer with indentation\n"
 	    "  --seconds N      stop after N seconds and answer\n"
@@ -34,6 +35,8 @@ usage(FILE *f)
 	    "check)\n"
 	    "  --uid N          run as this user and group\n"
 	    "  --cover DIR      hide this directory (the agent's state)\n"
+	    "  --needs N        open first what modules need (the agent knows "
+	    "N)\n"
 	    "  -V, --version    print the version\n\nmodules:\n");
 	m = module_all(&n);
 	for (i = 0; i < n; i++)
@@ -67,6 +70,7 @@ static const struct option long_options[] = {
 	{ "output", required_argument, NULL, 'w' },
 	{ "uid", required_argument, NULL, 'u' },
 	{ "cover", required_argument, NULL, 'C' },
+	{ "needs", required_argument, NULL, 'n' },
 	{ "pretty", no_argument, NULL, 'p' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -100,6 +104,8 @@ one_option(int c, struct options *o)
 	case 'C':
 		o->cover = optarg;
 		return 0;
+	case 'n':
+		return number("needs", optarg, NEED_ANY, &o->needs);
 	case 'p':
 		o->pretty = true;
 		return 0;

@@ -13,6 +13,7 @@ struct options {
 	int64_t uid;                        /* 0: as it is */
 	const char *cover; /* directory to hide (the agent's state), or NULL */
 	int64_t share;     /* percent of a core; 0: any */
+	int64_t needs;     /* NEED_*: what its orders' modules need opened */
 	bool pretty, forkserver, rights;
 };
 

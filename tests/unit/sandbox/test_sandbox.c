@@ -66,7 +66,8 @@ profile(enum sandbox_profile p)
 
 	if (p == SANDBOX_NET)
 		s.paths = sandbox_net_paths(&s.npaths);
-	if (p == SANDBOX_WORKER_READ || p == SANDBOX_FORKSERVER) {
+	if (p == SANDBOX_WORKER_READ || p == SANDBOX_FORKSERVER ||
+	    p == SANDBOX_OPENER) {
 		s.all_paths_readable = true;
 		s.keep_caps = UINT64_C(1) << CAP_DAC_READ_SEARCH;
 	}
@@ -85,7 +86,12 @@ run_child(const struct sandbox *s, attempt *a)
 		_exit(SETUP_FAILED);
 	}
 	/* what becomes of its children */
-	if (s->profile == SANDBOX_FORKSERVER &&
+	if (s->profile == SANDBOX_OPENER && sandbox_narrow(&e) != 0) {
+		fprintf(stderr, "sandbox_narrow: %s\n", e.msg);
+		_exit(SETUP_FAILED);
+	}
+	if ((s->profile == SANDBOX_FORKSERVER ||
+		s->profile == SANDBOX_OPENER) &&
 	    sandbox_seal(parent_pid, &s->limits, &e) != 0) {
 		fprintf(stderr, "sandbox_seal: %s\n", e.msg);
 		_exit(SETUP_FAILED);
@@ -644,6 +650,7 @@ static void
 test_sealed(void **state)
 {
 	expect_refused(SANDBOX_FORKSERVER, NULL, NULL);
+	expect_refused(SANDBOX_OPENER, NULL, NULL);
 }
 
 static void

@@ -5,6 +5,8 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,11 +15,18 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
+#include <linux/netlink.h>
+
 #include <cmocka.h>
+
+/* DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN */
+#define OPENER_CAPS (1ull << 2 | 1ull << 19 | 1ull << 21)
 
 enum outcome { ALLOWED = 0, REFUSED = 42, SETUP_FAILED = 99 };
 
@@ -105,6 +114,152 @@ test_seal_takes_away(void **state)
 	}
 }
 
+/* --- an opener's children --------------------------------------------------
+ */
+
+static bool
+open_netlink(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+static bool
+look_at_parent(void)
+{
+	char link[256], path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)parent_pid);
+	return readlink(path, link, sizeof(link)) > 0;
+}
+
+static bool
+has_capabilities(void)
+{
+	return sandbox_caps() != 0;
+}
+
+static bool
+raise_capabilities(void)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2];
+
+	return syscall(SYS_capget, &h, d) == 0 &&
+	    syscall(SYS_capset, &h, d) == 0;
+}
+
+static bool
+open_shadow(void)
+{
+	int fd = open("/etc/shadow", O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+static void
+try_narrowed(bool (*attempt)(void))
+{
+	struct sandbox s = profile();
+	struct sandbox_limits none = { 0 };
+	struct err e;
+
+	s.profile = SANDBOX_OPENER;
+	s.keep_caps = OPENER_CAPS;
+	if (sandbox_enter(&s, &e) != 0 || attempt() != true ||
+	    sandbox_narrow(&e) != 0 || sandbox_seal(parent_pid, &none, &e) != 0)
+		_exit(SETUP_FAILED);
+	_exit(attempt() ? ALLOWED : REFUSED);
+}
+
+/* Each is possible for an opener, and refused to what reads the question. */
+static void
+test_narrow_takes_away(void **state)
+{
+	static const struct {
+		const char *name;
+		bool (*attempt)(void);
+	} attempts[] = { { "netlink socket", open_netlink },
+		{ "other process", look_at_parent },
+		{ "capabilities", has_capabilities },
+		{ "setting capabilities", raise_capabilities },
+		{ "others' files", open_shadow }, { "forking", fork_again } };
+	int status;
+	pid_t pid;
+
+	if (is_null() || (sandbox_caps() & OPENER_CAPS) != OPENER_CAPS)
+		skip();
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+		fflush(NULL);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			try_narrowed(attempts[i].attempt);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != REFUSED)
+			fail_msg("%s: status %d", attempts[i].name, status);
+	}
+}
+
+static void
+enter_networks(bool opener, bool narrowed, int flag)
+{
+	struct sandbox s = profile();
+	struct sandbox_limits none = { 0 };
+	struct err e;
+	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (opener)
+		s.profile = SANDBOX_OPENER;
+	s.keep_caps = OPENER_CAPS;
+	if (fd < 0 || sandbox_enter(&s, &e) != 0)
+		_exit(SETUP_FAILED);
+	if (narrowed &&
+	    (sandbox_narrow(&e) != 0 ||
+		sandbox_seal(parent_pid, &none, &e) != 0))
+		_exit(SETUP_FAILED);
+	_exit(setns(fd, flag) == 0 ? ALLOWED : REFUSED);
+}
+
+/* Only an opener enters networks, and only networks; else it is the end. */
+static void
+test_networks(void **state)
+{
+	static const struct {
+		bool opener, narrowed;
+		int flag, want; /* -1: killed */
+	} cases[] = {
+		{ true, false, CLONE_NEWNET, ALLOWED },
+		{ true, false, 0, -1 },
+		{ true, false, CLONE_NEWNS, -1 },
+		{ true, true, CLONE_NEWNET, -1 },
+		{ false, false, CLONE_NEWNET, -1 },
+	};
+	int status;
+	pid_t pid;
+
+	if (is_null() || (sandbox_caps() & OPENER_CAPS) != OPENER_CAPS)
+		skip();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fflush(NULL);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			enter_networks(
+			    cases[i].opener, cases[i].narrowed, cases[i].flag);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (cases[i].want < 0
+			? !WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS
+			: !WIFEXITED(status) ||
+			    WEXITSTATUS(status) != cases[i].want)
+			fail_msg("case %zu: status %d", i, status);
+	}
+}
+
+/* --- what it forks ----------------------------------------------------------
+ */
+
 /* What it forks are our children, with their own limits. */
 static void
 fork_and_tell(int fd)
@@ -158,6 +313,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_seal_takes_away),
+		cmocka_unit_test(test_narrow_takes_away),
+		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_forked_is_ours),
 	};
 

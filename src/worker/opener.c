@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "worker/opener.h"
+
+#include "modules/module.h"
+#include "modules/rights.h"
+#include "os/nets.h"
+#include "sandbox/sandbox.h"
+
+#include <unistd.h>
+
+/* linux/capability.h */
+#define CAP_DAC_OVERRIDE_BIT (1ull << 1)
+#define CAP_DAC_READ_SEARCH_BIT (1ull << 2)
+#define CAP_SYS_PTRACE_BIT (1ull << 19)
+#define CAP_SYS_ADMIN_BIT (1ull << 21)
+
+int
+opener_open(uint32_t needs, struct opened *ret, struct err *e)
+{
+	if ((needs & NEED_SOCKETS) == 0)
+		return 0;
+	return os_nets_open(&ret->nets, e);
+}
+
+uint32_t
+opener_descriptors(const struct opened *o)
+{
+	return o->nets != NULL ? (uint32_t)os_nets_descriptors(o->nets) : 0;
+}
+
+uint32_t
+opener_rights(void)
+{
+	uint64_t caps = sandbox_caps();
+	uint32_t rights = 0;
+
+	/* the directory of another user's descriptors opens for who may read
+	 * it, the links in it for who may trace */
+	if (geteuid() == 0 && (caps & CAP_SYS_PTRACE_BIT) != 0 &&
+	    (caps & (CAP_DAC_READ_SEARCH_BIT | CAP_DAC_OVERRIDE_BIT)) != 0)
+		rights |= RIGHT_PROCESSES;
+	if ((rights & RIGHT_PROCESSES) != 0 && (caps & CAP_SYS_ADMIN_BIT) != 0)
+		rights |= RIGHT_NETWORKS;
+	return rights;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What a worker opens while it still may: before the sandbox closes, and
+ * before the first byte from outside is read. */
+#ifndef MIG_WORKER_OPENER_H
+#define MIG_WORKER_OPENER_H
+
+#include <stdint.h>
+
+struct err;
+struct os_nets;
+
+struct opened {
+	struct os_nets *nets; /* NEED_SOCKETS */
+};
+
+/* needs: NEED_* of module.h. What may not be looked at is counted in what was
+ * opened, and no error. */
+int opener_open(uint32_t needs, struct opened *ret, struct err *e);
+/* How many descriptors it holds. */
+uint32_t opener_descriptors(const struct opened *o);
+/* RIGHT_PROCESSES and RIGHT_NETWORKS, as far as this process has them now. */
+uint32_t opener_rights(void);
+
+#endif
