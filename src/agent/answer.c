@@ -103,12 +103,18 @@ stored(struct agent *a, const struct waiting *w)
 {
 	const struct own_answered *own = &w->own;
 	struct err e;
+	int rc;
 
 	fault_point("answer.spooled");
 	err_clear(&e);
-	if (journal_answer(a->journal, &own->id, &e) != 0)
+	rc = journal_answer(a->journal, &own->id, &e);
+	if (rc != 0) {
 		log_error("journal action=%s why=%s", id_short(&own->id).s,
 		    log_quote(e.msg));
+		/* must not stay open for longer than the spool has it: a start
+		 * puts it right */
+		agent_disk_error(a, rc);
+	}
 	log_info("answered action=%s status=%u done=%u failed=%u bytes=%zu",
 	    id_short(&own->id).s, (unsigned int)own->status,
 	    (unsigned int)own->done, (unsigned int)own->failed, w->answer.len);

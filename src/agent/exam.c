@@ -178,8 +178,8 @@ narrow(struct exam *x)
 		set_reason(x, REFUSAL_REPLAY_FLOOR,
 		    "ends before what this agent still remembers");
 	else if (agent_now(a) >= v->expire_after)
-		set_reason(x, REFUSAL_EXPIRED,
-		    "it ended while it was examined");
+		set_reason(
+		    x, REFUSAL_EXPIRED, "it ended while it was examined");
 	else if (jobs_full(a->jobs))
 		set_reason(x, REFUSAL_BUSY, "too many operations are waiting");
 	else if (spool_room(a->spool) < jobs_reserved(a->jobs) +

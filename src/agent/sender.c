@@ -288,6 +288,7 @@ finished(struct sender *s, const struct id *id, struct item *it)
 	const struct journal_entry *en = journal_find(a->journal, id);
 	const struct spool_item *stored = spool_find(a->spool, id);
 	struct err e;
+	int rc;
 
 	if (it != NULL)
 		drop(s, it);
@@ -296,9 +297,13 @@ finished(struct sender *s, const struct id *id, struct item *it)
 	fault_point("sender.acknowledged");
 	spool_ack(a->spool, id);
 	err_clear(&e);
-	if (en != NULL && journal_ack(a->journal, id, &e) != 0)
+	if (en != NULL && (rc = journal_ack(a->journal, id, &e)) != 0) {
 		log_error("journal action=%s why=%s", id_short(id).s,
 		    log_quote(e.msg));
+		/* the same as when "answered" is not in it (answer.c) */
+		if (en->state != JOURNAL_ANSWERED)
+			agent_disk_error(a, rc);
+	}
 	fault_point("sender.ack_journalled");
 }
 

@@ -16,12 +16,15 @@ from fleetlib import AGENTS, check_round, needle, settled, state_of
 
 MONITOR, NET = "mig-agent", "mig-agent-net"
 
-# What is answered; the call, the errno, of which file, how often, and what is
-# killed before so that the call is made at all.
+# What is answered; the call, the errno, of which file, how often (or: from
+# which one on, and how often), and what is killed before so that the call is
+# made at all.
 CALLS = [
     ("refused", "record.write", errno.ENOSPC, "/journal", ALWAYS, None),
     ("refused", "record.write", errno.EROFS, "/journal", 1, None),
     ("refused", "record.sync", errno.EIO, "/journal", ALWAYS, None),
+    # accepted, but not answered and acknowledged
+    ("done", "record.write", errno.ENOSPC, "/journal", (3, 2), None),
     # neither asked nor answered can be written into it
     ("refused unrecorded", "record.write", errno.ENOSPC, "/record", ALWAYS,
      None),
@@ -47,18 +50,34 @@ def test_calls_fail(fleet):
         expected[agent.name] = (want, f"{agent.name} {call}")
         if kill is not None:
             agent.fault.kill(*kill)
-        faults.append(agent.fault.error(MONITOR, name, number, times,
+        n, times = times if isinstance(times, tuple) else (1, times)
+        faults.append(agent.fault.error(MONITOR, name, number, times, n,
                                         what=what))
+        faults[-1].times = times
+        if n > 1:
+            behind, log = agent, len(agent.daemon.log.read_text())
     for name in set(fleet.agents) - set(expected):
         fleet.agents[name].fault.forget()
     fleet.on_wait = lambda: all(f.fired for f in faults) and \
-        [f.disarm() for f in faults]
+        [f.disarm() for f in faults if f.times != 2]
     try:
         _, answers, _ = needle(fleet)
     finally:
         fleet.on_wait = None
     settled(fleet)
     check_round(fleet, expected, answers)
+    # the journal knows of the answer by now, and needs no other witness
+    wait_for("a new start", lambda: " start_again " in
+             behind.daemon.log.read_text()[log:])
+    settled(fleet)
+    behind.daemon.stop()
+    for path in (behind.dir / "state" / "spool").iterdir():
+        path.unlink()
+    start = len(behind.daemon.log.read_text())
+    behind.start()
+    settled(fleet)
+    assert "interrupted action=" not in \
+        behind.daemon.log.read_text()[start:]
     # and as if nothing had been
     for agent in fleet.agents.values():
         agent.fault.forget()

@@ -84,6 +84,11 @@ agent_idle_check(struct agent *a)
 }
 
 void
+agent_disk_error(struct agent *a, int rc)
+{
+}
+
+void
 agent_must_restart(struct agent *a)
 {
 }
