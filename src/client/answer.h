@@ -45,8 +45,8 @@ enum output_format { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV };
 struct output {
 	enum output_format format;
 	enum print_show show;
-	bool group;       /* text only: equal answers together, at the end */
-	bool header_done; /* CSV */
+	bool group; /* text only: equal answers together, at the end */
+	const struct module *csv_module; /* whose header was put */
 	struct groups groups;
 	size_t ungrouped; /* answers printed at once for lack of room */
 };

@@ -258,12 +258,32 @@ ask_narrow(
 	return r;
 }
 
+static bool
+several_modules(const json_t *operations)
+{
+	const json_t *first =
+	    json_object_get(json_array_get(operations, 0), "module");
+	size_t i;
+
+	for (i = 1; i < json_array_size(operations); i++) {
+		if (!json_equal(first,
+			json_object_get(
+			    json_array_get(operations, i), "module")))
+			return true;
+	}
+	return false;
+}
+
 int
 ask_question(
     struct client *c, struct question *q, const struct opts *o, struct err *e)
 {
 	int r;
 
+	if (opts_has(o, "csv") && several_modules(q->draft.operations))
+		return err_set(e, ERR_INVALID,
+		    "-csv shows the answers of one module; ask them one by "
+		    "one, or use -json");
 	if (q->envelope.len > 0) {
 		if (opts_has(o, "t") || opts_has(o, "n") || opts_has(o, "e") ||
 		    opts_has(o, "s") || opts_has(o, "p"))
@@ -310,8 +330,8 @@ module_help(const struct module *m, const struct opt *opts, struct err *e)
 
 	buf_init(&out, 256 * 1024);
 	buf_add_fmt(&out,
-	    "usage: mig %s [-t TARGET] [options]\n\n%s.\n\nWhat to look "
-	    "for:\n",
+	    "usage: mig %s [-t TARGET] [options] [+ MODULE [options] ...]\n\n"
+	    "%s.\n\nWhat to look for:\n",
 	    m->name, m->summary);
 	opts_help(opts, &out);
 	buf_add_str(&out, "\nWhom to ask, and how:\n");
@@ -319,7 +339,9 @@ module_help(const struct module *m, const struct opt *opts, struct err *e)
 	buf_add_str(&out, "\nWhat to print:\n");
 	opts_help(show_opts, &out);
 	buf_add_str(&out,
-	    "\nOptions may be written -x, --x, -x=VALUE or -x VALUE. Every "
+	    "\nSeveral modules are asked at once with + between them: mig file "
+	    "... + memory ...\nOptions may be written -x, --x, -x=VALUE or -x "
+	    "VALUE. Every "
 	    "registered agent that the\ntarget fits is asked; those that are "
 	    "offline now may answer until the action expires,\nand mig waits "
 	    "for them (-nowait, Ctrl-C: leave, and come back with mig "
@@ -330,48 +352,95 @@ module_help(const struct module *m, const struct opt *opts, struct err *e)
 	return r;
 }
 
-int
-ask_module(struct client *c, const struct module *m, int argc,
-    char *const *argv, struct err *e)
+/* One module of the command line with its flags. */
+static int
+ask_segment(struct question *q, const struct module *m, const struct opts *o,
+    int argc, struct err *e)
+{
+	int r;
+
+	if (o->nwords > 0)
+		return err_set(e, ERR_INVALID,
+		    "%s: unexpected word '%s'; every value needs its option "
+		    "(see: mig %s --help)",
+		    m->name, o->words[0], m->name);
+	if (opts_get(o, "i") != NULL)
+		return err_set(e, ERR_INVALID,
+		    "an action file says its modules itself: mig -i %s",
+		    opts_get(o, "i"));
+	r = question_add(q, m, o, e);
+	if (r == ERR_INVALID && argc == 0)
+		err_set(e, r, "%s: nothing to look for; see: mig %s --help",
+		    m->name, m->name);
+	return r;
+}
+
+static bool
+wants_help(const struct opts *o)
+{
+	return o->help || (o->nwords == 1 && strcmp(o->words[0], "help") == 0);
+}
+
+/* "MODULE flags + MODULE flags ...": one operation each; flags that are not
+ * the module's own are of the whole, wherever they stand. */
+static int
+ask_segments(struct client *c, int argc, char *const *argv, struct question *q,
+    struct opts *all, struct err *e)
 {
 	struct opt params[MODULE_OPTS_MAX + 1];
 	const struct opt *const tables[] = { params, ask_opts, show_opts,
 		common_opts, NULL };
-	struct question q = { 0 };
+	const struct module *m;
 	struct opts o;
-	const char *file;
+	int n, r = 0;
+
+	for (; r == 0 && argc > 0; argc -= n, argv += n) {
+		m = module_find(argv[0]);
+		if (m == NULL)
+			return err_set(e, ERR_INVALID,
+			    "there is no module '%s'; see: mig modules",
+			    argv[0]);
+		module_opts(m, params);
+		n = 1 + opts_segment(tables, argc - 1, argv + 1);
+		r = opts_parse(tables, n - 1, argv + 1, &o, e);
+		if (r != 0) {
+			err_wrap(e, "%s", m->name);
+			return r;
+		}
+		if (wants_help(&o)) {
+			r = client_use_conf(c, opts_get(&o, "c"), e);
+			if (r == 0)
+				r = module_help(m, params, e);
+			all->help = true;
+			opts_release(&o);
+			return r;
+		}
+		r = ask_segment(q, m, &o, n - 1, e);
+		if (r == 0)
+			r = opts_collect(&o, tables, 1, all, e);
+		opts_release(&o);
+		if (r == 0 && n < argc && ++n == argc)
+			r = err_set(e, ERR_INVALID,
+			    "which module after the last %s?", CLI_AND);
+	}
+	return r;
+}
+
+int
+ask_module(struct client *c, int argc, char *const *argv, struct err *e)
+{
+	struct opts all = { 0 };
+	struct question q;
 	int r;
 
-	module_opts(m, params);
-	r = opts_parse(tables, argc, argv, &o, e);
-	if (r != 0) {
-		err_wrap(e, "%s", m->name);
-		return r;
-	}
-	file = opts_get(&o, "i");
-	r = client_use_conf(c, opts_get(&o, "c"), e);
-	if (r != 0)
-		;
-	else if (o.help || (o.nwords == 1 && strcmp(o.words[0], "help") == 0))
-		r = module_help(m, params, e);
-	else if (o.nwords > 0)
-		r = err_set(e, ERR_INVALID,
-		    "%s: unexpected word '%s'; every value needs its option "
-		    "(see: mig %s --help)",
-		    m->name, o.words[0], m->name);
-	else if (argc == 0)
-		r = err_set(e, ERR_INVALID,
-		    "%s: nothing to look for; see: mig %s --help", m->name,
-		    m->name);
-	else if (file != NULL)
-		r = err_set(e, ERR_INVALID,
-		    "an action file says its modules itself: mig -i %s", file);
-	else
-		r = question_from_flags(&q, m, &o, argc, argv, e);
-	if (r == 0 && q.root != NULL)
-		r = ask_question(c, &q, &o, e);
+	r = question_begin(&q, argc, argv, e);
+	if (r == 0)
+		r = ask_segments(c, argc, argv, &q, &all, e);
+	if (r == 0 && !all.help &&
+	    (r = client_use_conf(c, opts_get(&all, "c"), e)) == 0)
+		r = ask_question(c, &q, &all, e);
 	question_release(&q);
-	opts_release(&o);
+	opts_release(&all);
 	return r;
 }
 

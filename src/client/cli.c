@@ -170,6 +170,55 @@ opts_parse(const struct opt *const *tables, int argc, char *const *argv,
 	return 0;
 }
 
+int
+opts_segment(const struct opt *const *tables, int argc, char *const *argv)
+{
+	const struct opt *o;
+	const char *name, *eq;
+	int i;
+
+	for (i = 0; i < argc && strcmp(argv[i], CLI_AND) != 0; i++) {
+		if (strcmp(argv[i], "--") == 0)
+			return argc;
+		if (argv[i][0] != '-' || argv[i][1] == '\0')
+			continue;
+		name = argv[i] + 1 + (argv[i][1] == '-');
+		eq = strchr(name, '=');
+		o = opt_find(tables, name, strcspn(name, "="));
+		if (o != NULL && o->arg != NULL && eq == NULL)
+			i++;
+	}
+	return i < argc ? i : argc;
+}
+
+int
+opts_collect(const struct opts *o, const struct opt *const *tables, size_t n,
+    struct opts *to, struct err *e)
+{
+	const struct opt *t, *end;
+	struct opt_value *more;
+	size_t i, k;
+	bool known;
+
+	more = reallocarray(to->values, to->n + o->n + 1, sizeof(*more));
+	if (more == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	to->values = more;
+	for (i = 0; i < o->n; i++) {
+		known = false;
+		for (k = 0; k < n; k++) {
+			t = tables[k];
+			for (end = t; end->name != NULL; end++)
+				;
+			known = known ||
+			    (o->values[i].opt >= t && o->values[i].opt < end);
+		}
+		if (!known)
+			to->values[to->n++] = o->values[i];
+	}
+	return 0;
+}
+
 void
 opts_release(struct opts *o)
 {

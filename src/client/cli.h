@@ -42,6 +42,14 @@ struct opts {
  * one. On failure nothing needs releasing. */
 int opts_parse(const struct opt *const *tables, int argc, char *const *argv,
     struct opts *ret, struct err *e);
+/* The number of words before the first that is CLI_AND and no option's value:
+ * argc when there is none. An unknown option is one without value. */
+#define CLI_AND "+"
+int opts_segment(const struct opt *const *tables, int argc, char *const *argv);
+/* Moves the options of o that are in none of the first n tables behind those
+ * of to. */
+int opts_collect(const struct opts *o, const struct opt *const *tables,
+    size_t n, struct opts *to, struct err *e);
 void opts_release(struct opts *o);
 /* The last value given; NULL when absent (or without value). */
 const char *opts_get(const struct opts *o, const char *name);

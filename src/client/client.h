@@ -112,9 +112,7 @@ const struct command *command_find(int argc, char *const *argv, int *ret_words);
 /* All tables, NULL-terminated. */
 extern const struct command *const command_tables[];
 
-/* ask.c: `mig MODULE ...`. */
-struct module;
-int ask_module(struct client *c, const struct module *m, int argc,
-    char *const *argv, struct err *e);
+/* ask.c: `mig MODULE ... [+ MODULE ...]`; argv[0] is the first module. */
+int ask_module(struct client *c, int argc, char *const *argv, struct err *e);
 
 #endif

@@ -2,13 +2,14 @@
 /* Help, the list of modules, the version. Everything comes from the tables. */
 #include "client/client.h"
 
+#include "base/jsonw.h"
 #include "modules/module.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 const struct opt common_opts[] = {
-	{ "c", NULL, "FILE",
+	{ "c", "config", "FILE",
 	    "configuration file (default: ~/.config/mig/config)" },
 	{ "h", "help", NULL, "this help" },
 	{ NULL, NULL, NULL, NULL },
@@ -97,10 +98,11 @@ cmd_help(struct client *c, const struct opts *o, struct err *e)
 	int used, r;
 
 	if (o->nwords > 0 && module_find(o->words[0]) != NULL) {
-		char help[] = "--help";
-		char *argv[] = { help, NULL };
+		char name[64], option[] = "--help";
+		char *argv[] = { name, option, NULL };
 
-		return ask_module(c, module_find(o->words[0]), 1, argv, e);
+		snprintf(name, sizeof(name), "%s", o->words[0]);
+		return ask_module(c, 2, argv, e);
 	}
 	buf_init(&out, 256 * 1024);
 	cmd = o->nwords > 0 ? command_find((int)o->nwords,
@@ -120,18 +122,82 @@ cmd_help(struct client *c, const struct opts *o, struct err *e)
 	return r;
 }
 
+static const char *
+param_type_word(const struct param *p)
+{
+	static const char *const words[] = {
+		[PARAM_STR] = "strings",
+		[PARAM_ONE] = "string",
+		[PARAM_NUM] = "number",
+		[PARAM_BOOL] = "true",
+		[PARAM_NOT] = "false",
+		[PARAM_WORD] = "string",
+	};
+
+	return words[p->type];
+}
+
+static void
+module_json(const struct module *m, struct buf *out)
+{
+	const struct param *p;
+	struct jsonw w;
+
+	jsonw_init(&w, out);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "name", m->name);
+	jsonw_i64(&w, "number", m->number);
+	jsonw_str(&w, "summary", m->summary);
+	jsonw_str(&w, "platforms", MODULE_PLATFORMS(m));
+	jsonw_bool(&w, "masked", m->mask != NULL);
+	jsonw_str(&w, "csv", m->csv_header != NULL ? m->csv_header : "");
+	jsonw_array(&w, "parameters");
+	for (p = m->params; p->help != NULL; p++) {
+		jsonw_object(&w, NULL);
+		if (p->flag != NULL)
+			jsonw_str(&w, "flag", p->flag);
+		jsonw_str(&w, "field", p->field);
+		jsonw_str(&w, "type", param_type_word(p));
+		if (param_takes_value(p) && p->arg != NULL)
+			jsonw_str(&w, "value", p->arg);
+		jsonw_str(&w, "help", p->help);
+		jsonw_object_end(&w);
+	}
+	jsonw_array_end(&w);
+	jsonw_object_end(&w);
+	buf_add_str(out, "\n");
+}
+
 static int
 cmd_modules(struct client *c, const struct opts *o, struct err *e)
 {
+	const struct module *const *m;
 	struct buf out;
+	size_t n, i;
 	int r;
 
-	buf_init(&out, 64 * 1024);
-	help_modules(&out);
+	buf_init(&out, 1024 * 1024);
+	m = module_all(&n);
+	if (!opts_has(o, "json"))
+		buf_add_fmt(&out, "%3s  %-12s%-10s%s\n", "no", "module",
+		    "platforms", "what it looks at");
+	for (i = 0; i < n; i++) {
+		if (opts_has(o, "json"))
+			module_json(m[i], &out);
+		else
+			buf_add_fmt(&out, "%3u  %-12s%-10s %s\n", m[i]->number,
+			    m[i]->name, MODULE_PLATFORMS(m[i]), m[i]->summary);
+	}
 	r = client_out(&out, e);
 	buf_release(&out);
 	return r;
 }
+
+static const struct opt modules_opts[] = {
+	{ "json", NULL, NULL,
+	    "one JSON object a line for each module, with its parameters" },
+	{ NULL, NULL, NULL, NULL },
+};
 
 static int
 cmd_version(struct client *c, const struct opts *o, struct err *e)
@@ -141,8 +207,8 @@ cmd_version(struct client *c, const struct opts *o, struct err *e)
 }
 
 const struct command help_commands[] = {
-	{ "modules", "", "list the modules", cmd_modules, NULL, NULL, 0, 0,
-	    NULL },
+	{ "modules", "", "list the modules", cmd_modules, modules_opts, NULL, 0,
+	    0, NULL },
 	{ "help", "[COMMAND]", "this page, or that of a command or module",
 	    cmd_help, NULL, NULL, 0, 2, NULL },
 	{ "version", "", "print the version", cmd_version, NULL, NULL, 0, 0,

@@ -97,7 +97,6 @@ dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 	static char help[] = "help", version[] = "version";
 	char *words[] = { help, NULL };
 	const struct command *cmd;
-	const struct module *m;
 	int used = 1;
 
 	if (argc == 0 || strcmp(argv[0], "-h") == 0 ||
@@ -112,9 +111,8 @@ dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 	}
 	if (argv[0][0] == '-') /* the original's: mig -i FILE ... */
 		return run_command(c, &run_commands[0], argc, argv, e);
-	m = module_find(argv[0]);
-	if (m != NULL)
-		return ask_module(c, m, argc - 1, argv + 1, e);
+	if (module_find(argv[0]) != NULL)
+		return ask_module(c, argc, argv, e);
 	cmd = command_find(argc, argv, &used);
 	if (cmd == NULL)
 		return unknown_command(argc, argv, e);

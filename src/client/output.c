@@ -43,30 +43,43 @@ print_part(const struct answer_part *p, const char *prefix,
 	return out->error;
 }
 
+/* The lines of one operation after the other; of several modules each line
+ * says whose it is. */
+static void
+print_parts(const struct answer *a, const char *lead, enum print_show show,
+    struct buf *out)
+{
+	char prefix[ANSWER_NAME_MAX + 80];
+	size_t i;
+
+	for (i = 0; i < a->nparts; i++) {
+		snprintf(prefix, sizeof(prefix), "%s%s%s", lead,
+		    a->nparts > 1 ? a->parts[i].module->name : "",
+		    a->nparts > 1 ? ": " : "");
+		print_part(&a->parts[i], prefix, show, out);
+	}
+}
+
 static int
 output_text(struct output *o, const struct answer *a, struct buf *out)
 {
-	char prefix[ANSWER_NAME_MAX + 2];
+	char lead[ANSWER_NAME_MAX + 2];
 	struct buf text;
-	size_t i;
 
 	if (o->show == SHOW_NOTFOUND && a->found)
 		return 0;
-	snprintf(prefix, sizeof(prefix), "%s ", a->name);
+	snprintf(lead, sizeof(lead), "%s ", a->name);
 	if (!o->group) {
-		for (i = 0; i < a->nparts; i++)
-			print_part(&a->parts[i], prefix, o->show, out);
+		print_parts(a, lead, o->show, out);
 		return out->error;
 	}
 	buf_init(&text, RESULT_PLAIN_MAX);
-	for (i = 0; i < a->nparts; i++)
-		print_part(&a->parts[i], "  ", o->show, &text);
+	print_parts(a, "  ", o->show, &text);
 	if (text.error == 0 && text.len > 0 &&
 	    groups_add(
 		&o->groups, (const char *)text.data, text.len, a->name) != 0) {
 		o->ungrouped++;
-		for (i = 0; i < a->nparts; i++)
-			print_part(&a->parts[i], prefix, o->show, out);
+		print_parts(a, lead, o->show, out);
 	}
 	buf_release(&text);
 	return out->error;
@@ -154,11 +167,13 @@ csv_field(struct buf *out, const char *s)
 	buf_add_str(out, "\"");
 }
 
+/* Each module has columns of its own: the first has the table. */
 static int
 output_csv(struct output *o, const struct answer *a, struct buf *out)
 {
 	const struct answer_part *p;
 	struct buf prefix;
+	int r = 0;
 	size_t i;
 
 	if (o->show == SHOW_NOTFOUND && a->found)
@@ -167,19 +182,21 @@ output_csv(struct output *o, const struct answer *a, struct buf *out)
 	buf_add_fmt(&prefix, "%s,", a->agent);
 	csv_field(&prefix, a->name);
 	buf_add_str(&prefix, ",");
-	for (i = 0; i < a->nparts; i++) {
+	for (i = 0; i < a->nparts && r == 0; i++) {
 		p = &a->parts[i];
 		if (p->module->csv == NULL || buf_str(&prefix) == NULL)
 			continue;
-		if (!o->header_done)
+		if (o->csv_module == NULL)
 			buf_add_fmt(
 			    out, "agent,name,%s\n", p->module->csv_header);
-		o->header_done = true;
-		if (p->result != NULL)
+		else if (o->csv_module != p->module)
+			r = ERR_UNSUPPORTED;
+		o->csv_module = p->module;
+		if (p->result != NULL && r == 0)
 			p->module->csv(p->result, buf_str(&prefix), out, NULL);
 	}
 	buf_release(&prefix);
-	return out->error;
+	return r != 0 ? r : out->error;
 }
 
 int
@@ -198,6 +215,10 @@ output_answer(
 	default:
 		r = output_text(o, a, out);
 	}
+	if (r == ERR_UNSUPPORTED)
+		return err_set(e, r,
+		    "-csv shows the answers of one module, these have "
+		    "several: use -json");
 	return r == 0
 	    ? 0
 	    : err_set(e, r, "the answer of %s is too large to show", a->name);

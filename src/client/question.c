@@ -27,14 +27,14 @@ question_release(struct question *q)
 
 /* "mig file -path /etc ..." */
 static char *
-command_line_name(const char *module, int argc, char *const *argv)
+command_line_name(int argc, char *const *argv)
 {
 	struct buf b;
 	char *name;
 	int i;
 
 	buf_init(&b, 64 * 1024);
-	buf_add_fmt(&b, "mig %s", module);
+	buf_add_str(&b, "mig");
 	for (i = 0; i < argc && b.len < NAME_DEFAULT_MAX; i++) {
 		buf_add_str(&b, " ");
 		str_add_printable(
@@ -42,7 +42,7 @@ command_line_name(const char *module, int argc, char *const *argv)
 	}
 	if (b.error != 0 || buf_str(&b) == NULL) {
 		buf_release(&b);
-		return strdup(module);
+		return strdup("mig");
 	}
 	/* cut at a character's beginning */
 	while (b.len > NAME_DEFAULT_MAX || !str_is_utf8(b.data, b.len))
@@ -91,25 +91,38 @@ out:
 }
 
 int
-question_from_flags(struct question *q, const struct module *m,
-    const struct opts *o, int argc, char *const *argv, struct err *e)
+question_begin(struct question *q, int argc, char *const *argv, struct err *e)
+{
+	memset(q, 0, sizeof(*q));
+	buf_init(&q->envelope, ENVELOPE_MAX);
+	q->root = json_array();
+	q->name = command_line_name(argc, argv);
+	if (q->root == NULL || q->name == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	q->draft.operations = q->root;
+	return 0;
+}
+
+int
+question_add(struct question *q, const struct module *m, const struct opts *o,
+    struct err *e)
 {
 	json_t *parameters;
 
-	memset(q, 0, sizeof(*q));
-	buf_init(&q->envelope, ENVELOPE_MAX);
+	if (json_array_size(q->root) == ACTION_OPERATIONS_MAX)
+		return err_set(e, ERR_TOOBIG,
+		    "an action has at most %d operations",
+		    ACTION_OPERATIONS_MAX);
 	parameters = flags_to_parameters(m, o, e);
 	if (parameters == NULL) {
 		err_wrap(e, "%s", m->name);
 		return ERR_INVALID;
 	}
-	q->root = json_pack(
-	    "[{s:s, s:o}]", "module", m->name, "parameters", parameters);
-	q->name = command_line_name(m->name, argc, argv);
-	if (q->root == NULL || q->name == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	q->draft.operations = q->root;
-	return 0;
+	return json_array_append_new(q->root,
+		   json_pack("{s:s, s:o}", "module", m->name, "parameters",
+		       parameters)) == 0
+	    ? 0
+	    : err_set(e, ERR_NOMEM, "out of memory");
 }
 
 /* A document or draft of version 3. What is made anew (nonce, times, seal) is

@@ -25,9 +25,13 @@ struct question {
 };
 
 void question_release(struct question *q);
-/* From a module's flags. args: the command line, for the default name. */
-int question_from_flags(struct question *q, const struct module *m,
-    const struct opts *o, int argc, char *const *argv, struct err *e);
+/* An empty question of modules' flags; the command line is its default name.
+ * Each question_add puts one operation to it. */
+int
+question_begin(struct question *q, int argc, char *const *argv, struct err *e);
+struct module;
+int question_add(struct question *q, const struct module *m,
+    const struct opts *o, struct err *e);
 /* From a file: version 3 (document, draft or signed envelope) or 2. */
 int question_from_file(struct question *q, const char *path, struct err *e);
 /* -t, -n, -e, -weight of the command line over what is there. */

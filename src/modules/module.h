@@ -90,7 +90,13 @@ struct module {
 	 * met on every healthy host, or wished for by the one who asks. Ends
 	 * with NULL; NULL: every word leaves doubt. */
 	const char *const *ordinary;
+	const char *platforms; /* comma separated; NULL: MODULE_EVERYWHERE */
 };
+
+/* What agents there are for at all. */
+#define MODULE_EVERYWHERE "linux"
+#define MODULE_PLATFORMS(m) \
+	((m)->platforms != NULL ? (m)->platforms : MODULE_EVERYWHERE)
 
 /* Does its flag take a value? */
 bool param_takes_value(const struct param *p);

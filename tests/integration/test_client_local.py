@@ -226,8 +226,52 @@ def test_help_of_everything(nobody):
         assert out == nobody.mig("help", *words, check=0).stdout
     for flag in ("-path", "-content", "-t, -target", "-show", "-nowait"):
         assert flag in nobody.mig("file", "--help", check=0).stdout
-    assert "file" in nobody.mig("modules", check=0).stdout
+    assert re.search(r"^ +1  file +linux +files by name", nobody.mig(
+        "modules", check=0).stdout, re.M)
+    listed = [json.loads(x) for x in nobody.mig(
+        "modules", "-json", check=0).stdout.splitlines()]
+    assert listed[0]["name"] == "file" and listed[0]["number"] == 1
+    assert {"flag": "path", "field": "paths", "type": "strings",
+            "value": "PATH",
+            "help": "file or directory to search (absolute)"} in listed[0][
+                "parameters"]
     assert nobody.mig("version").stdout == nobody.mig("-V").stdout
+
+
+# --- several modules -----------------------------------------------------------
+
+def test_several_modules_at_once(nobody, tree):
+    one = ["file", "-path", tree, "-name", "^passwd$"]
+    other = ["file", "-path", tree, "-name", "^nothing$"]
+    p = nobody.mig(*one, "-t", "local", "+", *other, "-show", "all",
+                   check=FOUND)
+    lines = p.stdout.splitlines()
+    assert " file: " in lines[0] and "etc/passwd" in lines[0]
+    assert any("0 match found" in line for line in lines)
+    p = nobody.mig(*one, "+", *other, "-t", "local", "-json", check=FOUND)
+    parts = json.loads(p.stdout.splitlines()[0])["operations"]
+    assert [x["foundanything"] for x in parts] == [True, False]
+    # + as a value is a value, and what is after -- is no module
+    doc = json.loads(nobody.mig("file", "-path", tree, "-content", "[+]",
+                                "-name=a", "+", *other, "-p", "-t", "local",
+                                check=0).stdout)
+    assert len(doc["operations"]) == 2
+    assert doc["name"].startswith("mig file -path")
+    doc = json.loads(nobody.mig("file", "-path", "/+", "-n", "+", "-p",
+                                "-t", "local", check=0).stdout)
+    assert doc["name"] == "+" and len(doc["operations"]) == 1
+
+
+@pytest.mark.parametrize("words,says", [
+    (["+"], "which module after the last +"),
+    (["+", "nope"], "no module 'nope'"),
+    (["+", "file"], "file: nothing to look for"),
+    (["+", "file", "-pth", "/"], "did you mean -path"),
+    (["+", "file", "-path", "/", "word"], "unexpected word 'word'"),
+])
+def test_several_modules_errors(nobody, words, says):
+    p = nobody.mig("file", "-path", "/", "-t", "local", *words, check=ERROR)
+    assert says in p.stderr and p.stdout == ""
 
 
 # --- printing and signing -----------------------------------------------------

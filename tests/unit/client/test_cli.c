@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -164,6 +165,58 @@ test_help(void **state)
 	buf_release(&out);
 }
 
+static void
+test_segment(void **state)
+{
+	static const struct {
+		const char *argv[8];
+		int want;
+	} t[] = {
+		{ { NULL }, 0 },
+		{ { "+", "x" }, 0 },
+		{ { "-path", "/etc", "-y", "+", "x" }, 3 },
+		{ { "-path", "+", "+" }, 2 },
+		{ { "--path=+", "+" }, 1 },
+		{ { "-path", "-y", "+", "+" }, 2 },
+		{ { "-nosuch", "+" }, 1 },
+		{ { "--", "+" }, 2 },
+		{ { "-path" }, 1 },
+	};
+	size_t i;
+	int argc;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		for (argc = 0; t[i].argv[argc] != NULL; argc++)
+			;
+		assert_int_equal(opts_segment(tables, argc,
+				     (char *const *)(uintptr_t)t[i].argv),
+		    t[i].want);
+	}
+}
+
+static void
+test_collect(void **state)
+{
+	const char *a[] = { "-path", "/", "-t", "x" };
+	const char *b[] = { "-t", "y", "-matchall", "-y" };
+	struct opts one, other, all = { 0 };
+
+	assert_int_equal(
+	    opts_parse(tables, 4, (char *const *)(uintptr_t)a, &one, NULL), 0);
+	assert_int_equal(
+	    opts_parse(tables, 4, (char *const *)(uintptr_t)b, &other, NULL),
+	    0);
+	assert_int_equal(opts_collect(&one, tables, 1, &all, NULL), 0);
+	assert_int_equal(opts_collect(&other, tables, 1, &all, NULL), 0);
+	assert_int_equal(all.n, 3);
+	assert_string_equal(opts_get(&all, "t"), "y");
+	assert_true(opts_has(&all, "y"));
+	assert_false(opts_has(&all, "path") || opts_has(&all, "matchall"));
+	opts_release(&one);
+	opts_release(&other);
+	opts_release(&all);
+}
+
 int
 main(void)
 {
@@ -172,6 +225,8 @@ main(void)
 		cmocka_unit_test(test_get),
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_segment),
+		cmocka_unit_test(test_collect),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
