@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/str.h"
 #include "json/json.h"
+#include "modules/agent/wish.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -321,6 +322,7 @@ acl_check(const struct acl *acl, const struct action *a,
     const struct signer *signers, size_t n, struct err *e)
 {
 	const struct acl_entry *en;
+	struct agent_wish wish;
 	const char *module;
 	size_t i;
 	int rc;
@@ -339,6 +341,8 @@ acl_check(const struct acl *acl, const struct action *a,
 			    module);
 		rc = check_entry(en, module, a->require_weight, signers, n, e);
 	}
+	if (rc == 0 && action_wish(a, &wish, &i) > 0)
+		rc = acl_check_right(acl, AGENT_STOP_RIGHT, signers, n, e);
 	return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "json/json.h"
+#include "modules/agent/wish.h"
 #include "modules/module.h"
 
 #include <stdio.h>
@@ -403,6 +404,8 @@ read_fields(struct action *a, size_t only, struct err *e)
 	const json_t *o = a->root;
 	int64_t version;
 	int rc;
+	struct agent_wish wish;
+	size_t operation;
 
 	if ((rc = json_need_int(o, "", "syntaxversion", ACTION_SYNTAX,
 		 ACTION_SYNTAX, &version, e)) != 0 ||
@@ -426,7 +429,12 @@ read_fields(struct action *a, size_t only, struct err *e)
 	    (rc = read_seal(o, a, e)) != 0 ||
 	    (rc = read_operations(o, a, e)) != 0)
 		return rc;
-	return ask_modules(a, only, e);
+	if ((rc = ask_modules(a, only, e)) != 0 || only != ALL_OPERATIONS)
+		return rc;
+	if (action_wish(a, &wish, &operation) > 1)
+		return err_set(e, ERR_INVALID,
+		    "operations: one action asks one other agent to end");
+	return 0;
 }
 
 static int

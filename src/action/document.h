@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+struct agent_wish;
 struct err;
 
 struct action_operation {
@@ -51,6 +52,10 @@ action_parse(const void *doc, size_t len, struct action *ret, struct err *e);
 int action_parse_for(const void *doc, size_t len, size_t operation,
     struct action *ret, struct err *e);
 void action_release(struct action *a);
+/* How many operations ask to have another agent end (modules/agent/wish.h): at
+ * most one in what was parsed whole. The first and its number are in ret. */
+size_t action_wish(
+    const struct action *a, struct agent_wish *ret, size_t *ret_operation);
 /* The refusal that fits a failure of action_parse. */
 enum refusal action_refusal(int rc);
 

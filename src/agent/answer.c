@@ -464,6 +464,7 @@ answer_job(struct agent *a, const struct job *job)
 	}
 	answer_parts(a, &job->verdict,
 	    job->stopped ? RESULT_STOPPED : RESULT_DONE, parts, job->plain_len);
+	a->counts.answered++;
 	if (a->on_done != NULL)
 		a->on_done(a, job);
 }

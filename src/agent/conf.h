@@ -37,6 +37,8 @@ struct tunnel_peer;
 	    "where smaller")                                                 \
 	X("worker_cpu", CONF_INT, worker_cpu, "50", 1, 10000,                \
 	    "percent of one core that an operation may use")                 \
+	X("privacy", CONF_BOOL, privacy, "no", 0, 0,                         \
+	    "mask names, paths and addresses in answers")                    \
 	X("quota", CONF_SIZE, quota, "256m", 1048576, INT64_MAX,             \
 	    "disk space for answers")                                        \
 	X("rate", CONF_INT, rate, "20", 1, 10000,                            \
@@ -56,6 +58,7 @@ struct agent_conf {
 	int64_t keepalive, hello_interval; /* seconds */
 	int64_t workers, worker_cpu, rate, worker_uid, worker_uids;
 	uint64_t worker_memory, quota; /* bytes */
+	bool privacy;
 };
 
 /* Defaults, then the file. path NULL: AGENT_CONF_PATH, which may be missing;

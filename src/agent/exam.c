@@ -199,6 +199,7 @@ refused(struct exam *x)
 	bool silent =
 	    x->source == EXAM_ALL && x->verdict.reason == REFUSAL_NOT_TARGETED;
 
+	a->counts.refused++;
 	log_info("refused action=%s reason=%u detail=%s", id_short(&x->id).s,
 	    (unsigned int)x->verdict.reason, log_quote(x->verdict.detail));
 	err_clear(&e);
@@ -249,6 +250,7 @@ accepted(struct exam *x, struct err *e)
 	buf_release(&verdict);
 	if (rc != 0)
 		return rc;
+	a->counts.accepted++;
 	log_info("accepted action=%s operations=%u signers=%zu",
 	    id_short(&x->id).s, (unsigned int)x->verdict.noperations,
 	    verify_good(&x->who));

@@ -8,12 +8,14 @@
 #include "agent/forkserver.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
+#include "agent/ownstate.h"
 #include "agent/turns.h"
 #include "agent/worker.h"
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "modules/module.h"
 #include "modules/module.h"
 #include "proc/proc.h"
 #include "sandbox/cgroup.h"
@@ -214,12 +216,15 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 		.read_bytes = v->read_bytes,
 		.cpu_percent = j->a->conf.worker_cpu,
 		.output_max = (int64_t)output_room(j, job),
+		.privacy = j->a->conf.privacy,
 	};
 	struct err e;
 	int rc;
 
 	j->waiting--;
 	err_clear(&e);
+	if (v->modules[op] == MODULE_agent)
+		ownstate_fill(j->a, v, op, &o);
 	if (o.output_max == 0)
 		o.output_max = 1;
 	rc = slot_ready(s, module_needs(v->modules[op]), &e);

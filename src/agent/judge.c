@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "modules/agent/wish.h"
 #include "proc/proc.h"
 #include "sandbox/sandbox.h"
 #include "target/target.h"
@@ -281,12 +282,19 @@ fill_verdict(
     const struct judge *j, const struct action *a, struct judge_verdict *v)
 {
 	struct policy_limits l = j->limits;
+	struct agent_wish wish;
 	size_t i;
 
 	policy_limits_narrow(&l, &a->limits);
 	v->noperations = (uint8_t)a->noperations;
 	for (i = 0; i < a->noperations; i++)
 		v->modules[i] = (uint16_t)a->operations[i].module_number;
+	if (action_wish(a, &wish, &i) > 0) {
+		v->stop.operation = (uint8_t)i;
+		v->stop.pid = wish.pid;
+		str_copy(
+		    v->stop.version, sizeof(v->stop.version), wish.version);
+	}
 	memcpy(v->seal_public, a->seal_public, sizeof(v->seal_public));
 	v->valid_from = a->valid_from;
 	v->expire_after = a->expire_after;

@@ -192,6 +192,9 @@ judge_verdict_write(const struct judge_verdict *v, struct buf *out)
 	buf_add_u64(out, (uint64_t)v->memory_bytes);
 	buf_add_u64(out, (uint64_t)v->read_bytes);
 	buf_add_u64(out, (uint64_t)v->result_bytes);
+	buf_add_u8(out, v->stop.operation);
+	buf_add_u32(out, v->stop.pid);
+	buf_add(out, v->stop.version, sizeof(v->stop.version));
 	add_text(out, v->name);
 	add_text(out, v->target);
 	add_text(out, v->detail);
@@ -220,10 +223,16 @@ judge_verdict_parse(const void *data, size_t len, struct judge_verdict *ret)
 	v.memory_bytes = take_positive(&r);
 	v.read_bytes = take_positive(&r);
 	v.result_bytes = take_positive(&r);
+	v.stop.operation = rd_u8(&r);
+	v.stop.pid = rd_u32(&r);
+	rd_copy(&r, v.stop.version, sizeof(v.stop.version));
 	take_text(&r, v.name);
 	take_text(&r, v.target);
 	take_text(&r, v.detail);
-	if (!rd_done(&r) || v.noperations > ACTION_OPERATIONS_MAX)
+	if (!rd_done(&r) || v.noperations > ACTION_OPERATIONS_MAX ||
+	    v.stop.pid > INT32_MAX ||
+	    v.stop.version[sizeof(v.stop.version) - 1] != '\0' ||
+	    (v.stop.pid != 0 && v.stop.operation >= v.noperations))
 		return ERR_INVALID;
 	if (v.reason == 0 &&
 	    (v.noperations == 0 || v.expire_after == 0 || v.seconds == 0 ||

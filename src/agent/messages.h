@@ -13,6 +13,7 @@
 #include "action/envelope.h"
 #include "action/policy.h"
 #include "ipc/ipc.h"
+#include "modules/agent/peers.h"
 #include "mqtt/wire.h"
 
 enum role_kind {
@@ -115,13 +116,18 @@ struct judge_verdict {
 	int64_t valid_from, expire_after; /* unix seconds */
 	/* limits of one operation, already the smaller ones */
 	int64_t seconds, cpu_seconds, memory_bytes, read_bytes, result_bytes;
+	struct {
+		uint8_t operation;
+		uint32_t pid; /* 0: nothing of this kind is asked */
+		char version[PEER_VERSION_MAX];
+	} stop; /* another agent of this host: modules/agent/wish.h */
 	char name[VERDICT_TEXT + 1]; /* for people; may be cut */
 	char target[VERDICT_TEXT + 1];
 	char detail[VERDICT_TEXT + 1]; /* why refused */
 };
-#define JUDGE_VERDICT_LEN                                      \
-	(32 + 2 + 1 + 2 * ACTION_OPERATIONS_MAX + 32 + 7 * 8 + \
-	    3 * (2 + VERDICT_TEXT))
+#define JUDGE_VERDICT_LEN                                              \
+	(32 + 2 + 1 + 2 * ACTION_OPERATIONS_MAX + 32 + 7 * 8 + 1 + 4 + \
+	    PEER_VERSION_MAX + 3 * (2 + VERDICT_TEXT))
 int judge_verdict_write(const struct judge_verdict *v, struct buf *out);
 /* Refuses impossible values: unknown counts, negative limits, bad text. */
 int

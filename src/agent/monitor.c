@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "modules/agent/peers.h"
 #include "proc/proc.h"
 #include "record/record.h"
 #include "sandbox/sandbox.h"
@@ -238,9 +239,17 @@ enter_sandbox(struct err *e)
 	return sandbox_enter(&box, e);
 }
 
+/* What others on this host see of this agent. */
+static const char *
+mode_word(enum agent_mode m)
+{
+	return m == MODE_CHECK ? "check" : agent_mode_text(m);
+}
+
 int
 agent_start_roles(struct agent *a, struct err *e)
 {
+	char label[PEER_LABEL_MAX];
 	int rc = enter_sandbox(e);
 
 	if (rc != 0)
@@ -251,6 +260,10 @@ agent_start_roles(struct agent *a, struct err *e)
 	    role_new(a->loop, &verify_spec, fill_verify, on_verify_ready, a);
 	if (a->judge == NULL || a->verify == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	peer_label(
+	    MIG_VERSION, mode_word(a->mode), id_hex(&a->state.who.id).s, label);
+	role_label(a->judge, label);
+	role_label(a->verify, label);
 	return role_start(a->judge, e);
 }
 
@@ -355,6 +368,7 @@ agent_open(
 
 	memset(a, 0, sizeof(*a));
 	a->mode = mode;
+	a->started_ms = clock_mono_ms();
 	a->state.lock = -1;
 	a->uid = a->gid = (uint32_t)-1;
 	rc = agent_conf_load(conf_path, &a->conf, e);

@@ -36,6 +36,11 @@ struct spool;
 
 enum agent_mode { MODE_DAEMON, MODE_CHECKIN, MODE_ONCE, MODE_CHECK };
 
+/* Since the start. */
+struct agent_counts {
+	uint64_t accepted, answered, refused, connections;
+};
+
 struct agent {
 	enum agent_mode mode;
 	struct agent_conf conf;
@@ -66,6 +71,8 @@ struct agent {
 	bool stopping;
 	bool disk_failed;    /* journal or record could not be written */
 	uint64_t unverified; /* envelopes without a good signature */
+	struct agent_counts counts;
+	int64_t started_ms; /* clock_mono_ms() */
 	int exit_code;
 	/* once, check and policy: what happens next; NULL otherwise */
 	void (*on_ready)(struct agent *a);

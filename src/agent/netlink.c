@@ -73,6 +73,7 @@ struct netlink {
 	struct seldom said_clock, said_protocol;
 	char sandbox[128];
 	struct tunnel_peer relay;
+	char peer[sizeof(((struct tunnel_peer *)NULL)->host) + 8];
 };
 
 static int start_net(struct netlink *n, struct err *e);
@@ -185,6 +186,9 @@ got_up(struct netlink *n, struct rd *r)
 		return ERR_INVALID;
 	log_info("relay_up host=%s port=%u", log_quote(n->relay.host),
 	    (unsigned int)n->relay.port);
+	snprintf(n->peer, sizeof(n->peer), "%s:%u", n->relay.host,
+	    (unsigned int)n->relay.port);
+	n->a->counts.connections++;
 	n->up = true;
 	n->backoff = 0;
 	n->unwelcome = 0;
@@ -781,6 +785,12 @@ netlink_free(struct netlink *n)
 	if (n->watch != NULL)
 		event_free(n->watch);
 	free(n);
+}
+
+const char *
+netlink_peer(const struct netlink *n)
+{
+	return n != NULL ? n->peer : "";
 }
 
 bool

@@ -23,6 +23,8 @@ int netlink_start(struct agent *a, struct netlink **ret, struct err *e);
 /* Says goodbye to the relay and ends net. */
 void netlink_stop(struct netlink *n);
 void netlink_free(struct netlink *n);
+/* "host:port" of the relay; "": not known. Borrowed. */
+const char *netlink_peer(const struct netlink *n);
 bool netlink_up(const struct netlink *n);
 /* When the last message from the server came, clock_mono_ms(); 0: never. */
 int64_t netlink_heard_ms(const struct netlink *n);

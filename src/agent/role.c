@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "ipc/ipc.h"
 #include "proc/proc.h"
 
@@ -20,6 +21,7 @@
 #define START_LIMIT 20 /* seconds until READY */
 #define ANSWER_LIMIT 1 /* seconds for one question */
 #define ASKS_MAX 1000
+#define ROLE_LABEL_MAX 256
 #define BACKOFF_MAX 60 /* seconds */
 #define QUEUE_MAX (MSG_POLICY_MAX + MSG_DOC_MAX)
 
@@ -29,6 +31,7 @@ struct role {
 	const struct role_spec *spec;
 	struct proc_loop *loop;
 	role_fill *fill;
+	char label[ROLE_LABEL_MAX];
 	role_on_ready *on_ready;
 	void *arg;
 	enum role_state state;
@@ -265,6 +268,12 @@ role_new(struct proc_loop *loop, const struct role_spec *spec, role_fill *fill,
 }
 
 void
+role_label(struct role *r, const char *label)
+{
+	str_copy(r->label, sizeof(r->label), label);
+}
+
+void
 role_free(struct role *r)
 {
 	if (r == NULL)
@@ -283,7 +292,7 @@ static int
 spawn(struct role *r, int fd, struct err *e)
 {
 	char path[PATH_MAX];
-	char *argv[2] = { path, NULL };
+	char *argv[3] = { path, r->label[0] != '\0' ? r->label : NULL, NULL };
 	struct proc_fd fds[1] = { { fd, PROC_IPC_FD } };
 	struct proc_spawn s;
 	int rc;

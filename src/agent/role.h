@@ -36,6 +36,9 @@ typedef void role_on_answer(int code, const void *body, size_t len, void *arg);
 
 struct role *role_new(struct proc_loop *loop, const struct role_spec *spec,
     role_fill *fill, role_on_ready *on_ready, void *arg);
+/* An argument that says whose child it is, for who looks (modules/agent); kept
+ * until the role is freed. */
+void role_label(struct role *r, const char *label);
 /* Kills the child; a pending question is dropped without answer. */
 void role_free(struct role *r);
 int role_start(struct role *r, struct err *e);

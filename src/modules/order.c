@@ -3,6 +3,8 @@
 
 #include "base/err.h"
 
+#include <string.h>
+
 #define OPERATION_MAX 63
 #define PERCENT_MAX 100000
 #define OUTPUT_MAX (INT64_C(1) << 30)
@@ -16,15 +18,19 @@ order_write(const struct order *o, struct buf *out)
 	buf_add_u64(out, (uint64_t)o->memory_bytes);
 	buf_add_u64(out, (uint64_t)o->read_bytes);
 	buf_add_u64(out, (uint64_t)o->cpu_percent);
-	return buf_add_u64(out, (uint64_t)o->output_max);
+	buf_add_u64(out, (uint64_t)o->output_max);
+	buf_add_u8(out, o->privacy);
+	return buf_add_field(out, o->state, strlen(o->state));
 }
 
 int
 order_parse(const void *data, size_t len, struct order *ret)
 {
 	struct order o;
+	uint8_t privacy;
 	struct rd r;
 
+	memset(&o, 0, sizeof(o));
 	rd_init(&r, data, len);
 	o.operation = rd_u8(&r);
 	o.seconds = (int64_t)rd_u64(&r);
@@ -33,10 +39,14 @@ order_parse(const void *data, size_t len, struct order *ret)
 	o.read_bytes = (int64_t)rd_u64(&r);
 	o.cpu_percent = (int64_t)rd_u64(&r);
 	o.output_max = (int64_t)rd_u64(&r);
-	if (!rd_done(&r) || o.operation > OPERATION_MAX || o.seconds < 0 ||
-	    o.cpu_seconds < 0 || o.memory_bytes < 0 || o.read_bytes < 0 ||
-	    o.cpu_percent < 0 || o.cpu_percent > PERCENT_MAX ||
-	    o.output_max <= 0 || o.output_max > OUTPUT_MAX)
+	privacy = rd_u8(&r);
+	o.privacy = privacy == 1;
+	rd_field_str(&r, o.state, sizeof(o.state));
+	if (!rd_done(&r) || privacy > 1 || o.operation > OPERATION_MAX ||
+	    o.seconds < 0 || o.cpu_seconds < 0 || o.memory_bytes < 0 ||
+	    o.read_bytes < 0 || o.cpu_percent < 0 ||
+	    o.cpu_percent > PERCENT_MAX || o.output_max <= 0 ||
+	    o.output_max > OUTPUT_MAX)
 		return ERR_INVALID;
 	*ret = o;
 	return 0;

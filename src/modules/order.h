@@ -18,7 +18,8 @@
 #include "base/buf.h"
 
 #define ORDER_TEXT_MAX 512
-#define ORDER_BODY_MAX 1024 /* of any of the messages */
+#define ORDER_STATE_MAX 4096
+#define ORDER_BODY_MAX (ORDER_STATE_MAX + 1024) /* of any of the messages */
 
 enum order_message {
 	ORDER_DOCUMENT = 1, /* empty */
@@ -33,6 +34,9 @@ struct order {
 	int64_t seconds, cpu_seconds, memory_bytes, read_bytes;
 	int64_t cpu_percent; /* of one core, on average */
 	int64_t output_max;  /* bytes of JSON */
+	bool privacy;        /* the answer is masked */
+	/* for the agent module: what the agent is, JSON; else "" */
+	char state[ORDER_STATE_MAX];
 };
 
 int order_write(const struct order *o, struct buf *out);

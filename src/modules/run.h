@@ -27,6 +27,8 @@ struct run_context {
 	int64_t cpu_percent;         /* of one core, on average; 0: any */
 	enum run_end *ret_end;       /* set when a limit ended it */
 	int64_t read_bytes;          /* most bytes of content to read; 0: any */
+	const char *agent_state;     /* for the agent module: JSON, or NULL by
+					hand; borrowed */
 	uint32_t rights;             /* enum right_fact, of this process */
 	const char *hidden;          /* the agent's state, or NULL */
 	volatile sig_atomic_t *stop; /* SIGTERM or SIGXCPU: answer what you

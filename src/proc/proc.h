@@ -41,6 +41,11 @@ struct proc_spawn {
  * child's exit. */
 int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, struct err *e);
 void proc_kill_group(pid_t pid, int signal);
+/* A descriptor of a process that is not ours; ERR_NOTFOUND, or ERR_UNSUPPORTED
+ * (Linux before 5.3). */
+int proc_pidfd(pid_t pid);
+/* 0, ERR_NOTFOUND when it has ended, ERR_DENIED. */
+int proc_pidfd_signal(int fd, int signal);
 
 /* --- loop ---------------------------------------------------------------- */
 struct proc_loop;

@@ -274,6 +274,7 @@ become_worker(struct options *o, struct order *ret, struct err *e)
 	o->share = ret->cpu_percent;
 	o->memory = ret->memory_bytes;
 	o->output = ret->output_max;
+	o->privacy = ret->privacy;
 	limit_all(o, &limits);
 	limits.file_bytes = (uint64_t)ret->output_max + FAILURE_ROOM;
 	if (rc == 0)
@@ -357,6 +358,30 @@ check_opened(const struct options *o, unsigned int number, struct err *e)
 	    "this worker was not made for module %s", module_name(number));
 }
 
+/* The privacy setting: what the module says must not leave this host is gone
+ * from the answer before anybody else has it. A module without a mask has
+ * nothing to hide. */
+static int
+mask(const struct module *m, struct buf *out, struct err *e)
+{
+	json_t *v;
+	char *text = NULL;
+	int rc = 0;
+
+	if (m->mask == NULL)
+		return 0;
+	v = json_loadb((const char *)out->data, out->len, 0, NULL);
+	if (v == NULL || m->mask(v) != 0 ||
+	    (text = json_dumps(v, JSON_COMPACT)) == NULL)
+		rc = err_set(e, ERR_NOMEM, "masking the answer: out of memory");
+	buf_clear(out);
+	if (rc == 0 && buf_add_str(out, text) != 0)
+		rc = err_set(e, ERR_NOMEM, "masking the answer: out of memory");
+	free(text);
+	json_decref(v);
+	return rc;
+}
+
 /* order: NULL by hand. */
 static int
 answer(const struct options *o, const struct order *order, struct buf *out,
@@ -370,6 +395,9 @@ answer(const struct options *o, const struct order *order, struct buf *out,
 		.cpu_percent = o->share,
 		.rights = rights,
 		.hidden = hidden,
+		.agent_state = order != NULL && order->state[0] != '\0'
+		    ? order->state
+		    : NULL,
 		.nets = opened.nets,
 		.ret_end = &ended };
 	struct question q;
@@ -386,6 +414,8 @@ answer(const struct options *o, const struct order *order, struct buf *out,
 	rc = check_opened(o, q.module, e);
 	if (rc == 0)
 		rc = run_by_number(q.module)(q.params, &ctx, out, e);
+	if (rc == 0 && o->privacy)
+		rc = mask(module_by_number(q.module), out, e);
 	question_release(&q);
 	return rc;
 }
@@ -403,7 +433,8 @@ write_reason(const struct options *o, struct buf *out, struct err *e)
 	} else {
 		ended = RUN_FAILED;
 	}
-	write_failure(out, e->msg);
+	write_failure(
+	    out, o->privacy && ended == RUN_FAILED ? "masked" : e->msg);
 	return 0;
 }
 

@@ -23,6 +23,9 @@ usage(FILE *f)
 	    "[--needs N]\n"
 	    "       mig-worker --rights [--uid N] [--cover DIR]\n\n"
 	    "  -p, --pretty     print the answer with indentation\n"
+	    "  --privacy        mask the answer, as agents with \"privacy "
+	    "yes\" "
+	    "do\n"
 	    "  --seconds N      stop after N seconds and answer\n"
 	    "  --cpu N          stop after N seconds of CPU time and answer\n"
 	    "  --share PERCENT  on average at most so much of one core\n"
@@ -71,6 +74,7 @@ static const struct option long_options[] = {
 	{ "uid", required_argument, NULL, 'u' },
 	{ "cover", required_argument, NULL, 'C' },
 	{ "needs", required_argument, NULL, 'n' },
+	{ "privacy", no_argument, NULL, 'P' },
 	{ "pretty", no_argument, NULL, 'p' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -83,6 +87,9 @@ one_option(int c, struct options *o)
 	switch (c) {
 	case 'f':
 		o->forkserver = true;
+		return 0;
+	case 'P':
+		o->privacy = true;
 		return 0;
 	case 's':
 		return number("seconds", optarg, 1 << 30, &o->seconds);

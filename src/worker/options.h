@@ -14,7 +14,7 @@ struct options {
 	const char *cover; /* directory to hide (the agent's state), or NULL */
 	int64_t share;     /* percent of a core; 0: any */
 	int64_t needs;     /* NEED_*: what its orders' modules need opened */
-	bool pretty, forkserver, rights;
+	bool pretty, forkserver, rights, privacy;
 };
 
 /* Non-zero: the program ends with *ret_status (help, version, bad usage; the

@@ -504,6 +504,28 @@ def test_weight_of_the_acl(agent, gpg):
     assert agent.refused(envelope(gpg, document(gpg), "bob")) == WEIGHT
 
 
+def stop(gpg, version="0.0.1"):
+    """Asks for the end of this very test, which no agent would do."""
+    return envelope(gpg, document(gpg, operations=[
+        {"module": "agent", "parameters": {
+            "stop": {"pid": os.getpid(), "version": version}}}]))
+
+
+def test_the_right_to_stop_an_agent_is_its_own(agent, gpg):
+    # the ACL's default is not enough; with the right it is looked at
+    assert agent.refused(stop(gpg)) == WEIGHT
+    assert "agentstop: the ACL has no entry" in json.dumps(agent.report())
+    entry = {"minimumweight": 2, "investigators": {
+        "alice": {"fingerprint": gpg.key("alice")[0], "weight": 2}}}
+    agent.install(version=2, acl={"default": entry, "agentstop": entry})
+    _, answer = agent.once(stop(gpg))
+    part = answer["operations"][0]["result"]
+    assert part["elements"]["stop"]["result"] == \
+        "not done: this process is no agent"
+    assert part["elements"]["agent"]["mode"] == "once"
+    assert part["elements"]["agent"]["policy"]["version"] == 2
+
+
 def test_unsigned(agent, gpg):
     before = agent.report()
     assert agent.refused(pack(document(gpg), [])) == SIGNATURE

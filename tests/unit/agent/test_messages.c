@@ -80,6 +80,9 @@ fill(struct judge_verdict *v)
 	v->result_bytes = 1 << 23;
 	memcpy(v->name, "a name", 7);
 	memcpy(v->target, "all", 4);
+	v->stop.operation = 1;
+	v->stop.pid = 4711;
+	memcpy(v->stop.version, "0.1.0", 6);
 }
 
 static void
@@ -117,6 +120,19 @@ parse_changed(void (*change)(struct judge_verdict *v))
 	rc = judge_verdict_parse(b.data, b.len, &got);
 	buf_release(&b);
 	return rc;
+}
+
+static void
+stop_of_no_operation(struct judge_verdict *v)
+{
+	v->stop.pid = 7;
+	v->stop.operation = v->noperations;
+}
+
+static void
+endless_version(struct judge_verdict *v)
+{
+	memset(v->stop.version, '1', sizeof(v->stop.version));
 }
 
 static void
@@ -175,6 +191,8 @@ judge_is_not_believed_everything(void **state)
 	assert_int_equal(parse_changed(no_operation), ERR_INVALID);
 	assert_int_equal(parse_changed(many_operations), ERR_INVALID);
 	assert_int_equal(parse_changed(no_end), ERR_INVALID);
+	assert_int_equal(parse_changed(stop_of_no_operation), ERR_INVALID);
+	assert_int_equal(parse_changed(endless_version), ERR_INVALID);
 	assert_int_equal(parse_changed(negative_limit), ERR_INVALID);
 	assert_int_equal(parse_changed(no_time), ERR_INVALID);
 	assert_int_equal(parse_changed(long_texts), 0);

@@ -17,7 +17,9 @@ static const struct order good = { .operation = 63,
 	.memory_bytes = 1 << 26,
 	.read_bytes = INT64_MAX,
 	.cpu_percent = 50,
-	.output_max = 1 << 20 };
+	.output_max = 1 << 20,
+	.privacy = true,
+	.state = "{\"id\":1}" };
 
 static void
 there_and_back(void **state)
