@@ -252,6 +252,9 @@ jobs_warm(struct jobs *j)
 {
 	struct err e;
 
+	/* what was waiting before the restart has it already */
+	if (j->slots[0].worker != NULL)
+		return;
 	err_clear(&e);
 	if (slot_ready(&j->slots[0], 0, &e) != 0)
 		log_warn("forkserver why=%s", log_quote(e.msg));

@@ -40,6 +40,8 @@
 #define STOP_SECONDS 30
 /* A check-in ends when nothing came for so long after the connection. */
 #define CHECKIN_QUIET_MS 3000
+/* A journal that begins later than this from now began by a wrong clock. */
+#define BEGIN_SLACK 3600
 #define CHECKIN_MAX_MS 600000
 
 static const struct role_spec verify_spec = {
@@ -298,6 +300,25 @@ open_record(struct agent *a, struct err *e)
 	return rc;
 }
 
+/* It would refuse everything until then. Only a person can say which of the
+ * two clocks was right: by the other answer, what ran already could run again.
+ */
+static void
+look_at_beginning(const struct agent *a, const char *path, int64_t now)
+{
+	int64_t begins = journal_not_before(a->journal);
+	char when[RFC3339_LEN + 1];
+
+	if (begins <= now + BEGIN_SLACK)
+		return;
+	rfc3339_format(begins, when);
+	log_error("journal_begins_later path=%s begins=%s effect=%s do=%s",
+	    path, when, log_quote("what is signed before that time is refused"),
+	    log_quote("set the clock; if it was the clock of the journal's "
+		      "beginning that was wrong, stop the agent and remove the "
+		      "journal"));
+}
+
 static int
 open_files(struct agent *a, struct err *e)
 {
@@ -307,6 +328,8 @@ open_files(struct agent *a, struct err *e)
 
 	state_path(&a->state, "journal", path);
 	rc = journal_open(path, JOURNAL_MAX, now, &a->journal, e);
+	if (rc == 0)
+		look_at_beginning(a, path, now);
 	if (rc == 0 && journal_was_damaged(a->journal))
 		log_error("journal_damaged path=%s effect=%s", path,
 		    log_quote("what was signed before now is refused"));

@@ -7,8 +7,8 @@ Nothing runs twice, or after its end as the agent's clock knows it; what was
 begun is answered; time-outs do not follow the wall clock; and when the clock
 is right again nothing is left of it."""
 import json
-import signal
 import subprocess
+from signal import SIGKILL, SIGTERM
 
 import pytest
 
@@ -19,6 +19,7 @@ from fleetlib import check_round, left_behind, needle, settled, state_of
 MONITOR, JUDGE, WORKER = "mig-agent", "mig-agent-judge", "mig-worker"
 EXPIRED = "refused: the action has expired"
 UNSIGNED = "refused: no valid signature by a known investigator"
+FLOOR = "refused: older than what this agent remembers"
 OLD_POLICY = "refused: this agent's policy has expired"
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 365 * 86400
 
@@ -110,6 +111,29 @@ def test_jumps_while_idle(right):
     agent.start()
     wait_for("a word about the clock", lambda: "clock differs_seconds=" in
              agent.daemon.log.read_text())
+    # as if nothing had been, but for a journal that began in the future
+    agent = fleet.agents["a11"]
+    journal = agent.dir / "state" / "journal"
+    agent.daemon.stop()
+    agent.fault.clock(10 * YEAR)
+    journal.unlink()
+    start = len(agent.daemon.log.read_text())
+    agent.start()
+    wait_for("a new journal", lambda: " ready id=" in
+             agent.daemon.log.read_text()[start:])
+    agent.daemon.stop()
+    clocks_right(fleet)
+    start = len(agent.daemon.log.read_text())
+    agent.start()
+    settled(fleet)
+    assert "journal_begins_later" in agent.daemon.log.read_text()[start:]
+    _, answers, _ = needle(fleet)
+    assert words(answers["a11"]) == FLOOR
+    assert {words(a) for n, a in answers.items() if n != "a11"} == {"done"}
+    # what the log says is to be done
+    agent.daemon.stop()
+    journal.unlink()
+    agent.start()
     as_if_nothing_had_been(fleet)
 
 
@@ -141,20 +165,22 @@ def test_jumps_between_two_steps(right):
 # --- while it waits -----------------------------------------------------------
 
 # What happens while the first question has the only worker and the second is
-# accepted and waits: jumps, and whether the agent is killed in the end; what
+# accepted and waits: jumps, and by what the agent ends then, if it does; what
 # is answered to both, and how often a worker was made in all.
 WAITING = [
     ([], False, "done", "done", 2),
-    ([], True, "stopped", "done", 2),
+    ([], SIGKILL, "stopped", "done", 2),
+    # what runs is finished, what waits is run after the next start
+    ([], SIGTERM, "done", "done", 2),
     ([3 * HOUR], False, "done", EXPIRED, 1),
-    ([3 * HOUR], True, "stopped", EXPIRED, 1),
-    ([10 * YEAR], True, "stopped", EXPIRED, 1),
+    ([3 * HOUR], SIGKILL, "stopped", EXPIRED, 1),
+    ([10 * YEAR], SIGKILL, "stopped", EXPIRED, 1),
     ([-HOUR], False, "done", "done", 2),
-    ([-HOUR], True, "stopped", "done", 2),
-    ([-10 * YEAR], True, "stopped", "done", 2),
+    ([-HOUR], SIGKILL, "stopped", "done", 2),
+    ([-10 * YEAR], SIGKILL, "stopped", "done", 2),
     ([10 * YEAR, 0], False, "done", "done", 2),
-    ([10 * YEAR, 0], True, "stopped", "done", 2),
-    ([-10 * YEAR, 0], True, "stopped", "done", 2),
+    ([10 * YEAR, 0], SIGKILL, "stopped", "done", 2),
+    ([-10 * YEAR, 0], SIGKILL, "stopped", "done", 2),
 ]
 
 
@@ -214,7 +240,7 @@ def test_while_an_action_waits(one_worker):
         for offset in jumps:
             agent.fault.clock(offset)
         if killed:
-            agent.daemon.proc.send_signal(signal.SIGKILL)
+            agent.daemon.proc.send_signal(killed)
         held[name].release()
 
     def over():
