@@ -422,6 +422,7 @@ main(void)
 	/* the monitor decides when; its end is our end of file */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	err_clear(&e);
 	if (start(&j, &e) != 0)
 		return say_failed(e.msg);

@@ -875,6 +875,7 @@ main(void)
 	/* the monitor decides when; its end is our end of file */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	err_clear(&e);
 	if (start(&n, &e) != 0) {
 		log_error("net_start why=%s", log_quote(e.msg));

@@ -119,6 +119,7 @@ main(void)
 	/* the monitor decides when; its end is our end of file */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	err_clear(&e);
 	if (start(&k, &e) != 0)
 		return say_failed(e.msg);

@@ -123,6 +123,8 @@ proc_loop_new(proc_on_term *on_term, void *arg)
 		goto fail;
 	event_config_free(cfg);
 	signal(SIGPIPE, SIG_IGN);
+	/* what rotates logs likes to send it; who reads files anew says so */
+	signal(SIGHUP, SIG_IGN);
 	/* a full quota is an error of write(2), not our death */
 	signal(SIGXFSZ, SIG_IGN);
 	return l;

@@ -246,6 +246,8 @@ enter_forkserver(const struct options *o, pid_t parent, struct err *e)
 {
 	int rc;
 
+	/* Sent when logs are rotated; no terminal is behind an agent. */
+	signal(SIGHUP, SIG_IGN);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
 		return err_errno(e, "PR_SET_PDEATHSIG");
 	rc = enter_sandbox(o, e);

@@ -237,6 +237,38 @@ def test_a_crash_is_followed_by_a_start(machine):
     assert done.returncode == 0, (done, answers)
 
 
+def test_logs_in_files_are_rotated(machine):
+    """By what the packages bring, when the units write to files."""
+    for name in SERVICES:
+        folder = f"/etc/systemd/system/{name}.service.d"
+        machine.run(f"mkdir -p {folder} && printf '[Service]\\n"
+                    f"StandardError=append:/var/log/{name}.log\\n'"
+                    f" >{folder}/log.conf")
+    machine.run("systemctl daemon-reload"
+                " && systemctl restart mig-server mig-agent")
+    logs = {name: machine.path(f"/var/log/{name}.log") for name in SERVICES}
+    pids = {name: main_pid(machine, name) for name in SERVICES}
+    for name, log in logs.items():
+        wait_for(f"lines of {name}", lambda f=log: f.exists() and
+                 f.stat().st_size > 0)
+        machine.run(f"logrotate --force /etc/logrotate.d/{name}")
+        assert log.with_name(log.name + ".1").stat().st_size > 0
+    wait_for("the relay", lambda: '"online":1' in machine.run(
+        "mig status --json").stdout.replace(" ", ""))
+    machine.run("systemctl reload mig-server")
+    wait_for("a line after it", lambda: b"reload" in
+             logs["mig-server"].read_bytes())
+    ask(machine, "-path", "/etc", "-name", "^passwd$")
+    wait_for("lines of the agent", lambda: b"answered" in
+             logs["mig-agent"].read_bytes())
+    for name, log in logs.items():
+        assert b"\0" not in log.read_bytes()
+        assert main_pid(machine, name) == pids[name]
+        machine.run(f"rm -r /etc/systemd/system/{name}.service.d")
+    machine.run("systemctl daemon-reload"
+                " && systemctl restart mig-server mig-agent")
+
+
 def begin_question(machine, number):
     """A question whose worker is stopped in the middle: (client, worker)."""
     machine.run("mkdir -p /opt/large && truncate -s 1G /opt/large/f")
