@@ -170,7 +170,7 @@ static int
 read_limits(const json_t *root, struct action *a, struct err *e)
 {
 	static const char *const keys[] = { "seconds", "cpuseconds",
-		"readbytes", "resultbytes", NULL };
+		"cpupercent", "readbytes", "resultbytes", NULL };
 	struct action_limits *l = &a->limits;
 	json_t *o = NULL;
 	int rc;
@@ -183,6 +183,8 @@ read_limits(const json_t *root, struct action *a, struct err *e)
 		 o, "limits", "seconds", 1, 86400, &l->seconds, e)) != 0 ||
 	    (rc = json_opt_int(o, "limits", "cpuseconds", 1, 86400,
 		 &l->cpu_seconds, e)) != 0 ||
+	    (rc = json_opt_int(o, "limits", "cpupercent", 1,
+		 LIMIT_CPU_PERCENT_MAX, &l->cpu_percent, e)) != 0 ||
 	    (rc = json_opt_int(o, "limits", "readbytes", 1, NUMBER_MAX,
 		 &l->read_bytes, e)) != 0)
 		return rc;

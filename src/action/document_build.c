@@ -50,12 +50,13 @@ add_limit(struct jsonw *w, const char *key, int64_t n)
 static void
 add_limits(struct jsonw *w, const struct action_limits *l)
 {
-	if (l->seconds <= 0 && l->cpu_seconds <= 0 && l->read_bytes <= 0 &&
-	    l->result_bytes <= 0)
+	if (l->seconds <= 0 && l->cpu_seconds <= 0 && l->cpu_percent <= 0 &&
+	    l->read_bytes <= 0 && l->result_bytes <= 0)
 		return;
 	jsonw_object(w, "limits");
 	add_limit(w, "seconds", l->seconds);
 	add_limit(w, "cpuseconds", l->cpu_seconds);
+	add_limit(w, "cpupercent", l->cpu_percent);
 	add_limit(w, "readbytes", l->read_bytes);
 	add_limit(w, "resultbytes", l->result_bytes);
 	jsonw_object_end(w);

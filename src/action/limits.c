@@ -14,8 +14,8 @@ policy_limits_parse(
     const void *json, size_t len, struct policy_limits *ret, struct err *e)
 {
 	static const char *const keys[] = { "maxvalidity", "seconds",
-		"cpuseconds", "memorybytes", "readbytes", "resultbytes",
-		"workers", "queue", NULL };
+		"cpuseconds", "cpupercent", "memorybytes", "readbytes",
+		"resultbytes", "workers", "queue", NULL };
 	struct policy_limits l;
 	const struct {
 		const char *key;
@@ -25,6 +25,7 @@ policy_limits_parse(
 		{ "maxvalidity", 1, (int64_t)366 * 86400, &l.max_validity },
 		{ "seconds", 1, 86400, &l.seconds },
 		{ "cpuseconds", 1, 86400, &l.cpu_seconds },
+		{ "cpupercent", 0, LIMIT_CPU_PERCENT_MAX, &l.cpu_percent },
 		{ "memorybytes", KIB * KIB, 64 * GIB, &l.memory_bytes },
 		{ "readbytes", 0, (int64_t)1 << 53, &l.read_bytes },
 		{ "resultbytes", 4 * KIB, 16 * KIB * KIB, &l.result_bytes },

@@ -15,10 +15,12 @@ struct err;
 #define ACTION_TARGET_MAX 4096
 #define ACTION_READERS_MAX 64
 #define ACTION_NONCE_LEN 16
+#define LIMIT_CPU_PERCENT_MAX 10000
 
 struct action_limits {   /* 0: not stated, the agent's own hold */
 	int64_t seconds; /* wall time of one operation */
 	int64_t cpu_seconds;
+	int64_t cpu_percent; /* of one core, on average */
 	int64_t read_bytes;
 	int64_t result_bytes;
 };
@@ -27,6 +29,7 @@ struct policy_limits {
 	int64_t max_validity; /* seconds an action may be valid; 7 days */
 	int64_t seconds;      /* wall time of one operation; 300 */
 	int64_t cpu_seconds;  /* 120 */
+	int64_t cpu_percent;  /* of one core; 0: as the agent's owner says */
 	int64_t memory_bytes; /* 64 MiB */
 	int64_t read_bytes;   /* 0: unlimited */
 	int64_t result_bytes; /* sealed size; 8 MiB */
@@ -40,9 +43,9 @@ void policy_limits_default(struct policy_limits *ret);
 void
 policy_limits_narrow(struct policy_limits *l, const struct action_limits *a);
 
-/* {"maxvalidity", "seconds", "cpuseconds", "memorybytes", "readbytes",
- * "resultbytes", "workers", "queue"}, each optional; unknown fields are
- * refused. Empty text or {} gives the defaults. Links JSON. */
+/* {"maxvalidity", "seconds", "cpuseconds", "cpupercent", "memorybytes",
+ * "readbytes", "resultbytes", "workers", "queue"}, each optional; unknown
+ * fields are refused. Empty text or {} gives the defaults. Links JSON. */
 int policy_limits_parse(
     const void *json, size_t len, struct policy_limits *ret, struct err *e);
 

@@ -11,6 +11,7 @@ policy_limits_default(struct policy_limits *ret)
 		.max_validity = (int64_t)7 * 86400,
 		.seconds = 300,
 		.cpu_seconds = 120,
+		.cpu_percent = 0,
 		.memory_bytes = 64 * MIB,
 		.read_bytes = 0,
 		.result_bytes = 8 * MIB,
@@ -32,6 +33,7 @@ policy_limits_narrow(struct policy_limits *l, const struct action_limits *a)
 {
 	narrow(&l->seconds, a->seconds);
 	narrow(&l->cpu_seconds, a->cpu_seconds);
+	narrow(&l->cpu_percent, a->cpu_percent);
 	narrow(&l->read_bytes, a->read_bytes);
 	narrow(&l->result_bytes, a->result_bytes);
 }

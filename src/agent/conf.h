@@ -45,7 +45,7 @@ struct tunnel_peer;
 	    "actions examined a second; what comes faster waits")            \
 	X("net_user", CONF_STR, net_user, "nobody", 0, 0,                    \
 	    "user (name or number) of the roles that read outside bytes")    \
-	X("worker_uid", CONF_INT, worker_uid, "61800", 1, 2147483647,        \
+	X("worker_uid", CONF_INT, worker_uid, "60800", 1, 2147483647,        \
 	    "first user number of workers, when started as root")            \
 	X("worker_uids", CONF_INT, worker_uids, "64", 1, 65536,              \
 	    "how many user numbers workers have")                            \

@@ -203,6 +203,17 @@ memory_limit(const struct jobs *j, const struct judge_verdict *v)
 	    : (int64_t)own;
 }
 
+/* Of one core, on average: the smallest of what the owner, the policy and the
+ * investigator say. */
+static int64_t
+cpu_share(const struct jobs *j, const struct judge_verdict *v)
+{
+	int64_t own = j->a->conf.worker_cpu;
+
+	return v->cpu_percent > 0 && v->cpu_percent < own ? v->cpu_percent
+							  : own;
+}
+
 static void
 start_worker(struct jobs *j, struct slot *s, struct job *job)
 {
@@ -214,7 +225,7 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 		.cpu_seconds = v->cpu_seconds,
 		.memory_bytes = memory_limit(j, v),
 		.read_bytes = v->read_bytes,
-		.cpu_percent = j->a->conf.worker_cpu,
+		.cpu_percent = cpu_share(j, v),
 		.output_max = (int64_t)output_room(j, job),
 		.privacy = j->a->conf.privacy,
 	};

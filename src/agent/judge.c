@@ -300,6 +300,7 @@ fill_verdict(
 	v->expire_after = a->expire_after;
 	v->seconds = l.seconds;
 	v->cpu_seconds = l.cpu_seconds;
+	v->cpu_percent = l.cpu_percent;
 	v->memory_bytes = l.memory_bytes;
 	v->read_bytes = l.read_bytes;
 	v->result_bytes = l.result_bytes;

@@ -188,7 +188,9 @@ judge_verdict_write(const struct judge_verdict *v, struct buf *out)
 	buf_add_u64(out, (uint64_t)v->valid_from);
 	buf_add_u64(out, (uint64_t)v->expire_after);
 	buf_add_u64(out, (uint64_t)v->seconds);
-	buf_add_u64(out, (uint64_t)v->cpu_seconds);
+	/* One number of 64 bits before there was a share: journals have it. */
+	buf_add_u32(out, (uint32_t)v->cpu_percent);
+	buf_add_u32(out, (uint32_t)v->cpu_seconds);
 	buf_add_u64(out, (uint64_t)v->memory_bytes);
 	buf_add_u64(out, (uint64_t)v->read_bytes);
 	buf_add_u64(out, (uint64_t)v->result_bytes);
@@ -219,7 +221,8 @@ judge_verdict_parse(const void *data, size_t len, struct judge_verdict *ret)
 	v.valid_from = take_positive(&r);
 	v.expire_after = take_positive(&r);
 	v.seconds = take_positive(&r);
-	v.cpu_seconds = take_positive(&r);
+	v.cpu_percent = (int64_t)rd_u32(&r);
+	v.cpu_seconds = (int64_t)rd_u32(&r);
 	v.memory_bytes = take_positive(&r);
 	v.read_bytes = take_positive(&r);
 	v.result_bytes = take_positive(&r);

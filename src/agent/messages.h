@@ -121,6 +121,7 @@ struct judge_verdict {
 		uint32_t pid; /* 0: nothing of this kind is asked */
 		char version[PEER_VERSION_MAX];
 	} stop; /* another agent of this host: modules/agent/wish.h */
+	int64_t cpu_percent;         /* 0: as the configuration says */
 	char name[VERDICT_TEXT + 1]; /* for people; may be cut */
 	char target[VERDICT_TEXT + 1];
 	char detail[VERDICT_TEXT + 1]; /* why refused */

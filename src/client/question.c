@@ -164,6 +164,8 @@ question_from_draft(struct question *q, struct err *e)
 		  limits, "limits", "seconds", 1, max, &l->seconds, e)) != 0 ||
 		(r = json_opt_int(limits, "limits", "cpuseconds", 1, max,
 		     &l->cpu_seconds, e)) != 0 ||
+		(r = json_opt_int(limits, "limits", "cpupercent", 1,
+		     LIMIT_CPU_PERCENT_MAX, &l->cpu_percent, e)) != 0 ||
 		(r = json_opt_int(limits, "limits", "readbytes", 1, max,
 		     &l->read_bytes, e)) != 0 ||
 		(r = json_opt_int(limits, "limits", "resultbytes", 1, max,

@@ -103,7 +103,7 @@ def test_state_is_hidden(tmp_path, less):
                                     "options": {"matchall": True}}}}
     run = subprocess.run(
         [*less, program("mig-worker"), "--cover", str(state), "--uid",
-         "61800", "file"], input=json.dumps(question), text=True,
+         "60800", "file"], input=json.dumps(question), text=True,
         capture_output=True, timeout=60, check=True)
     answer = json.loads(run.stdout)
     assert answer["foundanything"] is False

@@ -136,6 +136,13 @@ test_narrow(void **state)
 	assert_int_equal(l.cpu_seconds, 120); /* the agent's own wins */
 	assert_int_equal(l.read_bytes, 5);    /* unlimited until stated */
 	assert_int_equal(l.result_bytes, 8 * 1024 * 1024);
+	assert_int_equal(l.cpu_percent, 0); /* as the agent's owner says */
+	a.cpu_percent = 30;
+	policy_limits_narrow(&l, &a);
+	assert_int_equal(l.cpu_percent, 30);
+	a.cpu_percent = 60;
+	policy_limits_narrow(&l, &a);
+	assert_int_equal(l.cpu_percent, 30);
 }
 
 static void

@@ -76,6 +76,7 @@ fill(struct judge_verdict *v)
 	v->expire_after = 1700000600;
 	v->seconds = 300;
 	v->cpu_seconds = 120;
+	v->cpu_percent = 30;
 	v->memory_bytes = 1 << 26;
 	v->result_bytes = 1 << 23;
 	memcpy(v->name, "a name", 7);
