@@ -58,6 +58,53 @@ spawn_worker(const struct agent *a, int out, pid_t *ret_pid, struct err *e)
 	return proc_spawn(&s, ret_pid, e);
 }
 
+static int
+spawn_net(const struct agent *a, int out, pid_t *ret_pid, struct err *e)
+{
+	static char name[] = "mig-agent-net", mode[] = "--sandbox";
+	char path[PATH_MAX], uid[24], gid[24];
+	char *argv[] = { name, mode, uid, gid, NULL };
+	struct proc_fd fds[] = { { out, 1 } };
+	struct proc_spawn s;
+	int rc = proc_sibling("mig-agent-net", path, sizeof(path), e);
+
+	if (rc != 0)
+		return rc;
+	snprintf(uid, sizeof(uid), "%" PRIu32, a->uid);
+	snprintf(gid, sizeof(gid), "%" PRIu32, a->gid);
+	memset(&s, 0, sizeof(s));
+	s.exec_fd = -1;
+	s.path = path;
+	s.argv = argv;
+	s.fds = fds;
+	s.nfds = 1;
+	s.keep_stderr = true;
+	return proc_spawn(&s, ret_pid, e);
+}
+
+/* The line that a process says in its sandbox, without the line end. */
+static int
+ask(const struct agent *a,
+    int spawn(const struct agent *, int, pid_t *, struct err *),
+    struct buf *ret_text, int *ret_status, struct err *e)
+{
+	int fd[2], rc;
+	pid_t pid;
+
+	*ret_status = 0;
+	if (pipe2(fd, O_CLOEXEC) != 0)
+		return err_errno(e, "pipe");
+	rc = spawn(a, fd[1], &pid, e);
+	close(fd[1]);
+	if (rc == 0) {
+		rc = fd_read_all(fd[0], ret_text, e);
+		while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+			;
+	}
+	close(fd[0]);
+	return rc;
+}
+
 /* "FACTS SANDBOX", as the worker found them in its sandbox. */
 static int
 ask_worker(const struct agent *a, uint32_t *ret_facts, char *ret_sandbox,
@@ -67,20 +114,10 @@ ask_worker(const struct agent *a, uint32_t *ret_facts, char *ret_sandbox,
 	const char *line;
 	char *end = NULL;
 	unsigned long facts = 0;
-	int fd[2], rc, status;
-	pid_t pid;
+	int rc, status;
 
-	if (pipe2(fd, O_CLOEXEC) != 0)
-		return err_errno(e, "pipe");
 	buf_init(&text, 4096);
-	rc = spawn_worker(a, fd[1], &pid, e);
-	close(fd[1]);
-	if (rc == 0) {
-		rc = fd_read_all(fd[0], &text, e);
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-	}
-	close(fd[0]);
+	rc = ask(a, spawn_worker, &text, &status, e);
 	line = rc == 0 ? buf_str(&text) : NULL;
 	if (line != NULL)
 		facts = strtoul(line, &end, 10);
@@ -95,6 +132,31 @@ ask_worker(const struct agent *a, uint32_t *ret_facts, char *ret_sandbox,
 	}
 	buf_release(&text);
 	return rc;
+}
+
+static void
+check_net(struct checkout *c, const struct agent *a)
+{
+	const char *line = NULL;
+	struct buf text;
+	struct err e;
+	int rc, status;
+
+	err_clear(&e);
+	buf_init(&text, 4096);
+	rc = ask(a, spawn_net, &text, &status, &e);
+	if (rc == 0 && status == 0)
+		line = buf_str(&text);
+	if (rc == 0 && (line == NULL || strchr(line, '\n') == NULL))
+		rc = err_set(&e, ERR_INTERNAL,
+		    "mig-agent-net did not say what its sandbox is: %s",
+		    proc_status_text(status));
+	if (rc == 0)
+		checkout_say(
+		    c, "sandbox net:", "%.*s", (int)strcspn(line, "\n"), line);
+	else
+		checkout_problem(c, &e);
+	buf_release(&text);
 }
 
 /* --- what is said --------------------------------------------------------- */
@@ -144,6 +206,7 @@ checkrights(struct checkout *c, const struct agent *a)
 	if (groups != NULL && cgroup_there(groups))
 		facts |= RIGHT_CGROUP;
 	checkout_say(c, "sandbox worker:", "%s", sandbox);
+	check_net(c, a);
 	checkout_say(c, "control groups:", "%s",
 	    groups == NULL ? "none: out of memory" : cgroup_describe(groups));
 	cgroup_free(groups);

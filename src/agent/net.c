@@ -16,6 +16,7 @@
 #include "agent/netfields.h"
 #include "agent/pull.h"
 #include "agent/roll.h"
+#include "agent/netbox.h"
 #include "agent/renew.h"
 #include "agent/seldom.h"
 #include "base/clock.h"
@@ -48,7 +49,6 @@
 #define BACKOFF_MAX_MS 300000
 /* NET_FILE_FD as a path */
 #define TUNNEL_PATH "/proc/self/fd/5"
-#define MEMORY_MAX (512ull * 1024 * 1024)
 
 #define UNHOLD_MS 50
 #define OWED_MAX_MS 30000 /* a connection unknown to the monitor */
@@ -838,7 +838,6 @@ warm_up(const struct net *n)
 static int
 start(struct net *n, struct err *e)
 {
-	struct sandbox box = { .profile = SANDBOX_NET };
 	struct buf b;
 	int rc;
 
@@ -848,11 +847,7 @@ start(struct net *n, struct err *e)
 	if (rc != 0)
 		return rc;
 	warm_up(n);
-	box.paths = sandbox_net_paths(&box.npaths);
-	box.uid = n->user.uid;
-	box.gid = n->user.gid;
-	box.limits.memory_bytes = MEMORY_MAX;
-	rc = sandbox_enter(&box, e);
+	rc = netbox_enter(n->user.uid, n->user.gid, e);
 	if (rc != 0)
 		return rc;
 	fault_point("net.sandboxed");
@@ -864,13 +859,15 @@ start(struct net *n, struct err *e)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	static struct net n;
 	struct timeval now = { 0, 0 };
 	struct err e;
 
 	log_init("net", LOG_LEVEL_INFO, NULL);
+	if (argc == 4 && strcmp(argv[1], "--sandbox") == 0)
+		return netbox_say(argv + 2);
 	signal(SIGPIPE, SIG_IGN);
 	/* the monitor decides when; its end is our end of file */
 	signal(SIGTERM, SIG_IGN);

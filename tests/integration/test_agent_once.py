@@ -615,7 +615,7 @@ def test_bad_policy(agent, old, new):
 def test_check_shows_the_sandbox(agent):
     run = agent.run("check")
     assert run.returncode == 0, run.stderr
-    for line in ("sandbox verify: ", "sandbox judge: ", "policy version 1 ",
+    for line in ("sandbox verify: ", "sandbox judge: ", "sandbox net: ", "policy version 1 ",
                  "module file", f"agent {agent.id}"):
         assert line in run.stdout
     if os.environ.get("MIG_SANDBOX") != "null":
