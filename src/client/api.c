@@ -2,6 +2,7 @@
 #include "client/api.h"
 
 #include "base/str.h"
+#include "http/apiversion.h"
 #include "json/json.h"
 
 #include <string.h>
@@ -108,6 +109,22 @@ api_unreachable(int code, struct err *e)
 	    first.msg);
 }
 
+/* Before anything else: what else is wrong may only follow from it. */
+static int
+api_version(
+    const struct client *c, const struct http_response *res, struct err *e)
+{
+	if (res->api_newest == 0 ||
+	    (res->api_oldest <= API_VERSION && API_VERSION <= res->api_newest))
+		return 0;
+	return err_set(e, ERR_UNSUPPORTED,
+	    "%s speaks API version %u to %u, this mig (" MIG_VERSION
+	    ") version %d: upgrade %s",
+	    c->conf.server, res->api_oldest, res->api_newest, API_VERSION,
+	    res->api_oldest > API_VERSION ? "mig on this machine"
+					  : "the server, which comes first");
+}
+
 static int
 api_request(struct client *c, const struct http_request *req, json_t **ret_json,
     struct err *e)
@@ -122,6 +139,8 @@ api_request(struct client *c, const struct http_request *req, json_t **ret_json,
 	r = http_do(c->http, req, &res, e);
 	if (r == ERR_CLOSED || r == ERR_TIMEOUT)
 		api_unreachable(r, e);
+	if (r == 0)
+		r = api_version(c, &res, e);
 	if (r == 0 && (res.status < 200 || res.status > 299))
 		r = api_error(&res, e);
 	if (r == 0 && ret_json != NULL) {

@@ -96,7 +96,7 @@ pem_key(const char *pem, const char *what, struct err *e)
 }
 
 /* Appends what a BIO holds and wipes it there. */
-static int
+int
 bio_take(BIO *bio, struct buf *out, struct err *e)
 {
 	char *p = NULL;
@@ -110,7 +110,7 @@ bio_take(BIO *bio, struct buf *out, struct err *e)
 	return rc == 0 ? 0 : err_set(e, rc, "PEM: %s", err_text(rc));
 }
 
-static int
+int
 cert_write(X509 *cert, struct buf *out, struct err *e)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -262,6 +262,18 @@ text_is_plain(const char *s)
 	return true;
 }
 
+static bool
+ca_finish(X509 *cert, EVP_PKEY *key)
+{
+	return add_ext(cert, cert, NID_basic_constraints,
+		   "critical,CA:TRUE,pathlen:0") &&
+	    add_ext(
+		cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+	    add_ext(cert, cert, NID_subject_key_identifier, "hash") &&
+	    add_ext(cert, cert, NID_authority_key_identifier, "keyid") &&
+	    X509_sign(cert, key, EVP_sha256()) > 0;
+}
+
 int
 x509_ca_new(const char *name, int days, struct buf *ret_cert_pem,
     struct buf *ret_key_pem, struct err *e)
@@ -281,20 +293,47 @@ x509_ca_new(const char *name, int days, struct buf *ret_cert_pem,
 	key = EVP_EC_gen("P-256");
 	if (key != NULL)
 		cert = cert_begin(cn, NULL, key, (int64_t)days * DAY);
-	if (cert == NULL ||
-	    !add_ext(cert, cert, NID_basic_constraints,
-		"critical,CA:TRUE,pathlen:0") ||
-	    !add_ext(
-		cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") ||
-	    !add_ext(cert, cert, NID_subject_key_identifier, "hash") ||
-	    !add_ext(cert, cert, NID_authority_key_identifier, "keyid") ||
-	    X509_sign(cert, key, EVP_sha256()) <= 0)
+	if (cert == NULL || !ca_finish(cert, key))
 		rc = x509_fail(e, ERR_INTERNAL, "making the CA");
 	if (rc == 0)
 		rc = cert_write(cert, ret_cert_pem, e);
 	if (rc == 0)
 		rc = key_write(key, ret_key_pem, e);
 	X509_free(cert);
+	EVP_PKEY_free(key);
+	return rc;
+}
+
+/* An old one that has ended will do: what counts is its key. */
+int
+x509_ca_renew(const char *cert_pem, const char *key_pem, int days,
+    struct buf *ret_cert_pem, struct err *e)
+{
+	X509 *old = NULL, *cert = NULL;
+	EVP_PKEY *key = NULL;
+	X509_NAME *name;
+	int rc = check_days(days, e);
+
+	if (rc == 0)
+		rc = x509_pair(cert_pem, key_pem, e);
+	if (rc != 0)
+		return rc;
+	old = pem_cert(cert_pem, "CA certificate", e);
+	key = old == NULL ? NULL : pem_key(key_pem, "CA key", e);
+	if (key == NULL) {
+		X509_free(old);
+		return e == NULL ? ERR_INVALID : e->code;
+	}
+	name = X509_get_subject_name(old);
+	/* its name is set below */
+	cert = cert_begin("CA", NULL, key, (int64_t)days * DAY);
+	if (cert == NULL || X509_set_subject_name(cert, name) != 1 ||
+	    X509_set_issuer_name(cert, name) != 1 || !ca_finish(cert, key))
+		rc = x509_fail(e, ERR_INTERNAL, "making the CA anew");
+	if (rc == 0)
+		rc = cert_write(cert, ret_cert_pem, e);
+	X509_free(cert);
+	X509_free(old);
 	EVP_PKEY_free(key);
 	return rc;
 }
@@ -712,17 +751,25 @@ x509_is_agent(const char *cert_pem, const struct id *agent)
 }
 
 bool
+cert_follows(X509 *old, X509 *new)
+{
+	bool same = X509_NAME_cmp(X509_get_subject_name(old),
+			X509_get_subject_name(new)) == 0 &&
+	    EVP_PKEY_eq(X509_get0_pubkey(old), X509_get0_pubkey(new)) == 1 &&
+	    ASN1_TIME_compare(
+		X509_get0_notAfter(old), X509_get0_notAfter(new)) <= 0 &&
+	    X509_check_ca(new) == 1 && X509_self_signed(new, 1) == 1;
+
+	ERR_clear_error();
+	return same;
+}
+
+bool
 x509_ca_follows(const char *old_pem, const char *new_pem)
 {
 	X509 *old = pem_cert(old_pem, "CA certificate", NULL);
 	X509 *new = pem_cert(new_pem, "CA certificate", NULL);
-	bool same = old != NULL && new != NULL &&X509_check_ca(new) == 1 &&
-	    X509_self_signed(new, 1) == 1 &&
-	    X509_NAME_cmp(
-		X509_get_subject_name(old), X509_get_subject_name(new)) == 0 &&
-	    EVP_PKEY_eq(X509_get0_pubkey(old), X509_get0_pubkey(new)) == 1 &&
-	    ASN1_TIME_compare(
-		X509_get0_notAfter(old), X509_get0_notAfter(new)) <= 0;
+	bool same = old != NULL && new != NULL &&cert_follows(old, new);
 
 	ERR_clear_error();
 	X509_free(old);

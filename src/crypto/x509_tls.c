@@ -2,8 +2,9 @@
 /*
  * TLS 1.3 client contexts. Invariants: the system's CAs are never used; a
  * peer is accepted only when its chain ends in the one CA that was given (by
- * certificate or by fingerprint), it is a server certificate, and its
- * subjectAltName holds the name that was asked for.
+ * certificate or by fingerprint) or in one that follows it (the same key and
+ * name with a later end), it is a server certificate, and its subjectAltName
+ * holds the name that was asked for.
  */
 #include "crypto/x509.h"
 
@@ -48,27 +49,135 @@ ctx_strict(SSL_CTX *ctx, const char *peer_name, struct err *e)
 	return 0;
 }
 
-static int
-ctx_trust(SSL_CTX *ctx, const char *ca_pem, struct err *e)
-{
-	X509_STORE *store = X509_STORE_new();
-	X509 *ca = NULL;
-	int rc = 0;
+/* --- whom we trust ---------------------------------------------------------
+ */
 
-	if (store == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	ca = pem_cert(ca_pem, "CA certificate", e);
-	if (ca == NULL)
-		rc = e == NULL ? ERR_INVALID : e->code;
-	else if (X509_STORE_add_cert(store, ca) != 1)
-		rc = x509_fail(e, ERR_INTERNAL, "CA certificate");
-	X509_free(ca);
-	if (rc != 0)
-		X509_STORE_free(store);
-	else
-		SSL_CTX_set_cert_store(ctx, store); /* takes it */
-	return rc;
+/* By its certificate or by its fingerprint. Owned by the context it is
+ * attached to. */
+struct pin {
+	X509 *ca; /* owned; NULL: fpr counts */
+	struct id fpr;
+};
+
+static void
+pin_free(
+    void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+	struct pin *pin = ptr;
+
+	if (pin != NULL)
+		X509_free(pin->ca);
+	free(pin);
 }
+
+static int
+pin_index(void)
+{
+	static int idx = -1;
+
+	if (idx < 0)
+		idx = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, pin_free);
+	return idx;
+}
+
+/* The self-signed CA with that fingerprint among what the peer sent; borrowed
+ * from the chain. */
+static X509 *
+pin_find(STACK_OF(X509) * chain, const struct id *fpr)
+{
+	unsigned int n = 0;
+	struct id got;
+	X509 *cert;
+	int i;
+
+	for (i = 0; i < sk_X509_num(chain); i++) {
+		cert = sk_X509_value(chain, i);
+		if (X509_digest(cert, EVP_sha256(), got.b, &n) == 1 &&
+		    n == ID_LEN && id_equal(&got, fpr) &&
+		    X509_check_ca(cert) == 1 && X509_self_signed(cert, 1) == 1)
+			return cert;
+	}
+	return NULL;
+}
+
+/* The CA that is trusted, or what follows it with the latest end. Whoever can
+ * make that holds the very key that is trusted. */
+static X509 *
+pin_newest(STACK_OF(X509) * chain, X509 *ca)
+{
+	X509 *best = ca, *cert;
+	int i;
+
+	for (i = 0; ca != NULL && i < sk_X509_num(chain); i++) {
+		cert = sk_X509_value(chain, i);
+		if (X509_cmp(best, cert) != 0 && cert_follows(best, cert))
+			best = cert;
+	}
+	return best;
+}
+
+/* Verifies anew with a store that holds nothing but that CA, under the
+ * connection's own parameters (purpose, name). */
+static int
+pin_verify(X509_STORE_CTX *outer, void *arg)
+{
+	const struct pin *pin = arg;
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(outer);
+	X509 *ca = pin->ca != NULL ? pin->ca : pin_find(chain, &pin->fpr);
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *inner = X509_STORE_CTX_new();
+	int ok = 0, why = X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
+
+	ca = pin_newest(chain, ca);
+	if (ca != NULL && store != NULL && inner != NULL &&
+	    X509_STORE_add_cert(store, ca) == 1 &&
+	    X509_STORE_CTX_init(
+		inner, store, X509_STORE_CTX_get0_cert(outer), chain) == 1 &&
+	    X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(inner),
+		X509_STORE_CTX_get0_param(outer)) == 1) {
+		ok = X509_verify_cert(inner) == 1;
+		why = X509_STORE_CTX_get_error(inner);
+	}
+	X509_STORE_CTX_set_error(outer, ok ? X509_V_OK : why);
+	X509_STORE_CTX_free(inner);
+	X509_STORE_free(store);
+	return ok;
+}
+
+/* Takes ca. */
+static int
+ctx_pin(SSL_CTX *ctx, X509 *ca, const struct id *fpr, struct err *e)
+{
+	struct pin *pin = calloc(1, sizeof(*pin));
+
+	if (pin == NULL || pin_index() < 0) {
+		X509_free(ca);
+		free(pin);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	pin->ca = ca;
+	if (fpr != NULL)
+		pin->fpr = *fpr;
+	if (SSL_CTX_set_ex_data(ctx, pin_index(), pin) != 1) {
+		pin_free(NULL, pin, NULL, 0, 0, NULL);
+		return x509_fail(e, ERR_INTERNAL, "setting up TLS");
+	}
+	SSL_CTX_set_cert_verify_callback(ctx, pin_verify, pin);
+	return 0;
+}
+
+int
+x509_client_trust(SSL_CTX *ctx, const char *ca_pem, struct err *e)
+{
+	X509 *ca = pem_cert(ca_pem, "CA certificate", e);
+
+	if (ca == NULL)
+		return e == NULL ? ERR_INVALID : e->code;
+	return ctx_pin(ctx, ca, NULL, e);
+}
+
+/* --- contexts --------------------------------------------------------------
+ */
 
 static int
 ctx_present(
@@ -103,7 +212,7 @@ x509_client_apply(SSL_CTX *ctx, const char *ca_pem, const char *cert_pem,
 		rc = err_set(
 		    e, ERR_INVALID, "own certificate and key go together");
 	if (rc == 0)
-		rc = ctx_trust(ctx, ca_pem, e);
+		rc = x509_client_trust(ctx, ca_pem, e);
 	if (rc == 0 && cert_pem != NULL)
 		rc = ctx_present(ctx, cert_pem, key_pem, e);
 	return rc;
@@ -126,98 +235,13 @@ x509_client_ctx(const char *ca_pem, const char *cert_pem, const char *key_pem,
 	return rc;
 }
 
-/* --- pinned -------------------------------------------------------------- */
-
-/* Owned by the context it is attached to. */
-struct pin {
-	struct id fpr;
-};
-
-static void
-pin_free(
-    void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
-{
-	free(ptr);
-}
-
-static int
-pin_index(void)
-{
-	static int idx = -1;
-
-	if (idx < 0)
-		idx = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, pin_free);
-	return idx;
-}
-
-/* The self-signed CA with that fingerprint among what the peer sent; borrowed
- * from the chain. */
-static X509 *
-pin_find(STACK_OF(X509) * chain, const struct id *fpr)
-{
-	unsigned int n = 0;
-	struct id got;
-	X509 *cert;
-	int i;
-
-	for (i = 0; i < sk_X509_num(chain); i++) {
-		cert = sk_X509_value(chain, i);
-		if (X509_digest(cert, EVP_sha256(), got.b, &n) == 1 &&
-		    n == ID_LEN && id_equal(&got, fpr) &&
-		    X509_check_ca(cert) == 1 && X509_self_signed(cert, 1) == 1)
-			return cert;
-	}
-	return NULL;
-}
-
-/* Verifies anew with a store that holds nothing but the pinned CA, under the
- * connection's own parameters (purpose, name). */
-static int
-pin_verify(X509_STORE_CTX *outer, void *arg)
-{
-	const struct pin *pin = arg;
-	STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(outer);
-	X509 *ca = pin_find(chain, &pin->fpr);
-	X509_STORE *store = X509_STORE_new();
-	X509_STORE_CTX *inner = X509_STORE_CTX_new();
-	int ok = 0, why = X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
-
-	if (ca != NULL && store != NULL && inner != NULL &&
-	    X509_STORE_add_cert(store, ca) == 1 &&
-	    X509_STORE_CTX_init(
-		inner, store, X509_STORE_CTX_get0_cert(outer), chain) == 1 &&
-	    X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(inner),
-		X509_STORE_CTX_get0_param(outer)) == 1) {
-		ok = X509_verify_cert(inner) == 1;
-		why = X509_STORE_CTX_get_error(inner);
-	}
-	X509_STORE_CTX_set_error(outer, ok ? X509_V_OK : why);
-	X509_STORE_CTX_free(inner);
-	X509_STORE_free(store);
-	return ok;
-}
-
 int
 x509_pinned_apply(
     SSL_CTX *ctx, const struct id *ca_fpr, const char *peer_name, struct err *e)
 {
-	struct pin *pin;
 	int rc = ctx_strict(ctx, peer_name, e);
 
-	if (rc != 0)
-		return rc;
-	if (pin_index() < 0)
-		return x509_fail(e, ERR_INTERNAL, "setting up TLS");
-	pin = malloc(sizeof(*pin));
-	if (pin == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	pin->fpr = *ca_fpr;
-	if (SSL_CTX_set_ex_data(ctx, pin_index(), pin) != 1) {
-		free(pin);
-		return x509_fail(e, ERR_INTERNAL, "setting up TLS");
-	}
-	SSL_CTX_set_cert_verify_callback(ctx, pin_verify, pin);
-	return 0;
+	return rc != 0 ? rc : ctx_pin(ctx, NULL, ca_fpr, e);
 }
 
 int

@@ -8,11 +8,15 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "crypto/x509.h"
+#include "http/apiversion.h"
 
 #include <curl/curl.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define HTTP_TICK_MS 100
 #define HTTP_CONNECT_MS 10000L
@@ -22,7 +26,7 @@
 struct http {
 	CURL *easy;
 	CURLM *multi;
-	char *base;
+	char *base, *ca_pem; /* owned */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -82,10 +86,22 @@ http_common_options(CURL *c, const char *base)
 	http_skip_proxy_for_loopback(c, base);
 }
 
+/* No CA of the system's: the pinned one, or one that follows it. */
+static CURLcode
+http_trust(CURL *easy, void *ctx, void *arg)
+{
+	struct http *h = arg;
+	struct err e;
+
+	if (x509_client_trust(ctx, h->ca_pem, &e) == 0)
+		return CURLE_OK;
+	snprintf(h->error, sizeof(h->error), "%.200s", e.msg);
+	return CURLE_SSL_CERTPROBLEM;
+}
+
 int
 http_new(const struct http_options *o, struct http **ret, struct err *e)
 {
-	struct curl_blob ca;
 	struct http *h;
 	int r;
 
@@ -96,18 +112,19 @@ http_new(const struct http_options *o, struct http **ret, struct err *e)
 	if (h == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	h->base = strdup(o->base);
+	h->ca_pem = strdup(o->ca_pem);
 	h->easy = curl_easy_init();
 	h->multi = curl_multi_init();
-	if (h->base == NULL || h->easy == NULL || h->multi == NULL) {
+	if (h->base == NULL || h->ca_pem == NULL || h->easy == NULL ||
+	    h->multi == NULL) {
 		http_free(h);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	http_common_options(h->easy, o->base);
-	ca.data = (void *)(uintptr_t)o->ca_pem;
-	ca.len = strlen(o->ca_pem);
-	ca.flags = CURL_BLOB_COPY;
-	curl_easy_setopt(h->easy, CURLOPT_CAINFO_BLOB, &ca);
+	curl_easy_setopt(h->easy, CURLOPT_CAINFO, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(h->easy, CURLOPT_SSL_CTX_FUNCTION, http_trust);
+	curl_easy_setopt(h->easy, CURLOPT_SSL_CTX_DATA, h);
 	curl_easy_setopt(h->easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(h->easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(h->easy, CURLOPT_USERAGENT,
@@ -130,6 +147,7 @@ http_free(struct http *h)
 	if (h->multi != NULL)
 		curl_multi_cleanup(h->multi);
 	free(h->base);
+	free(h->ca_pem);
 	free(h);
 }
 
@@ -260,6 +278,30 @@ http_set_method(CURL *c, const struct http_request *r)
 	curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body != NULL ? r->body : "");
 }
 
+/* "NAME: VALUE" and a line end, one call a line; RFC 9110, 5.1: names are of
+ * either case. */
+static size_t
+http_on_header(char *data, size_t size, size_t n, void *arg)
+{
+	static const char name[] = API_HEADER ":";
+	struct http_response *res = arg;
+	unsigned int oldest, newest;
+	size_t len = size * n;
+	char text[64];
+
+	if (len < sizeof(name) || len >= sizeof(text) ||
+	    strncasecmp(data, name, sizeof(name) - 1) != 0)
+		return len;
+	memcpy(text, data, len);
+	text[len] = '\0';
+	if (sscanf(text + sizeof(name) - 1, " %5u-%5u", &oldest, &newest) ==
+	    2) {
+		res->api_oldest = oldest;
+		res->api_newest = newest;
+	}
+	return len;
+}
+
 int
 http_do(struct http *h, const struct http_request *r, struct http_response *ret,
     struct err *e)
@@ -271,6 +313,7 @@ http_do(struct http *h, const struct http_request *r, struct http_response *ret,
 	int rc;
 
 	ret->status = 0;
+	ret->api_oldest = ret->api_newest = 0;
 	buf_init(&ret->body, HTTP_BODY_MAX);
 	headers = http_headers(r, e);
 	if (headers == NULL)
@@ -286,6 +329,8 @@ http_do(struct http *h, const struct http_request *r, struct http_response *ret,
 	curl_easy_setopt(h->easy, CURLOPT_URL, buf_str(&url));
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, transfer_write);
+	curl_easy_setopt(h->easy, CURLOPT_HEADERFUNCTION, http_on_header);
+	curl_easy_setopt(h->easy, CURLOPT_HEADERDATA, ret);
 	curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, &t);
 	http_set_method(h->easy, r);
 	if (curl_multi_add_handle(h->multi, h->easy) != CURLM_OK) {

@@ -44,6 +44,9 @@ struct http_request {
 struct http_response {
 	int status;      /* 0 when there was no answer */
 	struct buf body; /* initialised by http_do; bounded */
+	/* which versions of the API it speaks (http/apiversion.h); newest 0: it
+	 * does not say */
+	unsigned int api_oldest, api_newest;
 };
 
 /* Refuses a base that is not https with a host. Owned by the caller. */

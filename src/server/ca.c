@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The ca role: holds the CA's key and does one thing, signing an agent's
- * certificate. It believes nobody: the certificate's name is computed from
- * the identity that signed the request, and the request must name the token
- * that the core says it has looked up: none (zeros) for a renewal, which the
- * core takes from enrolled agents only.
+ * The ca role: holds the CA's key and signs agents' certificates, and the list
+ * of those that the core says were revoked. It believes nobody: the
+ * certificate's name is computed from the identity that signed the request, and
+ * the request must name the token that the core says it has looked up: none
+ * (zeros) for a renewal, which the core takes from enrolled agents only.
  */
 #include "server/role.h"
 
@@ -19,6 +19,7 @@
 #include "proc/proc.h"
 #include "server/parse.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -108,12 +109,85 @@ sign(struct ca *ca, uint32_t number, struct request *q)
 	buf_release(&cert);
 }
 
+/* What the core could do with it: cut off agents, which it can anyway. */
+static int
+revoked(struct ca *ca, const struct ipc_msg *m)
+{
+	struct x509_serial *serials;
+	struct buf crl, out;
+	const uint8_t *p;
+	size_t n = 0, len;
+	int64_t after;
+	struct err e;
+	struct rd rd;
+
+	rd_init(&rd, m->body, m->len);
+	after = (int64_t)rd_u64(&rd);
+	serials = calloc(rd.left / 4 + 1, sizeof(*serials));
+	if (serials == NULL)
+		return (0); /* it asks again */
+	while (!rd.bad && rd.left > 0) {
+		p = rd_field(&rd, sizeof(serials->b), &len);
+		if (p == NULL || len == 0)
+			break;
+		serials[n].len = (uint8_t)len;
+		memcpy(serials[n++].b, p, len);
+	}
+	if (!rd_done(&rd)) {
+		free(serials);
+		return (ERR_INVALID);
+	}
+	buf_init(&crl, MSG_BODY_MAX);
+	buf_init(&out, MSG_BODY_MAX);
+	if (x509_crl_new(buf_str(&ca->cert), buf_str(&ca->key), serials, n,
+		after, &crl, &e) != 0) {
+		log_error("revoked error=%s", log_quote(e.msg));
+	} else if (buf_add_field(&out, crl.data, crl.len) == 0) {
+		log_info("revoked certificates=%zu", n);
+		ipc_chan_send(ca->core, MSG_CRL, 0, out.data, out.len);
+	}
+	buf_release(&out);
+	buf_release(&crl);
+	free(serials);
+	return (0);
+}
+
+/* The CA's certificate was made anew, under its key. */
+static int
+on_parent(struct role *r, const struct ipc_msg *m)
+{
+	struct ca *ca = r->arg;
+	const uint8_t *pem;
+	struct buf cert;
+	struct err e;
+	struct rd rd;
+	size_t len;
+
+	rd_init(&rd, m->body, m->len);
+	pem = rd_field(&rd, X509_PEM_MAX, &len);
+	if (m->type != MSG_CA || !rd_done(&rd))
+		return (ERR_INVALID);
+	buf_init(&cert, X509_PEM_MAX);
+	buf_add(&cert, pem, len);
+	if (buf_str(&cert) == NULL ||
+	    x509_pair(buf_str(&cert), buf_str(&ca->key), &e) != 0) {
+		log_error("ca error=\"not the certificate of its key\"");
+		buf_release(&cert);
+		return (0);
+	}
+	buf_release(&ca->cert);
+	ca->cert = cert;
+	return (0);
+}
+
 static int
 on_core(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 {
 	struct request q = { 0 };
 	struct rd rd;
 
+	if (m->type == MSG_REVOKED)
+		return (revoked(arg, m));
 	rd_init(&rd, m->body, m->len);
 	rd_copy(&rd, q.token.b, ID_LEN);
 	rd_copy(&rd, q.pub, sizeof(q.pub));
@@ -176,6 +250,7 @@ ca_main(void)
 	role_start(&ca.role, "ca");
 	ca.role.arg = &ca;
 	ca.role.on_peer = on_peer;
+	ca.role.on_parent = on_parent;
 	load(&ca, FILE_CA_CERT, &ca.cert);
 	load(&ca, FILE_CA_KEY, &ca.key);
 	if (x509_pair(buf_str(&ca.cert), buf_str(&ca.key), &e) != 0) {

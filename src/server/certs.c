@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "crypto/seal.h"
 #include "crypto/x509.h"
+#include "server/messages.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #define CHAIN_MAX ((size_t)8 * X509_PEM_MAX)
@@ -49,9 +51,18 @@ wipe(struct buf *b)
 	buf_release(b);
 }
 
+/* What is shown behind it. */
+static bool
+has_chain(const struct buf *cert, const struct buf *ca)
+{
+	return (cert->len > ca->len &&
+	    memcmp(cert->data + cert->len - ca->len, ca->data, ca->len) == 0);
+}
+
 /* Why it must be made anew; NULL: it need not. */
 static const char *
-why_renew(const struct server_conf *c, const struct own *o, const char *key)
+why_renew(const struct server_conf *c, const struct own *o, const char *key,
+    const struct buf *ca)
 {
 	int64_t end = 0, now = clock_wall_ms() / 1000;
 	const char *why = NULL;
@@ -66,6 +77,8 @@ why_renew(const struct server_conf *c, const struct own *o, const char *key)
 		why = "ends soon";
 	else if (!x509_has_names(buf_str(&cert), c->name))
 		why = "another name";
+	else if (!has_chain(&cert, ca))
+		why = "another CA certificate";
 	buf_release(&cert);
 	return (why);
 }
@@ -75,16 +88,19 @@ issue(const struct server_conf *c, const struct own *o, const char *key,
     struct err *e)
 {
 	char path[SERVER_PATH_MAX];
-	struct buf ca, ca_key, cert;
+	struct buf all, ca, ca_key, cert;
 	uid_t uid;
 	gid_t gid;
 	int rc;
 
+	buf_init(&ca, X509_PEM_MAX);
 	buf_init(&ca_key, 1);
 	buf_init(&cert, CHAIN_MAX);
 	if ((rc = server_user(c, &uid, &gid, e)) != 0)
 		return (rc);
-	if ((rc = read_pem(c, FILE_CA_CERT, &ca, e)) == 0 &&
+	if ((rc = certs_read_ca(c, &all, e)) == 0 &&
+	    (rc = x509_ca_newest(buf_str(&all), 1, &ca, e)) == 0 &&
+	    (rc = buf_str(&ca) == NULL ? ERR_NOMEM : 0) == 0 &&
 	    (rc = read_pem(c, FILE_CA_KEY, &ca_key, e)) == 0 &&
 	    (rc = x509_issue_server(buf_str(&ca), buf_str(&ca_key), c->name,
 		 key, CERT_DAYS, &cert, e)) == 0) {
@@ -99,26 +115,61 @@ issue(const struct server_conf *c, const struct own *o, const char *key,
 	    chown(path, uid, gid) != 0)
 		rc = err_errno(e, "%s", path);
 	wipe(&ca_key);
+	buf_release(&all);
 	buf_release(&ca);
 	buf_release(&cert);
 	return (rc);
 }
 
-int
-certs_renew(const struct server_conf *c, bool all, int *ret_n, struct err *e)
+static int
+write_users(const struct server_conf *c, enum server_file f,
+    const struct buf *data, struct err *e)
+{
+	char path[SERVER_PATH_MAX];
+	uid_t uid;
+	gid_t gid;
+	int rc;
+
+	server_file(c, f, path);
+	if ((rc = server_user(c, &uid, &gid, e)) != 0 ||
+	    (rc = file_write(path, data->data, data->len, 0644, e)) != 0)
+		return (rc);
+	return (uid != (uid_t)-1 && chown(path, uid, gid) != 0
+		? err_errno(e, "%s", path)
+		: 0);
+}
+
+/* A copy that a crash left behind, or a renewal of the CA did. */
+static int
+copy_ca(const struct server_conf *c, const struct buf *ca, struct err *e)
+{
+	struct buf copy;
+	bool same;
+
+	same = read_pem(c, FILE_RELAY_CA, &copy, NULL) == 0 &&
+	    copy.len == ca->len && memcmp(copy.data, ca->data, ca->len) == 0;
+	buf_release(&copy);
+	return (same ? 0 : write_users(c, FILE_RELAY_CA, ca, e));
+}
+
+static int
+renew_under(const struct server_conf *c, bool all, struct buf *cas, int *ret_n,
+    struct err *e)
 {
 	const char *why;
-	struct buf key;
+	struct buf key, ca;
 	size_t i;
-	int rc = 0;
+	int rc = copy_ca(c, cas, e);
 
-	*ret_n = 0;
+	buf_init(&ca, X509_PEM_MAX);
+	if (rc == 0)
+		rc = x509_ca_newest(buf_str(cas), 1, &ca, e);
 	for (i = 0; i < sizeof(all_own) / sizeof(all_own[0]) && rc == 0; i++) {
 		const struct own *o = &all_own[i];
 
 		if ((rc = read_pem(c, o->key, &key, e)) == 0) {
-			why =
-			    all ? "asked for" : why_renew(c, o, buf_str(&key));
+			why = all ? "asked for"
+				  : why_renew(c, o, buf_str(&key), &ca);
 			if (why != NULL &&
 			    (rc = issue(c, o, buf_str(&key), e)) == 0) {
 				++*ret_n;
@@ -128,7 +179,76 @@ certs_renew(const struct server_conf *c, bool all, int *ret_n, struct err *e)
 		}
 		wipe(&key);
 	}
+	buf_release(&ca);
 	return (rc);
+}
+
+int
+certs_renew(const struct server_conf *c, bool all, int *ret_n, struct err *e)
+{
+	struct buf ca;
+	int rc;
+
+	*ret_n = 0;
+	if ((rc = certs_read_ca(c, &ca, e)) == 0)
+		rc = renew_under(c, all, &ca, ret_n, e);
+	buf_release(&ca);
+	return (rc);
+}
+
+int
+certs_renew_ca(const struct server_conf *c, int *ret_n, struct err *e)
+{
+	char path[SERVER_PATH_MAX];
+	struct buf old, key, new;
+	int rc;
+
+	*ret_n = 0;
+	buf_init(&key, 1);
+	buf_init(&new, X509_PEM_MAX);
+	if ((rc = certs_read_ca(c, &old, e)) == 0 &&
+	    (rc = read_pem(c, FILE_CA_KEY, &key, e)) == 0 &&
+	    (rc = x509_ca_renew(
+		 buf_str(&old), buf_str(&key), CA_DAYS, &new, e)) == 0 &&
+	    (rc = x509_ca_newest(buf_str(&old), CA_KEPT - 1, &new, e)) == 0)
+		rc = file_write(server_file(c, FILE_CA_CERT, path), new.data,
+		    new.len, 0644, e);
+	wipe(&key);
+	buf_release(&old);
+	buf_release(&new);
+	return (rc != 0 ? rc : certs_renew(c, true, ret_n, e));
+}
+
+int
+certs_have_crl(const struct server_conf *c, struct err *e)
+{
+	char path[SERVER_PATH_MAX];
+	struct buf ca, key, crl;
+	int64_t time;
+	int rc;
+
+	buf_init(&crl, MSG_BODY_MAX);
+	buf_init(&key, 1);
+	if ((rc = certs_read_ca(c, &ca, e)) == 0 &&
+	    (file_read(server_file(c, FILE_RELAY_CRL, path), &crl, NULL) != 0 ||
+		buf_str(&crl) == NULL ||
+		x509_crl_time(buf_str(&crl), buf_str(&ca), &time, NULL) != 0)) {
+		buf_clear(&crl);
+		if ((rc = read_pem(c, FILE_CA_KEY, &key, e)) == 0 &&
+		    (rc = x509_crl_new(buf_str(&ca), buf_str(&key), NULL, 0, 0,
+			 &crl, e)) == 0)
+			rc = write_users(c, FILE_RELAY_CRL, &crl, e);
+	}
+	wipe(&key);
+	buf_release(&crl);
+	buf_release(&ca);
+	return (rc);
+}
+
+int
+certs_read_ca(const struct server_conf *c, struct buf *ca, struct err *e)
+{
+	return (read_pem(c, FILE_CA_CERT, ca, e));
 }
 
 int

@@ -165,13 +165,13 @@ check_end(struct check *k, const char *name, const char *pem, bool renews)
 	if (end <= now)
 		check_say(k, CHECK_PROBLEM, name, "ended at %s: %s", when,
 		    renews ? "run `mig-server renew`"
-			   : "see doc/operating.md, Certificates");
+			   : "run `mig-server renew --ca`");
 	else if (end - now < (renews ? 30 : 365) * (int64_t)DAY)
 		check_say(k, CHECK_WARNING, name, "ends at %s: %s", when,
 		    renews ? "the server should have renewed it: look for"
 			     " certificate_renewal in its log, or run"
 			     " `mig-server renew`"
-			   : "see doc/operating.md, Certificates");
+			   : "run `mig-server renew --ca`");
 	else
 		check_say(k, CHECK_OK, name, "good until %s", when);
 }
@@ -224,7 +224,8 @@ check_certificates(struct check *k)
 		    copy.len != ca.len ||
 		    memcmp(copy.data, ca.data, ca.len) != 0)
 			check_say(k, CHECK_PROBLEM, "relay's",
-			    "relay/ca.crt is not ca/ca.crt: copy it there");
+			    "relay/ca.crt is not ca/ca.crt: run `mig-server"
+			    " renew`");
 	}
 	buf_release(&copy);
 	buf_release(&ca);

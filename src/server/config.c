@@ -89,6 +89,7 @@ static const char *const files[] = {
 	[FILE_RELAY_KEY] = "relay/relay.key",
 	[FILE_RELAY_CONF] = "mosquitto.conf",
 	[FILE_RELAY_ACL] = "relay/acl",
+	[FILE_RELAY_CRL] = "relay/revoked.crl",
 	[FILE_RELAY_SOCKET] = "relay/core.sock",
 };
 

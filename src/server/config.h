@@ -58,6 +58,7 @@ enum server_file {
 	FILE_RELAY_KEY,
 	FILE_RELAY_CONF, /* root's: it may name plugins */
 	FILE_RELAY_ACL,
+	FILE_RELAY_CRL,
 	FILE_RELAY_SOCKET,
 };
 /* Returns out. */

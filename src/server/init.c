@@ -34,7 +34,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CA_DAYS 7300
 #define INVESTIGATORS_MAX 32
 #define CONF_TEXT_MAX 65536
 

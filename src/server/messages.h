@@ -2,10 +2,11 @@
 /*
  * What the server's roles say to one another (ipc/ipc.h). Who may say what:
  *
- *   parent -> role   CONF, PEER; RELAY, RELAY_RELOAD (core), TLS (api)
+ *   parent -> role   CONF, PEER; RELAY, RELAY_RELOAD (core), TLS (api),
+ *                    CA (core, ca)
  *   api -> core      everything from NONCE to ENROL; each is answered by REPLY
  *   core -> api      REPLY, STATUS, WAKE
- *   core -> ca       SIGN, answered by REPLY
+ *   core -> ca       SIGN, answered by REPLY; REVOKED, answered by CRL
  *   core -> parent   RELAY_RELOAD
  *
  * A REPLY is u16 HTTP status, then a JSON text: the core decides, the api
@@ -23,6 +24,7 @@ enum server_msg {
 	MSG_RELAY_RELOAD = 4, /* the relay's access list was written anew; from
 				 the parent: its certificate was */
 	MSG_TLS = 5,          /* F certificates, F key: the api's, anew */
+	MSG_CA = 6,           /* F the CA's certificates, newest first, anew */
 
 	MSG_NONCE = 16,       /* - */
 	MSG_SESSION_NEW = 17, /* F envelope */
@@ -45,6 +47,10 @@ enum server_msg {
 	/* core to ca; answered by REPLY with, instead of JSON, F name of the
 	 * host and F certificate (status 200), or F code and F sentence */
 	MSG_SIGN = 48, /* as ENROL */
+	/* u64 time of the list before (unix s; 0: none), then F serial number
+	 * of each revoked certificate */
+	MSG_REVOKED = 49,
+	MSG_CRL = 50, /* ca to core: F list (PEM) */
 };
 
 enum server_role { ROLE_CORE = 1, ROLE_API = 2, ROLE_CA = 3 };

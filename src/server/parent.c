@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "crypto/x509.h"
 #include "ipc/ipc.h"
 #include "proc/proc.h"
 #include "server/certs.h"
@@ -40,6 +41,7 @@
 #define LIVED_LONG_MS 2000
 #define STOP_MS 10000
 #define CERTIFICATES_S 3600
+#define CA_RELAY_DAYS 30
 #define NOFILE_WANTED 1048576
 
 enum child_kind { CHILD_RELAY, CHILD_CORE, CHILD_API, CHILD_CA, CHILDREN };
@@ -61,6 +63,7 @@ struct parent {
 	struct event *give_up, *certificates, *hangup;
 	int exe, lock;
 	int64_t relay_started;
+	int64_t relay_ca_end; /* unix s, of the CA that the relay has read */
 	bool stopping;
 	struct child children[CHILDREN];
 };
@@ -197,6 +200,54 @@ send_tls(struct parent *p)
 	buf_release(&cert);
 }
 
+static int64_t
+ca_end(struct parent *p)
+{
+	int64_t end = 0;
+	struct buf ca;
+
+	if (certs_read_ca(p->conf, &ca, NULL) == 0)
+		x509_expires(buf_str(&ca), &end, NULL);
+	buf_release(&ca);
+	return (end);
+}
+
+/* The relay reads its certificate anew while it runs, its CA at its start
+ * only: it goes on with the old one, whose key is the same, until shortly
+ * before that ends. */
+static void
+look_at_relays_ca(struct parent *p)
+{
+	int64_t left = p->relay_ca_end - clock_wall_ms() / 1000;
+	const struct child *relay = &p->children[CHILD_RELAY];
+
+	if (relay->pid == 0 || left > CA_RELAY_DAYS * 86400 ||
+	    ca_end(p) <= p->relay_ca_end)
+		return;
+	log_info("relay_restart why=\"its CA certificate ends, there is a new"
+		 " one\"");
+	p->relay_ca_end = INT64_MAX;
+	kill(relay->pid, SIGTERM);
+}
+
+static void
+send_ca(struct parent *p)
+{
+	static const enum child_kind who[] = { CHILD_CORE, CHILD_CA };
+	struct buf ca, out;
+	size_t i;
+
+	buf_init(&out, MSG_BODY_MAX);
+	if (certs_read_ca(p->conf, &ca, NULL) == 0 &&
+	    buf_add_field(&out, ca.data, ca.len) == 0)
+		for (i = 0; i < 2; i++)
+			if (p->children[who[i]].chan != NULL)
+				ipc_chan_send(p->children[who[i]].chan, MSG_CA,
+				    0, out.data, out.len);
+	buf_release(&out);
+	buf_release(&ca);
+}
+
 /* Makes those anew that need it; who holds them is told, always or when one
  * was made. */
 static void
@@ -208,8 +259,10 @@ look_at_certificates(struct parent *p, bool tell)
 
 	if (certs_renew(p->conf, false, &n, &e) != 0)
 		log_error("certificate_renewal error=%s", log_quote(e.msg));
+	look_at_relays_ca(p);
 	if (n == 0 && !tell)
 		return;
+	send_ca(p);
 	send_tls(p);
 	if (core->chan != NULL)
 		ipc_chan_send(core->chan, MSG_RELAY_RELOAD, 0, NULL, 0);
@@ -330,6 +383,7 @@ relay_start(struct child *ch, struct err *e)
 	if ((rc = relay_spawn(ch->p->conf, ch->p->exe, &ch->pid, e)) != 0)
 		return (rc);
 	ch->p->relay_started = clock_wall_ms();
+	ch->p->relay_ca_end = ca_end(ch->p);
 	if (core->chan == NULL)
 		return (0);
 	buf_init(&out, 16);
@@ -486,7 +540,7 @@ parent_run(const struct server_conf *c)
 	init_children(&p);
 	if (certs_renew(c, false, &n, &e) != 0)
 		log_error("certificate_renewal error=%s", log_quote(e.msg));
-	if (relay_write(c, &e) != 0)
+	if (certs_have_crl(c, &e) != 0 || relay_write(c, &e) != 0)
 		fatal("relay error=%s", log_quote(e.msg));
 	for (i = 0; i < CHILDREN; i++)
 		child_start(&p.children[i]);

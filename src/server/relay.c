@@ -70,6 +70,7 @@ add_agents_listener(const struct server_conf *c, struct buf *b)
 	buf_add_fmt(b, "cafile %s\n", server_file(c, FILE_RELAY_CA, path));
 	buf_add_fmt(b, "certfile %s\n", server_file(c, FILE_RELAY_CERT, path));
 	buf_add_fmt(b, "keyfile %s\n", server_file(c, FILE_RELAY_KEY, path));
+	buf_add_fmt(b, "crlfile %s\n", server_file(c, FILE_RELAY_CRL, path));
 	buf_add_str(b,
 	    "tls_version tlsv1.3\n"
 	    "require_certificate true\n"

@@ -2,6 +2,7 @@
 """Agents over the years: certificates that end, protocols that differ."""
 import os
 import re
+import ssl
 import struct
 
 import pytest
@@ -168,10 +169,57 @@ def test_a_revoked_agent_is_thrown_off(server):
     with pytest.raises((ConnectionError, OSError)):
         while True:
             bad.receive(20)
-    # nobody else is; who comes back is not heard
+    # nobody else is; who comes back is refused by TLS
     action = server.launch(api)["id"]
     good.expect(1)
     good.answer(action)
-    bad.connect(subscribe=False).hello()
-    assert online(api) == 1
+
+    def refused(agent):
+        try:
+            agent.close()
+            agent.connect(subscribe=False)
+        except ssl.SSLError as e:
+            return "revoked" in str(e).replace("_", " ").lower()
+        except OSError:
+            pass  # the relay starts anew
+        return False
+    wait_for("the relay to refuse it", lambda: refused(bad))
+    good.close()
+    good.connect().hello()
+    good.expect(5)
+    wait_for("the good one alone", lambda: online(api) == 1)
     assert "trouble" not in str(list(api.lines("/agents")))
+    # a list that is gone (a backup has none) or damaged is made anew
+    crl = server.state / "relay" / "revoked.crl"
+    for change in (crl.unlink, lambda: crl.write_text("junk")):
+        server.daemon.stop()
+        change()
+        server.start()
+        wait_for("the relay to refuse it", lambda: refused(bad))
+        good.close()
+        good.connect().hello()
+        good.expect(5)
+
+
+def test_a_revoked_agents_renewed_certificate(server):
+    """Each that it ever got counts; one that another gets does not."""
+    server.start()
+    api = server.login()
+    bad = enrolled(server, "bad")
+    wait_for("the agent", lambda: online(api) == 1)
+    bad.expect(5)
+    before, old_key = bad.enrolled["certificate"], bad.who.tls
+    new_key = renew(bad)
+    after, _ = fields(bad.expect(6)[1][1:])
+    assert api.call("DELETE", f"/agents/{bad.who.id}")[0] == 200
+    bad.close()
+    for cert, key in ((before, old_key), (after.decode(), new_key.tls)):
+        bad.enrolled["certificate"], bad.who.tls = cert, key
+
+        def refused():
+            try:
+                bad.connect(subscribe=False).close()
+            except ssl.SSLError as e:
+                return "revoked" in str(e).replace("_", " ").lower()
+            return False
+        wait_for("the relay to refuse it", refused)

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "crypto/seal.h"
 #include "crypto/x509.h"
+#include "http/apiversion.h"
 #include "proc/proc.h"
 #include "server/certs.h"
 
@@ -98,6 +99,7 @@ send_reply(struct request *q)
 {
 	struct MHD_Response *r;
 	enum MHD_Result rc;
+	char range[24];
 
 	if (q->stream != NULL)
 		r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
@@ -114,6 +116,8 @@ send_reply(struct request *q)
 	buf_release(&q->out);
 	MHD_add_response_header(
 	    r, "Content-Type", q->type != NULL ? q->type : "application/json");
+	snprintf(range, sizeof(range), "%d-%d", API_OLDEST, API_NEWEST);
+	MHD_add_response_header(r, API_HEADER, range);
 	MHD_add_response_header(r, "Cache-Control", "no-store");
 	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
 	if (q->status == 405)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "http/apiversion.h"
 #include "json/json.h"
 #include "server/enrolcmd.h"
 #include "server/parse.h"
@@ -41,10 +42,30 @@ static const struct route routes[] = {
 	{ "GET", "/metrics", ROUTE_OPEN, 0, res_metrics },
 };
 
+/* "/api/vN" or what is below it, of a version that is not ours. */
+static bool
+other_version(const char *url, uint64_t *ret)
+{
+	char digits[8];
+	size_t n;
+
+	if (!str_starts(url, "/api/v"))
+		return (false);
+	url += strlen("/api/v");
+	n = strspn(url, "0123456789");
+	if (n == 0 || n >= sizeof(digits) || (url[n] != '\0' && url[n] != '/'))
+		return (false);
+	memcpy(digits, url, n);
+	digits[n] = '\0';
+	return (str_u64(digits, 0, UINT64_MAX, ret) == 0 &&
+	    (*ret < API_OLDEST || *ret > API_NEWEST));
+}
+
 bool
 route_find(struct request *q, const char *method, const char *url)
 {
 	char arg[ID_TEXT_MAX], *allow = q->allow;
+	uint64_t version;
 	size_t i, used;
 
 	if (!str_starts(url, PREFIX "/"))
@@ -70,6 +91,14 @@ route_find(struct request *q, const char *method, const char *url)
 	    url, allow);
 	return (false);
 unknown:
+	if (other_version(url, &version)) {
+		reply_error(q, 404, "api_version",
+		    "this server (mig-server " MIG_VERSION ") speaks API"
+		    " version %d to %d, not %llu: upgrade %s",
+		    API_OLDEST, API_NEWEST, (unsigned long long)version,
+		    version > API_NEWEST ? "the server" : "mig");
+		return (false);
+	}
 	reply_error(q, 404, "not_found",
 	    "there is nothing at %.100s (the API is at " PREFIX ")", url);
 	return (false);

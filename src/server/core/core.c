@@ -2,6 +2,7 @@
 /* The core role: start, channels to api and ca, the tick. See core.h. */
 #include "server/core/core.h"
 #include "server/core/relaylink.h"
+#include "server/core/revoke.h"
 #include "server/core/unsaved.h"
 
 #include "base/clock.h"
@@ -196,6 +197,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		agents_forget_silent(c);
 	}
 	relaylink_tick(c->link);
+	revoke_tick(c, clock_mono_ms());
 	assemblies_tick(c->parts, clock_mono_ms());
 	upkeep_tick(c, now);
 	send_status(c);
@@ -239,6 +241,7 @@ on_peer_close(struct ipc_chan *ch, const char *why, void *arg)
 	} else {
 		c->ca = NULL;
 		enrol_ca_lost(c);
+		revoke_ca_lost(c);
 	}
 	ipc_chan_free(ch);
 }
@@ -260,10 +263,12 @@ on_peer(struct role *role, enum server_role peer, int fd)
 		log_error("peer error=\"out of memory\"");
 		return;
 	}
-	if (peer == ROLE_API)
+	if (peer == ROLE_API) {
 		send_status(c);
-	else
+	} else {
 		enrol_ca_lost(c);
+		revoke_ca_lost(c);
+	}
 }
 
 /* --- start -------------------------------------------------------------- */
@@ -291,19 +296,49 @@ load_instance(struct core *c, struct store *w, struct err *e)
 }
 
 static int
-load_ca_fpr(struct core *c, struct err *e)
+set_ca(struct core *c, const void *pem, size_t len, struct err *e)
+{
+	struct id fprs[CA_CERTS_MAX];
+	struct buf all, newest;
+	size_t n = 0;
+	int rc = 0;
+
+	buf_init(&all, X509_PEM_MAX);
+	buf_init(&newest, X509_PEM_MAX);
+	buf_add(&all, pem, len);
+	if (buf_str(&all) == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	else
+		rc = x509_ca_newest(buf_str(&all), 1, &newest, e);
+	if (rc == 0 && buf_str(&newest) == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (rc == 0)
+		x509_ca_fingerprints(buf_str(&all), fprs, CA_CERTS_MAX, &n);
+	buf_release(&all);
+	if (rc != 0) {
+		buf_release(&newest);
+		return (rc);
+	}
+	buf_release(&c->ca_pem);
+	c->ca_pem = newest;
+	c->nca = n;
+	memcpy(c->ca_fprs, fprs, n * sizeof(fprs[0]));
+	return (0);
+}
+
+static int
+load_ca(struct core *c, struct err *e)
 {
 	char path[SERVER_PATH_MAX];
+	struct buf b;
 	int rc;
 
-	buf_init(&c->ca_pem, X509_PEM_MAX);
-	rc = file_read(
-	    server_file(&c->role.conf, FILE_CA_CERT, path), &c->ca_pem, e);
-	if (rc != 0)
-		return (rc);
-	if (buf_str(&c->ca_pem) == NULL)
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	return (x509_fingerprint(buf_str(&c->ca_pem), &c->ca_fpr, e));
+	buf_init(&b, X509_PEM_MAX);
+	rc = file_read(server_file(&c->role.conf, FILE_CA_CERT, path), &b, e);
+	if (rc == 0)
+		rc = set_ca(c, b.data, b.len, e);
+	buf_release(&b);
+	return (rc);
 }
 
 /* Who was online is only still true when the relay is the one of before. A
@@ -366,9 +401,11 @@ load(struct core *c, struct err *e)
 	c->parts = answers_new(c);
 	c->unsaved = unsaved_new();
 	c->started = clock_mono_ms();
-	if (c->nonces == NULL || c->parts == NULL || c->unsaved == NULL)
+	c->revoke = revoke_new();
+	if (c->nonces == NULL || c->parts == NULL || c->unsaved == NULL ||
+	    c->revoke == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	if ((rc = load_ca_fpr(c, e)) != 0 || (rc = open_store(c, e)) != 0 ||
+	if ((rc = load_ca(c, e)) != 0 || (rc = open_store(c, e)) != 0 ||
 	    (rc = agents_load(c, e)) != 0 ||
 	    (rc = sched_init(&c->sched, &c->registry, &core_sched_ops, c,
 		 c->started, e)) != 0 ||
@@ -433,7 +470,21 @@ static int
 on_parent(struct role *role, const struct ipc_msg *m)
 {
 	struct core *c = role->arg;
+	const uint8_t *pem;
+	struct err e;
+	struct rd rd;
+	size_t len;
 
+	if (m->type == MSG_CA) {
+		rd_init(&rd, m->body, m->len);
+		pem = rd_field(&rd, X509_PEM_MAX, &len);
+		if (!rd_done(&rd))
+			return (ERR_INVALID);
+		if (set_ca(c, pem, len, &e) != 0)
+			log_error("ca error=%s", log_quote(e.msg));
+		upkeep_certificates(c);
+		return (0);
+	}
 	if (m->type != MSG_RELAY_RELOAD || m->len != 0)
 		return (ERR_INVALID);
 	upkeep_certificates(c);
@@ -480,6 +531,7 @@ release(struct core *c)
 	registry_release(&c->registry);
 	assemblies_free(c->parts);
 	unsaved_free(c->unsaved);
+	revoke_free(c->revoke);
 	nonces_free(c->nonces);
 	keyring_release(&c->keyring);
 	buf_release(&c->ca_pem);

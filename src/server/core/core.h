@@ -11,6 +11,7 @@
  *   launch.c     a new action
  *   enrol.c      a new agent
  *   renew.c      an agent's next certificate
+ *   revoke.c     revoking an agent, the list of its certificates
  *   kick.c       a revoked agent's session
  *   relaylink.c  the MQTT link: topics, publishing, pulls
  *   agents.c     hellos and presence
@@ -31,11 +32,13 @@
 #include "server/store/people.h"
 
 #define NONCES_MAX 4096
+#define CA_CERTS_MAX 8 /* of the CA: today's and earlier ones */
 
 struct event;
 struct jsonw;
 struct nonces;
 struct kick;
+struct revoke;
 struct relaylink;
 struct wire_msg;
 struct unsaved;
@@ -51,10 +54,12 @@ struct core {
 	struct assemblies *parts;  /* owned */
 	struct nonces *nonces;     /* owned */
 	struct kick *kick;         /* owned; NULL: not needed yet */
+	struct revoke *revoke;     /* owned */
 	struct ipc_chan *api, *ca; /* owned; NULL while not there */
 	struct id instance;        /* of this server, in welcome */
-	struct id ca_fpr;
-	struct buf ca_pem;      /* the CA's certificate, terminated */
+	struct buf ca_pem;         /* the CA's newest certificate, terminated */
+	struct id ca_fprs[CA_CERTS_MAX]; /* its, and those of earlier ones */
+	size_t nca;
 	struct keyring keyring; /* of all investigators */
 	int64_t keyring_revision;
 	uint32_t sign_request;         /* last number used towards the ca */
@@ -131,7 +136,6 @@ int enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg);
 bool enrol_sign(struct core *c, const struct id *agent, const struct buf *body);
 /* The ca is gone: everyone who waits for it is told. */
 void enrol_ca_lost(struct core *c);
-void enrol_revoke(struct core *c, uint32_t request, struct rd *rd);
 
 /* --- kick.c ------------------------------------------------------------------
  */

@@ -8,6 +8,7 @@
  */
 #include "server/core/core.h"
 #include "server/core/relaylink.h"
+#include "server/core/revoke.h"
 
 #include "base/clock.h"
 #include "base/fault.h"
@@ -43,7 +44,7 @@ struct enrol_job {
 	int64_t now, n;
 	char name[STORE_NAME_MAX];
 	size_t len;
-	char cert[]; /* PEM */
+	char cert[]; /* PEM, terminated */
 };
 
 static int
@@ -51,10 +52,13 @@ enrol_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct enrol_job *x = (struct enrol_job *)j;
 	struct store_agent a = { 0 };
+	int rc;
 
 	a.id = x->agent;
 	a.name = x->name;
-	return (store_agent_enrol(s, &a, &x->token, x->now, &x->n, e));
+	if ((rc = store_agent_enrol(s, &a, &x->token, x->now, &x->n, e)) != 0)
+		return (rc);
+	return (revoke_remember(s, &x->agent, x->cert, e));
 }
 
 static void
@@ -156,6 +160,8 @@ enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 	struct rd rd;
 	size_t len;
 
+	if (m->type == MSG_CRL)
+		return (revoke_on_ca(c, m));
 	rd_init(&rd, m->body, m->len);
 	status = rd_u16(&rd);
 	rd_field_str(&rd, name, sizeof(name));
@@ -280,64 +286,4 @@ enrol_request(struct core *c, uint32_t request, struct rd *rd)
 	free(waiting_take(c, w->sign));
 	core_refuse(c, request, 503, "busy",
 	    "the CA cannot take more just now: try again");
-}
-
-/* --- revoking ----------------------------------------------------------- */
-
-struct revoke_job {
-	struct core_job j;
-	struct id agent;
-	char by[STORE_FPR_HEX + 1];
-};
-
-static int
-revoke_run(struct store *s, struct writer_job *j, struct err *e)
-{
-	return (store_agent_revoke(s, &((struct revoke_job *)j)->agent, e));
-}
-
-static void
-revoke_done(struct writer_job *j)
-{
-	struct revoke_job *x = (struct revoke_job *)j;
-	struct core *c = x->j.c;
-	struct agent *a;
-	struct buf out;
-
-	if (j->rc != 0) {
-		core_refuse_err(c, x->j.request, &j->err);
-	} else {
-		log_info("revoked agent=%s by=%s", id_hex(&x->agent).s, x->by);
-		a = registry_find(&c->registry, &x->agent);
-		if (a != NULL)
-			registry_revoke(&c->registry, a);
-		relaylink_revoked(c->link);
-		kick(c, &x->agent);
-		buf_init(&out, 16);
-		buf_add_str(&out, "{}");
-		core_reply(c, x->j.request, 200, &out);
-		buf_release(&out);
-	}
-	free(x);
-}
-
-void
-enrol_revoke(struct core *c, uint32_t request, struct rd *rd)
-{
-	struct store_session s;
-	struct revoke_job *x;
-	struct id token, agent;
-
-	rd_copy(rd, token.b, ID_LEN);
-	rd_copy(rd, agent.b, ID_LEN);
-	if (rd->bad || !core_session(c, request, &token, true, &s))
-		return;
-	x = core_job_new(c, sizeof(*x), request, revoke_run, revoke_done);
-	if (x == NULL) {
-		core_refuse(c, request, 500, "internal", "out of memory");
-		return;
-	}
-	x->agent = agent;
-	memcpy(x->by, s.fpr, sizeof(x->by));
-	writer_submit(c->writer, &x->j.j);
 }

@@ -105,6 +105,18 @@ is_our_origin(const struct server_conf *conf, const char *s)
 	    server_has_name(conf, host, (size_t)(port - host)));
 }
 
+/* By today's certificate or by an earlier one. */
+static bool
+is_our_ca(const struct core *c, const struct id *fpr)
+{
+	size_t i;
+
+	for (i = 0; i < c->nca; i++)
+		if (id_equal(fpr, &c->ca_fprs[i]))
+			return (true);
+	return (false);
+}
+
 /* Every field against our own; the nonce is used up even if another field is
  * wrong. */
 static int
@@ -125,7 +137,7 @@ check_session_doc(struct core *c, const struct envelope *env, struct err *e)
 		    "server: '%.200s' is not this server (its names: %s, port"
 		    " %d)",
 		    d.server, c->role.conf.name, (int)c->role.conf.port));
-	if (!d.ca_is_id || !id_equal(&d.ca, &c->ca_fpr))
+	if (!d.ca_is_id || !is_our_ca(c, &d.ca))
 		return (err_set(e, ERR_AUTH,
 		    "ca: the login is for another CA than this server's"));
 	if (d.time < now / 1000 - SESSION_SLACK ||

@@ -215,13 +215,13 @@ token_done(struct writer_job *j)
 	has = store_policy_get(c->read, NULL, &policy, NULL, NULL) == 0;
 	buf_init(&out, REPLY_JSON_MAX);
 	buf_init(&command, REPLY_JSON_MAX);
-	enrol_command(&c->role.conf, &c->ca_fpr, x->token, has ? &policy : NULL,
-	    &command);
+	enrol_command(&c->role.conf, &c->ca_fprs[0], x->token,
+	    has ? &policy : NULL, &command);
 	jsonw_init(&w, &out);
 	jsonw_object(&w, NULL);
 	jsonw_str(&w, "token", x->token);
 	core_add_time(&w, "expires", x->expires);
-	jsonw_str(&w, "ca", id_hex(&c->ca_fpr).s);
+	jsonw_str(&w, "ca", id_hex(&c->ca_fprs[0]).s);
 	if (has)
 		jsonw_str(&w, "policy", id_hex(&policy).s);
 	else

@@ -2,18 +2,23 @@
 /*
  * Core: an agent's certificate before it ends. The agent asks over the relay,
  * by a document that its identity signed; the ca role verifies it once more,
- * computes the name itself and signs. Nothing is stored: who may renew is who
- * is enrolled and not revoked.
+ * computes the name itself and signs. Who may renew is who is enrolled and not
+ * revoked. What is stored is which certificates there are, before they leave.
  *
- *   agent --RENEW--> core --SIGN--> ca --REPLY--> core --CERTIFICATE--> agent
+ *   agent --RENEW--> core --SIGN--> ca --REPLY--> core --commit-->
+ *         --CERTIFICATE--> agent
  */
 #include "server/core/core.h"
 #include "server/core/relaylink.h"
+#include "server/core/revoke.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/identity.h"
 #include "mqtt/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define AGAIN_MS 4000 /* one agent is not answered more often */
 
@@ -57,20 +62,63 @@ renew_request(struct core *c, struct agent *a, const void *data, size_t len)
 	buf_release(&b);
 }
 
+struct renew_job {
+	struct core_job j;
+	struct id agent;
+	size_t len;
+	char cert[]; /* PEM, terminated */
+};
+
+static int
+renew_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct renew_job *x = (struct renew_job *)j;
+
+	return (revoke_remember(s, &x->agent, x->cert, e));
+}
+
+static void
+renew_done(struct writer_job *j)
+{
+	struct renew_job *x = (struct renew_job *)j;
+	struct core *c = x->j.c;
+	struct agent *a = registry_find(&c->registry, &x->agent);
+	struct buf b;
+
+	if (j->rc != 0) {
+		log_warn("renewal_deferred agent=%s why=%s",
+		    id_short(&x->agent).s, log_quote(j->err.msg));
+		free(x);
+		return;
+	}
+	if (a == NULL || a->revoked || c->link == NULL) {
+		free(x);
+		return;
+	}
+	buf_init(&b, WIRE_PART_MAX);
+	buf_add_field(&b, x->cert, x->len);
+	buf_add_field(&b, c->ca_pem.data, c->ca_pem.len);
+	log_info("renewed agent=%s", id_short(&x->agent).s);
+	c->status.renewals++;
+	relaylink_certificate(c->link, a, b.data, b.len);
+	buf_release(&b);
+	free(x);
+}
+
 void
 renew_signed(
     struct core *c, const struct id *agent, const void *cert, size_t cert_len)
 {
-	struct agent *a = registry_find(&c->registry, agent);
-	struct buf b;
+	struct renew_job *x = core_job_new(
+	    c, sizeof(*x) + cert_len + 1, 0, renew_run, renew_done);
 
-	if (a == NULL || a->revoked)
+	if (x == NULL) {
+		log_warn("renewal_deferred agent=%s why=\"out of memory\"",
+		    id_short(agent).s);
 		return;
-	buf_init(&b, WIRE_PART_MAX);
-	buf_add_field(&b, cert, cert_len);
-	buf_add_field(&b, c->ca_pem.data, c->ca_pem.len);
-	log_info("renewed agent=%s", id_short(agent).s);
-	c->status.renewals++;
-	relaylink_certificate(c->link, a, b.data, b.len);
-	buf_release(&b);
+	}
+	x->agent = *agent;
+	memcpy(x->cert, cert, cert_len);
+	x->len = cert_len;
+	writer_submit(c->writer, &x->j.j);
 }

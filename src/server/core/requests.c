@@ -3,6 +3,7 @@
  * hands over the hash of a session's token, and the core looks itself whose
  * session that is and what it may do. */
 #include "server/core/core.h"
+#include "server/core/revoke.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,7 +18,7 @@ static const struct {
 	{ MSG_PERSON_PUT, people_put },
 	{ MSG_PERSON_REMOVE, people_remove },
 	{ MSG_TOKEN_NEW, people_token },
-	{ MSG_AGENT_REVOKE, enrol_revoke },
+	{ MSG_AGENT_REVOKE, revoke_request },
 	{ MSG_ENROL, enrol_request },
 };
 

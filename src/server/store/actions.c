@@ -324,6 +324,9 @@ store_prune(struct store *s, int64_t now, struct err *e)
 	if ((rc = sql_run(s, e, "DELETE FROM tokens WHERE expires <= ?", "i",
 		 now - INT64_C(7) * 86400000)) != 0)
 		return (rc);
+	if ((rc = sql_run(s, e, "DELETE FROM certificates WHERE ends <= ?", "i",
+		 now / 1000)) != 0)
+		return (rc);
 	return (sql_run(s, e,
 	    "DELETE FROM events WHERE cursor <="
 	    " (SELECT MAX(cursor) FROM events) - ?",

@@ -186,6 +186,37 @@ store_agent_revoke(struct store *s, const struct id *id, struct err *e)
 	return (rc);
 }
 
+int
+store_certificate_put(struct store *s, const struct id *agent,
+    const void *serial, size_t len, int64_t ends, struct err *e)
+{
+	return (sql_run(s, e,
+	    "INSERT OR REPLACE INTO certificates (serial, agent, ends)"
+	    " SELECT ?, n, ? FROM agents WHERE id = ?",
+	    "bid", serial, len, ends, agent));
+}
+
+int
+store_certificates_revoked(
+    struct store *s, int64_t now, store_on_serial *fn, void *arg, struct err *e)
+{
+	sqlite3_stmt *st;
+	const uint8_t *serial;
+	size_t len;
+	int rc;
+
+	rc = sql_bound(s, e, &st,
+	    "SELECT c.serial FROM certificates c JOIN agents a ON a.n = c.agent"
+	    " WHERE a.revoked <> 0 AND c.ends > ?",
+	    "i", now);
+	while (rc == 0 && (rc = sql_next(s, st, e)) == 1) {
+		serial = sql_blob(st, 0, &len);
+		if ((rc = fn(serial, len, arg)) != 0)
+			sqlite3_reset(st);
+	}
+	return (rc);
+}
+
 /* The range of ids that begin with these digits: padded with 0 and with f. */
 static int
 prefix_range(const char *prefix, struct id *lo, struct id *hi, struct err *e)

@@ -64,6 +64,10 @@ const char *const store_schema[] = {
 	"CREATE INDEX actions_unpruned ON actions (expire_after)"
 	" WHERE pruned = 0;"
 	"ALTER TABLE agents ADD COLUMN trouble TEXT NOT NULL DEFAULT '';",
+	/* 2 -> 3: which certificates an agent has, for when it is revoked */
+	"CREATE TABLE certificates (serial BLOB PRIMARY KEY,"
+	" agent INTEGER NOT NULL, ends INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX certificates_ends ON certificates (ends);",
 };
 
 const int store_schema_version =

@@ -86,6 +86,13 @@ int store_agent_presence(struct store *s, int64_t n, bool online,
 int64_t store_agents_total(struct store *s);
 int store_agents_offline(struct store *s, struct err *e);
 int store_agent_revoke(struct store *s, const struct id *id, struct err *e);
+/* A certificate that an agent is about to get; ends: unix s. */
+int store_certificate_put(struct store *s, const struct id *agent,
+    const void *serial, size_t len, int64_t ends, struct err *e);
+/* Serial numbers of revoked agents' certificates that have not ended. */
+typedef int store_on_serial(const uint8_t *serial, size_t len, void *arg);
+int store_certificates_revoked(struct store *s, int64_t now,
+    store_on_serial *fn, void *arg, struct err *e);
 
 /* A full id from a prefix of 8..64 hex digits. ERR_NOTFOUND, or ERR_INVALID
  * when several begin so. */
@@ -103,7 +110,7 @@ store_on_event(int64_t cursor, const char *kind, const char *json, void *arg);
 int store_events(struct store *s, int64_t after, int limit, store_on_event *fn,
     void *arg, struct err *e);
 int64_t store_events_last(struct store *s);
-/* Removes old sessions, tokens and events. */
+/* Removes old sessions, tokens, certificates and events. */
 int store_prune(struct store *s, int64_t now, struct err *e);
 
 #endif

@@ -404,6 +404,158 @@ test_pinned(void **state)
 	assert_false(handshake(pinned(&ca, id_hex(&agent_id).s), &as_agent));
 }
 
+/* --- a CA made anew, lists of the revoked ----------------------------------
+ */
+
+static void
+text_of(X509 *cert, struct text *t)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *p = NULL;
+	long n;
+
+	assert_int_equal(PEM_write_bio_X509(bio, cert), 1);
+	n = BIO_get_mem_data(bio, &p);
+	memcpy(t->s, p, (size_t)n);
+	t->s[n] = '\0';
+	BIO_free(bio);
+}
+
+/* The CA as it was before: it has ended. */
+static void
+ended_ca(struct text *ret)
+{
+	X509 *cert = cert_of(&ca);
+	EVP_PKEY *key = key_of(&ca_key);
+
+	X509_gmtime_adj(X509_getm_notBefore(cert), -7200);
+	X509_gmtime_adj(X509_getm_notAfter(cert), -60);
+	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+	text_of(cert, ret);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
+static void
+test_ca_renewed(void **state)
+{
+	struct text old, new, leaf, both;
+	struct server s = { .cert = &leaf, .key = &srv_key };
+	struct id old_fpr, new_fpr, fprs[4];
+	SSL_CTX *ctx = NULL;
+	struct buf b;
+	struct err e;
+	size_t n;
+
+	ended_ca(&old);
+	buf_init(&b, X509_PEM_MAX);
+	/* neither another key's nor for no time */
+	assert_int_equal(
+	    x509_ca_renew(old.s, ca2_key.s, 3650, &b, &e), ERR_INVALID);
+	assert_int_equal(
+	    x509_ca_renew(old.s, ca_key.s, 0, &b, &e), ERR_INVALID);
+	assert_int_equal(x509_ca_renew(old.s, ca_key.s, 3650, &b, &e), 0);
+	take(&b, &new);
+	assert_true(x509_ca_follows(old.s, new.s));
+	assert_false(x509_ca_follows(new.s, old.s));
+	assert_false(x509_ca_follows(old.s, ca2.s));
+	assert_int_equal(x509_fingerprint(old.s, &old_fpr, &e), 0);
+	assert_int_equal(x509_fingerprint(new.s, &new_fpr, &e), 0);
+	assert_int_equal(
+	    x509_issue_server(new.s, ca_key.s, NAMES, srv_key.s, 90, &b, &e),
+	    0);
+	take(&b, &leaf);
+	/* Who knows the one that ended believes what follows it, when shown. */
+	s.chain = &new;
+	assert_true(handshake(client(&old, "127.0.0.1", false), &s));
+	s.chain = NULL;
+	assert_false(handshake(client(&old, "127.0.0.1", false), &s));
+	/* of another key with the same name nothing follows */
+	s.chain = &ca2;
+	assert_false(handshake(client(&old, "127.0.0.1", false), &s));
+	s.chain = &new;
+	assert_false(handshake(client(&ca2, "127.0.0.1", false), &s));
+	/* a pin is looked for among what is shown */
+	assert_int_equal(x509_pinned_ctx(&new_fpr, "127.0.0.1", &ctx, &e), 0);
+	assert_true(handshake(ctx, &s));
+	assert_int_equal(x509_pinned_ctx(&old_fpr, "127.0.0.1", &ctx, &e), 0);
+	assert_false(handshake(ctx, &s));
+	/* texts of both */
+	snprintf(both.s, sizeof(both.s), "%.4000s%.4000s", new.s, old.s);
+	x509_ca_fingerprints(both.s, fprs, 4, &n);
+	assert_int_equal(n, 2);
+	assert_true(id_equal(&fprs[0], &new_fpr));
+	assert_true(id_equal(&fprs[1], &old_fpr));
+	assert_int_equal(x509_ca_newest(both.s, 1, &b, &e), 0);
+	assert_string_equal(buf_str(&b), new.s);
+	buf_clear(&b);
+	assert_int_equal(x509_ca_newest(both.s, 9, &b, &e), 0);
+	assert_string_equal(buf_str(&b), both.s);
+	buf_clear(&b);
+	assert_int_equal(x509_ca_newest("", 1, &b, &e), ERR_INVALID);
+	buf_release(&b);
+}
+
+/* Would a relay with this list take the certificate? */
+static int
+verify_with(const struct text *cert, const struct text *crl)
+{
+	BIO *bio = BIO_new_mem_buf(crl->s, -1);
+	X509_CRL *list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL);
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	X509 *root = cert_of(&ca), *leaf = cert_of(cert);
+	int why;
+
+	assert_non_null(list);
+	X509_STORE_add_cert(store, root);
+	X509_STORE_add_crl(store, list);
+	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+	assert_int_equal(X509_STORE_CTX_init(ctx, store, leaf, NULL), 1);
+	why = X509_verify_cert(ctx) == 1 ? X509_V_OK
+					 : X509_STORE_CTX_get_error(ctx);
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	X509_CRL_free(list);
+	X509_free(root);
+	X509_free(leaf);
+	BIO_free(bio);
+	return why;
+}
+
+static void
+test_revocation_list(void **state)
+{
+	struct text none, one, other, other_key;
+	struct x509_serial serial;
+	int64_t first, second;
+	struct buf b;
+	struct err e;
+
+	make_agent(&other, &other_key);
+	buf_init(&b, X509_PEM_MAX);
+	assert_int_equal(x509_serial(agent.s, &serial, &e), 0);
+	assert_int_equal(x509_crl_new(ca.s, ca_key.s, NULL, 0, 0, &b, &e), 0);
+	take(&b, &none);
+	assert_int_equal(x509_crl_time(none.s, ca.s, &first, &e), 0);
+	assert_int_equal(
+	    x509_crl_new(ca.s, ca_key.s, &serial, 1, first, &b, &e), 0);
+	take(&b, &one);
+	/* later than the one before, and never ahead of a clock */
+	assert_int_equal(x509_crl_time(one.s, ca.s, &second, &e), 0);
+	assert_int_equal(second, first + 1);
+	assert_true(second < (int64_t)time(NULL) - 3000);
+	assert_int_equal(verify_with(&agent, &none), X509_V_OK);
+	assert_int_equal(verify_with(&agent, &one), X509_V_ERR_CERT_REVOKED);
+	assert_int_equal(verify_with(&other, &one), X509_V_OK);
+	/* of another key, no list */
+	assert_int_equal(x509_crl_time(one.s, ca2.s, &second, &e), ERR_INVALID);
+	assert_int_equal(x509_crl_time("junk", ca.s, &second, &e), ERR_INVALID);
+	one.s[strlen(one.s) / 2] ^= 1;
+	assert_int_equal(x509_crl_time(one.s, ca.s, &second, &e), ERR_INVALID);
+	buf_release(&b);
+}
+
 int
 main(void)
 {
@@ -414,6 +566,8 @@ main(void)
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_client),
 		cmocka_unit_test(test_pinned),
+		cmocka_unit_test(test_ca_renewed),
+		cmocka_unit_test(test_revocation_list),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);

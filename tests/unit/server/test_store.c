@@ -247,6 +247,49 @@ test_tokens(void **state)
 	    store_agent_enrol(f->w, &x, &t, 6, &again, NULL), ERR_DENIED);
 }
 
+static int
+join(const uint8_t *serial, size_t len, void *arg)
+{
+	strncat(arg, (const char *)serial, len);
+	return (0);
+}
+
+/* Only of the revoked, until their end. */
+static void
+test_certificates(void **state)
+{
+	struct fixture *f = *state;
+	struct id a = make_id("a"), b = make_id("b"), none = make_id("none");
+	char seen[32] = "";
+	struct err e;
+
+	add_agent(f, "a");
+	add_agent(f, "b");
+	assert_int_equal(store_certificate_put(f->w, &a, "A", 1, 100, &e), 0);
+	assert_int_equal(store_certificate_put(f->w, &a, "C", 1, 200, &e), 0);
+	assert_int_equal(store_certificate_put(f->w, &b, "B", 1, 200, &e), 0);
+	/* of nobody, none is kept */
+	assert_int_equal(
+	    store_certificate_put(f->w, &none, "N", 1, 200, &e), 0);
+	assert_int_equal(
+	    store_certificates_revoked(f->r, 1, join, seen, &e), 0);
+	assert_string_equal(seen, "");
+	assert_int_equal(store_agent_revoke(f->w, &a, &e), 0);
+	assert_int_equal(
+	    store_certificates_revoked(f->r, 1, join, seen, &e), 0);
+	assert_string_equal(seen, "AC");
+	seen[0] = '\0';
+	assert_int_equal(
+	    store_certificates_revoked(f->r, 100, join, seen, &e), 0);
+	assert_string_equal(seen, "C");
+	/* and what has ended goes */
+	seen[0] = '\0';
+	assert_int_equal(store_prune(f->w, 100000, &e), 0);
+	assert_int_equal(
+	    store_certificates_revoked(f->r, 1, join, seen, &e), 0);
+	assert_string_equal(seen, "C");
+}
+
 static void
 test_policies(void **state)
 {
@@ -649,6 +692,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_rollback_and_marks),
 		T(test_reader_cannot_write),
+		T(test_certificates),
 		T(test_newer_schema_is_refused),
 		T(test_sessions),
 		T(test_tokens),
