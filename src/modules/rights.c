@@ -35,6 +35,20 @@ static const struct right rights[] = {
 	{ "worker", "", "not to write", {
 		{ RIGHT_LANDLOCK, "seccomp, Landlock", "-" },
 		{ 0, "seccomp", "one of two walls is missing" } } },
+	{ "worker", "netstat", "to see who holds which socket", {
+		{ RIGHT_PROCESSES, "every process", "-" },
+		{ RIGHT_USERS, "none",
+		    "the process of each socket; its user is seen" },
+		{ 0, "processes of the agent's user",
+		    "the process of other sockets; their user is seen" } } },
+	{ "worker", "netstat", "to ask in every network namespace", {
+		{ RIGHT_NETWORKS, "every one", "-" },
+		{ RIGHT_PROCESSES, "in others /proc/PID/net",
+		    "in others interfaces' MAC addresses and IPv6 neighbours; "
+		    "namespaces without a process" },
+		{ 0, "in others /proc/PID/net",
+		    "in others interfaces' MAC addresses and IPv6 neighbours; "
+		    "namespaces without a process; their names" } } },
 	{ "worker", "", "not to see the agent's state", {
 		{ RIGHT_HIDDEN | RIGHT_MOUNT, "covered by a mount", "-" },
 		{ RIGHT_HIDDEN, "refused by Landlock", "-" },

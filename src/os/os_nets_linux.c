@@ -123,6 +123,32 @@ file_in(int proc, const char *name)
 	return fstatat(proc, name, &st, 0) == 0 ? (uint64_t)st.st_ino : 0;
 }
 
+/* One that was met first through a process that may not be looked into. */
+static struct net *
+hidden_net(const struct os_nets *ns, uint64_t file_number)
+{
+	size_t i;
+
+	for (i = 0; i < ns->n; i++) {
+		if (file_number != 0 && ns->nets[i].number == 0 &&
+		    ns->nets[i].file_number == file_number)
+			return &ns->nets[i];
+	}
+	return NULL;
+}
+
+static void
+name_net(struct net *n, uint64_t number, pid_t pid)
+{
+	n->number = number;
+	n->pub.pid = pid;
+	if (number == 0)
+		snprintf(n->pub.name, sizeof(n->pub.name), "pid:%d", (int)pid);
+	else
+		snprintf(n->pub.name, sizeof(n->pub.name), "net:[%" PRIu64 "]",
+		    number);
+}
+
 static struct net *
 add_net(struct os_nets *ns, uint64_t number, uint64_t file_number, pid_t pid)
 {
@@ -134,15 +160,9 @@ add_net(struct os_nets *ns, uint64_t number, uint64_t file_number, pid_t pid)
 	}
 	n = &ns->nets[ns->n++];
 	memset(n, 0, sizeof(*n));
-	n->number = number;
 	n->file_number = file_number;
-	n->pub.pid = pid;
 	n->pub.diag = n->pub.route = -1;
-	if (number == 0)
-		snprintf(n->pub.name, sizeof(n->pub.name), "pid:%d", (int)pid);
-	else
-		snprintf(n->pub.name, sizeof(n->pub.name), "net:[%" PRIu64 "]",
-		    number);
+	name_net(n, number, pid);
 	return n;
 }
 
@@ -160,6 +180,7 @@ static void
 meet_net(
     struct os_nets *ns, uint64_t number, int dir, const char *path, pid_t pid)
 {
+	uint64_t file_number;
 	struct net *n;
 	int fd;
 
@@ -171,7 +192,14 @@ meet_net(
 		ns->gaps.vanished++;
 		return;
 	}
-	n = add_net(ns, number, pid > 0 ? file_in(dir, "net/dev") : 0, pid);
+	file_number = pid > 0 ? file_in(dir, "net/dev") : 0;
+	n = hidden_net(ns, file_number);
+	if (n != NULL) {
+		name_net(n, number, pid);
+		ns->gaps.not_entered--;
+	} else {
+		n = add_net(ns, number, file_number, pid);
+	}
 	if (n != NULL && fd >= 0 && setns(fd, CLONE_NEWNET) == 0)
 		open_sockets(&n->pub);
 	if (n != NULL && n->pub.diag < 0 && n->pub.route < 0)
@@ -225,24 +253,32 @@ add_holder(struct os_nets *ns, int proc, pid_t pid)
 	return true;
 }
 
+/* What is known of a process while its descriptors are gone through. */
+struct passing {
+	int proc, fds; /* its directories */
+	pid_t pid;
+	bool is_holder, refused;
+};
+
 static void
-meet_descriptor(struct os_nets *ns, int proc, int fds, const char *name,
-    pid_t pid, bool *is_holder)
+meet_descriptor(struct os_nets *ns, struct passing *p, const char *name)
 {
 	char link[64];
 	uint64_t number;
 
-	if (!read_link(fds, name, link, sizeof(link)))
+	if (!read_link(p->fds, name, link, sizeof(link))) {
+		p->refused = p->refused || !is_gone(errno);
 		return;
+	}
 	if (parse_number(link, "net", &number)) {
-		meet_net(ns, number, fds, name, 0);
+		meet_net(ns, number, p->fds, name, 0);
 		return;
 	}
 	if (!parse_number(link, "socket", &number))
 		return;
-	if (!*is_holder)
-		*is_holder = add_holder(ns, proc, pid);
-	if (!*is_holder || number > UINT32_MAX ||
+	if (!p->is_holder)
+		p->is_holder = add_holder(ns, p->proc, p->pid);
+	if (!p->is_holder || number > UINT32_MAX ||
 	    !grow(&ns->held, &ns->held_cap, ns->nheld, sizeof(*ns->held),
 		HELD_MAX)) {
 		ns->gaps.holders++;
@@ -255,33 +291,32 @@ meet_descriptor(struct os_nets *ns, int proc, int fds, const char *name,
 static void
 meet_descriptors(struct os_nets *ns, int proc, pid_t pid)
 {
+	struct passing p = { .proc = proc, .pid = pid };
 	const struct dirent *de;
-	bool is_holder = false;
 	DIR *d;
-	int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = fd >= 0 ? fdopendir(fd) : NULL;
+	p.fds = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = p.fds >= 0 ? fdopendir(p.fds) : NULL;
 	if (d == NULL) {
 		if (is_gone(errno))
 			ns->gaps.vanished++;
 		else
 			ns->gaps.processes++;
-		if (fd >= 0)
-			close(fd);
+		if (p.fds >= 0)
+			close(p.fds);
 		return;
 	}
 	errno = 0;
 	while ((de = readdir(d)) != NULL) {
 		if (de->d_name[0] != '.')
-			meet_descriptor(
-			    ns, proc, dirfd(d), de->d_name, pid, &is_holder);
+			meet_descriptor(ns, &p, de->d_name);
 		errno = 0;
 	}
-	/* the directory opens for who may read it, but lists for who may
+	/* the directory opens for who may read it, its links are for who may
 	 * trace */
 	if (is_gone(errno))
 		ns->gaps.vanished++;
-	else if (errno != 0)
+	else if (errno != 0 || p.refused)
 		ns->gaps.processes++;
 	closedir(d);
 }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "modules/netstat/entry.h"
+
+#include "base/jsonw.h"
+#include "base/str.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+entry_mac(const uint8_t *mac, size_t len, char out[static MAC_TEXT_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+	bool any = false;
+	char *p = out;
+	size_t i;
+
+	for (i = 0; i < len && i < OS_MAC_MAX; i++) {
+		any = any || mac[i] != 0;
+		if (i > 0)
+			*p++ = ':';
+		*p++ = digits[mac[i] >> 4];
+		*p++ = digits[mac[i] & 15];
+	}
+	*(any ? p : out) = '\0';
+}
+
+/* Addresses of IPv4 as such, whichever socket they were met on. */
+static void
+add_address(struct jsonw *w, const char *key, const uint8_t addr[static 16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (memcmp(addr, mapped, sizeof(mapped)) == 0)
+		inet_ntop(AF_INET, addr + 12, text, sizeof(text));
+	else
+		inet_ntop(AF_INET6, addr, text, sizeof(text));
+	jsonw_str(w, key, text);
+}
+
+static const char *
+user_name(struct users *users, uint32_t uid)
+{
+	const struct passwd *pw = NULL;
+	size_t i;
+	FILE *f;
+
+	for (i = 0; i < users->n; i++) {
+		if (users->list[i].uid == uid)
+			return users->list[i].name;
+	}
+	if (users->n == USERS_MAX)
+		users->n = 0;
+	f = fopen("/etc/passwd", "re");
+	while (f != NULL && (pw = fgetpwent(f)) != NULL && pw->pw_uid != uid)
+		;
+	i = users->n++;
+	users->list[i].uid = uid;
+	snprintf(
+	    users->list[i].name, sizeof(users->list[i].name), "%" PRIu32, uid);
+	if (pw != NULL)
+		(void)str_copy(users->list[i].name, sizeof(users->list[i].name),
+		    pw->pw_name);
+	if (f != NULL)
+		fclose(f);
+	return users->list[i].name;
+}
+
+/* A socket that nobody holds any more has no user either. */
+static void
+add_holder(struct jsonw *w, const struct entry *en, const struct os_socket *s,
+    struct users *users)
+{
+	const struct os_holder *h;
+	size_t more = 0;
+
+	if (s->inode == 0)
+		return;
+	h = os_nets_holder(en->nets, s->inode, &more);
+	if (h != NULL) {
+		jsonw_i64(w, "pid", h->pid);
+		jsonw_str(w, "process", h->comm);
+		if (h->exe != NULL)
+			jsonw_str(w, "executable", h->exe);
+		if (more > 0)
+			jsonw_u64(w, "sharedby", more);
+	}
+	jsonw_u64(w, "uid", s->uid);
+	jsonw_str(w, "user", user_name(users, s->uid));
+}
+
+static void
+add_socket(struct jsonw *w, const struct entry *en, struct users *users)
+{
+	const struct os_socket *s = &en->rec->u.socket;
+	bool udp = en->rec->table == OS_NET_UDP;
+	bool waits = s->state == OS_LISTEN || s->state == OS_CLOSED;
+
+	add_address(w, "localaddr", s->local);
+	jsonw_u64(w, "localport", s->local_port);
+	if (!waits) {
+		add_address(w, "remoteaddr", s->remote);
+		jsonw_u64(w, "remoteport", s->remote_port);
+	}
+	jsonw_str(w, "namespace", en->space);
+	jsonw_str(w, "protocol",
+	    udp ? (s->v6 ? "udp6" : "udp") : (s->v6 ? "tcp6" : "tcp"));
+	/* UDP has none but these two */
+	jsonw_str(w, "state",
+	    !udp ? os_socket_state_text(s->state)
+		 : (waits ? "unconnected" : "connected"));
+	add_holder(w, en, s, users);
+}
+
+static void
+add_rest(struct jsonw *w, const struct entry *en)
+{
+	const struct os_net_record *rec = en->rec;
+	char mac[MAC_TEXT_MAX] = "";
+
+	if (rec->table == OS_NET_LINKS) {
+		entry_mac(rec->u.link.mac, rec->u.link.mac_len, mac);
+		jsonw_str(w, "localmacaddr", mac);
+	} else if (rec->table == OS_NET_NEIGHBOURS) {
+		entry_mac(rec->u.neighbour.mac, rec->u.neighbour.mac_len, mac);
+		jsonw_str(w, "remotemacaddr", mac);
+		add_address(w, "remoteaddr", rec->u.neighbour.addr);
+	} else {
+		add_address(w, "localaddr", rec->u.address.addr);
+	}
+	jsonw_str(w, "namespace", en->space);
+	if (en->ifname != NULL && *en->ifname != '\0')
+		jsonw_str(w, "interface", en->ifname);
+}
+
+void
+entry_add(struct buf *out, const struct entry *en, struct users *users)
+{
+	struct jsonw w;
+
+	jsonw_init(&w, out);
+	w.comma = out->len > 0;
+	jsonw_object(&w, NULL);
+	if (en->rec->table == OS_NET_TCP || en->rec->table == OS_NET_UDP)
+		add_socket(&w, en, users);
+	else
+		add_rest(&w, en);
+	jsonw_object_end(&w);
+}
