@@ -34,6 +34,9 @@ opener_rights(void)
 	uint64_t caps = sandbox_caps();
 	uint32_t rights = 0;
 
+	/* in a user namespace they count for what belongs to it */
+	if (!sandbox_all_users())
+		return 0;
 	/* the directory of another user's descriptors opens for who may read
 	 * it, the links in it for who may trace */
 	if (geteuid() == 0 && (caps & CAP_SYS_PTRACE_BIT) != 0 &&
