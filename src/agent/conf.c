@@ -4,12 +4,15 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "conf/conf_check.h"
 #include "mqtt/tunnel.h"
 
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+#define NAME_MAX_BYTES 255 /* as in a hello */
 
 static const struct conf_entry table[] = {
 #define CONF_ROW(key, type, member, def, min, max, help) \
@@ -44,29 +47,53 @@ agent_conf_peer(
 }
 
 static int
+check_name(const char *value, struct err *e)
+{
+	if (value[0] == '\0' || strlen(value) > NAME_MAX_BYTES)
+		return err_set(e, ERR_INVALID,
+		    "expected a name of 1 to %d bytes", NAME_MAX_BYTES);
+	return 0;
+}
+
+/* A name, or a number other than root's. */
+static int
+check_net_user(const char *value, struct err *e)
+{
+	uint64_t number;
+
+	if (str_u64(value, 0, UINT64_MAX, &number) != 0)
+		return conf_check_user(value, e);
+	if (number < 1 || number > INT32_MAX)
+		return err_set(e, ERR_INVALID,
+		    "expected a user's name or a number from 1 to %d, not "
+		    "'%s'",
+		    INT32_MAX, value);
+	return 0;
+}
+
+static const struct conf_check checks[] = {
+	{ "state", conf_check_path },
+	{ "relay", conf_check_peer },
+	{ "proxy", conf_check_peer },
+	{ "name", check_name },
+	{ "net_user", check_net_user },
+	{ "log", conf_check_log_level },
+	{ NULL, NULL },
+};
+
+/* What several values say together. */
+static int
 check(const char *path, const struct agent_conf *c, struct err *e)
 {
-	enum log_level level;
-	struct tunnel_peer p;
-	size_t i;
-
-	if (log_level_parse(c->log, &level) != 0)
-		return err_set(e, ERR_INVALID,
-		    "%s: log: '%s' is not error, warn, info or debug", path,
-		    c->log);
-	if (c->state[0] != '/')
-		return err_set(e, ERR_INVALID,
-		    "%s: state: '%s' is not an absolute path", path, c->state);
-	if (c->relay != NULL && agent_conf_peer("relay", c->relay, &p, e) != 0)
-		return err_wrap(e, "%s", path);
 	if (c->proxies->n > TUNNEL_PROXIES_MAX)
 		return err_set(e, ERR_INVALID,
 		    "%s: proxy: at most %d proxies, not %zu", path,
 		    TUNNEL_PROXIES_MAX, c->proxies->n);
-	for (i = 0; i < c->proxies->n; i++) {
-		if (agent_conf_peer("proxy", c->proxies->items[i], &p, e) != 0)
-			return err_wrap(e, "%s", path);
-	}
+	if (c->worker_uid + c->worker_uids > INT32_MAX)
+		return err_set(e, ERR_INVALID,
+		    "%s: worker_uid: the last of %lld user numbers from %lld "
+		    "on is not one",
+		    path, (long long)c->worker_uids, (long long)c->worker_uid);
 	return 0;
 }
 
@@ -79,7 +106,7 @@ agent_conf_load(const char *path, struct agent_conf *ret, struct err *e)
 
 	memset(&c, 0, sizeof(c));
 	conf_defaults(table, TABLE_LEN, &c);
-	rc = conf_load(table, TABLE_LEN, file, &c, e);
+	rc = conf_load_checked(table, TABLE_LEN, checks, file, &c, e);
 	if (rc == ERR_NOTFOUND && path == NULL) {
 		err_clear(e);
 		rc = 0;

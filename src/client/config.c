@@ -3,8 +3,8 @@
 #include "client/client.h"
 
 #include "base/file.h"
-#include "base/hex.h"
 #include "base/id.h"
+#include "conf/conf_check.h"
 #include "crypto/x509.h"
 
 #include <stddef.h>
@@ -120,20 +120,51 @@ client_use_conf(struct client *c, const char *path, struct err *e)
 }
 
 static int
-conf_check(const struct client *c, struct err *e)
+check_server(const char *value, struct err *e)
 {
-	uint8_t fpr[20];
-	struct id ca;
+	static const char scheme[] = "https://";
+	size_t n = strlen(scheme), host;
 
-	if (c->conf.ca != NULL && id_parse(c->conf.ca, &ca) != 0)
-		return err_set(e, ERR_INVALID, "%s: ca: expected 64 hex digits",
-		    c->conf_path);
-	if (c->conf.key != NULL && hex_decode(c->conf.key, fpr, 20) != 0)
+	if (strncmp(value, scheme, n) != 0)
+		host = 0;
+	else
+		host = strcspn(value + n, "/?#@ \t\r\n\"");
+	if (host == 0 ||
+	    (value[n + host] != '\0' && strcmp(value + n + host, "/") != 0))
 		return err_set(e, ERR_INVALID,
-		    "%s: key: expected a full fingerprint of 40 hex digits",
-		    c->conf_path);
+		    "expected https://HOST:PORT, not '%s'", value);
 	return 0;
 }
+
+static int
+check_ca(const char *value, struct err *e)
+{
+	return conf_check_hex(value, 32, "a SHA-256 fingerprint", e);
+}
+
+static int
+check_fingerprint(const char *value, struct err *e)
+{
+	return conf_check_hex(value, 20, "a full fingerprint", e);
+}
+
+static int
+check_condition(const char *value, struct err *e)
+{
+	return value[0] != '\0'
+	    ? 0
+	    : err_set(e, ERR_INVALID, "expected a condition, not nothing");
+}
+
+static const struct conf_check checks[] = {
+	{ "server", check_server },
+	{ "ca", check_ca },
+	{ "key", check_fingerprint },
+	{ "gpghome", conf_check_path },
+	{ "reader", check_fingerprint },
+	{ "target", check_condition },
+	{ NULL, NULL },
+};
 
 int
 client_conf_load(struct client *c, struct err *e)
@@ -148,12 +179,13 @@ client_conf_load(struct client *c, struct err *e)
 	conf_release(conf_table, CONF_N, &c->conf);
 	memset(&c->conf, 0, sizeof(c->conf));
 	conf_defaults(conf_table, CONF_N, &c->conf);
-	r = conf_load(conf_table, CONF_N, c->conf_path, &c->conf, e);
+	r = conf_load_checked(
+	    conf_table, CONF_N, checks, c->conf_path, &c->conf, e);
 	if (r != 0 && r != ERR_NOTFOUND)
 		return r;
-	r = conf_check(c, e);
-	c->conf_loaded = r == 0;
-	return r;
+	err_clear(e);
+	c->conf_loaded = true;
+	return 0;
 }
 
 int

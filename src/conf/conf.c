@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "conf/conf_check.h"
 #include "conf/conf_text.h"
 
 #include <stdio.h>
@@ -262,45 +263,73 @@ unknown_key(
 	return ERR_INVALID;
 }
 
-/* seen[i]: the line in which table[i] stood first, 0 for none. */
+/* A file that is being read. */
+struct reading {
+	const struct conf_entry *table;
+	size_t n;
+	const struct conf_check *checks; /* NULL: none */
+	size_t lineno;
+	size_t *seen; /* the line in which table[i] stood first, 0 for none */
+};
+
 static int
-parse_words(const struct conf_entry *table, size_t n,
-    const struct conf_words *w, size_t lineno, size_t *seen, void *out,
-    struct err *e)
+check_words(const struct conf_check *checks, const struct conf_entry *c,
+    const struct conf_words *w, struct err *e)
+{
+	size_t i;
+
+	for (; checks != NULL && checks->key != NULL; checks++) {
+		if (strcmp(checks->key, c->key) != 0)
+			continue;
+		for (i = c->type == CONF_MAP ? 2 : 1; i < w->n; i++) {
+			if (checks->check(w->word[i], e) != 0)
+				return err_wrap(e, "%s", c->key);
+		}
+	}
+	return 0;
+}
+
+static int
+parse_words(
+    struct reading *r, const struct conf_words *w, void *out, struct err *e)
 {
 	const struct conf_entry *c = NULL;
 	size_t i;
+	int rc;
 
-	for (i = 0; i < n && c == NULL; i++) {
-		if (strcmp(table[i].key, w->word[0]) == 0)
-			c = &table[i];
+	for (i = 0; i < r->n && c == NULL; i++) {
+		if (strcmp(r->table[i].key, w->word[0]) == 0)
+			c = &r->table[i];
 	}
 	if (c == NULL)
-		return unknown_key(table, n, w->word[0], e);
-	i = (size_t)(c - table);
-	if (seen[i] == 0) {
-		seen[i] = lineno;
+		return unknown_key(r->table, r->n, w->word[0], e);
+	i = (size_t)(c - r->table);
+	if (r->seen[i] == 0) {
+		r->seen[i] = r->lineno;
 		clear_repeatable(c, out);
 	} else if (c->type != CONF_MAP && c->type != CONF_LIST) {
 		return err_set(e, ERR_INVALID,
-		    "%s is given twice, first in line %zu", c->key, seen[i]);
+		    "%s is given twice, first in line %zu", c->key, r->seen[i]);
 	}
-	return set_words(c, w, out, e);
+	rc = set_words(c, w, out, e);
+	return rc == 0 ? check_words(r->checks, c, w, e) : rc;
 }
 
-int
-conf_parse(const struct conf_entry *table, size_t n, const char *file,
-    const char *text, size_t len, void *out, struct err *e)
+static int
+parse_text(struct reading *r, const char *file, const struct buf *text,
+    void *out, struct err *e)
 {
-	const char *p = text, *end = text + len, *eol;
-	size_t lineno = 1, *seen, linelen;
+	const char *p = text->len > 0 ? (const char *)text->data : "";
+	const char *end = p + text->len, *eol;
 	struct conf_words w;
+	size_t linelen;
 	int rc = 0;
 
-	seen = calloc(n + 1, sizeof(*seen));
-	if (seen == NULL)
+	r->seen = calloc(r->n + 1, sizeof(*r->seen));
+	if (r->seen == NULL)
 		return err_set(e, ERR_NOMEM, "%s: out of memory", file);
-	for (; p < end && rc == 0; p = eol + 1, lineno++) {
+	r->lineno = 1;
+	for (; p < end && rc == 0; p = eol + 1, r->lineno++) {
 		eol = memchr(p, '\n', (size_t)(end - p));
 		if (eol == NULL)
 			eol = end;
@@ -309,14 +338,48 @@ conf_parse(const struct conf_entry *table, size_t n, const char *file,
 			linelen--;
 		rc = conf_words_split(p, linelen, &w, e);
 		if (rc == 0 && w.n > 0)
-			rc = parse_words(table, n, &w, lineno, seen, out, e);
+			rc = parse_words(r, &w, out, e);
 		conf_words_release(&w);
 		if (rc != 0)
-			err_wrap(e, "%s:%zu", file, lineno);
+			err_wrap(e, "%s:%zu", file, r->lineno);
 		if (eol == end)
 			break;
 	}
-	free(seen);
+	free(r->seen);
+	return rc;
+}
+
+int
+conf_parse(const struct conf_entry *table, size_t n, const char *file,
+    const char *text, size_t len, void *out, struct err *e)
+{
+	struct reading r = { .table = table, .n = n };
+	struct buf b;
+	int rc;
+
+	buf_init(&b, len);
+	rc = buf_add(&b, text, len);
+	if (rc == 0)
+		rc = parse_text(&r, file, &b, out, e);
+	else
+		err_set(e, rc, "%s: out of memory", file);
+	buf_release(&b);
+	return rc;
+}
+
+int
+conf_load_checked(const struct conf_entry *table, size_t n,
+    const struct conf_check *checks, const char *path, void *out, struct err *e)
+{
+	struct reading r = { .table = table, .n = n, .checks = checks };
+	struct buf text;
+	int rc;
+
+	buf_init(&text, CONF_FILE_MAX);
+	rc = file_read(path, &text, e);
+	if (rc == 0)
+		rc = parse_text(&r, path, &text, out, e);
+	buf_release(&text);
 	return rc;
 }
 
@@ -324,17 +387,7 @@ int
 conf_load(const struct conf_entry *table, size_t n, const char *path, void *out,
     struct err *e)
 {
-	struct buf text;
-	int rc;
-
-	buf_init(&text, CONF_FILE_MAX);
-	rc = file_read(path, &text, e);
-	if (rc == 0)
-		rc = conf_parse(table, n, path,
-		    text.len > 0 ? (const char *)text.data : "", text.len, out,
-		    e);
-	buf_release(&text);
-	return rc;
+	return conf_load_checked(table, n, NULL, path, out, e);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "conf/conf_check.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -101,19 +102,133 @@ server_file(const struct server_conf *c, enum server_file f,
 	return (out);
 }
 
+static int
+check_state(const char *value, struct err *e)
+{
+	if (strlen(value) > SERVER_PATH_MAX - 64)
+		return (err_set(e, ERR_INVALID,
+		    "expected a path of at most %d bytes",
+		    SERVER_PATH_MAX - 64));
+	return (conf_check_path(value, e));
+}
+
+static int
+check_names(const char *value, struct err *e)
+{
+	const char *p = value;
+	char one[256];
+	size_t n;
+
+	for (;; p += n + 1) {
+		n = strcspn(p, ",");
+		if (n == 0 || n >= sizeof(one))
+			return (err_set(e, ERR_INVALID,
+			    "expected host names and addresses, separated by"
+			    " commas, not '%s'",
+			    value));
+		snprintf(one, sizeof(one), "%.*s", (int)n, p);
+		if (conf_check_address(one + strspn(one, " "), e) != 0)
+			return (e->code);
+		if (p[n] == '\0')
+			return (0);
+	}
+}
+
+static int
+check_relay_name(const char *value, struct err *e)
+{
+	return (value[0] == '\0' ? 0 : conf_check_peer(value, e));
+}
+
+static int
+check_metrics_open(const char *value, struct err *e)
+{
+	if (strcmp(value, "no") != 0 && strcmp(value, "loopback") != 0 &&
+	    strcmp(value, "yes") != 0)
+		return (err_set(e, ERR_INVALID,
+		    "expected no, loopback or yes, not '%s'", value));
+	return (0);
+}
+
+static int
+check_metrics_token(const char *value, struct err *e)
+{
+	struct id token;
+
+	if (value[0] != '\0' && id_parse(value, &token) != 0)
+		return (err_set(e, ERR_INVALID,
+		    "expected 64 hex digits: printf %%s TOKEN | sha256sum"));
+	return (0);
+}
+
+static int
+check_trace(const char *value, struct err *e)
+{
+	static const char *const names[] = { "http", "relay", "sched",
+		"store" };
+	const char *p = value;
+	size_t i, n;
+
+	for (;;) {
+		p += strspn(p, ", ");
+		n = strcspn(p, ", ");
+		if (n == 0)
+			return (0);
+		for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			if (strlen(names[i]) == n &&
+			    strncmp(names[i], p, n) == 0)
+				break;
+		}
+		if (i == sizeof(names) / sizeof(names[0]))
+			return (err_set(e, ERR_INVALID,
+			    "expected some of http, relay, sched, store,"
+			    " not '%s'",
+			    value));
+		p += n;
+	}
+}
+
+static const struct conf_check checks[] = {
+	{ "state", check_state },
+	{ "name", check_names },
+	{ "listen", conf_check_address },
+	{ "relay_listen", conf_check_address },
+	{ "relay_name", check_relay_name },
+	{ "user", conf_check_user },
+	{ "mosquitto", conf_check_path },
+	{ "metrics_open", check_metrics_open },
+	{ "metrics_token", check_metrics_token },
+	{ "log_level", conf_check_log_level },
+	{ "trace", check_trace },
+	{ NULL, NULL },
+};
+
+static const char *
+value_of(const struct server_conf *c, const char *key)
+{
+	const char *value = "";
+	size_t i;
+
+	for (i = 0; i < server_conf_entries; i++) {
+		if (strcmp(server_conf_table[i].key, key) == 0)
+			memcpy(&value,
+			    (const char *)c + server_conf_table[i].offset,
+			    sizeof(value));
+	}
+	return (value);
+}
+
 int
 server_conf_check(const struct server_conf *c, struct err *e)
 {
-	enum log_level level;
+	const struct conf_check *k;
 	char path[SERVER_PATH_MAX];
-	struct id token;
 
-	if (c->state[0] != '/' || strlen(c->state) > SERVER_PATH_MAX - 64)
-		return (err_set(e, ERR_INVALID,
-		    "state: expected an absolute path, not '%s'", c->state));
-	if (strpbrk(c->state, "\n\r\"") != NULL)
-		return (err_set(e, ERR_INVALID,
-		    "state: the path must not hold quotes or line ends"));
+	/* those that no file had, as of mig-server init */
+	for (k = checks; k->key != NULL; k++) {
+		if (k->check(value_of(c, k->key), e) != 0)
+			return (err_wrap(e, "%s", k->key));
+	}
 	if (strlen(server_file(c, FILE_RELAY_SOCKET, path)) >=
 	    sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		return (err_set(e, ERR_INVALID,
@@ -122,30 +237,13 @@ server_conf_check(const struct server_conf *c, struct err *e)
 		    c->state,
 		    sizeof(((struct sockaddr_un *)NULL)->sun_path) -
 			strlen("/relay/core.sock") - 1));
-	if (c->name[0] == '\0')
-		return (err_set(
-		    e, ERR_INVALID, "name: give this server's host name"));
-	if (strpbrk(c->relay_listen, " \t\n\r") != NULL)
-		return (err_set(
-		    e, ERR_INVALID, "relay_listen: expected one address"));
 	if (c->keep_actions < c->keep_results)
 		return (err_set(e, ERR_INVALID,
 		    "keep_actions: must not be shorter than keep_results"));
-	if (strcmp(c->metrics_open, "no") != 0 &&
-	    strcmp(c->metrics_open, "loopback") != 0 &&
-	    strcmp(c->metrics_open, "yes") != 0)
+	if (c->port == c->relay_port)
 		return (err_set(e, ERR_INVALID,
-		    "metrics_open: expected no, loopback or yes, not '%s'",
-		    c->metrics_open));
-	if (c->metrics_token[0] != '\0' &&
-	    id_parse(c->metrics_token, &token) != 0)
-		return (err_set(e, ERR_INVALID,
-		    "metrics_token: expected 64 hex digits: printf %%s TOKEN |"
-		    " sha256sum"));
-	if (log_level_parse(c->log_level, &level) != 0)
-		return (err_set(e, ERR_INVALID,
-		    "log_level: expected error, warn, info or debug, not '%s'",
-		    c->log_level));
+		    "relay_port: the API has port %lld already: give another",
+		    (long long)c->port));
 	return (0);
 }
 
@@ -156,15 +254,17 @@ server_conf_load(const char *path, struct server_conf *ret, struct err *e)
 
 	memset(ret, 0, sizeof(*ret));
 	conf_defaults(server_conf_table, server_conf_entries, ret);
-	rc = conf_load(server_conf_table, server_conf_entries,
-	    path != NULL ? path : SERVER_CONF_PATH, ret, e);
-	if (rc == 0)
-		rc = server_conf_check(ret, e);
+	if (path == NULL)
+		path = SERVER_CONF_PATH;
+	rc = conf_load_checked(
+	    server_conf_table, server_conf_entries, checks, path, ret, e);
+	if (rc == 0 && (rc = server_conf_check(ret, e)) != 0)
+		err_wrap(e, "%s", path);
 	else if (rc == ERR_NOTFOUND)
 		err_set(e, rc,
 		    "%s: no such file: make it with `mig-server init`, or name"
 		    " another with -c",
-		    path != NULL ? path : SERVER_CONF_PATH);
+		    path);
 	if (rc != 0)
 		server_conf_release(ret);
 	return (rc);
