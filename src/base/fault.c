@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Faults on demand, for the test build only (-Dfaults=true). The control file
+ * Faults on demand, for the programs of tests/fault only. The control file
  * is mapped before main, so that it is there in a sandbox as well; from then
  * on only memory is touched.
  */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Named steps at which a test can kill a program, stop it or make a call fail.
- * A build without -Dfaults=true links fault_none.c: nothing happens, nothing
- * is read. The test build (fault.c) obeys the control file named in MIG_FAULT,
- * which tests/fault/faultlib.py writes; HACKING.md says how to add a point.
+ * What is installed links fault_none.c: nothing happens, nothing is read. The
+ * programs of tests/fault/meson.build (fault.c) obey the control file named in
+ * MIG_FAULT, which tests/fault/faultlib.py writes; HACKING.md says how to add a
+ * point.
  */
 #ifndef MIG_BASE_FAULT_H
 #define MIG_BASE_FAULT_H

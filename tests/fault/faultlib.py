@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Faults on demand: the control file that a -Dfaults=true build obeys.
+"""Faults on demand: the control file that the programs of
+tests/fault/meson.build obey.
 
     control = Control(path)                     # MIG_FAULT of the process
     fault = control.kill("mig-agent", "spool.written")
@@ -23,6 +24,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
+os.environ["MIG_BIN"] = str(pathlib.Path(
+    os.environ.get("MIG_BUILD", ROOT / "build")) / "tests" / "fault")
 
 import miglib  # noqa: E402
 from miglib import wait_for  # noqa: E402

@@ -5,18 +5,21 @@ Everything lives below one temporary directory and is stopped by pid. Nothing
 sleeps for a guess: wait_for() polls a condition and fails with its name.
 """
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MIG_BUILD", ROOT / "build")).resolve()
-BIN = BUILD / "src"
+BIN = pathlib.Path(os.environ.get("MIG_BIN", BUILD / "src")).resolve()
 
 
 def program(name):
@@ -37,12 +40,32 @@ def wait_for(what, condition, seconds=20):
         time.sleep(0.02)
 
 
+PORTS = range(12000, 32000)     # below those of outgoing connections
+TAKEN = {}                      # by this process: port -> nothing
+
+
+def free_port():
+    """No other test takes it as long as this process lives: tests run side by
+    side, and a daemon that was stopped shall find its port again."""
+    if not TAKEN:
+        # one byte a port; closed, and so given back, at the end of the process
+        TAKEN[0] = open(pathlib.Path(tempfile.gettempdir(),
+                                     f"mig-ports-{os.getuid()}"), "a+b")
+    for port in random.sample(PORTS, 1000):
+        if port in TAKEN:
+            continue
+        try:
+            fcntl.lockf(TAKEN[0], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        TAKEN[port] = None
+        return port
+    raise AssertionError("no free port")
+
+
 def free_ports(n):
-    socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in socks]
-    for s in socks:
-        s.close()
-    return ports
+    return [free_port() for _ in range(n)]
 
 
 class Gpg:

@@ -15,6 +15,8 @@ import time
 
 import pytest
 
+SHARDS = 4
+SECONDS = 60
 BUILD = pathlib.Path(os.environ.get(
     "MIG_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
 AGENT = (BUILD / "src" / "mig-agent").resolve()

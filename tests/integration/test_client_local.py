@@ -22,6 +22,8 @@ import pytest
 
 from miglib import Gpg, free_ports, program
 
+SHARDS = 4
+SECONDS = 60
 FOUND, NOT_FOUND, ERROR, INCOMPLETE = 0, 1, 2, 3
 
 

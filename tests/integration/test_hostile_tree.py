@@ -19,6 +19,8 @@ import zlib
 
 import pytest
 
+SHARDS = 3
+SECONDS = 40
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("MIG_BUILD", HERE.parent.parent / "build"))
 WORKER = BUILD / "src" / "mig-worker"

@@ -17,6 +17,8 @@ import pytest
 from test_agent_once import (AGENT, BUILD, Agent, document, envelope, gpg,  # noqa: F401
                              rfc3339)
 
+SHARDS = 2
+SECONDS = 60
 WORKER = BUILD / "src" / "mig-worker"
 pytestmark = pytest.mark.skipif(not AGENT.exists(), reason=f"{AGENT} is not built")
 NOTHING = "ab" * 32

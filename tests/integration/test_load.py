@@ -13,6 +13,7 @@ import time
 import pytest
 
 import miglib
+import procs
 import swarmlib
 from miglib import wait_for
 
@@ -68,14 +69,14 @@ class Peak(threading.Thread):
 
     def __init__(self, platform):
         super().__init__(daemon=True)
-        self.pids = swarmlib.parts_of(platform.server.proc.pid)
+        self.pids = procs.parts_of(platform.server.proc.pid)
         self.kb = dict.fromkeys(self.pids, 0)
         self.done = threading.Event()
 
     def run(self):
         while not self.done.wait(0.05):
             for k, pid in self.pids.items():
-                self.kb[k] = max(self.kb[k], swarmlib.memory_kb(pid, "VmRSS"))
+                self.kb[k] = max(self.kb[k], procs.rss_kb(pid))
 
     def __enter__(self):
         self.start()
@@ -239,7 +240,7 @@ def test_storm_of_resets(storm):
 def test_storm_of_a_killed_relay(storm):
     """The relay is killed; the server starts it anew."""
     platform, swarm = storm
-    relay = swarmlib.parts_of(platform.server.proc.pid)["relay"]
+    relay = procs.parts_of(platform.server.proc.pid)["relay"]
     weather(platform, swarm, lambda: os.kill(relay, signal.SIGKILL))
-    assert swarmlib.parts_of(platform.server.proc.pid)["relay"] != relay
+    assert procs.parts_of(platform.server.proc.pid)["relay"] != relay
     assert platform.server.alive()

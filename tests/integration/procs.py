@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What processes use: CPU and memory by kind of process, for the benches.
+"""What processes use: CPU and memory by kind of process.
 
 A kind is the name of a program as this project speaks of it (monitor, net,
 core, relay ...). CPU is exact (nanoseconds of the process's own clock, threads
@@ -64,6 +64,15 @@ def kind(pid):
     return "parent"
 
 
+def parts_of(server):
+    """{"relay": pid, "api": pid, "core": pid, "ca": pid, "parent": pid} of a
+    running mig-server."""
+    names = {"mosquitto": "relay", "api": "api", "core": "core", "ca": "ca"}
+    found = {names[k]: pid for pid in family([server])
+             if (k := kind(pid)) in names}
+    return {"parent": server, **found}
+
+
 def cpu_ms(pid):
     """Of all its threads, also those that ended; 0: it is gone."""
     try:
@@ -94,6 +103,15 @@ def memory_kb(pid):
                 elif line.startswith((b"Private_Clean:", b"Private_Dirty:")):
                     private += int(line.split()[1])
     return pss, private
+
+
+def rss_kb(pid):
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            for line in f:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1])
+    return 0
 
 
 def memory_by_kind(pids):
