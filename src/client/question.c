@@ -197,6 +197,26 @@ question_from_v2(struct question *q, const struct buf *text, struct err *e)
 	return 0;
 }
 
+/* What the agents would refuse is refused before it is signed. A module that
+ * only they know is theirs to judge. */
+static int
+check_parameters(const json_t *operations, struct err *e)
+{
+	const struct module *m;
+	const char *name;
+	json_t *op;
+	size_t i;
+
+	json_array_foreach (operations, i, op) {
+		name = json_string_value(json_object_get(op, "module"));
+		m = name != NULL ? module_find(name) : NULL;
+		if (m != NULL &&
+		    m->check(json_object_get(op, "parameters"), e) != 0)
+			return err_wrap(e, "operations[%zu]", i);
+	}
+	return 0;
+}
+
 int
 question_from_file(struct question *q, const char *path, struct err *e)
 {
@@ -225,6 +245,8 @@ question_from_file(struct question *q, const char *path, struct err *e)
 		r = question_from_v2(q, &text, e);
 	else if (r == 0 && version == 3)
 		r = question_from_draft(q, e);
+	if (r == 0)
+		r = check_parameters(q->draft.operations, e);
 	if (r != 0)
 		err_wrap(e, "%s", path);
 out:

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import resource
 import socket
 import sqlite3
 import ssl
@@ -349,16 +350,37 @@ def test_hundred_thousand_terms_are_refused(agent, gpg):  # noqa: F811
     assert "at most 32768" in agent.report()[-2]["detail"]
 
 
-def test_forty_thousand_terms_on_the_command_line(tmp_path):
-    """As many as a command line takes, beyond the limit; then what is within."""
+def stack_for_arguments():
+    """The kernel takes a quarter of the stack's limit, and no more than 6 MiB."""
+    resource.setrlimit(resource.RLIMIT_STACK, (64 << 20, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+
+
+def test_hundred_thousand_terms_on_the_command_line(tmp_path):
+    """The limit is told; then what is within it."""
     def ask(n):
         return subprocess.run([program("mig"), "file", "-t", "local", "-path", str(tmp_path)] + ["-name", "x"] * n,
-                              capture_output=True, text=True, timeout=60, check=False)
-    run = ask(40000)
+                              capture_output=True, text=True, timeout=60, check=False,
+                              preexec_fn=stack_for_arguments)
+    run = ask(100000)
     assert run.returncode == 2 and run.stdout == ""
-    assert "at most 32768" in run.stderr and len(run.stderr) < 1000, run.stderr[:1000]
+    assert "100000 checks, at most 32768" in run.stderr and len(run.stderr) < 1000, run.stderr[:1000]
     run = ask(10000)
     assert run.returncode == 1, run.stderr[:1000]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_hundred_thousand_terms_in_an_action_file(tmp_path, version):
+    """Refused before anything is signed or shown, with the file's name."""
+    path = tmp_path / "action.json"
+    path.write_text(json.dumps({
+        "syntaxversion": version, "name": "many", "target": "all", "operations": [
+            {"module": "file", "parameters": {"searches": {"s": {"paths": ["/etc"], "names": ["^a"] * 100000}}}}]}))
+    for how in (["-t", "local"], ["-p"], []):
+        run = subprocess.run([program("mig"), "-i", str(path), *how], capture_output=True, text=True, timeout=60,
+                             check=False, stdin=subprocess.DEVNULL, env={**os.environ, "HOME": str(tmp_path)})
+        assert run.returncode == 2 and run.stdout == "", (how, run.stdout[:200])
+        assert f"{path}: operations[0]: " in run.stderr and "100000 checks, at most 32768" in run.stderr, run.stderr[:500]
+        assert len(run.stderr) < 1000
 
 
 def test_sixty_four_operations_and_one_more(agent, gpg):  # noqa: F811
