@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Malformed messages of every type on every topic, as the relay's owner and as
+an enrolled agent can send them: to real agents and to the server. All of them
+go on with the processes they had, and what is honest is answered."""
+import contextlib
+import json
+import random
+import socket
+import struct
+
+import pytest
+
+from fakeagent import FakeAgent, Https, Identity
+from miglib import answers_of, wait_for
+from procs import family, kind, parts_of
+
+RANDOM = random.Random(7)
+KINDS = 20      # one more than src/mqtt/wire.h has, and 0
+
+
+def malformed():
+    """Nothing, cut, too long, extreme numbers, chance; of each type there is
+    and of some there are not."""
+    yield b""
+    for number in [*range(KINDS), 127, 128, 255]:
+        first = bytes([number])
+        yield first
+        for n in (1, 8, 17, 32, 33, 40, 64, 300, 5000):
+            yield first + bytes(n)
+            yield first + b"\xff" * n
+            yield first + RANDOM.randbytes(n)
+
+
+class Owner(FakeAgent):
+    """Who holds the relay's own socket, where nothing is asked."""
+
+    def __init__(self, platform):
+        super().__init__(Identity(), "owner", {})
+        self.path, = [p for p in platform.state.rglob("*") if p.is_socket()]
+
+    def connect(self):
+        self.buf = b""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        self.sock.connect(str(self.path))
+        self.packet(0x10, self.field("MQTT") + bytes([4, 2, 0, 60]) +
+                    self.field("hostile-owner"))
+        kind_byte, body = self.read_packet()
+        assert kind_byte == 0x20 and body[1] == 0, body
+        return self
+
+    def publish_all(self, topics, payloads):
+        """All of them, with each acknowledged by the relay."""
+        n = 0
+        for payload in payloads:
+            for topic in topics:
+                self.publish(topic, payload)
+                n += 1
+        while n > 0:
+            n -= self.read_packet()[0] == 0x40
+
+
+def roles(platform):
+    """{agent or server: {pid: role}}, without workers, which come and go."""
+    found = {a.name: {p: k for p in family([a.daemon.proc.pid])
+                      if (k := kind(p)) not in (None, "worker")}
+             for a in platform.agents.values()}
+    found["server"] = parts_of(platform.server.proc.pid)
+    return found
+
+
+def ids(platform):
+    p = platform.mig("agents", "--json", check=0)
+    names = {a.name for a in platform.agents.values()}
+    return [a["agent"] for a in map(json.loads, p.stdout.splitlines())
+            if a.get("name") in names]
+
+
+@pytest.fixture
+def unharmed(platform, tmp_path):
+    """The same processes afterwards, and all three answer."""
+    tmp_path.chmod(0o755)
+    before = roles(platform)
+    yield
+    p = platform.mig("file", "-t", "tags->>'operator'='opsec'", "-path", "/etc/passwd",
+                     "-name", "^passwd$", "--json", check=0)
+    assert answers_of(p)[1]["done"] == 3, p.stdout
+    assert roles(platform) == before, platform.server.tail()
+    assert platform.status()["agents"]["online"] >= 3
+
+
+def test_to_agents(platform, unharmed):
+    """Envelopes, announcements, parts, acknowledgements, welcomes, roll calls
+    and certificates that nobody asked for."""
+    owner = Owner(platform).connect()
+    try:
+        owner.publish_all(["mig/1/all"] + [f"mig/1/a/{i}/in"
+                                           for i in ids(platform)],
+                          malformed())
+    finally:
+        owner.close()
+
+
+def enrolled(platform, name):
+    https = Https(platform.port, platform.state / "relay" / "ca.crt")
+    who = Identity()
+    status, body = https.call("POST", "/enrol", who.enrol_request(
+        platform.token(), name))
+    assert status == 201, body
+    return FakeAgent(who, name, body)
+
+
+def test_to_the_server_from_an_agent(platform, unharmed):
+    """Hellos, answers, presences; all under its own name, as the relay lets
+    it say nothing else."""
+    agent = enrolled(platform, "junk").connect()
+    try:
+        with contextlib.suppress(OSError):      # it may be thrown off
+            for payload in malformed():
+                for leaf in ("hello", "out", "presence"):
+                    agent.publish(agent.topic(leaf), payload, 0)
+        good = agent.hello_bytes()
+        text = good[1 + 32 + 64:]
+        with contextlib.suppress(OSError):
+            for body in (b"", b"{}", b"[]", b"null", text[:-1], text * 2,
+                         text.replace(b"linux", b"li\0ux"),
+                         text.replace(b'"known": []', b'"known": ["x"]'),
+                         text.replace(b'"protocol": 1', b'"protocol": -1'),
+                         text.replace(b'"interval": 600', b'"interval": 1e99'),
+                         b"[" * 16000, b'{"id":"' + b"\xff" * 999 + b'"}'):
+                agent.publish(agent.topic("hello"), b"\x03" + agent.who.pub +
+                              agent.who.sign("hello", body) + body, 0)
+    finally:
+        agent.close()
+    # in another connection it is served again
+    again = enrolled(platform, "honest").connect()
+    try:
+        wait_for("a welcome", lambda: again.hello().expect(5))
+    finally:
+        again.close()
+
+
+def test_to_the_server_from_the_relay(platform, unharmed):
+    """Topics of agents that are none, and names that are no ids."""
+    strange = ["0" * 64, "f" * 64, "F" * 64, "0" * 63, "0" * 65, "x", "",
+               "../../all", "é" * 32]
+    owner = Owner(platform).connect()
+    try:
+        few = [bytes([n]) + RANDOM.randbytes(200) for n in range(KINDS)]
+        owner.publish_all([f"mig/1/a/{s}/{leaf}" for s in strange
+                           for leaf in ("hello", "out", "presence", "x")] +
+                          ["mig/1", "mig/1/a", "mig/2/all", "other",
+                           "mig/1/a/" + "0" * 64, "/" * 100],
+                          [b"", *few,
+                           struct.pack(">BQ", 1, (1 << 64) - 1)])
+    finally:
+        owner.close()
