@@ -10,6 +10,7 @@ import os
 import random
 import re
 import resource
+import select
 import socket
 import sqlite3
 import ssl
@@ -19,6 +20,7 @@ import time
 import pytest
 
 from miglib import program, wait_for
+from procs import parts_of
 from test_agent_once import (Agent, MALFORMED, PARAMETERS, document, envelope, gpg,  # noqa: F401
                              pack)
 from test_server_api import Server, refused, role_pid
@@ -226,6 +228,79 @@ def test_idle_connections_are_bounded(server, api):
     finally:
         for s in socks:
             s.close()
+    assert api.call("GET", "/status")[0] == 200
+
+
+@contextlib.contextmanager
+def silent(port, n):
+    """So many connections that say nothing, as far as they are taken."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < n + 2000:
+        pytest.skip(f"{hard} descriptors at most")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    socks = []
+    try:
+        for i in range(n):
+            s = socket.socket()
+            s.setblocking(False)
+            s.connect_ex(("127.0.0.1", port))
+            socks.append(s)
+            if i % 100 == 99:   # as fast as they are taken, not faster
+                select.select([], [s], [], 5)
+        yield socks
+    finally:
+        for s in socks:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+IDLE = 10000
+
+
+def test_ten_thousand_silent_connections_to_the_relay(server, api):
+    """They cost little; agents come, are welcomed and asked as ever."""
+    here = server.enrol("before").connect().hello()
+    here.expect(5)
+    relay = parts_of(server.daemon.proc.pid)["relay"]
+    before = rss_kb(relay)
+    try:
+        with silent(server.relay_port, IDLE):
+            new = server.enrol("between").connect().hello()
+            try:
+                new.expect(5, 30)
+                for a in (here, new):
+                    ident = server.launch(api, target=f"id = '{a.who.id}'")["id"]
+                    a.expect(1, 30)
+                    assert api.call("GET", "/actions/" + ident)[1]["counts"]["expected"] == 1
+            finally:
+                new.close()
+            assert rss_kb(relay) - before < 128 << 10
+            assert parts_of(server.daemon.proc.pid)["relay"] == relay
+    finally:
+        here.close()
+
+
+def test_ten_thousand_silent_connections_to_the_api(server, api):
+    """One address has its share; others (here: who was in) are served."""
+    pid = role_pid(server, "api")
+    before = rss_kb(pid)
+    assert api.call("GET", "/status")[0] == 200
+    with silent(server.port, IDLE) as socks:
+        def closed():
+            n = 0
+            for s in socks:
+                with contextlib.suppress(BlockingIOError):
+                    try:
+                        n += s.recv(1) == b""
+                    except BlockingIOError:
+                        raise
+                    except OSError:
+                        n += 1
+            return n
+        wait_for("the surplus to be closed", lambda: closed() >= IDLE - 300, 60)
+        assert rss_kb(pid) - before < 64 << 10
+        assert len(os.listdir(f"/proc/{pid}/fd")) < 1000
+    wait_for("the API again", server.healthy, 30)
     assert api.call("GET", "/status")[0] == 200
 
 
