@@ -33,6 +33,7 @@
 #define QUEUED_AGENT 4096
 #define QUEUED_MESSAGES_MIN 1000
 #define QUEUED_MESSAGES_AGENT 4
+#define CONNECTIONS_MORE 256
 /* Of all together, without what TLS needs. */
 #define MEMORY_MIN (128 * 1024 * 1024)
 #define MEMORY_AGENT 16384
@@ -67,6 +68,11 @@ add_agents_listener(const struct server_conf *c, struct buf *b)
 
 	buf_add_fmt(b, "\nlistener %d%s%s\n", (int)c->relay_port,
 	    c->relay_listen[0] != '\0' ? " " : "", c->relay_listen);
+	/* whoever reaches the port can hold connections that say nothing; an
+	 * agent that comes back may have its old one for a while */
+	buf_add_fmt(b, "max_connections %lld\n",
+	    (long long)(c->relay_agents + c->relay_agents / 4 +
+		CONNECTIONS_MORE));
 	buf_add_fmt(b, "cafile %s\n", server_file(c, FILE_RELAY_CA, path));
 	buf_add_fmt(b, "certfile %s\n", server_file(c, FILE_RELAY_CERT, path));
 	buf_add_fmt(b, "keyfile %s\n", server_file(c, FILE_RELAY_KEY, path));
