@@ -24,8 +24,8 @@ test_accepts(void **state)
 		"\\x{10ffff}\\xff\\123\\0", "\\a\\f\\t\\n\\r\\v\\C",
 		"\\A\\b\\B\\z", "a{2}b{2,}c{2,5}d{,3}e{x", "(?U)a+", "{", "}",
 		"]", "(((((a)))))", "(?:a{2}){500}",
-		"\xc3\xa9[\xc3\xa0-\xc3"
-		"\xbf]",
+		("\xc3\xa9[\xc3\xa0-\xc3"
+		 "\xbf]"),
 		"\\.\\-\\_\\/\\~" };
 	struct regex *re;
 	uint64_t cost;
