@@ -97,7 +97,9 @@ class Run:
         with self.lock:
             self.stopping = True
             for child in self.children:
-                child.send_signal(signal.SIGINT)
+                # all of its group: ninja then leaves nothing half made
+                if child.poll() is None:
+                    os.killpg(child.pid, signal.SIGINT)
 
 
 class Step:
