@@ -5,10 +5,10 @@
 #include "action/refusal.h"
 #include "action/result.h"
 #include "agent/answer.h"
-#include "agent/forkserver.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
 #include "agent/ownstate.h"
+#include "agent/standby.h"
 #include "agent/turns.h"
 #include "agent/worker.h"
 #include "base/err.h"
@@ -32,7 +32,7 @@
 
 struct slot {
 	struct jobs *jobs;
-	struct forkserver *fs; /* NULL: not needed so far */
+	struct standby *process; /* NULL: not needed so far */
 	struct worker *worker; /* NULL: free */
 	struct job *job;
 	unsigned int operation;
@@ -169,14 +169,14 @@ output_room(const struct jobs *j, const struct job *job)
 	    (rest - starting * least) / (slots > 0 ? slots : 1));
 }
 
-/* Each slot has a user number of its own, and with it a fork server: the one
+/* Each slot has a user number of its own, and with it a worker process: one
  * that looks at files, or one that opens first what the module needs. */
 static int
 slot_ready(struct slot *s, uint32_t needs, struct err *e)
 {
 	struct jobs *j = s->jobs;
 	struct agent *a = j->a;
-	struct forkserver_spec spec = { .exec_fd = j->worker_fd,
+	struct standby_spec spec = { .exec_fd = j->worker_fd,
 		.uid = (uint32_t)-1,
 		.cover = a->state.dir };
 
@@ -184,12 +184,12 @@ slot_ready(struct slot *s, uint32_t needs, struct err *e)
 		spec.uid = (uint32_t)(a->conf.worker_uid +
 		    (s - j->slots) % a->conf.worker_uids);
 	}
-	if (s->fs == NULL)
-		s->fs = forkserver_new(a->loop, &spec);
-	if (s->fs == NULL)
+	if (s->process == NULL)
+		s->process = standby_new(a->loop, &spec);
+	if (s->process == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	forkserver_needs(s->fs, needs & NEEDS_OPENER);
-	return forkserver_ready(s->fs, e);
+	standby_needs(s->process, needs & NEEDS_OPENER);
+	return standby_ready(s->process, e);
 }
 
 /* 0 is no limit of the policy's; the own configuration always has one. */
@@ -240,7 +240,7 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 		o.output_max = 1;
 	rc = slot_ready(s, module_needs(v->modules[op]), &e);
 	if (rc == 0)
-		rc = worker_start(j->a->loop, s->fs, &o, job->doc_fd,
+		rc = worker_start(j->a->loop, s->process, &o, job->doc_fd,
 		    on_worker_end, s, &s->worker, &e);
 	if (rc != 0) {
 		log_error("worker action=%s operation=%u why=%s",
@@ -268,7 +268,7 @@ jobs_warm(struct jobs *j)
 		return;
 	err_clear(&e);
 	if (slot_ready(&j->slots[0], 0, &e) != 0)
-		log_warn("forkserver why=%s", log_quote(e.msg));
+		log_warn("worker why=%s", log_quote(e.msg));
 }
 
 void
@@ -279,8 +279,8 @@ jobs_rest(struct jobs *j)
 
 	for (i = 1; i < SLOTS_MAX; i++) {
 		s = &j->slots[i];
-		if (s->fs != NULL && s->worker == NULL && !s->used)
-			forkserver_renew(s->fs);
+		if (s->process != NULL && s->worker == NULL && !s->used)
+			standby_rest(s->process);
 		s->used = false;
 	}
 }
@@ -440,7 +440,7 @@ jobs_free(struct jobs *j)
 	if (j == NULL)
 		return;
 	for (i = 0; i < SLOTS_MAX; i++) {
-		forkserver_free(j->slots[i].fs);
+		standby_free(j->slots[i].process);
 		worker_free(j->slots[i].worker);
 	}
 	while ((job = TAILQ_FIRST(&j->list)) != NULL) {

@@ -35,9 +35,9 @@ struct job {
 struct jobs *jobs_new(struct agent *a, struct err *e);
 /* Kills every worker; what was not answered stays in the journal. */
 void jobs_free(struct jobs *j);
-/* The first worker will find its fork server running. */
+/* The next order will find its worker waiting. */
 void jobs_warm(struct jobs *j);
-/* Ends the fork servers, but for the first, that had nothing to do since this
+/* Ends the worker processes, but for the first, that had nothing to do since this
  * was called before. */
 void jobs_rest(struct jobs *j);
 /* Queues an accepted action; between people in turns. started: the journal

@@ -578,6 +578,8 @@ on_house(evutil_socket_t fd, short what, void *arg)
 		agent_stop(a);
 		return;
 	}
+	if (a->worked)
+		jobs_warm(a->jobs);
 	if (spool_clean(a->spool, agent_now(a), now) > 0 || a->worked)
 		malloc_trim(0);
 	a->worked = false;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A worker, its limits as seen from outside, and what it answers: a file in
- * memory that it writes at its end. It has ended when it exited; it cannot
- * have children (sandbox_seal).
+ * One order of a worker, its limits as seen from outside, and what it answers:
+ * a file in memory that it writes at its end. It has ended when the worker says
+ * so or exited; it cannot have children (sandbox/).
  */
 #include "agent/worker.h"
 
 #include "action/result.h"
-#include "agent/forkserver.h"
 #include "agent/guard.h"
+#include "agent/standby.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -27,17 +27,16 @@
 #include <unistd.h>
 
 #define GRACE_SECONDS 5
-/* For the fork server to make it, at the lowest priority of a busy host. After
- * that a new one has the rest of the operation's time. */
+/* To take its order, at the lowest priority of a busy host. After that a new
+ * process has the rest of the operation's time. */
 #define START_SECONDS 10
 #define TEXT_MAX 2048
 #define WORDS_MAX 1024
 
 struct worker {
 	struct proc_loop *loop;
-	struct forkserver *fs; /* borrowed */
-	pid_t pid;             /* 0: not there yet; -1: exited */
-	int status;
+	struct standby *process; /* borrowed */
+	int status;              /* as of waitpid(2) */
 	int out_fd;
 	struct event *limit;
 	struct guard *guard;
@@ -68,11 +67,6 @@ worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	if (w->pid > 0) {
-		proc_loop_unwatch(w->loop, w->pid);
-		kill(w->pid, SIGKILL);
-		waitpid(w->pid, NULL, 0);
-	}
 	release(w);
 }
 
@@ -90,13 +84,6 @@ exited(const struct worker *w)
 
 	return WIFEXITED(w->status) &&
 	    (code <= 1 || code == EXIT_LIMIT || code == EXIT_TIME);
-}
-
-static bool
-crashed(const struct worker *w)
-{
-	return WIFSIGNALED(w->status) && WTERMSIG(w->status) != SIGKILL &&
-	    WTERMSIG(w->status) != SIGXCPU && WTERMSIG(w->status) != SIGTERM;
 }
 
 static uint8_t
@@ -159,7 +146,7 @@ end_text(const struct worker *w, uint8_t status, uint64_t size, struct buf *out)
 	last_words(w, out);
 }
 
-/* Its answer, which nobody can write to any more. */
+/* A copy: a process that lives on might still write to it. */
 static int
 take_output(const struct worker *w, size_t size, struct buf *out)
 {
@@ -183,18 +170,31 @@ take_output(const struct worker *w, size_t size, struct buf *out)
 static void
 finish(struct worker *w, uint8_t status, struct buf *data)
 {
-	worker_on_end *on_end = w->on_end;
+	worker_on_end *report = w->on_end;
 	void *arg = w->arg;
 	uint8_t *bytes;
 	size_t len;
 
 	buf_take(data, &bytes, &len);
 	release(w);
-	on_end(status, bytes, len, arg);
+	report(status, bytes, len, arg);
+}
+
+static int order_again(struct worker *w);
+
+static void
+not_begun(struct worker *w)
+{
+	struct buf data;
+
+	buf_init(&data, TEXT_MAX);
+	buf_add_fmt(&data, "no worker took the order: %s",
+	    proc_status_text(w->status));
+	finish(w, w->interrupted ? PART_INTERRUPTED : PART_FAILED, &data);
 }
 
 static void
-on_exit_worker(pid_t pid, int status, void *arg)
+on_end(int status, bool begun, void *arg)
 {
 	struct worker *w = arg;
 	struct buf data;
@@ -202,10 +202,12 @@ on_exit_worker(pid_t pid, int status, void *arg)
 	uint64_t size;
 	uint8_t end;
 
-	w->pid = -1;
 	w->status = status;
-	if (crashed(w))
-		forkserver_renew(w->fs);
+	if (!begun) {
+		if (order_again(w) != 0)
+			not_begun(w);
+		return;
+	}
 	size = fstat(w->out_fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 	end = end_status(w, size);
 	buf_init(&data, (size_t)w->order.output_max + TEXT_MAX);
@@ -222,26 +224,48 @@ on_exit_worker(pid_t pid, int status, void *arg)
 
 /* --- its limits ----------------------------------------------------------- */
 
+static int64_t
+seconds_left(const struct worker *w)
+{
+	return w->order.seconds - (clock_mono_ms() - w->since_ms) / 1000;
+}
+
+/* Its time, or the first while of it, from now. */
+static int
+arm_limit(struct worker *w, int64_t most)
+{
+	struct timeval tv = { .tv_sec = seconds_left(w) };
+
+	if (tv.tv_sec > most)
+		tv.tv_sec = most;
+	if (tv.tv_sec < 1)
+		tv.tv_sec = 1;
+	return event_add(w->limit, &tv);
+}
+
 static void
 on_limit(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
 	struct timeval tv = { .tv_sec = GRACE_SECONDS };
 
-	if (w->pid == 0) {
-		/* the fork server hangs */
-		log_error("forkserver_hangs pid=%d effect=%s",
-		    (int)forkserver_pid(w->fs),
-		    log_quote("killed, to be started anew"));
-		forkserver_abort(w->fs);
+	if (w->timed_out || w->interrupted) {
+		standby_signal(w->process, SIGKILL);
 		return;
 	}
-	if (w->timed_out || w->interrupted) {
-		kill(w->pid, SIGKILL);
+	if (!standby_begun(w->process)) {
+		log_error("worker_hangs pid=%d effect=%s",
+		    (int)standby_pid(w->process),
+		    log_quote("killed, to be started anew"));
+		standby_signal(w->process, SIGKILL);
+		return;
+	}
+	if (seconds_left(w) > 0) {
+		(void)arm_limit(w, w->order.seconds);
 		return;
 	}
 	w->timed_out = true;
-	kill(w->pid, SIGTERM);
+	standby_signal(w->process, SIGTERM);
 	event_add(w->limit, &tv);
 }
 
@@ -250,11 +274,10 @@ worker_interrupt(struct worker *w)
 {
 	struct timeval tv = { .tv_sec = GRACE_SECONDS };
 
-	if (w->interrupted || w->pid < 0)
+	if (w->interrupted)
 		return;
 	w->interrupted = true;
-	if (w->pid > 0)
-		kill(w->pid, SIGTERM);
+	standby_signal(w->process, SIGTERM);
 	event_add(w->limit, &tv);
 }
 
@@ -269,27 +292,20 @@ start_guard(struct worker *w)
 		.processes = 1,
 	};
 
-	w->guard =
-	    guard_new(proc_loop_base(w->loop), w->groups, w->slot, w->pid, &l);
+	guard_free(w->guard);
+	w->guard = guard_new(proc_loop_base(w->loop), w->groups, w->slot,
+	    standby_pid(w->process), &l);
 }
 
-static void on_started(pid_t pid, const char *text, void *arg);
-
-/* Its time, or the first while of it, from now. */
-static int
-arm_limit(struct worker *w, int64_t most)
+void
+worker_group(struct worker *w, struct cgroup *groups, unsigned int slot)
 {
-	int64_t used = (clock_mono_ms() - w->since_ms) / 1000;
-	struct timeval tv = { .tv_sec = w->order.seconds - used };
-
-	if (tv.tv_sec > most)
-		tv.tv_sec = most;
-	if (tv.tv_sec < 1)
-		tv.tv_sec = 1;
-	return event_add(w->limit, &tv);
+	w->groups = groups;
+	w->slot = slot;
+	start_guard(w);
 }
 
-/* Nothing ran: another fork server is given the order, once. */
+/* Nobody looked: another process is given the order, once. */
 static int
 order_again(struct worker *w)
 {
@@ -300,53 +316,19 @@ order_again(struct worker *w)
 		return ERR_CLOSED;
 	w->again = true;
 	err_clear(&e);
-	rc = forkserver_order(
-	    w->fs, &w->order, w->doc_fd, w->out_fd, on_started, w, &e);
-	if (rc == 0)
-		(void)arm_limit(w, w->order.seconds);
-	return rc;
-}
-
-static void
-on_started(pid_t pid, const char *text, void *arg)
-{
-	struct worker *w = arg;
-	struct buf data;
-
-	if (pid > 0 && proc_loop_watch(w->loop, pid, on_exit_worker, w) == 0) {
-		w->pid = pid;
-		start_guard(w);
-		if (w->interrupted)
-			kill(pid, SIGTERM);
-		else
-			(void)arm_limit(w, w->order.seconds);
-		return;
-	}
-	if (pid > 0) {
-		/* nobody would say that it has gone */
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-		text = "out of memory";
-	}
-	if (pid < 0 && order_again(w) == 0)
-		return;
-	w->pid = -1;
-	buf_init(&data, TEXT_MAX);
-	buf_add_fmt(&data, "no worker could be started: %s", text);
-	finish(w, w->interrupted ? PART_INTERRUPTED : PART_FAILED, &data);
-}
-
-void
-worker_group(struct worker *w, struct cgroup *groups, unsigned int slot)
-{
-	w->groups = groups;
-	w->slot = slot;
+	rc = standby_order(
+	    w->process, &w->order, w->doc_fd, w->out_fd, on_end, w, &e);
+	if (rc != 0)
+		return rc;
+	start_guard(w);
+	(void)arm_limit(w, w->order.seconds);
+	return 0;
 }
 
 int
-worker_start(struct proc_loop *loop, struct forkserver *fs,
-    const struct order *o, int doc_fd, worker_on_end *on_end, void *arg,
-    struct worker **ret, struct err *e)
+worker_start(struct proc_loop *loop, struct standby *s, const struct order *o,
+    int doc_fd, worker_on_end *report, void *arg, struct worker **ret,
+    struct err *e)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	int rc = 0;
@@ -354,11 +336,11 @@ worker_start(struct proc_loop *loop, struct forkserver *fs,
 	if (w == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	w->loop = loop;
-	w->fs = fs;
+	w->process = s;
 	w->order = *o;
 	w->doc_fd = doc_fd;
 	w->since_ms = clock_mono_ms();
-	w->on_end = on_end;
+	w->on_end = report;
 	w->arg = arg;
 	w->out_fd = memfd_create("mig-answer", MFD_CLOEXEC);
 	if (w->out_fd < 0)
@@ -367,8 +349,7 @@ worker_start(struct proc_loop *loop, struct forkserver *fs,
 	if (rc == 0 && (w->limit == NULL || arm_limit(w, START_SECONDS) != 0))
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
-		rc = forkserver_order(
-		    fs, o, doc_fd, w->out_fd, on_started, w, e);
+		rc = standby_order(s, o, doc_fd, w->out_fd, on_end, w, e);
 	if (rc != 0) {
 		release(w);
 		return rc;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* One run of mig-worker: one operation of one document, in a process that a
- * fork server makes. */
+/* One operation of one document, done by the worker process of a place. */
 #ifndef MIG_AGENT_WORKER_H
 #define MIG_AGENT_WORKER_H
 
@@ -11,8 +10,8 @@
 
 struct cgroup;
 struct err;
-struct forkserver;
 struct proc_loop;
+struct standby;
 struct worker;
 
 /* status is one of enum part_status; data is owned by the receiver. Called
@@ -20,9 +19,9 @@ struct worker;
 typedef void
 worker_on_end(uint8_t status, uint8_t *data, size_t len, void *arg);
 
-/* doc_fd, the sealed document, is borrowed. fs stays the caller's and must
+/* doc_fd, the sealed document, is borrowed. s stays the caller's and must
  * have no other order open. */
-int worker_start(struct proc_loop *loop, struct forkserver *fs,
+int worker_start(struct proc_loop *loop, struct standby *s,
     const struct order *o, int doc_fd, worker_on_end *on_end, void *arg,
     struct worker **ret, struct err *e);
 /* In which group it is put when it is expensive; borrowed. To be said before
@@ -31,8 +30,7 @@ void worker_group(struct worker *w, struct cgroup *groups, unsigned int slot);
 /* Asks it to answer what it has; killed a little later if it does not. Its
  * part is then PART_INTERRUPTED. */
 void worker_interrupt(struct worker *w);
-/* Kills it at once; on_end is not called. Its fork server must go as well:
- * it may be about to fork. */
+/* on_end is not called. Its process must go as well: standby_free. */
 void worker_free(struct worker *w);
 
 #endif

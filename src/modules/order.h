@@ -1,31 +1,36 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What the agent's monitor and its fork servers (mig-worker --forkserver) say
- * to one another, as frames of ipc/ipc.h on a socket pair.
+ * What the agent's monitor and its workers (mig-worker --serve) say to one
+ * another, as frames of ipc/ipc.h on a socket pair.
  *
- *   monitor                          fork server
+ *   monitor                          worker
  *     ORDER_DOCUMENT + descriptor ->   the sealed action document
  *     ORDER_START + descriptor    ->   an order; the answer goes there
- *                                 <- ORDER_STARTED   pid of the worker, which
- *                                                    is the monitor's child
- *                                 <- ORDER_FAILED    why there is none
+ *                                 <- ORDER_TAKEN  it looks from now on
+ *                                 <- ORDER_SPENT  optional: this is its last
+ *                                 <- ORDER_DONE   the answer is whole, and
+ *                                                 another order may come
  *
- * One order is open at a time; each needs its document anew.
+ * One order is open at a time; one that was not taken may be given to another
+ * worker. A worker that does not say ORDER_DONE ends, and
+ * its exit status says how (enum run_end, modules/run.h). ORDER_SPENT is said
+ * before a library or parser sees a byte of the host: a worker that was taken
+ * over by such a byte cannot take it back.
  */
 #ifndef MIG_MODULES_ORDER_H
 #define MIG_MODULES_ORDER_H
 
 #include "base/buf.h"
 
-#define ORDER_TEXT_MAX 512
 #define ORDER_STATE_MAX 4096
 #define ORDER_BODY_MAX (ORDER_STATE_MAX + 1024) /* of any of the messages */
 
 enum order_message {
 	ORDER_DOCUMENT = 1, /* empty */
 	ORDER_START = 2,    /* struct order */
-	ORDER_STARTED = 3,  /* u32 pid */
-	ORDER_FAILED = 4,   /* field: text */
+	ORDER_TAKEN = 3,    /* empty; as all that follow */
+	ORDER_SPENT = 4,
+	ORDER_DONE = 5,
 };
 
 /* One operation of the document. Limits of 0 are none. */

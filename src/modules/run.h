@@ -17,6 +17,7 @@ enum run_end {
 	RUN_FAILED = 1, /* the answer only says what went wrong */
 	RUN_LIMIT = 3,  /* CPU or memory ran out; what there was is answered */
 	RUN_TIME = 4,   /* likewise time */
+	RUN_NOT_BEGUN = 5, /* no sandbox: standard error says why */
 };
 
 /* Where a running module stands and how it is told to stop. */

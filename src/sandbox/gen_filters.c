@@ -5,15 +5,15 @@
  *
  *   mig-gen-filters CPU_FAMILY > filters.h
  *
- * NET, COMPUTE, WORKER_READ, FORKSERVER and OPENER are allow lists: what is not
- * named fails with EPERM, what no honest library ever tries kills the process.
+ * NET, COMPUTE, WORKER_READ and OPENER are allow lists: what is not named
+ * fails with EPERM, what no honest library ever tries kills the process.
  * MONITOR and SERVER start other programs, so they are deny lists.
  */
-#include "sandbox/fork_flags.h"
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -269,6 +269,10 @@ print_filter(scmp_filter_ctx f, const char *name)
 	seccomp_release(f);
 }
 
+/* A worker may hide the agent's state from itself. */
+static const char *const hiding[] = { "landlock_create_ruleset",
+	"landlock_add_rule", "landlock_restrict_self", NULL };
+
 static void
 allow_worker(scmp_filter_ctx f, bool openat2)
 {
@@ -279,6 +283,9 @@ allow_worker(scmp_filter_ctx f, bool openat2)
 	 * Landlock refuses writing and emptying */
 	rule(f, openat2 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS), "openat2", 0,
 	    NULL);
+	/* the first order brings limits; the hard ones only go down */
+	allow_if(f, "prlimit64", INT_IS(0, 0));
+	rules(f, SCMP_ACT_ALLOW, hiding);
 }
 
 static scmp_filter_ctx
@@ -291,35 +298,8 @@ make_worker(uint32_t arch, bool openat2)
 	return f;
 }
 
-/* A worker may hide the agent's state from itself before it is sealed. */
-static const char *const hiding[] = { "landlock_create_ruleset",
-	"landlock_add_rule", "landlock_restrict_self", NULL };
-
-/* Forks children of its own parent, which then seal themselves. */
-static void
-allow_forking(scmp_filter_ctx f)
-{
-	struct scmp_arg_cmp with_parent[2] = { INT_IS(0, PR_SET_PDEATHSIG),
-		SCMP_CMP64(1, SCMP_CMP_EQ, SIGKILL) };
-
-	allow_if(f, "clone", SCMP_CMP64(0, SCMP_CMP_EQ, SANDBOX_FORK_FLAGS));
-	rule(f, SCMP_ACT_ALLOW, "prctl", 2, with_parent);
-	allow_if(f, "prlimit64", INT_IS(0, 0));
-	allow_if(f, "seccomp", INT_IS(0, SECCOMP_SET_MODE_FILTER));
-	rules(f, SCMP_ACT_ALLOW, hiding);
-}
-
-static scmp_filter_ctx
-make_forkserver(uint32_t arch, bool openat2)
-{
-	scmp_filter_ctx f = make_worker(arch, openat2);
-
-	allow_forking(f);
-	return f;
-}
-
-/* A fork server whose children open, narrow themselves, and are sealed. The
- * sockets are for asking the kernel: they reach nobody. */
+/* A worker that opens, narrows itself, and is sealed. The sockets are for
+ * asking the kernel: they reach nobody. */
 static scmp_filter_ctx
 make_opener(uint32_t arch)
 {
@@ -330,7 +310,7 @@ make_opener(uint32_t arch)
 
 	allow_worker(f, false);
 	kill_setns(f, false);
-	allow_forking(f);
+	allow_if(f, "seccomp", INT_IS(0, SECCOMP_SET_MODE_FILTER));
 	for (i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
 		struct scmp_arg_cmp c[2] = { INT_IS(0, AF_NETLINK),
 			INT_IS(2, protocols[i]) };
@@ -342,22 +322,19 @@ make_opener(uint32_t arch)
 	return f;
 }
 
-/* Over the fork server's own filter, so it is as short as it can be. */
+/* Over the opener's own filter, so it is as short as it can be. */
 static scmp_filter_ctx
 make_seal(uint32_t arch)
 {
 	scmp_filter_ctx f = filter_new(SCMP_ACT_ALLOW, arch);
 	struct scmp_arg_cmp limit =
 	    SCMP_CMP64(2, SCMP_CMP_NE, 0); /* prlimit64: a new one */
-	struct scmp_arg_cmp parent = INT_IS(0, PR_SET_PDEATHSIG);
 
-	rule(f, SCMP_ACT_ERRNO(EPERM), "clone", 0, NULL);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "seccomp", 0, NULL);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "socket", 0, NULL);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "capset", 0, NULL);
 	rule(f, SCMP_ACT_KILL_PROCESS, "setns", 0, NULL);
 	rules(f, SCMP_ACT_ERRNO(EPERM), hiding);
-	rule(f, SCMP_ACT_ERRNO(EPERM), "prctl", 1, &parent);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "prlimit64", 1, &limit);
 	return f;
 }
@@ -417,8 +394,6 @@ main(int argc, char **argv)
 	print_filter(make_compute(arch), "compute");
 	print_filter(make_worker(arch, true), "worker_read");
 	print_filter(make_worker(arch, false), "worker_read_no_openat2");
-	print_filter(make_forkserver(arch, true), "forkserver");
-	print_filter(make_forkserver(arch, false), "forkserver_no_openat2");
 	print_filter(make_opener(arch), "opener");
 	print_filter(make_seal(arch), "seal");
 	print_filter(make_daemon(arch, true), "monitor");

@@ -57,16 +57,9 @@ sandbox_enter(const struct sandbox *s, struct err *e)
 }
 
 int
-sandbox_seal(pid_t parent, const struct sandbox_limits *l, struct err *e)
+sandbox_limit(const struct sandbox_limits *l, struct err *e)
 {
-	int rc;
-
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
-		return err_errno(e, "PR_SET_PDEATHSIG");
-	if (getppid() != parent)
-		return err_set(e, ERR_CLOSED, "the agent has ended");
-	rc = limits_apply(l, e);
-	return rc == 0 ? seccomp_seal(e) : rc;
+	return limits_apply(l, e);
 }
 
 int
@@ -80,6 +73,12 @@ sandbox_narrow(struct err *e)
 	 * sandbox_enter(): of Landlock that is what the kernel has */
 	rc = landlock_apply(&s, &abi, e);
 	return rc == 0 ? caps_drop(e) : rc;
+}
+
+int
+sandbox_seal(struct err *e)
+{
+	return seccomp_seal(e);
 }
 
 const char *

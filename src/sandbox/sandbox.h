@@ -25,14 +25,13 @@ enum sandbox_profile {
 	/* openat2 exists here only with Landlock 3 or later (Linux 6.2), else
 	 * it fails with ENOSYS: no filter can see its flags */
 	SANDBOX_WORKER_READ, /* compute + read-only opens, getdents, stat,
-				mmap of files, dlopen; no sockets */
-	SANDBOX_FORKSERVER,  /* the same, and forking processes that
-				sandbox_seal() makes workers */
-	SANDBOX_OPENER,      /* a fork server whose children first open what
-				the next step takes away: no Landlock, as that
-				forbids to look into processes; netlink sockets
-				for asking, and entering network namespaces;
-				then sandbox_narrow() */
+				mmap of files, dlopen, lowering one's own
+				limits; no sockets */
+	SANDBOX_OPENER,      /* a worker that first opens what the next steps
+				take away: no Landlock, as that forbids to look
+				into processes; netlink sockets for asking, and
+				entering network namespaces; then
+				sandbox_narrow() and sandbox_seal() */
 	SANDBOX_MONITOR,     /* may spawn, write its state, no ptrace etc. */
 	SANDBOX_SERVER,      /* server roles: sockets and own files */
 };
@@ -85,19 +84,14 @@ struct sandbox {
  */
 int sandbox_enter(const struct sandbox *s, struct err *e);
 
-/*
- * A new process with our parent as its parent, for SANDBOX_FORKSERVER: 0 in
- * it, its pid here, or -1 with errno. Not for processes with threads.
- */
-pid_t sandbox_fork(void);
-/* In it, before the first outside byte: it is killed when parent ends, has
- * its own limits, and from now on only what SANDBOX_WORKER_READ allows.
- * ERR_CLOSED: the parent has ended already. */
-int sandbox_seal(pid_t parent, const struct sandbox_limits *l, struct err *e);
+/* Further limits afterwards, in a worker; they only go down. */
+int sandbox_limit(const struct sandbox_limits *l, struct err *e);
 
-/* In a child of a SANDBOX_OPENER, before sandbox_seal() and the first outside
- * byte: no capability is left, and Landlock lets it read and nothing else. */
+/* In a SANDBOX_OPENER, before the first outside byte: no capability is left,
+ * and Landlock lets it read and nothing else. */
 int sandbox_narrow(struct err *e);
+/* After it, and after the last limit: what is allowed is what a worker may. */
+int sandbox_seal(struct err *e);
 
 /* "seccomp landlock-7 uid caps", "none" before sandbox_enter, or "null";
  * static storage. */
@@ -111,8 +105,8 @@ int sandbox_cover(const char *const *dirs, size_t n, struct err *e);
 
 /* Where that is not permitted: a Landlock layer in which nothing below dir can
  * be read, though names in it be listed. In the process that looks, as it is
- * made of what there is just now; after no_new_privs, that is in a fork
- * server's child before sandbox_seal(). ERR_UNSUPPORTED without Landlock. */
+ * made of what there is just now; after sandbox_enter(). ERR_UNSUPPORTED
+ * without Landlock. */
 int
 sandbox_hide(const char *dir, char ret_real[static PATH_MAX], struct err *e);
 /* The kernel's version of Landlock; 0: none. */

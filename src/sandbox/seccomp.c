@@ -50,10 +50,6 @@ seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e)
 		if (landlock_abi >= LANDLOCK_TRUNCATE)
 			return INSTALL(worker_read, e);
 		return INSTALL(worker_read_no_openat2, e);
-	case SANDBOX_FORKSERVER:
-		if (landlock_abi >= LANDLOCK_TRUNCATE)
-			return INSTALL(forkserver, e);
-		return INSTALL(forkserver_no_openat2, e);
 	case SANDBOX_OPENER:
 		return INSTALL(opener, e);
 	case SANDBOX_MONITOR:

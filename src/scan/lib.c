@@ -6,13 +6,24 @@
 #include <dlfcn.h>
 #include <string.h>
 
+static void (*on_load)(void);
+
+void
+lib_on_load(void (*tell)(void))
+{
+	on_load = tell;
+}
+
 int
 lib_load(const char *soname, const struct lib_symbol *symbols, size_t n,
     struct err *e)
 {
-	void *lib = dlopen(soname, RTLD_NOW | RTLD_LOCAL), *sym;
+	void *lib, *sym;
 	size_t i;
 
+	if (on_load != NULL)
+		on_load();
+	lib = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
 	if (lib == NULL)
 		return err_set(e, ERR_UNSUPPORTED, "cannot load %s: %s", soname,
 		    dlerror());

@@ -18,4 +18,8 @@ struct lib_symbol {
 int lib_load(const char *soname, const struct lib_symbol *symbols, size_t n,
     struct err *e);
 
+/* Called before each loading: from then on other people's code sees bytes of
+ * the host. NULL: nobody wants to know. */
+void lib_on_load(void (*tell)(void));
+
 #endif

@@ -3,23 +3,25 @@
  * mig-worker: one module, once, in a sandbox. JSON in, one JSON answer out.
  *
  *   mig-worker MODULE < parameters        by hand
- *   mig-worker --forkserver               from the agent: see forkserver.h
+ *   mig-worker --serve                    from the agent: see serve.h
  *
  * Order: options, signals, limits, sandbox; only then is the first byte of
  * parameters read. Libraries that a question needs are loaded afterwards: the
  * sandbox lets files be mapped, but nothing be written or executed.
  *
- * A fork server enters the sandbox once; its workers inherit it and close the
- * little that is left open for forking. They run with the lowest priority and
- * are killed with the agent.
+ * An agent's worker is started before its first order comes, runs with the
+ * lowest priority and is killed with the agent. It takes another order only
+ * when all it did was ours and went well: once a library or a parser is to see
+ * bytes of the host, once a limit or a signal struck, it ends with its answer
+ * (doc/adr/0032).
  *
  * SIGTERM, the deadline and the CPU limit end the search; what was found by
  * then is answered and says so.
  */
-#include "worker/forkserver.h"
 #include "worker/opener.h"
 #include "worker/options.h"
 #include "worker/question.h"
+#include "worker/serve.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -33,8 +35,10 @@
 #include "modules/rights.h"
 #include "modules/run.h"
 #include "sandbox/sandbox.h"
+#include "scan/lib.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,12 +59,14 @@
 #define MAPPED_MAX (64 << 20) /* bytes of libraries beside the memory */
 #define DESCRIPTORS_MAX 256   /* a walk keeps at most 64 open */
 #define FAILURE_ROOM 8192     /* bytes of an answer that is only an error */
+#define LARGE (128 << 10)     /* bytes */
+#define CPU_SPARE_MS 250      /* with so much used, no further order */
 
 static volatile sig_atomic_t stop_flag;
 static int64_t cpu_limit;
 static enum run_end ended = RUN_WHOLE;
 static uint32_t rights;    /* enum right_fact */
-static const char *hidden; /* by Landlock, in each worker */
+static const char *hidden; /* by Landlock */
 static struct opened opened;
 
 /* The first one counts. */
@@ -202,8 +208,7 @@ enter_sandbox(const struct options *o, struct err *e)
 		s.uid = (uid_t)o->uid;
 		s.gid = (gid_t)o->uid;
 	}
-	if (o->forkserver) {
-		s.profile = SANDBOX_FORKSERVER;
+	if (o->serve) {
 		if ((o->needs & NEEDS_OPENER) != 0) {
 			s.profile = SANDBOX_OPENER;
 			s.keep_caps |= opening_rights();
@@ -223,7 +228,7 @@ enter_sandbox(const struct options *o, struct err *e)
 	return rc;
 }
 
-/* What every worker would find out anew: the seed of hashes, where the
+/* What the first order would wait for: the seed of hashes, where the
  * library's functions are, that there is a time zone. */
 static void
 warm_up(void)
@@ -239,11 +244,12 @@ warm_up(void)
 	(void)timegm(&tm);
 }
 
-/* Whoever kills the agent kills the fork server: from the first instruction
- * on, and, as the change of user forgets it, once more by the sandbox. */
+/* Whoever kills the agent kills its workers: from the first instruction on,
+ * and, as the change of user forgets it, once more by the sandbox. */
 static int
-enter_forkserver(const struct options *o, pid_t parent, struct err *e)
+enter_serving(const struct options *o, struct err *e)
 {
+	pid_t parent = getppid();
 	int rc;
 
 	/* Sent when logs are rotated; no terminal is behind an agent. */
@@ -254,43 +260,55 @@ enter_forkserver(const struct options *o, pid_t parent, struct err *e)
 	if (rc == 0 && getppid() != parent)
 		return err_set(e, ERR_CLOSED, "the agent has ended");
 	warm_up();
+	lib_on_load(serve_spent);
 	return rc;
 }
 
-/* Returns in the workers, which have their order's limits then. */
+/* What is opened before the question is read is for this order only. */
 static int
-become_worker(struct options *o, struct order *ret, struct err *e)
+open_by_needs(const struct options *o, struct err *e)
 {
-	static char real_hidden[PATH_MAX];
-	struct sandbox_limits limits = { 0 };
-	pid_t parent = getppid();
 	int rc;
 
-	rc = enter_forkserver(o, parent, e);
-	fault_point("forkserver.entered");
-	rc = forkserver_run(rc, ret, e);
-	fault_point("worker.forked");
-	o->seconds = ret->seconds;
-	o->cpu = ret->cpu_seconds;
-	o->read = ret->read_bytes;
-	o->share = ret->cpu_percent;
-	o->memory = ret->memory_bytes;
-	o->output = ret->output_max;
-	o->privacy = ret->privacy;
+	serve_spent();
+	rc = opener_open((uint32_t)o->needs, &opened, e);
+	return rc == 0 ? sandbox_narrow(e) : rc;
+}
+
+/* Made of what there is at this time: for this order only, too. */
+static int
+hide_by_rules(struct err *e)
+{
+	static char real[PATH_MAX];
+	int rc;
+
+	serve_spent();
+	rc = sandbox_hide(hidden, real, e);
+	hidden = real;
+	return rc;
+}
+
+/* With the first order; the agent gives later ones to this process only if
+ * they allow as much. */
+static int
+limit_by_order(struct options *o, const struct order *order, struct err *e)
+{
+	bool opener = (o->needs & NEEDS_OPENER) != 0;
+	struct sandbox_limits limits = { 0 };
+	int rc;
+
+	o->cpu = order->cpu_seconds;
+	o->memory = order->memory_bytes;
+	rc = set_cpu_limit(o->cpu, e);
+	if (rc == 0 && opener)
+		rc = open_by_needs(o, e);
+	if (rc == 0 && hidden != NULL)
+		rc = hide_by_rules(e);
 	limit_all(o, &limits);
-	limits.file_bytes = (uint64_t)ret->output_max + FAILURE_ROOM;
+	limits.file_bytes = (uint64_t)order->output_max + FAILURE_ROOM;
 	if (rc == 0)
-		rc = set_cpu_limit(o->cpu, e);
-	if (rc == 0 && (o->needs & NEEDS_OPENER) != 0) {
-		rc = opener_open((uint32_t)o->needs, &opened, e);
-		if (rc == 0)
-			rc = sandbox_narrow(e);
-	}
-	if (rc == 0 && hidden != NULL)
-		rc = sandbox_hide(hidden, real_hidden, e);
-	if (rc == 0 && hidden != NULL)
-		hidden = real_hidden;
-	return rc == 0 ? sandbox_seal(parent, &limits, e) : rc;
+		rc = sandbox_limit(&limits, e);
+	return rc == 0 && opener ? sandbox_seal(e) : rc;
 }
 
 static module_run *
@@ -347,14 +365,14 @@ pretty_print(struct buf *out)
 	json_decref(v);
 }
 
-/* A question that this fork server is not for must not look as if there was
+/* A question that this worker is not for must not look as if there was
  * nothing. */
 static int
 check_opened(const struct options *o, unsigned int number, struct err *e)
 {
 	uint32_t needs = module_needs(number) & NEEDS_OPENER;
 
-	if (!o->forkserver || (needs & ~(uint32_t)o->needs) == 0)
+	if (!o->serve || (needs & ~(uint32_t)o->needs) == 0)
 		return 0;
 	return err_set(e, ERR_INTERNAL,
 	    "this worker was not made for module %s", module_name(number));
@@ -384,9 +402,16 @@ mask(const struct module *m, struct buf *out, struct err *e)
 	return rc;
 }
 
+/* Other modules hand bytes of the host to parsers at once. */
+static bool
+keeps_clean(unsigned int module)
+{
+	return module == MODULE_file;
+}
+
 /* order: NULL by hand. */
 static int
-answer(const struct options *o, const struct order *order, struct buf *out,
+look(const struct options *o, const struct order *order, struct buf *out,
     struct err *e)
 {
 	struct run_context ctx = { .read_bytes = o->read,
@@ -413,6 +438,8 @@ answer(const struct options *o, const struct order *order, struct buf *out,
 		rc = question_from_stdin(o->module, &q, e);
 	if (rc != 0)
 		return rc;
+	if (order != NULL && !keeps_clean(q.module))
+		serve_spent();
 	rc = check_opened(o, q.module, e);
 	if (rc == 0)
 		rc = run_by_number(q.module)(q.params, &ctx, out, e);
@@ -471,12 +498,104 @@ enter_by_hand(const struct options *o, struct err *e)
 	return rc == 0 ? enter_sandbox(o, e) : rc;
 }
 
+/* rc: of what was done before there was anything to look at. */
+static int
+answer(
+    const struct options *o, const struct order *order, int rc, struct err *e)
+{
+	struct buf out;
+
+	buf_init(&out, (size_t)o->output * 2 + 1024 * 1024);
+	if (rc == 0)
+		rc = look(o, order, &out, e);
+	fault_point("worker.looked");
+	if (rc != 0)
+		rc = write_reason(o, &out, e);
+	if (o->pretty)
+		pretty_print(&out);
+	buf_add_u8(&out, '\n');
+	if (out.error == ERR_NOMEM) {
+		rc = ERR_NOMEM;
+		(void)fd_write_all(
+		    STDOUT_FILENO, no_memory, sizeof(no_memory) - 1, e);
+	}
+	if (out.error == 0 &&
+	    fd_write_all(STDOUT_FILENO, out.data, out.len, e) != 0) {
+		fprintf(stderr, "mig-worker: %s\n", e->msg);
+		rc = ERR_IO;
+	}
+	fault_point("worker.answered");
+	/* giving memory back page by page costs more than the rest of the end
+	 */
+	if (!serve_is_spent())
+		buf_release(&out);
+	return rc == 0 ? (int)ended : RUN_FAILED;
+}
+
+static int
+one_order(struct options *o, const struct order *order, bool first)
+{
+	struct err e;
+	int rc = 0;
+
+	err_clear(&e);
+	o->seconds = order->seconds;
+	o->read = order->read_bytes;
+	o->share = order->cpu_percent;
+	o->output = order->output_max;
+	o->privacy = order->privacy;
+	if (first)
+		rc = limit_by_order(o, order, &e);
+	fault_point("worker.limited");
+	return answer(o, order, rc, &e);
+}
+
+/* All of it counts: what an order may use is the limit less this. */
+static bool
+cpu_to_spare(void)
+{
+	struct rusage u;
+
+	if (getrusage(RUSAGE_SELF, &u) != 0)
+		return false;
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
+	    (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000 <
+	    CPU_SPARE_MS;
+}
+
+/* Order after order, for as long as nothing speaks against it. */
+static int
+serve(struct options *o)
+{
+	struct order order;
+	struct err e, failure;
+	bool first = true;
+	int status;
+
+	/* large buffers go back at once, order after order */
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+	err_clear(&failure);
+	if (enter_serving(o, &failure) == 0)
+		err_clear(&failure);
+	fault_point("worker.entered");
+	for (;; first = false) {
+		if (serve_next(&order, &e) != 0)
+			return RUN_WHOLE;
+		if (failure.code != 0) {
+			fprintf(stderr, "%s\n", failure.msg);
+			return RUN_NOT_BEGUN;
+		}
+		status = one_order(o, &order, first);
+		if (status != RUN_WHOLE || serve_is_spent() || stop_flag != 0 ||
+		    !cpu_to_spare() || serve_done(&e) != 0)
+			return status;
+	}
+}
+
 int
 main(int argc, char **argv)
 {
-	struct order order;
 	struct options o;
-	struct buf out;
 	struct err e;
 	int rc, status;
 
@@ -487,34 +606,8 @@ main(int argc, char **argv)
 	if (o.rights)
 		return say_rights(&o);
 	set_signals();
-	rc = o.forkserver ? become_worker(&o, &order, &e)
-			  : enter_by_hand(&o, &e);
-	fault_point("worker.sealed");
-	buf_init(&out, (size_t)o.output * 2 + 1024 * 1024);
-	if (rc == 0)
-		rc = answer(&o, o.forkserver ? &order : NULL, &out, &e);
-	fault_point("worker.looked");
-	if (rc != 0)
-		rc = write_reason(&o, &out, &e);
-	if (o.pretty)
-		pretty_print(&out);
-	buf_add_u8(&out, '\n');
-	if (out.error == ERR_NOMEM) {
-		rc = ERR_NOMEM;
-		(void)fd_write_all(
-		    STDOUT_FILENO, no_memory, sizeof(no_memory) - 1, &e);
-	}
-	if (out.error == 0 &&
-	    fd_write_all(STDOUT_FILENO, out.data, out.len, &e) != 0) {
-		fprintf(stderr, "mig-worker: %s\n", e.msg);
-		rc = ERR_IO;
-	}
-	fault_point("worker.answered");
-	status = rc == 0 ? (int)ended : RUN_FAILED;
-	/* giving memory back page by page costs more than the rest of the end
-	 */
-	if (o.forkserver)
-		_exit(status);
-	buf_release(&out);
-	return status;
+	if (o.serve)
+		_exit(serve(&o));
+	rc = enter_by_hand(&o, &e);
+	return answer(&o, NULL, rc, &e);
 }

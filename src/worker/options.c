@@ -19,8 +19,7 @@ usage(FILE *f)
 
 	fprintf(f,
 	    "usage: mig-worker [-p] [limits] MODULE < parameters\n"
-	    "       mig-worker --forkserver [--uid N] [--cover DIR] "
-	    "[--needs N]\n"
+	    "       mig-worker --serve [--uid N] [--cover DIR] [--needs N]\n"
 	    "       mig-worker --rights [--uid N] [--cover DIR]\n\n"
 	    "  -p, --pretty     print the answer with indentation\n"
 	    "  --privacy        mask the answer, as agents with \"privacy "
@@ -32,8 +31,7 @@ usage(FILE *f)
 	    "  --memory BYTES   most memory\n"
 	    "  --read BYTES     most bytes of content to read\n"
 	    "  --output BYTES   most bytes of the answer\n"
-	    "  --forkserver     fork a worker for each order that comes on "
-	    "descriptor 3\n"
+	    "  --serve          take the agent's orders on descriptor 4\n"
 	    "  --rights         say what is there of the rights (mig-agent "
 	    "check)\n"
 	    "  --uid N          run as this user and group\n"
@@ -63,7 +61,7 @@ number(const char *name, const char *text, uint64_t max, int64_t *ret)
 }
 
 static const struct option long_options[] = {
-	{ "forkserver", no_argument, NULL, 'f' },
+	{ "serve", no_argument, NULL, 'f' },
 	{ "seconds", required_argument, NULL, 's' },
 	{ "cpu", required_argument, NULL, 'c' },
 	{ "rights", no_argument, NULL, 'R' },
@@ -86,7 +84,7 @@ one_option(int c, struct options *o)
 {
 	switch (c) {
 	case 'f':
-		o->forkserver = true;
+		o->serve = true;
 		return 0;
 	case 'P':
 		o->privacy = true;
@@ -142,10 +140,10 @@ options_parse(int argc, char **argv, struct options *ret, int *ret_status)
 			return 1;
 	}
 	*ret_status = 2;
-	if (!o.forkserver && !o.rights && optind == argc - 1)
+	if (!o.serve && !o.rights && optind == argc - 1)
 		o.module = argv[optind];
-	if ((o.forkserver || o.rights) == (o.module != NULL) ||
-	    (o.forkserver && o.rights) || (o.module == NULL && optind < argc)) {
+	if ((o.serve || o.rights) == (o.module != NULL) ||
+	    (o.serve && o.rights) || (o.module == NULL && optind < argc)) {
 		usage(stderr);
 		return 1;
 	}

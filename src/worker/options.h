@@ -7,14 +7,14 @@
 #include <stdint.h>
 
 struct options {
-	const char *module;                 /* by hand; NULL: forkserver */
+	const char *module;                 /* by hand; NULL: serve or rights */
 	int64_t seconds, cpu, memory, read; /* 0: no limit */
 	int64_t output;                     /* bytes of JSON */
 	int64_t uid;                        /* 0: as it is */
 	const char *cover; /* directory to hide (the agent's state), or NULL */
 	int64_t share;     /* percent of a core; 0: any */
 	int64_t needs;     /* NEED_*: what its orders' modules need opened */
-	bool pretty, forkserver, rights, privacy;
+	bool pretty, serve, rights, privacy;
 };
 
 /* Non-zero: the program ends with *ret_status (help, version, bad usage; the

@@ -106,12 +106,18 @@ map_document(void **ret, size_t *ret_len, struct err *e)
 	return 0;
 }
 
+static void
+unmap(struct question *q)
+{
+	if (q->document != NULL)
+		munmap(q->document, q->document_len);
+	q->document = NULL;
+}
+
 int
 question_from_action(size_t operation, struct question *ret, struct err *e)
 {
 	struct question q = { 0 };
-	void *doc = NULL;
-	size_t len = 0;
 	int rc;
 
 	q.action = calloc(1, sizeof(*q.action));
@@ -119,11 +125,13 @@ question_from_action(size_t operation, struct question *ret, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = check_sealed(e);
 	if (rc == 0)
-		rc = map_document(&doc, &len, e);
+		rc = map_document(&q.document, &q.document_len, e);
 	if (rc == 0)
-		rc = action_parse_for(doc, len, operation, q.action, e);
+		rc = action_parse_for(
+		    q.document, q.document_len, operation, q.action, e);
 	if (rc != 0) {
 		free(q.action);
+		unmap(&q);
 		return err_wrap(e, "action document");
 	}
 	q.module = q.action->operations[operation].module_number;
@@ -140,5 +148,6 @@ question_release(struct question *q)
 		action_release(q->action);
 		free(q->action);
 	}
+	unmap(q);
 	memset(q, 0, sizeof(*q));
 }

@@ -17,6 +17,8 @@ struct question {
 	const json_t *params;  /* checked by the module */
 	json_t *root;          /* owned, by hand */
 	struct action *action; /* owned, from the agent */
+	void *document;        /* mapped, what action was made of */
+	size_t document_len;
 };
 
 /* Parameters as they are, or in the original's message {"class":

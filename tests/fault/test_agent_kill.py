@@ -67,12 +67,10 @@ STEPS = [
     ("done", [(JUDGE, "judge.asked")]),
     ("done", [(JUDGE, "judge.judged")]),
     ("done", [(JUDGE, "judge.judged"), (JUDGE, "judge.sandboxed")]),
-    # no worker was made: another fork server has the order
-    ("done", [(MONITOR, "exam.hashed"), (WORKER, "forkserver.entered")]),
-    ("done", [(WORKER, "forkserver.ordered")]),
-    ("failed", [(WORKER, "forkserver.forked")]),
-    ("failed", [(WORKER, "worker.forked")]),
-    ("failed", [(WORKER, "worker.sealed")]),
+    # it had not taken its order: another one has it
+    ("done", [(MONITOR, "exam.hashed"), (WORKER, "worker.entered")]),
+    ("done", [(WORKER, "worker.ordered")]),
+    ("failed", [(WORKER, "worker.limited")]),
     ("failed", [(WORKER, "worker.walking")]),
     ("failed", [(WORKER, "worker.looked")]),
     ("failed", [(WORKER, "worker.answered")]),

@@ -26,9 +26,8 @@ TESTED = {
         sender.ack_journalled sender.acknowledged sender.sent
         spool.renamed
         verify.asked verify.checked verify.sandboxed
-        worker.answered worker.forked worker.looked worker.sealed
-        worker.walking
-        forkserver.entered forkserver.forked forkserver.ordered
+        worker.answered worker.entered worker.limited worker.looked
+        worker.ordered worker.walking
     """,
     "test_agent_disk.py": """
         record.sync record.write spool.read spool.rename spool.sync

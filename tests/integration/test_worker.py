@@ -31,7 +31,7 @@ def test_help_and_version():
 
 
 @pytest.mark.parametrize("args", [[], ["file", "file"], ["--nope"], ["--seconds", "x", "file"],
-                                  ["--forkserver", "file"]])
+                                  ["--serve", "file"]])
 def test_bad_usage(args):
     r = run(*args)
     assert r.returncode == 2 and r.stdout == b"" and r.stderr != b""

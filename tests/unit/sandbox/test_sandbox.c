@@ -66,8 +66,7 @@ profile(enum sandbox_profile p)
 
 	if (p == SANDBOX_NET)
 		s.paths = sandbox_net_paths(&s.npaths);
-	if (p == SANDBOX_WORKER_READ || p == SANDBOX_FORKSERVER ||
-	    p == SANDBOX_OPENER) {
+	if (p == SANDBOX_WORKER_READ || p == SANDBOX_OPENER) {
 		s.all_paths_readable = true;
 		s.keep_caps = UINT64_C(1) << CAP_DAC_READ_SEARCH;
 	}
@@ -85,15 +84,9 @@ run_child(const struct sandbox *s, attempt *a)
 		fprintf(stderr, "sandbox_enter: %s\n", e.msg);
 		_exit(SETUP_FAILED);
 	}
-	/* what becomes of its children */
-	if (s->profile == SANDBOX_OPENER && sandbox_narrow(&e) != 0) {
-		fprintf(stderr, "sandbox_narrow: %s\n", e.msg);
-		_exit(SETUP_FAILED);
-	}
-	if ((s->profile == SANDBOX_FORKSERVER ||
-		s->profile == SANDBOX_OPENER) &&
-	    sandbox_seal(parent_pid, &s->limits, &e) != 0) {
-		fprintf(stderr, "sandbox_seal: %s\n", e.msg);
+	if (s->profile == SANDBOX_OPENER &&
+	    (sandbox_narrow(&e) != 0 || sandbox_seal(&e) != 0)) {
+		fprintf(stderr, "sandbox_narrow, sandbox_seal: %s\n", e.msg);
 		_exit(SETUP_FAILED);
 	}
 	_exit(a() ? ALLOWED : REFUSED);
@@ -642,14 +635,51 @@ expect_refused(enum sandbox_profile p, const char *skip1, const char *skip2)
 static void
 test_worker(void **state)
 {
-	expect_refused(SANDBOX_WORKER_READ, NULL, NULL);
+	/* each order may bring lower limits */
+	expect_refused(SANDBOX_WORKER_READ, "setrlimit", NULL);
 }
 
-/* Sealed, it is a worker in every respect. */
-static void
-test_sealed(void **state)
+static bool
+lower_then_raise(void)
 {
-	expect_refused(SANDBOX_FORKSERVER, NULL, NULL);
+	struct sandbox_limits l = { .descriptors = 77 };
+	struct rlimit r = { 78, 78 };
+	struct err e;
+
+	return sandbox_limit(&l, &e) != 0 ||
+	    getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_max != 77 ||
+	    (r.rlim_max = 78, setrlimit(RLIMIT_NOFILE, &r) == 0);
+}
+
+static bool
+limit_parent(void)
+{
+	struct rlimit r = { 1000, 1000 };
+
+	return prlimit(parent_pid, RLIMIT_NOFILE, &r, NULL) == 0;
+}
+
+/* Its own limits, and only downwards. */
+static void
+test_worker_limits(void **state)
+{
+	static attempt *const attempts[] = { lower_then_raise, limit_parent };
+	struct sandbox s = profile(SANDBOX_WORKER_READ);
+	bool killed;
+
+	if (is_null())
+		skip();
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+		assert_int_equal(try_in(&s, attempts[i], &killed), REFUSED);
+		assert_false(killed);
+	}
+	assert_int_equal(try_in(&s, raise_limit, &killed), ALLOWED);
+}
+
+/* Narrowed and sealed, it is a worker in every respect. */
+static void
+test_opener(void **state)
+{
 	expect_refused(SANDBOX_OPENER, NULL, NULL);
 }
 
@@ -880,7 +910,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worker),
-		cmocka_unit_test(test_sealed),
+		cmocka_unit_test(test_worker_limits),
+		cmocka_unit_test(test_opener),
 		cmocka_unit_test(test_compute),
 		cmocka_unit_test(test_net),
 		cmocka_unit_test(test_honest),
