@@ -75,7 +75,7 @@ def check_round(fleet, expected, answers):
         want, text = expected.get(name, ("done", "nothing"))
         want, *unrecorded = want.split()
         got = state_of(answers[name])
-        runs = agent.fault.count("worker.ordered", "mig-worker")
+        runs = agent.fault.count("worker.limited", "mig-worker")
         if got not in want.split("/"):
             problems.append(f"{text}: {got}, not {want}: {answers[name]}")
         if runs > 1 or (want == "done" and runs != 1):

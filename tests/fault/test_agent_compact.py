@@ -82,4 +82,4 @@ def test_compacted_in_the_end(fleet, agent):
     p = fleet.mig("results", action["actions"][0]["id"], "--json", "--show",
                   "all")
     assert json.loads(p.stdout.splitlines()[0])["status"] == "done"
-    assert agent.fault.count("worker.ordered") == 0
+    assert agent.fault.count("worker.limited") == 0

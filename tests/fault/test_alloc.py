@@ -128,7 +128,7 @@ def test_running_agent(fleet, name, first, step):
     for who, answer in answers.items():
         assert state_of(answer) in ("done", "failed", "stopped",
                                     "refused"), answer
-        assert fleet.agents[who].fault.count("worker.ordered") <= 1
+        assert fleet.agents[who].fault.count("worker.limited") <= 1
     for agent in fleet.agents.values():
         agent.fault.forget()
     _, answers, _ = needle(fleet)
