@@ -33,7 +33,7 @@
 struct slot {
 	struct jobs *jobs;
 	struct standby *process; /* NULL: not needed so far */
-	struct worker *worker; /* NULL: free */
+	struct worker *worker;   /* NULL: free */
 	struct job *job;
 	unsigned int operation;
 	size_t output_max;

@@ -188,8 +188,8 @@ not_begun(struct worker *w)
 	struct buf data;
 
 	buf_init(&data, TEXT_MAX);
-	buf_add_fmt(&data, "no worker took the order: %s",
-	    proc_status_text(w->status));
+	buf_add_fmt(
+	    &data, "no worker took the order: %s", proc_status_text(w->status));
 	finish(w, w->interrupted ? PART_INTERRUPTED : PART_FAILED, &data);
 }
 
