@@ -37,8 +37,8 @@ struct jobs *jobs_new(struct agent *a, struct err *e);
 void jobs_free(struct jobs *j);
 /* The next order will find its worker waiting. */
 void jobs_warm(struct jobs *j);
-/* Ends the worker processes, but for the first, that had nothing to do since this
- * was called before. */
+/* Ends the worker processes, but for the first, that had nothing to do since
+ * this was called before. */
 void jobs_rest(struct jobs *j);
 /* Queues an accepted action; between people in turns. started: the journal
  * has it as started. */

@@ -124,5 +124,5 @@ def test_hanging_roles_are_replaced(brisk):
     settled(fleet)
     check_round(fleet, expected, answers)
     # the second one had nothing to do between two hellos
-    wait_for("the end of idle fork servers", lambda: max(
+    wait_for("the end of idle workers", lambda: max(
         len(processes(a, WORKER)) for a in fleet.agents.values()) == 1)

@@ -13,8 +13,8 @@ WARM, ASKS, AT_ONCE = 4, 16, 4     # of all agents each
 # Of one process, for ASKS actions: what is known of each stays in memory, 300
 # bytes, and the heap is not always as full.
 KIB_MORE = 48
-FORK_SERVER = "mig-worker"
-WORKERS = 2      # as configured; each has a fork server when it was needed
+WORKER = "mig-worker"
+WORKERS = 2      # as configured; a process each, when it was needed
 
 
 def private_kib(pid):
@@ -24,15 +24,15 @@ def private_kib(pid):
 
 
 def inventory(agent):
-    """{(program, pid): (descriptors, KiB)}, fork servers, and the files but for
-    answers. A fork server is one more descriptor of the monitor."""
+    """{(program, pid): (descriptors, KiB)}, workers, and the files but for
+    answers. A worker is one more descriptor of the monitor."""
     processes = {}
     for pid, name in session(agent.daemon.proc.pid).items():
         processes[name, pid] = (len(os.listdir(f"/proc/{pid}/fd")),
                                 private_kib(pid))
-    forking = [key for key in processes if key[0] == FORK_SERVER]
+    workers = [key for key in processes if key[0] == WORKER]
     monitor = "mig-agent", agent.daemon.proc.pid
-    processes[monitor] = (processes[monitor][0] - len(forking),
+    processes[monitor] = (processes[monitor][0] - len(workers),
                           processes[monitor][1])
     state = agent.dir / "state"
     files = sorted(str(f.relative_to(state)) for f in state.rglob("*")
@@ -50,8 +50,8 @@ def grown(before, now):
     if before[1] != now[1]:
         problems.append(f"files {set(now[1]) ^ set(before[1])}")
     other = [key for key in before[0].keys() ^ now[0].keys()
-             if key[0] != FORK_SERVER]
-    if other or sum(key[0] == FORK_SERVER for key in now[0]) > WORKERS:
+             if key[0] != WORKER]
+    if other or sum(key[0] == WORKER for key in now[0]) > WORKERS:
         problems.append(f"processes {now[0].keys()}, not {before[0].keys()}")
     for key in before[0].keys() & now[0].keys():
         (fds, kib), (more_fds, more_kib) = before[0][key], now[0][key]

@@ -198,12 +198,75 @@ test_networks(void **state)
 	}
 }
 
+/* --- any worker ------------------------------------------------------------
+ */
+
+static bool
+lower(void)
+{
+	struct sandbox_limits l = { .descriptors = 77 };
+	struct rlimit r;
+	struct err e;
+
+	return sandbox_limit(&l, &e) == 0 &&
+	    getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_max == 77;
+}
+
+static bool
+raise_again(void)
+{
+	struct rlimit r = { 78, 78 };
+
+	return !lower() || setrlimit(RLIMIT_NOFILE, &r) == 0;
+}
+
+static bool
+limit_parent(void)
+{
+	struct rlimit r = { 1000, 1000 };
+
+	return prlimit(parent_pid, RLIMIT_NOFILE, &r, NULL) == 0;
+}
+
+/* Its own limits, and only downwards. */
+static void
+test_limits_go_down(void **state)
+{
+	static const struct {
+		bool (*attempt)(void);
+		int want;
+	} cases[] = { { lower, ALLOWED }, { raise_again, REFUSED },
+		{ limit_parent, REFUSED } };
+	struct sandbox s = profile();
+	struct err e;
+	int status;
+	pid_t pid;
+
+	if (is_null())
+		skip();
+	s.profile = SANDBOX_WORKER_READ;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fflush(NULL);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			if (sandbox_enter(&s, &e) != 0)
+				_exit(SETUP_FAILED);
+			_exit(cases[i].attempt() ? ALLOWED : REFUSED);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), cases[i].want);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_narrow_takes_away),
 		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_limits_go_down),
 	};
 
 	parent_pid = getpid();

@@ -639,43 +639,6 @@ test_worker(void **state)
 	expect_refused(SANDBOX_WORKER_READ, "setrlimit", NULL);
 }
 
-static bool
-lower_then_raise(void)
-{
-	struct sandbox_limits l = { .descriptors = 77 };
-	struct rlimit r = { 78, 78 };
-	struct err e;
-
-	return sandbox_limit(&l, &e) != 0 ||
-	    getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_max != 77 ||
-	    (r.rlim_max = 78, setrlimit(RLIMIT_NOFILE, &r) == 0);
-}
-
-static bool
-limit_parent(void)
-{
-	struct rlimit r = { 1000, 1000 };
-
-	return prlimit(parent_pid, RLIMIT_NOFILE, &r, NULL) == 0;
-}
-
-/* Its own limits, and only downwards. */
-static void
-test_worker_limits(void **state)
-{
-	static attempt *const attempts[] = { lower_then_raise, limit_parent };
-	struct sandbox s = profile(SANDBOX_WORKER_READ);
-	bool killed;
-
-	if (is_null())
-		skip();
-	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-		assert_int_equal(try_in(&s, attempts[i], &killed), REFUSED);
-		assert_false(killed);
-	}
-	assert_int_equal(try_in(&s, raise_limit, &killed), ALLOWED);
-}
-
 /* Narrowed and sealed, it is a worker in every respect. */
 static void
 test_opener(void **state)
@@ -910,7 +873,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worker),
-		cmocka_unit_test(test_worker_limits),
 		cmocka_unit_test(test_opener),
 		cmocka_unit_test(test_compute),
 		cmocka_unit_test(test_net),
