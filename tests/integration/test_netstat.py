@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from test_forkserver import ForkServer, answer_of, document, memfd
+from test_serve import Worker, document
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("MIG_BUILD", HERE.parent.parent / "build"))
@@ -304,28 +304,22 @@ def test_without_rights(net, pair):
 
 @SANDBOXED
 def test_as_the_agent_does(net):
-    """From a fork server of its own kind, as another user, then narrowed."""
+    """From a worker of its own kind, as another user, then narrowed."""
     port = str(net.said["listen4"])
     doc = document(operations=[{"module": "netstat", "parameters": {
         "listeningport": [port], "namespaces": True}}])
-    server = ForkServer("--uid", "65533", "--needs", NEEDS)
-    try:
-        pid, out = server.order(memfd(doc), 0, memory=64 << 20)
-        answer, status = answer_of(pid, out)
-        assert status == 0, answer
-        found = [e for e in answer["elements"]["listeningport"][port]
-                 if e["namespace"] == net.name]
-        assert [(e["pid"], e["user"]) for e in found] == [(net.proc.pid, "root")]
-    finally:
-        server.close()
+    worker = Worker("--uid", "65533", "--needs", NEEDS)
+    answer, status = worker.run(doc, memory=64 << 20)
+    assert status == 0 and worker.spent, answer
+    found = [e for e in answer["elements"]["listeningport"][port]
+             if e["namespace"] == net.name]
+    assert [(e["pid"], e["user"]) for e in found] == [(net.proc.pid, "root")]
+    worker.close()
     # the one for files has nothing opened: said, and no "not found"
-    server = ForkServer("--uid", "65533")
-    try:
-        pid, out = server.order(memfd(doc), 0)
-        answer, status = answer_of(pid, out)
-        assert status == 1 and "was not made for module netstat" in answer["errors"][0]
-    finally:
-        server.close()
+    worker = Worker("--uid", "65533")
+    answer, status = worker.run(doc)
+    assert status == 1 and "was not made for module netstat" in answer["errors"][0]
+    worker.close()
 
 
 def test_output_limit(net):
