@@ -35,6 +35,7 @@
 
 #define DISK_MS 5000   /* between two looks at a disk that takes nothing */
 #define HOUSE_MS 60000 /* the least between two others */
+#define KEEP_BYTES (512 << 10)
 #define HOUSE_MS_MAX (86400 * 1000LL)
 #define CHECKIN_LOOK_MS 1000
 #define STOP_SECONDS 30
@@ -623,6 +624,8 @@ run_ready(struct agent *a)
 		return;
 	}
 	jobs_warm(a->jobs);
+	/* given back when there is nothing to do, not page by page between */
+	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	/* what starting needed is not needed again */
 	malloc_trim(0);
 	proc_notify("READY=1");
