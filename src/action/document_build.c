@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ add_value(struct jsonw *w, const char *key, const json_t *v)
 
 	if (v == NULL)
 		return;
-	text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	text = json_text(v, JSON_COMPACT | JSON_ENCODE_ANY);
 	if (text == NULL) {
 		if (w->out->error == 0)
 			w->out->error = ERR_NOMEM;

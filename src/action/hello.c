@@ -38,7 +38,7 @@ need_id(const json_t *o, const char *where, const char *key, struct id *ret,
 static char *
 compact(const json_t *v, struct err *e)
 {
-	char *s = json_dumps(v, JSON_COMPACT);
+	char *s = json_text(v, JSON_COMPACT);
 
 	if (s == NULL)
 		err_set(e, ERR_NOMEM, "hello: out of memory");
@@ -205,9 +205,11 @@ hello_parse(const void *data, size_t len, struct hello *ret, struct err *e)
 	json = rd_bytes(&r, n);
 	if (r.bad || n == 0)
 		return err_set(e, ERR_INVALID, "hello: too short");
-	if (identity_check(pub, PURPOSE_HELLO, json, n, sig) != 0)
-		return err_set(
-		    e, ERR_AUTH, "hello: the signature does not verify");
+	rc = identity_check(pub, PURPOSE_HELLO, json, n, sig);
+	if (rc != 0)
+		return err_set(e, rc, "hello: the signature %s",
+		    rc == ERR_NOMEM ? "cannot be checked: out of memory"
+				    : "does not verify");
 	identity_id(pub, &h.agent);
 	h.root = json_strict(json, n, HELLO_MAX, e);
 	if (h.root == NULL) {

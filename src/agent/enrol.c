@@ -424,7 +424,7 @@ take_send(struct buf *request, struct err *e)
 		root = json_pack("{s:s%, s:s, s:s, s:s%}", "document", doc,
 		    doc_len, "identity", pub, "signature", sig, "token", token,
 		    token_len);
-		text = json_dumps(root, JSON_COMPACT);
+		text = json_text(root, JSON_COMPACT);
 		json_decref(root);
 	}
 	buf_release(&in);

@@ -21,7 +21,7 @@
 static int
 print_json(const json_t *j, size_t flags, struct err *e)
 {
-	char *text = json_dumps(j, flags);
+	char *text = json_text(j, flags);
 	struct buf out;
 	int r;
 
@@ -169,7 +169,7 @@ describe(const struct action *a, const struct id *id, struct buf *out)
 		buf_add_fmt(out, " %s", a->readers[i]);
 	buf_add_str(out, "\n");
 	for (i = 0; i < a->noperations; i++) {
-		text = json_dumps(a->operations[i].parameters, JSON_COMPACT);
+		text = json_text(a->operations[i].parameters, JSON_COMPACT);
 		buf_add_fmt(out, "asks     %s ", a->operations[i].module);
 		if (text != NULL)
 			str_add_printable(out, text, strlen(text));

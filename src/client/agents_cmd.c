@@ -46,7 +46,7 @@ agent_json(struct listing *l, const struct agent_row *a)
 	jsonw_bool(&w, "verified", a->verified);
 	if (a->trouble != NULL)
 		jsonw_str(&w, "trouble", a->trouble);
-	text = a->verified ? json_dumps(a->hello.root, JSON_COMPACT) : NULL;
+	text = a->verified ? json_text(a->hello.root, JSON_COMPACT) : NULL;
 	if (text != NULL)
 		jsonw_raw(&w, "hello", text, strlen(text));
 	free(text);

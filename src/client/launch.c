@@ -48,7 +48,7 @@ launch_body(struct launch *l, const struct envelope *env, struct err *e)
 		return ERR_INVALID;
 	if (l->online_only)
 		json_object_set_new(j, "delivery", json_string("online"));
-	text = json_dumps(j, JSON_COMPACT);
+	text = json_text(j, JSON_COMPACT);
 	r = text != NULL ? buf_add_str(&l->post, text) : ERR_NOMEM;
 	if (r != 0)
 		err_set(e, r, "the signed action is too large");
@@ -80,7 +80,7 @@ launch_count(
 
 	body = json_pack(
 	    "{s:s, s:b}", "target", target, "online", (int)l->online_only);
-	text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+	text = body != NULL ? json_text(body, JSON_COMPACT) : NULL;
 	buf_init(&b, 64 * 1024);
 	r = text != NULL ? buf_add_str(&b, text) : ERR_NOMEM;
 	if (r != 0)

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "client/interrupt.h"
+#include "json/json.h"
 #include "proc/proc.h"
 
 #include <errno.h>
@@ -179,7 +180,7 @@ local_run(const char *module, const json_t *parameters, struct buf *out,
 	pid_t pid;
 	char *text;
 
-	text = json_dumps(parameters, JSON_COMPACT);
+	text = json_text(parameters, JSON_COMPACT);
 	if (text == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	buf_init(&complaints, LOCAL_ERROR_MAX);

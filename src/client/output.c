@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/jsonw.h"
+#include "json/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,7 +137,7 @@ output_json(const struct output *o, const struct answer *a, struct buf *out)
 		    j, "status", json_string(part_word(p->status)));
 		if (p->why[0] != '\0')
 			json_object_set_new(j, "error", json_string(p->why));
-		text = json_dumps(j, JSON_COMPACT);
+		text = json_text(j, JSON_COMPACT);
 		if (text != NULL)
 			jsonw_raw(&w, NULL, text, strlen(text));
 		free(text);

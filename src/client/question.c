@@ -386,7 +386,7 @@ question_draft_text(const struct question *q, struct buf *out, struct err *e)
 	if (j != NULL)
 		json_object_set_new(
 		    j, "operations", json_deep_copy(d->operations));
-	text = j != NULL ? json_dumps(j, JSON_INDENT(2)) : NULL;
+	text = j != NULL ? json_text(j, JSON_INDENT(2)) : NULL;
 	if (text == NULL || buf_add_str(out, text) != 0 ||
 	    buf_add_str(out, "\n") != 0)
 		r = err_set(e, ERR_NOMEM, "no room for the document");

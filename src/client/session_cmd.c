@@ -92,7 +92,7 @@ cmd_status(struct client *c, const struct opts *o, struct err *e)
 		    e, ERR_INVALID, "the server's status is not an object");
 	if (r == 0 && opts_has(o, "json")) {
 		buf_init(&out, 1024 * 1024);
-		text = json_dumps(j, JSON_COMPACT);
+		text = json_text(j, JSON_COMPACT);
 		buf_add_fmt(&out, "%s\n", text != NULL ? text : "{}");
 		r = client_out(&out, e);
 		free(text);

@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/str.h"
 #include "client/pgp/openpgp.h"
+#include "json/json.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ sign_envelope_text(const struct envelope *env, struct buf *out, struct err *e)
 
 	if (j == NULL)
 		return ERR_INVALID;
-	text = json_dumps(j, JSON_COMPACT);
+	text = json_text(j, JSON_COMPACT);
 	if (text == NULL || buf_add_str(out, text) != 0 ||
 	    buf_add_str(out, "\n") != 0)
 		r = err_set(e, ERR_NOMEM, "no room for the signed document");

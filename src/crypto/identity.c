@@ -182,23 +182,35 @@ identity_save(const char *path, const struct identity *i, struct err *e)
 }
 
 /* Prefix and bytes in one piece, as Ed25519 (RFC 8032) needs them. */
-static uint8_t *
-message_new(enum purpose p, const void *data, size_t len, size_t *ret_len)
+struct message {
+	uint8_t *m; /* small or allocated */
+	size_t len;
+	uint8_t small[PURPOSE_PREFIX_MAX + IDENTITY_SMALL];
+};
+
+static int
+message_init(struct message *x, enum purpose p, const void *data, size_t len)
 {
 	char prefix[PURPOSE_PREFIX_MAX];
 	size_t n = purpose_prefix(p, len, prefix);
-	uint8_t *m;
 
 	if (len > SIZE_MAX - n)
-		return NULL;
-	m = malloc(n + len);
-	if (m == NULL)
-		return NULL;
-	memcpy(m, prefix, n);
+		return ERR_NOMEM;
+	x->m = len <= IDENTITY_SMALL ? x->small : malloc(n + len);
+	if (x->m == NULL)
+		return ERR_NOMEM;
+	memcpy(x->m, prefix, n);
 	if (len > 0)
-		memcpy(m + n, data, len);
-	*ret_len = n + len;
-	return m;
+		memcpy(x->m + n, data, len);
+	x->len = n + len;
+	return 0;
+}
+
+static void
+message_release(struct message *x)
+{
+	if (x->m != x->small)
+		free(x->m);
 }
 
 void
@@ -207,32 +219,30 @@ identity_sign(const struct identity *i, enum purpose p, const void *data,
 {
 	uint8_t sec[crypto_sign_SECRETKEYBYTES];
 	uint8_t pub[IDENTITY_PUB_LEN];
-	size_t n = 0;
-	uint8_t *m = message_new(p, data, len, &n);
+	struct message x;
 
-	if (m == NULL) {
+	if (message_init(&x, p, data, len) != 0) {
 		/* No signature verifies as all zeros: nothing is claimed. */
 		memset(ret_sig, 0, IDENTITY_SIG_LEN);
 		return;
 	}
 	crypto_sign_seed_keypair(pub, sec, i->seed);
-	crypto_sign_detached(ret_sig, NULL, m, n, sec);
+	crypto_sign_detached(ret_sig, NULL, x.m, x.len, sec);
 	sodium_memzero(sec, sizeof(sec));
-	free(m);
+	message_release(&x);
 }
 
 int
 identity_check(const uint8_t pub[static IDENTITY_PUB_LEN], enum purpose p,
     const void *data, size_t len, const uint8_t sig[static IDENTITY_SIG_LEN])
 {
-	size_t n = 0;
-	uint8_t *m = message_new(p, data, len, &n);
+	struct message x;
 	int rc;
 
-	if (m == NULL)
+	if (message_init(&x, p, data, len) != 0)
 		return ERR_NOMEM;
 	/* libsodium refuses small-order and non-canonical keys itself. */
-	rc = crypto_sign_verify_detached(sig, m, n, pub);
-	free(m);
+	rc = crypto_sign_verify_detached(sig, x.m, x.len, pub);
+	message_release(&x);
 	return rc == 0 ? 0 : ERR_AUTH;
 }

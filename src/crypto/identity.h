@@ -11,6 +11,9 @@ struct err;
 #define IDENTITY_PUB_LEN 32
 #define IDENTITY_SIG_LEN 64
 #define IDENTITY_SEED_LEN 32
+/* What has at most so many bytes (the header of a result has) is signed and
+ * checked without an allocation. */
+#define IDENTITY_SMALL 1024
 
 struct identity {
 	uint8_t seed[IDENTITY_SEED_LEN];
@@ -27,9 +30,12 @@ int identity_parse(
     const void *text, size_t len, struct identity *ret, struct err *e);
 int identity_save(const char *path, const struct identity *i, struct err *e);
 void identity_wipe(struct identity *i);
+/* All zeros, which nobody takes for a signature, when it is large and there is
+ * no memory. */
 void identity_sign(const struct identity *i, enum purpose p, const void *data,
     size_t len, uint8_t ret_sig[static IDENTITY_SIG_LEN]);
-/* 0 or ERR_AUTH; refuses small-order public keys. */
+/* 0, ERR_AUTH, or ERR_NOMEM for what is larger than IDENTITY_SMALL; refuses
+ * small-order public keys. */
 int identity_check(const uint8_t pub[static IDENTITY_PUB_LEN], enum purpose p,
     const void *data, size_t len, const uint8_t sig[static IDENTITY_SIG_LEN]);
 void identity_id(const uint8_t pub[static IDENTITY_PUB_LEN], struct id *ret);

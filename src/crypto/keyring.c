@@ -165,13 +165,13 @@ static void
 material_hash(const struct keymaterial *m, struct id *ret)
 {
 	uint8_t alg = (uint8_t)m->alg;
-	struct sha256 *h = sha256_new();
+	struct sha256 h;
 
 	/* The exponent is left out: one modulus is one key. */
-	sha256_add(h, &alg, 1);
-	sha256_add(h, m->num, m->len);
-	sha256_final(h, ret);
-	sha256_free(h);
+	sha256_begin(&h);
+	sha256_add(&h, &alg, 1);
+	sha256_add(&h, m->num, m->len);
+	sha256_final(&h, ret);
 }
 
 /* The fingerprint must be that of the numbers, or people would be shown

@@ -46,10 +46,10 @@ void
 purpose_hash(enum purpose p, const void *data, size_t len, struct id *ret)
 {
 	char prefix[PURPOSE_PREFIX_MAX];
-	struct sha256 *h = sha256_new();
+	struct sha256 h;
 
-	sha256_add(h, prefix, purpose_prefix(p, len, prefix));
-	sha256_add(h, data, len);
-	sha256_final(h, ret);
-	sha256_free(h);
+	sha256_begin(&h);
+	sha256_add(&h, prefix, purpose_prefix(p, len, prefix));
+	sha256_add(&h, data, len);
+	sha256_final(&h, ret);
 }

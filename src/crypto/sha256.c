@@ -1,52 +1,42 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * SHA-256 over Nettle: no state but its context, nothing that can fail but
- * memory, and the processor's own instructions where it has them. Callers
- * have no way to go on without a digest, so running out of memory ends the
- * process rather than returning a wrong hash.
+ * SHA-256 over Nettle: no state but its context, nothing that can fail, not
+ * even for want of memory, and the processor's own instructions where it has
+ * them.
  */
 #include "crypto/sha256.h"
-
-#include "base/err.h"
-
-#include <stdlib.h>
 
 #include <nettle/sha2.h>
 
 _Static_assert(ID_LEN == SHA256_DIGEST_SIZE, "id");
 
-struct sha256 {
-	struct sha256_ctx ctx;
-};
+_Static_assert(
+    sizeof(struct sha256_ctx) <= sizeof(((struct sha256 *)NULL)->state), "ctx");
 
-struct sha256 *
-sha256_new(void)
+static struct sha256_ctx *
+ctx(struct sha256 *h)
 {
-	struct sha256 *h = malloc(sizeof(*h));
-
-	BUG_ON(h == NULL);
-	sha256_init(&h->ctx);
-	return h;
+	return (struct sha256_ctx *)(void *)h->state;
 }
 
 void
-sha256_free(struct sha256 *h)
+sha256_begin(struct sha256 *h)
 {
-	free(h);
+	sha256_init(ctx(h));
 }
 
 void
 sha256_add(struct sha256 *h, const void *data, size_t len)
 {
 	if (len > 0)
-		sha256_update(&h->ctx, len, data);
+		sha256_update(ctx(h), len, data);
 }
 
 void
 sha256_final(struct sha256 *h, struct id *ret)
 {
 	/* ready for the next one as well */
-	sha256_digest(&h->ctx, ID_LEN, ret->b);
+	sha256_digest(ctx(h), ID_LEN, ret->b);
 }
 
 void
@@ -54,7 +44,7 @@ sha256(const void *data, size_t len, struct id *ret)
 {
 	struct sha256 h;
 
-	sha256_init(&h.ctx);
+	sha256_begin(&h);
 	sha256_add(&h, data, len);
 	sha256_final(&h, ret);
 }

@@ -6,11 +6,13 @@
 #include "base/id.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
-struct sha256; /* owned by the caller through _new/_free */
+struct sha256 { /* the caller's storage; nothing to release */
+	_Alignas(8) uint8_t state[128];
+};
 
-struct sha256 *sha256_new(void);
-void sha256_free(struct sha256 *h);
+void sha256_begin(struct sha256 *h);
 void sha256_add(struct sha256 *h, const void *data, size_t len);
 /* Result so far into ret; h starts anew. */
 void sha256_final(struct sha256 *h, struct id *ret);

@@ -23,9 +23,9 @@
 #define JSON_CONTAINERS(len) (4096 + (len) / 16)
 #define JSON_VALUES(len) (65536 + (len) / 8)
 
-/* Jansson does not look at every allocation that fails while it reads: a
- * string can come out shorter than it was. So whether one failed is noted
- * here, and then nothing of that text is used. */
+/* Jansson does not look at every allocation that fails while it reads or
+ * writes: a string can come out shorter than it was. So whether one failed is
+ * noted here, and then nothing of that text is used. */
 static _Thread_local bool no_memory;
 
 static void *
@@ -202,6 +202,19 @@ json_strict(const void *text, size_t len, size_t max, struct err *e)
 		return NULL;
 	}
 	return v;
+}
+
+char *
+json_text(const json_t *v, size_t flags)
+{
+	char *text;
+
+	no_memory = false;
+	text = json_dumps(v, flags);
+	if (!no_memory)
+		return text;
+	free(text);
+	return NULL;
 }
 
 /* "where.key", or key alone; points into buf. */

@@ -20,6 +20,9 @@ struct err;
 /* Returns an owned value (json_decref), or NULL with the place ("line 3,
  * column 7: duplicate object key") in e. */
 json_t *json_strict(const void *text, size_t len, size_t max, struct err *e);
+/* json_dumps(), but NULL and never a text that lacks something when there is no
+ * memory. Owned (free). */
+char *json_text(const json_t *v, size_t flags);
 
 /*
  * Fields of an object. where is the path of the object for messages ("" for

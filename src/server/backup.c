@@ -55,18 +55,19 @@ static int
 pump(const char *path, int out, uint64_t *ret_size, struct id *ret_hash,
     struct err *e)
 {
-	struct sha256 *h = sha256_new();
+	struct sha256 h;
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
 	uint8_t *chunk = malloc(CHUNK);
 	uint64_t size = 0;
 	ssize_t n = 0;
 
+	sha256_begin(&h);
 	if (fd < 0)
 		rc = err_errno(e, "%s", path);
-	else if (h == NULL || chunk == NULL)
+	else if (chunk == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	while (rc == 0 && (n = read(fd, chunk, CHUNK)) > 0) {
-		sha256_add(h, chunk, (size_t)n);
+		sha256_add(&h, chunk, (size_t)n);
 		size += (uint64_t)n;
 		if (out >= 0)
 			rc = fd_write_all(out, chunk, (size_t)n, e);
@@ -74,13 +75,12 @@ pump(const char *path, int out, uint64_t *ret_size, struct id *ret_hash,
 	if (rc == 0 && n < 0)
 		rc = err_errno(e, "%s", path);
 	if (rc == 0) {
-		sha256_final(h, ret_hash);
+		sha256_final(&h, ret_hash);
 		*ret_size = size;
 	}
 	if (chunk != NULL)
 		explicit_bzero(chunk, CHUNK);
 	free(chunk);
-	sha256_free(h);
 	if (fd >= 0)
 		close(fd);
 	return (rc);
@@ -333,24 +333,25 @@ static int
 take_bytes(int in, int out, uint64_t size, const struct id *want,
     const char *name, struct err *e)
 {
-	struct sha256 *h = sha256_new();
+	struct sha256 h;
 	uint8_t *chunk = malloc(CHUNK);
 	struct id got;
 	size_t n;
 	int rc = 0;
 
-	if (h == NULL || chunk == NULL)
+	sha256_begin(&h);
+	if (chunk == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	while (rc == 0 && size > 0) {
 		n = size < CHUNK ? (size_t)size : CHUNK;
 		if ((rc = read_full(in, chunk, n, e)) != 0)
 			break;
-		sha256_add(h, chunk, n);
+		sha256_add(&h, chunk, n);
 		rc = fd_write_all(out, chunk, n, e);
 		size -= n;
 	}
 	if (rc == 0) {
-		sha256_final(h, &got);
+		sha256_final(&h, &got);
 		if (!id_equal(&got, want))
 			rc = err_set(e, ERR_INVALID,
 			    "%s: the backup is damaged: its digest is not that"
@@ -362,7 +363,6 @@ take_bytes(int in, int out, uint64_t size, const struct id *want,
 	if (chunk != NULL)
 		explicit_bzero(chunk, CHUNK);
 	free(chunk);
-	sha256_free(h);
 	return (rc);
 }
 

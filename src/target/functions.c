@@ -8,6 +8,7 @@
 #include "target/functions.h"
 
 #include "base/err.h"
+#include "json/json.h"
 #include "target/net.h"
 
 #include <inttypes.h>
@@ -109,7 +110,7 @@ result_json(sqlite3_context *ctx, const json_t *v)
 		sqlite3_result_text(ctx, number, -1, SQLITE_TRANSIENT);
 		break;
 	default:
-		text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+		text = json_text(v, JSON_COMPACT | JSON_ENCODE_ANY);
 		if (text == NULL)
 			sqlite3_result_error_nomem(ctx);
 		else

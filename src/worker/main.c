@@ -237,7 +237,7 @@ warm_up(void)
 	static const char doc[] = "{\"a\": [1, 1.5, \"b\", true, null]}";
 	struct err e;
 	json_t *v = json_strict(doc, sizeof(doc) - 1, sizeof(doc), &e);
-	char *text = json_dumps(v, JSON_COMPACT);
+	char *text = json_text(v, JSON_COMPACT);
 
 	free(text);
 	json_decref(v);
@@ -355,7 +355,7 @@ static void
 pretty_print(struct buf *out)
 {
 	json_t *v = json_loadb((const char *)out->data, out->len, 0, NULL);
-	char *text = v != NULL ? json_dumps(v, JSON_INDENT(2)) : NULL;
+	char *text = v != NULL ? json_text(v, JSON_INDENT(2)) : NULL;
 
 	if (text != NULL) {
 		buf_clear(out);

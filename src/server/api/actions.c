@@ -41,7 +41,7 @@ read_delivery(struct request *q, struct buf *env, bool *ret_online)
 	*ret_online = delivery != NULL;
 	if (rc == 0) {
 		json_object_del(v, "delivery");
-		text = json_dumps(v, JSON_COMPACT);
+		text = json_text(v, JSON_COMPACT);
 		if (text == NULL)
 			rc = err_set(&e, ERR_NOMEM, "out of memory");
 		else
@@ -182,7 +182,7 @@ show_one(const struct store_action *a, void *arg)
 	jsonw_str(&w, "target", a->target);
 	jsonw_str(&w, "document",
 	    json_string_value(json_object_get(doc, "document")));
-	text = json_dumps(json_object_get(doc, "signatures"), JSON_COMPACT);
+	text = json_text(json_object_get(doc, "signatures"), JSON_COMPACT);
 	if (text != NULL)
 		jsonw_raw(&w, "signatures", text, strlen(text));
 	jsonw_object_end(&w);

@@ -68,20 +68,19 @@ test_sha256(void **state)
 		    "248d6a61d20638b8e5c026930c3e6039"
 		    "a33ce45964ff2167f6ecedd419db06c1" },
 	};
-	struct sha256 *h = sha256_new();
+	struct sha256 h;
 	struct id id;
 	size_t i, j;
 
+	sha256_begin(&h);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		sha256(rows[i].in, strlen(rows[i].in), &id);
 		assert_string_equal(id_hex(&id).s, rows[i].want);
 		for (j = 0; j < strlen(rows[i].in); j++)
-			sha256_add(h, rows[i].in + j, 1);
-		sha256_final(h, &id); /* and h starts anew */
+			sha256_add(&h, rows[i].in + j, 1);
+		sha256_final(&h, &id); /* and h starts anew */
 		assert_string_equal(id_hex(&id).s, rows[i].want);
 	}
-	sha256_free(h);
-	sha256_free(NULL);
 }
 
 int
