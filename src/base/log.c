@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "base/log.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,22 +78,83 @@ log_write(const char *level, const char *fmt, va_list ap)
 		return;
 }
 
-#define LOG_FUNCTION(name, level)                       \
-	void name(const char *fmt, ...)                 \
-	{                                               \
-		va_list ap;                             \
-                                                        \
-		if (log_max < (level))                  \
-			return;                         \
-		va_start(ap, fmt);                      \
-		log_write(level_names[level], fmt, ap); \
-		va_end(ap);                             \
+/* --- what comes again and again ------------------------------------------ */
+
+#define KINDS 64 /* by format; two that meet count together */
+#define KIND_MS 60000
+
+static struct kind {
+	const char *fmt; /* the newest */
+	int64_t since;   /* mono ms */
+	unsigned int written, left_out;
+} kinds[KINDS];
+static pthread_mutex_t kinds_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Whether it is written; *ret_left_out: of those before. */
+static bool
+may_write(const char *fmt, unsigned int *ret_left_out)
+{
+	struct kind *k = &kinds[((uintptr_t)fmt >> 3) % KINDS];
+	int64_t now = clock_mono_ms();
+	bool yes;
+
+	*ret_left_out = 0;
+	pthread_mutex_lock(&kinds_lock);
+	if (k->fmt == NULL || now - k->since >= KIND_MS) {
+		*ret_left_out = k->left_out;
+		k->since = now;
+		k->written = k->left_out = 0;
+	}
+	k->fmt = fmt;
+	yes = k->written < LOG_KIND_MAX;
+	if (yes)
+		k->written++;
+	else
+		k->left_out++;
+	pthread_mutex_unlock(&kinds_lock);
+	return yes;
+}
+
+__attribute__((format(printf, 2, 3))) static void
+log_line(const char *level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_write(level, fmt, ap);
+	va_end(ap);
+}
+
+__attribute__((format(printf, 2, 0))) static void
+log_limited(const char *level, const char *fmt, va_list ap)
+{
+	unsigned int left_out;
+	size_t word = strcspn(fmt, " ");
+
+	if (!may_write(fmt, &left_out))
+		return;
+	if (left_out > 0)
+		log_line(level, "log left_out=%u kind=%.*s", left_out,
+		    (int)word, fmt);
+	log_write(level, fmt, ap);
+}
+
+#define LOG_FUNCTION(name, level, write)            \
+	void name(const char *fmt, ...)             \
+	{                                           \
+		va_list ap;                         \
+                                                    \
+		if (log_max < (level))              \
+			return;                     \
+		va_start(ap, fmt);                  \
+		write(level_names[level], fmt, ap); \
+		va_end(ap);                         \
 	}
 
-LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
-LOG_FUNCTION(log_warn, LOG_LEVEL_WARN)
-LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
-LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR, log_limited)
+LOG_FUNCTION(log_warn, LOG_LEVEL_WARN, log_limited)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO, log_write)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, log_write)
 
 static bool
 trace_wanted(const char *category)

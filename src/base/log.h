@@ -5,11 +5,18 @@
  * bytes that are not ASCII are written as \xNN, so nothing from outside can
  * forge a line; wrap values from outside in log_quote(). Library folders
  * (base .. crypto, scan, action, target) do not log.
+ *
+ * Of one kind (format) of error or warning at most LOG_KIND_MAX lines a minute
+ * are written, so that what comes again and again, from outside or from a
+ * disk, cannot fill one; a line "log left_out=N kind=..." says how many were
+ * not. Information (who did what) is always written.
  */
 #ifndef MIG_BASE_LOG_H
 #define MIG_BASE_LOG_H
 
 #include <stdbool.h>
+
+#define LOG_KIND_MAX 100
 
 enum log_level {
 	LOG_LEVEL_ERROR = 0,

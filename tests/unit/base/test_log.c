@@ -186,12 +186,46 @@ test_quote_eight_at_once(void **state)
 		assert_string_equal(q[i], text[i]);
 }
 
+static size_t
+lines(const char *with)
+{
+	const char *p = captured;
+	size_t n = 0;
+
+	for (; (p = strstr(p, with)) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* One that comes without end is written LOG_KIND_MAX times a minute; another
+ * one, and what people did, is not touched by it. */
+static void
+test_repeated(void **state)
+{
+	static const char *const often = "f x=%d";
+	static const char *const told = "i x=%d";
+	int i;
+
+	log_init("r", LOG_LEVEL_INFO, NULL);
+	capture_begin();
+	for (i = 0; i < 3 * LOG_KIND_MAX; i++)
+		log_warn(often, i);
+	log_error("another");
+	for (i = 0; i < 2 * LOG_KIND_MAX; i++)
+		log_info(told, i);
+	capture_end();
+	assert_int_equal(lines(" warn f "), LOG_KIND_MAX);
+	assert_int_equal(lines(" error another"), 1);
+	assert_int_equal(lines(" info i "), 2 * LOG_KIND_MAX);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_repeated),
 		cmocka_unit_test(test_no_forged_line),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_trace),
