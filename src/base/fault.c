@@ -44,6 +44,7 @@ static void __attribute__((constructor)) fault_map(void)
 	}
 	close(fd);
 	snprintf(variable, sizeof(variable), "MIG_FAULT=%s", path);
+	fault_alloc_libraries();
 	fault_control = c;
 }
 

@@ -6,6 +6,7 @@
 #include "base/fault_control.h"
 
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,53 @@ fault_alloc_from_here(int32_t n, int32_t times)
 {
 	here_times = times;
 	here_countdown = n;
+}
+
+/* Where OpenSSL's code is. */
+static struct {
+	uintptr_t begin, end;
+} openssl[4];
+static size_t nopenssl;
+
+static int
+look_at(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	const ElfW(Phdr) * p;
+	size_t i;
+
+	if (strstr(info->dlpi_name, "libcrypto.so") == NULL &&
+	    strstr(info->dlpi_name, "libssl.so") == NULL)
+		return 0;
+	for (i = 0; i < info->dlpi_phnum; i++) {
+		p = &info->dlpi_phdr[i];
+		if (p->p_type != PT_LOAD || (p->p_flags & PF_X) == 0 ||
+		    nopenssl == sizeof(openssl) / sizeof(openssl[0]))
+			continue;
+		openssl[nopenssl].begin = info->dlpi_addr + p->p_vaddr;
+		openssl[nopenssl].end = openssl[nopenssl].begin + p->p_memsz;
+		nopenssl++;
+	}
+	return 0;
+}
+
+void
+fault_alloc_libraries(void)
+{
+	dl_iterate_phdr(look_at, NULL);
+}
+
+static bool
+is_spared(const void *caller)
+{
+	uintptr_t at = (uintptr_t)caller;
+	size_t i;
+
+	if (fault_control->spare_openssl == 0)
+		return false;
+	for (i = 0; i < nopenssl; i++)
+		if (at >= openssl[i].begin && at < openssl[i].end)
+			return true;
+	return false;
 }
 
 /* One step of a countdown; true from the n-th on, times times. */
@@ -57,12 +105,12 @@ slot_fails(struct fault_alloc *a)
 }
 
 static bool
-fails(void)
+fails(const void *caller)
 {
 	bool yes = false;
 	size_t i;
 
-	if (fault_control == NULL)
+	if (fault_control == NULL || is_spared(caller))
 		return false;
 	if (here_countdown > 0) {
 		yes = step(&here_countdown, &here_times);
@@ -79,25 +127,29 @@ fails(void)
 void *
 malloc(size_t size)
 {
-	return fails() ? NULL : __libc_malloc(size);
+	return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
 }
 
 void *
 calloc(size_t n, size_t size)
 {
-	return fails() ? NULL : __libc_calloc(n, size);
+	return fails(__builtin_return_address(0)) ? NULL
+						  : __libc_calloc(n, size);
 }
 
 void *
 realloc(void *p, size_t size)
 {
-	return fails() ? NULL : __libc_realloc(p, size);
+	return fails(__builtin_return_address(0)) ? NULL
+						  : __libc_realloc(p, size);
 }
 
 void *
 memalign(size_t alignment, size_t size)
 {
-	return fails() ? NULL : __libc_memalign(alignment, size);
+	return fails(__builtin_return_address(0))
+	    ? NULL
+	    : __libc_memalign(alignment, size);
 }
 
 void *

@@ -59,7 +59,9 @@ struct fault_pass {
 struct fault_control {
 	char magic[8];
 	_Atomic int64_t clock_ms;
-	uint32_t spare[12];
+	/* not 0: allocations that OpenSSL makes itself are left alone */
+	_Atomic uint32_t spare_openssl;
+	uint32_t spare[11];
 	struct fault_alloc allocs[FAULT_ALLOCS];
 	struct fault_slot slots[FAULT_SLOTS];
 	struct fault_pass passes[FAULT_PASSES];
@@ -68,6 +70,8 @@ struct fault_control {
 /* NULL until it is mapped. */
 extern struct fault_control *fault_control;
 
+/* Looks where the libraries are whose own allocations may be left alone. */
+void fault_alloc_libraries(void);
 /* From here the n-th allocation of this process and times - 1 more fail. */
 void fault_alloc_from_here(int32_t n, int32_t times);
 

@@ -2,6 +2,7 @@
 /* Talking with the person at the terminal, and writing answers out. */
 #include "client/client.h"
 
+#include "base/err.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "client/pgp/openpgp.h"
@@ -64,6 +65,21 @@ client_confirm(const char *fmt, ...)
 	return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
+/* Cut, and what is not plain ASCII a question mark: for when there is no
+ * memory, which is what most likely is to be said. */
+__attribute__((format(printf, 1, 0))) static void
+warn_without_memory(const char *fmt, va_list ap)
+{
+	char text[ERR_MSG_MAX];
+	char *c;
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	for (c = text; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	fprintf(stderr, "mig: %s\n", text);
+}
+
 void
 client_warn(const char *fmt, ...)
 {
@@ -76,8 +92,13 @@ client_warn(const char *fmt, ...)
 	buf_add_vfmt(&text, fmt, ap);
 	va_end(ap);
 	str_add_printable(&safe, text.data, text.len);
-	if (buf_str(&safe) != NULL)
+	if (text.error == 0 && buf_str(&safe) != NULL) {
 		fprintf(stderr, "mig: %s\n", buf_str(&safe));
+	} else {
+		va_start(ap, fmt);
+		warn_without_memory(fmt, ap);
+		va_end(ap);
+	}
 	buf_release(&text);
 	buf_release(&safe);
 }

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The n-th allocation of mig fails, and once more all from the n-th on: it
+ends with an error it has said, or does all it should; it never crashes, hangs
+or shows less than there is without a word. What it launched is launched
+whole or not at all.
+
+OpenSSL's own allocations are spared: version 3.0 follows a null pointer when
+one at its own start fails."""
+import concurrent.futures
+import json
+import os
+import subprocess
+
+import pytest
+
+import platformlib as lib
+from faultlib import ALWAYS, Control
+from miglib import answers_of, program, wait_for
+from test_alloc import sample
+
+MOST = int(os.environ.get("MIG_ALLOC_MOST", "9"))
+
+
+@pytest.fixture(scope="module")
+def p(tmp_path_factory):
+    p = lib.make_platform(tmp_path_factory.mktemp("alloc"))
+    q = lib.ask(p, "seen by all")
+    assert q.returncode == lib.FOUND, q.stderr
+    p.ident = lib.check_stored(p, "seen by all")
+    yield p
+    p.stop()
+
+
+class Mig:
+    """mig with failing allocations; each run has its own cache of a session,
+    so that several may run at once."""
+
+    def __init__(self, p, tmp_path, args):
+        self.p, self.dir, self.args = p, tmp_path, args
+
+    def run(self, name, n=None, times=1, args=None):
+        control = Control(self.dir / f"fault-{name}")
+        control.spare_openssl()
+        kw = {} if n is None else {"n": n, "times": times}
+        a = control.allocations("mig", **kw)
+        q = subprocess.run([program("mig"), *(args or self.args)],
+                           env=control.env(self.p.env), capture_output=True,
+                           text=True, errors="replace", timeout=120,
+                           stdin=subprocess.DEVNULL)
+        seen, fired = a.seen, a.fired
+        control.path.unlink()
+        return q, seen, fired
+
+
+def verdict(q, fired, whole):
+    """What is wrong with a run, or None."""
+    if q.returncode < 0:
+        return f"signal {-q.returncode}: {q.stderr[-300:].strip()}"
+    if q.returncode == whole.returncode:
+        if shown(q) == shown(whole):
+            return None
+        return f"exit {q.returncode}, but showed {shown(q)!r:.600} not {shown(whole)!r:.600}"
+    if fired and not q.stderr.strip() and '"error' not in q.stdout:
+        return f"exit {q.returncode} without a word"
+    return None
+
+
+def shown(q):
+    """What counts in the output: who answered what."""
+    kept = []
+    for line in q.stdout.splitlines():
+        try:
+            v = json.loads(line)
+        except ValueError:
+            return q.stdout
+        for key in ("id", "seconds", "total_s", "first_s", "received",
+                    "cursor", "took_ms", "online", "lastseen"):
+            v.pop(key, None)
+        kept.append(json.dumps({k: v.get(k) for k in (
+            "name", "status", "done", "expected", "answered", "actions")
+            if k in v}, sort_keys=True))
+    return sorted(kept)
+
+
+def sweep(mig, most=MOST, workers=3):
+    whole, total, _ = mig.run("whole")
+    assert whole.returncode in (0, 1), (whole.stdout, whole.stderr)
+    problems = []
+
+    def one(job):
+        n, times = job
+        try:
+            q, _, fired = mig.run(f"{n}-{times}", n, times)
+        except subprocess.TimeoutExpired:
+            return f"{n} x {times}: hangs"
+        wrong = verdict(q, fired, whole)
+        return wrong and f"{n} of {total} x {times}: {wrong}"
+    jobs = [(n, times) for times in (1, ALWAYS) for n in sample(total, most)]
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        problems = [x for x in pool.map(one, jobs) if x]
+    assert not problems, "\n".join(problems)
+
+
+def test_local(p, tmp_path):
+    sweep(Mig(p, tmp_path, ["file", "-t", "local", "-path",
+                            str(p.tree / "etc"), "-name", "^passwd$",
+                            "--json"]))
+
+
+@pytest.mark.parametrize("args", [["results", None, "--json"],
+                                  ["actions", "--json"],
+                                  ["agents", "--json"]],
+                         ids=lambda a: a[0])
+def test_looking(p, tmp_path, args):
+    sweep(Mig(p, tmp_path, [p.ident if a is None else a for a in args]))
+
+
+def test_launch(p, tmp_path):
+    """A real question to all: asked whole or not at all, whatever mig says of
+    it, and every agent answers what was asked once."""
+    names, jobs = [], []
+    mig = Mig(p, tmp_path, None)
+    q, total, _ = mig.run("whole", args=lib.question(p, "launch whole"))
+    assert q.returncode == lib.FOUND, q.stderr
+    whole = q
+
+    def one(job):
+        n, name = job
+        q, _, fired = mig.run(name.replace(" ", "-"), n,
+                              args=lib.question(p, name))
+        wrong = verdict(q, fired, whole)
+        return wrong and f"{n} of {total}: {wrong}"
+    for n in sample(total, MOST):
+        names.append(f"launch {n}")
+        jobs.append((n, names[-1]))
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        problems = [x for x in pool.map(one, jobs) if x]
+    assert not problems, "\n".join(problems)
+    asked = [x for x in names if lib.action_of(p, x) is not None]
+    assert 0 < len(asked) < len(names)
+    wait_for("all answers", lambda: lib.rows(
+        p, "SELECT COUNT(*) FROM actions WHERE status = 0") == [(0,)], 60)
+    for name in asked:
+        lib.check_stored(p, name)
