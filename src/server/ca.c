@@ -73,9 +73,35 @@ reply(struct ca *ca, uint32_t request, int status, const char *first,
 	buf_add_u16(&out, (uint16_t)status);
 	buf_add_field(&out, first, strlen(first));
 	buf_add_field(&out, second, len);
-	if (out.error == 0)
-		ipc_chan_send(ca->core, MSG_REPLY, request, out.data, out.len);
+	if (out.error != 0 ||
+	    ipc_chan_send(ca->core, MSG_REPLY, request, out.data, out.len) !=
+		0) {
+		/* The core tells those who wait to ask again. */
+		log_error("reply_lost request=%u", request);
+		ipc_chan_free(ca->core);
+		ca->core = NULL;
+		role_peer_lost(&ca->role);
+	}
 	buf_release(&out);
+}
+
+static void
+refuse(struct ca *ca, uint32_t request, const struct err *e)
+{
+	static const struct {
+		int err, status;
+		const char *code;
+	} table[] = {
+		{ ERR_INVALID, 400, "invalid" },
+		{ ERR_EXPIRED, 403, "expired" },
+		{ ERR_NOMEM, 503, "busy" },
+	};
+	size_t i, n = sizeof(table) / sizeof(table[0]);
+
+	for (i = 0; i < n && table[i].err != e->code; i++)
+		;
+	reply(ca, request, i < n ? table[i].status : 403,
+	    i < n ? table[i].code : "not_verified", e->msg, strlen(e->msg));
 }
 
 static void
@@ -100,11 +126,7 @@ sign(struct ca *ca, uint32_t number, struct request *q)
 		reply(ca, number, 200, q->said.name, cert.data, cert.len);
 	} else {
 		log_warn("refused why=%s", log_quote(e.msg));
-		reply(ca, number, rc == ERR_INVALID ? 400 : 403,
-		    rc == ERR_INVALID       ? "invalid"
-			: rc == ERR_EXPIRED ? "expired"
-					    : "not_verified",
-		    e.msg, strlen(e.msg));
+		refuse(ca, number, &e);
 	}
 	buf_release(&cert);
 }
@@ -206,8 +228,10 @@ on_core_close(struct ipc_chan *ch, const char *why, void *arg)
 
 	log_debug("core_closed why=%s", log_quote(why));
 	ipc_chan_free(ch);
-	if (ca->core == ch)
-		ca->core = NULL;
+	if (ca->core != ch)
+		return;
+	ca->core = NULL;
+	role_peer_lost(&ca->role);
 }
 
 static void
@@ -222,8 +246,10 @@ on_peer(struct role *r, enum server_role peer, int fd)
 	ipc_chan_free(ca->core);
 	ca->core = ipc_chan_new(r->base, fd, MSG_BODY_MAX, MSG_QUEUE_MAX,
 	    on_core, on_core_close, ca);
-	if (ca->core == NULL)
+	if (ca->core == NULL) {
 		log_error("peer error=\"out of memory\"");
+		role_peer_lost(r);
+	}
 }
 
 static void

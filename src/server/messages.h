@@ -8,6 +8,7 @@
  *   core -> api      REPLY, STATUS, WAKE
  *   core -> ca       SIGN, answered by REPLY; REVOKED, answered by CRL
  *   core -> parent   RELAY_RELOAD
+ *   api, ca -> parent   PEER_LOST
  *
  * A REPLY is u16 HTTP status, then a JSON text: the core decides, the api
  * hands on. Fields are u32 length and bytes (F), ids and hashes 32 bytes (D).
@@ -25,6 +26,7 @@ enum server_msg {
 				 the parent: its certificate was */
 	MSG_TLS = 5,          /* F certificates, F key: the api's, anew */
 	MSG_CA = 6,           /* F the CA's certificates, newest first, anew */
+	MSG_PEER_LOST = 7,    /* - : another channel to the core is wanted */
 
 	MSG_NONCE = 16,       /* - */
 	MSG_SESSION_NEW = 17, /* F envelope */

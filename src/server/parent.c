@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The parent keeps four children: the relay and the roles core, api and ca.
- * It parses nothing that comes from outside; the one thing a role may ask of
- * it is that the relay reads its access list again. A child that ends is
+ * It parses nothing that comes from outside; all that a role may ask of it is
+ * that the relay reads its access list again, and another channel to the core
+ * where one broke. A child that ends is
  * started anew, after a pause that doubles while it ends within two seconds; a
  * role that is new is connected to its peers by fresh channels, so the others
  * go on.
@@ -69,6 +70,7 @@ struct parent {
 };
 
 static void child_start(struct child *ch);
+static void connect_child(struct child *ch);
 
 static void
 start_later(struct child *ch)
@@ -150,9 +152,13 @@ on_exit_child(pid_t pid, int status, void *arg)
 static int
 on_role_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 {
-	const struct child *ch = arg;
+	struct child *ch = arg;
 	pid_t relay = ch->p->children[CHILD_RELAY].pid;
 
+	if (m->type == MSG_PEER_LOST && ch->kind != CHILD_CORE && m->len == 0) {
+		connect_child(ch);
+		return (0);
+	}
 	if (ch->kind != CHILD_CORE || m->type != MSG_RELAY_RELOAD ||
 	    m->len != 0)
 		return (ERR_INVALID);
@@ -285,13 +291,15 @@ on_hangup(evutil_socket_t sig, short what, void *arg)
 		look_at_certificates(p, true);
 }
 
-static void
+static int
 send_peer(struct child *to, enum server_role peer, int fd)
 {
 	uint8_t role = (uint8_t)peer;
+	int rc = ipc_chan_send_fd(to->chan, MSG_PEER, 0, &role, 1, fd);
 
-	if (ipc_chan_send_fd(to->chan, MSG_PEER, 0, &role, 1, fd) != 0)
+	if (rc != 0)
 		close(fd);
+	return (rc);
 }
 
 static void
@@ -299,16 +307,20 @@ connect_roles(
     struct child *a, enum server_role ra, struct child *b, enum server_role rb)
 {
 	struct err e;
-	int fd[2];
+	int fd[2], rc;
 
 	if (a->chan == NULL || b->chan == NULL)
 		return;
-	if (ipc_pair(fd, &e) != 0) {
-		log_error("channel error=%s", log_quote(e.msg));
-		return;
+	if ((rc = ipc_pair(fd, &e)) == 0) {
+		rc = send_peer(a, rb, fd[0]);
+		if (send_peer(b, ra, fd[1]) != 0 || rc != 0)
+			rc = err_set(&e, ERR_NOMEM, "cannot hand it over");
 	}
-	send_peer(a, rb, fd[0]);
-	send_peer(b, ra, fd[1]);
+	if (rc == 0)
+		return;
+	/* Tried once more when that role is there again. */
+	log_error("channel error=%s", log_quote(e.msg));
+	kill(b->pid, SIGKILL);
 }
 
 static int
@@ -388,7 +400,11 @@ relay_start(struct child *ch, struct err *e)
 		return (0);
 	buf_init(&out, 16);
 	buf_add_u64(&out, (uint64_t)ch->p->relay_started);
-	ipc_chan_send(core->chan, MSG_RELAY, 0, out.data, out.len);
+	/* One that does not know would believe that all are still there: the
+	 * next one is told at its start. */
+	if (out.error != 0 ||
+	    ipc_chan_send(core->chan, MSG_RELAY, 0, out.data, out.len) != 0)
+		kill(core->pid, SIGKILL);
 	buf_release(&out);
 	return (0);
 }

@@ -6,10 +6,12 @@
 #include "base/log.h"
 #include "proc/proc.h"
 
+#include <event2/event.h>
 #include <string.h>
 #include <unistd.h>
 
 #define CONF_TEXT_MAX 65536
+#define PEER_AGAIN_MS 300
 
 const int64_t commit_bucket_us[COMMIT_BUCKETS] = { 500, 1000, 2500, 5000, 10000,
 	25000, 50000, 100000, 500000, 2500000 };
@@ -65,6 +67,7 @@ on_parent_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 		peer = rd_u8(&rd);
 		if (!rd_done(&rd) || m->fd < 0 || r->on_peer == NULL)
 			return (ERR_INVALID);
+		event_del(r->again);
 		r->on_peer(r, peer, m->fd);
 		return (0);
 	case MSG_RELAY:
@@ -78,6 +81,24 @@ on_parent_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 		return (
 		    r->on_parent != NULL ? r->on_parent(r, m) : ERR_INVALID);
 	}
+}
+
+void
+role_peer_lost(struct role *r)
+{
+	static const struct timeval soon = { 0, PEER_AGAIN_MS * 1000 };
+
+	event_add(r->again, &soon);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct role *r = arg;
+
+	if (r->parent != NULL &&
+	    ipc_chan_send(r->parent, MSG_PEER_LOST, 0, NULL, 0) != 0)
+		role_peer_lost(r);
 }
 
 static void
@@ -129,6 +150,8 @@ role_start(struct role *r, const char *name)
 	if ((r->loop = proc_loop_new(on_term, r)) == NULL)
 		fatal("loop error=\"cannot make an event loop\"");
 	r->base = proc_loop_base(r->loop);
+	if ((r->again = event_new(r->base, -1, 0, on_again, r)) == NULL)
+		fatal("loop error=\"out of memory\"");
 }
 
 void
@@ -162,5 +185,6 @@ role_run(struct role *r)
 	log_info("ready sandbox=%s", log_quote(sandbox_describe()));
 	rc = proc_loop_run(r->loop);
 	ipc_chan_free(r->parent);
+	r->parent = NULL;
 	return (rc);
 }

@@ -23,6 +23,7 @@ struct role {
 	struct proc_loop *loop;
 	struct event_base *base;
 	struct ipc_chan *parent;
+	struct event *again; /* when the parent is asked for another peer */
 	/* A channel to another role; the callee takes fd. */
 	void (*on_peer)(struct role *r, enum server_role peer, int fd);
 	void (*on_relay)(struct role *r); /* may be NULL */
@@ -39,6 +40,11 @@ void role_sandbox(struct role *r, const struct sandbox_path *paths,
     size_t npaths, uint32_t descriptors);
 /* Serves until the parent is gone or asks for the end. */
 int role_run(struct role *r);
+
+/* The channel to the core broke, though it may live: unless on_peer comes by
+ * itself within a moment, the parent is asked for another. For api and ca: one
+ * side asks. */
+void role_peer_lost(struct role *r);
 
 int core_main(void);
 int api_main(void);

@@ -55,6 +55,9 @@ TESTED = {
         parent.restart parent.started
         writer.commit writer.committed
     """,
+    "test_server_store.py": """
+        sqlite.lock sqlite.read sqlite.shm_map sqlite.sync sqlite.write
+    """,
 }
 
 

@@ -30,15 +30,20 @@
 void
 reply_out(struct request *q, int status)
 {
+	bool too_large;
+
 	q->status = status;
 	q->state = REQ_READY;
 	if (q->out.error == 0)
 		return;
+	too_large = q->out.error == ERR_TOOBIG;
 	buf_clear(&q->out);
-	q->status = 500;
+	q->status = too_large ? 500 : 503;
 	buf_add_str(&q->out,
-	    "{\"error\": {\"code\": \"internal\","
-	    " \"message\": \"the answer is too large\"}}");
+	    too_large ? "{\"error\": {\"code\": \"internal\","
+			" \"message\": \"the answer is too large\"}}"
+		      : "{\"error\": {\"code\": \"busy\","
+			" \"message\": \"out of memory: try again\"}}");
 }
 
 void
@@ -81,6 +86,7 @@ reply_err(struct request *q, const struct err *e)
 		{ ERR_BUSY, 503, "busy" },
 		{ ERR_FULL, 507, "storage" },
 		{ ERR_IO, 503, "storage" },
+		{ ERR_NOMEM, 503, "busy" },
 	};
 	size_t i;
 
@@ -207,6 +213,7 @@ on_core_close(struct ipc_chan *c, const char *why, void *arg)
 	api->status.relay_up = 0;
 	fail_waiting(api);
 	http_run(api->http);
+	role_peer_lost(&api->role);
 }
 
 static void
@@ -224,8 +231,10 @@ on_peer(struct role *role, enum server_role peer, int fd)
 	fail_waiting(api);
 	api->core = ipc_chan_new(role->base, fd, MSG_REPLY_MAX + 16,
 	    MSG_QUEUE_MAX, on_core, on_core_close, api);
-	if (api->core == NULL)
+	if (api->core == NULL) {
 		log_error("peer error=\"out of memory\"");
+		role_peer_lost(role);
+	}
 	http_run(api->http);
 }
 

@@ -207,7 +207,7 @@ on_body(struct request *q, const char *data, size_t *len)
 		return (MHD_YES);
 	}
 	if (buf_add(&q->body, data, n) != 0) {
-		reply_error(q, 500, "internal", "out of memory");
+		reply_error(q, 503, "busy", "out of memory: try again");
 		body_release(q);
 		return (MHD_YES);
 	}

@@ -142,8 +142,10 @@ results_fill(struct stream *s)
 	struct store_counts n;
 	int rc, status;
 
-	if (store_action_counts(read, x->action, &status, &n, NULL) != 0) {
-		s->ended = true; /* pruned meanwhile */
+	rc = store_action_counts(read, x->action, &status, &n, NULL);
+	if (rc != 0) {
+		s->ended = rc == ERR_NOTFOUND; /* pruned meanwhile */
+		s->out.error = s->ended ? 0 : rc;
 		return;
 	}
 	x->seen = 0;

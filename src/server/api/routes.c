@@ -146,7 +146,11 @@ request_json(struct request *q)
 
 	v = json_strict(q->body.data, q->body.len, q->route->body_max, &e);
 	if (v == NULL) {
-		reply_error(q, 400, "json", "the body is not JSON: %s", e.msg);
+		if (e.code == ERR_NOMEM)
+			reply_err(q, &e);
+		else
+			reply_error(
+			    q, 400, "json", "the body is not JSON: %s", e.msg);
 		return (NULL);
 	}
 	if (json_is_object(v))

@@ -25,7 +25,7 @@ stream_new(struct request *q, size_t size, const char *type,
 		return (NULL);
 	}
 	if ((s = calloc(1, size)) == NULL) {
-		reply_error(q, 500, "internal", "out of memory");
+		reply_error(q, 503, "busy", "out of memory: try again");
 		return (NULL);
 	}
 	s->q = q;

@@ -161,8 +161,10 @@ agents_store_presence(struct core *c, struct agent *a)
 	struct presence_job *p;
 
 	p = core_job_new(c, sizeof(*p), 0, presence_run, presence_done);
-	if (p == NULL)
+	if (p == NULL) {
+		unsaved_agent(c, a, NULL, 0);
 		return;
+	}
 	p->agent = a;
 	p->n = a->n;
 	p->online = a->online;
@@ -296,6 +298,7 @@ store_hello(struct core *c, struct agent *a, struct hello *h, const void *data,
 	if (j == NULL || (j->bytes = malloc(len)) == NULL) {
 		free(j);
 		hello_release(h);
+		relaylink_ask_hello(c->link, a); /* what it said is lost */
 		return;
 	}
 	memcpy(j->bytes, data, len);
@@ -463,8 +466,9 @@ agents_on_hello(
 		hello_release(&h);
 		return;
 	}
-	if (agent_set_row(a, &h.row, &changed) != 0 ||
-	    agent_set_name(a, h.row.name) != 0) {
+	/* The row last: that it changed is seen once. */
+	if (agent_set_name(a, h.row.name) != 0 ||
+	    agent_set_row(a, &h.row, &changed) != 0) {
 		hello_release(&h);
 		return;
 	}

@@ -93,6 +93,13 @@ core_now(struct core *c)
 	return (now);
 }
 
+void
+core_broken(struct core *c, const char *what)
+{
+	log_error("core error=\"out of memory for %s\" doing=restart", what);
+	proc_loop_stop(c->role.loop);
+}
+
 /* --- the tick ----------------------------------------------------------- */
 
 static uint8_t
@@ -140,7 +147,9 @@ send_status(struct core *c)
 		return;
 	buf_init(&out, 4096);
 	server_status_write(s, &out);
-	ipc_chan_send(c->api, MSG_STATUS, 0, out.data, out.len);
+	/* Another one follows. */
+	if (out.error == 0)
+		ipc_chan_send(c->api, MSG_STATUS, 0, out.data, out.len);
 	buf_release(&out);
 }
 
@@ -447,8 +456,10 @@ core_store_relay(struct core *c)
 	struct relay_job *r;
 
 	r = core_job_new(c, sizeof(*r), 0, relay_run, relay_done);
-	if (r == NULL)
+	if (r == NULL) {
+		unsaved_relay(c);
 		return;
+	}
 	snprintf(
 	    r->text, sizeof(r->text), "%lld", (long long)c->role.relay_started);
 	writer_submit(c->writer, &r->j.j);

@@ -186,6 +186,9 @@ void upkeep_certificates(struct core *c);
 int64_t core_now(struct core *c);
 /* The relay of this start is remembered with "everyone is offline". */
 void core_store_relay(struct core *c);
+/* What the core knows and what is stored would no longer be the same: it ends,
+ * and the one that is started next reads what is stored. */
+void core_broken(struct core *c, const char *what);
 /* The api is told soon that something was committed. */
 void core_wake(struct core *c);
 /* Stores and announces an event: kind "action", "answer" or "agent". Takes

@@ -95,8 +95,7 @@ enrol_done(struct writer_job *j)
 	}
 	fault_point("core.enrol_stored");
 	if (registry_add(&c->registry, &x->agent, x->n, x->name) == NULL)
-		log_error("enrol agent=%s error=\"out of memory\"",
-		    id_short(&x->agent).s);
+		core_broken(c, "an agent");
 	log_info("enrolled agent=%s name=%s", id_hex(&x->agent).s,
 	    log_quote(x->name));
 	server_relay_address(&c->role.conf, relay, sizeof(relay));
@@ -188,7 +187,8 @@ enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 	x = core_job_new(
 	    c, sizeof(*x) + len + 1, w->request, enrol_run, enrol_done);
 	if (x == NULL) {
-		core_refuse(c, w->request, 500, "internal", "out of memory");
+		core_refuse(
+		    c, w->request, 503, "busy", "out of memory: try again");
 		free(w);
 		return (0);
 	}
@@ -264,7 +264,10 @@ enrol_request(struct core *c, uint32_t request, struct rd *rd)
 	    0) {
 		log_warn("enrol_refused agent=%s why=%s", id_short(&agent).s,
 		    log_quote(e.msg));
-		core_refuse(c, request, 403, "token", "%s", e.msg);
+		if (e.code == ERR_AUTH)
+			core_refuse(c, request, 403, "token", "%s", e.msg);
+		else
+			core_refuse_err(c, request, &e);
 		return;
 	}
 	known = registry_find(&c->registry, &agent);

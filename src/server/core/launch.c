@@ -64,8 +64,10 @@ submit_expect(
 	struct expect_job *x;
 
 	x = core_job_new(c, sizeof(*x), 0, expect_run, expect_done);
-	if (x == NULL)
+	if (x == NULL) {
+		core_broken(c, "an action's state");
 		return;
+	}
 	x->action = action;
 	x->agent = agent;
 	x->sent = sent;
@@ -164,10 +166,11 @@ load_action(const struct store_action *a, void *arg)
 		    c->read, a->n, l.last, LOAD_AT_ONCE, load_expected, &l, &e);
 	} while (rc == 0 && l.seen == LOAD_AT_ONCE);
 	if (rc != 0 ||
-	    (r = sched_add(&c->sched, a, l.entries, l.n, &e)) == NULL) {
+	    (r = sched_run_new(&c->sched, a, l.entries, l.n, &e)) == NULL) {
 		free(l.entries);
 		return (rc != 0 ? rc : ERR_NOMEM);
 	}
+	sched_add(&c->sched, r, a->n);
 	/* What was on its way is asked for on the agents' own topics. */
 	r->launched = r->valid_from <= clock_wall_ms() / 1000;
 	return (0);
@@ -193,7 +196,8 @@ struct launch_job {
 	struct store_action a; /* borrows from what follows */
 	struct action doc;
 	uint8_t *envelope;
-	struct run_entry *entries;
+	struct run_entry *entries; /* until the run has them */
+	struct run *run;           /* until the scheduler has it */
 	struct store_expect *expect;
 	size_t nentries, nexpect, online;
 	char investigators[NAMES_MAX];
@@ -205,6 +209,7 @@ launch_free(struct launch_job *x)
 {
 	action_release(&x->doc);
 	free(x->envelope);
+	sched_run_free(x->run);
 	free(x->entries);
 	free(x->expect);
 	free(x);
@@ -287,8 +292,6 @@ launch_done(struct writer_job *j)
 {
 	struct launch_job *x = (struct launch_job *)j;
 	struct core *c = x->j.c;
-	struct run *r;
-	struct err e;
 
 	if (j->rc == ERR_EXISTS) {
 		/* Two at once: the other was first. */
@@ -311,32 +314,27 @@ launch_done(struct writer_job *j)
 	reply_action(c, x->j.request, 201, &x->a.id, x->nexpect, x->online);
 	fault_point("core.action_replied");
 	c->status.actions_total++;
-	r = sched_add(&c->sched, &x->a, x->entries, x->nentries, &e);
-	if (r != NULL) {
-		x->entries = NULL;
-		sched_tick(&c->sched, core_now(c));
-		fault_point("core.action_published");
-	} else {
-		log_error("action_waits id=%s why=%s", id_short(&x->a.id).s,
-		    log_quote(e.msg));
-	}
+	sched_add(&c->sched, x->run, x->a.n);
+	x->run = NULL;
+	sched_tick(&c->sched, core_now(c));
+	fault_point("core.action_published");
 	action_event(c, &x->a);
 	launch_free(x);
 }
 
 /* Names of those whose signature is good, as JSON; how many; and whether one
- * of them is logged in. */
+ * of them is logged in: 1, 0, or ERR_* when that cannot be found out. */
 static size_t
 good_signers(struct core *c, const struct keyring *k,
     const struct signer *signers, size_t n, struct launch_job *x,
-    bool *ret_session)
+    int *ret_session)
 {
 	char fpr[STORE_FPR_HEX + 1];
 	struct buf out;
 	struct jsonw w;
 	size_t i, j, good = 0;
 
-	*ret_session = false;
+	*ret_session = 0;
 	buf_init(&out, NAMES_MAX - 1);
 	jsonw_init(&w, &out);
 	jsonw_array(&w, NULL);
@@ -345,9 +343,11 @@ good_signers(struct core *c, const struct keyring *k,
 			continue;
 		good++;
 		hex_encode(signers[i].person, PGP_FPR_LEN, fpr);
-		if (strcmp(fpr, x->by) == 0 ||
-		    store_session_any(c->read, fpr, clock_wall_ms()))
-			*ret_session = true;
+		if (strcmp(fpr, x->by) == 0)
+			*ret_session = 1;
+		else if (*ret_session != 1)
+			*ret_session =
+			    store_session_any(c->read, fpr, clock_wall_ms());
 		for (j = 0; j < k->npersons; j++)
 			if (memcmp(k->persons[j].fpr, signers[i].person,
 				PGP_FPR_LEN) == 0)
@@ -356,6 +356,8 @@ good_signers(struct core *c, const struct keyring *k,
 	jsonw_array_end(&w);
 	snprintf(x->investigators, NAMES_MAX, "%s",
 	    out.error == 0 && buf_str(&out) != NULL ? buf_str(&out) : "[]");
+	if (out.error == ERR_NOMEM)
+		*ret_session = ERR_NOMEM;
 	buf_release(&out);
 	return (good);
 }
@@ -367,7 +369,7 @@ check_signatures(struct core *c, const struct envelope *env,
 	const struct keyring *k = core_keyring(c, e);
 	struct signer signers[SIGS_MAX];
 	size_t i;
-	bool session;
+	int session;
 
 	if (k == NULL)
 		return (e->code);
@@ -377,11 +379,16 @@ check_signatures(struct core *c, const struct envelope *env,
 		    " sign`"));
 	keyring_verify(k, PURPOSE_ACTION, env->doc, env->doc_len, env->sigs,
 	    env->nsigs, clock_wall_ms() / 1000, signers);
-	if (good_signers(c, k, signers, env->nsigs, x, &session) > 0)
-		return (session
+	if (good_signers(c, k, signers, env->nsigs, x, &session) > 0) {
+		if (session < 0)
+			return (err_set(e, session,
+			    "who is logged in cannot be looked up: %s",
+			    err_text(session)));
+		return (session == 1
 			? 0
 			: err_set(e, ERR_DENIED,
 			      "none of the action's signers is logged in"));
+	}
 	err_set(e, ERR_AUTH, "no signature of a registered investigator:");
 	for (i = 0; i < env->nsigs; i++) {
 		char fpr[STORE_FPR_HEX + 1];
@@ -461,7 +468,13 @@ fill(struct core *c, struct launch_job *x, const struct envelope *env,
 	x->a.created = clock_wall_ms();
 	x->a.valid_from = x->doc.valid_from;
 	x->a.expire_after = x->doc.expire_after;
-	return (expect(c, x, e));
+	if ((rc = expect(c, x, e)) != 0)
+		return (rc);
+	x->run = sched_run_new(&c->sched, &x->a, x->entries, x->nentries, e);
+	if (x->run == NULL)
+		return (ERR_NOMEM);
+	x->entries = NULL;
+	return (0);
 }
 
 static void
@@ -513,7 +526,8 @@ launch_request(struct core *c, uint32_t request, struct rd *rd)
 	x = core_job_new(c, sizeof(*x), request, launch_run, launch_done);
 	if (x == NULL || (x->envelope = malloc(len)) == NULL) {
 		free(x);
-		core_refuse(c, request, 500, "internal", "out of memory");
+		core_refuse(
+		    c, request, 503, "busy", "out of memory: try again");
 		return;
 	}
 	memcpy(x->envelope, bytes, len);

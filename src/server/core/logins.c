@@ -250,7 +250,8 @@ people_session_new(struct core *c, uint32_t request, struct rd *rd)
 	x = core_job_new(c, sizeof(*x), request, session_run, session_done);
 	if (x == NULL || token_new(x->token, &x->hash, &e) != 0) {
 		free(x);
-		core_refuse(c, request, 500, "internal", "out of memory");
+		core_refuse(
+		    c, request, 503, "busy", "out of memory: try again");
 		return;
 	}
 	hex_encode(who->person, PGP_FPR_LEN, x->fpr);

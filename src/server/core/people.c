@@ -111,7 +111,8 @@ people_job_new(struct core *c, uint32_t request, enum people_what what,
 	x = core_job_new(
 	    c, sizeof(*x) + len + 1, request, people_run, people_done);
 	if (x == NULL) {
-		core_refuse(c, request, 500, "internal", "out of memory");
+		core_refuse(
+		    c, request, 503, "busy", "out of memory: try again");
 		return (NULL);
 	}
 	x->what = what;
@@ -261,7 +262,8 @@ people_token(struct core *c, uint32_t request, struct rd *rd)
 	x = core_job_new(c, sizeof(*x), request, token_run, token_done);
 	if (x == NULL || token_new(x->token, &x->hash, NULL) != 0) {
 		free(x);
-		core_refuse(c, request, 500, "internal", "out of memory");
+		core_refuse(
+		    c, request, 503, "busy", "out of memory: try again");
 		return;
 	}
 	memcpy(x->by, s.fpr, sizeof(x->by));

@@ -10,6 +10,16 @@
 
 #define JSON_MAX MSG_REPLY_MAX
 
+/* Nobody shall wait for it for ever: the api tells all who wait that they have
+ * to ask again, and has the parent connect us anew. */
+static void
+reply_lost(struct core *c, uint32_t request)
+{
+	log_error("reply_lost request=%u", request);
+	ipc_chan_free(c->api);
+	c->api = NULL;
+}
+
 void
 core_reply(struct core *c, uint32_t request, int status, const struct buf *json)
 {
@@ -20,9 +30,9 @@ core_reply(struct core *c, uint32_t request, int status, const struct buf *json)
 	buf_init(&out, JSON_MAX);
 	buf_add_u16(&out, (uint16_t)status);
 	buf_add(&out, json->data, json->len);
-	if (out.error != 0 ||
+	if (out.error != 0 || json->error != 0 ||
 	    ipc_chan_send(c->api, MSG_REPLY, request, out.data, out.len) != 0)
-		log_warn("reply_lost request=%u", request);
+		reply_lost(c, request);
 	buf_release(&out);
 }
 
@@ -74,6 +84,7 @@ core_refuse_err(struct core *c, uint32_t request, const struct err *e)
 		{ ERR_BUSY, 503, "busy" },
 		{ ERR_FULL, 507, "storage" },
 		{ ERR_IO, 503, "storage" },
+		{ ERR_NOMEM, 503, "busy" },
 		{ ERR_UNSUPPORTED, 400, "unsupported" },
 	};
 	size_t i;

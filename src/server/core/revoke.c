@@ -236,7 +236,8 @@ revoke_request(struct core *c, uint32_t request, struct rd *rd)
 		return;
 	x = core_job_new(c, sizeof(*x), request, revoke_run, revoke_done);
 	if (x == NULL) {
-		core_refuse(c, request, 500, "internal", "out of memory");
+		core_refuse(
+		    c, request, 503, "busy", "out of memory: try again");
 		return;
 	}
 	x->agent = agent;

@@ -32,9 +32,11 @@ sched_init(struct sched *s, struct registry *r, const struct sched_ops *ops,
 	return (s->targets == NULL ? ERR_INTERNAL : 0);
 }
 
-static void
-run_free(struct run *r)
+void
+sched_run_free(struct run *r)
 {
+	if (r == NULL)
+		return;
 	target_free(r->target);
 	free(r->envelope);
 	free(r->entries);
@@ -48,7 +50,7 @@ sched_release(struct sched *s)
 
 	while ((r = TAILQ_FIRST(&s->runs)) != NULL) {
 		TAILQ_REMOVE(&s->runs, r, next);
-		run_free(r);
+		sched_run_free(r);
 	}
 	target_engine_free(s->targets);
 	s->targets = NULL;
@@ -151,9 +153,10 @@ set_status(struct sched *s, struct run *r, int status)
 }
 
 struct run *
-sched_add(struct sched *s, const struct store_action *a,
+sched_run_new(struct sched *s, const struct store_action *a,
     struct run_entry *entries, size_t nentries, struct err *e)
 {
+	struct err why;
 	struct run *r;
 	size_t i;
 
@@ -167,13 +170,10 @@ sched_add(struct sched *s, const struct store_action *a,
 	r->envelope_len = a->envelope_len;
 	sha256(a->envelope, a->envelope_len, &r->envelope_hash);
 	r->id = a->id;
-	r->n = a->n;
 	r->status = a->status;
 	r->online_only = a->online_only;
 	r->valid_from = a->valid_from;
 	r->expire_after = a->expire_after;
-	r->entries = entries;
-	r->nentries = nentries;
 	r->scan_step = SCAN_MIN_MS;
 	for (i = 0; i < nentries; i++) {
 		r->expected += entries[i].state >= X_WAITING;
@@ -181,12 +181,26 @@ sched_add(struct sched *s, const struct store_action *a,
 	}
 	/* What cannot be evaluated (any more) expects nobody new. */
 	if (!r->online_only &&
-	    target_prepare(s->targets, a->target, &r->target, NULL) != 0)
+	    target_prepare(s->targets, a->target, &r->target, &why) != 0) {
 		r->target = NULL;
+		if (why.code == ERR_NOMEM) {
+			sched_run_free(r);
+			err_set(e, ERR_NOMEM, "out of memory");
+			return (NULL);
+		}
+	}
+	r->entries = entries;
+	r->nentries = nentries;
+	return (r);
+}
+
+void
+sched_add(struct sched *s, struct run *r, int64_t n)
+{
+	r->n = n;
 	TAILQ_INSERT_TAIL(&s->runs, r, next);
 	s->nruns++;
 	s->nopen += r->status == ACTION_OPEN;
-	return (r);
 }
 
 bool
@@ -406,7 +420,7 @@ sched_tick(struct sched *s, int64_t now)
 		if (wall >= r->expire_after + LATE_SECONDS) {
 			TAILQ_REMOVE(&s->runs, r, next);
 			s->nruns--;
-			run_free(r);
+			sched_run_free(r);
 			continue;
 		}
 		if (!s->relay_up || !is_valid(s, r, now))

@@ -89,10 +89,14 @@ int sched_match(struct sched *s, const char *target, bool online_only,
     struct run_entry **ret_entries, size_t *ret_n, size_t *ret_expected,
     struct err *e);
 
-/* Adds an action that the store holds; takes nothing. entries may be NULL. It
- * is sent with the next tick, or when it becomes valid. */
-struct run *sched_add(struct sched *s, const struct store_action *a,
+/* An action, not added yet, so that adding cannot fail once it is stored.
+ * Takes entries (they may be NULL) when it succeeds. */
+struct run *sched_run_new(struct sched *s, const struct store_action *a,
     struct run_entry *entries, size_t nentries, struct err *e);
+void sched_run_free(struct run *r);
+/* Takes an action that the store holds as number n. It is sent with the next
+ * tick, or when it becomes valid. */
+void sched_add(struct sched *s, struct run *r, int64_t n);
 struct run *sched_find(const struct sched *s, const struct id *id);
 /* NULL when out of memory. */
 struct run_entry *run_entry(struct run *r, const struct agent *a);

@@ -32,6 +32,7 @@ struct writer {
 	int efd;
 	struct event *ev;
 	int64_t said_ms; /* mono: the last error that was logged */
+	int said;
 	uint64_t unsaid;
 };
 
@@ -47,6 +48,7 @@ static int
 run_group(struct writer *w, struct writer_jobs *group)
 {
 	struct writer_job *j;
+	int64_t before = store_changes(w->store);
 	struct err e;
 	int rc, failing = 0;
 
@@ -56,17 +58,24 @@ run_group(struct writer *w, struct writer_jobs *group)
 	{
 		if (rc != 0)
 			break;
-		if ((j->rc = store_mark(w->store, &j->err)) != 0)
+		j->rc = store_mark(w->store, &j->err);
+		if (j->rc != 0 && store_is_open(w->store)) {
+			failing = j->rc;
 			continue;
-		j->rc = j->run(w->store, j, &j->err);
+		}
+		if (j->rc == 0)
+			j->rc = j->run(w->store, j, &j->err);
 		if (store_is_open(w->store))
-			store_mark_end(w->store, j->rc == 0);
+			rc = store_mark_end(w->store, j->rc == 0, &e);
 		/* Jobs after this must not be committed one by one: the whole
-		 * group is told the same. */
-		if (!store_is_open(w->store))
+		 * group is told the same. So it is where this one cannot be
+		 * taken back alone. */
+		else
 			rc = err_set(&e,
 			    writer_is_passing(j->rc) ? j->rc : ERR_IO, "%s",
 			    j->err.msg);
+		if (rc != 0 && !writer_is_passing(rc))
+			rc = e.code = ERR_IO;
 		if (writer_is_passing(j->rc))
 			failing = j->rc;
 	}
@@ -74,6 +83,8 @@ run_group(struct writer *w, struct writer_jobs *group)
 	if (rc == 0)
 		rc = store_commit(w->store, &e);
 	fault_point("writer.committed");
+	if (rc == 0 && failing == 0 && store_changes(w->store) == before)
+		return (w->failing); /* as before: nothing was written */
 	if (rc == 0)
 		return (failing);
 	store_rollback(w->store);
@@ -165,13 +176,14 @@ say_error(struct writer *w, const struct writer_job *j)
 {
 	int64_t now = clock_mono_ms();
 
-	if (w->said_ms != 0 && now - w->said_ms < SAID_MS) {
+	if (w->said_ms != 0 && now - w->said_ms < SAID_MS && w->said == j->rc) {
 		w->unsaid++;
 		return;
 	}
 	log_error("store error=%s left_out=%llu", log_quote(j->err.msg),
 	    (unsigned long long)w->unsaid);
 	w->said_ms = now;
+	w->said = j->rc;
 	w->unsaid = 0;
 }
 

@@ -6,6 +6,8 @@
 
 #include "base/err.h"
 
+#define EVENTS_STEP 1000 /* so many more than are kept at most */
+
 #define ACTION_COLUMNS                                                   \
 	"a.n, a.id, a.name, a.status, a.online_only, a.created,"         \
 	" a.valid_from, a.expire_after, a.expected, a.sent, a.answered," \
@@ -64,7 +66,7 @@ walk(struct store *s, sqlite3_stmt *st, bool envelope, store_on_action *fn,
 	while ((rc = sql_next(s, st, e)) == 1) {
 		read_action(st, envelope, &a);
 		++*ret_n;
-		if ((rc = fn(&a, arg)) != 0) {
+		if ((rc = sql_read(s, e)) != 0 || (rc = fn(&a, arg)) != 0) {
 			sqlite3_reset(st);
 			return (rc);
 		}
@@ -218,7 +220,7 @@ store_expected(struct store *s, int64_t action, int64_t after, int limit,
 		x.state = sqlite3_column_int(st, 5);
 		x.status = sqlite3_column_int(st, 6);
 		x.reason = sqlite3_column_int(st, 7);
-		if ((rc = fn(&x, arg)) == 0)
+		if ((rc = sql_read(s, e)) == 0 && (rc = fn(&x, arg)) == 0)
 			continue;
 		sqlite3_reset(st);
 		break;
@@ -279,9 +281,21 @@ int
 store_event_put(struct store *s, int64_t now, const char *kind,
     const char *json, struct err *e)
 {
-	return (sql_run(s, e,
+	int64_t cursor;
+	int rc;
+
+	rc = sql_run(s, e,
 	    "INSERT INTO events (time, kind, data) VALUES (?, ?, ?)", "itt",
-	    now, kind, json));
+	    now, kind, json);
+	if (rc != 0)
+		return (rc);
+	/* Agents that come and go again and again must not fill the disk
+	 * until it is time to prune. */
+	cursor = sqlite3_last_insert_rowid(s->db);
+	if (cursor % EVENTS_STEP != 0)
+		return (0);
+	return (sql_run(s, e, "DELETE FROM events WHERE cursor <= ?", "i",
+	    cursor - STORE_EVENTS_KEPT));
 }
 
 int

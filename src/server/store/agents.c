@@ -50,7 +50,7 @@ walk(struct store *s, sqlite3_stmt *st, store_on_agent *fn, void *arg,
 	while ((rc = sql_next(s, st, e)) == 1) {
 		read_agent(st, &a);
 		++*ret_n;
-		if ((rc = fn(&a, arg)) != 0) {
+		if ((rc = sql_read(s, e)) != 0 || (rc = fn(&a, arg)) != 0) {
 			sqlite3_reset(st);
 			return (rc);
 		}
@@ -92,20 +92,25 @@ int
 store_agent_enrol(struct store *s, const struct store_agent *a,
     const struct id *token, int64_t now, int64_t *ret_n, struct err *e)
 {
+	int64_t revoked = 0, same = 0;
 	int rc;
 
-	if ((rc = store_token_check(s, token, &a->id, now, e)) != 0)
+	if ((rc = store_token_check(s, token, &a->id, now, e)) != 0 ||
+	    (rc = sql_get(s, e, &revoked,
+		 "SELECT revoked FROM agents WHERE id = ?", "d", &a->id)) != 0)
 		return (rc);
-	if (sql_number(s, 0, "SELECT revoked FROM agents WHERE id = ?", "d",
-		&a->id) != 0)
+	if (revoked != 0)
 		return (err_set(e, ERR_DENIED,
 		    "this agent's identity was revoked: remove it on the"
 		    " endpoint and enrol anew"));
-	if (sql_number(s, 0, "SELECT 1 FROM agents WHERE id = ? AND token = ?",
-		"dd", &a->id, token) != 1 &&
-	    (rc = sql_run(s, e,
-		 "UPDATE tokens SET uses = uses - 1 WHERE hash = ?", "d",
-		 token)) != 0)
+	rc = sql_get(s, e, &same,
+	    "SELECT 1 FROM agents WHERE id = ? AND token = ?", "dd", &a->id,
+	    token);
+	if (rc == 0 && same == 0)
+		rc = sql_run(s, e,
+		    "UPDATE tokens SET uses = uses - 1 WHERE hash = ?", "d",
+		    token);
+	if (rc != 0)
 		return (rc);
 	rc = sql_run(s, e,
 	    "INSERT INTO agents (id, name, enrolled, token) VALUES (?, ?, ?, ?)"
@@ -114,9 +119,8 @@ store_agent_enrol(struct store *s, const struct store_agent *a,
 	    "dtid", &a->id, a->name, now, token);
 	if (rc != 0)
 		return (rc);
-	*ret_n =
-	    sql_number(s, 0, "SELECT n FROM agents WHERE id = ?", "d", &a->id);
-	return (0);
+	return (sql_get(
+	    s, e, ret_n, "SELECT n FROM agents WHERE id = ?", "d", &a->id));
 }
 
 int

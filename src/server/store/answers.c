@@ -44,9 +44,9 @@ put_again(struct store *s, const struct store_answer *a, bool equal,
 	    "ii", a->action, a->agent);
 	while (rc == 0 && (rc = sql_next(s, st, e)) == 1) {
 		p = sql_blob(st, 0, &len);
-		rc = 0;
+		rc = sql_read(s, e);
 		n++;
-		if (len == a->len && memcmp(p, a->data, len) == 0) {
+		if (rc == 0 && len == a->len && memcmp(p, a->data, len) == 0) {
 			sqlite3_reset(st);
 			return (0);
 		}
@@ -75,7 +75,10 @@ claim(struct store *s, const struct store_answer *a, const struct id *hash,
 	if (rc == 0) {
 		state = sqlite3_column_int(st, 0);
 		sql_id(st, 1, &old);
+		rc = sql_read(s, e);
 		sqlite3_reset(st);
+		if (rc != 0)
+			return (rc);
 		if (state == EXPECT_ANSWERED)
 			return (id_equal(&old, hash) ? 1 : 2);
 		/* one that was not known to be sent proves that it was */
@@ -104,11 +107,15 @@ store_answer_put(
     struct store *s, const struct store_answer *a, bool *ret_new, struct err *e)
 {
 	struct id hash;
+	int64_t there = 0;
 	int rc;
 
 	/* Pruned while the answer was on its way: it would come back. */
-	if (sql_number(s, 0, "SELECT 1 FROM actions WHERE n = ? AND pruned = 0",
-		"i", a->action) != 1) {
+	rc = sql_get(s, e, &there,
+	    "SELECT 1 FROM actions WHERE n = ? AND pruned = 0", "i", a->action);
+	if (rc != 0)
+		return (rc);
+	if (there == 0) {
 		*ret_new = false;
 		return (0);
 	}
@@ -153,7 +160,7 @@ store_answers(struct store *s, int64_t action, int64_t after, int limit,
 		a.reason = sqlite3_column_int(st, 5);
 		a.different = sqlite3_column_int(st, 6) != 0;
 		a.data = sql_blob(st, 7, &a.len);
-		if ((rc = fn(&a, arg)) == 0)
+		if ((rc = sql_read(s, e)) == 0 && (rc = fn(&a, arg)) == 0)
 			continue;
 		sqlite3_reset(st);
 		break;

@@ -25,7 +25,7 @@ store_investigators(
 		i.admin = sqlite3_column_int(st, 2) != 0;
 		i.keyring = sql_text(st, 3);
 		i.created = sqlite3_column_int64(st, 4);
-		if ((rc = fn(&i, arg)) != 0)
+		if ((rc = sql_read(s, e)) != 0 || (rc = fn(&i, arg)) != 0)
 			sqlite3_reset(st);
 		else
 			continue;
@@ -103,17 +103,21 @@ store_session_get(struct store *s, const struct id *hash, int64_t now,
 	str_copy(ret->name, sizeof(ret->name), sql_text(st, 1));
 	ret->admin = sqlite3_column_int(st, 2) != 0;
 	ret->expires = sqlite3_column_int64(st, 3);
+	rc = sql_read(s, e);
 	sqlite3_reset(st);
-	return (0);
+	return (rc);
 }
 
-bool
+int
 store_session_any(struct store *s, const char *fpr, int64_t now)
 {
-	return (sql_number(s, 0,
-		    "SELECT 1 FROM sessions WHERE fpr = ? AND expires > ?"
-		    " LIMIT 1",
-		    "ti", fpr, now) == 1);
+	int64_t any = 0;
+	int rc;
+
+	rc = sql_get(s, NULL, &any,
+	    "SELECT 1 FROM sessions WHERE fpr = ? AND expires > ? LIMIT 1",
+	    "ti", fpr, now);
+	return (rc != 0 ? rc : (int)any);
 }
 
 int
@@ -145,9 +149,18 @@ int
 store_token_check(struct store *s, const struct id *hash,
     const struct id *agent, int64_t now, struct err *e)
 {
-	int64_t expires = sql_number(
-	    s, -1, "SELECT expires FROM tokens WHERE hash = ?", "d", hash);
+	int64_t expires = -1, uses = 0, same = 0;
+	int rc;
 
+	if ((rc = sql_get(s, e, &expires,
+		 "SELECT expires FROM tokens WHERE hash = ?", "d", hash)) !=
+		0 ||
+	    (rc = sql_get(s, e, &uses, "SELECT uses FROM tokens WHERE hash = ?",
+		 "d", hash)) != 0 ||
+	    (rc = sql_get(s, e, &same,
+		 "SELECT 1 FROM agents WHERE id = ? AND token = ?", "dd", agent,
+		 hash)) != 0)
+		return (rc);
 	if (expires < 0)
 		return (err_set(e, ERR_AUTH,
 		    "the enrolment token is unknown: make one with"
@@ -156,11 +169,7 @@ store_token_check(struct store *s, const struct id *hash,
 		return (err_set(e, ERR_AUTH,
 		    "the enrolment token is past its end: make a new one with"
 		    " `mig-server token`"));
-	if (sql_number(
-		s, 0, "SELECT uses FROM tokens WHERE hash = ?", "d", hash) > 0)
-		return (0);
-	if (sql_number(s, 0, "SELECT 1 FROM agents WHERE id = ? AND token = ?",
-		"dd", agent, hash) == 1)
+	if (uses > 0 || same == 1)
 		return (0);
 	return (err_set(e, ERR_AUTH,
 	    "the enrolment token was used up: make a new one with"
@@ -203,7 +212,8 @@ store_policy_get(struct store *s, const struct id *hash, struct id *ret_hash,
 	if (rc != 0)
 		return (rc);
 	p = sql_blob(st, 1, &len);
-	if (out != NULL && (rc = buf_add(out, p, len)) != 0)
+	if ((rc = sql_read(s, e)) == 0 && out != NULL &&
+	    (rc = buf_add(out, p, len)) != 0)
 		err_set(e, rc, "the policy is too large");
 	if (rc == 0 && ret_hash != NULL)
 		sql_id(st, 0, ret_hash);

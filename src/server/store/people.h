@@ -35,8 +35,8 @@ int store_session_put(struct store *s, const struct id *hash, const char *fpr,
 /* ERR_NOTFOUND when unknown or past its end. */
 int store_session_get(struct store *s, const struct id *hash, int64_t now,
     struct store_session *ret, struct err *e);
-/* Is this investigator logged in somewhere? */
-bool store_session_any(struct store *s, const char *fpr, int64_t now);
+/* Is this investigator logged in somewhere? 1, 0, or ERR_*. */
+int store_session_any(struct store *s, const char *fpr, int64_t now);
 int store_session_end(struct store *s, const struct id *hash, struct err *e);
 
 /* All sessions and tokens. */

@@ -21,6 +21,10 @@ struct store {
 	} cache[SQL_STATEMENTS_MAX];
 };
 
+/* The file access of the store's connections: NULL, SQLite's own. In the test
+ * build one whose calls fail on demand (vfs_fault.c). */
+const char *store_vfs(void);
+
 extern const char *const store_schema[];
 extern const int store_schema_version;
 
@@ -41,11 +45,18 @@ int sql_bound(struct store *s, struct err *e, sqlite3_stmt **ret,
     const char *sql, const char *fmt, ...);
 /* Next row: 1, end: 0 (and reset), failure: ERR_* (and reset). */
 int sql_next(struct store *s, sqlite3_stmt *st, struct err *e);
-/* One number, or def when there is no row. */
+/* One number; *ret stays as it is when there is no row. For whatever
+ * decides: a failure must not be taken for "no". */
+int sql_get(struct store *s, struct err *e, int64_t *ret, const char *sql,
+    const char *fmt, ...);
+/* The same for what is only shown: def when there is no row, or it failed. */
 int64_t
 sql_number(struct store *s, int64_t def, const char *sql, const char *fmt, ...);
 int sql_error(struct store *s, const char *what, struct err *e);
 
+/* After a row's columns were read: they are only whole when there was memory
+ * for them. Those of sql_text() may be empty otherwise. */
+int sql_read(struct store *s, struct err *e);
 /* Never NULL. */
 const char *sql_text(sqlite3_stmt *st, int col);
 /* Zero when the column does not hold 32 bytes. */

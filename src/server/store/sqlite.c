@@ -118,6 +118,13 @@ bind_all(struct store *s, sqlite3_stmt *st, const char *fmt, va_list ap,
 	return (rc == SQLITE_OK ? 0 : sql_error(s, "bind", e));
 }
 
+/* The reason: it decides whether what was to be written is tried again. */
+static int
+prepare_failed(struct store *s, const char *sql)
+{
+	return (sql_error(s, sql, NULL));
+}
+
 int
 sql_bound(struct store *s, struct err *e, sqlite3_stmt **ret, const char *sql,
     const char *fmt, ...)
@@ -126,7 +133,7 @@ sql_bound(struct store *s, struct err *e, sqlite3_stmt **ret, const char *sql,
 	int rc;
 
 	if ((*ret = sql_prepare(s, sql, e)) == NULL)
-		return (ERR_INTERNAL);
+		return (prepare_failed(s, sql));
 	va_start(ap, fmt);
 	rc = bind_all(s, *ret, fmt, ap, e);
 	va_end(ap);
@@ -156,7 +163,7 @@ sql_run(struct store *s, struct err *e, const char *sql, const char *fmt, ...)
 	int rc;
 
 	if ((st = sql_prepare(s, sql, e)) == NULL)
-		return (ERR_INTERNAL);
+		return (prepare_failed(s, sql));
 	va_start(ap, fmt);
 	rc = bind_all(s, st, fmt, ap, e);
 	va_end(ap);
@@ -179,7 +186,7 @@ sql_row(struct store *s, struct err *e, sqlite3_stmt **ret, const char *sql,
 	int rc;
 
 	if ((st = sql_prepare(s, sql, e)) == NULL)
-		return (ERR_INTERNAL);
+		return (prepare_failed(s, sql));
 	va_start(ap, fmt);
 	rc = bind_all(s, st, fmt, ap, e);
 	va_end(ap);
@@ -191,6 +198,26 @@ sql_row(struct store *s, struct err *e, sqlite3_stmt **ret, const char *sql,
 	if (rc < 0)
 		return (rc);
 	*ret = st;
+	return (0);
+}
+
+int
+sql_get(struct store *s, struct err *e, int64_t *ret, const char *sql,
+    const char *fmt, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+	int rc;
+
+	if ((st = sql_prepare(s, sql, e)) == NULL)
+		return (prepare_failed(s, sql));
+	va_start(ap, fmt);
+	rc = bind_all(s, st, fmt, ap, e);
+	va_end(ap);
+	if (rc != 0 || (rc = sql_next(s, st, e)) <= 0)
+		return (rc);
+	*ret = sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
 	return (0);
 }
 
@@ -211,6 +238,14 @@ sql_number(struct store *s, int64_t def, const char *sql, const char *fmt, ...)
 		sqlite3_reset(st);
 	}
 	return (def);
+}
+
+int
+sql_read(struct store *s, struct err *e)
+{
+	if ((sqlite3_errcode(s->db) & 0xff) != SQLITE_NOMEM)
+		return (0);
+	return (sql_error(s, "reading a row", e));
 }
 
 const char *
@@ -347,7 +382,7 @@ store_open(
 		flags |= SQLITE_OPEN_READWRITE;
 	if (mode == STORE_WRITE)
 		flags |= SQLITE_OPEN_CREATE;
-	if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK) {
+	if (sqlite3_open_v2(path, &s->db, flags, store_vfs()) != SQLITE_OK) {
 		if (s->db == NULL)
 			rc = err_set(e, ERR_NOMEM, "out of memory");
 		else
@@ -429,18 +464,26 @@ store_is_open(const struct store *s)
 	return (!sqlite3_get_autocommit(s->db));
 }
 
+int64_t
+store_changes(const struct store *s)
+{
+	return (sqlite3_total_changes64(s->db));
+}
+
 int
 store_mark(struct store *s, struct err *e)
 {
 	return (sql_run(s, e, "SAVEPOINT mark", ""));
 }
 
-void
-store_mark_end(struct store *s, bool keep)
+int
+store_mark_end(struct store *s, bool keep, struct err *e)
 {
-	if (!keep)
-		sql_run(s, NULL, "ROLLBACK TO mark", "");
-	sql_run(s, NULL, "RELEASE mark", "");
+	int rc;
+
+	if (!keep && (rc = sql_run(s, e, "ROLLBACK TO mark", "")) != 0)
+		return (rc);
+	return (sql_run(s, e, "RELEASE mark", ""));
 }
 
 void

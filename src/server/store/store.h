@@ -38,9 +38,14 @@ int store_commit(struct store *s, struct err *e);
 void store_rollback(struct store *s);
 /* Is there one open? SQLite ends it by itself on some failures. */
 bool store_is_open(const struct store *s);
-/* A step inside a transaction that can be taken back on its own. */
+/* Rows changed so far: a commit in which it stays the same wrote nothing, and
+ * so says nothing about the disk. */
+int64_t store_changes(const struct store *s);
+/* A step inside a transaction that can be taken back on its own. When its end
+ * fails, the whole transaction has to be rolled back: it may hold half of it.
+ */
 int store_mark(struct store *s, struct err *e);
-void store_mark_end(struct store *s, bool keep);
+int store_mark_end(struct store *s, bool keep, struct err *e);
 /* Moves the log into the file; for idle moments. */
 void store_checkpoint(struct store *s);
 

@@ -142,7 +142,7 @@ store_prune_step(struct store *s, const struct prune_cut *cut,
 	struct prune_done done = { 0 };
 	struct store_size size;
 	int64_t results = cut->results_before, actions = cut->actions_before;
-	int64_t n;
+	int64_t n = 0;
 	bool over;
 	int rc;
 
@@ -153,17 +153,21 @@ store_prune_step(struct store *s, const struct prune_cut *cut,
 		results = cut->now;
 		actions = cut->now - LATE_SECONDS;
 	}
-	n = sql_number(s, 0,
+	rc = sql_get(s, e, &n,
 	    "SELECT n FROM actions WHERE expire_after < ? AND pruned = 0"
 	    " ORDER BY expire_after LIMIT 1",
 	    "i", smaller(results, cut->now));
+	if (rc != 0)
+		return (rc);
 	if (n != 0) {
 		rc = prune_answers(s, n, cut->now, &done, e);
 	} else {
-		n = sql_number(s, 0,
+		rc = sql_get(s, e, &n,
 		    "SELECT n FROM actions WHERE expire_after < ?"
 		    " ORDER BY expire_after LIMIT 1",
 		    "i", smaller(actions, cut->now));
+		if (rc != 0)
+			return (rc);
 		if (n != 0)
 			rc = prune_action(s, n, &done, e);
 		else

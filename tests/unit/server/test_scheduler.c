@@ -127,8 +127,9 @@ add_run(struct fixture *f, const char *target, int64_t from, int64_t until,
 	assert_int_equal(sched_match(&f->s, target, online_only, &entries, &n,
 			     &expected, &e),
 	    0);
-	r = sched_add(&f->s, &a, entries, n, &e);
+	r = sched_run_new(&f->s, &a, entries, n, &e);
 	assert_non_null(r);
+	sched_add(&f->s, r, 1);
 	assert_int_equal(r->expected, expected);
 	return (r);
 }

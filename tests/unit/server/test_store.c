@@ -145,7 +145,7 @@ test_rollback_and_marks(void **state)
 	store_meta_set(f->w, "a", "1", 1, NULL);
 	assert_int_equal(store_mark(f->w, NULL), 0);
 	store_meta_set(f->w, "b", "2", 1, NULL);
-	store_mark_end(f->w, false);
+	assert_int_equal(store_mark_end(f->w, false, NULL), 0);
 	/* readers see nothing before the commit */
 	assert_int_equal(store_meta_get(f->r, "a", &b, NULL), ERR_NOTFOUND);
 	assert_int_equal(store_commit(f->w, NULL), 0);
@@ -639,7 +639,7 @@ test_prune_in_pieces(void **state)
 		assert_int_equal(store_begin(f->w, NULL), 0);
 		assert_int_equal(store_mark(f->w, NULL), 0);
 		assert_int_equal(store_shrink(f->w, 256, &e), 0);
-		store_mark_end(f->w, true);
+		assert_int_equal(store_mark_end(f->w, true, &e), 0);
 		assert_int_equal(store_commit(f->w, NULL), 0);
 	}
 	assert_int_equal(store_size(f->w, &after, NULL), 0);
@@ -685,12 +685,39 @@ test_revoked_stay_offline(void **state)
 	assert_true(offline);
 }
 
+static int
+count_event(int64_t cursor, const char *kind, const char *json, void *arg)
+{
+	++*(int64_t *)arg;
+	return (0);
+}
+
+/* However many come before it is time to prune. */
+static void
+test_events_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	int64_t n = 0;
+	int i;
+
+	assert_int_equal(store_begin(f->w, NULL), 0);
+	for (i = 0; i < STORE_EVENTS_KEPT + 3500; i++)
+		assert_int_equal(
+		    store_event_put(f->w, 1, "agent", "{}", NULL), 0);
+	assert_int_equal(store_commit(f->w, NULL), 0);
+	assert_int_equal(
+	    store_events(f->r, 0, INT32_MAX, count_event, &n, NULL), 0);
+	assert_in_range(n, STORE_EVENTS_KEPT, STORE_EVENTS_KEPT + 1000);
+	assert_int_equal(store_events_last(f->r), STORE_EVENTS_KEPT + 3500);
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_rollback_and_marks),
+		T(test_events_are_bounded),
 		T(test_reader_cannot_write),
 		T(test_certificates),
 		T(test_newer_schema_is_refused),

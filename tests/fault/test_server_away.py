@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The relay, the core, both or the whole server are away while every agent
+finishes what it was asked, and for so long that all of them have tried in
+vain several times. The relay comes back empty. Then all answers arrive, once."""
+import json
+import os
+import signal
+
+import pytest
+
+import platformlib as lib
+from miglib import wait_for
+
+SERVER = "mig-server"
+TRIES = 3
+
+
+@pytest.fixture(scope="module")
+def p(tmp_path_factory):
+    p = lib.make_platform(tmp_path_factory.mktemp("away"))
+    yield p
+    for a in p.agents.values():
+        a.fault.disarm_all()
+    p.stop()
+
+
+def answered(agent, name):
+    out = agent.run("report").stdout
+    return sum(1 for line in out.splitlines() if " answered " in line) > \
+        agent.before
+
+
+@pytest.mark.parametrize("who", ["relay", "core", "relay and core", "server"])
+def test_away_while_agents_finish(p, who):
+    lib.settled(p)
+    wait_for("all online", lambda: lib.online(p) == list(lib.NAMES), 60)
+    name = f"{who} away"
+    agents = p.agents.values()
+    for a in agents:
+        out = a.run("report").stdout
+        a.before = sum(1 for x in out.splitlines() if " answered " in x)
+    held = [a.fault.hang("mig-agent", "job.worker_ended") for a in agents]
+    client = lib.start_asking(p, name)
+    for h in held:
+        h.wait()
+    back = None
+    if who == "server":
+        p.server.kill()
+    else:
+        back = p.fault.hang(SERVER, "parent.restart")
+        for part in who.split(" and "):
+            os.kill(lib.role(p, part), signal.SIGKILL)
+        back.wait()
+    logs = {a.name: a.daemon.log.stat().st_size for a in agents}
+    for h in held:
+        h.release()
+    for a in agents:
+        wait_for(f"{a.name} to finish", lambda a=a: answered(a, name), 60)
+
+    def in_vain(a):
+        with open(a.daemon.log, errors="replace") as f:
+            f.seek(logs[a.name])
+            return f.read().count("no connection") >= TRIES
+    if who != "core":       # without it agents stay connected
+        for a in agents:
+            wait_for(f"{a.name} to try", lambda a=a: in_vain(a), 90)
+    n, _ = lib.action_of(p, name)
+    assert lib.rows(p, "SELECT COUNT(*) FROM answers WHERE action = ?",
+                    n) == [(0,)]
+    if back is None:
+        p.start()
+    else:
+        back.release()
+    out, err = client.communicate(timeout=120)
+    # mig follows for a while only; what was launched goes on without it
+    if client.returncode == lib.FOUND:
+        assert json.loads(out.splitlines()[-1])["done"] == len(lib.NAMES)
+    else:
+        assert err, out
+    wait_for("all answers", lambda: lib.rows(
+        p, "SELECT status FROM actions WHERE n = ?", n) == [(1,)], 120)
+    lib.check_again(p, lib.check_stored(p, name))
