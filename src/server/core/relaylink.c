@@ -195,7 +195,8 @@ on_connected(struct mqtt *m, void *arg)
 			continue;
 		log_error("relay_subscribe topic=%s error=%s", topics[i].topic,
 		    log_quote(e.msg));
-		mqtt_disconnect(m);
+		mqtt_disconnect(m); /* without an event */
+		try_later(l);
 		return;
 	}
 	l->up = true;
