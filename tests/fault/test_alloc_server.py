@@ -16,7 +16,7 @@ from fakeagent import FakeAgent, Https, Identity
 from miglib import answers_of, wait_for
 
 SERVER = "mig-server"
-# How far from each step: further ones belong to the next step.
+# A sample is tried; MIG_ALLOC_FAR=60: each one up to the 59th.
 FAR = int(os.environ.get("MIG_ALLOC_FAR", "0"))
 
 
@@ -61,7 +61,7 @@ def far(few):
     return range(1, FAR) if FAR > 1 else few
 
 
-@pytest.mark.parametrize("n", far([1, 2, 4, 7, 13, 28]))
+@pytest.mark.parametrize("n", far([1, 4, 13, 28]))
 def test_action_and_answers(p, n):
     """Each of three answers fails at another allocation."""
     ask_with(p, f"allocation {n}", [
@@ -77,7 +77,7 @@ ENROL = ["core.enrol_checked", "ca.asked", "core.enrol_signed",
          "core.enrol_stored"]
 
 
-@pytest.mark.parametrize("n", far([1, 2, 3, 5, 9, 17]))
+@pytest.mark.parametrize("n", far([1, 3, 9]))
 def test_enrolment(p, n):
     """Told to come again, or enrolled; its token counts once."""
     https = Https(p.port, p.state / "relay" / "ca.crt")
@@ -111,7 +111,7 @@ def test_enrolment(p, n):
     check_no_crash(p)
 
 
-@pytest.mark.parametrize("n", far([1, 3, 8, 20]))
+@pytest.mark.parametrize("n", far([1, 8]))
 def test_hello(p, n):
     """What an agent says of itself is stored whole, if need be when it says
     it again."""
@@ -133,7 +133,7 @@ def test_hello(p, n):
     check_no_crash(p)
 
 
-@pytest.mark.parametrize("n", far([1, 4, 12]))
+@pytest.mark.parametrize("n", far([1, 4]))
 def test_login(p, n):
     for point in ("core.nonce", "core.session_checked", "core.session_stored"):
         (p.dir / "cache" / "mig" / "session").unlink()
