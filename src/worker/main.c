@@ -392,7 +392,7 @@ mask(const struct module *m, struct buf *out, struct err *e)
 		return 0;
 	v = json_loadb((const char *)out->data, out->len, 0, NULL);
 	if (v == NULL || m->mask(v) != 0 ||
-	    (text = json_dumps(v, JSON_COMPACT)) == NULL)
+	    (text = json_text(v, JSON_COMPACT)) == NULL)
 		rc = err_set(e, ERR_NOMEM, "masking the answer: out of memory");
 	buf_clear(out);
 	if (rc == 0 && buf_add_str(out, text) != 0)

@@ -142,7 +142,7 @@ write_elements(const struct run *r, struct jsonw *w)
 
 	if (r->state != NULL) {
 		json_object_del(r->state, "stop");
-		text = json_dumps(r->state, JSON_COMPACT);
+		text = json_text(r->state, JSON_COMPACT);
 		if (text != NULL)
 			jsonw_raw(w, "agent", text, strlen(text));
 		else
