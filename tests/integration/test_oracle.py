@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 DATA = HERE.parent / "data" / "oracle"
 BUILD = pathlib.Path(os.environ.get("MIG_BUILD", HERE.parent.parent / "build"))
 WORKER = BUILD / "src" / "mig-worker"
-CASES = sorted(p.name[: -len(".in.json")] for p in (DATA / "cases").glob("*.in.json"))
+CASES = sorted(p.name[: -len(".in.json")] for p in (DATA / "cases").glob("file-*.in.json"))
 OLD = "2001-09-09 01:46:40 +0000 UTC"
 
 
