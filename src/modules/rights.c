@@ -54,7 +54,7 @@ static const struct right rights[] = {
 		{ RIGHT_HIDDEN, "refused by Landlock", "-" },
 		{ RIGHT_USERS, "another user without rights", "-" },
 		{ 0, "no", "a worker could read the state" } } },
-	{ "worker", "file, pkg", READS_FILES, {
+	{ "worker", "file, pkg, sshkey", READS_FILES, {
 		{ RIGHT_READ | RIGHT_ALL_IDS | RIGHT_NO_AGENT, every, "-" },
 		{ RIGHT_READ | RIGHT_ALL_IDS | RIGHT_HIDDEN, every, state },
 		{ RIGHT_READ | RIGHT_HIDDEN, namespace, outside },

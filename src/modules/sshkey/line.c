@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "modules/sshkey/line.h"
+
+#include "base/err.h"
+#include "base/hex.h"
+
+#include <string.h>
+
+struct cursor {
+	const char *p, *end;
+};
+
+enum line_file
+line_file_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum line_file file;
+	} table[] = { { "authorized_keys", LINE_AUTHORIZED },
+		{ "authorized_keys2", LINE_AUTHORIZED },
+		{ "known_hosts", LINE_KNOWN_HOSTS },
+		{ "known_hosts2", LINE_KNOWN_HOSTS },
+		{ "known_hosts.old", LINE_KNOWN_HOSTS },
+		{ "ssh_known_hosts", LINE_KNOWN_HOSTS },
+		{ "ssh_known_hosts2", LINE_KNOWN_HOSTS } };
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (strcmp(table[i].name, name) == 0)
+			return table[i].file;
+	}
+	return LINE_PUBLIC;
+}
+
+static bool
+blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static void
+skip_blanks(struct cursor *c)
+{
+	while (c->p < c->end && blank(*c->p))
+		c->p++;
+}
+
+/* One word; with quotes blanks do not end it (options). */
+static size_t
+take_word(struct cursor *c, bool quotes, const char **ret)
+{
+	bool quoted = false;
+
+	*ret = c->p;
+	for (; c->p < c->end && (quoted || !blank(*c->p)); c->p++) {
+		if (quotes && *c->p == '\\' && c->p + 1 < c->end &&
+		    c->p[1] == '"')
+			c->p++;
+		else if (quotes && *c->p == '"')
+			quoted = !quoted;
+	}
+	return (size_t)(c->p - *ret);
+}
+
+/* The word at the cursor is a type: steps over it. */
+static bool
+take_type(struct cursor *c)
+{
+	struct cursor at = *c;
+	const char *word;
+	size_t len = take_word(&at, false, &word);
+
+	if (len == 0 || ssh_type_find(word, len) == NULL)
+		return false;
+	*c = at;
+	return true;
+}
+
+static int
+no_key(struct err *e)
+{
+	return err_set(e, ERR_INVALID, "no key of a type that is known");
+}
+
+/* To behind the type. */
+static int
+find_type(enum line_file file, struct cursor *c, struct err *e)
+{
+	const char *word;
+
+	if (file == LINE_KNOWN_HOSTS) {
+		if (*c->p == '@') {
+			take_word(c, false, &word);
+			skip_blanks(c);
+		}
+		take_word(c, false, &word);
+		skip_blanks(c);
+		return take_type(c) ? 0 : no_key(e);
+	}
+	if (take_type(c))
+		return 0;
+	if (file == LINE_PUBLIC)
+		return ERR_NOTFOUND;
+	take_word(c, true, &word);
+	skip_blanks(c);
+	return take_type(c) ? 0 : no_key(e);
+}
+
+int
+ssh_line_parse(enum line_file file, const char *line, size_t len,
+    struct ssh_line *ret, struct err *e)
+{
+	struct cursor c = { line, line + len };
+	struct ssh_line l = { 0 };
+	const char *word;
+	size_t n;
+	int rc;
+
+	skip_blanks(&c);
+	if (c.p == c.end || *c.p == '#')
+		return ERR_NOTFOUND;
+	if ((rc = find_type(file, &c, e)) != 0)
+		return rc;
+	skip_blanks(&c);
+	n = take_word(&c, false, &word);
+	/* prose may begin with the name of a type */
+	if (file == LINE_PUBLIC && (n < 4 || memcmp(word, "AAAA", 4) != 0))
+		return ERR_NOTFOUND;
+	buf_init(&l.blob, SSH_BLOB_MAX);
+	if (n == 0 || b64_decode(&l.blob, word, n) != 0) {
+		buf_release(&l.blob);
+		return err_set(
+		    e, ERR_INVALID, "the base64 of its key is damaged");
+	}
+	skip_blanks(&c);
+	while (c.end > c.p && blank(c.end[-1]))
+		c.end--;
+	l.comment = c.p;
+	l.comment_len = (size_t)(c.end - c.p);
+	*ret = l;
+	return 0;
+}
+
+void
+ssh_line_release(struct ssh_line *l)
+{
+	buf_release(&l->blob);
+	memset(l, 0, sizeof(*l));
+}

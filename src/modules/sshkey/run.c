@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The sshkey module's work: one walk; each file of a size that keys have is
+ * read once and searched (keyfile.h). Of private keys only the public half, and
+ * whether they are encrypted, reaches the answer; what was read is wiped.
+ */
+#include "modules/run.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+#include "base/str.h"
+#include "modules/common/outcome.h"
+#include "modules/common/watch.h"
+#include "modules/file/param.h"
+#include "modules/file/subject.h"
+#include "modules/params.h"
+#include "modules/rights.h"
+#include "modules/sshkey/keyfile.h"
+#include "scan/digest.h"
+#include "scan/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_BYTES_MAX (1024 * 1024)      /* as in the original */
+#define LIST_BYTES_MAX (16 * 1024 * 1024) /* of authorized_keys ... */
+#define DEPTH 8
+#define COMMENT_MAX 4096
+#define DAMAGE_MAX 512
+
+/* Beside those of scan/skip.h. */
+enum { GAP_TOO_LARGE = SKIP_REASONS, GAP_NOT_A_KEY, GAPS };
+
+static const struct outcome_kind all_kinds[GAPS] = {
+#define KIND(name, word) [name] = { word, NULL, false },
+	SKIPS(KIND)
+#undef KIND
+	    [GAP_TOO_LARGE] = { "toolarge", NULL, true },
+	[GAP_NOT_A_KEY] = { "notakey", NULL, true },
+};
+
+/* Ordinary and many: the number says it. */
+static const enum skip silent[] = { SKIP_SPECIAL, SKIP_VIRTUAL,
+	SKIP_LINK_OUTSIDE, SKIP_LINK_BROKEN, SKIP_VANISHED, SKIP_DEPTH };
+
+struct run {
+	struct outcome_kind kinds[GAPS];
+	struct outcome outcome;
+	struct watch watch;
+	struct walk *walk;
+	struct digests *digests;
+	struct buf entries, data;
+	uint64_t files, keys, read, read_left;
+	bool ended;
+	/* the file at hand */
+	const char *path;
+	uint64_t damaged;
+	char damage[DAMAGE_MAX];
+};
+
+/* --- keys -----------------------------------------------------------------*/
+
+/* "SHA256:" and base64 without padding; "" when it cannot be made. */
+static void
+fingerprints(struct run *r, const void *blob, size_t len, struct buf *sha256,
+    char md5[static 48])
+{
+	uint8_t digest[DIGEST_LEN_MAX];
+	struct err e;
+	size_t i;
+
+	md5[0] = '\0';
+	if (r->digests == NULL &&
+	    digests_new(DIGEST_BIT(DIGEST_MD5) | DIGEST_BIT(DIGEST_SHA256),
+		&r->digests, &e) != 0) {
+		outcome_gap(&r->outcome, SKIP_UNSUPPORTED, r->path, e.msg);
+		return;
+	}
+	digests_begin(
+	    r->digests, DIGEST_BIT(DIGEST_MD5) | DIGEST_BIT(DIGEST_SHA256));
+	digests_add(r->digests, blob, len);
+	if (digests_final(r->digests, DIGEST_SHA256, digest) == 0) {
+		buf_add_str(sha256, "SHA256:");
+		b64_encode(sha256, digest, 32);
+		while (sha256->len > 0 && sha256->data[sha256->len - 1] == '=')
+			sha256->len--;
+	}
+	if (digests_final(r->digests, DIGEST_MD5, digest) == 0) {
+		for (i = 0; i < 16; i++)
+			snprintf(md5 + 3 * i, 4, "%02x%s", digest[i],
+			    i < 15 ? ":" : "");
+	}
+}
+
+static void
+add_bytes(struct jsonw *w, const char *key, const struct buf *b)
+{
+	jsonw_strn(w, key, b->len > 0 ? (const void *)b->data : "", b->len);
+}
+
+static void
+add_time(struct jsonw *w, const char *key, uint64_t seconds)
+{
+	char text[RFC3339_LEN + 1];
+
+	if (seconds == 0 || seconds > INT64_MAX)
+		return; /* always; for ever */
+	rfc3339_format((int64_t)seconds, text);
+	jsonw_str(w, key, text);
+}
+
+static void
+add_certificate(struct run *r, struct jsonw *w, const struct ssh_public *k)
+{
+	struct buf ca;
+	char md5[48];
+
+	buf_init(&ca, 256);
+	fingerprints(r, k->ca.p, k->ca.len, &ca, md5);
+	jsonw_object(w, "certificate");
+	jsonw_strn(w, "keyid", k->key_id.p,
+	    k->key_id.len < COMMENT_MAX ? k->key_id.len : COMMENT_MAX);
+	jsonw_u64(w, "serial", k->serial);
+	jsonw_str(w, "for", k->cert_host ? "host" : "user");
+	add_bytes(w, "ca", &ca);
+	add_time(w, "validafter", k->valid_after);
+	add_time(w, "validbefore", k->valid_before);
+	jsonw_object_end(w);
+	buf_release(&ca);
+}
+
+static void
+on_key(const struct keyfile_key *k, void *arg)
+{
+	struct run *r = arg;
+	size_t before = r->entries.len;
+	char md5[48] = "";
+	struct buf sha256;
+	struct jsonw w;
+
+	buf_init(&sha256, 256);
+	if (k->public != NULL)
+		fingerprints(r, k->public->plain.data, k->public->plain.len,
+		    &sha256, md5);
+	jsonw_init(&w, &r->entries);
+	w.comma = before > 0;
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "fingerprint_md5", md5);
+	add_bytes(&w, "fingerprint_sha256", &sha256);
+	jsonw_str(&w, "path", r->path);
+	jsonw_bool(&w, "encrypted", k->encrypted);
+	jsonw_str(&w, "type", k->type);
+	if (k->public != NULL) {
+		jsonw_str(&w, "keytype", k->public->type);
+		jsonw_u64(&w, "bits", k->public->bits);
+	}
+	if (k->form != NULL)
+		jsonw_str(&w, "form", k->form);
+	if (k->unknown != NULL)
+		jsonw_str(&w, "unknown", k->unknown);
+	if (k->comment_len > 0)
+		jsonw_strn(&w, "comment", k->comment,
+		    k->comment_len < COMMENT_MAX ? k->comment_len
+						 : COMMENT_MAX);
+	if (k->line > 0)
+		jsonw_u64(&w, "line", k->line);
+	if (k->public != NULL && k->public->cert)
+		add_certificate(r, &w, k->public);
+	jsonw_object_end(&w);
+	if (outcome_keep(&r->outcome, &r->entries, before))
+		r->keys++;
+	buf_release(&sha256);
+}
+
+static void
+on_damaged(uint64_t line, const char *what, void *arg)
+{
+	struct run *r = arg;
+
+	if (r->damaged++ == 0)
+		snprintf(r->damage, sizeof(r->damage), "line %llu: %s",
+		    (unsigned long long)line, what);
+}
+
+static void
+on_not_a_key(const char *what, void *arg)
+{
+	struct run *r = arg;
+
+	outcome_gap(&r->outcome, GAP_NOT_A_KEY, r->path, what);
+}
+
+/* --- files ----------------------------------------------------------------*/
+
+static bool
+on_stop(void *arg)
+{
+	struct run *r = arg;
+
+	return r->ended || r->outcome.full || watch_stop(&r->watch);
+}
+
+static void
+on_skip(enum skip reason, const char *path, const char *why, void *arg)
+{
+	struct run *r = arg;
+
+	outcome_gap(&r->outcome, reason, path, why);
+}
+
+/* What it grows by while it is read is not looked at. */
+static bool
+read_data(struct run *r, int fd, size_t size)
+{
+	uint8_t *p;
+	ssize_t n;
+
+	buf_clear(&r->data);
+	p = buf_reserve(&r->data, size);
+	if (p == NULL) {
+		outcome_gap(&r->outcome, SKIP_MEMORY, r->path, NULL);
+		return false;
+	}
+	while (r->data.len < size) {
+		n = read(fd, p + r->data.len, size - r->data.len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			outcome_gap(
+			    &r->outcome, SKIP_IO, r->path, strerror(errno));
+			return false;
+		}
+		if (n == 0)
+			break;
+		r->data.len += (size_t)n;
+	}
+	r->read += r->data.len;
+	r->read_left -= r->data.len;
+	return true;
+}
+
+static void
+search_data(struct run *r, const char *name)
+{
+	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key, r };
+	char why[DAMAGE_MAX + 64];
+
+	r->damaged = 0;
+	keyfile_read(name, (const char *)r->data.data, r->data.len, &ops);
+	explicit_bzero(r->data.data, r->data.len);
+	if (r->damaged == 0)
+		return;
+	snprintf(why, sizeof(why), "%llu lines are no keys; the first: %s",
+	    (unsigned long long)r->damaged, r->damage);
+	outcome_gap(&r->outcome, SKIP_CORRUPT, r->path, why);
+	r->outcome.counts[SKIP_CORRUPT] += r->damaged - 1;
+}
+
+static void
+look(struct run *r, struct subject *s)
+{
+	enum subject_state state;
+	size_t size, most;
+	enum skip reason;
+	const char *why;
+
+	state = subject_stat(s, r->walk, &reason, &why);
+	if (state == SUBJECT_FAILED)
+		outcome_gap(&r->outcome, reason, r->path, why);
+	if (state != SUBJECT_FILE)
+		return;
+	if (!subject_in_scope(s, r->walk, 0))
+		return;
+	r->files++;
+	most = keyfile_is_list(s->en->base) ? LIST_BYTES_MAX : FILE_BYTES_MAX;
+	if (s->st.st_size > (off_t)most) {
+		outcome_gap(&r->outcome, GAP_TOO_LARGE, r->path, NULL);
+		return;
+	}
+	size = (size_t)s->st.st_size;
+	if (size == 0)
+		return;
+	if (size > r->read_left) {
+		outcome_gap(&r->outcome, SKIP_READ, r->path,
+		    "limit reached: bytes read; what follows was not "
+		    "examined");
+		r->ended = true;
+		return;
+	}
+	switch (subject_open(s, &reason, &why)) {
+	case SUBJECT_FILE:
+		if (read_data(r, s->fd, size))
+			search_data(r, s->en->base);
+		break;
+	case SUBJECT_FAILED:
+		outcome_gap(&r->outcome, reason, r->path, why);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_entry(const struct walk_entry *en, void *arg)
+{
+	struct run *r = arg;
+	struct subject s;
+
+	if (on_stop(r))
+		return;
+	r->path = en->path;
+	if (en->type != DT_REG && en->type != DT_LNK &&
+	    en->type != DT_UNKNOWN) {
+		outcome_gap(&r->outcome, SKIP_SPECIAL, en->path, NULL);
+		return;
+	}
+	subject_init(&s, en);
+	look(r, &s);
+	subject_release(&s);
+}
+
+/* --- the run --------------------------------------------------------------*/
+
+static void
+note_end(struct run *r)
+{
+	static const enum skip reasons[] = {
+		[WATCH_TIME] = SKIP_TIME,
+		[WATCH_CPU] = SKIP_CPU,
+		[WATCH_STOPPED] = SKIP_STOPPED,
+	};
+	const struct right_way *way = rights_of_files(r->watch.ctx->rights);
+
+	if (r->outcome.full)
+		outcome_gap(&r->outcome, SKIP_OUTPUT, NULL,
+		    "the answer's size limit is reached: not every key is "
+		    "listed");
+	else if (!r->ended && watch_stop(&r->watch))
+		outcome_gap(&r->outcome, reasons[r->watch.end], r->watch.text,
+		    "what was not reached by then was not examined");
+	if (r->outcome.counts[SKIP_UNREADABLE] > 0)
+		outcome_note(&r->outcome,
+		    "rights: this agent reads %s; not seen: %s", way->had,
+		    way->unseen);
+}
+
+static int
+write_answer(struct run *r, struct buf *out, struct err *e)
+{
+	struct jsonw w;
+
+	jsonw_init(&w, out);
+	outcome_begin(&r->outcome, &w, r->keys > 0, true);
+	jsonw_array(&w, "keys");
+	buf_add(out, r->entries.data, r->entries.len);
+	jsonw_array_end(&w);
+	outcome_statistics(&r->outcome, &w);
+	jsonw_u64(&w, "filescount", r->files);
+	jsonw_u64(&w, "bytesread", r->read);
+	return outcome_end(&r->outcome, &w, e);
+}
+
+/* Owned strings, cleaned; the usual places only where they are. */
+static int
+take_paths(const json_t *params, char ***ret, size_t *ret_n, struct err *e)
+{
+	static const char *const usual[] = { "/root", "/home" };
+	const json_t *list = params_get(params, "paths");
+	size_t n = json_array_size(list), i;
+	struct stat st;
+	char **paths;
+
+	paths = calloc(n > 0 ? n : 2, sizeof(*paths));
+	if (paths == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	*ret = paths;
+	for (i = 0; i < (n > 0 ? n : 2); i++) {
+		if (n == 0 && lstat(usual[i], &st) != 0 && errno == ENOENT)
+			continue;
+		paths[*ret_n] =
+		    strdup(n > 0 ? json_string_value(json_array_get(list, i))
+				 : usual[i]);
+		if (paths[*ret_n] == NULL)
+			return err_set(e, ERR_NOMEM, "out of memory");
+		file_path_clean(paths[(*ret_n)++]);
+	}
+	return 0;
+}
+
+static int
+work(struct run *r, const json_t *params, char **paths, size_t n, struct err *e)
+{
+	const struct walk_ops ops = { on_entry, on_skip, on_stop,
+		r->watch.ctx->hidden };
+	int64_t depth = params_num(params, "maxdepth", 0);
+	struct walk_scope scope = { .paths = paths,
+		.npaths = n,
+		.depth = depth > 0 ? (uint64_t)depth : DEPTH,
+		.remote = params_bool(params, "remotefs") };
+	int rc;
+
+	if (n > 0) {
+		if ((rc = walk_new(&scope, 1, &ops, r, &r->walk, e)) != 0)
+			return rc;
+		walk_run(r->walk);
+	}
+	note_end(r);
+	return 0;
+}
+
+int
+module_sshkey_run(const json_t *params, const struct run_context *ctx,
+    struct buf *out, struct err *e)
+{
+	struct run r = { 0 };
+	char **paths = NULL;
+	size_t n = 0, i;
+	int rc;
+
+	memcpy(r.kinds, all_kinds, sizeof(r.kinds));
+	for (i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
+		r.kinds[silent[i]].silent = true;
+	outcome_init(&r.outcome, r.kinds, GAPS, 0, ctx->output_max);
+	watch_begin(&r.watch, ctx);
+	buf_init(&r.entries, ctx->output_max);
+	buf_init(&r.data, LIST_BYTES_MAX);
+	r.read_left =
+	    ctx->read_bytes > 0 ? (uint64_t)ctx->read_bytes : UINT64_MAX;
+	rc = take_paths(params, &paths, &n, e);
+	if (rc == 0)
+		rc = work(&r, params, paths, n, e);
+	if (rc == 0)
+		rc = write_answer(&r, out, e);
+	walk_free(r.walk);
+	digests_free(r.digests);
+	buf_release(&r.entries);
+	if (r.data.data != NULL)
+		explicit_bzero(r.data.data, r.data.cap);
+	buf_release(&r.data);
+	outcome_release(&r.outcome);
+	for (i = 0; i < n; i++)
+		free(paths[i]);
+	free(paths);
+	return rc;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The inside of a private key's file; the first byte chooses the form. */
+#include "modules/sshkey/private.h"
+
+#include "base/err.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const forms[] = { "RSA PRIVATE KEY",
+		"DSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY" };
+	struct ssh_private p = { 0 };
+	struct err e;
+	int rc;
+
+	if (size == 0)
+		return 0;
+	buf_init(&p.blob, 65536);
+	buf_init(&p.comment, 65536);
+	p.form = forms[data[0] % 4];
+	if (data[0] < 128)
+		rc = ssh_private_der(data + 1, size - 1, &p, &e);
+	else
+		rc = ssh_private_openssh(data + 1, size - 1, &p, &e);
+	BUG_ON(rc == 0 && data[0] < 128 &&
+	    (p.blob.len == 0) != (p.unknown != NULL));
+	ssh_private_release(&p);
+	return 0;
+}

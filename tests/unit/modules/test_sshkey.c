@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Keys of files made here, cut and with bits turned. Real keys, compared with
+ * ssh-keygen: tests/integration/test_sshkey.py. */
+#include "modules/sshkey/keyfile.h"
+#include "modules/sshkey/line.h"
+#include "modules/sshkey/private.h"
+
+#include "base/err.h"
+#include "base/hex.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct told {
+	char text[4096];
+	size_t keys, damaged, not ;
+};
+
+static void
+on_key(const struct keyfile_key *k, void *arg)
+{
+	struct told *t = arg;
+	size_t n = strlen(t->text);
+
+	t->keys++;
+	snprintf(t->text + n, sizeof(t->text) - n, "%s %s %u %.*s %llu|",
+	    k->type, k->public != NULL ? k->public->type : "-",
+	    k->public != NULL ? k->public->bits : 0, (int)k->comment_len,
+	    k->comment_len > 0 ? (const char *)k->comment : "",
+	    (unsigned long long)k->line);
+}
+
+static void
+on_damaged(uint64_t line, const char *what, void *arg)
+{
+	struct told *t = arg;
+
+	t->damaged++;
+	assert_true(line > 0 && *what != '\0');
+}
+
+static void
+on_not_a_key(const char *what, void *arg)
+{
+	struct told *t = arg;
+
+	t->not ++;
+	assert_true(*what != '\0');
+}
+
+static void
+read_file(const char *name, const void *text, size_t len, struct told *t)
+{
+	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key, t };
+
+	memset(t, 0, sizeof(*t));
+	keyfile_read(name, text, len, &ops);
+}
+
+/* A blob of fields, each "text" or a number of bytes of one value. */
+static void
+make_ed25519(struct buf *out, const char *type, bool sk)
+{
+	uint8_t key[32];
+
+	memset(key, 7, sizeof(key));
+	buf_add_field(out, type, strlen(type));
+	buf_add_field(out, key, sizeof(key));
+	if (sk)
+		buf_add_field(out, "ssh:", 4);
+}
+
+static const char *
+base64(struct buf *text, const struct buf *blob)
+{
+	buf_clear(text);
+	b64_encode(text, blob->data, blob->len);
+	return buf_str(text);
+}
+
+static void
+test_lines(void **state)
+{
+	static const struct {
+		const char *file, *before, *after, *want;
+		size_t damaged, not ;
+	} table[] = {
+		{ "id.pub", "ssh-ed25519 ", " me@here",
+		    "public ssh-ed25519 256 me@here 1|", 0, 0 },
+		{ "id.pub", "  ssh-ed25519\t", "\r\n",
+		    "public ssh-ed25519 256  1|", 0, 0 },
+		{ "id.pub", "from=\"x\" ssh-ed25519 ", "", "", 0, 0 },
+		{ "any.txt", "ssh-ed25519 is a kind of key\n\n#\nssh-ed25519 ",
+		    " a b ", "public ssh-ed25519 256 a b 4|", 0, 0 },
+		{ "authorized_keys",
+		    "# x\n\nfrom=\"a b,\\\" c\",pty ssh-ed25519 ", " me",
+		    "authorizedkeys ssh-ed25519 256 me 3|", 0, 0 },
+		{ "authorized_keys2", "rubbish\nssh-ed25519 ", "",
+		    "authorizedkeys ssh-ed25519 256  2|", 1, 0 },
+		{ "authorized_keys", "ssh-what ", "", "", 1, 0 },
+		{ "known_hosts", "|1|abc=|def= ssh-ed25519 ", "",
+		    "knownhosts ssh-ed25519 256  1|", 0, 0 },
+		{ "known_hosts", "@cert-authority *.x ssh-ed25519 ", " ca",
+		    "knownhosts ssh-ed25519 256 ca 1|", 0, 0 },
+		{ "known_hosts", "ssh-ed25519 ", "", "", 1, 0 },
+		{ "id.pub", "ssh-ed25519 AAAA", "", "", 0, 1 },
+	};
+	struct buf blob, text, b64;
+	struct told t;
+	size_t i;
+
+	buf_init(&blob, 65536);
+	buf_init(&text, 65536);
+	buf_init(&b64, 65536);
+	make_ed25519(&blob, "ssh-ed25519", false);
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		buf_clear(&text);
+		buf_add_str(&text, table[i].before);
+		buf_add_str(&text, base64(&b64, &blob));
+		buf_add_str(&text, table[i].after);
+		read_file(table[i].file, text.data, text.len, &t);
+		assert_string_equal(t.text, table[i].want);
+		assert_int_equal(t.damaged, table[i].damaged);
+		assert_int_equal(t.not, table[i].not );
+	}
+	buf_release(&blob);
+	buf_release(&text);
+	buf_release(&b64);
+}
+
+static void
+test_blobs(void **state)
+{
+	struct ssh_public k;
+	struct buf blob;
+	uint8_t *copy;
+	size_t i;
+
+	buf_init(&blob, 65536);
+	make_ed25519(&blob, "sk-ssh-ed25519@openssh.com", true);
+	assert_int_equal(ssh_public_parse(blob.data, blob.len, &k, NULL), 0);
+	assert_string_equal(k.type, "sk-ssh-ed25519@openssh.com");
+	assert_true(k.plain.len == blob.len &&
+	    memcmp(k.plain.data, blob.data, blob.len) == 0);
+	ssh_public_release(&k);
+	for (i = 0; i < blob.len; i++) {
+		copy = malloc(i + 1);
+		assert_non_null(copy);
+		memcpy(copy, blob.data, i);
+		assert_int_equal(
+		    ssh_public_parse(copy, i, &k, NULL), ERR_INVALID);
+		free(copy);
+	}
+	buf_add_u8(&blob, 0);
+	assert_int_equal(
+	    ssh_public_parse(blob.data, blob.len, &k, NULL), ERR_INVALID);
+	buf_clear(&blob);
+	make_ed25519(&blob, "ssh-unknown", false);
+	assert_int_equal(
+	    ssh_public_parse(blob.data, blob.len, &k, NULL), ERR_UNSUPPORTED);
+	/* a number that is negative, or longer than it must be */
+	buf_clear(&blob);
+	buf_add_field(&blob, "ssh-rsa", 7);
+	buf_add_field(&blob, "\x01\x00\x01", 3);
+	buf_add_field(&blob, "\x80", 1);
+	assert_int_equal(
+	    ssh_public_parse(blob.data, blob.len, &k, NULL), ERR_INVALID);
+	buf_release(&blob);
+}
+
+static void
+test_numbers(void **state)
+{
+	struct buf b;
+
+	assert_int_equal(ssh_mpint_bits((const uint8_t *)"\0\x80", 2), 8);
+	assert_int_equal(ssh_mpint_bits((const uint8_t *)"\x01\xff", 2), 9);
+	assert_int_equal(ssh_mpint_bits((const uint8_t *)"\0\0", 2), 0);
+	buf_init(&b, 64);
+	ssh_add_mpint(&b, (const uint8_t *)"\0\0\x80", 3);
+	assert_memory_equal(b.data, "\0\0\0\x02\0\x80", 6);
+	buf_clear(&b);
+	ssh_add_mpint(&b, (const uint8_t *)"\0", 1);
+	assert_memory_equal(b.data, "\0\0\0\0", 4);
+	buf_release(&b);
+}
+
+/* SEQUENCE { 0, n, e, d }: enough of PKCS #1. */
+static const char rsa[] = "-----BEGIN RSA PRIVATE KEY-----\n"
+			  "MA8CAQACAgCAAgMBAAECAQE=\n"
+			  "-----END RSA PRIVATE KEY-----\n";
+
+static void
+test_private(void **state)
+{
+	static const char encrypted[] = "x\n-----BEGIN EC PRIVATE KEY-----\n"
+					"Proc-Type: 4,ENCRYPTED\n"
+					"DEK-Info: AES-128-CBC,00\n\nAAAA\n"
+					"-----END EC PRIVATE KEY-----";
+	char text[sizeof(rsa) * 2 + sizeof(encrypted)];
+	struct told t;
+	size_t i;
+
+	read_file("x", rsa, sizeof(rsa) - 1, &t);
+	assert_string_equal(t.text, "private ssh-rsa 8  0|");
+	read_file("x", encrypted, sizeof(encrypted) - 1, &t);
+	assert_string_equal(t.text, "private - 0  0|");
+	/* several in a file; a damaged one hides no other */
+	snprintf(text, sizeof(text), "%.40s\n%s%s", rsa, rsa, encrypted);
+	read_file("x", text, strlen(text), &t);
+	assert_string_equal(t.text, "private ssh-rsa 8  0|private - 0  0|");
+	assert_int_equal(t.not, 1);
+	/* cut: told to be none, never a key */
+	for (i = 0; i < sizeof(rsa) - 2; i++) {
+		read_file("x", rsa, i, &t);
+		assert_int_equal(t.keys, 0);
+		assert_int_equal(t.not,
+		    i >= strlen("-----BEGIN RSA PRIVATE "
+				"KEY-----"));
+	}
+}
+
+static void
+test_private_bits(void **state)
+{
+	char copy[sizeof(rsa)];
+	struct told t;
+	size_t i, bit;
+
+	for (i = 0; i < sizeof(rsa) - 1; i++) {
+		for (bit = 0; bit < 8; bit++) {
+			memcpy(copy, rsa, sizeof(rsa));
+			copy[i] = (char)(copy[i] ^ (1 << bit));
+			read_file("x", copy, sizeof(copy) - 1, &t);
+			assert_true(t.keys + t.not <= 1);
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_blobs),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_private),
+		cmocka_unit_test(test_private_bits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
