@@ -35,9 +35,10 @@ struct standby {
 	struct ipc_chan *chan; /* NULL: none, or it has closed its end */
 	pid_t pid;             /* -1: down */
 	unsigned int orders;
-	struct order first; /* its limits are the process's */
-	bool begun;         /* with its order */
-	bool spent;
+	struct order first;     /* its limits are the process's */
+	bool begun;             /* with its order */
+	bool spent;             /* it said so */
+	bool last;              /* signalled: it gets no further order */
 	standby_on_end *on_end; /* not NULL: asked */
 	void *arg;
 };
@@ -49,7 +50,7 @@ forget(struct standby *s)
 	s->chan = NULL;
 	s->pid = -1;
 	s->orders = 0;
-	s->spent = false;
+	s->spent = s->last = false;
 }
 
 /* Reaped when its end is known. */
@@ -113,13 +114,14 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 	}
 	if (msg->type != ORDER_DONE || s->spent)
 		return ERR_INVALID;
-	if (++s->orders >= ORDERS_MAX)
+	if (++s->orders >= ORDERS_MAX || s->last)
 		dismiss(s);
 	end_order(s, 0);
 	return 0;
 }
 
-/* With an order its exit is waited for, or its time limit. */
+/* With an order it is ending, and how is what its exit status says; or it said
+ * what none says, and then it is ended. */
 static void
 on_close(struct ipc_chan *c, const char *why, void *arg)
 {
@@ -131,7 +133,7 @@ on_close(struct ipc_chan *c, const char *why, void *arg)
 	}
 	ipc_chan_free(s->chan);
 	s->chan = NULL;
-	s->spent = true;
+	kill(s->pid, SIGKILL);
 }
 
 static int
@@ -236,7 +238,7 @@ fits(const struct standby *s, const struct order *o)
 {
 	const struct order *f = &s->first;
 
-	return s->chan != NULL && !s->spent &&
+	return s->chan != NULL && !s->spent && !s->last &&
 	    (s->orders == 0 ||
 		(o->cpu_seconds == f->cpu_seconds &&
 		    o->memory_bytes == f->memory_bytes &&
@@ -324,6 +326,6 @@ standby_signal(struct standby *s, int sig)
 {
 	if (s->pid <= 0)
 		return;
-	s->spent = true;
+	s->last = true;
 	kill(s->pid, sig);
 }
