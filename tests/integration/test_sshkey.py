@@ -184,13 +184,13 @@ def test_lists(made, tmp_path):
 @pytest.mark.parametrize("name", KINDS)
 def test_certificates(made, tmp_path, name):
     (tmp_path / "k.pub").write_bytes((made / f"{name}.pub").read_bytes())
-    run("ssh-keygen", "-q", "-s", made / "ed25519", "-I", "who it is", "-z", "77", "-n", "root",
+    run("ssh-keygen", "-q", "-s", made / "ed25519", "-I", "who it is", "-z", "18446744073709551615", "-n", "root",
         "-V", "20250102030405Z:20300102030405Z", tmp_path / "k.pub")
     (key,) = keys(ask(tmp_path / "k-cert.pub"))
     assert [told(key)] == keygen_says(tmp_path / "k-cert.pub")
     assert key["keytype"] == NAMES[name]
     assert key["certificate"] == {
-        "keyid": "who it is", "serial": 77, "for": "user",
+        "keyid": "who it is", "serial": "18446744073709551615", "for": "user",
         "ca": keygen_says(made / "ed25519.pub")[0][1],
         "validafter": "2025-01-02T03:04:05Z", "validbefore": "2030-01-02T03:04:05Z"}
 

@@ -119,15 +119,17 @@ add_time(struct jsonw *w, const char *key, uint64_t seconds)
 static void
 add_certificate(struct run *r, struct jsonw *w, const struct ssh_public *k)
 {
+	char md5[48], serial[24];
 	struct buf ca;
-	char md5[48];
 
 	buf_init(&ca, 256);
 	fingerprints(r, k->ca.p, k->ca.len, &ca, md5);
 	jsonw_object(w, "certificate");
 	jsonw_strn(w, "keyid", k->key_id.p,
 	    k->key_id.len < COMMENT_MAX ? k->key_id.len : COMMENT_MAX);
-	jsonw_u64(w, "serial", k->serial);
+	/* of 64 bits, often random: no number of JSON holds it */
+	snprintf(serial, sizeof(serial), "%llu", (unsigned long long)k->serial);
+	jsonw_str(w, "serial", serial);
 	jsonw_str(w, "for", k->cert_host ? "host" : "user");
 	add_bytes(w, "ca", &ca);
 	add_time(w, "validafter", k->valid_after);
