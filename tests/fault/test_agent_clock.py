@@ -100,7 +100,7 @@ def test_jumps_while_idle(right):
         offset, want = wants.get(name, (0, "done"))
         got = answers[name]
         said = words(got)
-        runs = agent.fault.count("worker.forked", WORKER)
+        runs = agent.fault.count("worker.limited", WORKER)
         if said != want or runs != (want == "done"):
             problems.append(f"{name} {offset} s: {said}, not {want}; "
                             f"ran {runs} times")
@@ -254,7 +254,7 @@ def test_while_an_action_waits(one_worker):
     for name, agent in fleet.agents.items():
         jumps, killed, *want = cases.get(name, ([], False, "done", "done", 2))
         got = [words(one[name]), words(two[name]),
-               agent.fault.count("worker.forked", WORKER)]
+               agent.fault.count("worker.limited", WORKER)]
         if got != want or left_behind(agent):
             problems.append(f"{name} {jumps} killed={killed}: {got}, not "
                             f"{want}; {left_behind(agent)}")
