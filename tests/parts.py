@@ -9,9 +9,9 @@ and, at a lower priority, with what computes: the sanitized build, its tests
 and the fuzz targets.
 
     build --+-- unit, style
-            +-- integration (WORKERS processes) --+
-            +-- fault       (WORKERS processes) --+-- what failed, once more
-    sanitized build -- asan -- fuzz --------------+   when all else is done
+            +-- integration (WORKERS processes) --+   when all else is done:
+            +-- fault       (WORKERS processes) --+-- what is measured in CPU
+    sanitized build -- asan -- fuzz --------------+   time; what failed, again
 
 A part's output is printed when it ends. A part that broke before it had counts
 is one failure. However this ends, no process that it started stays: daemons of
@@ -37,6 +37,8 @@ WORKERS = (os.cpu_count() or 1) + 1
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None)
 NICE = 10
+# They run workers, which have the lowest priority, against limits of CPU time.
+ALONE = {"tests/integration": ["tests/integration/test_limits.py"]}
 GRACE = 15      # seconds for tests to stop what they started
 
 
@@ -125,7 +127,8 @@ class Part:
         self.path = run.scratch / f"{name}.out"
         self.out = open(self.path, "wb")
         self.counts = None
-        self.again = None       # the pytest to run once more
+        self.again = None       # the folder of what failed
+        self.alone = []         # files for which nothing else may run
         self.seconds = 0.0
 
     def say(self, text):
@@ -170,9 +173,22 @@ class Part:
     def pytest_once(self, folder):
         """Tests of whole programs depend on the load of the machine: what
         fails is named and later tried once more by itself."""
-        self.counts = self.pytest(self.name, "-n", WORKERS, folder)
+        self.alone = ALONE.get(folder, [])
+        self.counts = self.pytest(
+            self.name, "-n", WORKERS, folder,
+            *(f"--ignore={file}" for file in self.alone))
         if self.counts[1]:
             self.again = folder
+
+    def pytest_alone(self):
+        cache = ["-o", f"cache_dir={self.run.scratch}/alone.cache"]
+        counts = self.pytest(f"{self.name}.alone", "-n", os.cpu_count() or 1,
+                             *cache, *self.alone)
+        if counts[1]:
+            p, f, s = self.pytest(f"{self.name}.alone.again", "-n", 0, "--lf",
+                                  "--lfnf=none", *cache, *self.alone)
+            counts = [counts[0] + p, f, counts[2] + s]
+        self.counts = [a + b for a, b in zip(self.counts, counts)]
 
     def pytest_again(self):
         p, f, s = self.counts
@@ -267,16 +283,21 @@ def do_part(part):
     except Interrupted:
         return
     part.seconds += time.monotonic() - start
-    if part.again is None and not part.run.stopping:
+    if part.again is None and not part.alone and not part.run.stopping:
         part.print()
 
 
 def do_again(part):
     start = time.monotonic()
     try:
-        part.pytest_again()
-    except (Broken, Interrupted):
-        pass        # the first counts stay
+        if part.again is not None:
+            part.pytest_again()
+        if part.alone:
+            part.pytest_alone()
+    except Broken:
+        part.counts[1] += 1
+    except Interrupted:
+        return
     part.seconds += time.monotonic() - start
     part.print()
 
@@ -300,7 +321,7 @@ def do_all(run, names):
     for lane in lanes:
         lane.join()
     for part in parts.values():
-        if part.again is not None:
+        if part.again is not None or part.alone:
             do_again(part)
     for name in LATER:
         if name in parts:

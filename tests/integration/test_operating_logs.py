@@ -4,12 +4,12 @@ import os
 import signal
 
 from miglib import Platform, wait_for
-from swarmlib import family
+from procs import family
 
 
 def everyone(*roots):
     """The processes of these daemons."""
-    return set(family(*roots))
+    return set(family(roots))
 
 
 def test_rotation_while_everything_runs(tmp_path):
