@@ -28,7 +28,7 @@ check=(
 	rpm db-util
 )
 package=(debhelper dpkg-dev lintian mmdebstrap eatmydata)
-bench=(fd-find ripgrep python3)
+bench=(fd-find ripgrep python3 yara)
 
 # The same engine under two names: Hyperscan is for amd64 only.
 if [ "$(dpkg --print-architecture)" = amd64 ]; then

@@ -188,7 +188,7 @@ void
 checkrights(struct checkout *c, const struct agent *a)
 {
 	const struct right *r;
-	const struct right_way *files;
+	const struct right_way *files, *processes;
 	struct cgroup *groups;
 	char sandbox[256];
 	struct err e;
@@ -211,6 +211,9 @@ checkrights(struct checkout *c, const struct agent *a)
 	    groups == NULL ? "none: out of memory" : cgroup_describe(groups));
 	cgroup_free(groups);
 	files = rights_of_files(facts);
+	processes = rights_of_processes(facts);
+	checkout_say(c, "module memory:", "looks into %s; not seen: %s",
+	    processes->had, processes->unseen);
 	checkout_say(c, "module file:", "reads %s; not seen: %s", files->had,
 	    files->unseen);
 	r = rights_all(&n);

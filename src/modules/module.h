@@ -22,7 +22,7 @@ struct err;
 		interfaces of every network, and whose they are */
 #define NEED_ANY 0xfu
 /* What a worker must open before it can be a worker that only reads. */
-#define NEEDS_OPENER (NEED_SOCKETS)
+#define NEEDS_OPENER (NEED_SOCKETS | NEED_PROCESSES)
 
 enum module_number {
 	MODULE_NONE = 0,

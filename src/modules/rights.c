@@ -4,10 +4,13 @@
 #include <string.h>
 
 #define READS_FILES "to read every file"
+#define SEES_PROCESSES "to look into every process"
 
 static const char every[] = "every file";
 static const char state[] = "this agent's own state";
 static const char namespace[] = "every file of this user namespace";
+static const char each[] = "every process";
+static const char agents[] = "this agent's own processes";
 static const char outside[] = "files of users who do not exist in this user "
 			      "namespace; this agent's own state";
 
@@ -65,6 +68,20 @@ static const struct right rights[] = {
 		    "state" },
 		{ 0, "what the agent's user may read",
 		    "what others keep from that user" } } },
+	{ "worker", "memory", SEES_PROCESSES, {
+		{ RIGHT_PROCESSES | RIGHT_ATTACH | RIGHT_ALL_IDS, each, agents },
+		{ RIGHT_PROCESSES | RIGHT_ATTACH,
+		    "every process of this user namespace",
+		    "processes outside; this agent's own processes" },
+		{ RIGHT_USERS, "nothing but the names of kernel threads",
+		    "processes: CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH are "
+		    "missing, or Yama forbids it" },
+		{ RIGHT_ATTACH, "processes of the agent's user",
+		    "processes of others, and those that cannot be dumped; "
+		    "this agent's own processes" },
+		{ 0, "names and libraries of processes of the agent's user",
+		    "processes of others; what is in memory: Yama forbids "
+		    "it" } } },
 };
 
 static const struct right_place places[] = {
@@ -73,8 +90,9 @@ static const struct right_place places[] = {
 	    RIGHT_READ | RIGHT_ALL_IDS | RIGHT_LANDLOCK | RIGHT_HIDDEN },
 	{ "root, container, old kernel", RIGHT_ROOT | RIGHT_USERS |
 	    RIGHT_KILL | RIGHT_ALL_IDS },
-	{ "user", RIGHT_ALL_IDS | RIGHT_LANDLOCK | RIGHT_HIDDEN },
-	{ "user, old kernel", RIGHT_ALL_IDS },
+	{ "user", RIGHT_ALL_IDS | RIGHT_LANDLOCK | RIGHT_HIDDEN |
+	    RIGHT_ATTACH },
+	{ "user, old kernel", RIGHT_ALL_IDS | RIGHT_ATTACH },
 };
 /* clang-format on */
 
@@ -95,14 +113,26 @@ right_way(const struct right *r, uint32_t facts)
 	return w;
 }
 
-const struct right_way *
-rights_of_files(uint32_t facts)
+static const struct right_way *
+way_of(const char *wanted, uint32_t facts)
 {
 	const struct right *r = rights;
 
-	while (strcmp(r->wanted, READS_FILES) != 0)
+	while (strcmp(r->wanted, wanted) != 0)
 		r++;
 	return right_way(r, facts);
+}
+
+const struct right_way *
+rights_of_files(uint32_t facts)
+{
+	return way_of(READS_FILES, facts);
+}
+
+const struct right_way *
+rights_of_processes(uint32_t facts)
+{
+	return way_of(SEES_PROCESSES, facts);
 }
 
 const struct right_place *

@@ -24,7 +24,9 @@ enum right_fact {
 	RIGHT_NO_AGENT = 0x200,  /* by hand: there is no state to hide */
 	RIGHT_PROCESSES = 0x400, /* may look into every process */
 	RIGHT_NETWORKS = 0x800,  /* may enter every network namespace */
-	RIGHT_ANY = 0xfff
+	/* may open the memory of whom it may look into: no Yama forbids it */
+	RIGHT_ATTACH = 0x1000,
+	RIGHT_ANY = 0x1fff
 };
 
 struct right_way {
@@ -47,6 +49,8 @@ const struct right *rights_all(size_t *ret_n);
 const struct right_way *right_way(const struct right *r, uint32_t facts);
 /* What workers of a module that reads files see. */
 const struct right_way *rights_of_files(uint32_t facts);
+/* What workers of a module that looks into processes see. */
+const struct right_way *rights_of_processes(uint32_t facts);
 
 /* The columns of doc/rights.md. */
 struct right_place {

@@ -32,6 +32,7 @@ struct run_context {
 					hand; borrowed */
 	uint32_t rights;             /* enum right_fact, of this process */
 	const char *hidden;          /* the agent's state, or NULL */
+	int opener;                  /* modules/opener.h; -1: none */
 	volatile sig_atomic_t *stop; /* SIGTERM or SIGXCPU: answer what you
 					have */
 	struct os_nets *nets;        /* opened for NEED_SOCKETS; borrowed */

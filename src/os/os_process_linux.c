@@ -130,7 +130,7 @@ parse_header(struct os_mapping *m, struct text *t)
 	    !take_char(t, ' ') || t->end - t->p < 5)
 		return false;
 	for (i = 0; i < 4; i++) {
-		if (strchr("rwxps-", *t->p) == NULL)
+		if (*t->p == '\0' || strchr("rwxps-", *t->p) == NULL)
 			return false;
 		m->permissions[i] = *t->p++;
 	}

@@ -283,6 +283,9 @@ allow_worker(scmp_filter_ctx f, bool openat2)
 	 * Landlock refuses writing and emptying */
 	rule(f, openat2 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS), "openat2", 0,
 	    NULL);
+	/* for its opener, if it has one */
+	rule(f, SCMP_ACT_ALLOW, "wait4", 0, NULL);
+	rule(f, SCMP_ACT_ALLOW, "waitid", 0, NULL);
 	/* the first order brings limits; the hard ones only go down */
 	allow_if(f, "prlimit64", INT_IS(0, 0));
 	rules(f, SCMP_ACT_ALLOW, hiding);

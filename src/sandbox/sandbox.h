@@ -32,6 +32,8 @@ enum sandbox_profile {
 				into processes; netlink sockets for asking, and
 				entering network namespaces; then
 				sandbox_narrow() and sandbox_seal() */
+	SANDBOX_PAIR_OPENER, /* a worker without Landlock, which opens for one
+				that reads (modules/opener.h) */
 	SANDBOX_MONITOR,     /* may spawn, write its state, no ptrace etc. */
 	SANDBOX_SERVER,      /* server roles: sockets and own files */
 };
@@ -116,6 +118,8 @@ uint64_t sandbox_caps(void);
 /* Does every user of the host exist in this user namespace? */
 bool sandbox_all_users(void);
 
+/* Where libraries lie that are loaded when a question needs them. */
+const struct sandbox_path *sandbox_library_paths(size_t *ret_n);
 /* What name services and TLS read: for the paths of SANDBOX_NET. */
 const struct sandbox_path *sandbox_net_paths(size_t *ret_n);
 

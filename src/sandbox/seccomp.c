@@ -52,6 +52,8 @@ seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e)
 		return INSTALL(worker_read_no_openat2, e);
 	case SANDBOX_OPENER:
 		return INSTALL(opener, e);
+	case SANDBOX_PAIR_OPENER:
+		return INSTALL(worker_read_no_openat2, e);
 	case SANDBOX_MONITOR:
 		return INSTALL(monitor, e);
 	case SANDBOX_SERVER:

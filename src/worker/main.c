@@ -22,6 +22,7 @@
 #include "worker/options.h"
 #include "worker/question.h"
 #include "worker/serve.h"
+#include "worker/split.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -37,6 +38,7 @@
 #include "sandbox/sandbox.h"
 #include "scan/lib.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
@@ -68,6 +70,7 @@ static enum run_end ended = RUN_WHOLE;
 static uint32_t rights;    /* enum right_fact */
 static const char *hidden; /* by Landlock */
 static struct opened opened;
+static struct split split = { .fd = -1 };
 
 /* The first one counts. */
 static void
@@ -132,6 +135,31 @@ cover(const struct options *o, struct err *e)
 	return sandbox_cover(&o->cover, 1, e);
 }
 
+/* /proc/sys/kernel/yama/ptrace_scope; 0: there is none. */
+static char
+yama(void)
+{
+	char c = '0';
+	int fd =
+	    open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return c;
+	if (read(fd, &c, 1) != 1)
+		c = '3';
+	close(fd);
+	return c;
+}
+
+static void
+find_attach(void)
+{
+	bool may = (sandbox_caps() & CAP_SYS_PTRACE_BIT) != 0;
+
+	if (yama() < (may ? '3' : '1'))
+		rights |= RIGHT_ATTACH;
+}
+
 /* What is surest first. The facts are those of before the sandbox. */
 static void
 hide_state(const struct options *o, struct err *e)
@@ -143,6 +171,7 @@ hide_state(const struct options *o, struct err *e)
 	if (sandbox_landlock() > 0)
 		rights |= RIGHT_LANDLOCK;
 	rights |= opener_rights();
+	find_attach();
 	if (o->cover == NULL) {
 		rights |= RIGHT_NO_AGENT;
 	} else if (geteuid() == 0 && cover(o, e) == 0) {
@@ -192,6 +221,32 @@ limit_all(const struct options *o, struct sandbox_limits *l)
 	l->no_processes = true;
 }
 
+/* Of the two of a pair, the one that opens: it may look into processes, and
+ * read files that are their users', and reads nothing from outside. */
+static int
+split_pair(
+    const struct options *o, const struct sandbox *scanner, struct err *e)
+{
+	struct sandbox s = *scanner;
+
+	s.profile = SANDBOX_PAIR_OPENER;
+	s.keep_caps = opening_rights() & ~CAP_SYS_ADMIN_BIT;
+	s.die_with_parent = true;
+	s.limits.file_bytes = SANDBOX_NO_WRITE;
+	s.limits.no_processes = true;
+	return split_make(&s, o->serve ? getppid() : 0, &split, e);
+}
+
+static bool
+makes_pair(const struct options *o)
+{
+	const struct module *m =
+	    o->module != NULL ? module_find(o->module) : NULL;
+	uint32_t needs = m != NULL ? m->needs : (uint32_t)o->needs;
+
+	return !o->rights && (needs & NEED_PROCESSES) != 0;
+}
+
 static int
 enter_sandbox(const struct options *o, struct err *e)
 {
@@ -209,7 +264,7 @@ enter_sandbox(const struct options *o, struct err *e)
 		s.gid = (gid_t)o->uid;
 	}
 	if (o->serve) {
-		if ((o->needs & NEEDS_OPENER) != 0) {
+		if ((o->needs & NEED_SOCKETS) != 0) {
 			s.profile = SANDBOX_OPENER;
 			s.keep_caps |= opening_rights();
 		}
@@ -221,6 +276,15 @@ enter_sandbox(const struct options *o, struct err *e)
 		/* by hand the answer may go to a file */
 		if (fstat(STDOUT_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
 			s.limits.file_bytes = SANDBOX_NO_WRITE;
+	}
+	if (makes_pair(o)) {
+		rc = split_pair(o, &s, e);
+		if (rc != 0)
+			return rc;
+		hidden = NULL; /* it reads libraries alone */
+		s.keep_caps = 0;
+		s.all_paths_readable = false;
+		s.paths = sandbox_library_paths(&s.npaths);
 	}
 	rc = sandbox_enter(&s, e);
 	if (rc == 0 && strstr(sandbox_describe(), " uid") != NULL)
@@ -293,7 +357,7 @@ hide_by_rules(struct err *e)
 static int
 limit_by_order(struct options *o, const struct order *order, struct err *e)
 {
-	bool opener = (o->needs & NEEDS_OPENER) != 0;
+	bool opener = (o->needs & NEED_SOCKETS) != 0;
 	struct sandbox_limits limits = { 0 };
 	int rc;
 
@@ -372,7 +436,7 @@ check_opened(const struct options *o, unsigned int number, struct err *e)
 {
 	uint32_t needs = module_needs(number) & NEEDS_OPENER;
 
-	if (!o->serve || (needs & ~(uint32_t)o->needs) == 0)
+	if (!o->serve || needs == ((uint32_t)o->needs & NEEDS_OPENER))
 		return 0;
 	return err_set(e, ERR_INTERNAL,
 	    "this worker was not made for module %s", module_name(number));
@@ -426,6 +490,7 @@ look(const struct options *o, const struct order *order, struct buf *out,
 		    ? order->state
 		    : NULL,
 		.nets = opened.nets,
+		.opener = split.opener > 0 ? split.fd : -1,
 		.ret_end = &ended };
 	struct question q;
 	int rc;
@@ -508,6 +573,7 @@ answer(
 	buf_init(&out, (size_t)o->output * 2 + 1024 * 1024);
 	if (rc == 0)
 		rc = look(o, order, &out, e);
+	split_end(&split);
 	fault_point("worker.looked");
 	if (rc != 0)
 		rc = write_reason(o, &out, e);
