@@ -29,11 +29,11 @@ fault_alloc_from_here(int32_t n, int32_t times)
 	here_countdown = n;
 }
 
-/* Where OpenSSL's code is. */
+/* Where the code of libraries is that crash when they have no memory. */
 static struct {
 	uintptr_t begin, end;
-} openssl[4];
-static size_t nopenssl;
+} fragile[8];
+static size_t nfragile;
 
 static int
 look_at(struct dl_phdr_info *info, size_t size, void *arg)
@@ -42,16 +42,17 @@ look_at(struct dl_phdr_info *info, size_t size, void *arg)
 	size_t i;
 
 	if (strstr(info->dlpi_name, "libcrypto.so") == NULL &&
-	    strstr(info->dlpi_name, "libssl.so") == NULL)
+	    strstr(info->dlpi_name, "libssl.so") == NULL &&
+	    strstr(info->dlpi_name, "libgpgme.so") == NULL)
 		return 0;
 	for (i = 0; i < info->dlpi_phnum; i++) {
 		p = &info->dlpi_phdr[i];
 		if (p->p_type != PT_LOAD || (p->p_flags & PF_X) == 0 ||
-		    nopenssl == sizeof(openssl) / sizeof(openssl[0]))
+		    nfragile == sizeof(fragile) / sizeof(fragile[0]))
 			continue;
-		openssl[nopenssl].begin = info->dlpi_addr + p->p_vaddr;
-		openssl[nopenssl].end = openssl[nopenssl].begin + p->p_memsz;
-		nopenssl++;
+		fragile[nfragile].begin = info->dlpi_addr + p->p_vaddr;
+		fragile[nfragile].end = fragile[nfragile].begin + p->p_memsz;
+		nfragile++;
 	}
 	return 0;
 }
@@ -68,10 +69,10 @@ is_spared(const void *caller)
 	uintptr_t at = (uintptr_t)caller;
 	size_t i;
 
-	if (fault_control->spare_openssl == 0)
+	if (fault_control->spare_fragile == 0)
 		return false;
-	for (i = 0; i < nopenssl; i++)
-		if (at >= openssl[i].begin && at < openssl[i].end)
+	for (i = 0; i < nfragile; i++)
+		if (at >= fragile[i].begin && at < fragile[i].end)
 			return true;
 	return false;
 }

@@ -59,8 +59,9 @@ struct fault_pass {
 struct fault_control {
 	char magic[8];
 	_Atomic int64_t clock_ms;
-	/* not 0: allocations that OpenSSL makes itself are left alone */
-	_Atomic uint32_t spare_openssl;
+	/* not 0: allocations that OpenSSL and GPGME make themselves are left
+	 * alone */
+	_Atomic uint32_t spare_fragile;
 	uint32_t spare[11];
 	struct fault_alloc allocs[FAULT_ALLOCS];
 	struct fault_slot slots[FAULT_SLOTS];

@@ -4,8 +4,8 @@ ends with an error it has said, or does all it should; it never crashes, hangs
 or shows less than there is without a word. What it launched is launched
 whole or not at all.
 
-OpenSSL's own allocations are spared: version 3.0 follows a null pointer when
-one at its own start fails."""
+OpenSSL's and GPGME's own allocations are spared: they follow null pointers
+when some of them fail (faultlib)."""
 import concurrent.futures
 import json
 import os
@@ -41,7 +41,7 @@ class Mig:
 
     def run(self, name, n=None, times=1, args=None):
         control = Control(self.dir / f"fault-{name}")
-        control.spare_openssl()
+        control.spare_fragile()
         kw = {} if n is None else {"n": n, "times": times}
         a = control.allocations("mig", **kw)
         q = subprocess.run([program("mig"), *(args or self.args)],

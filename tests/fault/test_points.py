@@ -29,6 +29,9 @@ TESTED = {
         worker.answered worker.entered worker.limited worker.looked
         worker.ordered worker.walking
     """,
+    "test_memory.py": """
+        memory.listing opener.serving
+    """,
     "test_agent_disk.py": """
         record.sync record.write spool.read spool.rename spool.sync
     """,

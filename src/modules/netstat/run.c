@@ -381,15 +381,17 @@ count_gaps(struct run *r)
 	size_t others = os_nets_count(r->ctx->nets) - 1;
 
 	r->outcome.counts[GAP_VANISHED] = g->vanished;
-	if (sockets && g->processes + g->holders > 0) {
+	if (sockets)
 		r->outcome.counts[GAP_OWNERS] = g->processes + g->holders;
+	if (sockets && g->processes > 0)
 		outcome_note(&r->outcome,
-		    "%llu processes may not be looked into and %llu sockets "
-		    "are too many to note: the process of what they hold is "
-		    "not told",
-		    (unsigned long long)g->processes,
+		    "processes that may not be looked into: %llu; which "
+		    "sockets they hold is not told",
+		    (unsigned long long)g->processes);
+	if (sockets && g->holders > 0)
+		outcome_note(&r->outcome,
+		    "sockets too many to note whose they are: %llu",
 		    (unsigned long long)g->holders);
-	}
 	if (!r->everywhere)
 		r->outcome.counts[GAP_NOT_ASKED] = others + g->networks;
 	else if (g->networks > 0) {
