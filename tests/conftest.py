@@ -6,6 +6,9 @@ and may build on one another. A file whose tests do not says
 
 and is shared out in so many pieces, each with a platform of its own. Long
 files go first: a file says SECONDS = n, about, when it takes more than ten.
+
+What takes minutes (sweeps over every allocation, every step) is marked
+pytest.mark.long: ./dev check long.
 """
 import functools
 import re
@@ -28,6 +31,10 @@ def piece(root, nodeid):
     name = nodeid.split("::", 1)[0]
     shards, _ = says(root / name)
     return f"{name}:{zlib.crc32(nodeid.encode()) % shards}"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes minutes, by name only")
 
 
 def pytest_collection_modifyitems(items):

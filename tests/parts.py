@@ -127,7 +127,7 @@ class Part:
         self.path = run.scratch / f"{name}.out"
         self.out = open(self.path, "wb")
         self.counts = None
-        self.again = None       # the folder of what failed
+        self.again = None       # the folders of what failed
         self.alone = []         # files for which nothing else may run
         self.seconds = 0.0
 
@@ -175,10 +175,10 @@ class Part:
         fails is named and later tried once more by itself."""
         self.alone = ALONE.get(folder, [])
         self.counts = self.pytest(
-            self.name, "-n", WORKERS, folder,
+            self.name, "-n", WORKERS, "-m", "not long", folder,
             *(f"--ignore={file}" for file in self.alone))
         if self.counts[1]:
-            self.again = folder
+            self.again = [folder]
 
     def pytest_alone(self):
         cache = ["-o", f"cache_dir={self.run.scratch}/alone.cache"]
@@ -194,7 +194,7 @@ class Part:
         p, f, s = self.counts
         self.say(f"{self.name}: {f} failed; once more:")
         p2, f2, s2 = self.pytest(f"{self.name}.again", "-n", 0, "--lf",
-                                 "--lfnf=none", self.again)
+                                 "--lfnf=none", *self.again)
         self.say(f"{self.name}: {p2} passed and {f2} failed the second time")
         self.counts = [p + p2, f2, s + s2]
 
@@ -262,15 +262,23 @@ def do_fuzz(part):
     part.counted("tests/fuzz/run", "--counts", nice=NICE)
 
 
+def do_long(part):
+    BUILD.need(part)
+    folders = ["tests/integration", "tests/fault"]
+    part.counts = part.pytest(part.name, "-n", WORKERS, "-m", "long", *folders)
+    if part.counts[1]:
+        part.again = folders
+
+
 def do_package(part):
     part.counted("tests/package/run")
 
 
-# package takes minutes and a mirror of the distribution: by name only, and at
-# the end, as it builds everything anew
+# By name only and at the end: long takes minutes; package too, builds
+# everything anew and needs a mirror of the distribution.
 LANES = [["build"], ["unit", "style"], ["integration"], ["fault"],
          ["asan", "fuzz"]]
-LATER = ["package"]
+LATER = ["long", "package"]
 ALL = [name for lane in LANES for name in lane] + LATER
 
 
@@ -326,6 +334,8 @@ def do_all(run, names):
     for name in LATER:
         if name in parts:
             do_part(parts[name])
+            if parts[name].again is not None:
+                do_again(parts[name])
     if run.stopping:
         return False
     passed, failed, skipped = (sum(n) for n in zip(

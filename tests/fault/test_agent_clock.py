@@ -16,6 +16,8 @@ import miglib
 from faultlib import session, wait_for
 from fleetlib import check_round, left_behind, needle, settled, state_of
 
+pytestmark = pytest.mark.long
+
 MONITOR, JUDGE, WORKER = "mig-agent", "mig-agent-judge", "mig-worker"
 EXPIRED = "refused: the action has expired"
 UNSIGNED = "refused: no valid signature by a known investigator"

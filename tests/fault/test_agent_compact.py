@@ -10,6 +10,8 @@ import pytest
 from faultlib import wait_for
 from fleetlib import session
 
+pytestmark = pytest.mark.long
+
 MONITOR = "mig-agent"
 KILLS = ["journal.compacting", "record.rewrite", "record.rename"]
 DEAD = 1024 * 1024      # JOURNAL_DEAD_MAX / 8

@@ -10,6 +10,8 @@ import pytest
 import faultlib
 from faultlib import Agent
 
+pytestmark = pytest.mark.long
+
 MONITOR, ENROL = "mig-agent", "mig-agent-enrol"
 
 # the n-th file that is put into place, up to the last one of enrolment

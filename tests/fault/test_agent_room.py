@@ -24,7 +24,7 @@ SIZE = "3m"
 # so long that no half-filled page of the journal takes its action
 LONG = "^needle$|^" + "z" * 9000 + "$"
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
+pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="mounts"), pytest.mark.long]
 
 
 class Small:

@@ -18,6 +18,8 @@ from faultlib import ALWAYS, Control
 from fleetlib import check_round, needle, settled, state_of
 from miglib import program
 
+pytestmark = pytest.mark.long
+
 QUESTION = json.dumps({"searches": {"s1": {
     "paths": ["/etc/default"], "names": ["."], "contents": ["^PATH"],
     "options": {"matchall": False}}}})

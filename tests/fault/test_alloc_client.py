@@ -18,6 +18,8 @@ from faultlib import ALWAYS, Control
 from miglib import answers_of, program, wait_for
 from test_alloc import sample
 
+pytestmark = pytest.mark.long
+
 # How many allocations of a run are tried.
 MOST = int(os.environ.get("MIG_ALLOC_MOST", "9"))
 

@@ -15,6 +15,8 @@ import platformlib as lib
 from fakeagent import FakeAgent, Https, Identity
 from miglib import answers_of, wait_for
 
+pytestmark = pytest.mark.long
+
 SERVER = "mig-server"
 # A sample is tried; MIG_ALLOC_FAR=60: each one up to the 59th.
 FAR = int(os.environ.get("MIG_ALLOC_FAR", "0"))

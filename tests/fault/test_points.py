@@ -29,7 +29,7 @@ TESTED = {
         worker.answered worker.entered worker.limited worker.looked
         worker.ordered worker.walking
     """,
-    "test_memory.py": """
+    "test_memory_dies.py": """
         memory.listing opener.serving
     """,
     "test_agent_disk.py": """

@@ -18,6 +18,8 @@ import platformlib as lib
 from faultlib import ALWAYS
 from miglib import answers_of, wait_for
 
+pytestmark = pytest.mark.long
+
 SERVER = "mig-server"
 
 

@@ -14,6 +14,8 @@ from fakeagent import FakeAgent, Https, Identity
 from miglib import answers_of, program, wait_for
 from swarmlib import Swarm
 
+pytestmark = pytest.mark.long
+
 ROLES = ("core", "api", "ca", "relay")
 LOOPS = 90
 FLEET = 300

@@ -350,6 +350,7 @@ def test_bad_seal_key_does_not_stay_open(agent, gpg, found):
     assert agent.report()[-1] == last
 
 
+@pytest.mark.long
 def test_too_large_answers_are_cut_quickly(agent, gpg, tmp_path):
     operations = []
     for n in range(20):

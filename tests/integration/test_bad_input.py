@@ -260,6 +260,7 @@ IDLE = 10000
 IDLE_RELAY = 2000   # each is a TLS object of the relay: by hand with 10,000
 
 
+@pytest.mark.long
 def test_silent_connections_to_the_relay(server, api):
     """Agents come, are welcomed and asked as ever; what they cost is bounded
     by their number, and that by relay_agents (20,000 here)."""

@@ -114,6 +114,7 @@ def deep(top, name, levels):
         os.close(fd)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("levels, fields", [
     # Landlock looks at all of a path's directories: the square of the levels
     (10500, {"names": ["^needle$"]}), (2000, {"sizes": ["0"]}), (2000, {"sha2": [hashlib.sha256().hexdigest()]})],

@@ -104,6 +104,7 @@ def assert_once(platform, count, actions=None):
 
 # --- answers that do not fit in memory together ------------------------------
 
+@pytest.mark.long
 def test_large_answers_from_all(platform):
     """40 answers of 4 MiB at once: more than twice what the core sets aside.
     All are stored, memory stays bounded, and no agent has more than one part
@@ -131,6 +132,7 @@ def large_question():
     return (*QUESTION, *(x for d in digests for x in ("-sha2", d)))
 
 
+@pytest.mark.long
 def test_rogues_do_not_disturb(platform):
     """Some never answer, some never read, some send junk, some begin answers
     that they never end, some ask for envelopes without reading them. The
