@@ -14,6 +14,8 @@ import platformlib as lib
 from fakeagent import Https, Identity
 from miglib import answers_of, wait_for
 
+pytestmark = pytest.mark.long
+
 SERVER = "mig-server"
 
 # One of the first and one of the second kind in each run: two deaths on the

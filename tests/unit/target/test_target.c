@@ -441,8 +441,9 @@ test_cost(void **state)
 	}
 	prepare = (double)(cpu_us() - start) * 10 / rounds;
 	print_message("match %.1f us, prepare %.1f us\n", match, prepare);
-	/* ten times the measured value: only a mistake reaches it */
-	assert_true(match < 100);
+	/* far above what was measured, as sanitizers and a busy machine add
+	 * to it: only a mistake reaches it */
+	assert_true(match < 1000);
 }
 
 int
