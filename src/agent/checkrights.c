@@ -24,13 +24,26 @@
 /* --- what is there -------------------------------------------------------- */
 
 static int
+spawn(
+    const char *path, char *const *argv, int out, pid_t *ret_pid, struct err *e)
+{
+	struct proc_fd fds[] = { { out, 1 } };
+	struct proc_spawn s = { .exec_fd = -1,
+		.path = path,
+		.argv = argv,
+		.fds = fds,
+		.nfds = 1,
+		.keep_stderr = true };
+
+	return proc_spawn(&s, ret_pid, e);
+}
+
+static int
 spawn_worker(const struct agent *a, int out, pid_t *ret_pid, struct err *e)
 {
 	static char name[] = "mig-worker", mode[] = "--rights";
 	static char flag_uid[] = "--uid", flag_cover[] = "--cover";
 	char path[PATH_MAX], cover[PATH_MAX], uid[24], *argv[7];
-	struct proc_fd fds[] = { { out, 1 } };
-	struct proc_spawn s;
 	size_t n = 0;
 	int rc;
 
@@ -48,14 +61,7 @@ spawn_worker(const struct agent *a, int out, pid_t *ret_pid, struct err *e)
 	argv[n++] = flag_cover;
 	argv[n++] = cover;
 	argv[n] = NULL;
-	memset(&s, 0, sizeof(s));
-	s.exec_fd = -1;
-	s.path = path;
-	s.argv = argv;
-	s.fds = fds;
-	s.nfds = 1;
-	s.keep_stderr = true;
-	return proc_spawn(&s, ret_pid, e);
+	return spawn(path, argv, out, ret_pid, e);
 }
 
 static int
@@ -64,28 +70,19 @@ spawn_net(const struct agent *a, int out, pid_t *ret_pid, struct err *e)
 	static char name[] = "mig-agent-net", mode[] = "--sandbox";
 	char path[PATH_MAX], uid[24], gid[24];
 	char *argv[] = { name, mode, uid, gid, NULL };
-	struct proc_fd fds[] = { { out, 1 } };
-	struct proc_spawn s;
 	int rc = proc_sibling("mig-agent-net", path, sizeof(path), e);
 
 	if (rc != 0)
 		return rc;
 	snprintf(uid, sizeof(uid), "%" PRIu32, a->uid);
 	snprintf(gid, sizeof(gid), "%" PRIu32, a->gid);
-	memset(&s, 0, sizeof(s));
-	s.exec_fd = -1;
-	s.path = path;
-	s.argv = argv;
-	s.fds = fds;
-	s.nfds = 1;
-	s.keep_stderr = true;
-	return proc_spawn(&s, ret_pid, e);
+	return spawn(path, argv, out, ret_pid, e);
 }
 
 /* The line that a process says in its sandbox, without the line end. */
 static int
 ask(const struct agent *a,
-    int spawn(const struct agent *, int, pid_t *, struct err *),
+    int start(const struct agent *, int, pid_t *, struct err *),
     struct buf *ret_text, int *ret_status, struct err *e)
 {
 	int fd[2], rc;
@@ -94,7 +91,7 @@ ask(const struct agent *a,
 	*ret_status = 0;
 	if (pipe2(fd, O_CLOEXEC) != 0)
 		return err_errno(e, "pipe");
-	rc = spawn(a, fd[1], &pid, e);
+	rc = start(a, fd[1], &pid, e);
 	close(fd[1]);
 	if (rc == 0) {
 		rc = fd_read_all(fd[0], ret_text, e);

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #define SLOTS_MAX CGROUP_SLOTS
+#define QUEUE_DEFAULT 64
 /* An agent's groups bear the end of its id. */
 #define GROUP_NAME_AT (ID_HEX_LEN - 12)
 
@@ -52,8 +53,8 @@ struct jobs {
 	bool stopping;
 };
 
-static size_t
-slots_allowed(const struct jobs *j)
+size_t
+jobs_slots(const struct jobs *j)
 {
 	size_t n = (size_t)j->a->conf.workers;
 
@@ -137,7 +138,7 @@ on_worker_end(uint8_t status, uint8_t *data, size_t len, void *arg)
 static size_t
 free_slots(const struct jobs *j)
 {
-	size_t i, free = 0, n = slots_allowed(j);
+	size_t i, free = 0, n = jobs_slots(j);
 
 	for (i = 0; i < n; i++)
 		free += j->slots[i].worker == NULL;
@@ -288,7 +289,7 @@ jobs_rest(struct jobs *j)
 static struct slot *
 free_slot(struct jobs *j)
 {
-	size_t i, n = slots_allowed(j);
+	size_t i, n = jobs_slots(j);
 
 	for (i = 0; i < n; i++) {
 		if (j->slots[i].worker == NULL)
@@ -488,15 +489,19 @@ jobs_add(struct jobs *j, const struct judge_verdict *v,
 bool
 jobs_slot_free(const struct jobs *j)
 {
-	return !j->stopping && j->waiting == 0 && j->running < slots_allowed(j);
+	return !j->stopping && j->waiting == 0 && j->running < jobs_slots(j);
+}
+
+size_t
+jobs_queue_max(const struct jobs *j)
+{
+	return j->a->policy.queue > 0 ? j->a->policy.queue : QUEUE_DEFAULT;
 }
 
 bool
 jobs_full(const struct jobs *j)
 {
-	size_t max = j->a->policy.queue > 0 ? j->a->policy.queue : 64;
-
-	return j->waiting >= max;
+	return j->waiting >= jobs_queue_max(j);
 }
 
 bool

@@ -45,6 +45,9 @@ void jobs_rest(struct jobs *j);
 void jobs_add(struct jobs *j, const struct judge_verdict *v,
     const uint8_t person[PGP_FPR_LEN], const void *doc, size_t len,
     bool started);
+/* Workers that may run at once; operations that may wait. By the policy. */
+size_t jobs_slots(const struct jobs *j);
+size_t jobs_queue_max(const struct jobs *j);
 bool jobs_slot_free(const struct jobs *j);
 bool jobs_full(const struct jobs *j);
 bool jobs_idle(const struct jobs *j);

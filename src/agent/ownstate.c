@@ -108,14 +108,10 @@ add_limits(const struct agent *a, const struct judge_verdict *v,
     const struct order *o, struct jsonw *w)
 {
 	const struct agent_conf *c = &a->conf;
-	uint64_t queue = a->policy.queue > 0 ? a->policy.queue : 64;
-	uint64_t workers = (uint64_t)c->workers;
 
-	if (a->policy.workers > 0 && a->policy.workers < workers)
-		workers = a->policy.workers;
 	jsonw_object(w, "limits");
-	jsonw_u64(w, "workers", workers);
-	jsonw_u64(w, "queue", queue);
+	jsonw_u64(w, "workers", jobs_slots(a->jobs));
+	jsonw_u64(w, "queue", jobs_queue_max(a->jobs));
 	jsonw_i64(w, "seconds", v->seconds);
 	jsonw_i64(w, "cpuseconds", v->cpu_seconds);
 	jsonw_i64(w, "memorybytes", o->memory_bytes);

@@ -35,7 +35,9 @@ struct standby {
 	struct ipc_chan *chan; /* NULL: none, or it has closed its end */
 	pid_t pid;             /* -1: down */
 	unsigned int orders;
-	struct order first;     /* its limits are the process's */
+	struct { /* of its first order: the process's own */
+		int64_t cpu_seconds, memory_bytes, output_max;
+	} limits;
 	bool begun;             /* with its order */
 	bool spent;             /* it said so */
 	bool last;              /* signalled: it gets no further order */
@@ -236,13 +238,11 @@ standby_ready(struct standby *s, struct err *e)
 static bool
 fits(const struct standby *s, const struct order *o)
 {
-	const struct order *f = &s->first;
-
 	return s->chan != NULL && !s->spent && !s->last &&
 	    (s->orders == 0 ||
-		(o->cpu_seconds == f->cpu_seconds &&
-		    o->memory_bytes == f->memory_bytes &&
-		    o->output_max <= f->output_max));
+		(o->cpu_seconds == s->limits.cpu_seconds &&
+		    o->memory_bytes == s->limits.memory_bytes &&
+		    o->output_max <= s->limits.output_max));
 }
 
 /* The channel takes what it is given: a copy. */
@@ -294,8 +294,11 @@ standby_order(struct standby *s, const struct order *o, int doc_fd, int out_fd,
 		return err_set(
 		    e, rc, "the worker takes no order: %s", err_text(rc));
 	}
-	if (s->orders == 0)
-		s->first = *o;
+	if (s->orders == 0) {
+		s->limits.cpu_seconds = o->cpu_seconds;
+		s->limits.memory_bytes = o->memory_bytes;
+		s->limits.output_max = o->output_max;
+	}
 	s->begun = false;
 	s->on_end = on_end;
 	s->arg = arg;

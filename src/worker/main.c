@@ -50,13 +50,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* linux/capability.h, for opening what belongs to others. */
-#define CAP_SYS_PTRACE_BIT (1ull << 19)
-#define CAP_SYS_ADMIN_BIT (1ull << 21)
-/* linux/capability.h. Containers often have the first and not the second;
- * that it is also for writing does not matter where nothing can be written. */
-#define CAP_DAC_OVERRIDE_BIT (1ull << 1)
-#define CAP_DAC_READ_SEARCH_BIT (1ull << 2)
 #define CPU_GRACE 2           /* seconds to answer in after the CPU limit */
 #define MAPPED_MAX (64 << 20) /* bytes of libraries beside the memory */
 #define DESCRIPTORS_MAX 256   /* a walk keeps at most 64 open */

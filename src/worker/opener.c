@@ -8,12 +8,6 @@
 
 #include <unistd.h>
 
-/* linux/capability.h */
-#define CAP_DAC_OVERRIDE_BIT (1ull << 1)
-#define CAP_DAC_READ_SEARCH_BIT (1ull << 2)
-#define CAP_SYS_PTRACE_BIT (1ull << 19)
-#define CAP_SYS_ADMIN_BIT (1ull << 21)
-
 int
 opener_open(uint32_t needs, struct opened *ret, struct err *e)
 {
