@@ -25,7 +25,7 @@ check=(
 	libclang-rt-14-dev llvm-14 libasan8 libubsan1 binutils mandoc
 	shellcheck gcovr sqlite3 openssl gpgv bzip2 xz-utils zstd gzip
 	python3-cryptography mosquitto-clients procps git iproute2 mount
-	rpm db-util
+	rpm db-util openssh-client curl
 )
 package=(debhelper dpkg-dev lintian mmdebstrap eatmydata)
 bench=(fd-find ripgrep python3 yara)
