@@ -71,12 +71,24 @@ check_net_user(const char *value, struct err *e)
 	return 0;
 }
 
+static int
+check_notice(const char *value, struct err *e)
+{
+	if (strcmp(value, "none") != 0 && strcmp(value, "syslog") != 0 &&
+	    strcmp(value, "desktop") != 0)
+		return err_set(e, ERR_INVALID,
+		    "expected none, syslog or desktop, not '%s'", value);
+	return 0;
+}
+
 static const struct conf_check checks[] = {
 	{ "state", conf_check_path },
 	{ "relay", conf_check_peer },
 	{ "proxy", conf_check_peer },
 	{ "name", check_name },
 	{ "net_user", check_net_user },
+	{ "notice", check_notice },
+	{ "notice_socket", conf_check_path },
 	{ "log", conf_check_log_level },
 	{ NULL, NULL },
 };

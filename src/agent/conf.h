@@ -49,10 +49,15 @@ struct tunnel_peer;
 	    "first user number of workers, when started as root")            \
 	X("worker_uids", CONF_INT, worker_uids, "64", 1, 65536,              \
 	    "how many user numbers workers have")                            \
+	X("notice", CONF_STR, notice, "none", 0, 0,                          \
+	    "where each accepted action is told: none, syslog, desktop")     \
+	X("notice_socket", CONF_STR, notice_socket, "/dev/log", 0, 0,        \
+	    "socket of syslog")                                              \
 	X("log", CONF_STR, log, "info", 0, 0, "error, warn, info or debug")
 
 struct agent_conf {
 	char *state, *relay, *name, *net_user, *log;
+	char *notice, *notice_socket;
 	struct conf_map *tags;
 	struct conf_list *proxies;
 	int64_t keepalive, hello_interval; /* seconds */

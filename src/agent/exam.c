@@ -19,6 +19,7 @@
 #include "agent/journal.h"
 #include "agent/monitor.h"
 #include "agent/netlink.h"
+#include "agent/notice.h"
 #include "agent/ownrecord.h"
 #include "agent/role.h"
 #include "agent/sender.h"
@@ -254,6 +255,7 @@ accepted(struct exam *x, struct err *e)
 	log_info("accepted action=%s operations=%u signers=%zu",
 	    id_short(&x->id).s, (unsigned int)x->verdict.noperations,
 	    verify_good(&x->who));
+	notice_accepted(a->notice, &x->verdict, &x->who);
 	jobs_add(a->jobs, &x->verdict, first_signer(&x->who), x->env.doc,
 	    x->env.doc_len, start);
 	return 0;

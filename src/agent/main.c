@@ -26,6 +26,7 @@ enum option_key {
 	OPT_TOKEN,
 	OPT_POLICY,
 	OPT_POLICY_HASH,
+	OPT_SINCE,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -39,13 +40,14 @@ static const struct option long_options[] = {
 	{ "token", required_argument, NULL, OPT_TOKEN },
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "policy-hash", required_argument, NULL, OPT_POLICY_HASH },
+	{ "since", required_argument, NULL, OPT_SINCE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct args {
-	const char *conf, *once;
+	const char *conf, *once, *since;
 	bool json, table, test, dump;
 	struct enrol_options enrol;
 	char **operands;
@@ -86,10 +88,21 @@ cmd_check(const struct args *a)
 	return check_main(a->conf, a->json);
 }
 
+#define REPORT_USAGE                                                        \
+	"report [--json] [--since TIME|DURATION] | report verify [--json] " \
+	"[POSITION:HEAD]"
+
 static int
 cmd_report(const struct args *a)
 {
-	return report_main(a->conf, a->json);
+	if (a->noperands == 0)
+		return report_main(a->conf, a->since, a->json);
+	if (strcmp(a->operands[0], "verify") != 0 || a->since != NULL) {
+		fprintf(stderr, "usage: mig-agent %s\n", REPORT_USAGE);
+		return EXIT_USAGE;
+	}
+	return report_verify_main(
+	    a->conf, a->noperands > 1 ? a->operands[1] : NULL, a->json);
 }
 
 static int
@@ -109,24 +122,24 @@ cmd_enrol(const struct args *a)
 
 static const struct command {
 	const char *name;
-	int operands;
+	int operands, more; /* needed; and allowed beside them */
 	int (*run)(const struct args *a);
 	const char *usage, *help;
 } commands[] = {
-	{ "run", 0, cmd_run, "run", "stay connected and answer" },
-	{ "checkin", 0, cmd_checkin, "checkin",
+	{ "run", 0, 0, cmd_run, "run", "stay connected and answer" },
+	{ "checkin", 0, 0, cmd_checkin, "checkin",
 	    "connect, do what is waiting, leave" },
-	{ "enrol", 1, cmd_enrol,
+	{ "enrol", 1, 0, cmd_enrol,
 	    "enrol URL --ca HEX --token HEX [--policy FILE | --policy-hash "
 	    "HEX]",
 	    "get a certificate from a server" },
-	{ "policy", 1, cmd_policy, "policy FILE",
+	{ "policy", 1, 0, cmd_policy, "policy FILE",
 	    "put a policy (who may ask what) in force" },
-	{ "init", 0, cmd_init, "init", "make an identity without a server" },
-	{ "check", 0, cmd_check, "check [--json | --table]",
+	{ "init", 0, 0, cmd_init, "init", "make an identity without a server" },
+	{ "check", 0, 0, cmd_check, "check [--json | --table]",
 	    "show sandbox, rights, policy, identity" },
-	{ "report", 0, cmd_report, "report [--json]",
-	    "show what was asked and answered" },
+	{ "report", 0, 2, cmd_report, REPORT_USAGE,
+	    "show what was asked and answered; check that record" },
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -208,6 +221,9 @@ parse_option(int key, struct args *a)
 	case OPT_POLICY_HASH:
 		a->enrol.policy_hash = optarg;
 		return -1;
+	case OPT_SINCE:
+		a->since = optarg;
+		return -1;
 	case 'V':
 	case OPT_VERSION:
 		printf("mig-agent %s\n", MIG_VERSION);
@@ -229,7 +245,8 @@ run_command(const struct args *a, const char *name)
 	for (i = 0; i < NCOMMANDS; i++) {
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
-		if (a->noperands != commands[i].operands) {
+		if (a->noperands < commands[i].operands ||
+		    a->noperands > commands[i].operands + commands[i].more) {
 			fprintf(
 			    stderr, "usage: mig-agent %s\n", commands[i].usage);
 			return EXIT_USAGE;

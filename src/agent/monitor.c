@@ -9,6 +9,7 @@
 #include "agent/job.h"
 #include "agent/journal.h"
 #include "agent/netlink.h"
+#include "agent/notice.h"
 #include "agent/ownrecord.h"
 #include "agent/role.h"
 #include "agent/seldom.h"
@@ -376,7 +377,9 @@ open_parts(struct agent *a, struct err *e)
 	a->exam = exam_new(a);
 	a->sender = sender_new(a);
 	a->answers = answers_new(a);
-	if (a->exam == NULL || a->sender == NULL || a->answers == NULL)
+	a->notice = notice_new(&a->conf, a->loop);
+	if (a->exam == NULL || a->sender == NULL || a->answers == NULL ||
+	    a->notice == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	a->jobs = jobs_new(a, e);
 	return a->jobs == NULL ? ERR_NOTFOUND : 0;
@@ -429,6 +432,7 @@ agent_close(struct agent *a)
 	answers_free(a->answers);
 	exam_free(a->exam);
 	sender_free(a->sender);
+	notice_free(a->notice);
 	if (a->house != NULL)
 		event_free(a->house);
 	spool_free(a->spool);

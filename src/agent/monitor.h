@@ -28,6 +28,7 @@ struct job;
 struct jobs;
 struct journal;
 struct netlink;
+struct notice;
 struct proc_loop;
 struct record;
 struct role;
@@ -64,6 +65,7 @@ struct agent {
 	struct jobs *jobs;
 	struct answers *answers;
 	struct sender *sender;
+	struct notice *notice;
 	struct netlink *net; /* NULL without a relay */
 	struct event *house; /* house-keeping; set while something is due */
 	int64_t house_ms;    /* when it is due, clock_mono_ms() */

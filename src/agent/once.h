@@ -14,7 +14,10 @@ int init_main(const char *conf_path);
 int policy_main(const char *conf_path, const char *file);
 /* Shows sandbox, rights, identity, policy, relay. */
 int check_main(const char *conf_path, bool json);
-/* Prints the agent's own record. */
-int report_main(const char *conf_path, bool json);
+/* Prints the agent's own record; since: a time or how long ago, or NULL. */
+int report_main(const char *conf_path, const char *since, bool json);
+/* Is it whole, and what the agent has signed of it before? mark: one more
+ * statement to hold against it, "POSITION:HEAD", or NULL. */
+int report_verify_main(const char *conf_path, const char *mark, bool json);
 
 #endif

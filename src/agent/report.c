@@ -22,6 +22,7 @@
 
 struct report {
 	bool json;
+	int64_t since_ms; /* what is older is not shown */
 	uint64_t entries;
 	struct buf line;
 };
@@ -68,6 +69,10 @@ text_asked(const struct own_asked *a, struct buf *out)
 	for (i = 0; i < a->nsigners; i++) {
 		hex_encode(a->persons[i], PGP_FPR_LEN, hex);
 		buf_add_fmt(out, " %s", hex);
+		if (memcmp(a->persons[i], a->keys[i], PGP_FPR_LEN) == 0)
+			continue;
+		hex_encode(a->keys[i], PGP_FPR_LEN, hex);
+		buf_add_fmt(out, " (key %s)", hex);
 	}
 	if (a->noperations > 0)
 		buf_add_str(out, "\n    asks");
@@ -140,6 +145,12 @@ json_asked(const struct own_asked *a, uint64_t position, struct buf *out)
 		jsonw_str(&w, NULL, hex);
 	}
 	jsonw_array_end(&w);
+	jsonw_array(&w, "keys");
+	for (i = 0; i < a->nsigners; i++) {
+		hex_encode(a->keys[i], PGP_FPR_LEN, hex);
+		jsonw_str(&w, NULL, hex);
+	}
+	jsonw_array_end(&w);
 	jsonw_array(&w, "modules");
 	for (i = 0; i < a->noperations; i++)
 		jsonw_str(&w, NULL, module_word(a->modules[i]));
@@ -195,12 +206,14 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 	buf_clear(&r->line);
 	r->entries++;
 	if (type == OWN_ASKED && own_asked_parse(data, len, &asked) == 0) {
+		ms = asked.time_ms;
 		if (r->json)
 			json_asked(&asked, position, &r->line);
 		else
 			text_asked(&asked, &r->line);
 	} else if (type == OWN_ANSWERED &&
 	    own_answered_parse(data, len, &answered) == 0) {
+		ms = answered.time_ms;
 		if (r->json)
 			json_answered(&answered, position, &r->line);
 		else
@@ -211,14 +224,33 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 	} else {
 		return ERR_INVALID;
 	}
-	fwrite(r->line.data, 1, r->line.len, stdout);
+	if (ms >= r->since_ms)
+		fwrite(r->line.data, 1, r->line.len, stdout);
 	return r->line.error;
 }
 
-int
-report_main(const char *conf_path, bool json)
+/* A point in time, or how long ago. */
+static int
+since_parse(const char *text, int64_t *ret_ms, struct err *e)
 {
-	struct report r = { .json = json };
+	int64_t seconds;
+
+	if (rfc3339_parse(text, &seconds) == 0)
+		*ret_ms = seconds * 1000;
+	else if (duration_parse(text, &seconds) == 0)
+		*ret_ms = clock_wall_ms() - seconds * 1000;
+	else
+		return err_set(e, ERR_INVALID,
+		    "--since %.100s: expected a time as 2026-11-23T03:44:11Z "
+		    "or how long ago as 90s, 2h, 7d",
+		    text);
+	return 0;
+}
+
+int
+report_main(const char *conf_path, const char *since, bool json)
+{
+	struct report r = { .json = json, .since_ms = INT64_MIN };
 	struct agent_conf c;
 	char path[PATH_MAX];
 	struct err e;
@@ -226,7 +258,9 @@ report_main(const char *conf_path, bool json)
 
 	memset(&c, 0, sizeof(c));
 	err_clear(&e);
-	rc = agent_conf_load(conf_path, &c, &e);
+	rc = since == NULL ? 0 : since_parse(since, &r.since_ms, &e);
+	if (rc == 0)
+		rc = agent_conf_load(conf_path, &c, &e);
 	if (rc != 0) {
 		fprintf(stderr, "mig-agent: %s\n", e.msg);
 		return 1;

@@ -88,6 +88,7 @@ int
 record_open(const char *path, record_on_entry *on_entry, void *arg,
     struct record **ret, struct err *e)
 {
+	struct record_visit visit = { .on_entry = on_entry, .arg = arg };
 	struct record *r = calloc(1, sizeof(*r));
 	int rc;
 
@@ -107,7 +108,7 @@ record_open(const char *path, record_on_entry *on_entry, void *arg,
 			rc = open_existing(path, &r->fd, e);
 	}
 	if (rc == 0)
-		rc = record_read(r->fd, path, on_entry, arg, &r->st, e);
+		rc = record_read(r->fd, path, &visit, &r->st, e);
 	if (rc == 0 && r->st.how != RECORD_END_CLEAN)
 		rc = repair(r, e);
 out:
@@ -313,6 +314,7 @@ record_rewrite(struct record *r, record_keep *keep, void *arg, struct err *e)
 	struct record_state seen;
 	struct record to;
 	struct rewrite w = { &to, keep, arg, e };
+	struct record_visit visit = { .on_entry = copy_entry, .arg = &w };
 	char tmp[PATH_MAX];
 	int rc;
 
@@ -322,7 +324,7 @@ record_rewrite(struct record *r, record_keep *keep, void *arg, struct err *e)
 		return err_set(e, ERR_TOOBIG, "%s: path too long", r->path);
 	rc = rewrite_start(r, tmp, &to, e);
 	if (rc == 0)
-		rc = record_read(r->fd, r->path, copy_entry, &w, &seen, e);
+		rc = record_read(r->fd, r->path, &visit, &seen, e);
 	if (rc == 0)
 		rc = record_sync(&to, e);
 	if (rc == 0 &&
@@ -343,15 +345,33 @@ record_rewrite(struct record *r, record_keep *keep, void *arg, struct err *e)
 }
 
 int
-record_scan(
-    const char *path, record_on_entry *on_entry, void *arg, struct err *e)
+record_verify(const char *path, record_on_entry *on_entry,
+    record_on_chain *on_chain, void *arg, struct record_found *ret,
+    struct err *e)
 {
+	struct record_visit visit = { on_entry, on_chain, arg };
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
 	struct record_state st;
 
 	if (fd < 0)
 		return err_errno(e, "%s", path);
-	rc = record_read(fd, path, on_entry, arg, &st, e);
+	memset(&st, 0, sizeof(st));
+	rc = record_read(fd, path, &visit, &st, e);
 	close(fd);
-	return rc;
+	if (rc != 0)
+		return rc;
+	ret->created_ms = st.created_ms;
+	ret->position = st.position;
+	ret->head = st.head;
+	ret->torn = st.how != RECORD_END_CLEAN;
+	return 0;
+}
+
+int
+record_scan(
+    const char *path, record_on_entry *on_entry, void *arg, struct err *e)
+{
+	struct record_found found;
+
+	return record_verify(path, on_entry, NULL, arg, &found, e);
 }

@@ -26,6 +26,9 @@ struct record;
 
 typedef int record_on_entry(uint64_t position, uint16_t type,
     const uint8_t *data, size_t len, void *arg);
+/* The chain after the entry at that position; 0: before the first one. */
+typedef void
+record_on_chain(uint64_t position, const struct id *chain, void *arg);
 
 #define RECORD_ENTRY_MAX (2 * 1024 * 1024)
 
@@ -56,5 +59,16 @@ record_rewrite(struct record *r, record_keep *keep, void *arg, struct err *e);
 /* Reads a file without opening it for writing (mig-agent report). */
 int record_scan(
     const char *path, record_on_entry *on_entry, void *arg, struct err *e);
+
+struct record_found {
+	int64_t created_ms;
+	uint64_t position; /* whole entries */
+	struct id head;
+	bool torn; /* the last entry is unfinished: a crash, or just now */
+};
+/* The same, telling each chain value too; either callback may be NULL. */
+int record_verify(const char *path, record_on_entry *on_entry,
+    record_on_chain *on_chain, void *arg, struct record_found *ret,
+    struct err *e);
 
 #endif

@@ -41,8 +41,7 @@ struct reader {
 	off_t size;    /* of the file when reading began */
 	uint8_t *data; /* owned; room for cap bytes */
 	size_t cap;
-	record_on_entry *on_entry;
-	void *arg;
+	const struct record_visit *visit;
 	struct record_state st;
 };
 
@@ -248,6 +247,13 @@ judge_tail(struct reader *r, bool is_short, struct err *e)
 	return 0;
 }
 
+static void
+tell_chain(const struct reader *r)
+{
+	if (r->visit->on_chain != NULL)
+		r->visit->on_chain(r->st.position, &r->st.head, r->visit->arg);
+}
+
 /* 1: an entry was read; 0: the end, clean or torn; negative: error. */
 static int
 read_entry(struct reader *r, struct err *e)
@@ -283,9 +289,11 @@ read_entry(struct reader *r, struct err *e)
 	r->st.head = chain;
 	r->st.position++;
 	r->st.end += RECORD_ENTRY_HEADER_LEN + (off_t)h.len;
-	if (r->on_entry == NULL)
+	tell_chain(r);
+	if (r->visit->on_entry == NULL)
 		return 1;
-	rc = r->on_entry(r->st.position, h.type, r->data, h.len, r->arg);
+	rc = r->visit->on_entry(
+	    r->st.position, h.type, r->data, h.len, r->visit->arg);
 	if (rc < 0)
 		return err_set(e, rc, "%s: entry %llu: %s", r->path,
 		    (unsigned long long)r->st.position, err_text(rc));
@@ -317,19 +325,15 @@ read_header(struct reader *r, struct err *e)
 	r->st.created_ms = (int64_t)rd_u64(&rd);
 	r->st.end = RECORD_HEADER_LEN;
 	record_header_chain(raw, &r->st.head);
+	tell_chain(r);
 	return 0;
 }
 
 int
-record_read(int fd, const char *path, record_on_entry *on_entry, void *arg,
+record_read(int fd, const char *path, const struct record_visit *visit,
     struct record_state *ret, struct err *e)
 {
-	struct reader r = {
-		.fd = fd,
-		.path = path,
-		.on_entry = on_entry,
-		.arg = arg,
-	};
+	struct reader r = { .fd = fd, .path = path, .visit = visit };
 	struct stat sb;
 	int rc;
 

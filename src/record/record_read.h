@@ -32,9 +32,16 @@ void
 record_entry_make(uint8_t out[RECORD_ENTRY_HEADER_LEN], const struct id *prev,
     uint16_t type, const void *data, size_t len, struct id *ret);
 
+struct record_visit {
+	record_on_entry *on_entry; /* a negative return ends the reading with
+				      that code; or NULL */
+	record_on_chain *on_chain; /* called before on_entry; or NULL */
+	void *arg;
+};
+
 /* Checks the whole file from its start. path is for messages. ERR_INVALID:
- * damaged. on_entry's negative return ends the reading with that code. */
-int record_read(int fd, const char *path, record_on_entry *on_entry, void *arg,
+ * damaged. */
+int record_read(int fd, const char *path, const struct record_visit *visit,
     struct record_state *ret, struct err *e);
 
 #endif

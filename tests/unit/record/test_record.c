@@ -135,6 +135,57 @@ test_round_trip(void **state)
 	record_free(r);
 }
 
+struct chain {
+	uint64_t next;
+	struct id last;
+};
+
+static void
+on_chain(uint64_t position, const struct id *chain, void *arg)
+{
+	struct chain *c = arg;
+
+	assert_int_equal(position, c->next);
+	assert_false(id_equal(chain, &c->last));
+	c->last = *chain;
+	c->next++;
+}
+
+/* Every head the record ever had is told, the first before any entry. */
+static void
+test_verify(void **state)
+{
+	struct record_found found;
+	struct chain c = { 0 };
+	struct record *r;
+	struct seen s;
+	struct err e;
+	struct buf b;
+
+	write_some(3);
+	r = open_ok(&s);
+	assert_int_equal(
+	    record_verify(path, NULL, on_chain, &c, &found, &e), 0);
+	assert_int_equal(c.next, 4);
+	assert_int_equal(found.position, 3);
+	assert_int_equal(found.created_ms, record_created_ms(r));
+	assert_true(id_equal(&found.head, record_head(r)));
+	assert_true(id_equal(&c.last, &found.head));
+	assert_false(found.torn);
+	record_free(r);
+	read_whole(&b);
+	put(b.data, b.len - 1);
+	c = (struct chain){ 0 };
+	assert_int_equal(
+	    record_verify(path, NULL, on_chain, &c, &found, &e), 0);
+	assert_true(found.torn);
+	assert_int_equal(found.position, 2);
+	buf_release(&b);
+	unlink(path);
+	assert_int_equal(
+	    record_verify(path, NULL, on_chain, &c, &found, &e), ERR_NOTFOUND);
+}
+
 static void
 test_largest(void **state)
 {
@@ -435,6 +486,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_torn),
 		cmocka_unit_test(test_torn_zeros),

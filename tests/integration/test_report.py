@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What the endpoint's owner sees: the agent's own record, whether it is whole,
+and a notice of each accepted action."""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from miglib import program
+from test_agent_once import Agent, document, envelope, gpg  # noqa: F401
+
+HEADER = 16     # of a record file (src/record/record.h)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory, gpg):
+    """An agent that was asked twice, and refused once."""
+    where = tmp_path_factory.mktemp("report")
+    where.chmod(0o755)
+    (where / "data").mkdir()
+    (where / "data" / "needle.txt").write_text("needle in it\n")
+    a = Agent(where, gpg).install()
+    for name in ("first\u202e question", "second question"):
+        run, _ = a.once(envelope(gpg, document(gpg, where / "data", name=name)))
+        assert run.returncode == 0, run.stderr
+    a.once(envelope(gpg, document(gpg, where / "data", target="name='other'")))
+    a.whole = (where / "state" / "record").read_bytes()
+    return a
+
+
+@pytest.fixture
+def agent(asked):
+    """The same, its record as it was."""
+    record = asked.where / "state" / "record"
+    record.write_bytes(asked.whole)
+    yield asked
+    record.write_bytes(asked.whole)
+
+
+def verify(agent, *args):
+    run = agent.run("report", "verify", "--json", *args)
+    return run.returncode, json.loads(run.stdout)
+
+
+def test_who_what_verdict_how_much(agent, gpg):
+    text = agent.run("report").stdout
+    assert "\u202e" not in text
+    assert 'accepted "first\\u{202e} question"' in text
+    assert gpg.key("alice")[0] in text and "asks file" in text
+    assert "refused" in text and "because" in text and "sealed" in text
+    entries = agent.report()
+    first = next(x for x in entries if x["type"] == "asked")
+    assert first["signers"] == [gpg.key("alice")[0]]
+    assert len(first["keys"]) == 1 and len(first["keys"][0]) == 40
+    assert any(x["type"] == "answered" and x["bytes"] > 0 for x in entries)
+
+
+def test_since(agent):
+    def lines(since):
+        run = agent.run("report", "--json", "--since", since)
+        assert run.returncode == 0, run.stderr
+        return run.stdout.splitlines()
+    everything = agent.run("report", "--json").stdout.splitlines()
+    assert lines("2h") == everything and lines("1970-01-01T00:00:00Z") == everything
+    assert lines("2999-01-01T00:00:00Z") == []
+    last = json.loads(everything[-1])["time"] // 1000
+    shown = lines(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last)))
+    assert everything[-1] in shown
+    run = agent.run("report", "--since", "yesterday")
+    assert run.returncode == 1 and "--since yesterday: expected" in run.stderr
+
+
+def test_whole(agent):
+    code, state = verify(agent)
+    assert code == 0 and state["whole"] is True
+    assert state["entries"] == len(agent.report()) and state["marks"] >= 2
+    text = agent.run("report", "verify").stdout
+    assert f"head: {state['entries']}:{state['head']}" in text
+    # its own words hold, another's do not
+    assert verify(agent, f"{state['entries']}:{state['head']}")[0] == 0
+    code, state = verify(agent, f"1:{state['head']}")
+    assert code == 1 and "entry 1 was another" in state["trouble"]
+    for bad in ("7", "x:" + "0" * 64, "1:abc"):
+        code, state = verify(agent, bad)
+        assert code == 1 and "POSITION:HEAD" in state["trouble"]
+    assert agent.run("report", "nonsense").returncode == 2
+
+
+def test_a_changed_entry_is_named(agent):
+    record = agent.where / "state" / "record"
+    data = bytearray(agent.whole)
+    entry = HEADER + 40 + int.from_bytes(data[HEADER:HEADER + 4], "big")
+    data[entry + 50] ^= 1
+    record.write_bytes(data)
+    code, state = verify(agent)
+    assert code == 1 and state["whole"] is False and state["entries"] == 1
+    assert "entry 2 at byte" in state["trouble"] and "up to entry 1" in state["trouble"]
+    assert "entry 2" in agent.run("report", "verify").stderr
+
+
+def test_a_record_that_was_cut_or_written_anew_is_found(agent):
+    """Both have a chain without a fault; the answers on the disk know better."""
+    record = agent.where / "state" / "record"
+    first = HEADER + 40 + int.from_bytes(agent.whole[HEADER:HEADER + 4], "big")
+    record.write_bytes(agent.whole[:first])
+    assert agent.run("report").returncode == 0
+    code, state = verify(agent)
+    assert code == 1 and "cut off" in state["trouble"], state
+    record.write_bytes(forged(agent.whole))
+    assert agent.run("report").returncode == 0
+    code, state = verify(agent)
+    assert code == 1 and "written anew" in state["trouble"], state
+
+
+def forged(data):
+    """The same entries, one of them changed, under a chain that fits."""
+    import hashlib
+    out, chain, at, first = data[:HEADER], hashlib.sha256(data[:HEADER]).digest(), HEADER, True
+    while at < len(data):
+        n = int.from_bytes(data[at:at + 4], "big")
+        body = bytearray(data[at + 40:at + 40 + n])
+        if first:
+            body[-1] ^= 1
+        first = False
+        chain = hashlib.sha256(chain + data[at:at + 6] + body).digest()
+        out += data[at:at + 8] + chain + body
+        at += 40 + n
+    return out
+
+
+def test_an_unfinished_entry_is_said(agent):
+    record = agent.where / "state" / "record"
+    record.write_bytes(agent.whole + b"\0\0\0\x50\0\x01\0\0half")
+    code, state = verify(agent)
+    assert code == 0 and state["unfinished"] is True
+
+
+def test_notice_by_syslog(agent, gpg):
+    """In one printable line; a syslog that is not there holds up nothing."""
+    path = agent.where / "log"
+    conf = agent.conf.read_text()
+    agent.conf.write_text(conf + f"notice syslog\nnotice_socket {path}\n")
+    try:
+        doc = document(gpg, agent.where / "data", name="told\u2066 <37>")
+        run, _ = agent.once(envelope(gpg, doc))
+        assert run.returncode == 0 and "notice_failed" in run.stderr, run.stderr
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(str(path))
+            s.settimeout(20)
+            doc = document(gpg, agent.where / "data", name="told\u2066 <37>")
+            run, _ = agent.once(envelope(gpg, doc))
+            assert run.returncode == 0, run.stderr
+            line = s.recv(4096).decode()
+        assert line.startswith("<37>mig-agent[")
+        assert '"told\\u{2066} <37>" signed by ' + gpg.key("alice")[0] in line
+        assert line.endswith(" asks file") and line.isprintable()
+        agent.conf.write_text(conf + "notice loud\n")
+        run = agent.run("-n")
+        assert run.returncode == 1 and "none, syslog or desktop" in run.stderr
+    finally:
+        agent.conf.write_text(conf)
+        agent.whole = (agent.where / "state" / "record").read_bytes()
+
+
+def test_notice_on_desktops(request):
+    """Runs as who owns the session, and only where the session is his own."""
+    # pytest's own directories are closed to other users
+    base = tempfile.TemporaryDirectory(prefix="mig-notice-")
+    request.addfinalizer(base.cleanup)
+    tmp_path = pathlib.Path(base.name)
+    tmp_path.chmod(0o755)
+    root = os.geteuid() == 0
+    me = 64901 if root else os.geteuid()
+    dirs = {str(me): me, "0": 0, "64902": 64903 if root else me, "x": me}
+    socks = []
+    for name, owner in dirs.items():
+        d = tmp_path / "run" / name
+        d.mkdir(parents=True)
+        socks.append(socket.socket(socket.AF_UNIX))
+        socks[-1].bind(str(d / "bus"))
+        for p in (d, d / "bus"):
+            if root:
+                os.chown(p, owner, owner)
+    out = tmp_path / "out"
+    out.mkdir()
+    out.chmod(0o777)
+    say = tmp_path / "say"
+    say.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" "$DBUS_SESSION_BUS_ADDRESS" '
+                   f'"$(id -u)" "$(env | wc -l)" > {out}/$(id -u)\n')
+    say.chmod(0o755)
+    try:
+        p = subprocess.run(
+            [program("mig-agent-notice"), "a <b>&\" --help", str(tmp_path / "run"), str(say)],
+            timeout=60, check=False, env={"HOME": "/root"})
+        assert p.returncode == 0
+        assert os.listdir(out) == [str(me)]
+        lines = (out / str(me)).read_text().splitlines()
+        assert lines[1] == "--" and lines[3] == 'a &lt;b&gt;&amp;" --help'
+        assert lines[4] == f"unix:path={tmp_path}/run/{me}/bus" and lines[5] == str(me)
+    finally:
+        for s in socks:
+            s.close()
