@@ -264,7 +264,8 @@ def do_fuzz(part):
 
 def do_long(part):
     BUILD.need(part)
-    folders = ["tests/integration", "tests/fault"]
+    folders = ["tests/integration", "tests/fault",
+               "tests/unit/crypto/test_sshsigs.py"]
     part.counts = part.pytest(part.name, "-n", WORKERS, "-m", "long", *folders)
     if part.counts[1]:
         part.again = folders

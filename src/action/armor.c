@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* OpenPGP ASCII armour of one signature (RFC 4880 section 6). */
+/* ASCII armour of one signature: OpenPGP's (RFC 4880 section 6), which has
+ * headers and a checksum, or OpenSSH's (PROTOCOL.sshsig), which has neither. */
 #include "action/envelope.h"
 
 #include "base/err.h"
 #include "base/hex.h"
+#include "crypto/sshsig.h"
 
 #include <string.h>
 
-#define ARMOR_BEGIN "-----BEGIN PGP SIGNATURE-----"
-#define ARMOR_END "-----END PGP SIGNATURE-----"
-#define ARMOR_COLUMNS 64
 #define ARMOR_BODY_MAX ((SIGPACKET_MAX + 2) / 3 * 4)
 #define ARMOR_TEXT_MAX (4 * ARMOR_BODY_MAX)
+
+struct armor {
+	const char *begin, *end;
+	size_t columns;
+	bool pgp;
+};
+
+static const struct armor pgp_armor = { "-----BEGIN PGP SIGNATURE-----",
+	"-----END PGP SIGNATURE-----", 64, true };
+static const struct armor ssh_armor = { "-----BEGIN SSH SIGNATURE-----",
+	"-----END SSH SIGNATURE-----", 70, false };
 
 /* RFC 4880 section 6.1 */
 static uint32_t
@@ -44,6 +54,8 @@ crc24_bytes(const uint8_t *p, size_t len, uint8_t out[3])
 int
 armor_signature(const void *packet, size_t len, struct buf *out)
 {
+	const struct armor *a =
+	    sshsig_is(packet, len) ? &ssh_armor : &pgp_armor;
 	struct buf body;
 	uint8_t crc[3];
 	size_t at, n;
@@ -52,17 +64,19 @@ armor_signature(const void *packet, size_t len, struct buf *out)
 		return ERR_INVALID;
 	buf_init(&body, ARMOR_BODY_MAX);
 	b64_encode(&body, packet, len);
-	buf_add_str(out, ARMOR_BEGIN "\n\n");
+	buf_add_fmt(out, "%s\n%s", a->begin, a->pgp ? "\n" : "");
 	for (at = 0; at < body.len; at += n) {
-		n = body.len - at < ARMOR_COLUMNS ? body.len - at
-						  : ARMOR_COLUMNS;
+		n = body.len - at < a->columns ? body.len - at : a->columns;
 		buf_add(out, body.data + at, n);
 		buf_add_str(out, "\n");
 	}
-	crc24_bytes(packet, len, crc);
-	buf_add_str(out, "=");
-	b64_encode(out, crc, sizeof(crc));
-	buf_add_str(out, "\n" ARMOR_END "\n");
+	if (a->pgp) {
+		crc24_bytes(packet, len, crc);
+		buf_add_str(out, "=");
+		b64_encode(out, crc, sizeof(crc));
+		buf_add_str(out, "\n");
+	}
+	buf_add_fmt(out, "%s\n", a->end);
 	if (body.error != 0 && out->error == 0)
 		out->error = body.error;
 	buf_release(&body);
@@ -99,17 +113,22 @@ line_is(const struct lines *l, const char *text)
 	return l->len == strlen(text) && memcmp(l->line, text, l->len) == 0;
 }
 
-/* Moves behind the empty line that ends the armour headers. */
+/* The first line says which armour it is; then moves behind the empty line that
+ * ends the armour headers. */
 static int
-skip_headers(struct lines *l, struct err *e)
+read_begin(struct lines *l, const struct armor **ret, struct err *e)
 {
 	do {
 		if (!next_line(l))
 			return err_set(e, ERR_INVALID, "armour: empty");
 	} while (l->len == 0);
-	if (!line_is(l, ARMOR_BEGIN))
+	*ret = line_is(l, ssh_armor.begin) ? &ssh_armor : &pgp_armor;
+	if (*ret == &ssh_armor)
+		return 0;
+	if (!line_is(l, pgp_armor.begin))
 		return err_set(e, ERR_INVALID,
-		    "armour: line %u: expected " ARMOR_BEGIN, l->number);
+		    "armour: line %u: expected %s or %s", l->number,
+		    pgp_armor.begin, ssh_armor.begin);
 	while (next_line(l)) {
 		if (l->len == 0)
 			return 0;
@@ -122,14 +141,15 @@ skip_headers(struct lines *l, struct err *e)
 
 /* Collects base64 into body; *ret_crc is set when there is a checksum. */
 static int
-read_body(struct lines *l, struct buf *body, struct buf *crc, struct err *e)
+read_body(struct lines *l, const struct armor *a, struct buf *body,
+    struct buf *crc, struct err *e)
 {
 	while (next_line(l)) {
-		if (line_is(l, ARMOR_END))
+		if (line_is(l, a->end))
 			return 0;
 		if (crc->len > 0 || l->len == 0)
 			break;
-		if (l->line[0] == '=' && l->len == 5) {
+		if (a->pgp && l->line[0] == '=' && l->len == 5) {
 			if (b64_decode(crc, l->line + 1, 4) != 0 ||
 			    crc->len != 3)
 				break;
@@ -140,12 +160,13 @@ read_body(struct lines *l, struct buf *body, struct buf *crc, struct err *e)
 		}
 	}
 	return err_set(e, ERR_INVALID,
-	    "armour: line %u: expected base64 and " ARMOR_END, l->number);
+	    "armour: line %u: expected base64 and %s", l->number, a->end);
 }
 
 static int
 dearmor(const char *text, struct buf *packet, struct err *e)
 {
+	const struct armor *a = NULL;
 	struct lines l = { .at = text };
 	struct buf body, crc;
 	uint8_t is[3];
@@ -153,8 +174,8 @@ dearmor(const char *text, struct buf *packet, struct err *e)
 
 	buf_init(&body, ARMOR_BODY_MAX);
 	buf_init(&crc, 3);
-	if ((rc = skip_headers(&l, e)) != 0 ||
-	    (rc = read_body(&l, &body, &crc, e)) != 0)
+	if ((rc = read_begin(&l, &a, e)) != 0 ||
+	    (rc = read_body(&l, a, &body, &crc, e)) != 0)
 		goto out;
 	while (next_line(&l)) {
 		if (l.len > 0) {
@@ -167,6 +188,12 @@ dearmor(const char *text, struct buf *packet, struct err *e)
 	if (body.len == 0 ||
 	    b64_decode(packet, (const char *)body.data, body.len) != 0) {
 		rc = err_set(e, ERR_INVALID, "armour: not valid base64");
+		goto out;
+	}
+	if (sshsig_is(packet->data, packet->len) == a->pgp) {
+		rc = err_set(e, ERR_INVALID,
+		    "armour: what it holds is no %s signature",
+		    a->pgp ? "OpenPGP" : "SSH");
 		goto out;
 	}
 	crc24_bytes(packet->data, packet->len, is);

@@ -9,11 +9,12 @@
  *   5      3   zero
  *   8      4   length of the document, big endian, 1..1 MiB (policy: 8 MiB)
  *   12     n   the document
- *   then for each signature: u16 length (1..4096), raw OpenPGP packet
+ *   then for each signature: u16 length (1..4096), raw OpenPGP packet or
+ *   sshsig (crypto/sshsig.h; it begins with "SSHSIG", no packet does)
  *
  * and nothing after. The JSON form for people and the API:
  *   {"document": "<the document as text>", "signatures": ["-----BEGIN PGP
- *   SIGNATURE-----..."]}
+ *   SIGNATURE-----...", "-----BEGIN SSH SIGNATURE-----..."]}
  */
 #ifndef MIG_ACTION_ENVELOPE_H
 #define MIG_ACTION_ENVELOPE_H
@@ -52,9 +53,10 @@ int
 envelope_from_value(const struct json_t *value, struct buf *out, struct err *e);
 /* Owned by the caller (json_decref). */
 struct json_t *envelope_to_json(const struct envelope *env, struct err *e);
-/* OpenPGP ASCII armour (RFC 4880 section 6), one signature: exactly one block
- * and nothing around it. Reading takes any armour headers and line ends and
- * checks the CRC-24 where there is one. */
+/* OpenPGP ASCII armour (RFC 4880 section 6) or that of PROTOCOL.sshsig, one
+ * signature: exactly one block and nothing around it. Reading takes any OpenPGP
+ * armour headers and line ends and checks the CRC-24 where there is one; each
+ * kind of signature only in its own armour. */
 int armor_signature(const void *packet, size_t len, struct buf *out);
 int
 dearmor_signature(const char *text, size_t len, struct buf *out, struct err *e);

@@ -124,16 +124,24 @@ refuse_stranger(struct exam *x, unsigned int reason, const char *detail)
 
 /* --- the verdict ---------------------------------------------------------- */
 
+/* When it was signed: the newest good signature's time. A signature by an SSH
+ * key has none; then what counts is when the document begins to be valid, as it
+ * cannot have run before that (doc/adr/0042). 0 for what was not understood. */
 static int64_t
-newest_signature(const struct verify_verdict *v)
+signed_at(const struct exam *x)
 {
-	int64_t newest = 0;
+	const struct verify_verdict *v = &x->who;
+	int64_t newest = 0, at;
 	size_t i;
 
 	for (i = 0; i < v->n; i++) {
-		if (v->signers[i].verdict == SIG_GOOD &&
-		    v->signers[i].created > newest)
-			newest = v->signers[i].created;
+		if (v->signers[i].verdict != SIG_GOOD)
+			continue;
+		at = v->signers[i].created;
+		if (at == 0)
+			at = x->verdict.valid_from;
+		if (at > newest)
+			newest = at;
 	}
 	return newest;
 }
@@ -147,7 +155,7 @@ fill_action(
 	ret->expires = x->verdict.expire_after > 0
 	    ? x->verdict.expire_after
 	    : agent_now(x->a) + UNKNOWN_END;
-	ret->signed_at = newest_signature(&x->who);
+	ret->signed_at = signed_at(x);
 	if (verdict != NULL) {
 		ret->verdict = verdict->data;
 		ret->verdict_len = verdict->len;
@@ -172,7 +180,7 @@ narrow(struct exam *x)
 
 	if (v->reason != REFUSAL_NONE)
 		return;
-	if (newest_signature(&x->who) < journal_not_before(a->journal))
+	if (signed_at(x) < journal_not_before(a->journal))
 		set_reason(x, REFUSAL_REPLAY_FLOOR,
 		    "signed before this agent's journal begins: sign it again");
 	else if (v->expire_after <= journal_floor(a->journal))

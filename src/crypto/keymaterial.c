@@ -7,7 +7,9 @@
 
 #include "base/err.h"
 #include "base/hex.h"
+#include "base/str.h"
 #include "crypto/pubkey.h"
+#include "crypto/sshkey.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,7 @@
 struct curve {
 	enum pubkey_curve curve;
 	size_t point_len; /* uncompressed; Ed25519: as RFC 8032 writes it */
-	uint8_t pk_alg;   /* OpenPGP */
+	uint8_t pk_alg;   /* OpenPGP; 0: a key of SSH */
 	uint8_t oid[12];  /* with its length octet, as in a key packet */
 };
 
@@ -45,6 +47,8 @@ static const struct alg_row alg_table[] = {
 	    { PUBKEY_P384, 97, PK_ECDSA, { 5, 0x2b, 0x81, 4, 0, 0x22 } } },
 	{ KEY_P521, "p521",
 	    { PUBKEY_P521, 133, PK_ECDSA, { 5, 0x2b, 0x81, 4, 0, 0x23 } } },
+	{ KEY_SSH_ED25519, "ssh-ed25519", { 0, ED25519_LEN, 0, { 0 } } },
+	{ KEY_SSH_SK_ED25519, "sk-ssh-ed25519", { 0, ED25519_LEN, 0, { 0 } } },
 };
 
 static const struct alg_row *
@@ -65,6 +69,12 @@ key_alg_word(enum key_alg alg)
 	const struct alg_row *row = alg_find(alg);
 
 	return row == NULL ? NULL : row->word;
+}
+
+bool
+key_alg_is_ssh(enum key_alg alg)
+{
+	return alg == KEY_SSH_ED25519 || alg == KEY_SSH_SK_ED25519;
 }
 
 /* Hexadecimal of at most max bytes, no leading zero byte wanted by callers
@@ -109,6 +119,32 @@ parse_rsa(const char *material, struct keymaterial *m, struct err *e)
 	return 0;
 }
 
+/* 64 digits; for a security key a colon and its application after them. */
+static int
+parse_point(const struct alg_row *row, const char *material,
+    struct keymaterial *m, struct err *e)
+{
+	bool sk = row->alg == KEY_SSH_SK_ED25519;
+	size_t digits = sk ? strcspn(material, ":") : strlen(material);
+
+	if (read_hex(material, digits, m->num, sizeof(m->num), &m->len) != 0 ||
+	    m->len != row->curve.point_len)
+		return err_set(e, ERR_INVALID,
+		    "%s key: %zu hexadecimal digits are expected", row->word,
+		    2 * row->curve.point_len);
+	m->app[0] = '\0';
+	if (sk &&
+	    (material[digits] == '\0' ||
+		!sshkey_application_ok(material + digits + 1) ||
+		!str_copy(m->app, sizeof(m->app), material + digits + 1)))
+		return err_set(e, ERR_INVALID,
+		    "%s key: a colon and an application that begins with "
+		    "\"ssh:\" (at most %d bytes) are expected after the "
+		    "digits",
+		    row->word, KEY_APP_MAX);
+	return 0;
+}
+
 int
 keymaterial_parse(const char *alg, const char *material,
     struct keymaterial *ret, struct err *e)
@@ -123,19 +159,13 @@ keymaterial_parse(const char *alg, const char *material,
 	if (row == NULL)
 		return err_set(e, ERR_UNSUPPORTED,
 		    "unknown key algorithm \"%.16s\" (rsa, ed25519, p256, "
-		    "p384 and p521 are known)",
+		    "p384, p521, ssh-ed25519 and sk-ssh-ed25519 are known)",
 		    alg);
 	ret->alg = row->alg;
 	ret->exp_len = 0;
 	if (row->alg == KEY_RSA)
 		return parse_rsa(material, ret, e);
-	if (read_hex(material, strlen(material), ret->num, sizeof(ret->num),
-		&ret->len) != 0 ||
-	    ret->len != row->curve.point_len)
-		return err_set(e, ERR_INVALID,
-		    "%s key: %zu hexadecimal digits are expected", row->word,
-		    2 * row->curve.point_len);
-	return 0;
+	return parse_point(row, material, ret, e);
 }
 
 int
@@ -149,6 +179,8 @@ keymaterial_write(const struct keymaterial *m, struct buf *out)
 		hex_encode(m->exp, m->exp_len, hex);
 		buf_add_str(out, ":");
 		buf_add_str(out, hex);
+	} else if (m->alg == KEY_SSH_SK_ED25519) {
+		buf_add_fmt(out, ":%s", m->app);
 	}
 	return out->error;
 }
@@ -270,7 +302,7 @@ keymaterial_key(const struct keymaterial *m, struct pubkey **ret, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED, "unknown key algorithm");
 	if (m->alg == KEY_RSA)
 		return key_rsa(m, ret, e);
-	if (m->alg == KEY_ED25519)
+	if (m->alg == KEY_ED25519 || key_alg_is_ssh(m->alg))
 		return key_ed25519(m, ret, e);
 	return key_ec(m, row, ret, e);
 }
@@ -297,9 +329,15 @@ keymaterial_fpr(const struct keymaterial *m, int64_t created,
 	const struct alg_row *row = alg_find(m->alg);
 	uint8_t ed[1 + ED25519_LEN] = { 0x40 };
 	struct sha1_ctx h;
+	struct id ssh;
 	struct buf b;
 	int rc;
 
+	if (key_alg_is_ssh(m->alg)) {
+		sshkey_hash(m, &ssh);
+		memcpy(ret, ssh.b, PGP_FPR_LEN);
+		return 0;
+	}
 	if (row == NULL || m->len == 0 || m->num[0] == 0)
 		if (row == NULL || m->alg != KEY_ED25519)
 			return err_set(e, ERR_INVALID, "key has no numbers");

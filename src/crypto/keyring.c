@@ -15,6 +15,8 @@
 #include "crypto/keymaterial.h"
 #include "crypto/pubkey.h"
 #include "crypto/sha256.h"
+#include "crypto/sshkey.h"
+#include "crypto/sshsig.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -142,11 +144,11 @@ key_room(struct parser *p, struct err *e)
 
 static int
 key_times(struct keyring_key *key, const char *created, const char *expires,
-    struct err *e)
+    bool ssh, struct err *e)
 {
 	uint64_t v;
 
-	if (str_u64(created, 1, UINT32_MAX, &v) != 0)
+	if (str_u64(created, ssh ? 0 : 1, UINT32_MAX, &v) != 0)
 		return err_set(e, ERR_INVALID,
 		    "key: creation time \"%.24s\" is not unix seconds",
 		    created);
@@ -164,10 +166,12 @@ key_times(struct keyring_key *key, const char *created, const char *expires,
 static void
 material_hash(const struct keymaterial *m, struct id *ret)
 {
-	uint8_t alg = (uint8_t)m->alg;
+	bool ssh = key_alg_is_ssh(m->alg);
+	uint8_t alg = (uint8_t)(ssh ? KEY_ED25519 : m->alg);
 	struct sha256 h;
 
-	/* The exponent is left out: one modulus is one key. */
+	/* The exponent is left out: one modulus is one key. So is what SSH
+	 * says besides: one point is one key, whoever it is shown to. */
 	sha256_begin(&h);
 	sha256_add(&h, &alg, 1);
 	sha256_add(&h, m->num, m->len);
@@ -227,7 +231,8 @@ parse_key(struct parser *p, char *rest, struct err *e)
 		    "key: %d hexadecimal digits of its fingerprint are "
 		    "expected",
 		    FPR_HEX);
-	rc = key_times(&key, created, expires, e);
+	/* the words of SSH's kinds, and only they, have this in them */
+	rc = key_times(&key, created, expires, strstr(alg, "ssh-") != NULL, e);
 	if (rc == 0)
 		rc = keymaterial_parse(alg, rest, &p->m, e);
 	if (rc == 0)
@@ -243,6 +248,8 @@ parse_key(struct parser *p, char *rest, struct err *e)
 	if (rc != 0)
 		return rc;
 	key.alg = p->m.alg;
+	if (key_alg_is_ssh(key.alg))
+		sshkey_hash(&p->m, &key.ssh);
 	key.person = p->k.npersons - 1;
 	p->material[p->k.nkeys] = hash;
 	p->k.keys[p->k.nkeys++] = key;
@@ -354,7 +361,7 @@ sig_verdict_text(enum sig_verdict v)
 	case SIG_GOOD:
 		return "good";
 	case SIG_MALFORMED:
-		return "not an acceptable signature packet";
+		return "not an acceptable signature";
 	case SIG_UNKNOWN_KEY:
 		return "key not in the keyring";
 	case SIG_BAD:
@@ -403,16 +410,39 @@ struct message {
 	int64_t now;
 };
 
-/* Fills everything but SIG_REPEATED. */
+/* It has no time of its own: the key counts from created to expires by the
+ * clock of whoever checks, as for ssh-keygen. */
 static void
-verify_one(const struct keyring *k, const struct message *m,
+verify_ssh(const struct keyring *k, const struct message *m,
+    const struct sig_bytes *sig, struct signer *ret)
+{
+	const struct keyring_key *key;
+	struct sshsig s;
+
+	if (sshsig_parse(sig->data, sig->len, &s, NULL) != 0)
+		return;
+	memcpy(ret->key, s.signer, PGP_FPR_LEN);
+	ret->verdict = SIG_UNKNOWN_KEY;
+	key = keyring_find(k, s.signer);
+	if (key == NULL)
+		return;
+	memcpy(ret->person, k->persons[key->person].fpr, PGP_FPR_LEN);
+	if (sshsig_check(&s, key, m->purpose, m->data, m->len, NULL) != 0)
+		ret->verdict = SIG_BAD;
+	else if (m->now < key->created ||
+	    (key->expires != 0 && m->now >= key->expires))
+		ret->verdict = SIG_KEY_EXPIRED;
+	else
+		ret->verdict = SIG_GOOD;
+}
+
+static void
+verify_pgp(const struct keyring *k, const struct message *m,
     const struct sig_bytes *sig, struct signer *ret)
 {
 	const struct keyring_key *key;
 	struct sigpacket s;
 
-	memset(ret, 0, sizeof(*ret));
-	ret->verdict = SIG_MALFORMED;
 	if (sigpacket_parse(sig->data, sig->len, &s, NULL) != 0)
 		return;
 	memcpy(ret->key, s.issuer, PGP_FPR_LEN);
@@ -432,6 +462,19 @@ verify_one(const struct keyring *k, const struct message *m,
 		ret->verdict = SIG_EXPIRED;
 	else
 		ret->verdict = SIG_GOOD;
+}
+
+/* Fills everything but SIG_REPEATED. */
+static void
+verify_one(const struct keyring *k, const struct message *m,
+    const struct sig_bytes *sig, struct signer *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->verdict = SIG_MALFORMED;
+	if (sshsig_is(sig->data, sig->len))
+		verify_ssh(k, m, sig, ret);
+	else
+		verify_pgp(k, m, sig, ret);
 }
 
 size_t

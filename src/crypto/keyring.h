@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The plain keyring that endpoints use (format: doc/protocol.md,
- * mig-keyring(5)). Written by `mig keyring` from OpenPGP keys; no endpoint
- * parses OpenPGP keys.
+ * mig-keyring(5)). Written by `mig keyring` from OpenPGP and SSH keys; no
+ * endpoint parses those.
  *
  *   mig-keyring 3
  *   person <40 hex primary fingerprint> <name, to the end of the line>
  *   key <40 hex fingerprint> <alg> <created> <expires|0> <material>
  *
  * alg and material (hex): rsa <n>:<e> | ed25519 <32 bytes> |
- * p256 p384 p521 <uncompressed point 04..>. A key line belongs to the person
- * line before it. Comments (#) and empty lines are allowed.
+ * p256 p384 p521 <uncompressed point 04..>; of SSH: ssh-ed25519 <32 bytes> |
+ * sk-ssh-ed25519 <32 bytes>:<application, as text>. A key line belongs to the
+ * person line before it. Comments (#) and empty lines are allowed.
+ *
+ * The fingerprint of an SSH key: crypto/sshkey.h; a person without OpenPGP keys
+ * has that of one of the SSH keys. created of an SSH key is when it begins to
+ * count, 0: always.
  */
 #ifndef MIG_CRYPTO_KEYRING_H
 #define MIG_CRYPTO_KEYRING_H
@@ -24,7 +29,15 @@
 #define KEYRING_PERSONS_MAX 4096
 #define KEYRING_KEYS_MAX 4096
 
-enum key_alg { KEY_RSA = 1, KEY_ED25519, KEY_P256, KEY_P384, KEY_P521 };
+enum key_alg {
+	KEY_RSA = 1,
+	KEY_ED25519,
+	KEY_P256,
+	KEY_P384,
+	KEY_P521,
+	KEY_SSH_ED25519,
+	KEY_SSH_SK_ED25519, /* a security key */
+};
 
 struct pubkey;
 
@@ -39,6 +52,7 @@ struct keyring_key {
 	int64_t created, expires; /* unix seconds; expires 0: never */
 	size_t person;            /* index */
 	struct pubkey *pubkey;    /* owned */
+	struct id ssh; /* SHA-256 of its SSH form; zero: a key of OpenPGP */
 };
 
 struct keyring {
@@ -62,7 +76,7 @@ keyring_find(const struct keyring *k, const uint8_t fpr[static PGP_FPR_LEN]);
 /* One signature's fate in a verification. */
 enum sig_verdict {
 	SIG_GOOD = 0,
-	SIG_MALFORMED = 1,   /* not an acceptable packet */
+	SIG_MALFORMED = 1,   /* not an acceptable packet or sshsig */
 	SIG_UNKNOWN_KEY = 2, /* ignored, reported */
 	SIG_BAD = 3,         /* does not verify */
 	SIG_KEY_EXPIRED = 4, /* key not valid at creation time or now */
@@ -79,11 +93,13 @@ struct signer {
 	enum sig_verdict verdict;
 	uint8_t key[PGP_FPR_LEN];    /* zero when MALFORMED */
 	uint8_t person[PGP_FPR_LEN]; /* zero unless the key is known */
+	/* When it says it was made; 0: it says nothing (SSH), and what it
+	 * signs must say it: doc/adr/0042. */
 	int64_t created;
 };
 
 struct sig_bytes {
-	const uint8_t *data; /* borrowed: one raw packet */
+	const uint8_t *data; /* borrowed: one raw packet, or one sshsig */
 	size_t len;
 };
 

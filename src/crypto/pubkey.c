@@ -204,3 +204,11 @@ pubkey_verify(const struct pubkey *k, const uint8_t *digest, size_t digest_len,
 		return verify_ec(k, digest, digest_len, sig);
 	return verify_ed25519(k, digest, digest_len, sig);
 }
+
+bool
+pubkey_verify_ed25519(const struct pubkey *k, const uint8_t *message,
+    size_t len, const uint8_t *sig)
+{
+	return k->kind == KIND_ED25519 &&
+	    crypto_sign_verify_detached(sig, message, len, k->ed) == 0;
+}

@@ -38,5 +38,9 @@ unsigned int pubkey_bits(const struct pubkey *k);
  * r and s for the others. */
 bool pubkey_verify(const struct pubkey *k, const uint8_t *digest,
     size_t digest_len, const struct pubkey_num sig[static 2]);
+/* sig: R and S as RFC 8032 writes them, 64 bytes, over the message itself.
+ * False for a key of another kind. */
+bool pubkey_verify_ed25519(const struct pubkey *k, const uint8_t *message,
+    size_t len, const uint8_t *sig);
 
 #endif

@@ -418,6 +418,10 @@ key_wants(enum key_alg alg, unsigned int *ret_pk, int *ret_bits)
 	case KEY_P521:
 		*ret_bits = 512;
 		break;
+	case KEY_SSH_ED25519:
+	case KEY_SSH_SK_ED25519:
+		*ret_pk = 0; /* no key of SSH makes one of these */
+		return;
 	}
 	*ret_pk = PK_ECDSA;
 }

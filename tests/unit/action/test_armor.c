@@ -19,6 +19,9 @@
 #define CRC "R/WK"
 #define BEGIN "-----BEGIN PGP SIGNATURE-----\n"
 #define END "-----END PGP SIGNATURE-----\n"
+#define SSH_BEGIN "-----BEGIN SSH SIGNATURE-----\n"
+#define SSH_END "-----END SSH SIGNATURE-----\n"
+#define SSH_BODY "U1NIU0lHeHg="
 
 static void
 test_table(void **state)
@@ -74,6 +77,25 @@ test_table(void **state)
 		    "base64" },
 		{ "empty line in it", BEGIN "\naGVs\n\nbG8=\n" END, ERR_INVALID,
 		    "line 4" },
+		{ "ssh", SSH_BEGIN SSH_BODY "\n" SSH_END, 0, "SSHSIGxx" },
+		{ "ssh, split", SSH_BEGIN "U1NI\nU0lHeHg=\n" SSH_END, 0,
+		    "SSHSIGxx" },
+		{ "ssh, blank line", SSH_BEGIN "\n" SSH_BODY "\n" SSH_END,
+		    ERR_INVALID, "line 2" },
+		{ "ssh, header", SSH_BEGIN "A: b\n" SSH_BODY "\n" SSH_END,
+		    ERR_INVALID, "base64" },
+		{ "ssh, checksum", SSH_BEGIN SSH_BODY "\n=" CRC "\n" SSH_END,
+		    ERR_INVALID, "base64" },
+		{ "ssh, end of pgp", SSH_BEGIN SSH_BODY "\n" END, ERR_INVALID,
+		    "END SSH" },
+		{ "pgp in ssh", SSH_BEGIN "aGVsbG8=\n" SSH_END, ERR_INVALID,
+		    "no SSH signature" },
+		{ "ssh in pgp", BEGIN "\n" SSH_BODY "\n" END, ERR_INVALID,
+		    "no OpenPGP signature" },
+		{ "ssh, twice",
+		    SSH_BEGIN SSH_BODY "\n" SSH_END SSH_BEGIN SSH_BODY
+				       "\n" SSH_END,
+		    ERR_INVALID, "something after" },
 	};
 	struct buf out;
 	struct err e;
@@ -119,6 +141,19 @@ test_round_trip(void **state)
 		if (dearmor_signature(
 			(const char *)text.data, text.len, &back, &e) != 0)
 			fail_msg("%zu: %s", sizes[i], e.msg);
+		assert_int_equal(back.len, sizes[i]);
+		assert_memory_equal(back.data, packet, sizes[i]);
+	}
+	memcpy(packet, "SSHSIG", 6);
+	for (i = 3; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		buf_clear(&text);
+		buf_clear(&back);
+		assert_int_equal(armor_signature(packet, sizes[i], &text), 0);
+		assert_memory_equal(
+		    text.data, SSH_BEGIN "U1NIU0lH", sizeof(SSH_BEGIN) + 7);
+		assert_int_equal(dearmor_signature((const char *)text.data,
+				     text.len, &back, NULL),
+		    0);
 		assert_int_equal(back.len, sizes[i]);
 		assert_memory_equal(back.data, packet, sizes[i]);
 	}

@@ -4,6 +4,7 @@
  * agents' code and by librnp.
  *
  *   sigtool check KEYRING DATA NOW PGPKEYS < packets   one "ours rnp" a packet
+ *   sigtool ours KEYRING DATA NOW < packets            ours alone, one a line
  *   sigtool time KEYRING DATA NOW COUNT < one packet   CPU microseconds a check
  *   sigtool keyring FILE                               parses, "ok" or reason
  *
@@ -110,6 +111,28 @@ check(const struct keyring *k, const struct buf *data, int64_t now,
 }
 
 static int
+ours(const struct keyring *k, const struct buf *data, int64_t now)
+{
+	struct sig_bytes sig;
+	struct signer who;
+	struct buf in;
+	struct rd r;
+
+	load("-", &in);
+	rd_init(&r, in.data, in.len);
+	while (r.left > 0) {
+		sig.data = rd_field(&r, INPUT_MAX, &sig.len);
+		if (r.bad)
+			die("bad list of packets", NULL);
+		keyring_verify(k, PURPOSE_ACTION, data->data, data->len, &sig,
+		    1, now, &who);
+		printf("%d\n", (int)who.verdict);
+	}
+	buf_release(&in);
+	return 0;
+}
+
+static int
 measure(const struct keyring *k, const struct buf *data, int64_t now,
     unsigned long count)
 {
@@ -149,13 +172,15 @@ main(int argc, char **argv)
 		return 1;
 	}
 	buf_release(&text);
-	if (argc != 6) {
+	if (argc < 5) {
 		printf("ok %zu %zu\n", k.npersons, k.nkeys);
 		keyring_release(&k);
 		return 0;
 	}
 	load(argv[3], &data);
-	if (strcmp(argv[1], "time") == 0)
+	if (strcmp(argv[1], "ours") == 0)
+		rc = ours(&k, &data, atoll(argv[4]));
+	else if (strcmp(argv[1], "time") == 0)
 		rc = measure(
 		    &k, &data, atoll(argv[4]), strtoul(argv[5], NULL, 10));
 	else
