@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "client/api.h"
 
+#include "base/clock.h"
 #include "base/str.h"
+#include "client/interrupt.h"
 #include "http/apiversion.h"
 #include "json/json.h"
 
+#include <poll.h>
 #include <string.h>
 
 #define LINE_MAX_BYTES (1024 * 1024)
+#define WAIT_MAX_S 90
+#define WAIT_TRIES 5
 
 int
 api_open(struct client *c, struct err *e)
@@ -125,6 +130,39 @@ api_version(
 					  : "the server, which comes first");
 }
 
+/* The server says when it takes more: waited for, if that is soon. */
+static bool
+api_wait(const struct http_response *res, int tries)
+{
+	unsigned int s = res->retry_after;
+	int64_t until;
+
+	if (res->status != 429 || s == 0 || s > WAIT_MAX_S ||
+	    tries >= WAIT_TRIES)
+		return false;
+	client_warn("the server takes no more just now: going on in %u %s", s,
+	    s == 1 ? "second" : "seconds");
+	until = clock_mono_ms() + (int64_t)s * 1000;
+	while (!interrupt_seen() && clock_mono_ms() < until)
+		poll(NULL, 0, 50);
+	return !interrupt_seen();
+}
+
+/* http_do, again when the server asked to wait. */
+static int
+api_do(struct client *c, const struct http_request *req,
+    struct http_response *res, struct err *e)
+{
+	int tries, r;
+
+	for (tries = 0;; tries++) {
+		r = http_do(c->http, req, res, e);
+		if (r != 0 || !api_wait(res, tries))
+			return r;
+		http_response_release(res);
+	}
+}
+
 static int
 api_request(struct client *c, const struct http_request *req, json_t **ret_json,
     struct err *e)
@@ -136,7 +174,7 @@ api_request(struct client *c, const struct http_request *req, json_t **ret_json,
 	r = api_open(c, e);
 	if (r != 0)
 		return r;
-	r = http_do(c->http, req, &res, e);
+	r = api_do(c, req, &res, e);
 	if (r == ERR_CLOSED || r == ERR_TIMEOUT)
 		api_unreachable(r, e);
 	if (r == 0)

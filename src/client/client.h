@@ -103,6 +103,7 @@ extern const struct command results_commands[];
 extern const struct command run_commands[];
 extern const struct command keyring_commands[];
 extern const struct command policy_commands[];
+extern const struct command doors_commands[];
 extern const struct command help_commands[];
 
 /* help.c */

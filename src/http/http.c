@@ -278,27 +278,38 @@ http_set_method(CURL *c, const struct http_request *r)
 	curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body != NULL ? r->body : "");
 }
 
+/* "NAME:" in either case; what follows is copied as text. */
+static bool
+header_is(const char *data, size_t len, const char *name, char text[static 64])
+{
+	size_t n = strlen(name);
+
+	if (len <= n || len - n >= 64 || strncasecmp(data, name, n) != 0)
+		return false;
+	memcpy(text, data + n, len - n);
+	text[len - n] = '\0';
+	return true;
+}
+
 /* "NAME: VALUE" and a line end, one call a line; RFC 9110, 5.1: names are of
  * either case. */
 static size_t
 http_on_header(char *data, size_t size, size_t n, void *arg)
 {
-	static const char name[] = API_HEADER ":";
 	struct http_response *res = arg;
-	unsigned int oldest, newest;
+	unsigned int oldest, newest, wait;
 	size_t len = size * n;
 	char text[64];
 
-	if (len < sizeof(name) || len >= sizeof(text) ||
-	    strncasecmp(data, name, sizeof(name) - 1) != 0)
-		return len;
-	memcpy(text, data, len);
-	text[len] = '\0';
-	if (sscanf(text + sizeof(name) - 1, " %5u-%5u", &oldest, &newest) ==
-	    2) {
+	if (header_is(data, len, API_HEADER ":", text) &&
+	    sscanf(text, " %5u-%5u", &oldest, &newest) == 2) {
 		res->api_oldest = oldest;
 		res->api_newest = newest;
 	}
+	/* RFC 9110, 10.2.3; the other form, a date, is not our server's */
+	if (header_is(data, len, "Retry-After:", text) &&
+	    sscanf(text, " %6u", &wait) == 1)
+		res->retry_after = wait;
 	return len;
 }
 
@@ -313,7 +324,7 @@ http_do(struct http *h, const struct http_request *r, struct http_response *ret,
 	int rc;
 
 	ret->status = 0;
-	ret->api_oldest = ret->api_newest = 0;
+	ret->api_oldest = ret->api_newest = ret->retry_after = 0;
 	buf_init(&ret->body, HTTP_BODY_MAX);
 	headers = http_headers(r, e);
 	if (headers == NULL)

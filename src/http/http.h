@@ -47,6 +47,7 @@ struct http_response {
 	/* which versions of the API it speaks (http/apiversion.h); newest 0: it
 	 * does not say */
 	unsigned int api_oldest, api_newest;
+	unsigned int retry_after; /* seconds; 0: not said */
 };
 
 /* Refuses a base that is not https with a host. Owned by the caller. */

@@ -164,17 +164,18 @@ print_investigator(const struct store_investigator *i, void *arg)
 
 	buf_init(&name, 4096);
 	str_add_printable(&name, i->name, strlen(i->name));
-	printf("%s  %-5s  %.*s\n", i->fpr, i->admin ? "admin" : "",
+	printf("%s  %-12s  %.*s\n", i->fpr, person_role_text(i->role),
 	    (int)name.len, (const char *)name.data);
 	buf_release(&name);
 	return (0);
 }
 
 static int
-investigator_add(struct admin *a, const char *path, bool admin, struct err *e)
+investigator_add(
+    struct admin *a, const char *path, enum person_role role, struct err *e)
 {
 	struct investigators_add add = {
-		.fpr = "", .name = "", .admin = admin, .now = clock_wall_ms()
+		.fpr = "", .name = "", .role = role, .now = clock_wall_ms()
 	};
 	struct buf text;
 	size_t n = 0;
@@ -217,36 +218,94 @@ investigator_remove(struct admin *a, const char *fpr, struct err *e)
 	return (rc);
 }
 
+static int
+investigator_role(
+    struct admin *a, const char *fpr, enum person_role role, struct err *e)
+{
+	int rc;
+
+	if ((rc = store_begin(a->s, e)) != 0)
+		return (rc);
+	if ((rc = investigators_role(a->s, fpr, role, e)) == 0)
+		rc = store_commit(a->s, e);
+	if (rc != 0)
+		store_rollback(a->s);
+	else
+		printf("%s is %s now\n", fpr, person_role_text(role));
+	return (rc);
+}
+
+static const char investigator_text[] =
+    "investigator add FILE [--role ROLE | --admin] | list |"
+    " role FINGERPRINT ROLE | remove FINGERPRINT\n"
+    "ROLE: reader, investigator or admin";
+
+/* The options of "add", which may stand anywhere; the words move to the
+ * front. -1: what else there is is none. */
+static int
+take_role(int argc, char **argv, enum person_role *ret, struct err *e)
+{
+	int i, n = 0;
+
+	for (i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--admin") == 0) {
+			*ret = PERSON_ADMIN;
+		} else if (strcmp(argv[i], "--role") == 0 && i + 1 < argc) {
+			if (person_role_parse(argv[++i], ret, e) != 0)
+				return (-1);
+		} else if (strncmp(argv[i], "--role=", 7) == 0) {
+			if (person_role_parse(argv[i] + 7, ret, e) != 0)
+				return (-1);
+		} else {
+			argv[n++] = argv[i];
+		}
+	}
+	return (n);
+}
+
+static int
+investigator_run(struct admin *a, const char *what, char **words,
+    enum person_role role, struct err *e)
+{
+	if (strcmp(what, "list") == 0)
+		return (store_investigators(a->s, print_investigator, NULL, e));
+	if (strcmp(what, "add") == 0)
+		return (investigator_add(a, words[0], role, e));
+	if (strcmp(what, "role") == 0)
+		return (investigator_role(a, words[0], role, e));
+	return (investigator_remove(a, words[0], e));
+}
+
 int
 command_investigator(const char *conf, int argc, char **argv)
 {
-	static const char text[] = "investigator add FILE [--admin] | list |"
-				   " remove FINGERPRINT";
-	bool list, add, remove, admin = false;
+	static const struct {
+		const char *what;
+		int words;
+	} kinds[] = { { "list", 0 }, { "add", 1 }, { "role", 2 },
+		{ "remove", 1 } };
+	const char *what = argc > 1 ? argv[1] : "";
+	enum person_role role = 0;
+	int words = argc - 2, rc;
 	struct admin a;
 	struct err e;
-	int rc;
+	size_t i;
 
-	list = argc == 2 && strcmp(argv[1], "list") == 0;
-	remove = argc == 3 && strcmp(argv[1], "remove") == 0;
-	add = argc >= 3 && strcmp(argv[1], "add") == 0;
-	if (add && argc == 4 && strcmp(argv[3], "--admin") == 0)
-		admin = true;
-	else if (add && argc == 4 && strcmp(argv[2], "--admin") == 0) {
-		admin = true;
-		argv[2] = argv[3];
-	} else if (add && argc != 3)
-		return (admin_usage(text));
-	if (!list && !remove && !add)
-		return (admin_usage(text));
-	if (admin_open(&a, conf, list ? STORE_READ : STORE_EXISTING, &e) != 0)
+	err_clear(&e);
+	if (strcmp(what, "add") == 0)
+		words = take_role(argc - 2, argv + 2, &role, &e);
+	for (i = 0; i < 4; i++)
+		if (strcmp(kinds[i].what, what) == 0 && kinds[i].words == words)
+			break;
+	if (words == 2 && strcmp(what, "role") == 0)
+		(void)person_role_parse(argv[3], &role, &e);
+	if (e.code != 0)
 		return (admin_fail(&e));
-	if (list)
-		rc = store_investigators(a.s, print_investigator, NULL, &e);
-	else if (add)
-		rc = investigator_add(&a, argv[2], admin, &e);
-	else
-		rc = investigator_remove(&a, argv[2], &e);
+	if (i == 4)
+		return (admin_usage(investigator_text));
+	if (admin_open(&a, conf, i == 0 ? STORE_READ : STORE_EXISTING, &e) != 0)
+		return (admin_fail(&e));
+	rc = investigator_run(&a, what, argv + 2, role, &e);
 	admin_close(&a);
 	return (rc != 0 ? admin_fail(&e) : 0);
 }

@@ -274,7 +274,7 @@ check_policy(struct check *k, struct store *s)
 static int
 count_one(const struct store_investigator *i, void *arg)
 {
-	*(size_t *)arg += i->admin;
+	*(size_t *)arg += i->role == PERSON_ADMIN;
 	return (0);
 }
 
@@ -303,7 +303,7 @@ check_rows(struct check *k, struct store *s)
 	if (store_investigators(s, count_one, &admins, &e) == 0 && admins == 0)
 		check_say(k, CHECK_WARNING, "people",
 		    "there is no administrator: mig-server investigator add"
-		    " FILE --admin");
+		    " FILE --role admin");
 	k->agents = store_agents_total(s);
 	check_policy(k, s);
 }

@@ -63,6 +63,12 @@ const struct conf_entry server_conf_table[] = {
 	    100000, "of these from one address" },
 	{ "request_timeout", CONF_DURATION, AT(request_timeout), "60s", 1, 3600,
 	    "an idle connection to the API is closed after this" },
+	{ "rate_caller", CONF_INT, AT(rate_caller), "6000", 0, 1000000,
+	    "calls to the API a minute by one person, or with one API key;"
+	    " 0: any number" },
+	{ "rate_address", CONF_INT, AT(rate_address), "6000", 0, 1000000,
+	    "calls without a session (logins, enrolments) or with a wrong one"
+	    " a minute from one address; 0: any number" },
 	{ "metrics_open", CONF_STR, AT(metrics_open), "no", 0, 0,
 	    "who needs no session for GET /metrics: no (nobody), loopback,"
 	    " yes (anybody)" },

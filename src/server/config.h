@@ -29,7 +29,8 @@ struct server_conf {
 	int64_t keep_results, keep_actions;          /* seconds after the end */
 	uint64_t store_max, disk_reserve;            /* bytes; 0: none */
 	int64_t connections, connections_per_ip, request_timeout;
-	char *metrics_open;  /* "no", "loopback" or "yes" */
+	int64_t rate_caller, rate_address; /* calls a minute; 0: any number */
+	char *metrics_open;                /* "no", "loopback" or "yes" */
 	char *metrics_token; /* SHA-256 of a token for metrics alone; "" */
 	char *log_level, *trace;
 };

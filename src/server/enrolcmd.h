@@ -8,6 +8,7 @@
 #include "server/config.h"
 
 #define TOKEN_HEX_LEN 64
+#define KEY_PREFIX "mig-key-" /* before an API key's secret */
 
 /* A random token in hex, and what the store keeps of it. */
 int token_new(

@@ -211,10 +211,11 @@ make_cert(
 }
 
 static int
-add_investigator(struct store *s, const char *path, bool admin, struct err *e)
+add_investigator(
+    struct store *s, const char *path, enum person_role role, struct err *e)
 {
 	struct investigators_add a = {
-		.fpr = "", .name = "", .admin = admin, .now = clock_wall_ms()
+		.fpr = "", .name = "", .role = role, .now = clock_wall_ms()
 	};
 	struct buf text;
 	size_t n;
@@ -239,7 +240,8 @@ fill_store(struct init *in, struct store *s, struct err *e)
 	if ((rc = store_begin(s, e)) != 0)
 		return (rc);
 	for (i = 0; i < in->ninvestigators && rc == 0; i++)
-		rc = add_investigator(s, in->investigators[i], i == 0, e);
+		rc = add_investigator(s, in->investigators[i],
+		    i == 0 ? PERSON_ADMIN : PERSON_INVESTIGATOR, e);
 	if (rc == 0 && in->policy != NULL)
 		rc = policies_set(s, in->policy, &in->policy_hash, e);
 	if (rc == 0)
@@ -375,7 +377,7 @@ print_next(struct init *in)
 		printf("  mig keyring export > me.keyring    (on your own"
 		       " machine)\n"
 		       "  mig-server%s%s investigator add me.keyring"
-		       " --admin\n",
+		       " --role admin\n",
 		    with, path);
 	if (in->policy == NULL)
 		printf("  mig-server%s%s policy set FILE\n", with, path);

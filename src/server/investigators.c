@@ -66,12 +66,28 @@ person_text(const char *text, size_t len, const char *fpr, struct buf *out)
 	}
 }
 
+struct role_of {
+	const char *fpr;
+	enum person_role role; /* as it is when there is no such person */
+};
+
+static int
+find_role(const struct store_investigator *i, void *arg)
+{
+	struct role_of *r = arg;
+
+	if (strcasecmp(i->fpr, r->fpr) == 0 && i->role != 0)
+		r->role = i->role;
+	return (0);
+}
+
 static int
 add_person(struct store *s, const struct investigators_add *a,
     const struct keyring_person *p, struct err *e)
 {
 	char fpr[STORE_FPR_HEX + 1];
 	struct store_investigator i = { 0 };
+	struct role_of before = { fpr, PERSON_INVESTIGATOR };
 	struct buf text;
 	int rc;
 
@@ -80,11 +96,13 @@ add_person(struct store *s, const struct investigators_add *a,
 	person_text(a->text, a->len, fpr, &text);
 	i.fpr = fpr;
 	i.name = a->name[0] != '\0' ? a->name : p->name;
-	i.admin = a->admin;
 	i.created = a->now;
 	if ((i.keyring = buf_str(&text)) == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	else
+		rc = store_investigators(s, find_role, &before, e);
+	i.role = a->role != 0 ? a->role : before.role;
+	if (rc == 0)
 		rc = store_investigator_put(s, &i, e);
 	buf_release(&text);
 	return (rc);
@@ -134,7 +152,7 @@ count_admin(const struct store_investigator *i, void *arg)
 {
 	struct admins *a = arg;
 
-	if (i->admin && strcasecmp(i->fpr, a->fpr) != 0)
+	if (i->role == PERSON_ADMIN && strcasecmp(i->fpr, a->fpr) != 0)
 		a->others++;
 	return (0);
 }
@@ -167,23 +185,58 @@ investigators_add(struct store *s, const struct investigators_add *a,
 	return (rc);
 }
 
-int
-investigators_remove(struct store *s, const char *fpr, struct err *e)
+static int
+need_fingerprint(
+    const char *fpr, char lower[static STORE_FPR_HEX + 1], struct err *e)
 {
-	char lower[STORE_FPR_HEX + 1];
 	uint8_t raw[PGP_FPR_LEN];
-	struct admins a = { lower, 0 };
-	int rc;
 
 	if (hex_decode(fpr, raw, sizeof(raw)) != 0)
 		return (err_set(e, ERR_INVALID,
 		    "expected a fingerprint of 40 hex digits, not '%.80s'",
 		    fpr));
 	hex_encode(raw, sizeof(raw), lower);
-	if ((rc = store_investigators(s, count_admin, &a, e)) != 0)
+	return (0);
+}
+
+/* Of the admins one must stay. */
+static int
+need_others(struct store *s, const char *fpr, struct err *e)
+{
+	struct role_of is = { fpr, 0 };
+	struct admins a = { fpr, 0 };
+	int rc;
+
+	if ((rc = store_investigators(s, count_admin, &a, e)) != 0 ||
+	    (rc = store_investigators(s, find_role, &is, e)) != 0)
 		return (rc);
-	if (a.others == 0)
-		return (err_set(e, ERR_DENIED,
-		    "%s is the last admin: make another one first", lower));
+	if (a.others > 0 || is.role != PERSON_ADMIN)
+		return (0);
+	return (err_set(e, ERR_DENIED,
+	    "%s is the last admin: make another one first", fpr));
+}
+
+int
+investigators_remove(struct store *s, const char *fpr, struct err *e)
+{
+	char lower[STORE_FPR_HEX + 1];
+	int rc;
+
+	if ((rc = need_fingerprint(fpr, lower, e)) != 0 ||
+	    (rc = need_others(s, lower, e)) != 0)
+		return (rc);
 	return (store_investigator_remove(s, lower, e));
+}
+
+int
+investigators_role(
+    struct store *s, const char *fpr, enum person_role role, struct err *e)
+{
+	char lower[STORE_FPR_HEX + 1];
+	int rc;
+
+	if ((rc = need_fingerprint(fpr, lower, e)) != 0 ||
+	    (role != PERSON_ADMIN && (rc = need_others(s, lower, e)) != 0))
+		return (rc);
+	return (store_investigator_role(s, lower, role, e));
 }

@@ -5,6 +5,7 @@
 #define MIG_SERVER_INVESTIGATORS_H
 
 #include "crypto/keyring.h"
+#include "server/calls.h"
 
 struct store;
 
@@ -13,15 +14,20 @@ struct investigators_add {
 	size_t len;
 	const char *fpr;  /* "" or the one person's, which is compared */
 	const char *name; /* "" or shown instead of the keyring's */
-	bool admin;
+	/* 0: as before, and investigator for who is new */
+	enum person_role role;
 	int64_t now; /* ms */
 };
 /* Adds or replaces every person in the text, within the caller's transaction.
- * Refuses what keyring_parse() refuses, also all investigators together. */
+ * Refuses what keyring_parse() refuses, also all investigators together;
+ * ERR_DENIED when no admin would be left. */
 int investigators_add(struct store *s, const struct investigators_add *a,
     size_t *ret_n, struct err *e);
 /* ERR_DENIED for the last admin. */
 int investigators_remove(struct store *s, const char *fpr, struct err *e);
+/* ERR_DENIED for the last admin. */
+int investigators_role(
+    struct store *s, const char *fpr, enum person_role role, struct err *e);
 /* All of them as one keyring; may be empty. */
 int investigators_keyring(struct store *s, struct keyring *ret, struct err *e);
 

@@ -4,7 +4,8 @@
  *
  *   parent -> role   CONF, PEER; RELAY, RELAY_RELOAD (core), TLS (api),
  *                    CA (core, ca)
- *   api -> core      everything from NONCE to ENROL; each is answered by REPLY
+ *   api -> core      everything from NONCE to ENROL and from PERSON_ROLE; each
+ *                    is answered by REPLY
  *   core -> api      REPLY, STATUS, WAKE
  *   core -> ca       SIGN, answered by REPLY; REVOKED, answered by CRL
  *   core -> parent   RELAY_RELOAD
@@ -30,17 +31,25 @@ enum server_msg {
 
 	MSG_NONCE = 16,       /* - */
 	MSG_SESSION_NEW = 17, /* F envelope */
-	/* from here on D: hash of the session's token comes first */
-	MSG_SESSION_END = 18,   /* - */
-	MSG_ACTION_NEW = 19,    /* u8 online only, F envelope */
-	MSG_PERSON_PUT = 20,    /* u8 admin, F fingerprint or "", F name or "",
-				   F keyring */
+	/* from here on D: hash of the session's token, or of the API key,
+	 * comes first */
+	MSG_SESSION_END = 18, /* - */
+	MSG_ACTION_NEW = 19,  /* u8 online only, F envelope */
+	MSG_PERSON_PUT = 20,  /* u8 enum person_role or 0, F fingerprint or "",
+				 F name or "", F keyring */
 	MSG_PERSON_REMOVE = 21, /* F fingerprint */
 	MSG_TOKEN_NEW = 22,     /* u64 uses, u64 seconds */
 	MSG_AGENT_REVOKE = 23,  /* D agent */
 	/* no session: */
 	MSG_ENROL = 24, /* D token hash, 32 public key, 64 signature,
 			   F document */
+
+	/* who may do what; after D as above: */
+	MSG_PERSON_ROLE = 64,     /* u8 enum person_role, F fingerprint */
+	MSG_SESSION_REVOKE = 65,  /* F beginning of its id */
+	MSG_SESSIONS_REVOKE = 66, /* F fingerprint */
+	MSG_KEY_PUT = 67,         /* D hash, u64 calls, u64 seconds, F name */
+	MSG_KEY_REMOVE = 68,      /* F name */
 
 	MSG_REPLY = 32,
 	MSG_STATUS = 33, /* struct server_status, field by field */

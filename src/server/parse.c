@@ -10,6 +10,7 @@
 #include "json/json.h"
 #include "server/enrolcmd.h"
 #include "server/messages.h"
+#include "server/store/people.h"
 
 #include <string.h>
 
@@ -197,18 +198,35 @@ token_body_read(json_t *root, struct token_body *ret, struct err *e)
 	return (0);
 }
 
+/* "admin" is how clients before roles say it. */
+static int
+read_role(json_t *root, enum person_role *ret, struct err *e)
+{
+	const char *role = NULL;
+	bool admin = false;
+	int rc;
+
+	if ((rc = json_opt_str(root, "", "role", &role, e)) != 0 ||
+	    (rc = json_opt_bool(root, "", "admin", &admin, e)) != 0)
+		return (rc);
+	if (role != NULL)
+		return (person_role_parse(role, ret, e));
+	*ret = admin ? PERSON_ADMIN : 0;
+	return (0);
+}
+
 int
 person_body_read(json_t *root, struct person_body *ret, struct err *e)
 {
 	static const char *const keys[] = { "name", "fingerprint", "admin",
-		"keyring", NULL };
-	struct person_body b = { "", "", NULL, false };
+		"role", "keyring", NULL };
+	struct person_body b = { "", "", NULL, 0 };
 	int rc;
 
 	if ((rc = json_only_keys(root, "", keys, e)) != 0 ||
 	    (rc = json_opt_str(root, "", "name", &b.name, e)) != 0 ||
 	    (rc = json_opt_str(root, "", "fingerprint", &b.fpr, e)) != 0 ||
-	    (rc = json_opt_bool(root, "", "admin", &b.admin, e)) != 0 ||
+	    (rc = read_role(root, &b.role, e)) != 0 ||
 	    (rc = json_need_str(root, "", "keyring", &b.keyring, e)) != 0)
 		return (rc);
 	if (strlen(b.fpr) > STORE_FPR_HEX || strlen(b.name) >= STORE_NAME_MAX)
@@ -218,6 +236,60 @@ person_body_read(json_t *root, struct person_body *ret, struct err *e)
 	if (!is_printable(b.name))
 		return (err_set(
 		    e, ERR_INVALID, "name: no control characters, please"));
+	*ret = b;
+	return (0);
+}
+
+int
+role_body_read(json_t *root, enum person_role *ret, struct err *e)
+{
+	static const char *const keys[] = { "role", NULL };
+	const char *role;
+	int rc;
+
+	if ((rc = json_only_keys(root, "", keys, e)) != 0 ||
+	    (rc = json_need_str(root, "", "role", &role, e)) != 0)
+		return (rc);
+	return (person_role_parse(role, ret, e));
+}
+
+bool
+key_name_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	return (n > 0 && n < STORE_KEY_NAME_MAX &&
+	    strspn(name,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789._-") == n);
+}
+
+int
+key_body_read(json_t *root, struct key_body *ret, struct err *e)
+{
+	static const char *const keys[] = { "name", "calls", "sha256",
+		"seconds", NULL };
+	const char *calls, *hash;
+	struct key_body b;
+	int rc;
+
+	if ((rc = json_only_keys(root, "", keys, e)) != 0 ||
+	    (rc = json_need_str(root, "", "name", &b.name, e)) != 0 ||
+	    (rc = json_need_str(root, "", "calls", &calls, e)) != 0 ||
+	    (rc = json_need_str(root, "", "sha256", &hash, e)) != 0 ||
+	    (rc = json_need_int(
+		 root, "", "seconds", 1, KEY_SECONDS_MAX, &b.seconds, e)) != 0)
+		return (rc);
+	if (!key_name_valid(b.name))
+		return (err_set(e, ERR_INVALID,
+		    "name: expected 1 to %d letters, digits, '.', '-', '_'",
+		    STORE_KEY_NAME_MAX - 1));
+	if (id_parse(hash, &b.hash) != 0)
+		return (err_set(e, ERR_INVALID,
+		    "sha256: expected the digest of the secret's 32 bytes, 64"
+		    " hex digits"));
+	if ((rc = calls_parse(calls, &b.calls, e)) != 0)
+		return (err_wrap(e, "calls"));
 	*ret = b;
 	return (0);
 }

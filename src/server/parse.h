@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "crypto/identity.h"
+#include "server/calls.h"
 #include "server/store/store.h"
 
 #include <jansson.h>
@@ -60,9 +61,24 @@ int token_body_read(json_t *root, struct token_body *ret, struct err *e);
 
 struct person_body {
 	const char *name, *fpr, *keyring;
-	bool admin;
+	enum person_role role; /* 0: not said */
 };
 int person_body_read(json_t *root, struct person_body *ret, struct err *e);
+
+/* POST /investigators/FPR/role */
+int role_body_read(json_t *root, enum person_role *ret, struct err *e);
+
+/* POST /apikeys */
+struct key_body {
+	const char *name;
+	struct id hash; /* of its secret */
+	uint64_t calls; /* server/calls.h */
+	int64_t seconds;
+};
+#define KEY_SECONDS_MAX (INT64_C(3) * 366 * 86400)
+int key_body_read(json_t *root, struct key_body *ret, struct err *e);
+/* 1 to 32 letters, digits, dots, dashes, underscores. */
+bool key_name_valid(const char *name);
 
 /* Matches "/actions/%/agents" against a path: copies the segment at "%". */
 bool path_match(const char *pattern, const char *path, char *arg, size_t size);

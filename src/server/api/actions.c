@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Api: launching, listing and showing actions. */
 #include "server/api/api.h"
+#include "server/api/resources.h"
 
 #include "action/envelope.h"
 #include "action/refusal.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Api: agents, and which of them a target means. */
 #include "server/api/api.h"
+#include "server/api/resources.h"
 
 #include "base/clock.h"
 #include "base/hex.h"

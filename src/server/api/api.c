@@ -323,6 +323,7 @@ start(struct api *api, struct err *e)
 {
 	struct timeval tick = { TICK_S, 0 };
 	char path[SERVER_PATH_MAX];
+	uint8_t seed[16];
 	int fd, rc;
 
 	TAILQ_INIT(&api->waiting);
@@ -330,8 +331,11 @@ start(struct api *api, struct err *e)
 	/* What the core still has to say to the api before this one must not
 	 * be taken for the reply to another client's request. */
 	if (getrandom(&api->number, sizeof(api->number), 0) !=
-	    (ssize_t)sizeof(api->number))
+		(ssize_t)sizeof(api->number) ||
+	    getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return (err_errno(e, "getrandom"));
+	rate_init(&api->callers, (uint64_t)api->role.conf.rate_caller, seed);
+	rate_init(&api->addresses, (uint64_t)api->role.conf.rate_address, seed);
 	server_file(&api->role.conf, FILE_DB, path);
 	if ((rc = store_open(path, STORE_READ, &api->read, e)) != 0)
 		return (rc);

@@ -6,7 +6,8 @@
  *
  *   api.c       start, channel to the core, who waits for it
  *   http.c      libmicrohttpd in our loop: connections, bodies, replies
- *   routes.c    the table of requests; sessions
+ *   routes.c    the table of requests; who calls
+ *   ratelimit.c how often
  *   stream.c    answers of unknown length: NDJSON and events
  *   the rest    one file a resource
  *
@@ -16,6 +17,9 @@
 #define MIG_SERVER_API_API_H
 
 #include "base/err.h"
+#include "server/api/ratelimit.h"
+#include "server/calls.h"
+#include "server/messages.h"
 #include "server/role.h"
 #include "server/store/actions.h"
 #include "server/store/people.h"
@@ -25,6 +29,7 @@
 #include <sys/queue.h>
 
 struct MHD_Connection;
+struct jsonw;
 struct http;
 struct stream;
 struct target_engine;
@@ -40,12 +45,10 @@ struct request;
 
 struct route {
 	const char *method, *path; /* "%" stands for one segment */
-	unsigned int flags;
-	size_t body_max; /* 0: none is read */
+	enum server_call call;     /* CALL_OPEN: needs no session */
+	size_t body_max;           /* 0: none is read */
 	void (*handle)(struct request *q);
 };
-#define ROUTE_OPEN 1u  /* needs no session */
-#define ROUTE_ADMIN 2u /* needs an admin's */
 
 enum request_state { REQ_READING, REQ_WAITING, REQ_READY };
 
@@ -56,14 +59,15 @@ struct request {
 	char arg[ID_TEXT_MAX]; /* what stood at "%" */
 	struct buf body;
 	size_t received; /* bytes of body, also dropped ones */
-	struct store_session session;
-	struct id token; /* hash of the session's token */
+	struct store_caller caller;
+	struct id token; /* hash of his session's token, or of his API key */
 	enum request_state state;
-	uint32_t number;  /* towards the core */
-	int status;       /* of the reply */
-	const char *type; /* of its content; NULL: JSON */
-	char allow[64];   /* methods, for 405 */
-	bool last;        /* of its connection */
+	uint32_t number;   /* towards the core */
+	int status;        /* of the reply */
+	const char *type;  /* of its content; NULL: JSON */
+	char allow[64];    /* methods, for 405 */
+	unsigned int wait; /* seconds, for 429 */
+	bool last;         /* of its connection */
 	struct buf out;
 	struct stream *stream;     /* owned; instead of out */
 	TAILQ_ENTRY(request) next; /* while it waits for the core */
@@ -83,8 +87,10 @@ struct api {
 	struct streams streams;
 	size_t nstreams;
 	size_t body_bytes; /* held by requests, at most BODIES_MAX */
+	struct rate callers, addresses;
+	int64_t doors; /* revision for which streams were looked at */
 	uint32_t number;
-	uint64_t nrequests, nerrors, nbytes; /* for metrics */
+	uint64_t nrequests, nerrors, nbytes, nlimited; /* for metrics */
 	int64_t started_ms;
 };
 
@@ -123,6 +129,8 @@ size_t http_connections(const struct http *h);
 /* When the certificate that is presented ends (unix s). */
 int64_t http_certificate_end(const struct http *h);
 bool request_is_loopback(struct request *q);
+/* The client's address as 16 bytes of IPv6; zeros when it is not known. */
+void request_address(struct request *q, uint8_t ret[static 16]);
 /* NULL when absent. */
 const char *request_query(struct request *q, const char *key);
 const char *request_header(struct request *q, const char *key);
@@ -135,11 +143,16 @@ bool request_flag(struct request *q, const char *key);
  * -------------------------------------------------------------------- */
 /* Sets route and arg, or replies 404 or 405. */
 bool route_find(struct request *q, const char *method, const char *url);
-/* Replies 401 or 403 when the session is not good for the route. */
+/* Replies 401, 403 or 429 when the caller is not good for the route, or calls
+ * too often. */
 bool route_allowed(struct request *q);
 /* The body as a JSON object; replies and returns NULL when it is not. */
 json_t *request_json(struct request *q);
-/* A session's hash first: for every message that needs one. */
+/* "key": RFC 3339 of ms. */
+void request_add_time(struct jsonw *w, const char *key, int64_t ms);
+/* Asks the core with the fingerprint in the path, or replies 400. */
+void request_fingerprint(struct request *q, enum server_msg type);
+/* The caller's hash first: for every message that needs one. */
 void message_init(struct request *q, struct buf *b);
 
 /* --- stream.c
@@ -151,7 +164,7 @@ struct stream {
 	/* Writes more to out, or sets ended, or neither (nothing there yet).*/
 	void (*fill)(struct stream *s);
 	void (*release)(struct stream *s); /* frees s; may be NULL: free() */
-	bool ended, suspended;
+	bool ended, suspended, cut;
 	TAILQ_ENTRY(stream) next;
 };
 #define STREAM_CHUNK (64 * 1024)
@@ -166,32 +179,8 @@ void *stream_new(struct request *q, size_t size, const char *type,
 void stream_free(struct stream *s);
 /* Content for MHD. */
 ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max);
-/* Something new: every waiting stream looks again. */
+/* Something new: every waiting stream looks again. A stream whose reader may
+ * not read it any more is cut off. */
 void streams_wake(struct api *api);
-
-/* --- resources
- * ---------------------------------------------------------------------- */
-void res_nonce(struct request *q);
-void res_session_new(struct request *q);
-void res_session_end(struct request *q);
-void res_status(struct request *q);
-void res_health(struct request *q);
-void res_metrics(struct request *q);
-void res_agents(struct request *q);
-void res_agent(struct request *q);
-void res_agent_revoke(struct request *q);
-void res_targets(struct request *q);
-void res_action_new(struct request *q);
-void res_actions(struct request *q);
-void res_action(struct request *q);
-void res_action_agents(struct request *q);
-void res_results(struct request *q);
-void res_events(struct request *q);
-void res_people(struct request *q);
-void res_person_new(struct request *q);
-void res_person_remove(struct request *q);
-void res_token_new(struct request *q);
-void res_policy(struct request *q);
-void res_enrol(struct request *q);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Api: what endpoints use: enrolment and policies. Neither needs a session. */
 #include "server/api/api.h"
+#include "server/api/resources.h"
 
 #include "action/policy.h"
 #include "server/parse.h"

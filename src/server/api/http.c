@@ -122,6 +122,10 @@ send_reply(struct request *q)
 	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
 	if (q->status == 405)
 		MHD_add_response_header(r, "Allow", q->allow);
+	if (q->status == 429) {
+		snprintf(range, sizeof(range), "%u", q->wait);
+		MHD_add_response_header(r, "Retry-After", range);
+	}
 	if (q->last)
 		MHD_add_response_header(r, "Connection", "close");
 	if (q->status == 401)
@@ -234,7 +238,7 @@ on_request(void *cls, struct MHD_Connection *conn, const char *url,
 		return (on_body(q, data, len));
 	if (q->state == REQ_READING) {
 		log_trace("http", "request method=%s url=%s by=%s", method,
-		    log_quote(url), q->session.fpr);
+		    log_quote(url), q->caller.fpr);
 		q->route->handle(q);
 		body_release(q);
 	}
@@ -504,26 +508,35 @@ http_certificate_end(const struct http *h)
 	return (h->certificate_end);
 }
 
-bool
-request_is_loopback(struct request *q)
+void
+request_address(struct request *q, uint8_t ret[static 16])
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 	    q->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const struct sockaddr_in6 *v6;
 	const struct sockaddr_in *v4;
 
+	memset(ret, 0, 16);
 	if (info == NULL || info->client_addr == NULL)
-		return (false);
+		return;
 	if (info->client_addr->sa_family == AF_INET) {
 		v4 = (const struct sockaddr_in *)info->client_addr;
-		return (ntohl(v4->sin_addr.s_addr) >> 24 == 127);
+		ret[10] = ret[11] = 0xff;
+		memcpy(ret + 12, &v4->sin_addr, 4);
+	} else if (info->client_addr->sa_family == AF_INET6) {
+		v6 = (const struct sockaddr_in6 *)info->client_addr;
+		memcpy(ret, &v6->sin6_addr, 16);
 	}
-	if (info->client_addr->sa_family != AF_INET6)
-		return (false);
-	v6 = (const struct sockaddr_in6 *)info->client_addr;
-	return (IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
-	    (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) &&
-		v6->sin6_addr.s6_addr[12] == 127));
+}
+
+bool
+request_is_loopback(struct request *q)
+{
+	struct in6_addr a;
+
+	request_address(q, a.s6_addr);
+	return (IN6_IS_ADDR_LOOPBACK(&a) ||
+	    (IN6_IS_ADDR_V4MAPPED(&a) && a.s6_addr[12] == 127));
 }
 
 const char *

@@ -7,6 +7,7 @@
  * read it is said by metrics_open and metrics_token.
  */
 #include "server/api/api.h"
+#include "server/api/resources.h"
 
 #include "base/clock.h"
 #include "base/id.h"
@@ -73,6 +74,8 @@ add_own(struct buf *b, struct api *api)
 	    b, "counter", "http_requests_total", "Requests.", api->nrequests);
 	sample(b, "counter", "http_errors_total", "Requests refused.",
 	    api->nerrors);
+	sample(b, "counter", "http_limited_total",
+	    "Of these because somebody asked too often.", api->nlimited);
 	sample(b, "gauge", "http_connections", "Connections open.",
 	    http_connections(api->http));
 	sample(b, "gauge", "http_streams", "Streams open.", api->nstreams);
@@ -102,7 +105,8 @@ token_fits(struct request *q)
 static bool
 allowed(struct request *q)
 {
-	static const struct route guarded = { "GET", "/metrics", 0, 0, NULL };
+	static const struct route guarded = { "GET", "/metrics", CALL_METRICS,
+		0, NULL };
 	const char *open = q->api->role.conf.metrics_open;
 
 	if (strcmp(open, "yes") == 0 ||

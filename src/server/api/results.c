@@ -7,6 +7,7 @@
  * really the end.
  */
 #include "server/api/api.h"
+#include "server/api/resources.h"
 
 #include "base/clock.h"
 #include "base/hex.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Api: the table of all requests (doc/protocol.md section 5), and whose
- * session a request belongs to. */
+/* Api: the table of all requests (doc/protocol.md section 5), and who
+ * makes a request. */
 #include "server/api/api.h"
+#include "server/api/resources.h"
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -10,6 +11,7 @@
 #include "server/enrolcmd.h"
 #include "server/parse.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -18,28 +20,41 @@
 #define SMALL (64 * 1024)
 
 static const struct route routes[] = {
-	{ "POST", "/sessions/nonce", ROUTE_OPEN, SMALL, res_nonce },
-	{ "POST", "/sessions", ROUTE_OPEN, SMALL, res_session_new },
-	{ "DELETE", "/sessions", 0, SMALL, res_session_end },
-	{ "GET", "/status", 0, 0, res_status },
-	{ "GET", "/agents", 0, 0, res_agents },
-	{ "GET", "/agents/%", 0, 0, res_agent },
-	{ "DELETE", "/agents/%", ROUTE_ADMIN, SMALL, res_agent_revoke },
-	{ "POST", "/targets", 0, SMALL, res_targets },
-	{ "POST", "/actions", 0, ACTION_BODY_MAX, res_action_new },
-	{ "GET", "/actions", 0, 0, res_actions },
-	{ "GET", "/actions/%", 0, 0, res_action },
-	{ "GET", "/actions/%/agents", 0, 0, res_action_agents },
-	{ "GET", "/actions/%/results", 0, 0, res_results },
-	{ "GET", "/events", 0, 0, res_events },
-	{ "GET", "/investigators", 0, 0, res_people },
-	{ "POST", "/investigators", ROUTE_ADMIN, BODY_MAX, res_person_new },
-	{ "DELETE", "/investigators/%", ROUTE_ADMIN, SMALL, res_person_remove },
-	{ "POST", "/tokens", ROUTE_ADMIN, SMALL, res_token_new },
-	{ "GET", "/policies/%", ROUTE_OPEN, 0, res_policy },
-	{ "POST", "/enrol", ROUTE_OPEN, SMALL, res_enrol },
-	{ "GET", "/health", ROUTE_OPEN, 0, res_health },
-	{ "GET", "/metrics", ROUTE_OPEN, 0, res_metrics },
+	{ "POST", "/sessions/nonce", CALL_OPEN, SMALL, res_nonce },
+	{ "POST", "/sessions", CALL_OPEN, SMALL, res_session_new },
+	{ "DELETE", "/sessions", CALL_OWN_SESSION, SMALL, res_session_end },
+	{ "GET", "/sessions", CALL_OWN_SESSION, 0, res_sessions },
+	{ "DELETE", "/sessions/%", CALL_OWN_SESSION, SMALL,
+	    res_session_revoke },
+	{ "GET", "/status", CALL_STATUS, 0, res_status },
+	{ "GET", "/agents", CALL_AGENTS, 0, res_agents },
+	{ "GET", "/agents/%", CALL_AGENTS, 0, res_agent },
+	{ "DELETE", "/agents/%", CALL_AGENTS_REVOKE, SMALL, res_agent_revoke },
+	{ "POST", "/targets", CALL_AGENTS, SMALL, res_targets },
+	{ "POST", "/actions", CALL_ACTIONS_LAUNCH, ACTION_BODY_MAX,
+	    res_action_new },
+	{ "GET", "/actions", CALL_ACTIONS_READ, 0, res_actions },
+	{ "GET", "/actions/%", CALL_ACTIONS_READ, 0, res_action },
+	{ "GET", "/actions/%/agents", CALL_ACTIONS_READ, 0, res_action_agents },
+	{ "GET", "/actions/%/results", CALL_RESULTS, 0, res_results },
+	{ "GET", "/events", CALL_EVENTS, 0, res_events },
+	{ "GET", "/investigators", CALL_PEOPLE_READ, 0, res_people },
+	{ "POST", "/investigators", CALL_PEOPLE_CHANGE, BODY_MAX,
+	    res_person_new },
+	{ "DELETE", "/investigators/%", CALL_PEOPLE_CHANGE, SMALL,
+	    res_person_remove },
+	{ "POST", "/investigators/%/role", CALL_PEOPLE_CHANGE, SMALL,
+	    res_person_role },
+	{ "DELETE", "/investigators/%/sessions", CALL_OWN_SESSION, SMALL,
+	    res_sessions_revoke },
+	{ "GET", "/apikeys", CALL_KEYS, 0, res_keys },
+	{ "POST", "/apikeys", CALL_KEYS, SMALL, res_key_new },
+	{ "DELETE", "/apikeys/%", CALL_KEYS, SMALL, res_key_revoke },
+	{ "POST", "/tokens", CALL_TOKENS, SMALL, res_token_new },
+	{ "GET", "/policies/%", CALL_OPEN, 0, res_policy },
+	{ "POST", "/enrol", CALL_OPEN, SMALL, res_enrol },
+	{ "GET", "/health", CALL_OPEN, 0, res_health },
+	{ "GET", "/metrics", CALL_OPEN, 0, res_metrics },
 };
 
 /* "/api/vN" or what is below it, of a version that is not ours. */
@@ -104,35 +119,92 @@ unknown:
 	return (false);
 }
 
+static bool
+too_often(struct request *q, unsigned int seconds, const char *who)
+{
+	if (seconds == 0)
+		return (false);
+	q->wait = seconds;
+	q->api->nlimited++;
+	reply_error(q, 429, "too_often",
+	    "%s asks more often than the server takes: wait %u second%s", who,
+	    seconds, seconds == 1 ? "" : "s");
+	return (true);
+}
+
+/* Who says nothing good of himself is known by where he calls from; a site's
+ * IPv6 addresses begin with the same 64 bits. */
+static bool
+address_too_often(struct request *q)
+{
+	uint8_t a[16];
+	bool v4;
+
+	request_address(q, a);
+	v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)a);
+	return (too_often(q,
+	    rate_take(&q->api->addresses, a, v4 ? 16 : 8, clock_mono_ms()),
+	    "this address"));
+}
+
+/* 0, or ERR_INVALID. */
+static int
+read_secret(struct request *q)
+{
+	const char *text = request_header(q, "Authorization");
+
+	if (text == NULL || strncasecmp(text, "Bearer ", 7) != 0)
+		return (ERR_INVALID);
+	text += 7;
+	if (str_starts(text, KEY_PREFIX))
+		text += strlen(KEY_PREFIX);
+	return (token_hash(text, &q->token));
+}
+
+static void
+reply_unknown(struct request *q, const char *why)
+{
+	if (!address_too_often(q))
+		reply_error(q, 401, "session", "%s", why);
+}
+
 bool
 route_allowed(struct request *q)
 {
-	const char *text = request_header(q, "Authorization");
+	char why[CALL_WHY_MAX];
+	struct store_caller *c = &q->caller;
 	struct err e;
 	int rc;
 
-	if ((q->route->flags & ROUTE_OPEN) != 0)
-		return (true);
-	if (text == NULL || strncasecmp(text, "Bearer ", 7) != 0 ||
-	    token_hash(text + 7, &q->token) != 0) {
-		reply_error(q, 401, "session",
+	/* whether the server is well is asked by who shares an address */
+	if (q->route->call == CALL_OPEN)
+		return (
+		    q->route->handle == res_health || !address_too_often(q));
+	if (read_secret(q) != 0) {
+		reply_unknown(q,
 		    "log in first: expected Authorization: Bearer and a"
-		    " session's token");
+		    " session's token, or an API key");
 		return (false);
 	}
-	rc = store_session_get(
-	    q->api->read, &q->token, clock_wall_ms(), &q->session, &e);
+	rc = store_caller_get(q->api->read, &q->token, clock_wall_ms(), c, &e);
 	if (rc == ERR_NOTFOUND) {
-		reply_error(q, 401, "session",
-		    "the session is unknown or past its end: log in again");
+		reply_unknown(q,
+		    "the session (or API key) is unknown or past its end: log"
+		    " in again");
 		return (false);
 	}
 	if (rc != 0) {
 		reply_err(q, &e);
 		return (false);
 	}
-	if ((q->route->flags & ROUTE_ADMIN) != 0 && !q->session.admin) {
-		reply_error(q, 403, "not_admin", "only an admin may do this");
+	if (too_often(q,
+		rate_take(
+		    &q->api->callers, c->fpr, strlen(c->fpr), clock_mono_ms()),
+		c->name))
+		return (false);
+	if (!call_allowed(q->route->call, c->role, c->calls)) {
+		call_why_not(q->route->call, c->role, why);
+		reply_error(q, 403, "not_allowed", "%s", why);
 		return (false);
 	}
 	return (true);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Api: logging in and out, investigators, enrolment tokens: all decided by
- * the core, which gets the request in binary form. */
+/* Api: logging in and out, who is logged in, enrolment tokens: all changes are
+ * decided by the core, which gets the request in binary form. */
 #include "server/api/api.h"
+#include "server/api/resources.h"
 
 #include "action/envelope.h"
 #include "base/clock.h"
@@ -10,7 +11,7 @@
 
 #include <string.h>
 
-#define PEOPLE_MAX (8 * 1024 * 1024)
+#define SESSION_ID_LEN 16 /* digits of its token's digest */
 
 void
 res_nonce(struct request *q)
@@ -49,79 +50,71 @@ res_session_end(struct request *q)
 	buf_release(&msg);
 }
 
-/* --- investigators ------------------------------------------------------ */
+struct sessions_list {
+	struct jsonw w;
+	const struct id *mine;
+};
 
 static int
-add_person(const struct store_investigator *i, void *arg)
+add_session(const struct store_session *x, void *arg)
 {
-	struct jsonw *w = arg;
+	struct sessions_list *l = arg;
 
-	jsonw_object(w, NULL);
-	jsonw_str(w, "name", i->name);
-	jsonw_str(w, "fingerprint", i->fpr);
-	jsonw_bool(w, "admin", i->admin);
-	jsonw_str(w, "keyring", i->keyring);
-	jsonw_object_end(w);
-	return (w->out->error);
+	jsonw_object(&l->w, NULL);
+	jsonw_strn(&l->w, "id", id_hex(&x->hash).s, SESSION_ID_LEN);
+	jsonw_str(&l->w, "name", x->name);
+	jsonw_str(&l->w, "fingerprint", x->fpr);
+	request_add_time(&l->w, "created", x->created);
+	request_add_time(&l->w, "expires", x->expires);
+	jsonw_bool(&l->w, "current", id_equal(&x->hash, l->mine));
+	jsonw_object_end(&l->w);
+	return (l->w.out->error);
 }
 
+/* One's own; everybody's for who may end them. */
 void
-res_people(struct request *q)
+res_sessions(struct request *q)
 {
-	struct jsonw w;
+	struct sessions_list l = { .mine = &q->token };
+	const struct store_caller *c = &q->caller;
+	bool all = call_allowed(CALL_SESSIONS, c->role, c->calls);
 	struct err e;
 
-	jsonw_init(&w, &q->out);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "investigators");
-	if (store_investigators(q->api->read, add_person, &w, &e) < 0 &&
+	jsonw_init(&l.w, &q->out);
+	jsonw_object(&l.w, NULL);
+	jsonw_array(&l.w, "sessions");
+	if (store_sessions(q->api->read, all ? NULL : c->fpr, clock_wall_ms(),
+		add_session, &l, &e) < 0 &&
 	    q->out.error == 0) {
 		reply_err(q, &e);
 		return;
 	}
-	jsonw_array_end(&w);
-	jsonw_object_end(&w);
+	jsonw_array_end(&l.w);
+	jsonw_object_end(&l.w);
 	reply_out(q, 200);
 }
 
 void
-res_person_new(struct request *q)
-{
-	struct person_body b;
-	struct buf msg;
-	struct err e;
-	json_t *v;
-
-	if ((v = request_json(q)) == NULL)
-		return;
-	if (person_body_read(v, &b, &e) != 0) {
-		reply_err(q, &e);
-	} else {
-		message_init(q, &msg);
-		buf_add_u8(&msg, b.admin);
-		buf_add_field(&msg, b.fpr, strlen(b.fpr));
-		buf_add_field(&msg, b.name, strlen(b.name));
-		buf_add_field(&msg, b.keyring, strlen(b.keyring));
-		core_ask(q, MSG_PERSON_PUT, &msg);
-		buf_release(&msg);
-	}
-	json_decref(v);
-}
-
-void
-res_person_remove(struct request *q)
+res_session_revoke(struct request *q)
 {
 	struct buf msg;
 
-	if (strlen(q->arg) != STORE_FPR_HEX) {
+	if (strlen(q->arg) > ID_HEX_LEN) {
 		reply_error(q, 400, "invalid",
-		    "expected a fingerprint of 40 hex digits");
+		    "expected 8 to %d hex digits of a session's id",
+		    ID_HEX_LEN);
 		return;
 	}
 	message_init(q, &msg);
 	buf_add_field(&msg, q->arg, strlen(q->arg));
-	core_ask(q, MSG_PERSON_REMOVE, &msg);
+	core_ask(q, MSG_SESSION_REVOKE, &msg);
 	buf_release(&msg);
+}
+
+void
+res_sessions_revoke(struct request *q)
+{
+	request_fingerprint(q, MSG_SESSIONS_REVOKE);
 }
 
 /* --- tokens ------------------------------------------------------------- */

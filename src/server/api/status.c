@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Api: how the server is: for people, for load balancers. */
 #include "server/api/api.h"
+#include "server/api/resources.h"
 
 #include "base/clock.h"
 #include "base/jsonw.h"

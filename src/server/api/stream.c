@@ -7,6 +7,7 @@
  */
 #include "server/api/api.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 
 #include <microhttpd.h>
@@ -61,6 +62,8 @@ stream_read(void *cls, uint64_t pos, char *out, size_t max)
 	struct stream *s = cls;
 	size_t n;
 
+	if (s->cut)
+		return (MHD_CONTENT_READER_END_WITH_ERROR);
 	if (s->at == s->out.len) {
 		buf_clear(&s->out);
 		s->at = 0;
@@ -92,11 +95,37 @@ stream_read(void *cls, uint64_t pos, char *out, size_t max)
 	return ((ssize_t)n);
 }
 
+/* When anything about callers has changed, or his time is over. A store that
+ * cannot be read now cuts nobody off. */
+static void
+check_readers(struct api *api)
+{
+	int64_t now = clock_wall_ms(), doors = store_doors_revision(api->read);
+	struct store_caller who;
+	struct stream *s;
+	struct request *q;
+	int rc;
+
+	TAILQ_FOREACH (s, &api->streams, next) {
+		q = s->q;
+		if (q->route->call == CALL_OPEN ||
+		    (doors == api->doors && q->caller.expires > now))
+			continue;
+		rc = store_caller_get(api->read, &q->token, now, &who, NULL);
+		s->cut = s->cut || rc == ERR_NOTFOUND ||
+		    (rc == 0 &&
+			!call_allowed(q->route->call, who.role, who.calls));
+	}
+	api->doors = doors;
+}
+
 void
 streams_wake(struct api *api)
 {
 	struct stream *s;
 	bool any = false;
+
+	check_readers(api);
 
 	TAILQ_FOREACH (s, &api->streams, next) {
 		if (!s->suspended)

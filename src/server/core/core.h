@@ -7,7 +7,7 @@
  *   requests.c   what the api asks for
  *   reply.c      answers to the api
  *   logins.c     nonces, new sessions
- *   people.c     investigators, tokens
+ *   people.c     investigators, their sessions, API keys, tokens
  *   launch.c     a new action
  *   enrol.c      a new agent
  *   renew.c      an agent's next certificate
@@ -88,8 +88,7 @@ void *core_job_new(struct core *c, size_t size, uint32_t request,
     int (*run)(struct store *, struct writer_job *, struct err *),
     void (*done)(struct writer_job *));
 
-/* --- answers to the api ----------------------------------------------------
- */
+/* --- answers to the api --- */
 void core_reply(
     struct core *c, uint32_t request, int status, const struct buf *json);
 /* {"error": {"code", "message"}} */
@@ -99,17 +98,14 @@ void core_refuse(struct core *c, uint32_t request, int status, const char *code,
 void core_refuse_err(struct core *c, uint32_t request, const struct err *e);
 void error_json(struct buf *out, const char *code, const char *message);
 
-/* --- requests.c ------------------------------------------------------------
- */
+/* --- requests.c --- */
 int core_on_api(struct ipc_chan *ch, const struct ipc_msg *m, void *arg);
-/* The session whose token has this hash; refuses and returns false if there
- * is none, or it is not an admin's and one is needed. */
-bool core_session(struct core *c, uint32_t request, const struct id *token,
-    bool admin, struct store_session *ret);
+/* Whose session or API key has this hash; refuses and returns false if there
+ * is none, or it may not do this (server/calls.h). */
+bool core_caller(struct core *c, uint32_t request, const struct id *token,
+    enum server_call call, struct store_caller *ret);
 
-/* --- logins.c, people.c
- * ---------------------------------------------------------------
- */
+/* --- logins.c, people.c --- */
 struct nonces *nonces_new(void);
 void nonces_free(struct nonces *n);
 void people_nonce(struct core *c, uint32_t request);
@@ -117,19 +113,22 @@ void people_session_new(struct core *c, uint32_t request, struct rd *rd);
 void people_session_end(struct core *c, uint32_t request, struct rd *rd);
 void people_put(struct core *c, uint32_t request, struct rd *rd);
 void people_remove(struct core *c, uint32_t request, struct rd *rd);
+void people_role(struct core *c, uint32_t request, struct rd *rd);
+void people_session_revoke(struct core *c, uint32_t request, struct rd *rd);
+void people_sessions_revoke(struct core *c, uint32_t request, struct rd *rd);
+void people_key_put(struct core *c, uint32_t request, struct rd *rd);
+void people_key_remove(struct core *c, uint32_t request, struct rd *rd);
 void people_token(struct core *c, uint32_t request, struct rd *rd);
 void core_add_time(struct jsonw *w, const char *key, int64_t ms);
 /* The keyring of today's investigators, read again when it changed. */
 const struct keyring *core_keyring(struct core *c, struct err *e);
 
-/* --- launch.c ----------------------------------------------------------------
- */
+/* --- launch.c --- */
 void launch_request(struct core *c, uint32_t request, struct rd *rd);
 int launch_load(struct core *c, struct err *e);
 extern const struct sched_ops core_sched_ops;
 
-/* --- enrol.c -----------------------------------------------------------------
- */
+/* --- enrol.c --- */
 void enrol_request(struct core *c, uint32_t request, struct rd *rd);
 int enrol_on_ca(struct ipc_chan *ch, const struct ipc_msg *m, void *arg);
 /* Has the ca sign a renewal (body of SIGN); false when it cannot now. */

@@ -497,7 +497,7 @@ refuse_full(struct core *c, uint32_t request)
 void
 launch_request(struct core *c, uint32_t request, struct rd *rd)
 {
-	struct store_session s;
+	struct store_caller s;
 	const uint8_t *bytes;
 	struct launch_job *x;
 	struct envelope env;
@@ -509,7 +509,8 @@ launch_request(struct core *c, uint32_t request, struct rd *rd)
 	rd_copy(rd, token.b, ID_LEN);
 	online = rd_u8(rd);
 	bytes = rd_field(rd, ENVELOPE_MAX, &len);
-	if (rd->bad || !core_session(c, request, &token, false, &s))
+	if (rd->bad ||
+	    !core_caller(c, request, &token, CALL_ACTIONS_LAUNCH, &s))
 		return;
 	fault_point("core.action_received");
 	if (envelope_parse(bytes, len, &env, &e) != 0) {

@@ -169,7 +169,7 @@ session_done(struct writer_job *j)
 {
 	struct session_job *x = (struct session_job *)j;
 	struct core *c = x->j.c;
-	struct store_session s;
+	struct store_caller s;
 	struct buf out;
 	struct jsonw w;
 
@@ -178,7 +178,7 @@ session_done(struct writer_job *j)
 		goto out;
 	}
 	fault_point("core.session_stored");
-	if (!core_session(c, x->j.request, &x->hash, false, &s))
+	if (!core_caller(c, x->j.request, &x->hash, CALL_OWN_SESSION, &s))
 		goto out;
 	log_info("login investigator=%s name=%s", s.fpr, log_quote(s.name));
 	buf_init(&out, REPLY_JSON_MAX);
@@ -189,7 +189,7 @@ session_done(struct writer_job *j)
 	jsonw_object(&w, "investigator");
 	jsonw_str(&w, "name", s.name);
 	jsonw_str(&w, "fingerprint", s.fpr);
-	jsonw_bool(&w, "admin", s.admin);
+	jsonw_str(&w, "role", person_role_text(s.role));
 	jsonw_object_end(&w);
 	jsonw_object_end(&w);
 	core_reply(c, x->j.request, 201, &out);

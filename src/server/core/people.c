@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Core: investigators, the end of a session, enrolment tokens. */
+/* Core: investigators, the ends of sessions, API keys, enrolment tokens. */
 #include "server/core/core.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "server/enrolcmd.h"
 #include "server/investigators.h"
+#include "server/parse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,70 +43,139 @@ core_keyring(struct core *c, struct err *e)
 	return (&c->keyring);
 }
 
-/* --- jobs that answer {} ------------------------------------------------ */
+/* --- changes that answer {} ----------------------------------------------
+ *
+ * Each is one job of the writer; what it is told by the api is copied into it.
+ */
 
-enum people_what { SESSION_END, PERSON_PUT, PERSON_REMOVE };
+struct people_job;
+
+struct people_op {
+	const char *word; /* in the log */
+	int status;       /* of the reply */
+	int (*run)(struct store *s, struct people_job *x, struct err *e);
+};
 
 struct people_job {
 	struct core_job j;
-	enum people_what what;
-	struct id token;
-	char fpr[STORE_FPR_HEX + 1], name[STORE_NAME_MAX];
-	bool admin;
-	int64_t now;
+	const struct people_op *op;
+	struct id hash;              /* of a session or an API key */
+	char fpr[STORE_FPR_HEX + 1]; /* whom it is about */
+	char name[STORE_NAME_MAX];
+	enum person_role role;
+	uint64_t calls;
+	int64_t now, expires;
 	char by[STORE_FPR_HEX + 1];
 	size_t len;
 	char text[]; /* keyring */
 };
 
 static int
+run_session_end(struct store *s, struct people_job *x, struct err *e)
+{
+	return (store_session_end(s, &x->hash, e));
+}
+
+static int
+run_sessions_end(struct store *s, struct people_job *x, struct err *e)
+{
+	int64_t n;
+
+	return (store_sessions_end(s, x->fpr, &n, e));
+}
+
+static int
+run_put(struct store *s, struct people_job *x, struct err *e)
+{
+	struct investigators_add a = { .text = x->text,
+		.len = x->len,
+		.fpr = x->fpr,
+		.name = x->name,
+		.role = x->role,
+		.now = x->now };
+	size_t n;
+
+	return (investigators_add(s, &a, &n, e));
+}
+
+static int
+run_role(struct store *s, struct people_job *x, struct err *e)
+{
+	return (investigators_role(s, x->fpr, x->role, e));
+}
+
+static int
+run_remove(struct store *s, struct people_job *x, struct err *e)
+{
+	return (investigators_remove(s, x->fpr, e));
+}
+
+static int
+run_key_put(struct store *s, struct people_job *x, struct err *e)
+{
+	struct store_key k = { .hash = x->hash,
+		.name = x->name,
+		.calls = x->calls,
+		.created = x->now,
+		.expires = x->expires,
+		.by = x->by };
+
+	return (store_key_put(s, &k, x->now, e));
+}
+
+static int
+run_key_remove(struct store *s, struct people_job *x, struct err *e)
+{
+	return (store_key_remove(s, x->name, e));
+}
+
+static const struct people_op op_logout = { "logout", 200, run_session_end };
+static const struct people_op op_session_revoke = { "session_revoked", 200,
+	run_session_end };
+static const struct people_op op_sessions_revoke = { "sessions_revoked", 200,
+	run_sessions_end };
+static const struct people_op op_put = { "investigator_put", 201, run_put };
+static const struct people_op op_role = { "investigator_role", 200, run_role };
+static const struct people_op op_remove = { "investigator_removed", 200,
+	run_remove };
+static const struct people_op op_key_put = { "apikey_made", 201, run_key_put };
+static const struct people_op op_key_remove = { "apikey_revoked", 200,
+	run_key_remove };
+
+static int
 people_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct people_job *x = (struct people_job *)j;
-	struct investigators_add a;
-	size_t n;
 
-	switch (x->what) {
-	case SESSION_END:
-		return (store_session_end(s, &x->token, e));
-	case PERSON_REMOVE:
-		return (investigators_remove(s, x->fpr, e));
-	default:
-		a.text = x->text;
-		a.len = x->len;
-		a.fpr = x->fpr;
-		a.name = x->name;
-		a.admin = x->admin;
-		a.now = x->now;
-		return (investigators_add(s, &a, &n, e));
-	}
+	return (x->op->run(s, x, e));
 }
 
 static void
 people_done(struct writer_job *j)
 {
-	static const char *const words[] = { "logout", "investigator_put",
-		"investigator_removed" };
 	struct people_job *x = (struct people_job *)j;
 	struct buf out;
 
 	if (j->rc != 0) {
 		core_refuse_err(x->j.c, x->j.request, &j->err);
 	} else {
-		log_info("%s by=%s who=%s admin=%d", words[x->what], x->by,
-		    x->fpr[0] != '\0' ? x->fpr : "-", x->admin);
+		log_info("%s by=%s who=%s role=%s name=%s", x->op->word, x->by,
+		    x->fpr[0] != '\0' ? x->fpr : "-",
+		    x->role != 0 ? person_role_text(x->role) : "-",
+		    log_quote(x->name));
+		/* Streams of who may not read them any more end now. */
+		core_wake(x->j.c);
 		buf_init(&out, 16);
 		buf_add_str(&out, "{}");
-		core_reply(x->j.c, x->j.request,
-		    x->what == PERSON_PUT ? 201 : 200, &out);
+		core_reply(x->j.c, x->j.request, x->op->status, &out);
 		buf_release(&out);
 	}
 	free(x);
 }
 
 static struct people_job *
-people_job_new(struct core *c, uint32_t request, enum people_what what,
-    const struct store_session *by, size_t len)
+people_job_new(struct core *c, uint32_t request, const struct people_op *op,
+    const struct store_caller *by, size_t len)
 {
 	struct people_job *x;
 
@@ -115,7 +186,7 @@ people_job_new(struct core *c, uint32_t request, enum people_what what,
 		    c, request, 503, "busy", "out of memory: try again");
 		return (NULL);
 	}
-	x->what = what;
+	x->op = op;
 	x->now = clock_wall_ms();
 	memcpy(x->by, by->fpr, sizeof(x->by));
 	return (x);
@@ -124,15 +195,79 @@ people_job_new(struct core *c, uint32_t request, enum people_what what,
 void
 people_session_end(struct core *c, uint32_t request, struct rd *rd)
 {
-	struct store_session s;
+	struct store_caller s;
 	struct people_job *x;
 	struct id token;
 
 	rd_copy(rd, token.b, ID_LEN);
-	if (rd->bad || !core_session(c, request, &token, false, &s) ||
-	    (x = people_job_new(c, request, SESSION_END, &s, 0)) == NULL)
+	if (rd->bad || !core_caller(c, request, &token, CALL_OWN_SESSION, &s) ||
+	    (x = people_job_new(c, request, &op_logout, &s, 0)) == NULL)
 		return;
-	x->token = token;
+	x->hash = token;
+	writer_submit(c->writer, &x->j.j);
+}
+
+/* One's own needs no more than to be logged in. */
+static bool
+may_end(struct core *c, uint32_t request, const struct store_caller *by,
+    const char *fpr)
+{
+	char why[CALL_WHY_MAX];
+
+	if (strcmp(by->fpr, fpr) == 0 ||
+	    call_allowed(CALL_SESSIONS, by->role, by->calls))
+		return (true);
+	call_why_not(CALL_SESSIONS, by->role, why);
+	core_refuse(c, request, 403, "not_allowed", "%s", why);
+	return (false);
+}
+
+void
+people_session_revoke(struct core *c, uint32_t request, struct rd *rd)
+{
+	char prefix[ID_HEX_LEN + 1], fpr[STORE_FPR_HEX + 1];
+	struct store_caller s;
+	struct people_job *x;
+	struct id token, hash;
+	struct err e;
+
+	rd_copy(rd, token.b, ID_LEN);
+	rd_field_str(rd, prefix, sizeof(prefix));
+	if (rd->bad || !core_caller(c, request, &token, CALL_OWN_SESSION, &s))
+		return;
+	if (store_session_find(c->read, prefix, &hash, fpr, &e) != 0) {
+		core_refuse_err(c, request, &e);
+		return;
+	}
+	if (!may_end(c, request, &s, fpr) ||
+	    (x = people_job_new(c, request, &op_session_revoke, &s, 0)) == NULL)
+		return;
+	x->hash = hash;
+	memcpy(x->fpr, fpr, sizeof(fpr));
+	writer_submit(c->writer, &x->j.j);
+}
+
+void
+people_sessions_revoke(struct core *c, uint32_t request, struct rd *rd)
+{
+	char fpr[STORE_FPR_HEX + 1];
+	uint8_t raw[STORE_FPR_HEX / 2];
+	struct store_caller s;
+	struct people_job *x;
+	struct id token;
+
+	rd_copy(rd, token.b, ID_LEN);
+	rd_field_str(rd, fpr, sizeof(fpr));
+	if (hex_decode(fpr, raw, sizeof(raw)) != 0)
+		rd->bad = true;
+	else
+		hex_encode(raw, sizeof(raw), fpr); /* lower case */
+	if (rd->bad || !core_caller(c, request, &token, CALL_OWN_SESSION, &s) ||
+	    !may_end(c, request, &s, fpr) ||
+	    (x = people_job_new(c, request, &op_sessions_revoke, &s, 0)) ==
+		NULL)
+		return;
+	memcpy(x->fpr, fpr, sizeof(fpr));
 	writer_submit(c->writer, &x->j.j);
 }
 
@@ -140,26 +275,52 @@ void
 people_put(struct core *c, uint32_t request, struct rd *rd)
 {
 	char fpr[STORE_FPR_HEX + 1], name[STORE_NAME_MAX];
-	struct store_session s;
+	struct store_caller s;
 	struct people_job *x;
 	const uint8_t *text;
 	struct id token;
-	uint8_t admin;
+	uint8_t role;
 	size_t len;
 
 	rd_copy(rd, token.b, ID_LEN);
-	admin = rd_u8(rd);
+	role = rd_u8(rd);
 	rd_field_str(rd, fpr, sizeof(fpr));
 	rd_field_str(rd, name, sizeof(name));
 	text = rd_field(rd, KEYRING_TEXT_MAX, &len);
-	if (rd->bad || !core_session(c, request, &token, true, &s) ||
-	    (x = people_job_new(c, request, PERSON_PUT, &s, len)) == NULL)
+	if (role > PERSON_ADMIN)
+		rd->bad = true;
+	if (rd->bad ||
+	    !core_caller(c, request, &token, CALL_PEOPLE_CHANGE, &s) ||
+	    (x = people_job_new(c, request, &op_put, &s, len)) == NULL)
 		return;
 	memcpy(x->fpr, fpr, sizeof(fpr));
 	memcpy(x->name, name, sizeof(name));
 	memcpy(x->text, text, len);
 	x->len = len;
-	x->admin = admin != 0;
+	x->role = role;
+	writer_submit(c->writer, &x->j.j);
+}
+
+void
+people_role(struct core *c, uint32_t request, struct rd *rd)
+{
+	char fpr[STORE_FPR_HEX + 1];
+	struct store_caller s;
+	struct people_job *x;
+	struct id token;
+	uint8_t role;
+
+	rd_copy(rd, token.b, ID_LEN);
+	role = rd_u8(rd);
+	rd_field_str(rd, fpr, sizeof(fpr));
+	if (role < PERSON_READER || role > PERSON_ADMIN)
+		rd->bad = true;
+	if (rd->bad ||
+	    !core_caller(c, request, &token, CALL_PEOPLE_CHANGE, &s) ||
+	    (x = people_job_new(c, request, &op_role, &s, 0)) == NULL)
+		return;
+	memcpy(x->fpr, fpr, sizeof(fpr));
+	x->role = role;
 	writer_submit(c->writer, &x->j.j);
 }
 
@@ -167,16 +328,60 @@ void
 people_remove(struct core *c, uint32_t request, struct rd *rd)
 {
 	char fpr[STORE_FPR_HEX + 1];
-	struct store_session s;
+	struct store_caller s;
 	struct people_job *x;
 	struct id token;
 
 	rd_copy(rd, token.b, ID_LEN);
 	rd_field_str(rd, fpr, sizeof(fpr));
-	if (rd->bad || !core_session(c, request, &token, true, &s) ||
-	    (x = people_job_new(c, request, PERSON_REMOVE, &s, 0)) == NULL)
+	if (rd->bad ||
+	    !core_caller(c, request, &token, CALL_PEOPLE_CHANGE, &s) ||
+	    (x = people_job_new(c, request, &op_remove, &s, 0)) == NULL)
 		return;
 	memcpy(x->fpr, fpr, sizeof(fpr));
+	writer_submit(c->writer, &x->j.j);
+}
+
+void
+people_key_put(struct core *c, uint32_t request, struct rd *rd)
+{
+	char name[STORE_KEY_NAME_MAX];
+	struct store_caller s;
+	struct people_job *x;
+	struct id token, hash;
+	uint64_t calls, seconds;
+
+	rd_copy(rd, token.b, ID_LEN);
+	rd_copy(rd, hash.b, ID_LEN);
+	calls = rd_u64(rd);
+	seconds = rd_u64(rd);
+	rd_field_str(rd, name, sizeof(name));
+	if (!key_name_valid(name) || seconds > KEY_SECONDS_MAX)
+		rd->bad = true;
+	if (rd->bad || !core_caller(c, request, &token, CALL_KEYS, &s) ||
+	    (x = people_job_new(c, request, &op_key_put, &s, 0)) == NULL)
+		return;
+	x->hash = hash;
+	x->calls = calls;
+	x->expires = x->now + (int64_t)seconds * 1000;
+	memcpy(x->name, name, sizeof(name));
+	writer_submit(c->writer, &x->j.j);
+}
+
+void
+people_key_remove(struct core *c, uint32_t request, struct rd *rd)
+{
+	char name[STORE_KEY_NAME_MAX];
+	struct store_caller s;
+	struct people_job *x;
+	struct id token;
+
+	rd_copy(rd, token.b, ID_LEN);
+	rd_field_str(rd, name, sizeof(name));
+	if (rd->bad || !core_caller(c, request, &token, CALL_KEYS, &s) ||
+	    (x = people_job_new(c, request, &op_key_remove, &s, 0)) == NULL)
+		return;
+	memcpy(x->name, name, sizeof(name));
 	writer_submit(c->writer, &x->j.j);
 }
 
@@ -243,14 +448,14 @@ void
 people_token(struct core *c, uint32_t request, struct rd *rd)
 {
 	uint64_t uses, seconds;
-	struct store_session s;
+	struct store_caller s;
 	struct token_job *x;
 	struct id token;
 
 	rd_copy(rd, token.b, ID_LEN);
 	uses = rd_u64(rd);
 	seconds = rd_u64(rd);
-	if (rd->bad || !core_session(c, request, &token, true, &s))
+	if (rd->bad || !core_caller(c, request, &token, CALL_TOKENS, &s))
 		return;
 	if (uses < 1 || uses > TOKEN_USES_MAX || seconds < 1 ||
 	    seconds > TOKEN_SECONDS_MAX) {

@@ -17,6 +17,11 @@ static const struct {
 	{ MSG_ACTION_NEW, launch_request },
 	{ MSG_PERSON_PUT, people_put },
 	{ MSG_PERSON_REMOVE, people_remove },
+	{ MSG_PERSON_ROLE, people_role },
+	{ MSG_SESSION_REVOKE, people_session_revoke },
+	{ MSG_SESSIONS_REVOKE, people_sessions_revoke },
+	{ MSG_KEY_PUT, people_key_put },
+	{ MSG_KEY_REMOVE, people_key_remove },
 	{ MSG_TOKEN_NEW, people_token },
 	{ MSG_AGENT_REVOKE, revoke_request },
 	{ MSG_ENROL, enrol_request },
@@ -51,13 +56,14 @@ core_on_api(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 }
 
 bool
-core_session(struct core *c, uint32_t request, const struct id *token,
-    bool admin, struct store_session *ret)
+core_caller(struct core *c, uint32_t request, const struct id *token,
+    enum server_call call, struct store_caller *ret)
 {
+	char why[CALL_WHY_MAX];
 	struct err e;
 	int rc;
 
-	rc = store_session_get(c->read, token, clock_wall_ms(), ret, &e);
+	rc = store_caller_get(c->read, token, clock_wall_ms(), ret, &e);
 	if (rc == ERR_NOTFOUND) {
 		core_refuse(c, request, 401, "session",
 		    "the session is unknown or past its end: log in again");
@@ -67,11 +73,10 @@ core_session(struct core *c, uint32_t request, const struct id *token,
 		core_refuse_err(c, request, &e);
 		return (false);
 	}
-	if (admin && !ret->admin) {
-		log_warn("refused by=%s why=\"not an admin\"", ret->fpr);
-		core_refuse(
-		    c, request, 403, "not_admin", "only an admin may do this");
-		return (false);
-	}
-	return (true);
+	if (call_allowed(call, ret->role, ret->calls))
+		return (true);
+	call_why_not(call, ret->role, why);
+	log_warn("refused by=%s call=%s", ret->fpr, call_name(call));
+	core_refuse(c, request, 403, "not_allowed", "%s", why);
+	return (false);
 }

@@ -226,13 +226,13 @@ revoke_done(struct writer_job *j)
 void
 revoke_request(struct core *c, uint32_t request, struct rd *rd)
 {
-	struct store_session s;
+	struct store_caller s;
 	struct revoke_job *x;
 	struct id token, agent;
 
 	rd_copy(rd, token.b, ID_LEN);
 	rd_copy(rd, agent.b, ID_LEN);
-	if (rd->bad || !core_session(c, request, &token, true, &s))
+	if (rd->bad || !core_caller(c, request, &token, CALL_AGENTS_REVOKE, &s))
 		return;
 	x = core_job_new(c, sizeof(*x), request, revoke_run, revoke_done);
 	if (x == NULL) {

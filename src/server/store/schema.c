@@ -68,6 +68,14 @@ const char *const store_schema[] = {
 	"CREATE TABLE certificates (serial BLOB PRIMARY KEY,"
 	" agent INTEGER NOT NULL, ends INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX certificates_ends ON certificates (ends);",
+	/* 3 -> 4: a role instead of "is an admin" (server/calls.h); API keys */
+	"ALTER TABLE investigators RENAME COLUMN admin TO role;"
+	"UPDATE investigators SET role ="
+	" CASE WHEN role = 0 THEN 2 ELSE 3 END;"
+	"CREATE TABLE apikeys (hash BLOB PRIMARY KEY,"
+	" name TEXT NOT NULL UNIQUE, calls INTEGER NOT NULL,"
+	" created INTEGER NOT NULL, expires INTEGER NOT NULL,"
+	" by TEXT NOT NULL) WITHOUT ROWID;",
 };
 
 const int store_schema_version =

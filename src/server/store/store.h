@@ -49,7 +49,8 @@ int store_mark_end(struct store *s, bool keep, struct err *e);
 /* Moves the log into the file; for idle moments. */
 void store_checkpoint(struct store *s);
 
-/* --- small facts: "instance", "policy", "relay", "investigators" ---------- */
+/* --- small facts: "instance", "policy", "relay", "investigators",
+ * "doors" */
 int store_meta_get(
     struct store *s, const char *key, struct buf *out, struct err *e);
 int store_meta_set(struct store *s, const char *key, const void *value,

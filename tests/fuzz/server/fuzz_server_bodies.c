@@ -16,6 +16,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct server_status status;
 	struct person_body person;
+	char calls[CALLS_TEXT_MAX];
+	struct key_body key;
+	enum person_role role;
+	uint64_t same;
 	struct target_body target;
 	struct enrol_body enrol;
 	struct token_body token;
@@ -42,6 +46,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		BUG_ON(strlen(person.name) >= STORE_NAME_MAX ||
 		    strlen(person.fpr) > STORE_FPR_HEX ||
 		    person.keyring == NULL);
+	if (role_body_read(v, &role, &e) == 0)
+		BUG_ON(role < PERSON_READER || role > PERSON_ADMIN);
+	if (key_body_read(v, &key, &e) == 0) {
+		BUG_ON(!key_name_valid(key.name) || key.calls == 0);
+		calls_text(key.calls, calls);
+		BUG_ON(calls_parse(calls, &same, &e) != 0 || same != key.calls);
+		BUG_ON(call_allowed(CALL_KEYS, 0, key.calls));
+	}
 	if (enrol_body_read(v, &enrol, &e) == 0)
 		BUG_ON(strlen(enrol.document) > ENROL_DOC_MAX);
 	json_decref(v);

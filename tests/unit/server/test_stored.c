@@ -153,8 +153,10 @@ fill(const char *path, const struct id *token)
 	make(&a, &b);
 	assert_int_equal(store_action_put(w, &a, NULL, 0, &n, &e), 0);
 	assert_int_equal(store_investigator_put(w,
-			     &(struct store_investigator){
-				 .fpr = "ab", .name = "Alice", .keyring = "k" },
+			     &(struct store_investigator){ .fpr = "ab",
+				 .name = "Alice",
+				 .role = PERSON_READER,
+				 .keyring = "k" },
 			     &e),
 	    0);
 	assert_int_equal(
@@ -169,7 +171,7 @@ static void
 look(const char *path, const struct id *token, struct seen *s)
 {
 	struct id stranger = *token;
-	struct store_session session;
+	struct store_caller session;
 	struct store *r;
 	struct err e;
 
@@ -180,8 +182,8 @@ look(const char *path, const struct id *token, struct seen *s)
 	}
 	stranger.b[31] ^= 0x55; /* two bits: no flip makes it */
 	assert_int_not_equal(
-	    store_session_get(r, &stranger, 2, &session, &e), 0);
-	if (store_session_get(r, token, 2, &session, &e) == 0)
+	    store_caller_get(r, &stranger, 2, &session, &e), 0);
+	if (store_caller_get(r, token, 2, &session, &e) == 0)
 		assert_true(session.fpr[0] != '\0');
 	(void)store_actions_live(r, 0, on_action, s, &e);
 	store_close(r);

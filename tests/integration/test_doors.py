@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The server's own doors: who may call what, with which key, how often."""
+import hashlib
+import http.client
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from fakeagent import Https
+from miglib import program, wait_for
+from test_server_api import Server, code
+
+ROLES = ("reader", "investigator", "admin")
+
+
+class Doors(Server):
+    """A server with a person of each role; alice is the admin."""
+
+    def people(self):
+        self.carol = self.gpg.make_key("Carol Reader", encryption=None)
+        self.command("investigator", "add", str(self.keyring(self.carol)),
+                     "--role", "reader")
+        self.who = {"admin": self.alice, "investigator": self.bob,
+                    "reader": self.carol}
+        self.api = {role: self.login(fpr) for role, fpr in self.who.items()}
+        return self
+
+    def mig(self, *args, fpr=None, code=0, **kw):
+        """The client, as one of them, in a home of their own."""
+        fpr = fpr or self.alice
+        home = self.dir / ("home-" + fpr[:8])
+        env = {**self.gpg.env, "HOME": str(home), "LC_ALL": "C.UTF-8"}
+        for kind in ("CONFIG", "CACHE", "DATA", "STATE"):
+            env[f"XDG_{kind}_HOME"] = str(home / kind.lower())
+        first = not home.exists()
+        home.mkdir(exist_ok=True)
+        if first:
+            self.mig("init", "--server", f"https://localhost:{self.port}",
+                     "--ca", self.ca, "--key", fpr, fpr=fpr)
+        p = subprocess.run([program("mig"), *args], env=env,
+                           stdin=subprocess.DEVNULL, capture_output=True,
+                           text=True, timeout=60, check=False, **kw)
+        if code is not None:
+            assert p.returncode == code, (args, p.stdout, p.stderr)
+        return p
+
+    def key(self, name, calls, seconds=600):
+        """An API key made by hand; an Https that uses it."""
+        secret = os.urandom(32)
+        reply = self.api["admin"].call("POST", "/apikeys", {
+            "name": name, "calls": calls, "seconds": seconds,
+            "sha256": hashlib.sha256(secret).hexdigest()})
+        assert reply == (201, {}), reply
+        api = self.https()
+        api.token = "mig-key-" + secret.hex()
+        return api
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory):
+    s = Doors(tmp_path_factory.mktemp("doors"))
+    try:
+        yield s.init().start().people()
+    finally:
+        s.daemon.stop()
+        s.gpg.stop()
+
+
+# --- every call, by everybody -------------------------------------------------
+
+NONE = "0" * 64
+# method, path, body, name of the call, least role ("person": no key can)
+CALLS = [
+    ("GET", "/status", None, "status", "reader"),
+    ("GET", "/metrics", None, "metrics", "reader"),
+    ("GET", "/events", None, "events", "reader"),
+    ("GET", "/agents", None, "agents", "reader"),
+    ("GET", "/agents/" + NONE, None, "agents", "reader"),
+    ("POST", "/targets", {"target": "all"}, "agents", "reader"),
+    ("GET", "/actions", None, "actions:read", "reader"),
+    ("GET", "/actions/" + NONE, None, "actions:read", "reader"),
+    ("GET", "/actions/" + NONE + "/agents", None, "actions:read", "reader"),
+    ("GET", "/actions/" + NONE + "/results", None, "results", "reader"),
+    ("GET", "/investigators", None, "investigators:read", "reader"),
+    ("POST", "/actions", {}, "actions:launch", "investigator"),
+    ("POST", "/tokens", {"uses": 0}, "tokens", "admin"),
+    ("DELETE", "/agents/" + NONE, None, "agents:revoke", "admin"),
+    ("GET", "/sessions", None, "person", "reader"),
+    ("DELETE", "/sessions/" + NONE, None, "person", "reader"),
+    ("DELETE", "/investigators/x/sessions", None, "person", "reader"),
+    ("POST", "/investigators", {}, "person", "admin"),
+    ("DELETE", "/investigators/x", None, "person", "admin"),
+    ("POST", "/investigators/x/role", {"role": "x"}, "person", "admin"),
+    ("GET", "/apikeys", None, "person", "admin"),
+    ("POST", "/apikeys", {}, "person", "admin"),
+    ("DELETE", "/apikeys/none", None, "person", "admin"),
+]
+OPEN = {("POST", "/sessions/nonce"), ("POST", "/sessions"), ("POST", "/enrol"),
+        ("GET", "/policies/%"), ("GET", "/health"), ("GET", "/metrics")}
+KEY_CALLS = sorted({c[3] for c in CALLS} - {"person"} | {"audit"})
+
+
+def status_of(api, method, path, body):
+    """Status and code; a stream is not read."""
+    c = api.connect()
+    c.request(method, "/api/v1" + path,
+              json.dumps(body) if body is not None else None, api.headers())
+    r = c.getresponse()
+    try:
+        if r.status < 400:
+            return r.status, None
+        return r.status, json.loads(r.read())["error"]["code"]
+    finally:
+        c.close()
+
+
+def test_the_table_is_whole(doors):
+    """A call that somebody adds is in the matrix, or this fails."""
+    source = (program_dir() / "src/server/api/routes.c").read_text()
+    rows = set(re.findall(r'\{ "([A-Z]+)", "(/[^"]*)", CALL_\w+', source))
+    assert len(rows) > 20
+    mine = {(m, re.sub(r"/(%s|x|none)" % NONE, "/%", p))
+            for m, p, *_ in CALLS}
+    assert rows - mine - OPEN == {("DELETE", "/sessions")}
+    assert mine <= rows
+
+
+def program_dir():
+    import miglib
+    return miglib.ROOT
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_roles(doors, role):
+    api = doors.api[role]
+    for method, path, body, name, least in CALLS:
+        got = status_of(api, method, path, body)
+        if ROLES.index(role) < ROLES.index(least):
+            assert got == (403, "not_allowed"), (role, method, path, got)
+        else:
+            # let in: whatever is wrong then is wrong with the question
+            assert got[0] not in (401, 403, 405, 429, 500), \
+                (role, method, path, got)
+
+
+def test_keys(doors):
+    """Each key does the one call it names, and nothing else."""
+    keys = {name: doors.key("one." + name.replace(":", "-"), name)
+            for name in KEY_CALLS}
+    for name, api in keys.items():
+        for method, path, body, call, _ in CALLS:
+            got = status_of(api, method, path, body)
+            if call == name:
+                assert got[0] not in (401, 403, 405, 429, 500), \
+                    (name, method, path, got)
+            else:
+                assert got == (403, "not_allowed"), (name, method, path, got)
+    for name in keys:
+        path = "/apikeys/one." + name.replace(":", "-")
+        assert doors.api["admin"].call("DELETE", path) == (200, {})
+        assert status_of(keys[name], "GET", "/status", None) \
+            == (401, "session")
+
+
+def test_keys_launch_nothing_alone(doors):
+    """What a program brings is signed by a person who is logged in."""
+    api = doors.key("robot", "actions:launch,status")
+    doc = doors.document()
+    assert code(api.call("POST", "/actions", {
+        "document": doc, "signatures": []})) == (403, "not_verified")
+    assert code(api.call("POST", "/actions",
+                         doors.envelope(doc, doors.eve))) \
+        == (403, "not_verified")
+    # a reader's signature opens nothing, although she is logged in
+    assert code(api.call("POST", "/actions",
+                         doors.envelope(doc, doors.carol))) == (403, "denied")
+    assert api.call("POST", "/actions",
+                    doors.envelope(doc, doors.bob))[0] == 201
+
+
+def test_bad_keys(doors):
+    admin = doors.api["admin"]
+    good = {"name": "k", "calls": "status", "seconds": 60, "sha256": "0" * 64}
+    for change in ({"name": ""}, {"name": "a b"}, {"name": "x" * 33},
+                   {"name": "../x"}, {"calls": ""}, {"calls": "everything"},
+                   {"calls": "apikeys"}, {"seconds": 0}, {"seconds": 1 << 40},
+                   {"sha256": "0" * 63}, {"sha256": 1}, {"more": 1}):
+        status, j = admin.call("POST", "/apikeys", {**good, **change})
+        assert status == 400, (change, j)
+    doors.key("twice", "status")
+    assert code(admin.call("POST", "/apikeys", {**good, "name": "twice"})) \
+        == (409, "exists")
+    short = doors.key("short", "status", seconds=1)
+    wait_for("the key's end",
+             lambda: short.call("GET", "/status")[0] == 401, 10)
+    # nothing of the secret is in the list
+    listed = admin.call("GET", "/apikeys")[1]["apikeys"]
+    one = next(k for k in listed if k["name"] == "twice")
+    assert set(one) == {"name", "calls", "created", "expires", "by"}
+    assert one["by"] == doors.alice.lower()
+
+
+def test_roles_change(doors):
+    """A new role holds at once, and the last admin stays one."""
+    admin, carol = doors.api["admin"], doors.api["reader"]
+    path = f"/investigators/{doors.carol}/role"
+    body = {"document": "x", "signatures": []}
+    assert status_of(carol, "POST", "/actions", body)[0] == 403
+    assert admin.call("POST", path, {"role": "investigator"}) == (200, {})
+    assert status_of(carol, "POST", "/actions", body)[0] == 400
+    doors.command("investigator", "role", doors.carol, "reader")
+    assert status_of(carol, "POST", "/actions", body)[0] == 403
+    # adding the same person again keeps the role
+    doors.command("investigator", "add", str(doors.keyring(doors.carol)))
+    listed = doors.command("investigator", "list").stdout
+    assert re.search(doors.carol.lower() + r"\s+reader\s", listed)
+    assert code(admin.call("POST", f"/investigators/{doors.alice}/role",
+                           {"role": "reader"})) == (403, "denied")
+    assert code(admin.call("POST", path, {"role": "root"})) \
+        == (400, "invalid")
+    assert code(admin.call("POST", "/investigators/" + "0" * 40 + "/role",
+                           {"role": "reader"})) == (404, "not_found")
+
+
+# --- sessions -------------------------------------------------------------------
+
+def stream(api, path="/events"):
+    c = api.connect()
+    c.request("GET", "/api/v1" + path, headers=api.headers())
+    r = c.getresponse()
+    assert r.status == 200
+    assert r.readline() == b": waiting\n"
+    return c, r
+
+
+def ends(r):
+    """True once the stream was cut off: not even an orderly end."""
+    try:
+        while r.readline():
+            pass
+    except (http.client.IncompleteRead, ConnectionError, OSError):
+        return True
+    return True
+
+
+def test_a_revoked_session_ends_at_once(doors):
+    first, second = doors.login(doors.bob), doors.login(doors.bob)
+    admin = doors.api["admin"]
+    mine = first.call("GET", "/sessions")[1]["sessions"]
+    assert {s["fingerprint"] for s in mine} == {doors.bob.lower()}
+    assert sum(s["current"] for s in mine) == 1
+    theirs = admin.call("GET", "/sessions")[1]["sessions"]
+    assert len({s["fingerprint"] for s in theirs}) == 3
+    me = next(s["id"] for s in mine if s["current"])
+    conn, r = stream(first)
+    began = time.monotonic()
+    # not by a stranger, but by another session of one's own
+    assert code(doors.api["reader"].call("DELETE", "/sessions/" + me)) \
+        == (403, "not_allowed")
+    assert second.call("DELETE", "/sessions/" + me) == (200, {})
+    assert code(first.call("GET", "/status")) == (401, "session")
+    assert ends(r) and time.monotonic() - began < 10
+    conn.close()
+    assert second.call("GET", "/status")[0] == 200
+    # an admin ends all of them
+    conn, r = stream(second)
+    assert admin.call("DELETE",
+                      f"/investigators/{doors.bob}/sessions") == (200, {})
+    assert ends(r)
+    conn.close()
+    assert code(second.call("GET", "/status")) == (401, "session")
+    doors.api["investigator"] = doors.login(doors.bob)
+
+
+def test_a_removed_person_is_cut_off(doors):
+    """Also when it is done beside the server, on its own machine."""
+    doors.command("investigator", "add", str(doors.keyring(doors.eve)))
+    eve = doors.login(doors.eve)
+    conn, r = stream(eve)
+    doors.command("investigator", "remove", doors.eve)
+    assert code(eve.call("GET", "/status")) == (401, "session")
+    assert ends(r)
+    conn.close()
+
+
+# --- the client -------------------------------------------------------------------
+
+def test_client(doors):
+    p = doors.mig("apikey", "make", "grafana", "-calls", "status,metrics",
+                  "-expires", "30d")
+    secret = p.stdout.strip()
+    assert re.fullmatch("mig-key-[0-9a-f]{64}", secret)
+    api = Https(doors.port, doors.ca_file)
+    api.token = secret
+    assert api.call("GET", "/status")[0] == 200
+    assert "grafana" in doors.mig("apikey", "list").stdout
+    assert secret not in doors.mig("apikey", "list", "-json").stdout
+    doors.mig("apikey", "revoke", "grafana")
+    assert api.call("GET", "/status")[0] == 401
+    p = doors.mig("apikey", "revoke", "grafana", code=2)
+    assert "there is no API key 'grafana'" in p.stderr
+    p = doors.mig("apikey", "make", "x", "-calls", "all", code=2)
+    assert "'all' is no call of an API key; there are status," in p.stderr
+
+    ring = str(doors.keyring(doors.eve))
+    doors.mig("investigators", "add", ring, "-role", "reader")
+    doors.mig("investigators", "role", doors.eve, "admin")
+    listed = doors.mig("investigators", "list", "-json").stdout
+    eve = next(i for i in json.loads(listed)["investigators"]
+               if i["fingerprint"] == doors.eve.lower())
+    assert eve["role"] == "admin"
+    # keys outlive who made them: it is said
+    doors.mig("apikey", "make", "left-behind", "-calls", "status",
+              fpr=doors.eve)
+    p = doors.mig("investigators", "remove", doors.eve)
+    assert "API key 'left-behind', which they made" in p.stderr
+    doors.mig("apikey", "revoke", "left-behind")
+
+    sessions = json.loads(doors.mig("sessions", "list", "-json",
+                                    fpr=doors.bob).stdout)["sessions"]
+    mine = next(s["id"] for s in sessions if s["current"])
+    doors.mig("sessions", "revoke", mine, fpr=doors.bob)
+    p = doors.mig("apikey", "list", fpr=doors.bob, code=2)
+    assert "'apikeys' needs the role admin, and yours is investigator" \
+        in p.stderr
+
+
+# --- how often -------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def strict(doors):
+    """From now on it takes thirty calls a minute."""
+    doors.daemon.stop()
+    text = doors.conf.read_text()
+    text = re.sub("rate_caller .*", "rate_caller 30", text)
+    doors.conf.write_text(re.sub("rate_address .*", "rate_address 40", text))
+    yield doors.start()
+
+
+def test_too_often(strict):
+    admin, bob = strict.api["admin"], strict.api["investigator"]
+    for _ in range(30):
+        assert bob.call("GET", "/status")[0] == 200
+    status, headers, body = bob.raw("GET", "/status")
+    assert status == 429
+    assert json.loads(body)["error"]["code"] == "too_often"
+    assert 1 <= int(headers["Retry-After"]) <= 60
+    # it is his count: another session of his has the same, others are free
+    assert admin.call("GET", "/status")[0] == 200
+    strict.api["investigator"].token = bob.token
+    text = strict.api["admin"].raw("GET", "/metrics")[2].decode()
+    assert re.search(r"^mig_http_limited_total [1-9]", text, re.M)
+    # the client waits as long as it is told, says so, and goes on
+    p = strict.mig("status", "--json", fpr=strict.bob)
+    assert json.loads(p.stdout)["relay"] in ("up", "down")
+    assert "the server takes no more just now: going on in" in p.stderr
+
+
+def test_too_often_without_a_session(strict):
+    """Guessing tokens, asking for nonces and enrolling count together."""
+    api = strict.https()
+    api.token = "0" * 64
+    seen = set()
+    for i in range(60):
+        kind = [("GET", "/status"), ("POST", "/sessions/nonce"),
+                ("GET", "/policies/" + NONE)][i % 3]
+        seen.add(api.call(*kind)[0])
+    assert 429 in seen and seen <= {200, 401, 404, 429}
+    # who is logged in, and who watches the server's health, does not suffer
+    assert api.call("GET", "/health")[0] == 200
+    assert strict.api["reader"].call("GET", "/status")[0] == 200
