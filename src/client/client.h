@@ -18,7 +18,9 @@
 struct client_conf {
 	char *server;   /* https://HOST:PORT */
 	char *ca;       /* fingerprint of the pinned CA, 64 hex digits */
-	char *key;      /* primary fingerprint of the signing key */
+	char *key;      /* primary fingerprint of the OpenPGP key, or NULL */
+	char *signer;   /* SSH key that signs (client/ssh/signer.h), or NULL:
+			   key does */
 	char *gpghome;  /* NULL: gpg's own choice */
 	int64_t expire; /* seconds an action is valid */
 	struct conf_list *readers; /* fingerprints that may read results */
@@ -51,9 +53,11 @@ char *client_path(enum client_dir dir, const char *name, struct err *e);
 int client_mkdir_for(const char *path, struct err *e);
 /* Loads the configuration once. A missing file leaves the defaults. */
 int client_conf_load(struct client *c, struct err *e);
-/* As above, and refuses when there is no server (or no key). */
+/* As above, and refuses when there is no server (or nothing that signs). */
 int client_need_server(struct client *c, struct err *e);
 int client_need_key(struct client *c, struct err *e);
+/* What signs, as the configuration names it; after client_need_key(). */
+const char *client_signer(const struct client *c);
 void client_conf_release(struct client *c);
 /* Writes the configuration, mode 0600. */
 int client_conf_save(struct client *c, struct err *e);

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/id.h"
+#include "client/ssh/signer.h"
 #include "conf/conf_check.h"
 #include "crypto/x509.h"
 
@@ -23,6 +24,8 @@ static const struct conf_entry conf_table[] = {
 	    "primary fingerprint of your OpenPGP key" },
 	{ "gpghome", CONF_STR, offsetof(struct client_conf, gpghome), NULL, 0,
 	    0, "gpg's home directory, when it is not the usual one" },
+	{ "signer", CONF_STR, offsetof(struct client_conf, signer), NULL, 0, 0,
+	    "the SSH key that signs: ssh:SHA256:..., or its public file" },
 	{ "expire", CONF_DURATION, offsetof(struct client_conf, expire), "5m",
 	    1, 365 * 86400,
 	    "how long an action is valid when -e is not given" },
@@ -161,6 +164,7 @@ static const struct conf_check checks[] = {
 	{ "ca", check_ca },
 	{ "key", check_fingerprint },
 	{ "gpghome", conf_check_path },
+	{ "signer", signer_check_name },
 	{ "reader", check_fingerprint },
 	{ "target", check_condition },
 	{ NULL, NULL },
@@ -210,11 +214,17 @@ client_need_key(struct client *c, struct err *e)
 
 	if (r != 0)
 		return r;
-	if (c->conf.key == NULL)
+	if (c->conf.key == NULL && c->conf.signer == NULL)
 		return err_set(e, ERR_NOTFOUND,
 		    "no key in %s; run: mig init --key FINGERPRINT",
 		    c->conf_path);
 	return 0;
+}
+
+const char *
+client_signer(const struct client *c)
+{
+	return c->conf.signer != NULL ? c->conf.signer : c->conf.key;
 }
 
 int

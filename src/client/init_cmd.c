@@ -5,6 +5,8 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "client/pgp/openpgp.h"
+#include "client/ssh/signer.h"
+#include "client/ssh/sshagent.h"
 #include "crypto/x509.h"
 
 #include <ctype.h>
@@ -62,6 +64,81 @@ nth_usable(const struct pgp_key *keys, size_t n, uint64_t number)
 	return NULL;
 }
 
+/* --- an SSH key ------------------------------------------------------------
+ */
+
+static int
+ssh_use(struct client *c, const struct sshpub *key, struct err *e)
+{
+	char text[sizeof(SIGNER_PREFIX) + SSHPUB_FPR_MAX], *fpr;
+
+	memcpy(text, SIGNER_PREFIX, sizeof(SIGNER_PREFIX));
+	fpr = text + strlen(SIGNER_PREFIX);
+	sshpub_fingerprint(key, fpr);
+	fprintf(stderr, "signer  %s  %s%s\n", fpr, key->comment,
+	    key->sk ? " (security key)" : "");
+	return set_str(&c->conf.signer, text, e);
+}
+
+/* gpg has no key: those of ssh-agent, if there are any. False: there are none,
+ * and gpg shall say what is missing. */
+static bool
+ssh_choose(struct client *c, int *ret, struct err *e)
+{
+	struct sshagent_keys *keys = calloc(1, sizeof(*keys));
+	char fpr[SSHPUB_FPR_MAX], answer[32];
+	uint64_t number = 1;
+	bool some;
+	size_t i;
+
+	*ret = 0;
+	some = keys != NULL && sshagent_list(keys, NULL) == 0 && keys->n > 0;
+	if (some && keys->n > 1)
+		fprintf(stderr, "gpg has no key that can sign; ssh-agent:\n");
+	for (i = 0; some && keys->n > 1 && i < keys->n; i++) {
+		sshpub_fingerprint(&keys->list[i], fpr);
+		fprintf(stderr, "  %zu  %s  %s\n", i + 1, fpr,
+		    keys->list[i].comment);
+	}
+	if (some && keys->n > 1 && !client_interactive())
+		*ret = err_set(e, ERR_INVALID,
+		    "which key? say -signer " SIGNER_PREFIX "SHA256:...");
+	else if (some && keys->n > 1 &&
+	    (!client_prompt(
+		 "Number of the key to use: ", answer, sizeof(answer)) ||
+		str_u64(answer, 1, keys->n, &number) != 0))
+		*ret = err_set(
+		    e, ERR_INVALID, "expected a number from 1 to %zu", keys->n);
+	if (some && *ret == 0)
+		*ret = ssh_use(c, &keys->list[number - 1], e);
+	free(keys);
+	return some;
+}
+
+/* -signer, "none" for gpg again; or what the configuration has. */
+static int
+init_signer(struct client *c, const struct opts *o, struct err *e)
+{
+	const char *name = opts_get(o, "signer");
+	struct sshpub key;
+	int r;
+
+	if (name != NULL && strcmp(name, "none") == 0) {
+		free(c->conf.signer);
+		c->conf.signer = NULL;
+		return 0;
+	}
+	if (name == NULL)
+		name = c->conf.signer;
+	if (name == NULL)
+		return 0;
+	r = signer_find(name, &key, e);
+	return r != 0 ? r : ssh_use(c, &key, e);
+}
+
+/* --- an OpenPGP key --------------------------------------------------------
+ */
+
 static int
 choose_key(const struct pgp_key *keys, size_t n, size_t usable,
     const struct pgp_key **ret, struct err *e)
@@ -75,7 +152,8 @@ choose_key(const struct pgp_key *keys, size_t n, size_t usable,
 		    "gpg has no secret key that can sign; make one with: gpg "
 		    "--quick-generate-key 'Your Name <you@example.org>' "
 		    "ed25519 sign,cert 2y; then, for reading answers: gpg "
-		    "--quick-add-key FINGERPRINT cv25519 encr 2y");
+		    "--quick-add-key FINGERPRINT cv25519 encr 2y (or sign with "
+		    "an SSH key: load it with ssh-add)");
 	}
 	if (usable > 1) {
 		fprintf(stderr, "You have several keys:\n");
@@ -95,7 +173,7 @@ choose_key(const struct pgp_key *keys, size_t n, size_t usable,
 
 static int
 named_key(const struct pgp_key *keys, size_t n, const char *fpr,
-    const struct pgp_key **ret, struct err *e)
+    bool reads_only, const struct pgp_key **ret, struct err *e)
 {
 	size_t i;
 
@@ -108,7 +186,7 @@ named_key(const struct pgp_key *keys, size_t n, const char *fpr,
 		    "40 "
 		    "digits; see: gpg --list-secret-keys)",
 		    fpr);
-	if (!keys[i].usable)
+	if (!keys[i].usable && !reads_only)
 		return err_set(e, ERR_UNSUPPORTED, "%s (%s): %s", keys[i].fpr,
 		    keys[i].name, keys[i].why);
 	*ret = &keys[i];
@@ -124,6 +202,10 @@ init_key(struct client *c, const struct opts *o, struct err *e)
 	size_t n = 0, usable = 0, i;
 	int r;
 
+	if (fpr == NULL)
+		fpr = c->conf.key;
+	if (fpr == NULL && c->conf.signer != NULL)
+		return 0;
 	if (c->conf.gpghome != NULL)
 		setenv("GNUPGHOME", c->conf.gpghome, 0);
 	r = pgp_list(&keys, &n, e);
@@ -131,10 +213,10 @@ init_key(struct client *c, const struct opts *o, struct err *e)
 		return r;
 	for (i = 0; i < n; i++)
 		usable += keys[i].usable;
-	if (fpr == NULL)
-		fpr = c->conf.key;
 	if (fpr != NULL)
-		r = named_key(keys, n, fpr, &k, e);
+		r = named_key(keys, n, fpr, c->conf.signer != NULL, &k, e);
+	else if (usable == 0 && ssh_choose(c, &r, e))
+		goto out;
 	else
 		r = choose_key(keys, n, usable, &k, e);
 	if (r == 0) {
@@ -143,6 +225,7 @@ init_key(struct client *c, const struct opts *o, struct err *e)
 		if (r == 0)
 			lower(c->conf.key);
 	}
+out:
 	free(keys);
 	return r;
 }
@@ -247,6 +330,8 @@ cmd_init(struct client *c, const struct opts *o, struct err *e)
 
 	r = client_conf_load(c, e);
 	if (r == 0)
+		r = init_signer(c, o, e);
+	if (r == 0)
 		r = init_key(c, o, e);
 	if (r == 0)
 		r = init_server(c, o, e);
@@ -255,6 +340,11 @@ cmd_init(struct client *c, const struct opts *o, struct err *e)
 	if (r != 0)
 		return r;
 	fprintf(stderr, "wrote   %s\n", c->conf_path);
+	if (c->conf.key == NULL &&
+	    (c->conf.readers == NULL || c->conf.readers->n == 0))
+		client_warn("an SSH key only signs: name an OpenPGP key that "
+			    "reads the answers (mig init --key FPR, or reader "
+			    "FPR in the configuration)");
 	if (c->conf.server == NULL) {
 		fprintf(stderr,
 		    "No server yet: only -t local works. Later: "
@@ -280,15 +370,19 @@ static const struct opt init_opts[] = {
 	    "fingerprint of its CA, as mig-server init "
 	    "printed it" },
 	{ "key", NULL, "FPR", "your OpenPGP key, by full fingerprint" },
+	{ "signer", NULL, "KEY",
+	    "sign with this SSH key: ssh:SHA256:... or its file" },
 	{ "no-login", NULL, NULL, "write the configuration only" },
 	{ NULL, NULL, NULL, NULL },
 };
 
 const struct command init_commands[] = {
-	{ "init", "", "set up: your gpg key, the server and its CA", cmd_init,
+	{ "init", "", "set up: your key, the server and its CA", cmd_init,
 	    init_opts, NULL, 0, 0,
 	    "Writes ~/.config/mig/config (see -c). Without -ca the "
 	    "fingerprint of the server's\nCA is shown on a terminal and must "
-	    "be confirmed. Safe to run again." },
+	    "be confirmed. With -signer an SSH key of\nssh-agent signs and "
+	    "-key, if given, reads the answers; -signer none ends that.\n"
+	    "Safe to run again." },
 	{ .name = NULL },
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* `mig keyring ...`: from OpenPGP keys of the local gpg keyring or of files to
- * the plain keyring that agents read. */
+/* `mig keyring ...`: from OpenPGP keys of the local gpg keyring, SSH keys and
+ * files of both to the plain keyring that agents read. */
 #include "client/client.h"
 
 #include "base/clock.h"
@@ -8,6 +8,8 @@
 #include "base/hex.h"
 #include "client/pgp/keyring_make.h"
 #include "client/pgp/openpgp.h"
+#include "client/ssh/allowed.h"
+#include "client/ssh/signer.h"
 #include "crypto/keyring.h"
 
 #include <stdlib.h>
@@ -36,14 +38,70 @@ is_fingerprint(const char *s)
 	return hex_decode(s, fpr, sizeof(fpr)) == 0;
 }
 
+/* Who shall have the SSH keys: -person of the keyring, or -name. */
+static int
+ssh_whose(const struct opts *o, const struct keyring *old,
+    struct allowed_whose *ret, uint8_t person[static PGP_FPR_LEN],
+    struct err *e)
+{
+	const char *hex = opts_get(o, "person");
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->old = old;
+	ret->now = clock_wall_ms() / 1000;
+	ret->name = opts_get(o, "name");
+	if (hex == NULL)
+		return 0;
+	if (hex_decode(hex, person, PGP_FPR_LEN) != 0)
+		return err_set(e, ERR_INVALID,
+		    "-person %s: expected a person's 40 hex digits (mig "
+		    "keyring list)",
+		    hex);
+	for (i = 0; i < old->npersons; i++)
+		if (memcmp(old->persons[i].fpr, person, PGP_FPR_LEN) == 0)
+			break;
+	if (i == old->npersons)
+		return err_set(e, ERR_NOTFOUND,
+		    "-person %s: nobody of that fingerprint is in the keyring",
+		    hex);
+	ret->person = person;
+	if (ret->name == NULL)
+		ret->name = old->persons[i].name;
+	return 0;
+}
+
+/* The person lines of a text with SSH keys; text: the keyring so far. */
+static int
+make_ssh(const struct opts *o, const struct buf *keys, const struct buf *text,
+    struct keyring_made *made, struct err *e)
+{
+	uint8_t person[PGP_FPR_LEN];
+	struct allowed_whose whose;
+	struct keyring old = { 0 };
+	int r = 0;
+
+	memset(made, 0, sizeof(*made));
+	if (text != NULL && text->len > 0)
+		r = keyring_parse(text->data, text->len, &old, e);
+	if (r != 0)
+		return r;
+	r = ssh_whose(o, &old, &whose, person, e);
+	if (r == 0)
+		r = allowed_keyring(keys->data, keys->len, &whose, made, e);
+	keyring_release(&old);
+	return r;
+}
+
 /* The person lines of one key: a fingerprint or a file. */
 static int
-make_lines(struct client *c, const char *what, struct keyring_made *made,
-    struct err *e)
+make_lines(struct client *c, const struct opts *o, const char *what,
+    const struct buf *text, struct keyring_made *made, struct err *e)
 {
 	struct buf pgp;
 	int r;
 
+	memset(made, 0, sizeof(*made));
 	buf_init(&pgp, KEYRING_PGP_MAX);
 	if (c->conf.gpghome != NULL)
 		setenv("GNUPGHOME", c->conf.gpghome, 0);
@@ -56,12 +114,43 @@ make_lines(struct client *c, const char *what, struct keyring_made *made,
 		    "'%s' is neither a file nor a full fingerprint (40 hex "
 		    "digits; see: gpg --list-keys)",
 		    what);
-	if (r == 0)
+	if (r == 0 && !is_fingerprint(what) &&
+	    allowed_is_text(pgp.data, pgp.len)) {
+		r = make_ssh(o, &pgp, text, made, e);
+		if (r != 0)
+			err_wrap(e, "%s", what);
+	} else if (r == 0) {
 		r = keyring_make(
 		    pgp.data, pgp.len, clock_wall_ms() / 1000, made, e);
-	else
-		memset(made, 0, sizeof(*made));
+	}
 	buf_release(&pgp);
+	return r;
+}
+
+/* The person lines of what signs by the configuration. */
+static int
+make_own(struct client *c, const struct opts *o, const struct buf *text,
+    struct keyring_made *made, struct err *e)
+{
+	struct sshpub key;
+	struct buf line;
+	int r = client_need_key(c, e);
+
+	memset(made, 0, sizeof(*made));
+	if (r != 0)
+		return r;
+	if (c->conf.signer == NULL)
+		return make_lines(c, o, c->conf.key, text, made, e);
+	r = signer_find(c->conf.signer, &key, e);
+	if (r != 0)
+		return r;
+	buf_init(&line, ALLOWED_LINE_MAX);
+	r = sshpub_write(&key, &line);
+	if (r != 0)
+		err_set(e, r, "your key: %s", err_text(r));
+	else
+		r = make_ssh(o, &line, text, made, e);
+	buf_release(&line);
 	return r;
 }
 
@@ -83,24 +172,28 @@ keyring_read(const char *path, struct buf *text, struct err *e)
 	return r == ERR_NOTFOUND ? 0 : r;
 }
 
+/* what NULL: your own. */
 static int
-add_one(struct client *c, const char *what, struct buf *text,
-    struct buf *merged, size_t *refused, struct err *e)
+add_one(struct client *c, const struct opts *o, const char *what,
+    struct buf *text, struct buf *merged, struct err *e)
 {
 	struct keyring_made made;
+	size_t refused;
 	struct buf swap;
 	int r;
 
-	r = make_lines(c, what, &made, e);
+	r = what != NULL ? make_lines(c, o, what, text, &made, e)
+			 : make_own(c, o, text, &made, e);
 	print_refused(&made);
-	*refused += made.nrefused;
+	refused = made.nrefused;
 	if (r == 0) {
 		buf_clear(merged);
 		r = keyring_merge(text->data, text->len, made.lines.data,
 		    made.lines.len, merged, e);
 	}
 	if (r == 0) {
-		fprintf(stderr, "%s: %zu %s, %zu %s\n", what, made.persons,
+		fprintf(stderr, "%s: %zu %s, %zu %s\n",
+		    what != NULL ? what : client_signer(c), made.persons,
 		    made.persons == 1 ? "person" : "persons", made.keys,
 		    made.keys == 1 ? "key" : "keys");
 		swap = *text;
@@ -108,7 +201,7 @@ add_one(struct client *c, const char *what, struct buf *text,
 		*merged = swap;
 	}
 	keyring_made_release(&made);
-	return r;
+	return r != 0 ? r : refused > 0 ? EXIT_INCOMPLETE : 0;
 }
 
 static int
@@ -116,7 +209,8 @@ cmd_add(struct client *c, const struct opts *o, struct err *e)
 {
 	char *path = keyring_path(o, e);
 	struct buf text, merged;
-	size_t refused = 0, i;
+	bool refused = false;
+	size_t i;
 	int r;
 
 	if (path == NULL)
@@ -126,21 +220,19 @@ cmd_add(struct client *c, const struct opts *o, struct err *e)
 	r = client_conf_load(c, e);
 	if (r == 0)
 		r = keyring_read(path, &text, e);
-	if (r == 0 && o->nwords == 0) {
-		r = client_need_key(c, e);
-		if (r == 0)
-			r = add_one(
-			    c, c->conf.key, &text, &merged, &refused, e);
+	for (i = 0; r == 0 && (i == 0 || i < o->nwords); i++) {
+		r = add_one(c, o, o->nwords > 0 ? o->words[i] : NULL, &text,
+		    &merged, e);
+		refused = refused || r == EXIT_INCOMPLETE;
+		r = r == EXIT_INCOMPLETE ? 0 : r;
 	}
-	for (i = 0; r == 0 && i < o->nwords; i++)
-		r = add_one(c, o->words[i], &text, &merged, &refused, e);
 	if (r == 0)
 		r = client_mkdir_for(path, e);
 	if (r == 0)
 		r = file_write(path, text.data, text.len, 0644, e);
 	if (r == 0)
 		fprintf(stderr, "wrote %s\n", path);
-	if (r == 0 && refused > 0)
+	if (r == 0 && refused)
 		r = EXIT_INCOMPLETE;
 	buf_release(&text);
 	buf_release(&merged);
@@ -188,15 +280,13 @@ cmd_list(struct client *c, const struct opts *o, struct err *e)
 }
 
 static int
-export_own(struct client *c, struct buf *out, struct err *e)
+export_own(
+    struct client *c, const struct opts *o, struct buf *out, struct err *e)
 {
 	struct keyring_made made;
 	int r;
 
-	r = client_need_key(c, e);
-	if (r != 0)
-		return r;
-	r = make_lines(c, c->conf.key, &made, e);
+	r = make_own(c, o, NULL, &made, e);
 	print_refused(&made);
 	if (r == 0)
 		r = keyring_merge(
@@ -218,7 +308,7 @@ cmd_export(struct client *c, const struct opts *o, struct err *e)
 	buf_init(&out, KEYRING_TEXT_MAX);
 	r = opts_has(o, "own") ? ERR_NOTFOUND : file_read(path, &out, e);
 	if (r == ERR_NOTFOUND && opts_get(o, "f") == NULL)
-		r = export_own(c, &out, e);
+		r = export_own(c, o, &out, e);
 	if (r == 0) {
 		r = keyring_parse(out.data, out.len, &k, e);
 		if (r == 0)
@@ -284,7 +374,14 @@ static const struct opt file_opts[] = {
 	{ "f", "file", "FILE", "the keyring (default: ~/.config/mig/keyring)" },
 	{ NULL, NULL, NULL, NULL },
 };
+static const struct opt add_opts[] = {
+	{ "name", NULL, "NAME", "whose the SSH keys are (default: comment)" },
+	{ "person", NULL, "FPR",
+	    "put the SSH keys to a person of the keyring" },
+	{ NULL, NULL, NULL, NULL },
+};
 static const struct opt export_opts[] = {
+	{ "name", NULL, "NAME", "your name, for an SSH key" },
 	{ "own", NULL, NULL, "your own key even when there is a keyring" },
 	{ "o", "output", "FILE", "where to write (default: standard output)" },
 	{ NULL, NULL, NULL, NULL },
@@ -293,19 +390,22 @@ static const struct opt export_opts[] = {
 const struct command keyring_commands[] = {
 	{ "keyring add", "[KEY...]",
 	    "add people to a keyring: full fingerprints, or key files", cmd_add,
-	    file_opts, NULL, 0, 4000,
-	    "A KEY is a full fingerprint in your gpg keyring, or a file with "
-	    "exported public\nkeys (- is standard input). Without one: your "
-	    "own. A person who is there already\nis replaced. Expired, revoked "
-	    "and weak keys are refused with the reason; exit code\n3 when only "
-	    "some were taken." },
+	    file_opts, add_opts, 0, 4000,
+	    "A KEY is a full fingerprint in your gpg keyring, or a file (- is "
+	    "standard input)\nwith exported OpenPGP keys, SSH keys as in "
+	    "id_ed25519.pub, or an allowed_signers\nfile. Without one: your "
+	    "own. OpenPGP keys of a person who is there already are\nreplaced, "
+	    "SSH keys are put to the others. Expired, revoked and weak keys, "
+	    "and\nlines with options that cannot be honoured, are refused with "
+	    "the reason; exit\ncode 3 when only some were taken." },
 	{ "keyring list", "[FILE]", "who is in a keyring", cmd_list, file_opts,
 	    NULL, 0, 1, NULL },
 	{ "keyring export", "",
 	    "print the keyring, or your own key when there is none", cmd_export,
 	    export_opts, file_opts, 0, 0,
 	    "The output is what mig-server and mig-agent read." },
-	{ "keyring remove", "FPR", "remove a person from a keyring", cmd_remove,
+	{ "keyring remove", "FPR",
+	    "remove a person, or one key, from a keyring", cmd_remove,
 	    file_opts, NULL, 1, 1, NULL },
 	{ "keyring check", "[FILE]", "is it well-formed, is anything expired",
 	    cmd_check, file_opts, NULL, 0, 1,

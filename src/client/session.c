@@ -58,8 +58,8 @@ session_read(struct client *c, const char *path)
 	    json_need_int(
 		j, "", "expires", 0, INT64_C(1) << 50, &expires, NULL) == 0 &&
 	    strcmp(server, c->conf.server) == 0 &&
-	    strcmp(ca, c->conf.ca) == 0 && c->conf.key != NULL &&
-	    strcmp(key, c->conf.key) == 0 &&
+	    strcmp(ca, c->conf.ca) == 0 && client_signer(c) != NULL &&
+	    strcmp(key, client_signer(c)) == 0 &&
 	    expires > clock_wall_ms() / 1000 + TOKEN_SLACK &&
 	    token_is_hex(token))
 		memcpy(c->token, token, CLIENT_TOKEN_LEN + 1);
@@ -84,7 +84,7 @@ session_write(struct client *c, int64_t expires, struct err *e)
 	jsonw_object(&w, NULL);
 	jsonw_str(&w, "server", c->conf.server);
 	jsonw_str(&w, "ca", c->conf.ca);
-	jsonw_str(&w, "key", c->conf.key);
+	jsonw_str(&w, "key", client_signer(c));
 	jsonw_i64(&w, "expires", expires);
 	jsonw_str(&w, "token", c->token);
 	jsonw_object_end(&w);

@@ -71,7 +71,7 @@ status_text(struct client *c, const json_t *j, struct err *e)
 	add_number(&out, actions, "open", "", "open");
 	add_number(&out, actions, "total", ", ", "in all");
 	add_number(&out, j, "answers", ", ", "answers");
-	buf_add_fmt(&out, "\nkey      %s\n", c->conf.key);
+	buf_add_fmt(&out, "\nkey      %s\n", client_signer(c));
 	r = client_out(&out, e);
 	buf_release(&out);
 	return r;

@@ -5,9 +5,11 @@
 #include "base/hex.h"
 #include "base/str.h"
 #include "client/pgp/openpgp.h"
+#include "client/ssh/signer.h"
 #include "json/json.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,9 +30,28 @@ int
 sign_packet(struct client *c, enum purpose p, const void *doc, size_t len,
     struct buf *out, struct err *e)
 {
+	struct sshpub key;
 	int r = sign_prepare(c, e);
 
-	return r != 0 ? r : pgp_sign(c->conf.key, p, doc, len, out, e);
+	if (r != 0 || c->conf.signer == NULL)
+		return r != 0 ? r : pgp_sign(c->conf.key, p, doc, len, out, e);
+	r = signer_find(c->conf.signer, &key, e);
+	if (r == 0 && key.sk)
+		fprintf(stderr, "touch your security key (%s)\n", key.comment);
+	return r != 0 ? r : signer_sign(&key, p, doc, len, out, e);
+}
+
+/* Before anything else is done for nothing. */
+static int
+sign_check_signer(struct client *c, struct err *e)
+{
+	struct sshpub key;
+	int r = sign_prepare(c, e);
+
+	if (r != 0)
+		return r;
+	return c->conf.signer == NULL ? pgp_check_signer(c->conf.key, e)
+				      : signer_find(c->conf.signer, &key, e);
 }
 
 int
@@ -101,7 +122,7 @@ sign_readers_fill(struct client *c, const struct opts *o,
 	int r = client_need_key(c, e);
 
 	ret->n = 0;
-	if (r == 0)
+	if (r == 0 && c->conf.key != NULL)
 		r = readers_add(ret, c->conf.key, "key", e);
 	l = c->conf.readers;
 	for (i = 0; r == 0 && l != NULL && i < l->n; i++)
@@ -109,6 +130,12 @@ sign_readers_fill(struct client *c, const struct opts *o,
 	for (i = 0; r == 0 && i < o->n; i++)
 		if (strcmp(o->values[i].opt->name, "reader") == 0)
 			r = readers_add(ret, o->values[i].value, "-reader", e);
+	if (r == 0 && ret->n == 0)
+		r = err_set(e, ERR_NOTFOUND,
+		    "nobody could read the answers, as an SSH key only signs: "
+		    "name an OpenPGP key of yours, key FINGERPRINT or reader "
+		    "FINGERPRINT in %s (or -reader)",
+		    c->conf_path);
 	return r;
 }
 
@@ -117,10 +144,8 @@ sign_seal_key(struct client *c, const struct sign_readers *readers,
     const uint8_t secret[static SEAL_KEY_LEN], struct buf *out, struct err *e)
 {
 	struct buf text;
-	int r = sign_prepare(c, e);
+	int r = sign_check_signer(c, e); /* who cannot sign needs no readers */
 
-	if (r == 0) /* who cannot sign needs no readers */
-		r = pgp_check_signer(c->conf.key, e);
 	if (r != 0)
 		return r;
 	buf_init(&text, 256);

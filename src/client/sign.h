@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Signing as the configured person, and the key that opens an action's
- * results: the client's use of OpenPGP (client/pgp does the work). */
+ * results: the client's use of OpenPGP and of SSH keys (client/pgp and
+ * client/ssh do the work). */
 #ifndef MIG_CLIENT_SIGN_H
 #define MIG_CLIENT_SIGN_H
 
@@ -10,7 +11,8 @@
 
 struct envelope;
 
-/* Appends one signature packet over the bytes. gpg-agent may ask. */
+/* Appends one signature packet or sshsig over the bytes. gpg-agent or
+ * ssh-agent may ask, or a security key wait to be touched. */
 int sign_packet(struct client *c, enum purpose p, const void *doc, size_t len,
     struct buf *out, struct err *e);
 /* Appends an envelope (JSON form, one line) with one new signature. */

@@ -32,11 +32,13 @@ int keyring_make(const void *pgp, size_t len, int64_t now,
 void keyring_made_release(struct keyring_made *m);
 
 /* Appends the new keyring text to out: old (may be empty) with each person of
- * lines added, or put in the place of the same person's old lines. Comments
- * stay. The result is parsed back before it is given. */
+ * lines added, or put in the place of the same person's old lines. OpenPGP keys
+ * of lines replace all those of that person, SSH keys are put to the others.
+ * Comments stay. The result is parsed back before it is given. */
 int keyring_merge(const void *old, size_t old_len, const void *lines,
     size_t lines_len, struct buf *out, struct err *e);
-/* Without that person (40 hex digits); ERR_NOTFOUND when not there. */
+/* Without that person (40 hex digits), or without that one key of somebody
+ * who has others; ERR_NOTFOUND when not there. */
 int keyring_remove(const void *old, size_t old_len, const char *fpr,
     struct buf *out, struct err *e);
 /* Appends a table for people: person, keys, algorithm, made, expires. */

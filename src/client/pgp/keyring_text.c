@@ -15,6 +15,8 @@
 #define HEADER "mig-keyring 3\n"
 #define PERSON "person "
 #define PERSON_LEN (sizeof(PERSON) - 1)
+#define KEY "key "
+#define KEY_LEN (sizeof(KEY) - 1)
 #define FPR_HEX (2 * PGP_FPR_LEN)
 
 struct line {
@@ -50,6 +52,43 @@ line_is_person(const struct line *l, uint8_t fpr[static PGP_FPR_LEN])
 	return hex_decode(hex, fpr, PGP_FPR_LEN) == 0;
 }
 
+/* Of a key line: its fingerprint and whether it is a key of SSH. */
+static bool
+line_is_key(
+    const struct line *l, uint8_t fpr[static PGP_FPR_LEN], bool *ret_ssh)
+{
+	const size_t at = KEY_LEN + FPR_HEX;
+	char hex[FPR_HEX + 1];
+
+	if (l->len <= at + 1 || memcmp(l->s, KEY, KEY_LEN) != 0)
+		return false;
+	memcpy(hex, l->s + KEY_LEN, FPR_HEX);
+	hex[FPR_HEX] = '\0';
+	*ret_ssh = memmem(l->s + at, l->len - at, "ssh-", 4) != NULL;
+	return hex_decode(hex, fpr, PGP_FPR_LEN) == 0;
+}
+
+/* Does an old key line stay beside the block of its person in lines? */
+static bool
+key_stays(const char *lines, size_t len, const uint8_t who[static PGP_FPR_LEN],
+    const struct line *old)
+{
+	uint8_t want[PGP_FPR_LEN], got[PGP_FPR_LEN];
+	bool ssh, got_ssh, in = false;
+	struct line l;
+
+	if (!line_is_key(old, want, &ssh))
+		return false;
+	while (line_next(&lines, &len, &l)) {
+		if (line_is_person(&l, got))
+			in = memcmp(got, who, PGP_FPR_LEN) == 0;
+		else if (in && line_is_key(&l, got, &got_ssh) &&
+		    ((!ssh && !got_ssh) || memcmp(got, want, PGP_FPR_LEN) == 0))
+			return false;
+	}
+	return true;
+}
+
 /* Appends the block of that person; false when lines has none. */
 static bool
 block_add(const char *lines, size_t len, const uint8_t fpr[static PGP_FPR_LEN],
@@ -78,7 +117,7 @@ static bool
 copy_old(const char *old, size_t old_len, const char *lines, size_t len,
     const uint8_t *drop, struct buf *out)
 {
-	uint8_t fpr[PGP_FPR_LEN];
+	uint8_t fpr[PGP_FPR_LEN] = { 0 };
 	bool skip = false, dropped = false;
 	struct line l;
 
@@ -89,12 +128,34 @@ copy_old(const char *old, size_t old_len, const char *lines, size_t len,
 				skip = dropped = true;
 		}
 		/* Comments between a person's lines are kept as well. */
-		if (skip && l.len > 0 && l.s[0] != '#')
+		if (skip && l.len > 0 && l.s[0] != '#' &&
+		    (dropped || !key_stays(lines, len, fpr, &l)))
 			continue;
 		buf_add(out, l.s, l.len);
 		buf_add_str(out, "\n");
 	}
 	return dropped;
+}
+
+/* The same without the line of one key; false when it is not there. */
+static bool
+copy_without_key(const char *old, size_t len,
+    const uint8_t drop[static PGP_FPR_LEN], struct buf *out)
+{
+	uint8_t fpr[PGP_FPR_LEN];
+	bool found = false, ssh;
+	struct line l;
+
+	while (line_next(&old, &len, &l)) {
+		if (line_is_key(&l, fpr, &ssh) &&
+		    memcmp(fpr, drop, PGP_FPR_LEN) == 0) {
+			found = true;
+			continue;
+		}
+		buf_add(out, l.s, l.len);
+		buf_add_str(out, "\n");
+	}
+	return found;
 }
 
 static bool
@@ -180,23 +241,39 @@ keyring_remove(const void *old, size_t old_len, const char *fpr,
 		    fpr);
 	if (!copy_old(old, old_len, "", 0, want, out)) {
 		out->len = before;
-		return err_set(e, ERR_NOTFOUND,
-		    "nobody with fingerprint %s is in the keyring", fpr);
+		if (!copy_without_key(old, old_len, want, out)) {
+			out->len = before;
+			return err_set(e, ERR_NOTFOUND,
+			    "neither a person nor a key with fingerprint %s is "
+			    "in the keyring",
+			    fpr);
+		}
 	}
-	return finish(out, before, e);
+	rc = finish(out, before, e);
+	if (rc == ERR_INVALID)
+		err_wrap(e, "removing the only key (remove the person)");
+	return rc;
 }
 
 static void
 key_list(const struct keyring_key *key, int64_t now, struct buf *out)
 {
 	char fpr[FPR_HEX + 1], made[RFC3339_LEN + 1], end[RFC3339_LEN + 1];
+	bool ssh = key_alg_is_ssh(key->alg);
 
 	hex_encode(key->fpr, PGP_FPR_LEN, fpr);
 	rfc3339_format(key->created, made);
 	buf_add_fmt(out, "    %s %s", fpr, key_alg_word(key->alg));
 	if (key->alg == KEY_RSA)
 		buf_add_fmt(out, "%u", pubkey_bits(key->pubkey));
-	buf_add_fmt(out, ", made %.10s", made);
+	if (ssh) {
+		buf_add_str(out, " SHA256:");
+		b64_encode(out, key->ssh.b, ID_LEN);
+		out->len -= out->error == 0; /* as ssh-keygen: no padding */
+	}
+	if (key->created != 0)
+		buf_add_fmt(
+		    out, ", %s %.10s", ssh ? "valid from" : "made", made);
 	if (key->expires == 0) {
 		buf_add_str(out, ", never expires\n");
 		return;

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MPL-2.0
+"""SSH keys for tests: a real ssh-agent with keys of ssh-keygen, and an agent
+made here that holds a security key in software, or misbehaves."""
+import base64
+import contextlib
+import hashlib
+import os
+import pathlib
+import secrets
+import signal
+import socket
+import struct
+import subprocess
+import threading
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+SK = b"sk-ssh-ed25519@openssh.com"
+FAILURE, LIST, KEYS, SIGN, SIGNED = b"\x05", 11, b"\x0c", 13, b"\x0e"
+
+
+def field(data):
+    return struct.pack(">I", len(data)) + data
+
+
+def fields(data):
+    out = []
+    while len(data) >= 4:
+        n = struct.unpack(">I", data[:4])[0]
+        out.append(data[4:4 + n])
+        data = data[4 + n:]
+    return out
+
+
+def name_of(public):
+    """The 20 bytes in hexadecimal that MIG names an SSH key by."""
+    blob = base64.b64decode(pathlib.Path(public).read_text().split()[1])
+    return hashlib.sha256(blob).hexdigest()[:40]
+
+
+def fingerprint(public):
+    out = subprocess.run(["ssh-keygen", "-lf", public], check=True,
+                         capture_output=True, text=True).stdout
+    return out.split()[1]
+
+
+class SshAgent:
+    """The real one."""
+
+    def __init__(self, directory):
+        self.dir = pathlib.Path(directory)
+        # short: a socket's path must fit
+        self.sock = f"/tmp/mig-ssh-{os.getpid()}-{secrets.token_hex(4)}"
+        self.proc = subprocess.Popen(["ssh-agent", "-D", "-a", self.sock],
+                                     stdout=subprocess.DEVNULL)
+        self.env = {**os.environ, "SSH_AUTH_SOCK": self.sock}
+
+    def make(self, name):
+        """A new key; the path of its public half."""
+        path = self.dir / name
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C",
+                        name, "-f", path], check=True)
+        return path.with_suffix(".pub")
+
+    def add(self, *args, **kw):
+        subprocess.run(["ssh-add", "-q", *map(str, args)], env=self.env,
+                       check=True, capture_output=True, **kw)
+
+    def stop(self):
+        self.proc.send_signal(signal.SIGTERM)
+        self.proc.wait(20)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.sock)
+
+
+class SecurityKey:
+    def __init__(self, directory, comment="desk"):
+        self.secret = Ed25519PrivateKey.generate()
+        y = self.secret.public_key().public_bytes(Encoding.Raw,
+                                                  PublicFormat.Raw)
+        self.comment = comment
+        self.blob = field(SK) + field(y) + field(b"ssh:")
+        self.counter, self.flags = 0, 1
+        self.public = pathlib.Path(directory) / f"{comment}.pub"
+        self.public.write_text(f"{SK.decode()} "
+                               f"{base64.b64encode(self.blob).decode()} "
+                               f"{comment}\n")
+
+    def sign(self, message):
+        self.counter += 1
+        tail = struct.pack(">BI", self.flags, self.counter)
+        raw = self.secret.sign(hashlib.sha256(b"ssh:").digest() + tail +
+                               hashlib.sha256(message).digest())
+        return field(SK) + field(raw) + tail
+
+
+class FakeAgent:
+    """Answers as an agent that holds these keys; what stands in `says` (a
+    message's number: bytes of the whole answer) it says instead."""
+
+    def __init__(self, *keys):
+        self.keys, self.says = keys, {}
+        self.sock = f"/tmp/mig-fake-{os.getpid()}-{secrets.token_hex(4)}"
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(self.sock)
+        self.server.listen(8)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                s, _ = self.server.accept()
+            except OSError:
+                return
+            with s, contextlib.suppress(OSError, struct.error):
+                n = struct.unpack(">I", s.recv(4, socket.MSG_WAITALL))[0]
+                body = s.recv(n, socket.MSG_WAITALL)
+                said = self.says.get(body[0])
+                s.sendall(said if said is not None else
+                          field(self.answer(body)))
+
+    def answer(self, body):
+        if body[0] == LIST:
+            return KEYS + struct.pack(">I", len(self.keys)) + b"".join(
+                field(k.blob) + field(k.comment.encode()) for k in self.keys)
+        if body[0] == SIGN:
+            blob, data = fields(body[1:])[:2]
+            for k in self.keys:
+                if k.blob == blob:
+                    return SIGNED + field(k.sign(data))
+        return FAILURE
+
+    def stop(self):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        self.thread.join(20)
+        os.unlink(self.sock)
