@@ -3,6 +3,7 @@
  * here; what only the server says is marked as its claim. */
 #include "client/api.h"
 #include "client/table.h"
+#include "client/trust_target.h"
 
 #include "action/document.h"
 #include "action/hello.h"
@@ -14,12 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WARNINGS_MAX 100 /* more are only counted */
+
 struct listing {
 	bool json;
 	bool online_only;
 	struct table table;
-	struct buf out;
-	size_t n, online, bad;
+	struct buf out, target;
+	struct trust trust;
+	struct seen listed;
+	size_t n, online, bad, warned;
 	struct err err;
 };
 
@@ -28,6 +33,7 @@ struct agent_row {
 	const char *id, *name, *trouble; /* trouble NULL: none */
 	bool online, verified;
 	int64_t lastseen;
+	unsigned int marks; /* enum trust_mark */
 	struct hello hello; /* when verified */
 };
 
@@ -44,6 +50,7 @@ agent_json(struct listing *l, const struct agent_row *a)
 	jsonw_bool(&w, "online", a->online);
 	jsonw_i64(&w, "lastseen", a->lastseen);
 	jsonw_bool(&w, "verified", a->verified);
+	trust_json_marks(&w, a->marks);
 	if (a->trouble != NULL)
 		jsonw_str(&w, "trouble", a->trouble);
 	text = a->verified ? json_text(a->hello.root, JSON_COMPACT) : NULL;
@@ -120,6 +127,48 @@ agent_hello(struct agent_row *a, const char *hello)
 	buf_release(&raw);
 }
 
+/* What is wrong with who it is, one line an agent. */
+static void
+agent_warn(struct listing *l, const struct id *id, const char *name,
+    unsigned int marks, const char *other)
+{
+	unsigned int bit;
+
+	marks &= ~(unsigned int)TRUST_NEW;
+	for (bit = 1; bit < 1u << TRUST_MARKS; bit <<= 1) {
+		if ((marks & bit) == 0)
+			continue;
+		if (++l->warned > WARNINGS_MAX)
+			return;
+		client_warn("warning: agent %s (%s): %s%s%s%s", id_short(id).s,
+		    name, trust_mark_text(bit), other != NULL ? " (" : "",
+		    other != NULL ? other : "", other != NULL ? ")" : "");
+		if (l->warned == WARNINGS_MAX)
+			client_warn("warning: there are more; see: mig agents "
+				    "-json");
+		if ((bit & TRUST_STICKY) != 0)
+			client_warn("when that is explained: mig trust forget "
+				    "%s",
+			    id_short(id).s);
+	}
+}
+
+/* Holds a verified hello against what is known of the agent. */
+static void
+agent_trust(struct listing *l, struct agent_row *a)
+{
+	const char *other;
+	struct id id;
+
+	if (id_parse(a->id, &id) != 0)
+		return;
+	(void)seen_add(&l->listed, &id, &id);
+	if (!a->verified)
+		return;
+	a->marks = trust_see_hello(&l->trust, &a->hello, &other);
+	agent_warn(l, &id, a->hello.row.name, a->marks, other);
+}
+
 static int
 agent_line(const char *text, size_t len, void *arg)
 {
@@ -145,6 +194,7 @@ agent_line(const char *text, size_t len, void *arg)
 		return 0;
 	}
 	agent_hello(&a, hello);
+	agent_trust(l, &a);
 	l->n++;
 	l->online += a.online;
 	l->bad += !a.verified;
@@ -164,7 +214,7 @@ agent_line(const char *text, size_t len, void *arg)
 /* "all", "online", a name of the configuration, or a condition. */
 static int
 agents_path(struct client *c, const struct opts *o, struct buf *out,
-    bool *ret_online, struct err *e)
+    struct listing *l, struct err *e)
 {
 	const char *t = opts_get(o, "t"), *named;
 	struct buf rest;
@@ -192,10 +242,62 @@ agents_path(struct client *c, const struct opts *o, struct buf *out,
 		r = http_escape(out, rest.len > 0 ? buf_str(&rest) : "all");
 	if (online)
 		buf_add_str(out, "&online=1");
-	*ret_online = online;
+	l->online_only = online;
+	if (r == 0)
+		buf_add_str(&l->target, rest.len > 0 ? buf_str(&rest) : "all");
 	buf_release(&rest);
 	if (r == 0 && buf_str(out) == NULL)
 		r = err_set(e, ERR_TOOBIG, "the target is too long");
+	return r;
+}
+
+static void
+agent_missed(const struct trust_entry *te, void *arg)
+{
+	struct agent_row a = { .trouble = "the server does not list it",
+		.marks = TRUST_LEFT_OUT };
+	struct id_hex id = id_hex(&te->id);
+	struct listing *l = arg;
+
+	a.id = id.s;
+	a.name = te->name != NULL ? te->name : "";
+	a.lastseen = te->row_s * 1000;
+	l->n++;
+	agent_warn(l, &te->id, a.name, a.marks, NULL);
+	if (l->json)
+		agent_json(l, &a);
+	else
+		agent_text(l, &a);
+}
+
+/* A server may only leave out who is away when those who are there are asked
+ * for. */
+static int
+agents_known(struct listing *l, struct err *e)
+{
+	if (!l->online_only && buf_str(&l->target) != NULL)
+		trust_missed(&l->trust, buf_str(&l->target), &l->listed, NULL,
+		    agent_missed, l);
+	if (client_mkdir_for(l->trust.path, e) != 0 ||
+	    trust_save(&l->trust, e) != 0) {
+		client_warn(
+		    "warning: these agents are not remembered: %s", e->msg);
+		err_clear(e);
+	}
+	return 0;
+}
+
+static int
+agents_begin(struct listing *l, struct err *e)
+{
+	char *path = client_path(DIR_DATA, "known", e);
+	int r = path != NULL ? trust_load(&l->trust, path, e) : ERR_NOTFOUND;
+
+	if (r == 0 && l->trust.bad_line > 0)
+		client_warn("warning: %s: line %zu is damaged: which agent it "
+			    "was about is not known any more",
+		    path, l->trust.bad_line);
+	free(path);
 	return r;
 }
 
@@ -211,12 +313,18 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 	table_init(&l.table, head);
 	buf_init(&l.out, 512u * 1024 * 1024);
 	buf_init(&path, 64 * 1024);
-	r = agents_path(c, o, &path, &l.online_only, e);
+	buf_init(&l.target, 64 * 1024);
+	seen_init(&l.listed);
+	r = agents_path(c, o, &path, &l, e);
+	if (r == 0)
+		r = agents_begin(&l, e);
 	if (r == 0) {
 		r = api_lines(c, buf_str(&path), agent_line, &l, e);
 		if (l.err.code != 0 && r != 0)
 			*e = l.err;
 	}
+	if (r == 0)
+		r = agents_known(&l, e);
 	if (r == 0 && !l.json && l.n > 0)
 		table_print_fit(&l.table, &l.out);
 	if (r == 0)
@@ -234,6 +342,9 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 		r = EXIT_NOTFOUND;
 	table_release(&l.table);
 	buf_release(&l.out);
+	buf_release(&l.target);
+	trust_release(&l.trust);
+	seen_release(&l.listed);
 	buf_release(&path);
 	return r;
 }

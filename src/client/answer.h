@@ -30,6 +30,7 @@ struct answer {
 	size_t nparts;
 	struct answer_part parts[ACTION_OPERATIONS_MAX];
 	bool found, failed, partial;
+	unsigned int marks;       /* enum trust_mark */
 	char why[ANSWER_WHY_MAX]; /* first reason of failed or partial */
 };
 

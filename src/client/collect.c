@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "client/api.h"
 #include "client/interrupt.h"
+#include "client/question.h"
 #include "crypto/sha256.h"
 
 #include <inttypes.h>
@@ -38,6 +39,7 @@ collect_init(struct collect *k, struct client *c, const struct action *a,
 	output_init(&k->output);
 	summary_init(&k->summary);
 	seen_init(&k->seen);
+	seen_init(&k->asked);
 	stream_init(&k->stream, collect_event, collect_bad, k);
 	path = client_path(DIR_DATA, "known", e);
 	if (path == NULL)
@@ -59,6 +61,7 @@ collect_release(struct collect *k)
 	output_release(&k->output);
 	summary_release(&k->summary);
 	seen_release(&k->seen);
+	seen_release(&k->asked);
 	stream_release(&k->stream);
 	trust_release(&k->trust);
 	trust_release(&k->hints);
@@ -136,27 +139,62 @@ collect_show(struct collect *k, const struct answer *a)
 }
 
 static void
-collect_trust(struct collect *k, const struct id *id, const char *name)
+collect_warn_trust(struct collect *k, const struct id *id, const char *name,
+    unsigned int marks, const char *other)
 {
-	const char *other;
-
-	switch (trust_see(&k->trust, id, name, &other)) {
-	case TRUST_FIRST:
-		k->summary.firstseen++;
-		break;
-	case TRUST_RENAMED:
+	if ((marks & TRUST_RENAMED) != 0)
 		collect_warn(k, "agent %s was known as %s, now it is %s",
 		    id_short(id).s, other, name);
-		break;
-	case TRUST_NAME_TAKEN:
+	if ((marks & TRUST_NAME_TAKEN) != 0)
 		collect_warn(k,
 		    "%s was agent %s, now agent %s answers by that name: "
 		    "installed anew, or somebody else?",
 		    name, other, id_short(id).s);
-		break;
-	default:
-		break;
-	}
+	if ((marks & TRUST_STICKY) != 0)
+		collect_warn(k,
+		    "agent %s (%s): %s (until: mig trust forget %s)",
+		    id_short(id).s, name,
+		    trust_mark_text((marks & TRUST_COPIED) != 0
+			    ? TRUST_COPIED
+			    : TRUST_WENT_BACK),
+		    id_short(id).s);
+}
+
+/* Holds a verified answer against what is known of the agent. name NULL: it
+ * does not say. */
+static unsigned int
+collect_trust(
+    struct collect *k, const struct result_header *h, const char *name)
+{
+	const struct trust_entry *hint = trust_find(&k->hints, &h->agent);
+	struct trust_sight s = { .id = &h->agent,
+		.name = name,
+		.head = &h->record_head,
+		.position = h->record_position,
+		.agent_ms = h->time_ms,
+		.connection = -1,
+		.asked_s = k->action->valid_from };
+	const char *other, *shown = name;
+	unsigned int marks, bit;
+
+	marks = trust_see(&k->trust, &s, &other);
+	if (hint != NULL &&
+	    hint->first_s > k->action->valid_from + DRAFT_CLOCK_SLACK)
+		marks |= TRUST_LATE;
+	if (shown == NULL)
+		shown = trust_name(&k->trust, &h->agent);
+	if (shown == NULL)
+		shown = hint != NULL && hint->name != NULL
+		    ? hint->name
+		    : id_short(&h->agent).s;
+	collect_warn_trust(k, &h->agent, shown, marks, other);
+	if ((marks & TRUST_NEW) != 0)
+		k->summary.firstseen++;
+	for (bit = 1; bit < 1u << TRUST_MARKS; bit <<= 1)
+		if ((marks & bit) != 0 && bit != TRUST_NEW)
+			summary_add(
+			    &k->summary.marks, trust_mark_word(bit), shown);
+	return marks;
 }
 
 /* Every operation exactly once, unless the agent stopped early. */
@@ -208,7 +246,7 @@ collect_opened(
 	}
 	answer_init(a, id_hex(&h->agent).s, o.agent_name, h->status);
 	collect_parts(k, &o, a);
-	collect_trust(k, &h->agent, a->name);
+	a->marks = collect_trust(k, h, a->name);
 	fault_point("mig.opened");
 	r = collect_show(k, a);
 	answer_release(a);
@@ -232,6 +270,7 @@ collect_refused(struct collect *k, const struct result_header *h)
 	answer_init(
 	    a, id_hex(&h->agent).s, name != NULL ? name : "", h->status);
 	a->refusal = refusal_text(h->reason);
+	a->marks = collect_trust(k, h, NULL);
 	r = collect_show(k, a);
 	answer_release(a);
 	free(a);

@@ -28,7 +28,11 @@ struct collect {
 	struct summary summary;
 	struct progress progress;
 	struct trust trust;
-	struct trust hints; /* names as the server says them; not saved */
+	struct trust hints; /* names and enrolment (first_s) as the server says
+			       them; not saved */
+	struct seen asked;  /* whom the server says it asks */
+	bool roster;        /* that is known */
+	bool online_only;   /* delivery wish: others are left out rightly */
 	struct seen seen;
 	struct stream stream;
 	int64_t cursor;

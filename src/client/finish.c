@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "client/api.h"
 #include "client/interrupt.h"
+#include "client/trust_target.h"
 #include "json/json.h"
 
 #include <inttypes.h>
@@ -75,7 +76,9 @@ static int
 roster_line(const char *text, size_t len, void *arg)
 {
 	struct roster *ro = arg;
-	const char *agent, *name = "", *state, *other, *known;
+	const char *agent, *name = "", *state, *known;
+	struct trust_entry *hint;
+	int64_t enrolled = 0;
 	struct buf safe;
 	struct id id;
 	json_t *j;
@@ -86,6 +89,8 @@ roster_line(const char *text, size_t len, void *arg)
 	if (j == NULL || json_need_str(j, "", "agent", &agent, NULL) != 0 ||
 	    json_need_str(j, "", "state", &state, NULL) != 0 ||
 	    json_opt_str(j, "", "name", &name, NULL) != 0 ||
+	    json_opt_int(
+		j, "", "enrolled", 0, INT64_C(1) << 52, &enrolled, NULL) != 0 ||
 	    id_parse(agent, &id) != 0) {
 		ro->bad++;
 		goto out;
@@ -96,7 +101,10 @@ roster_line(const char *text, size_t len, void *arg)
 		buf_add_str(&safe, id_short(&id).s);
 	if (buf_str(&safe) == NULL)
 		goto out;
-	(void)trust_see(&ro->k->hints, &id, buf_str(&safe), &other);
+	(void)seen_add(&ro->k->asked, &id, &id);
+	hint = trust_hint(&ro->k->hints, &id, buf_str(&safe));
+	if (hint != NULL)
+		hint->first_s = enrolled / 1000;
 	if (!seen_has(&ro->k->seen, &id))
 		roster_missing(
 		    ro, j, known != NULL ? known : buf_str(&safe), state);
@@ -119,7 +127,9 @@ collect_roster(struct collect *k, size_t *ret_online, struct err *e)
 	    path, sizeof(path), "/api/v1/actions/%s/agents", id_hex(&k->id).s);
 	r = api_lines(k->client, path, roster_line, &ro, e);
 	*ret_online = ro.online;
-	if (r == 0 && k->summary.expected < 0)
+	k->roster = r == 0 && ro.bad == 0;
+	/* who was asked does not become fewer */
+	if (r == 0 && k->summary.expected < (int64_t)ro.lines)
 		k->summary.expected = (int64_t)ro.lines;
 	return r;
 }
@@ -139,6 +149,42 @@ collect_follow(struct collect *k, struct err *e)
 		r = collect_roster(k, &online, e);
 	} while (r == 0 && online > 0 && !interrupt_seen());
 	return r;
+}
+
+static void
+finish_missed(const struct trust_entry *te, void *arg)
+{
+	struct collect *k = arg;
+
+	summary_add(&k->summary.leftout, trust_mark_text(TRUST_LEFT_OUT),
+	    te->name != NULL ? te->name : id_short(&te->id).s);
+}
+
+/* Agents known here that the target fits and the server does not ask. Its list
+ * is fetched only when there are any. */
+static void
+finish_left_out(struct collect *k)
+{
+	struct err ignored = { 0 };
+	size_t online;
+
+	if (k->online_only)
+		return;
+	if (!k->roster) {
+		trust_missed(&k->trust, k->action->target, &k->seen, NULL,
+		    finish_missed, k);
+		if (k->summary.leftout.n == 0)
+			return;
+		groups_clear(&k->summary.leftout);
+		if (collect_roster(k, &online, &ignored) != 0) {
+			client_warn("warning: whether the server left out "
+				    "agents is not known: %s",
+			    ignored.msg);
+			return;
+		}
+	}
+	trust_missed(&k->trust, k->action->target, &k->seen, &k->asked,
+	    finish_missed, k);
 }
 
 static void
@@ -176,10 +222,10 @@ collect_finish(struct collect *k, struct err *e)
 	    collect_roster(k, &online, &ignored) != 0)
 		client_warn("warning: who has not answered is not known: %s",
 		    ignored.msg);
+	finish_left_out(k);
 	fault_point("mig.followed");
-	if (k->trust.first_new < k->trust.n &&
-	    (client_mkdir_for(k->trust.path, &ignored) != 0 ||
-		trust_save(&k->trust, &ignored) != 0))
+	if (client_mkdir_for(k->trust.path, &ignored) != 0 ||
+	    trust_save(&k->trust, &ignored) != 0)
 		client_warn("warning: the names of these agents are not "
 			    "remembered: %s",
 		    ignored.msg);

@@ -29,6 +29,15 @@ groups_release(struct groups *g)
 	memset(g, 0, sizeof(*g));
 }
 
+void
+groups_clear(struct groups *g)
+{
+	size_t max_groups = g->max_groups, max_bytes = g->max_bytes;
+
+	groups_release(g);
+	groups_init(g, max_groups, max_bytes);
+}
+
 /* FNV-1a; a collision only costs a comparison. */
 static uint64_t
 text_hash(const char *s, size_t len)

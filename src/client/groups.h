@@ -29,6 +29,8 @@ struct groups {
 
 void groups_init(struct groups *g, size_t max_groups, size_t max_bytes);
 void groups_release(struct groups *g);
+/* Empties it for reuse. */
+void groups_clear(struct groups *g);
 /* ERR_TOOBIG when it is a new text and there is no room for it. */
 int
 groups_add(struct groups *g, const char *text, size_t len, const char *name);

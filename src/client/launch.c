@@ -254,7 +254,7 @@ launch_post(
 static void
 launch_hints(struct collect *k, const json_t *agents)
 {
-	const char *id, *name, *other;
+	const char *id, *name;
 	struct buf safe;
 	struct id agent;
 	json_t *j;
@@ -268,7 +268,7 @@ launch_hints(struct collect *k, const json_t *agents)
 		buf_init(&safe, 4096);
 		str_add_printable(&safe, name, strnlen(name, 256));
 		if (buf_str(&safe) != NULL)
-			trust_see(&k->hints, &agent, buf_str(&safe), &other);
+			(void)trust_hint(&k->hints, &agent, buf_str(&safe));
 		buf_release(&safe);
 	}
 }
@@ -288,6 +288,7 @@ launch_collect(struct client *c, struct launch *l, const struct opts *o,
 	memcpy(k.seal_secret, l->secret, sizeof(k.seal_secret));
 	launch_hints(&k, l->agents);
 	k.follow = true;
+	k.online_only = l->online_only;
 	k.wait = !opts_has(o, "nowait");
 	k.verbose = opts_has(o, "v");
 	k.summary.expected = expected;

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/jsonw.h"
+#include "client/trust.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -127,6 +128,7 @@ output_json(const struct output *o, const struct answer *a, struct buf *out)
 	if (a->refusal != NULL)
 		jsonw_str(&w, "reason", a->refusal);
 	jsonw_bool(&w, "found", a->found);
+	trust_json_marks(&w, a->marks);
 	jsonw_array(&w, "operations");
 	for (i = 0; i < a->nparts; i++) {
 		p = &a->parts[i];

@@ -13,7 +13,6 @@
 
 #define FILE_MAX_BYTES (8 * 1024 * 1024)
 #define NAME_DEFAULT_MAX 100
-#define CLOCK_SLACK 60 /* seconds: agents whose clock is behind */
 
 void
 question_release(struct question *q)
@@ -354,7 +353,7 @@ question_build(struct question *q, struct client *c, const struct opts *o,
 	if (r == 0) {
 		d->readers = readers.list;
 		d->nreaders = readers.n;
-		d->valid_from = clock_wall_ms() / 1000 - CLOCK_SLACK;
+		d->valid_from = clock_wall_ms() / 1000 - DRAFT_CLOCK_SLACK;
 		d->expire_after = clock_wall_ms() / 1000 + q->expire;
 		r = action_build(d, out, e);
 	}

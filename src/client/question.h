@@ -13,6 +13,10 @@
 
 #include <jansson.h>
 
+/* A new document is valid from so many seconds before it is made: for agents
+ * whose clock is behind. */
+#define DRAFT_CLOCK_SLACK 60
+
 struct question {
 	struct action_draft draft; /* borrows from below */
 	json_t *root;              /* owned: file or operations made here */

@@ -86,6 +86,21 @@ note_removed(const struct fetched *f)
 		    when);
 }
 
+/* The delivery wish stands beside the action; it can only leave agents out. */
+static bool
+was_for_online(const struct fetched *f)
+{
+	const char *delivery = NULL;
+
+	(void)json_opt_str(f->root, "", "delivery", &delivery, NULL);
+	if (delivery == NULL)
+		return false;
+	fprintf(stderr,
+	    "mig: only agents that were online were asked, as the server "
+	    "says\n");
+	return true;
+}
+
 static int
 cmd_results(struct client *c, const struct opts *o, struct err *e)
 {
@@ -117,6 +132,7 @@ cmd_results(struct client *c, const struct opts *o, struct err *e)
 	k.follow = opts_has(o, "follow");
 	k.wait = !opts_has(o, "nowait");
 	k.verbose = opts_has(o, "v");
+	k.online_only = was_for_online(&f);
 	progress_init(&k.progress, 0);
 	k.progress.enabled = k.progress.enabled && k.follow;
 	k.progress.expires_ms = f.action.expire_after * 1000;

@@ -18,6 +18,8 @@ summary_init(struct summary *s)
 	groups_init(&s->failures, REASONS_MAX, REASON_BYTES_MAX);
 	groups_init(&s->partials, REASONS_MAX, REASON_BYTES_MAX);
 	groups_init(&s->missing, REASONS_MAX, REASON_BYTES_MAX);
+	groups_init(&s->marks, REASONS_MAX, REASON_BYTES_MAX);
+	groups_init(&s->leftout, REASONS_MAX, REASON_BYTES_MAX);
 }
 
 void
@@ -27,6 +29,8 @@ summary_release(struct summary *s)
 	groups_release(&s->failures);
 	groups_release(&s->partials);
 	groups_release(&s->missing);
+	groups_release(&s->marks);
+	groups_release(&s->leftout);
 }
 
 void
@@ -49,8 +53,7 @@ summary_add(struct groups *g, const char *reason, const char *name)
 void
 summary_forget_missing(struct summary *s)
 {
-	groups_release(&s->missing);
-	groups_init(&s->missing, REASONS_MAX, REASON_BYTES_MAX);
+	groups_clear(&s->missing);
 }
 
 int64_t
@@ -71,7 +74,8 @@ int
 summary_exit(const struct summary *s)
 {
 	if (s->failed > 0 || s->refused > 0 || s->forged > 0 ||
-	    s->interrupted || s->done == 0 || summary_unanswered(s) > 0)
+	    s->interrupted || s->done == 0 || summary_unanswered(s) > 0 ||
+	    s->leftout.n > 0)
 		return EXIT_INCOMPLETE;
 	if (s->found > 0)
 		return EXIT_FOUND;
@@ -105,7 +109,7 @@ summary_text(struct summary *s, size_t names_max, struct buf *out)
 {
 	int64_t expected = s->expected < 0 ? summary_answered(s) : s->expected;
 
-	if (expected == 0)
+	if (expected == 0 && s->leftout.n == 0)
 		return buf_add_str(out, "No agent was asked.\n");
 	buf_add_fmt(out,
 	    "%" PRId64 " %s asked, %" PRId64 " done, %" PRId64 " found",
@@ -120,6 +124,8 @@ summary_text(struct summary *s, size_t names_max, struct buf *out)
 	summary_reasons(&s->refusals, "refused", names_max, out);
 	summary_reasons(&s->partials, "not everything seen", names_max, out);
 	summary_reasons(&s->missing, "not answered", names_max, out);
+	summary_reasons(&s->marks, "marked", names_max, out);
+	summary_reasons(&s->leftout, "left out", names_max, out);
 	return out->error;
 }
 
@@ -168,6 +174,8 @@ summary_json(struct summary *s, const char *action, struct buf *out)
 	summary_json_reasons(&s->refusals, "refusals", &w);
 	summary_json_reasons(&s->partials, "partials", &w);
 	summary_json_reasons(&s->missing, "missing", &w);
+	summary_json_reasons(&s->marks, "marks", &w);
+	summary_json_reasons(&s->leftout, "leftout", &w);
 	jsonw_object_end(&w);
 	return buf_add_str(out, "\n");
 }

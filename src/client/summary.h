@@ -30,6 +30,8 @@ struct summary {
 	int64_t firstseen; /* agents this client has never seen before */
 	bool interrupted;
 	struct groups refusals, failures, partials, missing; /* reason: names */
+	struct groups marks;   /* of answers, by client/trust.h: names */
+	struct groups leftout; /* known here, not asked by the server */
 };
 
 void summary_init(struct summary *s);

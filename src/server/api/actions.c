@@ -83,6 +83,8 @@ add_action(struct jsonw *w, const struct store_action *a)
 	jsonw_str(w, "id", id_hex(&a->id).s);
 	jsonw_str(w, "name", a->name);
 	jsonw_str(w, "status", action_status_text(a->status));
+	if (a->online_only)
+		jsonw_str(w, "delivery", "online");
 	rfc3339_format(a->created / 1000, text);
 	jsonw_str(w, "created", text);
 	rfc3339_format(a->valid_from, text);
@@ -254,6 +256,7 @@ expected_one(const struct store_expected *x, void *arg)
 	jsonw_str(&w, "state", state_text(x, s->status));
 	jsonw_bool(&w, "online", x->online);
 	jsonw_i64(&w, "lastseen", x->lastseen);
+	jsonw_i64(&w, "enrolled", x->enrolled);
 	if (x->state == EXPECT_ANSWERED && x->status >= RESULT_DONE &&
 	    x->status <= RESULT_STOPPED)
 		jsonw_str(&w, "status", words[x->status]);

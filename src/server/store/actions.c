@@ -207,7 +207,7 @@ store_expected(struct store *s, int64_t action, int64_t after, int limit,
 
 	rc = sql_bound(s, e, &st,
 	    "SELECT x.agent, a.id, a.name, a.online, a.lastseen, x.state,"
-	    " x.status, x.reason FROM expected x JOIN agents a"
+	    " x.status, x.reason, a.enrolled FROM expected x JOIN agents a"
 	    " ON a.n = x.agent WHERE x.action = ? AND x.agent > ?"
 	    " ORDER BY x.agent LIMIT ?",
 	    "iii", action, after, (int64_t)limit);
@@ -220,6 +220,7 @@ store_expected(struct store *s, int64_t action, int64_t after, int limit,
 		x.state = sqlite3_column_int(st, 5);
 		x.status = sqlite3_column_int(st, 6);
 		x.reason = sqlite3_column_int(st, 7);
+		x.enrolled = sqlite3_column_int64(st, 8);
 		if ((rc = sql_read(s, e)) == 0 && (rc = fn(&x, arg)) == 0)
 			continue;
 		sqlite3_reset(st);

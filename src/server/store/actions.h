@@ -60,7 +60,7 @@ struct store_expected {
 	struct id agent_id;
 	const char *agent_name;
 	bool online;
-	int64_t lastseen;
+	int64_t lastseen, enrolled;
 	int state;
 	int status, reason; /* of the answer */
 };

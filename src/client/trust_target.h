@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The facts that agents have signed, as they are remembered, and which of the
+ * agents known here fit a target. */
+#ifndef MIG_CLIENT_TRUST_TARGET_H
+#define MIG_CLIENT_TRUST_TARGET_H
+
+#include "client/seen.h"
+#include "client/trust.h"
+
+struct err;
+struct hello;
+
+/* Agents whose hello was last seen longer ago are not missed any more. */
+#define TRUST_MISSED_DAYS 30
+
+/* Appends what is to be remembered of a hello's facts. */
+int trust_row_make(const struct hello *h, struct buf *out);
+/* What is remembered of a verified hello; as trust_see. */
+unsigned int
+trust_see_hello(struct trust *t, const struct hello *h, const char **ret_other);
+
+/* Calls back for each agent that fits the target ("all" or a condition) by its
+ * newest hello and is in neither set (NULL: none). */
+typedef void trust_on_missed(const struct trust_entry *te, void *arg);
+int trust_missed(const struct trust *t, const char *target,
+    const struct seen *answered, const struct seen *asked, trust_on_missed *on,
+    void *arg);
+
+#endif
