@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define READ_SIZE (256 * 1024)
+#define BLOCK 256 /* looked through at once */
 
 struct content {
 	struct content_job *job;
@@ -53,19 +54,39 @@ feed(struct content *c, const uint8_t *data, size_t len)
 	}
 }
 
+/* The first \r\n, or NULL. In what is no text \r is frequent and \r\n is not,
+ * so both are looked for at once. */
+static uint8_t *
+find_crlf(uint8_t *data, size_t len)
+{
+	typedef uint8_t block __attribute__((vector_size(16)));
+	block here, next, any = { 0 }, none = { 0 };
+	size_t i, k;
+
+	for (i = 0; i + BLOCK < len; i += BLOCK) {
+		for (k = 0; k < BLOCK; k += sizeof(here)) {
+			memcpy(&here, data + i + k, sizeof(here));
+			memcpy(&next, data + i + k + 1, sizeof(next));
+			any |= (block)(here == none + '\r') &
+			    (block)(next == none + '\n');
+		}
+		if (memcmp(&any, &none, sizeof(any)) != 0)
+			break;
+	}
+	return memmem(data + i, len - i, "\r\n", 2);
+}
+
 /* Takes the \r out of each \r\n, in place; returns what is left. */
 static size_t
 drop_cr(uint8_t *data, size_t len)
 {
-	uint8_t *in = memchr(data, '\r', len), *out = in, *next;
+	uint8_t *in = find_crlf(data, len), *out = in, *next;
 	uint8_t *end = data + len;
 	size_t n;
 
-	while (in != NULL && in < end) {
-		/* in points to a \r */
-		if (in + 1 < end && in[1] == '\n')
-			in++;
-		next = memchr(in + 1, '\r', (size_t)(end - in - 1));
+	while (in != NULL) {
+		in++; /* to the \n */
+		next = find_crlf(in, (size_t)(end - in));
 		n = (size_t)((next != NULL ? next : end) - in);
 		memmove(out, in, n);
 		out += n;

@@ -5,24 +5,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAP_BITS 17 /* 16 KiB */
+#define MAP_BITS 18 /* 32 KiB: first level cache */
+#define MAP_BITS_MANY 21
+#define MANY 16384 /* windows */
+#define STEP 4
+#define AT_ONCE 4 /* places */
 #define END UINT32_MAX
 
 struct entry {
 	uint32_t window; /* its bytes */
 	uint32_t next;   /* in its bucket */
 	uint32_t at;     /* of the window in the literal */
+	uint32_t number; /* of the literal */
 	uint32_t len;
 	size_t text; /* into texts */
 };
 
-struct literals {
+/* Literals of which every step-th byte of a text is the begin of a window:
+ * each has step windows that follow one another. */
+struct table {
+	size_t step, n;
+	bool many; /* MAP_BITS_MANY */
 	struct entry *list;
-	size_t n;
-	uint8_t *texts;
 	uint32_t *buckets;
+	uint64_t *map;
 	unsigned int shift; /* of hash to bucket */
-	uint64_t map[(1u << MAP_BITS) / 64];
+};
+
+struct literals {
+	uint8_t *texts;
+	struct table tables[2]; /* the long ones, the short ones */
+};
+
+struct scan {
+	const struct literals *l;
+	const struct table *t;
+	const uint8_t *text;
+	size_t len;
+	void (*found)(uint32_t number, void *arg);
+	void *arg;
 };
 
 static uint32_t
@@ -34,10 +55,23 @@ window_at(const uint8_t *p)
 	return v;
 }
 
+static inline uint32_t
+map_place(uint32_t hashed, bool many)
+{
+	return hashed >> (32 - (many ? MAP_BITS_MANY : MAP_BITS));
+}
+
 static uint32_t
 hash(uint32_t window)
 {
 	return window * 0x9e3779b1u;
+}
+
+/* In which table, and so which step, a literal is. */
+static unsigned int
+table_of(const struct literal *lit)
+{
+	return lit->len >= LITERAL_MIN + STEP - 1 ? 0 : 1;
 }
 
 /* How often each window occurs in all literals; by hash, roughly. */
@@ -59,14 +93,18 @@ count_windows(const struct literal *list, size_t n, unsigned int shift)
 	return counts;
 }
 
+/* Where the step windows begin that the literals have least. */
 static uint32_t
-rarest_window(
-    const struct literal *lit, const uint16_t *counts, unsigned int shift)
+rarest(const struct literal *lit, size_t step, const uint16_t *counts,
+    unsigned int shift)
 {
 	uint32_t best = 0, k, least = UINT32_MAX, n;
+	size_t i;
 
-	for (k = 0; k + LITERAL_MIN <= lit->len; k++) {
-		n = counts[hash(window_at(lit->bytes + k)) >> shift];
+	for (k = 0; k + step - 1 + LITERAL_MIN <= lit->len; k++) {
+		n = 0;
+		for (i = k; i < k + step; i++)
+			n += counts[hash(window_at(lit->bytes + i)) >> shift];
 		if (n < least) {
 			least = n;
 			best = k;
@@ -76,67 +114,107 @@ rarest_window(
 }
 
 static void
-add(struct literals *l, uint32_t i, const struct literal *lit, size_t text,
+add(struct table *t, const struct literal *lit, uint32_t number, size_t text,
     uint32_t at)
 {
-	struct entry *en = &l->list[i];
+	struct entry *en;
 	uint32_t h, *bucket;
+	size_t i;
 
-	memcpy(l->texts + text, lit->bytes, lit->len);
-	en->text = text;
-	en->len = (uint32_t)lit->len;
-	en->at = at;
-	en->window = window_at(lit->bytes + at);
-	h = hash(en->window);
-	bucket = &l->buckets[h >> l->shift];
-	en->next = *bucket;
-	*bucket = i;
-	h >>= 32 - MAP_BITS;
-	l->map[h / 64] |= (uint64_t)1 << (h % 64);
+	for (i = 0; i < t->step; i++) {
+		en = &t->list[t->n];
+		en->text = text;
+		en->number = number;
+		en->len = (uint32_t)lit->len;
+		en->at = at + (uint32_t)i;
+		en->window = window_at(lit->bytes + en->at);
+		h = hash(en->window);
+		bucket = &t->buckets[h >> t->shift];
+		en->next = *bucket;
+		*bucket = (uint32_t)t->n++;
+		h = map_place(h, t->many);
+		t->map[h / 64] |= (uint64_t)1 << (h % 64);
+	}
+}
+
+static bool
+table_init(struct table *t, size_t step, size_t n)
+{
+	unsigned int bits = 4;
+	size_t windows = n * step;
+
+	while (bits < 24 && ((size_t)1 << bits) < windows * 2)
+		bits++;
+	t->step = step;
+	t->many = windows > MANY;
+	t->shift = 32 - bits;
+	t->list = calloc(windows + 1, sizeof(*t->list));
+	t->buckets = malloc(sizeof(*t->buckets) << bits);
+	t->map =
+	    calloc(map_place(UINT32_MAX, t->many) / 64 + 1, sizeof(*t->map));
+	if (t->list == NULL || t->buckets == NULL || t->map == NULL)
+		return false;
+	memset(t->buckets, 0xff, sizeof(*t->buckets) << bits);
+	return true;
+}
+
+static bool
+fill(struct literals *l, const struct literal *list, size_t n)
+{
+	unsigned int shift = l->tables[0].shift < l->tables[1].shift
+	    ? l->tables[0].shift
+	    : l->tables[1].shift;
+	uint16_t *counts = count_windows(list, n, shift);
+	struct table *t;
+	size_t i, text = 0;
+
+	if (counts == NULL)
+		return false;
+	for (i = 0; i < n; i++) {
+		t = &l->tables[table_of(&list[i])];
+		memcpy(l->texts + text, list[i].bytes, list[i].len);
+		add(t, &list[i], (uint32_t)i, text,
+		    rarest(&list[i], t->step, counts, shift));
+		text += list[i].len;
+	}
+	free(counts);
+	return true;
 }
 
 struct literals *
 literals_new(const struct literal *list, size_t n)
 {
 	struct literals *l = calloc(1, sizeof(*l));
-	unsigned int shift = 28; /* 16 buckets */
-	uint16_t *counts;
-	size_t i, total = 0;
+	size_t i, total = 0, in[2] = { 0, 0 };
 
 	if (l == NULL)
 		return NULL;
-	while (shift > 8 && ((size_t)1 << (32 - shift)) < n * 2)
-		shift--;
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		total += list[i].len;
-	l->shift = shift;
-	l->n = n;
-	l->list = calloc(n + 1, sizeof(*l->list));
+		in[table_of(&list[i])]++;
+	}
 	l->texts = malloc(total + 1);
-	l->buckets = malloc(sizeof(*l->buckets) << (32 - shift));
-	counts = count_windows(list, n, shift);
-	if (l->list == NULL || l->texts == NULL || l->buckets == NULL ||
-	    counts == NULL) {
-		free(counts);
+	if (l->texts == NULL || !table_init(&l->tables[0], STEP, in[0]) ||
+	    !table_init(&l->tables[1], 1, in[1]) || !fill(l, list, n)) {
 		literals_free(l);
 		return NULL;
 	}
-	memset(l->buckets, 0xff, sizeof(*l->buckets) << (32 - shift));
-	for (i = 0, total = 0; i < n; total += list[i++].len)
-		add(l, (uint32_t)i, &list[i], total,
-		    rarest_window(&list[i], counts, shift));
-	free(counts);
 	return l;
 }
 
 void
 literals_free(struct literals *l)
 {
+	size_t i;
+
 	if (l == NULL)
 		return;
-	free(l->list);
+	for (i = 0; i < 2; i++) {
+		free(l->tables[i].list);
+		free(l->tables[i].buckets);
+		free(l->tables[i].map);
+	}
 	free(l->texts);
-	free(l->buckets);
 	free(l);
 }
 
@@ -153,25 +231,71 @@ stands_at(const struct literals *l, const struct entry *en, const uint8_t *text,
 	    memcmp(text + begin, l->texts + en->text, en->len) == 0;
 }
 
+static void
+look_up(const struct scan *s, size_t at)
+{
+	const struct table *t = s->t;
+	uint32_t window = window_at(s->text + at), i;
+
+	for (i = t->buckets[hash(window) >> t->shift]; i != END;
+	     i = t->list[i].next) {
+		if (t->list[i].window == window &&
+		    stands_at(s->l, &t->list[i], s->text, s->len, at))
+			s->found(t->list[i].number, s->arg);
+	}
+}
+
+static inline uint64_t
+marked(const struct scan *s, size_t at, bool many)
+{
+	uint32_t m = map_place(hash(window_at(s->text + at)), many);
+
+	return s->t->map[m / 64] >> (m % 64) & 1;
+}
+
+/* step and many are constants where it is called: the loop is all there is. */
+static inline void
+scan(const struct scan *s, const size_t step, const bool many)
+{
+	size_t at = 0, k;
+	uint64_t any;
+
+	for (; at + AT_ONCE * step + LITERAL_MIN <= s->len;
+	     at += AT_ONCE * step) {
+		any = marked(s, at, many) | marked(s, at + step, many) |
+		    marked(s, at + 2 * step, many) |
+		    marked(s, at + 3 * step, many);
+		if (any == 0)
+			continue;
+		for (k = 0; k < AT_ONCE; k++) {
+			if (marked(s, at + k * step, many))
+				look_up(s, at + k * step);
+		}
+	}
+	for (; at + LITERAL_MIN <= s->len; at += step) {
+		if (marked(s, at, many))
+			look_up(s, at);
+	}
+}
+
 void
-literals_scan(const struct literals *l, const void *data, size_t len,
+literals_scan(const struct literals *l, const void *text, size_t len,
     void (*found)(uint32_t number, void *arg), void *arg)
 {
-	const uint8_t *text = data;
-	uint32_t window, h, i, m;
-	size_t at;
+	struct scan s = { l, NULL, text, len, found, arg };
+	const struct table *t;
 
-	for (at = 0; at + LITERAL_MIN <= len; at++) {
-		window = window_at(text + at);
-		h = hash(window);
-		m = h >> (32 - MAP_BITS);
-		if ((l->map[m / 64] >> (m % 64) & 1) == 0)
+	for (t = l->tables; t < l->tables + 2; t++) {
+		s.t = t;
+		if (t->n == 0)
 			continue;
-		for (i = l->buckets[h >> l->shift]; i != END;
-		     i = l->list[i].next) {
-			if (l->list[i].window == window &&
-			    stands_at(l, &l->list[i], text, len, at))
-				found(i, arg);
-		}
+		if (t->step == STEP && !t->many)
+			scan(&s, STEP, false);
+		else if (t->step == STEP)
+			scan(&s, STEP, true);
+		else if (!t->many)
+			scan(&s, 1, false);
+		else
+			scan(&s, 1, true);
 	}
 }

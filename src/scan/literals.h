@@ -5,9 +5,11 @@
  * millisecond) and small, where an automaton for all expressions takes
  * seconds and more memory than a worker has.
  *
- * Of each literal the window of LITERAL_MIN bytes is taken that the others
- * have least; a bit map in the first level cache says which windows occur at
- * all, a table which literals have them, and those are compared.
+ * Of each literal four windows of LITERAL_MIN bytes that follow one another are
+ * taken, those that the others have least, so that only every fourth place of
+ * a text is looked at (one window, and every place, for literals shorter than
+ * that); a bit map in the cache says which windows occur at all, a table which
+ * literals have them, and those are compared.
  */
 #ifndef MIG_SCAN_LITERALS_H
 #define MIG_SCAN_LITERALS_H
@@ -27,7 +29,7 @@ struct literal {
 /* NULL: out of memory. */
 struct literals *literals_new(const struct literal *list, size_t n);
 void literals_free(struct literals *l);
-/* Calls found for each place of each literal in the text. */
+/* Calls found for each place of each literal in the text, in no order. */
 void literals_scan(const struct literals *l, const void *text, size_t len,
     void (*found)(uint32_t number, void *arg), void *arg);
 

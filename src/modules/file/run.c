@@ -21,6 +21,7 @@
 #include "modules/common/gofmt.h"
 #include "modules/common/watch.h"
 #include "modules/file/plan.h"
+#include "modules/file/seen.h"
 #include "modules/file/subject.h"
 #include "scan/content.h"
 #include "scan/walk.h"
@@ -53,6 +54,7 @@ struct run {
 	struct answer answer;
 	struct walk *walk;
 	struct content *content;
+	struct seen *seen; /* NULL: nothing read so far */
 	uint64_t read_left;
 	struct timespec started;
 	struct watch watch;
@@ -443,6 +445,18 @@ take_digests(struct run *r, uint32_t algs, struct reading *rd)
 	}
 }
 
+static bool
+counts_lines(const struct run *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->nwanting; i++) {
+		if (r->plan.searches[r->wanting[i]].macroal)
+			return true;
+	}
+	return false;
+}
+
 /* Reads the open subject once. */
 static void
 read_with(struct run *r, bool decompress, uint32_t algs, bool patterns,
@@ -452,10 +466,9 @@ read_with(struct run *r, bool decompress, uint32_t algs, bool patterns,
 		.read_left = &r->read_left,
 		.stop = stop,
 		.arg = r };
-	struct err e;
+	bool macroal = patterns && counts_lines(r);
 	enum content_end end;
-	bool macroal = false;
-	size_t i;
+	struct err e;
 
 	err_clear(&e);
 	memset(rd, 0, sizeof(*rd));
@@ -471,8 +484,6 @@ read_with(struct run *r, bool decompress, uint32_t algs, bool patterns,
 		    &r->answer, SKIP_ENGINE, r->subject.en->path, e.msg);
 		return;
 	}
-	for (i = 0; patterns && i < r->nwanting; i++)
-		macroal = macroal || r->plan.searches[r->wanting[i]].macroal;
 	if (patterns)
 		job.match = r->plan.state[PLAN_LINES];
 	job.count_lines = macroal;
@@ -494,12 +505,42 @@ read_with(struct run *r, bool decompress, uint32_t algs, bool patterns,
 		    job.match->gave_up);
 }
 
+/* Another name of a file that has nothing of it: as if read to the end. */
+static bool
+was_seen(struct run *r, const struct seen_how *how, struct reading *rd)
+{
+	if (r->seen == NULL || !seen_find(r->seen, &r->subject.st, how))
+		return false;
+	memset(rd, 0, sizeof(*rd));
+	rd->stamp = ++r->stamp;
+	if (how->patterns)
+		match_begin(r->plan.state[PLAN_LINES]);
+	rd->complete = true;
+	return true;
+}
+
+static void
+remember(struct run *r, const struct seen_how *how, const struct reading *rd)
+{
+	const struct match_state *st =
+	    how->patterns ? r->plan.state[PLAN_LINES] : NULL;
+
+	if (!rd->complete || rd->digest_hits > 0 ||
+	    (st != NULL && (st->nids > 0 || st->gave_up != NULL)))
+		return;
+	if (r->seen == NULL)
+		r->seen = seen_new();
+	if (r->seen != NULL)
+		seen_add(r->seen, &r->subject.st, how);
+}
+
 /* One reading for those of the wanting searches that want it this way. */
 static void
 examine(struct run *r, const uint32_t *group, size_t n, bool decompress)
 {
+	struct seen_how how = { .decompress = decompress };
 	struct reading rd;
-	uint32_t algs = 0, search;
+	uint32_t search;
 	size_t i;
 
 	if (n == 0 || r->ended || !have_open(r))
@@ -509,10 +550,16 @@ examine(struct run *r, const uint32_t *group, size_t n, bool decompress)
 	if (r->wanting != group)
 		memmove(r->wanting, group, n * sizeof(*group));
 	for (i = 0; i < n; i++) {
-		algs |= r->plan.searches[r->wanting[i]].algs;
+		how.algs |= r->plan.searches[r->wanting[i]].algs;
 		r->want_hits += r->plan.searches[r->wanting[i]].ncontents;
 	}
-	read_with(r, decompress, algs, r->want_hits > 0, &rd);
+	how.patterns = r->want_hits > 0;
+	if (counts_lines(r)) {
+		read_with(r, decompress, how.algs, how.patterns, &rd);
+	} else if (!was_seen(r, &how, &rd)) {
+		read_with(r, decompress, how.algs, how.patterns, &rd);
+		remember(r, &how, &rd);
+	}
 	for (i = 0; i < n; i++) {
 		search = r->wanting[i];
 		if (!r->params->searches[search].options.matchall)
@@ -678,6 +725,7 @@ file_run(const json_t *params, const struct run_context *ctx,
 	walk_free(r.walk);
 	plan_release(&r.plan);
 	content_free(r.content);
+	seen_free(r.seen);
 	if (r.answer.searches != NULL)
 		answer_release(&r.answer);
 	free(scopes);

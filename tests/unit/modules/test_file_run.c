@@ -159,6 +159,51 @@ test_links(void **state)
 	json_decref(v);
 }
 
+static uint64_t
+bytes_read(const json_t *v)
+{
+	return (uint64_t)json_integer_value(
+	    json_object_get(json_object_get(v, "statistics"), "bytesread"));
+}
+
+/* Names of one file: what has nothing is read once, what has is found under
+ * every name, and a copy is another file. */
+static void
+test_names_of_one_file(void **state)
+{
+	char text[8192];
+	json_t *v;
+
+	memset(text, 'x', sizeof(text));
+	put("plain", text, sizeof(text));
+	assert_int_equal(link("plain", "hard"), 0);
+	assert_int_equal(symlink("plain", "soft"), 0);
+	v = search(HERE "\"contents\":[\"needle\"]," ALL);
+	assert_int_equal(hits(v), 0);
+	assert_int_equal(bytes_read(v), sizeof(text));
+	json_decref(v);
+	/* nothing found is a match of the inverse */
+	v = search(HERE "\"contents\":[\"!needle\"],\"options\":{"
+			"\"matchall\":true,\"returnsha256\":true}");
+	assert_int_equal(hits(v), 3);
+	assert_true(has_file(v, "/plain") && has_file(v, "/hard") &&
+	    has_file(v, "/soft"));
+	json_decref(v);
+	memcpy(text + 5000, "needle", 6);
+	put("copy", text, sizeof(text));
+	assert_int_equal(link("copy", "copy2"), 0);
+	v = search(HERE "\"contents\":[\"needle\"]," ALL);
+	assert_int_equal(hits(v), 2);
+	assert_true(has_file(v, "/copy") && has_file(v, "/copy2"));
+	json_decref(v);
+	v = search(HERE "\"contents\":[\"needle\"],\"sha2\":[\""
+			"0000000000000000000000000000000000000000000000000000"
+			"000000000000\"],\"options\":{\"matchall\":false}");
+	assert_int_equal(hits(v), 2);
+	assert_int_equal(bytes_read(v), 3 * sizeof(text));
+	json_decref(v);
+}
+
 static void
 test_special(void **state)
 {
@@ -413,6 +458,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_TREE(test_links),
+		IN_TREE(test_names_of_one_file),
 		IN_TREE(test_special),
 		IN_TREE(test_deep),
 		IN_TREE(test_names),
