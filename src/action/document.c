@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hex.h"
+#include "base/str.h"
 #include "json/json.h"
 #include "modules/agent/wish.h"
 #include "modules/module.h"
@@ -195,15 +196,16 @@ read_limits(const json_t *root, struct action *a, struct err *e)
 static int
 check_seal_key(const char *key, struct err *e)
 {
-	static const char begin[] = "-----BEGIN PGP MESSAGE-----";
 	size_t len = strlen(key), i;
 
 	if (len > SEAL_KEY_TEXT_MAX)
 		return err_set(e, ERR_INVALID,
 		    "seal.key: %zu bytes, at most %d", len, SEAL_KEY_TEXT_MAX);
-	if (strncmp(key, begin, sizeof(begin) - 1) != 0)
+	if (!str_starts(key, "-----BEGIN PGP MESSAGE-----") &&
+	    !str_starts(key, "-----BEGIN MIG READER KEY-----"))
 		return err_set(e, ERR_INVALID,
-		    "seal.key: expected an armoured OpenPGP message");
+		    "seal.key: expected an armoured OpenPGP message, or blocks "
+		    "for readers");
 	for (i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)key[i];
 

@@ -33,7 +33,7 @@ struct action {
 	int64_t min_policy; /* 0: any */
 	struct action_limits limits;
 	uint8_t seal_public[32];
-	const char *seal_key; /* armoured OpenPGP message; borrowed */
+	const char *seal_key; /* armoured for the readers; borrowed */
 	size_t nreaders;
 	char readers[ACTION_READERS_MAX][41]; /* primary fingerprints, hex */
 	size_t noperations;

@@ -61,6 +61,8 @@ const char *client_signer(const struct client *c);
 void client_conf_release(struct client *c);
 /* Writes the configuration, mode 0600. */
 int client_conf_save(struct client *c, struct err *e);
+/* Path of a file beside the configuration; owned by the caller. */
+char *client_beside(const struct client *c, const char *name, struct err *e);
 /* The CA's certificate beside the configuration; checked against the pin. */
 char *client_ca_path(const struct client *c, struct err *e);
 int client_ca_load(struct client *c, struct err *e);
@@ -107,6 +109,7 @@ extern const struct command results_commands[];
 extern const struct command trust_commands[];
 extern const struct command run_commands[];
 extern const struct command keyring_commands[];
+extern const struct command reader_commands[];
 extern const struct command policy_commands[];
 extern const struct command doors_commands[];
 extern const struct command help_commands[];

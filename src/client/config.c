@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/id.h"
+#include "client/readkey.h"
 #include "client/ssh/signer.h"
 #include "conf/conf_check.h"
 #include "crypto/x509.h"
@@ -152,6 +153,17 @@ check_fingerprint(const char *value, struct err *e)
 }
 
 static int
+check_reader(const char *value, struct err *e)
+{
+	uint8_t pub[SEAL_KEY_LEN];
+
+	return readkey_parse(value, pub)
+	    ? 0
+	    : conf_check_hex(value, 20,
+		  "a full fingerprint, or " READKEY_PREFIX " and a key,", e);
+}
+
+static int
 check_condition(const char *value, struct err *e)
 {
 	return value[0] != '\0'
@@ -165,7 +177,7 @@ static const struct conf_check checks[] = {
 	{ "key", check_fingerprint },
 	{ "gpghome", conf_check_path },
 	{ "signer", signer_check_name },
-	{ "reader", check_fingerprint },
+	{ "reader", check_reader },
 	{ "target", check_condition },
 	{ NULL, NULL },
 };
@@ -249,7 +261,7 @@ client_conf_save(struct client *c, struct err *e)
 }
 
 char *
-client_ca_path(const struct client *c, struct err *e)
+client_beside(const struct client *c, const char *name, struct err *e)
 {
 	const char *slash = strrchr(c->conf_path, '/');
 	struct buf b;
@@ -259,15 +271,21 @@ client_ca_path(const struct client *c, struct err *e)
 	buf_init(&b, 8192);
 	if (slash != NULL)
 		buf_add(&b, c->conf_path, (size_t)(slash - c->conf_path) + 1);
-	buf_add_str(&b, "ca.pem");
+	buf_add_str(&b, name);
 	buf_add_u8(&b, 0);
 	if (b.error != 0) {
-		err_set(e, b.error, "the path of ca.pem is too long");
+		err_set(e, b.error, "the path of %s is too long", name);
 		buf_release(&b);
 		return NULL;
 	}
 	buf_take(&b, &p, &len);
 	return (char *)p;
+}
+
+char *
+client_ca_path(const struct client *c, struct err *e)
+{
+	return client_beside(c, "ca.pem", e);
 }
 
 int

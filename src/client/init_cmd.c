@@ -342,9 +342,9 @@ cmd_init(struct client *c, const struct opts *o, struct err *e)
 	fprintf(stderr, "wrote   %s\n", c->conf_path);
 	if (c->conf.key == NULL &&
 	    (c->conf.readers == NULL || c->conf.readers->n == 0))
-		client_warn("an SSH key only signs: name an OpenPGP key that "
-			    "reads the answers (mig init --key FPR, or reader "
-			    "FPR in the configuration)");
+		client_warn("an SSH key only signs; to read the answers: mig "
+			    "reader make, or an OpenPGP key (mig init --key "
+			    "FPR, or reader FPR in the configuration)");
 	if (c->conf.server == NULL) {
 		fprintf(stderr,
 		    "No server yet: only -t local works. Later: "

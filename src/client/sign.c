@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/str.h"
 #include "client/pgp/openpgp.h"
+#include "client/readkey.h"
 #include "client/ssh/signer.h"
 #include "json/json.h"
 
@@ -91,24 +92,34 @@ sign_new_envelope(struct client *c, enum purpose p, const void *doc, size_t len,
 	return r;
 }
 
-static int
-readers_add(
-    struct sign_readers *l, const char *fpr, const char *where, struct err *e)
+int
+sign_readers_add(
+    struct sign_readers *l, const char *name, const char *where, struct err *e)
 {
-	uint8_t bytes[20];
+	uint8_t pub[SEAL_KEY_LEN] = { 0 }, bytes[20];
+	bool x25519 = readkey_parse(name, pub);
+	char fpr[41];
 	size_t i;
 
-	if (hex_decode(fpr, bytes, sizeof(bytes)) != 0)
+	if (x25519)
+		readkey_fpr(pub, fpr);
+	else if (hex_decode(name, bytes, sizeof(bytes)) == 0)
+		hex_encode(bytes, sizeof(bytes), fpr);
+	else
 		return err_set(e, ERR_INVALID,
-		    "%s: '%s' is not a full fingerprint of 40 hex digits",
-		    where, fpr);
+		    "%s: '%s' is neither a full fingerprint of 40 hex digits "
+		    "nor a reader's key (" READKEY_PREFIX "...)",
+		    where, name);
 	for (i = 0; i < l->n; i++)
-		if (strcasecmp(l->text[i], fpr) == 0)
+		if (strcmp(l->text[i], fpr) == 0)
 			return 0;
-	if (l->n >= 64)
-		return err_set(e, ERR_TOOBIG, "more than 64 readers");
-	hex_encode(bytes, sizeof(bytes), l->text[l->n]);
+	if (l->n >= SIGN_READERS_MAX)
+		return err_set(
+		    e, ERR_TOOBIG, "more than %d readers", SIGN_READERS_MAX);
+	memcpy(l->text[l->n], fpr, sizeof(fpr));
 	l->list[l->n] = l->text[l->n];
+	l->x25519[l->n] = x25519;
+	memcpy(l->pub[l->n], pub, sizeof(pub));
 	l->n++;
 	return 0;
 }
@@ -123,19 +134,51 @@ sign_readers_fill(struct client *c, const struct opts *o,
 
 	ret->n = 0;
 	if (r == 0 && c->conf.key != NULL)
-		r = readers_add(ret, c->conf.key, "key", e);
+		r = sign_readers_add(ret, c->conf.key, "key", e);
 	l = c->conf.readers;
 	for (i = 0; r == 0 && l != NULL && i < l->n; i++)
-		r = readers_add(ret, l->items[i], c->conf_path, e);
+		r = sign_readers_add(ret, l->items[i], c->conf_path, e);
 	for (i = 0; r == 0 && i < o->n; i++)
 		if (strcmp(o->values[i].opt->name, "reader") == 0)
-			r = readers_add(ret, o->values[i].value, "-reader", e);
+			r = sign_readers_add(
+			    ret, o->values[i].value, "-reader", e);
 	if (r == 0 && ret->n == 0)
 		r = err_set(e, ERR_NOTFOUND,
 		    "nobody could read the answers, as an SSH key only signs: "
-		    "name an OpenPGP key of yours, key FINGERPRINT or reader "
-		    "FINGERPRINT in %s (or -reader)",
+		    "mig reader make, or name an OpenPGP key of yours, key "
+		    "FINGERPRINT or reader FINGERPRINT in %s (or -reader)",
 		    c->conf_path);
+	return r;
+}
+
+/* One message for all that gpg has the keys of. */
+static int
+seal_pgp(const struct sign_readers *readers,
+    const uint8_t secret[static SEAL_KEY_LEN], struct buf *out, struct err *e)
+{
+	const char *list[SIGN_READERS_MAX];
+	struct buf text;
+	size_t i, n = 0;
+	int r = 0;
+
+	for (i = 0; i < readers->n; i++)
+		if (!readers->x25519[i])
+			list[n++] = readers->list[i];
+	if (n == 0)
+		return 0;
+	buf_init(&text, 256);
+	/* never moved while it grows: no copy of it stays behind */
+	if (buf_reserve(&text, 128) == NULL ||
+	    b64_encode(&text, secret, SEAL_KEY_LEN) != 0)
+		r = err_set(e, ERR_NOMEM, "out of memory");
+	else
+		r = pgp_encrypt(list, n, text.data, text.len, out, e);
+	if (text.data != NULL)
+		secret_wipe(text.data, text.len);
+	buf_release(&text);
+	if (r == 0 && out->len > 0 && out->data[out->len - 1] != '\n' &&
+	    (r = buf_add_str(out, "\n")) != 0)
+		err_set(e, r, "too many readers");
 	return r;
 }
 
@@ -143,51 +186,37 @@ int
 sign_seal_key(struct client *c, const struct sign_readers *readers,
     const uint8_t secret[static SEAL_KEY_LEN], struct buf *out, struct err *e)
 {
-	struct buf text;
 	int r = sign_check_signer(c, e); /* who cannot sign needs no readers */
+	size_t i;
 
-	if (r != 0)
-		return r;
-	buf_init(&text, 256);
-	/* never moved while it grows: no copy of it stays behind */
-	if (buf_reserve(&text, 128) == NULL ||
-	    b64_encode(&text, secret, SEAL_KEY_LEN) != 0)
-		r = err_set(e, ERR_NOMEM, "out of memory");
-	else
-		r = pgp_encrypt(
-		    readers->list, readers->n, text.data, text.len, out, e);
-	if (text.data != NULL)
-		secret_wipe(text.data, text.len);
-	buf_release(&text);
+	if (r == 0)
+		r = seal_pgp(readers, secret, out, e);
+	for (i = 0; r == 0 && i < readers->n; i++)
+		if (readers->x25519[i])
+			r = readkey_seal(
+			    readers->pub[i], secret, SEAL_KEY_LEN, out, e);
 	return r;
 }
 
-int
-sign_open_seal_key(struct client *c, const char *armored,
+static int
+open_pgp(const char *message, size_t len,
     uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
 {
 	struct buf text, raw;
-	int r = sign_prepare(c, e);
+	int r;
 
-	if (r != 0)
-		return r;
 	buf_init(&text, 256);
 	buf_init(&raw, 256);
 	buf_reserve(&text, 128);
 	buf_reserve(&raw, 128);
-	r = pgp_decrypt(armored, strlen(armored), &text, e);
+	r = pgp_decrypt(message, len, &text, e);
 	while (text.len > 0 && text.data[text.len - 1] == '\n')
 		text.len--;
-	if (r != 0)
-		err_wrap(e,
-		    "the key that opens the results (are you among "
-		    "its readers?)");
-	else if (b64_decode(&raw, (const char *)text.data, text.len) != 0 ||
-	    raw.len != SEAL_KEY_LEN)
-		r = err_set(e, ERR_INVALID,
-		    "the key that opens the results is not 32 bytes in "
-		    "base64");
-	else
+	if (r == 0 &&
+	    (b64_decode(&raw, (const char *)text.data, text.len) != 0 ||
+		raw.len != SEAL_KEY_LEN))
+		r = err_set(e, ERR_INVALID, "it is not 32 bytes in base64");
+	if (r == 0)
 		memcpy(ret_secret, raw.data, SEAL_KEY_LEN);
 	if (text.data != NULL)
 		secret_wipe(text.data, text.len);
@@ -195,5 +224,56 @@ sign_open_seal_key(struct client *c, const char *armored,
 		secret_wipe(raw.data, raw.len);
 	buf_release(&text);
 	buf_release(&raw);
+	return r;
+}
+
+/* With the reader's key beside the configuration; ERR_NOTFOUND when there is
+ * none, or none of the blocks is for it. */
+static int
+open_own(struct client *c, const char *blocks,
+    uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
+{
+	char *path = client_beside(c, READKEY_FILE, e);
+	struct readkey k;
+	struct buf raw;
+	int r;
+
+	if (path == NULL)
+		return ERR_NOMEM;
+	r = readkey_load(path, &k, e);
+	free(path);
+	if (r != 0)
+		return r;
+	buf_init(&raw, SEAL_KEY_LEN);
+	r = readkey_open(blocks, &k, &raw, e);
+	if (r == 0 && raw.len != SEAL_KEY_LEN)
+		r = err_set(e, ERR_INVALID, "it is not 32 bytes");
+	if (r == 0)
+		memcpy(ret_secret, raw.data, SEAL_KEY_LEN);
+	if (raw.data != NULL)
+		secret_wipe(raw.data, raw.len);
+	buf_release(&raw);
+	secret_wipe(&k, sizeof(k));
+	return r;
+}
+
+int
+sign_open_seal_key(struct client *c, const char *armored,
+    uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
+{
+	size_t pgp = readkey_start(armored);
+	int r = sign_prepare(c, e);
+
+	if (r != 0)
+		return r;
+	r = ERR_NOTFOUND;
+	if (armored[pgp] != '\0')
+		r = open_own(c, armored + pgp, ret_secret, e);
+	if (r == ERR_NOTFOUND && pgp > 0)
+		r = open_pgp(armored, pgp, ret_secret, e);
+	if (r != 0)
+		err_wrap(e,
+		    "the key that opens the results (are you among "
+		    "its readers?)");
 	return r;
 }

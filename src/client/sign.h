@@ -23,19 +23,27 @@ int
 sign_envelope_text(const struct envelope *env, struct buf *out, struct err *e);
 
 /* Fills readers with this person and the configured and named others, each
- * once, by full fingerprint out of the local gpg keyring; names are 40 digits
- * each. ret_readers points into static storage of the call: text[i]. */
+ * once: by full fingerprint out of the local gpg keyring, or by the key itself
+ * (client/readkey.h). Names in the document are 40 digits each; list points
+ * into text. */
+#define SIGN_READERS_MAX 64
 struct sign_readers {
 	size_t n;
-	char text[64][41];
-	const char *list[64];
+	char text[SIGN_READERS_MAX][41];
+	const char *list[SIGN_READERS_MAX];
+	bool x25519[SIGN_READERS_MAX]; /* pub is the key; else gpg has it */
+	uint8_t pub[SIGN_READERS_MAX][SEAL_KEY_LEN];
 };
+/* One more, by either name, once; where: for the message. l->n: 0 at first. */
+int sign_readers_add(
+    struct sign_readers *l, const char *name, const char *where, struct err *e);
 int sign_readers_fill(struct client *c, const struct opts *o,
     struct sign_readers *ret, struct err *e);
-/* Appends the seal's secret half, encrypted to the readers, armoured. */
+/* Appends the seal's secret half, encrypted to the readers, armoured: one
+ * OpenPGP message, and a block for each reader without OpenPGP. */
 int sign_seal_key(struct client *c, const struct sign_readers *readers,
     const uint8_t secret[static SEAL_KEY_LEN], struct buf *out, struct err *e);
-/* Opens it again: gpg-agent may ask. */
+/* Opens it again, by the own reader's key or by gpg: gpg-agent may ask. */
 int sign_open_seal_key(struct client *c, const char *armored,
     uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e);
 

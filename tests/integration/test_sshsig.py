@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import struct
 import subprocess
 import time
@@ -202,6 +203,39 @@ def test_without_the_key_nothing_is_signed(platform, tree):
     p = sam.mig(*question(tree), check=ERROR)
     sam.conf.write_text(conf)
     assert "an SSH key only signs" in p.stderr
+
+
+def test_reading_without_gpg(platform, tree):
+    """Sam's own key opens what he asks, and what Alice asks and lets him read."""
+    sam = platform.sam
+    conf = sam.conf.read_text()
+    sam.conf.write_text("".join(x for x in conf.splitlines(True)
+                                if not x.startswith("key ")))
+    name = sam.mig("reader", "make", check=0).stdout.strip()
+    assert re.fullmatch("x25519:[0-9a-f]{64}", name)
+    key = sam.conf.parent / "reader.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert "is there already" in sam.mig("reader", "make", check=ERROR).stderr
+    nowhere = {"GNUPGHOME": "/nonexistent"}
+    try:
+        p = sam.mig(*question(tree, "--json"), check=FOUND, **nowhere)
+        assert opened(p, tree)
+        mine = answers_of(p)[1]["id"]
+        p = platform.mig(*question(tree, "--json", "-reader", name),
+                         check=FOUND)
+        assert opened(p, tree)
+        p = sam.mig("results", answers_of(p)[1]["id"], "--json", check=FOUND,
+                    **nowhere)
+        assert opened(p, tree)
+        # Alice is no reader of his
+        p = platform.mig("results", mine, check=ERROR)
+        assert "among its readers" in p.stderr
+        # a file that others can read is not used
+        key.chmod(0o644)
+        p = sam.mig("results", mine, check=ERROR, **nowhere)
+        assert "chmod 600" in p.stderr
+    finally:
+        sam.conf.write_text(conf)
 
 
 @pytest.mark.parametrize("says, words", [

@@ -115,9 +115,8 @@ agent_receive(int fd, uint8_t *p, size_t len, int64_t end, struct err *e)
 	return 0;
 }
 
-/* One question, one answer: its body goes to answer. */
-static int
-agent_ask(
+int
+sshagent_ask(
     const struct buf *question, int64_t ms, struct buf *answer, struct err *e)
 {
 	int64_t end = clock_mono_ms() + ms;
@@ -239,7 +238,7 @@ sshagent_list(struct sshagent_keys *ret, struct err *e)
 	buf_init(&question, 16);
 	buf_init(&answer, SSHAGENT_ANSWER_MAX);
 	buf_add_u8(&question, REQUEST_IDENTITIES);
-	rc = agent_ask(&question, SSHAGENT_LIST_MS, &answer, e);
+	rc = sshagent_ask(&question, SSHAGENT_LIST_MS, &answer, e);
 	if (rc == 0)
 		rc = sshagent_read_list(answer.data, answer.len, ret, e);
 	buf_release(&question);
@@ -263,7 +262,7 @@ sshagent_sign(const struct sshpub *key, const void *data, size_t len,
 	if (rc != 0)
 		err_set(e, rc, "ssh-agent: %s", err_text(rc));
 	else
-		rc = agent_ask(&question, SSHAGENT_SIGN_MS, &answer, e);
+		rc = sshagent_ask(&question, SSHAGENT_SIGN_MS, &answer, e);
 	if (rc == 0)
 		rc = sshagent_read_signature(answer.data, answer.len, out, e);
 	buf_release(&question);

@@ -30,7 +30,11 @@ int sshagent_list(struct sshagent_keys *ret, struct err *e);
 int sshagent_sign(const struct sshpub *key, const void *data, size_t len,
     struct buf *out, struct err *e);
 
-/* The body of an answer without its length; for the calls above. */
+/* One question within so many milliseconds; the body of the answer, without its
+ * length, is appended. */
+int sshagent_ask(
+    const struct buf *question, int64_t ms, struct buf *answer, struct err *e);
+/* Such bodies. */
 int sshagent_read_list(
     const void *body, size_t len, struct sshagent_keys *ret, struct err *e);
 int sshagent_read_signature(

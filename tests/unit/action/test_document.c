@@ -174,6 +174,8 @@ static const struct {
 	    "[\"" A40 "\",\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]",
 	    ERR_INVALID, "twice" },
 	{ "seal.key", "\"x\"", ERR_INVALID, "armoured" },
+	{ "seal.key", "\"-----BEGIN MIG READER KEY-----\\u001b\"", ERR_INVALID,
+	    "0x1b" },
 	{ "seal.key", "\"-----BEGIN PGP MESSAGE-----\\u001b\"", ERR_INVALID,
 	    "0x1b" },
 	{ "seal.x", "1", ERR_INVALID, "seal.x" },
