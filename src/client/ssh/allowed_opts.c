@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define VALUE_MAX 1024
+#define PURPOSES_MAX 64 /* more than there are */
 
 typedef int opt_fn(struct allowed_opts *o, const char *value, struct err *e);
 
@@ -65,17 +66,17 @@ list_match(const char *list, const char *s)
 static int
 opt_namespaces(struct allowed_opts *o, const char *value, struct err *e)
 {
-	static const enum purpose all[] = { PURPOSE_ACTION, PURPOSE_CANCEL,
-		PURPOSE_POLICY, PURPOSE_SESSION };
-	size_t i;
+	const char *name;
+	int p;
 
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (!list_match(value, sshsig_namespace(all[i])))
+	for (p = 1; p < PURPOSES_MAX; p++) {
+		name = sshsig_namespace((enum purpose)p);
+		if (name != NULL && !list_match(value, name))
 			return err_set(e, ERR_UNSUPPORTED,
 			    "namespaces=\"%.80s\" does not let %s pass: a key "
-			    "counts for all of MIG or not at all "
-			    "(\"*@mig\")",
-			    value, sshsig_namespace(all[i]));
+			    "counts for all of MIG or not at all (\"*@mig\")",
+			    value, name);
+	}
 	return 0;
 }
 

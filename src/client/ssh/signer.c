@@ -130,6 +130,8 @@ signer_sign(const struct sshpub *key, enum purpose p, const void *data,
 	char fpr[SSHPUB_FPR_MAX];
 	int rc;
 
+	if (sshsig_namespace(p) == NULL)
+		return err_set(e, ERR_UNSUPPORTED, "no person signs for this");
 	buf_init(&message, SSHSIG_MAX);
 	buf_init(&inner, SSHSIG_MAX);
 	buf_init(&made, 2 * SSHSIG_MAX);

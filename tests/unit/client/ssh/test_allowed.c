@@ -117,10 +117,12 @@ test_lines(void **state)
 		    NULL, "stands twice" },
 		{ "a namespaces=\"*\" " K1, "person " ID1 " a\n", "" },
 		{ "a namespaces=\"git,*@mig\" " K1, "person " ID1 " a\n", "" },
-		{ "a namespaces=\"action@mig,cancel@mig,policy@mig,session@mig"
+		{ "a "
+		  "namespaces=\"action@mig,cancel@mig,policy@mig,session@mig,"
+		  "share@mig"
 		  "\" " K1,
 		    "person " ID1 " a\n", "" },
-		{ "a namespaces=\"??????@mig,s*n@m?g\" " K1,
+		{ "a namespaces=\"??????@mig,s*@m?g\" " K1,
 		    "person " ID1 " a\n", "" },
 		{ "a namespaces=\"?????@mig,s*n@m?g\" " K1, NULL,
 		    "action@mig" },
