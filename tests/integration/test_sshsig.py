@@ -205,6 +205,32 @@ def test_without_the_key_nothing_is_signed(platform, tree):
     assert "an SSH key only signs" in p.stderr
 
 
+def test_a_keyring_with_both_kinds(platform, tmp_path):
+    ring, alice = tmp_path / "ring", platform.fpr.lower()
+    sam = sshlib.name_of(platform.sam_key)
+
+    def mig(*args, check=0):
+        return platform.mig("keyring", *map(str, args), "-f", str(ring),
+                            check=check)
+    mig("add", alice)
+    mig("add", platform.sam_key, "--person", alice)
+    text = ring.read_text()
+    assert text.count("person ") == 1 and text.count("key ") == 2
+    assert sshlib.fingerprint(platform.sam_key) in mig("list").stdout
+    # neither kind takes the other away
+    mig("add", alice)
+    mig("add", platform.sam_key, "--person", alice)
+    assert sorted(ring.read_text().split("\n")) == sorted(text.split("\n"))
+    # nor does a file make the key somebody else's
+    assert "is of Alice" in mig("add", platform.sam_key, check=ERROR).stderr
+    mig("add", platform.desk.public)
+    mig("remove", sam)
+    text = ring.read_text()
+    assert f"key {sam}" not in text and f"key {alice}" in text
+    mig("remove", sshlib.name_of(platform.desk.public))
+    assert "desk" not in ring.read_text()
+
+
 def test_reading_without_gpg(platform, tree):
     """Sam's own key opens what he asks, and what Alice asks and lets him read."""
     sam = platform.sam

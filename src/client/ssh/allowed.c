@@ -26,6 +26,7 @@ struct entry {
 	uint8_t fpr[PGP_FPR_LEN];
 	int64_t created, expires;
 	char name[KEYRING_NAME_MAX];
+	const struct keyring_person *owner; /* who has it already; or NULL */
 	unsigned int line;
 };
 
@@ -147,6 +148,28 @@ entry_name(
 		    : err_set(e, ERR_INVALID, "the name is not printable text");
 }
 
+/* Who has the key is somebody: a file does not make them another person, nor
+ * puts another's key to them, by a name that it chose. */
+static int
+entry_owner(const struct maker *k, struct entry *en, struct err *e)
+{
+	const struct keyring *old = k->w->old;
+	const struct keyring_key *key =
+	    old == NULL ? NULL : keyring_find(old, en->fpr);
+	char fpr[2 * PGP_FPR_LEN + 1];
+
+	if (key == NULL)
+		return 0;
+	en->owner = &old->persons[key->person];
+	if (k->w->person != NULL || strcmp(en->name, en->owner->name) == 0)
+		return 0;
+	hex_encode(en->owner->fpr, PGP_FPR_LEN, fpr);
+	return err_set(e, ERR_EXISTS,
+	    "the key is of %s in the keyring; to rename them say -person %s "
+	    "and -name",
+	    en->owner->name, fpr);
+}
+
 static int
 line_parse(struct maker *k, char *s, struct entry *en, struct err *e)
 {
@@ -167,6 +190,8 @@ line_parse(struct maker *k, char *s, struct entry *en, struct err *e)
 		rc = sshpub_read(line, strlen(line), &shown, e);
 	if (rc == 0)
 		rc = entry_name(k, en, shown.comment, e);
+	if (rc == 0)
+		rc = entry_owner(k, en, e);
 	for (i = 0; rc == 0 && i < k->n; i++)
 		if (memcmp(k->list[i]->fpr, en->fpr, PGP_FPR_LEN) == 0)
 			rc = err_set(e, ERR_EXISTS,
@@ -233,16 +258,6 @@ read_lines(struct maker *k, char *text, struct err *e)
 
 /* --- persons -------------------------------------------------------------- */
 
-/* Who has the key in the old keyring; NULL when nobody. */
-static const uint8_t *
-owner_find(const struct keyring *old, const struct entry *en)
-{
-	const struct keyring_key *key =
-	    old == NULL ? NULL : keyring_find(old, en->fpr);
-
-	return key == NULL ? NULL : old->persons[key->person].fpr;
-}
-
 static const uint8_t *
 person_of(const struct maker *k, size_t first)
 {
@@ -250,8 +265,9 @@ person_of(const struct maker *k, size_t first)
 	size_t i;
 
 	for (i = first; owner == NULL && i < k->n; i++)
-		if (strcmp(k->list[i]->name, k->list[first]->name) == 0)
-			owner = owner_find(k->w->old, k->list[i]);
+		if (strcmp(k->list[i]->name, k->list[first]->name) == 0 &&
+		    k->list[i]->owner != NULL)
+			owner = k->list[i]->owner->fpr;
 	return owner != NULL ? owner : k->list[first]->fpr;
 }
 

@@ -33,7 +33,8 @@ struct allowed_whose {
 };
 /* As keyring_make() (client/pgp/keyring_make.h) for such a text: a line that
  * cannot be honoured in full is refused with a sentence, the others are taken.
- * Lines of one name are keys of one person. */
+ * Lines of one name are keys of one person: somebody of old who has one of
+ * them, if that is their name. */
 int allowed_keyring(const void *text, size_t len, const struct allowed_whose *w,
     struct keyring_made *ret, struct err *e);
 

@@ -189,10 +189,15 @@ test_whose(void **state)
 	assert_int_equal(
 	    keyring_parse(old_text, strlen(old_text), &old, NULL), 0);
 	w.old = &old;
-	check(&(struct row){ K1 "\n" K2 "\n", "person 11111111111", "" }, &w);
+	/* somebody has the key: no other name, nor another's key by theirs */
+	check(&(struct row){ K1 "\n" K2 "\n", "person " ID1 " N\nkey " ID1,
+		  "line 2: the key is of Old in the keyring" },
+	    &w);
 	w.name = NULL;
-	check(&(struct row){ "a " K1 "\nb " K2 "\n",
-		  "person 1111111111111111111111111111111111111111 b\n", "" },
+	check(
+	    &(struct row){ "Old " K1 "\nOld " K2 "\n",
+		"person 1111111111111111111111111111111111111111 Old\nkey " ID1,
+		"" },
 	    &w);
 	memset(person, 0x22, sizeof(person));
 	w.person = person;
