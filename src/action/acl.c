@@ -357,3 +357,47 @@ acl_check_right(const struct acl *acl, const char *right,
 		    e, ERR_DENIED, "%s: the ACL has no entry for it", right);
 	return check_entry(en, right, 1, signers, n, e);
 }
+
+static int
+weight_compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+int
+acl_could_meet(const struct acl *acl, const char *right,
+    uint8_t (*fprs)[PGP_FPR_LEN], size_t n, struct err *e)
+{
+	const struct acl_entry *en = entry_find(acl, right);
+	struct acl_person key = { 0 };
+	const struct acl_person *p;
+	int64_t *weights, sum = 0;
+	size_t i, found = 0;
+
+	if (en == NULL)
+		return err_set(
+		    e, ERR_DENIED, "the ACL has no entry \"%s\"", right);
+	weights = calloc(n + 1, sizeof(*weights));
+	if (weights == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (i = 0; i < n; i++) {
+		memcpy(key.fpr, fprs[i], PGP_FPR_LEN);
+		p = bsearch(&key, en->persons, en->npersons,
+		    sizeof(*en->persons), person_compare);
+		if (p != NULL)
+			weights[found++] = p->weight;
+	}
+	qsort(weights, found, sizeof(*weights), weight_compare);
+	for (i = 0; i < found && i < SIGS_MAX; i++)
+		sum += weights[i];
+	free(weights);
+	if (sum >= en->minimum)
+		return 0;
+	return err_set(e, ERR_DENIED,
+	    "the entry \"%s\" of the ACL needs weight %" PRId64
+	    ", its persons with a valid key in the keyring (%zu; at most %d "
+	    "sign) bring %" PRId64,
+	    right, en->minimum, found, SIGS_MAX, sum);
+}

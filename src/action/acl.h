@@ -29,5 +29,9 @@ int acl_check(const struct acl *acl, const struct action *a,
  * Only an entry of exactly that name counts: never "default". */
 int acl_check_right(const struct acl *acl, const char *right,
     const struct signer *signers, size_t n, struct err *e);
+/* Could these persons (n different ones) bring the weight for such a right, by
+ * as many signatures as one document takes? ERR_DENIED says what is missing. */
+int acl_could_meet(const struct acl *acl, const char *right,
+    uint8_t (*fprs)[PGP_FPR_LEN], size_t n, struct err *e);
 
 #endif

@@ -115,13 +115,53 @@ read_lists(struct hello *h, struct err *e)
 }
 
 static int
+read_refused(struct hello *h, const json_t *o, struct err *e)
+{
+	static const char *const keys[] = { "hash", "version", "reason", NULL };
+	int64_t version = 0, reason = 0;
+	int rc;
+
+	if ((rc = json_only_keys(o, "policy.refused", keys, e)) != 0 ||
+	    (rc = need_id(o, "policy.refused", "hash", &h->refused.hash, e)) !=
+		0 ||
+	    (rc = json_need_int(o, "policy.refused", "version", 0,
+		 HELLO_NUMBER_MAX, &version, e)) != 0 ||
+	    (rc = json_need_int(o, "policy.refused", "reason", 1, UINT16_MAX,
+		 &reason, e)) != 0)
+		return rc;
+	h->refused.there = true;
+	h->refused.version = (uint64_t)version;
+	h->refused.reason = (unsigned int)reason;
+	return 0;
+}
+
+static int
+read_policy(struct hello *h, struct err *e)
+{
+	static const char *const keys[] = { "version", "hash", "refused",
+		NULL };
+	json_t *policy, *refused;
+	int64_t version = 0;
+	int rc;
+
+	if ((rc = json_need_object(h->root, "", "policy", &policy, e)) != 0 ||
+	    (rc = json_only_keys(policy, "policy", keys, e)) != 0 ||
+	    (rc = json_need_int(policy, "policy", "version", 0,
+		 HELLO_NUMBER_MAX, &version, e)) != 0 ||
+	    (rc = need_id(policy, "policy", "hash", &h->policy_hash, e)) != 0)
+		return rc;
+	h->policy_version = (uint64_t)version;
+	refused = json_object_get(policy, "refused");
+	return refused != NULL ? read_refused(h, refused, e) : 0;
+}
+
+static int
 read_numbers(struct hello *h, struct err *e)
 {
-	static const char *const policy_keys[] = { "version", "hash", NULL };
 	static const char *const record_keys[] = { "position", "head", NULL };
 	const json_t *o = h->root;
-	json_t *policy, *record;
-	int64_t position = 0, version = 0;
+	int64_t position = 0;
+	json_t *record;
 	int rc;
 
 	if ((rc = json_need_int(o, "", "protocol", 1, 255, &h->protocol, e)) !=
@@ -132,18 +172,13 @@ read_numbers(struct hello *h, struct err *e)
 		 &h->connection, e)) != 0 ||
 	    (rc = json_opt_int(o, "", "interval", 1, (int64_t)30 * 86400,
 		 &h->interval, e)) != 0 ||
-	    (rc = json_need_object(o, "", "policy", &policy, e)) != 0 ||
-	    (rc = json_only_keys(policy, "policy", policy_keys, e)) != 0 ||
-	    (rc = json_need_int(policy, "policy", "version", 0,
-		 HELLO_NUMBER_MAX, &version, e)) != 0 ||
-	    (rc = need_id(policy, "policy", "hash", &h->policy_hash, e)) != 0 ||
+	    (rc = read_policy(h, e)) != 0 ||
 	    (rc = json_need_object(o, "", "record", &record, e)) != 0 ||
 	    (rc = json_only_keys(record, "record", record_keys, e)) != 0 ||
 	    (rc = json_need_int(record, "record", "position", 0,
 		 HELLO_NUMBER_MAX, &position, e)) != 0 ||
 	    (rc = need_id(record, "record", "head", &h->record_head, e)) != 0)
 		return rc;
-	h->policy_version = (uint64_t)version;
 	h->record_position = (uint64_t)position;
 	return 0;
 }

@@ -7,8 +7,9 @@
  *    "environment": {os, arch, ident, distro, distroversion, kernel, init,
  *                    container, sandbox, uid},
  *    "tags": {k: v}, "addresses": [..], "modules": [..],
- *    "policy": {"version", "hash"}, "record": {"position", "head"},
- *    "known": [ids of unexpired actions the agent has already judged],
+ *    "policy": {"version", "hash", "refused": {"hash", "version", "reason"}
+ *               when one was (action/policy_refusal.h)}, "record": {"position",
+ * "head"}, "known": [ids of unexpired actions the agent has already judged],
  *    "interval": seconds between hellos}
  * The agent builds the JSON with base/jsonw.h; this is the reader's side.
  */
@@ -31,6 +32,12 @@ struct hello {
 	int64_t interval; /* seconds; 0: not stated */
 	uint64_t policy_version;
 	struct id policy_hash;
+	struct {
+		bool there;
+		struct id hash;
+		uint64_t version; /* 0: it could not be read */
+		unsigned int reason;
+	} refused; /* the newest policy that it did not take */
 	uint64_t record_position;
 	struct id record_head;
 	struct id *known; /* owned */

@@ -100,14 +100,15 @@ check_newer(struct agent *a, const struct buf *text, struct err *e)
 	    was.version > a->policy.version)
 		rc = err_set(e, ERR_DENIED,
 		    "version %" PRIu64 " is older than the installed version "
-		    "%" PRIu64,
+		    "%" PRIu64 ", which stays (to go back nevertheless: "
+		    "mig-agent policy --force FILE)",
 		    a->policy.version, was.version);
 	buf_release(&old);
 	return rc;
 }
 
 static int
-install_policy(struct agent *a, const char *file, struct err *e)
+install_policy(struct agent *a, const char *file, bool force, struct err *e)
 {
 	char note[NOTE_MAX];
 	struct buf text;
@@ -123,7 +124,8 @@ install_policy(struct agent *a, const char *file, struct err *e)
 		rc = err_set(e, ERR_INVALID, "%s changed meanwhile", file);
 		goto out;
 	}
-	rc = check_newer(a, &text, e);
+	if (!force)
+		rc = check_newer(a, &text, e);
 	if (rc == 0)
 		rc = state_policy_write(&a->state, text.data, text.len, e);
 	fault_point("policy.written");
@@ -141,7 +143,7 @@ out:
 }
 
 int
-policy_main(const char *conf_path, const char *file)
+policy_main(const char *conf_path, const char *file, bool force)
 {
 	struct agent a;
 	struct err e;
@@ -154,7 +156,7 @@ policy_main(const char *conf_path, const char *file)
 		rc = agent_try_roles(&a, &e);
 	}
 	if (rc == 0)
-		rc = install_policy(&a, file, &e);
+		rc = install_policy(&a, file, force, &e);
 	if (rc != 0)
 		return fail(&a, &e);
 	agent_close(&a);

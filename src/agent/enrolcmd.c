@@ -385,9 +385,9 @@ take_policy(
 	int rc = 0;
 
 	if (o->policy_file != NULL)
-		rc = policy_main(conf_path, o->policy_file);
+		rc = policy_main(conf_path, o->policy_file, false);
 	else if (o->policy_hash != NULL)
-		rc = policy_main(conf_path, fetched);
+		rc = policy_main(conf_path, fetched, false);
 	else
 		printf("no policy: nobody may ask anything of this agent until "
 		       "'mig-agent policy FILE'\n");

@@ -339,24 +339,14 @@ static void
 ask_judge(struct exam *x)
 {
 	struct agent *a = x->a;
-	const struct signer *s;
 	struct buf b;
-	size_t i;
 	int rc;
 
 	x->attempts++;
 	buf_init(&b, MSG_DOC_MAX);
 	buf_add_u64(&b, (uint64_t)agent_now(a));
 	buf_add_u64(&b, (uint64_t)journal_floor(a->journal));
-	buf_add_u8(&b, (uint8_t)verify_good(&x->who));
-	for (i = 0; i < x->who.n; i++) {
-		s = &x->who.signers[i];
-		if (s->verdict != SIG_GOOD)
-			continue;
-		buf_add(&b, s->person, PGP_FPR_LEN);
-		buf_add(&b, s->key, PGP_FPR_LEN);
-		buf_add_u64(&b, (uint64_t)s->created);
-	}
+	verify_signers_write(&x->who, &b);
 	buf_add_field(&b, x->env.doc, x->env.doc_len);
 	rc = b.error != 0 ? b.error
 			  : role_ask(a->judge, MSG_JUDGE_ASK, MSG_JUDGE_VERDICT,
@@ -388,8 +378,8 @@ verdict_word(enum sig_verdict v)
 	return v <= SIG_REPEATED ? words[v] : "unknown";
 }
 
-static void
-explain_signers(const struct verify_verdict *v, char *out, size_t size)
+void
+exam_explain_signers(const struct verify_verdict *v, char *out, size_t size)
 {
 	size_t i, at = 0;
 
@@ -424,7 +414,7 @@ on_verified(int code, const void *body, size_t len, void *arg)
 		return;
 	}
 	if (verify_good(&x->who) == 0) {
-		explain_signers(&x->who, detail, sizeof(detail));
+		exam_explain_signers(&x->who, detail, sizeof(detail));
 		refuse_stranger(x, REFUSAL_SIGNATURE, detail);
 		return;
 	}

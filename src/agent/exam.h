@@ -7,7 +7,8 @@
 
 struct agent;
 
-enum exam_source { EXAM_ALL = 0, EXAM_IN = 1, EXAM_ONCE = 2 };
+/* EXAM_POLICY is none: such an envelope is chain.h's. */
+enum exam_source { EXAM_ALL = 0, EXAM_IN = 1, EXAM_ONCE = 2, EXAM_POLICY = 3 };
 
 struct exam *exam_new(struct agent *a);
 void exam_free(struct exam *x);
@@ -20,5 +21,8 @@ int exam_submit(
 /* An announced action: true when it is unknown and should be pulled. A known
  * one gets its answer again. */
 bool exam_wanted(struct exam *x, enum exam_source source, const struct id *id);
+/* Why none of them counts, for people. */
+void
+exam_explain_signers(const struct verify_verdict *v, char *out, size_t size);
 
 #endif

@@ -2,6 +2,8 @@
 /* Building hellos; see hello.h. No JSON is parsed here, only written. */
 #include "agent/hello.h"
 
+#include "agent/chain.h"
+
 #include "action/hello_make.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
@@ -90,6 +92,7 @@ add_own(struct agent *a, uint64_t connection, struct jsonw *w)
 	jsonw_object(w, "policy");
 	jsonw_u64(w, "version", a->policy.version);
 	jsonw_str(w, "hash", id_hex(&a->policy_hash).s);
+	chain_say_refused(a->chain, w);
 	jsonw_object_end(w);
 	jsonw_object(w, "record");
 	jsonw_u64(w, "position", record_position(a->record));

@@ -327,10 +327,25 @@ end_rest(struct jobs *j, struct job *job, uint8_t status, const char *text)
 }
 
 /* It ended while it waited: refused, or what is left of it is not run. */
+/* Of a job that has not begun. */
+static void
+refuse(struct jobs *j, struct job *job, unsigned int reason, const char *text)
+{
+	struct agent *a = j->a;
+	const struct judge_verdict *v = &job->verdict;
+
+	TAILQ_REMOVE(&j->list, job, entry);
+	j->waiting -= v->noperations;
+	j->reserved -= reserve(job);
+	answer_refuse(a, &v->id, reason, v->expire_after);
+	if (a->on_refused != NULL)
+		a->on_refused(a, &v->id, reason, text);
+	job_free(job);
+}
+
 static void
 expired(struct jobs *j, struct job *job)
 {
-	struct agent *a = j->a;
 	const struct judge_verdict *v = &job->verdict;
 	static const char text[] = "the action expired";
 
@@ -341,13 +356,7 @@ expired(struct jobs *j, struct job *job)
 		maybe_done(j, job);
 		return;
 	}
-	TAILQ_REMOVE(&j->list, job, entry);
-	j->waiting -= v->noperations;
-	j->reserved -= reserve(job);
-	answer_refuse(a, &v->id, REFUSAL_EXPIRED, v->expire_after);
-	if (a->on_refused != NULL)
-		a->on_refused(a, &v->id, REFUSAL_EXPIRED, text);
-	job_free(job);
+	refuse(j, job, REFUSAL_EXPIRED, text);
 }
 
 /* The next job with an operation to start; its journal entry first. */
@@ -520,6 +529,21 @@ uint64_t
 jobs_reserved(const struct jobs *j)
 {
 	return j->reserved;
+}
+
+void
+jobs_refuse_waiting(struct jobs *j, unsigned int reason)
+{
+	struct job *job, *next;
+
+	for (job = TAILQ_FIRST(&j->list); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, entry);
+		if (job->started)
+			continue;
+		log_info("refused action=%s reason=%u",
+		    id_short(&job->verdict.id).s, reason);
+		refuse(j, job, reason, refusal_text(reason));
+	}
 }
 
 void

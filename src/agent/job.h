@@ -55,6 +55,8 @@ bool jobs_idle(const struct jobs *j);
 bool jobs_quiet(const struct jobs *j);
 /* Bytes of answers that may still come. */
 uint64_t jobs_reserved(const struct jobs *j);
+/* What has not begun is answered with this refusal. */
+void jobs_refuse_waiting(struct jobs *j, unsigned int reason);
 /* Stops starting jobs; with now, running ones are interrupted. */
 void jobs_stop(struct jobs *j, bool now);
 

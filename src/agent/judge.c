@@ -8,6 +8,7 @@
  */
 #include "action/acl.h"
 #include "action/document.h"
+#include "action/policy_step.h"
 #include "action/refusal.h"
 #include "agent/messages.h"
 #include "base/clock.h"
@@ -359,6 +360,40 @@ answer(
 	return rc;
 }
 
+/* --- the next policy ------------------------------------------------------ */
+
+/* The one in force says who may change it and how; see policy_step.h. */
+static int
+step(const struct judge *j, const struct ipc_msg *msg, struct buf *out,
+    struct err *e)
+{
+	enum policy_refusal reason = POLICY_MALFORMED;
+	struct judge_step v;
+	struct question q;
+	struct policy next;
+	struct err why;
+
+	fault_point("judge.step");
+	if (take_question(msg, &q) != 0)
+		return err_set(e, ERR_INVALID, "malformed question");
+	memset(&v, 0, sizeof(v));
+	err_clear(&why);
+	purpose_hash(PURPOSE_POLICY, q.doc, q.doc_len, &v.hash);
+	if (policy_parse(q.doc, q.doc_len, &next, &why) == 0) {
+		v.version = next.version;
+		v.keyring_len = (uint32_t)next.keyring_len;
+		v.acl_len = (uint32_t)next.acl_len;
+		v.limits_len = (uint32_t)next.limits_len;
+		policy_step(&j->policy, j->acl, &next, q.signers, q.nsigners,
+		    q.now, &reason, &why);
+	}
+	v.reason = (uint16_t)reason;
+	snprintf(v.detail, sizeof(v.detail), "%.*s", VERDICT_TEXT, why.msg);
+	judge_step_write(&v, out);
+	return ipc_write(PROC_IPC_FD, MSG_JUDGE_STEP, msg->request, out->data,
+	    out->len, -1, e);
+}
+
 /* --- taking an envelope apart --------------------------------------------- */
 
 static int
@@ -407,6 +442,8 @@ serve(struct judge *j, struct buf *in, struct buf *out, struct err *e)
 		return answer(j, &msg, out, e);
 	if (msg.type == MSG_JUDGE_SPLIT)
 		return split(&msg, out, e);
+	if (msg.type == MSG_JUDGE_POLICY)
+		return step(j, &msg, out, e);
 	return err_set(e, ERR_INVALID, "unexpected message");
 }
 

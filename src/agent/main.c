@@ -27,6 +27,7 @@ enum option_key {
 	OPT_POLICY,
 	OPT_POLICY_HASH,
 	OPT_SINCE,
+	OPT_FORCE,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -41,6 +42,7 @@ static const struct option long_options[] = {
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "policy-hash", required_argument, NULL, OPT_POLICY_HASH },
 	{ "since", required_argument, NULL, OPT_SINCE },
+	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -48,7 +50,7 @@ static const struct option long_options[] = {
 
 struct args {
 	const char *conf, *once, *since;
-	bool json, table, test, dump;
+	bool json, table, test, dump, force;
 	struct enrol_options enrol;
 	char **operands;
 	int noperands;
@@ -75,7 +77,7 @@ cmd_init(const struct args *a)
 static int
 cmd_policy(const struct args *a)
 {
-	return policy_main(a->conf, a->operands[0]);
+	return policy_main(a->conf, a->operands[0], a->force);
 }
 
 static int
@@ -133,8 +135,9 @@ static const struct command {
 	    "enrol URL --ca HEX --token HEX [--policy FILE | --policy-hash "
 	    "HEX]",
 	    "get a certificate from a server" },
-	{ "policy", 1, 0, cmd_policy, "policy FILE",
-	    "put a policy (who may ask what) in force" },
+	{ "policy", 1, 0, cmd_policy, "policy [--force] FILE",
+	    "put a policy (who may ask what) in force; --force: also an older "
+	    "one" },
 	{ "init", 0, 0, cmd_init, "init", "make an identity without a server" },
 	{ "check", 0, 0, cmd_check, "check [--json | --table]",
 	    "show sandbox, rights, policy, identity" },
@@ -223,6 +226,9 @@ parse_option(int key, struct args *a)
 		return -1;
 	case OPT_SINCE:
 		a->since = optarg;
+		return -1;
+	case OPT_FORCE:
+		a->force = true;
 		return -1;
 	case 'V':
 	case OPT_VERSION:

@@ -100,6 +100,23 @@ verify_good(const struct verify_verdict *v)
 	return n;
 }
 
+void
+verify_signers_write(const struct verify_verdict *v, struct buf *out)
+{
+	const struct signer *s;
+	size_t i;
+
+	buf_add_u8(out, (uint8_t)verify_good(v));
+	for (i = 0; i < v->n; i++) {
+		s = &v->signers[i];
+		if (s->verdict != SIG_GOOD)
+			continue;
+		buf_add(out, s->person, PGP_FPR_LEN);
+		buf_add(out, s->key, PGP_FPR_LEN);
+		buf_add_u64(out, (uint64_t)s->created);
+	}
+}
+
 int
 verify_verdict_write(const struct verify_verdict *v, struct buf *out)
 {
@@ -240,6 +257,43 @@ judge_verdict_parse(const void *data, size_t len, struct judge_verdict *ret)
 	if (v.reason == 0 &&
 	    (v.noperations == 0 || v.expire_after == 0 || v.seconds == 0 ||
 		v.result_bytes == 0))
+		return ERR_INVALID;
+	*ret = v;
+	return 0;
+}
+
+int
+judge_step_write(const struct judge_step *v, struct buf *out)
+{
+	buf_add(out, v->hash.b, ID_LEN);
+	buf_add_u16(out, v->reason);
+	buf_add_u64(out, v->version);
+	buf_add_u32(out, v->keyring_len);
+	buf_add_u32(out, v->acl_len);
+	buf_add_u32(out, v->limits_len);
+	add_text(out, v->detail);
+	return out->error;
+}
+
+int
+judge_step_parse(const void *data, size_t len, struct judge_step *ret)
+{
+	struct judge_step v;
+	struct rd r;
+
+	memset(&v, 0, sizeof(v));
+	rd_init(&r, data, len);
+	rd_copy(&r, v.hash.b, ID_LEN);
+	v.reason = rd_u16(&r);
+	v.version = rd_u64(&r);
+	v.keyring_len = rd_u32(&r);
+	v.acl_len = rd_u32(&r);
+	v.limits_len = rd_u32(&r);
+	take_text(&r, v.detail);
+	/* the lengths are added by who uses them */
+	if (!rd_done(&r) || v.keyring_len > ENVELOPE_DOC_MAX ||
+	    v.acl_len > ENVELOPE_DOC_MAX || v.limits_len > ENVELOPE_DOC_MAX ||
+	    v.version > (uint64_t)1 << 53)
 		return ERR_INVALID;
 	*ret = v;
 	return 0;

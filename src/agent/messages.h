@@ -58,6 +58,9 @@ enum role_kind {
 	X(MSG_VERIFY_FAILED, 22, VERIFY, MONITOR, MSG_SMALL)     \
 	X(MSG_VERIFY_ASK, 23, MONITOR, VERIFY, MSG_DOC_MAX)      \
 	X(MSG_VERIFY_VERDICT, 24, VERIFY, MONITOR, MSG_SMALL)    \
+	X(MSG_VERIFY_POLICY, 26, MONITOR, VERIFY, MSG_DOC_MAX)   \
+	X(MSG_VERIFY_KEYRING, 27, MONITOR, VERIFY, MSG_DOC_MAX)  \
+	X(MSG_VERIFY_TRIED, 28, VERIFY, MONITOR, MSG_SMALL)      \
 	X(MSG_JUDGE_START, 30, MONITOR, JUDGE, MSG_POLICY_MAX)   \
 	X(MSG_JUDGE_READY, 31, JUDGE, MONITOR, MSG_SMALL)        \
 	X(MSG_JUDGE_FAILED, 32, JUDGE, MONITOR, MSG_SMALL)       \
@@ -65,6 +68,8 @@ enum role_kind {
 	X(MSG_JUDGE_VERDICT, 34, JUDGE, MONITOR, MSG_SMALL)      \
 	X(MSG_JUDGE_SPLIT, 35, MONITOR, JUDGE, 4 * 1024 * 1024)  \
 	X(MSG_JUDGE_PIECES, 36, JUDGE, MONITOR, MSG_DOC_MAX)     \
+	X(MSG_JUDGE_POLICY, 38, MONITOR, JUDGE, MSG_DOC_MAX)     \
+	X(MSG_JUDGE_STEP, 39, JUDGE, MONITOR, MSG_SMALL)         \
 	X(MSG_ENROL_START, 40, MONITOR, ENROL, 16384)            \
 	X(MSG_ENROL_KEY, 41, ENROL, MONITOR, 32768)              \
 	X(MSG_ENROL_SEND, 42, MONITOR, ENROL, 65536)             \
@@ -95,6 +100,8 @@ struct verify_verdict {
 	struct signer signers[SIGS_MAX];
 };
 size_t verify_good(const struct verify_verdict *v);
+/* For judge: u8 how many, then person, key and time of each good one. */
+void verify_signers_write(const struct verify_verdict *v, struct buf *out);
 int verify_verdict_write(const struct verify_verdict *v, struct buf *out);
 int
 verify_verdict_parse(const void *data, size_t len, struct verify_verdict *ret);
@@ -133,6 +140,18 @@ int judge_verdict_write(const struct judge_verdict *v, struct buf *out);
 /* Refuses impossible values: unknown counts, negative limits, bad text. */
 int
 judge_verdict_parse(const void *data, size_t len, struct judge_verdict *ret);
+
+/* What judge says of a policy that shall follow the one in force. */
+struct judge_step {
+	struct id hash;                            /* of the policy judge saw */
+	uint16_t reason;                           /* enum policy_refusal */
+	uint64_t version;                          /* 0: it cannot be read */
+	uint32_t keyring_len, acl_len, limits_len; /* at the text's end */
+	char detail[VERDICT_TEXT + 1];             /* why not */
+};
+#define JUDGE_STEP_LEN (32 + 2 + 8 + 3 * 4 + 2 + VERDICT_TEXT)
+int judge_step_write(const struct judge_step *v, struct buf *out);
+int judge_step_parse(const void *data, size_t len, struct judge_step *ret);
 
 /* What judge says of a policy when it is ready. */
 struct judge_ready {

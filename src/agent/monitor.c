@@ -4,6 +4,7 @@
 
 #include "action/policy.h"
 #include "agent/answer.h"
+#include "agent/chain.h"
 #include "agent/exam.h"
 #include "agent/hello.h"
 #include "agent/job.h"
@@ -194,6 +195,7 @@ on_verify_ready(struct role *r, int code, const void *body, size_t len,
 	rd_field_str(&rd, a->sandbox, sizeof(a->sandbox));
 	a->verify_ready = rd_done(&rd);
 	maybe_ready(a);
+	chain_ready(a->chain);
 }
 
 static void
@@ -375,11 +377,12 @@ open_parts(struct agent *a, struct err *e)
 		return err_set(e, ERR_NOMEM, "the event loop does not start");
 	a->base = proc_loop_base(a->loop);
 	a->exam = exam_new(a);
+	a->chain = chain_new(a);
 	a->sender = sender_new(a);
 	a->answers = answers_new(a);
 	a->notice = notice_new(&a->conf, a->loop);
-	if (a->exam == NULL || a->sender == NULL || a->answers == NULL ||
-	    a->notice == NULL)
+	if (a->exam == NULL || a->chain == NULL || a->sender == NULL ||
+	    a->answers == NULL || a->notice == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	a->jobs = jobs_new(a, e);
 	return a->jobs == NULL ? ERR_NOTFOUND : 0;
@@ -431,6 +434,7 @@ agent_close(struct agent *a)
 	jobs_free(a->jobs);
 	answers_free(a->answers);
 	exam_free(a->exam);
+	chain_free(a->chain);
 	sender_free(a->sender);
 	notice_free(a->notice);
 	if (a->house != NULL)
@@ -453,7 +457,8 @@ checkin_over(const struct agent *a)
 
 	return heard > 0 && clock_mono_ms() - heard > CHECKIN_QUIET_MS &&
 	    jobs_idle(a->jobs) && answers_waiting(a->answers) == 0 &&
-	    sender_idle(a->sender) && !exam_busy(a->exam);
+	    sender_idle(a->sender) && !exam_busy(a->exam) &&
+	    !chain_busy(a->chain);
 }
 
 void
@@ -462,7 +467,8 @@ agent_idle_check(struct agent *a)
 	if (!a->stopping)
 		return;
 	/* what is spooled is sent after the next start */
-	if (jobs_quiet(a->jobs) && !exam_busy(a->exam)) {
+	if (jobs_quiet(a->jobs) && !exam_busy(a->exam) &&
+	    !chain_busy(a->chain)) {
 		netlink_stop(a->net);
 		if (!netlink_up(a->net))
 			proc_loop_stop(a->loop);
@@ -533,7 +539,8 @@ must_start_again(struct agent *a)
 	char path[PATH_MAX];
 	struct err e;
 
-	if (!a->disk_failed || !jobs_quiet(a->jobs) || exam_busy(a->exam))
+	if (!a->disk_failed || !jobs_quiet(a->jobs) || exam_busy(a->exam) ||
+	    chain_busy(a->chain))
 		return false;
 	err_clear(&e);
 	state_path(&a->state, "probe", path);

@@ -21,6 +21,7 @@
 #include "agent/state.h"
 
 struct answers;
+struct chain;
 struct event;
 struct event_base;
 struct exam;
@@ -62,6 +63,7 @@ struct agent {
 	bool verify_ready, judge_ready;
 	char sandbox[128]; /* of verify, as it described it */
 	struct exam *exam;
+	struct chain *chain;
 	struct jobs *jobs;
 	struct answers *answers;
 	struct sender *sender;

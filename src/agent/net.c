@@ -11,6 +11,7 @@
  *   '-- 1 s .. 5 min, +-50 % '-----<------'
  */
 #include "action/envelope.h"
+#include "agent/exam.h"
 #include "agent/messages.h"
 #include "agent/netlink.h"
 #include "agent/netfields.h"
@@ -257,6 +258,9 @@ got_message(struct net *n, uint8_t source, const struct wire_msg *m)
 		if (source != 0 || m->len <= WIRE_BROADCAST_MAX)
 			tell_envelope(n, source, m->data, m->len);
 		break;
+	case WIRE_POLICY:
+		source = EXAM_POLICY;
+		/* fall through */
 	case WIRE_ANNOUNCE:
 		if (!pull_announced(n->pull, source, m))
 			break;
@@ -265,6 +269,7 @@ got_message(struct net *n, uint8_t source, const struct wire_msg *m)
 		tell(n, MSG_NET_ANNOUNCE, &b);
 		break;
 	case WIRE_ENVELOPE_PART:
+	case WIRE_POLICY_PART:
 		pull_part(n->pull, m);
 		break;
 	case WIRE_ACK:
@@ -430,9 +435,12 @@ send_presence(struct net *n, bool online, int qos)
 }
 
 static void
-want_part(const struct id *id, uint16_t part, void *arg)
+want_part(uint8_t source, const struct id *id, uint16_t part, void *arg)
 {
-	struct wire_msg m = { .type = WIRE_WANT, .id = *id, .part = part };
+	struct wire_msg m = { .type = source == EXAM_POLICY ? WIRE_WANT_POLICY
+							    : WIRE_WANT,
+		.id = *id,
+		.part = part };
 	struct net *n = arg;
 	struct buf b;
 

@@ -15,6 +15,7 @@
  */
 #include "agent/netlink.h"
 
+#include "agent/chain.h"
 #include "agent/enroldoc.h"
 #include "agent/exam.h"
 #include "agent/hello.h"
@@ -214,16 +215,25 @@ got_down(struct netlink *n, struct rd *r)
 	return 0;
 }
 
+/* Net says of what purpose an envelope is; a lie makes its signatures bad. */
+static bool
+source_known(uint8_t source)
+{
+	return source == EXAM_ALL || source == EXAM_IN || source == EXAM_POLICY;
+}
+
 static int
 got_envelope(struct netlink *n, struct rd *r)
 {
 	uint8_t source = rd_u8(r);
 
-	if (r->bad || source > EXAM_IN)
+	if (r->bad || !source_known(source))
 		return ERR_INVALID;
 	n->heard_ms = clock_mono_ms();
 	if (n->a->stopping)
 		return 0;
+	if (source == EXAM_POLICY)
+		return chain_submit(n->a->chain, r->p, r->left);
 	return exam_submit(n->a->exam, (enum exam_source)source, r->p, r->left);
 }
 
@@ -231,14 +241,17 @@ static int
 got_announce(struct netlink *n, struct rd *r)
 {
 	uint8_t source = rd_u8(r);
+	bool wanted;
 	struct id id;
 
 	rd_copy(r, id.b, ID_LEN);
-	if (!rd_done(r) || source > EXAM_IN)
+	if (!rd_done(r) || !source_known(source))
 		return ERR_INVALID;
 	n->heard_ms = clock_mono_ms();
-	if (!n->a->stopping &&
-	    exam_wanted(n->a->exam, (enum exam_source)source, &id))
+	wanted = source == EXAM_POLICY
+	    ? chain_wanted(n->a->chain, &id)
+	    : exam_wanted(n->a->exam, (enum exam_source)source, &id);
+	if (wanted && !n->a->stopping)
 		(void)ipc_chan_send(n->chan, MSG_NET_PULL, 0, id.b, ID_LEN);
 	return 0;
 }

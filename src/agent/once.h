@@ -11,7 +11,7 @@ int once_main(const char *conf_path, const char *file);
 /* Makes the state directory and an identity where they are missing. */
 int init_main(const char *conf_path);
 /* Checks a policy in the sandboxed roles and puts it in force. */
-int policy_main(const char *conf_path, const char *file);
+int policy_main(const char *conf_path, const char *file, bool force);
 /* Shows sandbox, rights, identity, policy, relay. */
 int check_main(const char *conf_path, bool json);
 /* Prints the agent's own record; since: a time or how long ago, or NULL. */

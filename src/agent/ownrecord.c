@@ -80,6 +80,55 @@ own_add_note(struct record *r, int64_t time_ms, const char *text, struct err *e)
 }
 
 int
+own_add_policy(struct record *r, const struct own_policy *p, struct err *e)
+{
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, ENTRY_MAX);
+	buf_add_u64(&b, (uint64_t)p->time_ms);
+	buf_add(&b, p->hash.b, ID_LEN);
+	buf_add_u64(&b, p->version);
+	buf_add_u64(&b, p->was);
+	buf_add_u16(&b, p->reason);
+	buf_add_u8(&b, (uint8_t)p->nsigners);
+	for (i = 0; i < p->nsigners; i++) {
+		buf_add(&b, p->persons[i], PGP_FPR_LEN);
+		buf_add(&b, p->keys[i], PGP_FPR_LEN);
+	}
+	buf_add_field(&b, p->detail, strlen(p->detail));
+	return put(r, OWN_POLICY, &b, e);
+}
+
+int
+own_policy_parse(const void *data, size_t len, struct own_policy *ret)
+{
+	struct own_policy p;
+	struct rd r;
+	size_t i;
+
+	memset(&p, 0, sizeof(p));
+	rd_init(&r, data, len);
+	p.time_ms = (int64_t)rd_u64(&r);
+	rd_copy(&r, p.hash.b, ID_LEN);
+	p.version = rd_u64(&r);
+	p.was = rd_u64(&r);
+	p.reason = rd_u16(&r);
+	p.nsigners = rd_u8(&r);
+	if (p.nsigners > SIGS_MAX)
+		return ERR_INVALID;
+	for (i = 0; i < p.nsigners; i++) {
+		rd_copy(&r, p.persons[i], PGP_FPR_LEN);
+		rd_copy(&r, p.keys[i], PGP_FPR_LEN);
+	}
+	rd_field_str(&r, p.detail, sizeof(p.detail));
+	if (!rd_done(&r))
+		return ERR_INVALID;
+	*ret = p;
+	return 0;
+}
+
+int
 own_asked_parse(const void *data, size_t len, struct own_asked *ret)
 {
 	struct own_asked a;

@@ -11,6 +11,9 @@
  *               u16 parts done, u16 parts failed, u64 plain bytes,
  *               u32 sealed bytes
  *   3 note      u64 time ms, text
+ *   4 policy    u64 time ms, 32 hash, u64 version (0: unreadable), u64 version
+ *               before, u16 reason (0: taken), u8 n signers, each 20 person,
+ *               20 key; text detail
  */
 #ifndef MIG_AGENT_OWNRECORD_H
 #define MIG_AGENT_OWNRECORD_H
@@ -21,7 +24,7 @@ struct record;
 
 #define NOTE_MAX 512
 
-enum own_type { OWN_ASKED = 1, OWN_ANSWERED = 2, OWN_NOTE = 3 };
+enum own_type { OWN_ASKED = 1, OWN_ANSWERED = 2, OWN_NOTE = 3, OWN_POLICY = 4 };
 
 struct own_asked {
 	int64_t time_ms;
@@ -45,8 +48,19 @@ struct own_answered {
 	uint32_t sealed_len;
 };
 
-/* Appended; durable after record_sync, which own_add_answered and
- * own_add_note do themselves: nothing leaves the agent before it. */
+/* The policy that shall follow, before it is in force, or why it does not. */
+struct own_policy {
+	int64_t time_ms;
+	struct id hash;
+	uint64_t version, was;
+	uint16_t reason; /* action/policy_refusal.h */
+	size_t nsigners;
+	uint8_t persons[SIGS_MAX][PGP_FPR_LEN], keys[SIGS_MAX][PGP_FPR_LEN];
+	char detail[VERDICT_TEXT + 1];
+};
+
+/* Appended; durable after record_sync, which all but own_add_asked
+ * do themselves: nothing leaves the agent before it. */
 int own_add_asked(struct record *r, const struct judge_verdict *v,
     const struct verify_verdict *by, int64_t time_ms, struct err *e);
 int
@@ -54,8 +68,11 @@ own_add_answered(struct record *r, const struct own_answered *a, struct err *e);
 int own_add_note(
     struct record *r, int64_t time_ms, const char *text, struct err *e);
 
+int own_add_policy(struct record *r, const struct own_policy *p, struct err *e);
+
 int own_asked_parse(const void *data, size_t len, struct own_asked *ret);
 int own_answered_parse(const void *data, size_t len, struct own_answered *ret);
+int own_policy_parse(const void *data, size_t len, struct own_policy *ret);
 int own_note_parse(
     const void *data, size_t len, int64_t *ret_time_ms, char text[NOTE_MAX]);
 

@@ -43,8 +43,8 @@ say(struct seldom *s, const struct id *id, const char *why)
 	unsigned int left_out;
 
 	if (seldom(s, &left_out))
-		log_warn("pull action=%s why=%s left_out=%u", id_short(id).s,
-		    why, left_out);
+		log_warn("pull id=%s why=%s left_out=%u", id_short(id).s, why,
+		    left_out);
 }
 
 static void
@@ -52,7 +52,8 @@ ask(struct pull *p)
 {
 	struct timeval tv = { .tv_sec = RETRY_SECONDS };
 
-	p->want(&p->current->id, wire_parts_missing(p->parts), p->arg);
+	p->want(p->current->source, &p->current->id,
+	    wire_parts_missing(p->parts), p->arg);
 	event_add(p->retry, &tv);
 }
 
@@ -171,11 +172,13 @@ pull_announced(struct pull *p, uint8_t source, const struct wire_msg *m)
 {
 	struct announced *an = find(p, &m->id);
 
-	if (an != NULL)
+	if (an != NULL && an->wanted)
 		return true;
 	if (m->size == 0 || m->size > ENVELOPE_MAX)
 		return false;
-	an = place(p);
+	/* the same document may come anew with other signatures */
+	if (an == NULL)
+		an = place(p);
 	if (an == NULL)
 		return false;
 	memset(an, 0, sizeof(*an));

@@ -9,8 +9,9 @@
 struct event_base;
 struct pull;
 
-/* Asks the server for a part. */
-typedef void pull_on_want(const struct id *id, uint16_t part, void *arg);
+/* Asks the server for a part of what source announced. */
+typedef void
+pull_on_want(uint8_t source, const struct id *id, uint16_t part, void *arg);
 /* The whole envelope, as announced; borrowed. */
 typedef void
 pull_on_whole(uint8_t source, const uint8_t *data, size_t len, void *arg);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* mig-agent report: the agent's own record for people, or as JSON lines. */
+#include "action/policy_refusal.h"
 #include "action/refusal.h"
 #include "action/result.h"
 #include "agent/conf.h"
@@ -177,6 +178,56 @@ json_answered(const struct own_answered *a, uint64_t position, struct buf *out)
 }
 
 static void
+text_policy(const struct own_policy *p, struct buf *out)
+{
+	char hex[2 * PGP_FPR_LEN + 1];
+	size_t i;
+
+	add_time(out, p->time_ms);
+	buf_add_fmt(out,
+	    " policy version %" PRIu64 " %s version %" PRIu64
+	    ", hash %s\n    signed by",
+	    p->version, p->reason == 0 ? "replaces" : "refused; it stays",
+	    p->was, id_hex(&p->hash).s);
+	for (i = 0; i < p->nsigners; i++) {
+		hex_encode(p->persons[i], PGP_FPR_LEN, hex);
+		buf_add_fmt(out, " %s", hex);
+	}
+	if (p->reason != 0) {
+		buf_add_fmt(
+		    out, "\n    because %s: ", policy_refusal_text(p->reason));
+		str_add_printable(out, p->detail, strlen(p->detail));
+	}
+	buf_add_u8(out, '\n');
+}
+
+static void
+json_policy(const struct own_policy *p, uint64_t position, struct buf *out)
+{
+	char hex[2 * PGP_FPR_LEN + 1];
+	struct jsonw w;
+	size_t i;
+
+	json_begin(&w, position, "policy", p->time_ms, out);
+	jsonw_str(&w, "hash", id_hex(&p->hash).s);
+	jsonw_u64(&w, "version", p->version);
+	jsonw_u64(&w, "before", p->was);
+	jsonw_bool(&w, "taken", p->reason == 0);
+	jsonw_i64(&w, "reason", p->reason);
+	if (p->reason != 0)
+		jsonw_str(&w, "text", policy_refusal_text(p->reason));
+	jsonw_str(&w, "detail", p->detail);
+	jsonw_array(&w, "signers");
+	for (i = 0; i < p->nsigners; i++) {
+		hex_encode(p->persons[i], PGP_FPR_LEN, hex);
+		jsonw_str(&w, NULL, hex);
+	}
+	jsonw_array_end(&w);
+	jsonw_object_end(&w);
+	buf_add_u8(out, '\n');
+}
+
+static void
 print_note(struct report *r, uint64_t position, int64_t ms, const char *text)
 {
 	struct jsonw w;
@@ -200,6 +251,7 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 	struct report *r = arg;
 	struct own_answered answered;
 	struct own_asked asked;
+	struct own_policy policy;
 	char text[NOTE_MAX];
 	int64_t ms;
 
@@ -218,6 +270,12 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 			json_answered(&answered, position, &r->line);
 		else
 			text_answered(&answered, &r->line);
+	} else if (type == OWN_POLICY &&
+	    own_policy_parse(data, len, &policy) == 0) {
+		if (r->json)
+			json_policy(&policy, position, &r->line);
+		else
+			text_policy(&policy, &r->line);
 	} else if (type == OWN_NOTE &&
 	    own_note_parse(data, len, &ms, text) == 0) {
 		print_note(r, position, ms, text);

@@ -47,6 +47,7 @@ struct role {
 	bool pending; /* a question is open */
 	bool sent;    /* and this child has it */
 	uint16_t ask_type, ask_want;
+	int patience; /* seconds for it */
 	struct buf ask;
 	role_on_answer *on_answer;
 	void *answer_arg;
@@ -88,6 +89,7 @@ finish_ask(struct role *r, int code, const void *body, size_t len)
 	void *arg = r->answer_arg;
 
 	r->pending = false;
+	r->patience = ANSWER_LIMIT;
 	buf_release(&r->ask);
 	cb(code, body, len, arg);
 }
@@ -107,7 +109,7 @@ send_pending(struct role *r)
 	}
 	r->sent = true;
 	r->state = ASKED;
-	set_timer(r, ANSWER_LIMIT);
+	set_timer(r, r->patience);
 }
 
 /* No child and none on its way: the next attempt is the timer's. */
@@ -258,6 +260,7 @@ role_new(struct proc_loop *loop, const struct role_spec *spec, role_fill *fill,
 	r->on_ready = on_ready;
 	r->arg = arg;
 	r->pid = -1;
+	r->patience = ANSWER_LIMIT;
 	buf_init(&r->ask, MSG_DOC_MAX);
 	r->timer = event_new(proc_loop_base(loop), -1, 0, on_timer, r);
 	if (r->timer == NULL) {
@@ -395,6 +398,12 @@ role_restart(struct role *r)
 		r->backoff = 0;
 		start_again(r);
 	}
+}
+
+void
+role_patience(struct role *r, int seconds)
+{
+	r->patience = seconds;
 }
 
 int

@@ -48,5 +48,7 @@ void role_restart(struct role *r);
  * ERR_BUSY while another is open. */
 int role_ask(struct role *r, uint16_t type, uint16_t want, const void *body,
     size_t len, role_on_answer *on_answer, void *arg);
+/* So many seconds for the next question (usually one). */
+void role_patience(struct role *r, int seconds);
 
 #endif

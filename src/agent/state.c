@@ -3,6 +3,7 @@
 #include "agent/state.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "crypto/purpose.h"
@@ -263,6 +264,7 @@ state_policy_write(
 		snprintf(lines + HASH_LINE, HASH_LINE + 1, "%s\n",
 		    id_hex(&hashes[0]).s);
 	rc = state_write(s, "policy.hash", lines, strlen(lines), e);
+	fault_point("state.policy_hash");
 	return rc == 0 ? state_write(s, "policy", text, len, e) : rc;
 }
 

@@ -79,8 +79,8 @@ start(struct keyring *k, struct err *e)
 }
 
 static int
-answer(const struct keyring *k, const struct ipc_msg *msg, struct buf *out,
-    struct err *e)
+answer(const struct keyring *k, const struct ipc_msg *msg, enum purpose purpose,
+    struct buf *out, struct err *e)
 {
 	struct verify_verdict v;
 	struct envelope env;
@@ -93,10 +93,10 @@ answer(const struct keyring *k, const struct ipc_msg *msg, struct buf *out,
 	now = (int64_t)rd_u64(&r);
 	if (msg_pieces_parse(&r, &env) != 0)
 		return err_set(e, ERR_INVALID, "malformed question");
-	purpose_hash(PURPOSE_ACTION, env.doc, env.doc_len, &v.id);
+	purpose_hash(purpose, env.doc, env.doc_len, &v.id);
 	v.n = (uint8_t)env.nsigs;
-	keyring_verify(k, PURPOSE_ACTION, env.doc, env.doc_len, env.sigs,
-	    env.nsigs, now, v.signers);
+	keyring_verify(k, purpose, env.doc, env.doc_len, env.sigs, env.nsigs,
+	    now, v.signers);
 	buf_clear(out);
 	if (verify_verdict_write(&v, out) != 0)
 		return out->error;
@@ -105,12 +105,59 @@ answer(const struct keyring *k, const struct ipc_msg *msg, struct buf *out,
 	    out->data, out->len, -1, e);
 }
 
+/* Would it start with this keyring? */
+static int
+try_keyring(const struct ipc_msg *msg, struct buf *out, struct err *e)
+{
+	struct keyring k;
+	const uint8_t *text;
+	struct err why;
+	struct rd r;
+	size_t len;
+	int rc;
+
+	fault_point("verify.trying");
+	rd_init(&r, msg->body, msg->len);
+	text = rd_field(&r, KEYRING_TEXT_MAX, &len);
+	if (!rd_done(&r))
+		return err_set(e, ERR_INVALID, "malformed question");
+	err_clear(&why);
+	rc = keyring_parse(text, len, &k, &why);
+	if (rc == 0)
+		keyring_release(&k);
+	buf_clear(out);
+	buf_add_u8(out, rc == 0);
+	buf_add_field(out, why.msg, strnlen(why.msg, MSG_TEXT_MAX - 1));
+	return ipc_write(PROC_IPC_FD, MSG_VERIFY_TRIED, msg->request, out->data,
+	    out->len, -1, e);
+}
+
+static int
+serve(const struct keyring *k, struct buf *in, struct buf *out, struct err *e)
+{
+	struct ipc_msg msg;
+	int rc = ipc_read(PROC_IPC_FD, in, &msg, false, e);
+
+	if (rc != 0)
+		return rc;
+	if (msg_allowed(ROLE_MONITOR, ROLE_VERIFY, &msg) == 0) {
+		/* the purpose is told by the message's type, never by what
+		 * is in it */
+		if (msg.type == MSG_VERIFY_ASK)
+			return answer(k, &msg, PURPOSE_ACTION, out, e);
+		if (msg.type == MSG_VERIFY_POLICY)
+			return answer(k, &msg, PURPOSE_POLICY, out, e);
+		if (msg.type == MSG_VERIFY_KEYRING)
+			return try_keyring(&msg, out, e);
+	}
+	return err_set(e, ERR_INVALID, "unexpected message");
+}
+
 int
 main(void)
 {
 	struct keyring k = { 0 };
 	struct buf in, out;
-	struct ipc_msg msg;
 	struct err e;
 	int rc;
 
@@ -129,15 +176,8 @@ main(void)
 	rc = ipc_write(
 	    PROC_IPC_FD, MSG_VERIFY_READY, 0, out.data, out.len, -1, &e);
 	buf_init(&in, MSG_DOC_MAX);
-	while (rc == 0) {
-		rc = ipc_read(PROC_IPC_FD, &in, &msg, false, &e);
-		if (rc == 0 &&
-		    (msg_allowed(ROLE_MONITOR, ROLE_VERIFY, &msg) != 0 ||
-			msg.type != MSG_VERIFY_ASK))
-			rc = err_set(&e, ERR_INVALID, "unexpected message");
-		if (rc == 0)
-			rc = answer(&k, &msg, &out, &e);
-	}
+	while (rc == 0)
+		rc = serve(&k, &in, &out, &e);
 	if (rc != ERR_CLOSED)
 		log_error("verify_ends why=%s", log_quote(e.msg));
 	return rc == ERR_CLOSED ? 0 : 1;

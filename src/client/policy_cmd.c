@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* `mig policy make|hash|show`: keyring, ACL and limits in one file. */
-#include "client/client.h"
+/* `mig policy make|hash|show`: keyring, ACL and limits in one file; the table
+ * of all policy commands. */
+#include "client/policy_cmd.h"
 
-#include "action/acl.h"
-#include "action/policy.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hex.h"
@@ -36,29 +35,37 @@ name_is_unique(const struct keyring *k, size_t i)
 	return k->persons[i].name[0] != '\0';
 }
 
-/* Everybody in the keyring may ask everything, alone. */
-static int
-acl_default(const struct keyring *k, struct buf *out, struct err *e)
+static void
+entry_default(const struct keyring *k, const char *name, struct jsonw *w)
 {
 	char fpr[2 * PGP_FPR_LEN + 1];
-	struct jsonw w;
 	size_t i;
 
-	jsonw_init(&w, out);
-	jsonw_object(&w, NULL);
-	jsonw_object(&w, "default");
-	jsonw_i64(&w, "minimumweight", 1);
-	jsonw_object(&w, "investigators");
+	jsonw_object(w, name);
+	jsonw_i64(w, "minimumweight", 1);
+	jsonw_object(w, "investigators");
 	for (i = 0; i < k->npersons; i++) {
 		hex_encode(k->persons[i].fpr, PGP_FPR_LEN, fpr);
 		jsonw_object(
-		    &w, name_is_unique(k, i) ? k->persons[i].name : fpr);
-		jsonw_str(&w, "fingerprint", fpr);
-		jsonw_i64(&w, "weight", 1);
-		jsonw_object_end(&w);
+		    w, name_is_unique(k, i) ? k->persons[i].name : fpr);
+		jsonw_str(w, "fingerprint", fpr);
+		jsonw_i64(w, "weight", 1);
+		jsonw_object_end(w);
 	}
-	jsonw_object_end(&w);
-	jsonw_object_end(&w);
+	jsonw_object_end(w);
+	jsonw_object_end(w);
+}
+
+/* Everybody in the keyring may ask everything and change the policy, alone. */
+static int
+acl_default(const struct keyring *k, struct buf *out, struct err *e)
+{
+	struct jsonw w;
+
+	jsonw_init(&w, out);
+	jsonw_object(&w, NULL);
+	entry_default(k, "default", &w);
+	entry_default(k, POLICY_RIGHT, &w);
 	jsonw_object_end(&w);
 	buf_add_str(out, "\n");
 	return out->error == 0 ? 0 : err_set(e, out->error, "the ACL");
@@ -143,6 +150,7 @@ cmd_make(struct client *c, const struct opts *o, struct err *e)
 	struct policy check;
 	struct parts p;
 	struct buf out;
+	struct err why;
 	int r;
 
 	if (opts_get(o, "keyring") == NULL || opts_get(o, "o") == NULL)
@@ -172,6 +180,11 @@ cmd_make(struct client *c, const struct opts *o, struct err *e)
 	if (r == 0)
 		fprintf(stderr, "policy %" PRIu64 "  %s\n", check.version,
 		    id_hex(&check.hash).s);
+	err_clear(&why);
+	if (r == 0 &&
+	    policy_file_check(&check, clock_wall_ms() / 1000, &why) != 0)
+		client_warn(
+		    "warning: nobody will be able to change it: %s", why.msg);
 	buf_release(&p.keyring);
 	buf_release(&p.acl);
 	buf_release(&p.limits);
@@ -180,59 +193,70 @@ cmd_make(struct client *c, const struct opts *o, struct err *e)
 }
 
 static int
-policy_load(const char *path, struct buf *text, struct policy *p, struct err *e)
+cmd_hash(struct client *c, const struct opts *o, struct err *e)
 {
-	int r;
+	struct policy_file f;
+	int r = policy_file_load(o->words[0], &f, e);
 
-	buf_init(text, POLICY_MAX);
-	r = file_read(path, text, e);
-	if (r == 0 && (r = policy_parse(text->data, text->len, p, e)) != 0)
-		err_wrap(e, "%s", path);
+	if (r == 0)
+		printf("%s\n", id_hex(&f.policy.hash).s);
+	policy_file_release(&f);
 	return r;
 }
 
 static int
-cmd_hash(struct client *c, const struct opts *o, struct err *e)
+show(const struct policy_file *f, bool raw, struct err *e)
 {
-	struct policy p;
-	struct buf text;
-	int r = policy_load(o->words[0], &text, &p, e);
+	char issued[RFC3339_LEN + 1], expires[RFC3339_LEN + 1];
+	const struct policy *p = &f->policy;
+	struct buf out;
+	int r;
 
-	if (r == 0)
-		printf("%s\n", id_hex(&p.hash).s);
-	buf_release(&text);
+	if (raw)
+		return client_out(&f->text, e);
+	buf_init(&out, 2 * POLICY_MAX);
+	rfc3339_format(p->issued, issued);
+	rfc3339_format(p->expires, expires);
+	buf_add_fmt(&out,
+	    "version   %" PRIu64 "\nhash      %s\nprevious  %s\n"
+	    "issued    %s\nexpires   %s%s\n",
+	    p->version, id_hex(&p->hash).s,
+	    id_is_zero(&p->previous) ? "none (the first)"
+				     : id_hex(&p->previous).s,
+	    issued, expires,
+	    p->expires <= clock_wall_ms() / 1000 ? " (expired)" : "");
+	if (f->binary.len > 0)
+		buf_add_fmt(&out, "signatures %zu\n", f->env.nsigs);
+	buf_add_str(&out, "\n");
+	buf_add(&out, p->keyring, p->keyring_len);
+	buf_add_str(&out, "\n");
+	buf_add(&out, p->acl, p->acl_len);
+	buf_add_str(&out, "\n");
+	buf_add(&out, p->limits, p->limits_len);
+	r = client_out(&out, e);
+	buf_release(&out);
 	return r;
 }
 
 static int
 cmd_show(struct client *c, const struct opts *o, struct err *e)
 {
-	char issued[RFC3339_LEN + 1], expires[RFC3339_LEN + 1];
-	struct policy p;
-	struct buf text, out;
-	int r = policy_load(o->words[0], &text, &p, e);
+	bool raw = opts_has(o, "raw");
+	struct policy_chain ch;
+	struct policy_file f;
+	int r;
 
-	buf_init(&out, 2 * POLICY_MAX);
-	if (r == 0) {
-		rfc3339_format(p.issued, issued);
-		rfc3339_format(p.expires, expires);
-		buf_add_fmt(&out,
-		    "version   %" PRIu64 "\nhash      %s\nprevious  %s\n"
-		    "issued    %s\nexpires   %s%s\n\n",
-		    p.version, id_hex(&p.hash).s,
-		    id_is_zero(&p.previous) ? "none (the first)"
-					    : id_hex(&p.previous).s,
-		    issued, expires,
-		    p.expires <= clock_wall_ms() / 1000 ? " (expired)" : "");
-		buf_add(&out, p.keyring, p.keyring_len);
-		buf_add_str(&out, "\n");
-		buf_add(&out, p.acl, p.acl_len);
-		buf_add_str(&out, "\n");
-		buf_add(&out, p.limits, p.limits_len);
-		r = client_out(&out, e);
+	if (o->nwords == 0) {
+		r = policy_chain_load(c, false, &ch, e);
+		if (r == 0)
+			r = show(&ch.newest, raw, e);
+		policy_chain_release(&ch);
+		return r;
 	}
-	buf_release(&text);
-	buf_release(&out);
+	r = policy_file_load(o->words[0], &f, e);
+	if (r == 0)
+		r = show(&f, raw, e);
+	policy_file_release(&f);
 	return r;
 }
 
@@ -248,6 +272,34 @@ static const struct opt make_opts[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
+static const struct opt show_opts[] = {
+	{ "raw", NULL, NULL, "the policy's bytes, as mig-agent policy takes" },
+	{ NULL, NULL, NULL, NULL },
+};
+static const struct opt edit_opts[] = {
+	{ "keyring", NULL, "FILE", "another keyring" },
+	{ "acl", NULL, "FILE", "another ACL" },
+	{ "limits", NULL, "FILE", "other limits" },
+	{ "expires", NULL, "DURATION", "how long it holds (default 365d)" },
+	{ "o", "output", "FILE", "where to write (default policy-VERSION)" },
+	{ NULL, NULL, NULL, NULL },
+};
+static const struct opt sign_opts[] = {
+	{ "from", NULL, "FILE", "the policy before it (else the server's)" },
+	{ "o", "output", "FILE",
+	    "where to write (default FILE.signed, or the same file)" },
+	{ "y", "yes", NULL, "do not ask" },
+	{ NULL, NULL, NULL, NULL },
+};
+static const struct opt push_opts[] = {
+	{ "from", NULL, "FILE", "the policy before it (else the server's)" },
+	{ NULL, NULL, NULL, NULL },
+};
+static const struct opt status_opts[] = {
+	{ "json", NULL, NULL, "as one JSON object; lists all that lag" },
+	{ NULL, NULL, NULL, NULL },
+};
+
 const struct command policy_commands[] = {
 	{ "policy make", "", "make a policy out of keyring, ACL and limits",
 	    cmd_make, make_opts, NULL, 0, 0,
@@ -255,7 +307,30 @@ const struct command policy_commands[] = {
 	    "printed: endpoints are\ngiven it with their enrolment." },
 	{ "policy hash", "FILE", "the hash of a policy", cmd_hash, NULL, NULL,
 	    1, 1, NULL },
-	{ "policy show", "FILE", "what is in a policy", cmd_show, NULL, NULL, 1,
-	    1, NULL },
+	{ "policy show", "[FILE]", "what is in a policy", cmd_show, show_opts,
+	    NULL, 0, 1,
+	    "Without FILE the newest one: the server's chain of signed "
+	    "policies, verified from\nthe one that this client knows." },
+	{ "policy edit", "[FILE]", "make the next policy", policy_cmd_edit,
+	    edit_opts, NULL, 0, 1,
+	    "It follows FILE, or the newest policy (see show). What no option "
+	    "replaces stays as\nit is; without any the ACL is opened in "
+	    "$EDITOR. What changes is said in words." },
+	{ "policy sign", "FILE", "add your signature to the next policy",
+	    policy_cmd_sign, sign_opts, NULL, 1, 1,
+	    "What it changes is shown first. As many people sign as the "
+	    "ACL's entry \"policy\" of\nthe policy before it demands." },
+	{ "policy push", "FILE", "give a signed policy to the server",
+	    policy_cmd_push, push_opts, NULL, 1, 1,
+	    "The agents that have the policy before it fetch it, and judge it "
+	    "themselves." },
+	{ "policy status", "", "which agents have which policy",
+	    policy_cmd_status, status_opts, NULL, 0, 0,
+	    "Only agents' own signed words count. Exit code 1 when some have "
+	    "not the newest." },
+	{ "policy pin", "FILE|HASH", "the policy to know the others from",
+	    policy_cmd_pin, NULL, NULL, 1, 1,
+	    "The hash is the one that mig policy make printed and endpoints "
+	    "are enrolled with." },
 	{ .name = NULL },
 };

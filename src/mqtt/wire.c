@@ -87,10 +87,12 @@ wire_write(const struct wire_msg *m, struct buf *out)
 		buf_add(out, m->data, m->len);
 		break;
 	case WIRE_ANNOUNCE:
+	case WIRE_POLICY:
 		buf_add_u32(out, m->size);
 		buf_add(out, m->hash.b, ID_LEN);
 		break;
 	case WIRE_ENVELOPE_PART:
+	case WIRE_POLICY_PART:
 	case WIRE_ANSWER_PART:
 		if (!data_fits(m))
 			return ERR_TOOBIG;
@@ -113,6 +115,7 @@ wire_write(const struct wire_msg *m, struct buf *out)
 		buf_add_u32(out, m->spread_ms);
 		break;
 	case WIRE_WANT:
+	case WIRE_WANT_POLICY:
 		buf_add_u16(out, m->part);
 		break;
 	default:
@@ -151,11 +154,13 @@ take_body(struct rd *r, struct wire_msg *m)
 		take_rest(r, m);
 		return 0;
 	case WIRE_ANNOUNCE:
+	case WIRE_POLICY:
 		rd_copy(r, m->id.b, ID_LEN);
 		m->size = rd_u32(r);
 		rd_copy(r, m->hash.b, ID_LEN);
 		return 0;
 	case WIRE_ENVELOPE_PART:
+	case WIRE_POLICY_PART:
 	case WIRE_ANSWER_PART:
 		rd_copy(r, m->id.b, ID_LEN);
 		take_part(r, m);
@@ -181,6 +186,7 @@ take_body(struct rd *r, struct wire_msg *m)
 		m->spread_ms = rd_u32(r);
 		return 0;
 	case WIRE_WANT:
+	case WIRE_WANT_POLICY:
 		rd_copy(r, m->id.b, ID_LEN);
 		m->part = rd_u16(r);
 		return 0;

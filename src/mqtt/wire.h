@@ -15,10 +15,11 @@ struct err;
 #define WIRE_BROADCAST_MAX 32768
 #define WIRE_TOPIC_MAX 96
 /* What this program speaks, and the oldest that it understands: N and N-1
- * (doc/protocol.md section 8). 2 added RENEW and CERTIFICATE. */
-#define WIRE_PROTOCOL 2
-#define WIRE_PROTOCOL_OLDEST 1
+ * (doc/protocol.md section 8). 2 added RENEW and CERTIFICATE, 3 POLICY. */
+#define WIRE_PROTOCOL 3
+#define WIRE_PROTOCOL_OLDEST 2
 #define WIRE_PROTOCOL_RENEW 2
+#define WIRE_PROTOCOL_POLICY 3
 #define WIRE_TOPIC_ALL "mig/1/all"
 
 enum wire_topic { WIRE_ALL, WIRE_IN, WIRE_OUT, WIRE_HELLO, WIRE_PRESENCE };
@@ -31,18 +32,21 @@ enum wire_type {
 	WIRE_WELCOME = 5,
 	WIRE_CERTIFICATE = 6,
 	WIRE_ROLL_CALL = 7,
+	WIRE_POLICY = 9,
+	WIRE_POLICY_PART = 10,
 	WIRE_ANSWER_PART = 16,
 	WIRE_WANT = 17,
 	WIRE_RENEW = 18,
+	WIRE_WANT_POLICY = 19,
 };
 
 struct wire_msg {
 	enum wire_type type;
-	struct id id; /* action; WELCOME: server instance */
+	struct id id; /* action; WELCOME: server instance; POLICY: its hash */
 	uint16_t part, of;
 	bool complete;       /* ACK */
-	uint32_t size;       /* ANNOUNCE */
-	struct id hash;      /* ANNOUNCE */
+	uint32_t size;       /* ANNOUNCE, POLICY: of the envelope */
+	struct id hash;      /* ANNOUNCE, POLICY: its SHA-256 */
 	int64_t time_ms;     /* WELCOME */
 	uint32_t spread_ms;  /* WELCOME, ROLL_CALL */
 	uint8_t protocol;    /* WELCOME */

@@ -47,7 +47,9 @@ enum call_kind {
 	X(13, CALL_SESSIONS, "sessions", PERSON_ADMIN, FOR_PERSON)           \
 	X(14, CALL_PEOPLE_CHANGE, "investigators:change", PERSON_ADMIN,      \
 	    FOR_PERSON)                                                      \
-	X(15, CALL_KEYS, "apikeys", PERSON_ADMIN, FOR_PERSON)
+	X(15, CALL_KEYS, "apikeys", PERSON_ADMIN, FOR_PERSON)                \
+	X(16, CALL_POLICIES_READ, "policies:read", PERSON_READER, FOR_ALL)   \
+	X(17, CALL_POLICIES_PUSH, "policies:push", PERSON_INVESTIGATOR, FOR_ALL)
 
 enum server_call {
 	CALL_OPEN = 0, /* needs nobody: never allowed by call_allowed() */

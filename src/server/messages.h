@@ -50,6 +50,7 @@ enum server_msg {
 	MSG_SESSIONS_REVOKE = 66, /* F fingerprint */
 	MSG_KEY_PUT = 67,         /* D hash, u64 calls, u64 seconds, F name */
 	MSG_KEY_REMOVE = 68,      /* F name */
+	MSG_POLICY_NEW = 72,      /* F envelope */
 
 	MSG_REPLY = 32,
 	MSG_STATUS = 33, /* struct server_status, field by field */

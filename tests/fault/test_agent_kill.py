@@ -6,11 +6,13 @@ answer and it is true, and nothing is left behind.
 Many agents are asked at once and each dies at another step, so that one round
 takes as long as the slowest."""
 import itertools
+import json
 
 import pytest
 
-from faultlib import wait_for
-from fleetlib import AGENTS, NAMES, check_round, needle, settled
+from faultlib import KILL, wait_for
+from fleetlib import (AGENTS, NAMES, check_round, needle, settled,
+                      state_of)
 
 MONITOR, NET, VERIFY, JUDGE, WORKER = (
     "mig-agent", "mig-agent-net", "mig-agent-verify", "mig-agent-judge",
@@ -120,6 +122,65 @@ def test_killed_at_each_step(fleet, number):
     answers = all_die(fleet, [kills for _, kills in ROUNDS[number]])
     check_round(fleet, {name: (want, f"{name} {kills}") for name, (want, kills)
                         in zip(NAMES, ROUNDS[number])}, answers)
+
+
+# Where which process dies while the policy changes. Nothing may be in force but
+# the one before or the one after, whole.
+POLICY_STEPS = [
+    (MONITOR, "chain.received"), (MONITOR, "chain.verified"),
+    (MONITOR, "chain.judged"), (MONITOR, "chain.recorded"),
+    (MONITOR, "state.policy_hash"), (MONITOR, "chain.written"),
+    (MONITOR, "chain.in_force"), (JUDGE, "judge.step"),
+    (VERIFY, "verify.trying"),
+]
+
+
+def change_policy(fleet, number):
+    """The next policy, signed and on its way, whatever becomes of the server
+    meanwhile."""
+    path = fleet.dir / f"policy-{number}"
+    if number == 2:
+        fleet.mig("policy", "pin", str(fleet.policy), check=0)
+    fleet.mig("policy", "edit", "-expires", f"{number}00d", "-o", str(path),
+              check=0)
+    fleet.mig("policy", "sign", str(path), check=0)
+    wait_for("the server to take it", lambda: fleet.mig(
+        "policy", "push", f"{path}.signed").returncode == 0, 30)
+
+
+def policy_status(fleet):
+    fleet.tend()
+    p = fleet.mig("policy", "status", "--json")
+    return json.loads(p.stdout)["agents"] if p.returncode in (0, 1) else {}
+
+
+def test_killed_while_the_policy_changes(fleet):
+    agents = list(fleet.agents.values())
+    for agent in agents:
+        agent.fault.forget()
+    faults = [agent.fault.kill(*step)
+              for agent, step in zip(agents, POLICY_STEPS)]
+    faults.append(fleet.fault.kill("mig-server", "core.policy_stored"))
+    # one whose judge dies of it twice refuses it, until it is started again
+    stubborn = agents[len(POLICY_STEPS)]
+    faults.append(stubborn.fault.arm(JUDGE, "judge.step", KILL, times=2))
+    change_policy(fleet, 2)
+    wait_for("all but one to have it", lambda: policy_status(fleet).get(
+        "current") == AGENTS - 1, 40)
+    wait_for("the refusal", lambda: policy_status(fleet).get("refused") == 1)
+    assert not [f.text for f in faults if not f.fired]
+    assert "the process that examined it ended twice" in \
+        stubborn.run("report").stdout
+    assert stubborn.daemon.stop() == 0
+    stubborn.start()
+    wait_for("all to have it", lambda: policy_status(fleet).get(
+        "current") == AGENTS, 30)
+    settled(fleet)
+    _, answers, _ = needle(fleet)
+    assert {state_of(a) for a in answers.values()} == {"done"}
+    for agent in agents:
+        assert "policy version 2 replaces version 1" in \
+            agent.run("report").stdout, agent.name
 
 
 def test_killed_while_refusing(fleet):

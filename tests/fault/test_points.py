@@ -14,18 +14,20 @@ TESTED = {
     """,
     "test_agent_kill.py": """
         answer.recorded answer.sealed answer.spooled answer.staged
+        chain.in_force chain.judged chain.received chain.recorded
+        chain.verified chain.written core.policy_stored
         exam.hashed exam.judge_asked exam.judged exam.received exam.recorded
         exam.refused exam.verified exam.verify_asked
         job.spawned job.worker_ended
         journal.accepting journal.document journal.judged journal.state
         journal.state_written journal.synced
-        judge.asked judge.judged judge.sandboxed
+        judge.asked judge.judged judge.sandboxed judge.step
         net.ack net.connected net.envelope net.hello net.part net.sandboxed
         net.welcome netlink.ack netlink.hello
         recover.begun recover.settling
         sender.ack_journalled sender.acknowledged sender.sent
-        spool.renamed
-        verify.asked verify.checked verify.sandboxed
+        spool.renamed state.policy_hash
+        verify.asked verify.checked verify.sandboxed verify.trying
         worker.answered worker.entered worker.limited worker.looked
         worker.ordered worker.walking
     """,

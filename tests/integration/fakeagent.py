@@ -233,7 +233,7 @@ class FakeAgent:
     # --- what agents say --------------------------------------------------
     def hello_bytes(self, known=(), **change):
         doc = {"id": self.who.id, "name": self.name, "version": "0.1.0",
-               "protocol": 1, "mode": "daemon", "os": "linux",
+               "protocol": 2, "mode": "daemon", "os": "linux",
                "arch": "amd64", "ident": "Debian", "time":
                int(time.time() * 1000), "connection": self.connection,
                "environment": {"os": "linux"}, "tags": self.tags,

@@ -125,7 +125,7 @@ def test_to_the_server_from_an_agent(platform, unharmed):
             for body in (b"", b"{}", b"[]", b"null", text[:-1], text * 2,
                          text.replace(b"linux", b"li\0ux"),
                          text.replace(b'"known": []', b'"known": ["x"]'),
-                         text.replace(b'"protocol": 1', b'"protocol": -1'),
+                         text.replace(b'"protocol": 2', b'"protocol": -1'),
                          text.replace(b'"interval": 600', b'"interval": 1e99'),
                          b"[" * 16000, b'{"id":"' + b"\xff" * 999 + b'"}'):
                 agent.publish(agent.topic("hello"), b"\x03" + agent.who.pub +

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Api: what endpoints use: enrolment and policies. Neither needs a session. */
+/* Api: enrolment, which needs no session. */
 #include "server/api/api.h"
 #include "server/api/resources.h"
 
-#include "action/policy.h"
 #include "server/parse.h"
 
 #include <string.h>
@@ -30,25 +29,4 @@ res_enrol(struct request *q)
 		buf_release(&msg);
 	}
 	json_decref(v);
-}
-
-void
-res_policy(struct request *q)
-{
-	struct err e;
-	struct id hash;
-
-	if (id_parse(q->arg, &hash) != 0) {
-		reply_error(q, 400, "invalid",
-		    "expected the policy's hash, 64 hex digits");
-		return;
-	}
-	if (store_policy_get(q->api->read, &hash, NULL, &q->out, &e) != 0) {
-		if (e.code == ERR_NOTFOUND)
-			err_set(&e, ERR_NOTFOUND, "no policy %s", q->arg);
-		reply_err(q, &e);
-		return;
-	}
-	q->type = "application/octet-stream";
-	reply_out(q, 200);
 }

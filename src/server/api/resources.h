@@ -33,7 +33,10 @@ void res_keys(struct request *q);
 void res_key_new(struct request *q);
 void res_key_revoke(struct request *q);
 void res_token_new(struct request *q);
+void res_policies(struct request *q);
 void res_policy(struct request *q);
+void res_policy_signed(struct request *q);
+void res_policy_new(struct request *q);
 void res_enrol(struct request *q);
 
 #endif

@@ -2,6 +2,7 @@
 /* Core: agents' hellos and presence. A hello counts only when its signature
  * verifies and it comes on the topic of the agent that signed it. */
 #include "server/core/core.h"
+#include "server/core/policies.h"
 #include "server/core/relaylink.h"
 #include "server/core/unsaved.h"
 
@@ -42,6 +43,7 @@ static void
 load_hello(const struct store_agent *a, struct agent *x)
 {
 	int64_t seconds = 0, protocol = 0;
+	const char *hash;
 	json_t *doc;
 
 	if (a->hello_len <= HELLO_PREFIX_LEN)
@@ -56,6 +58,10 @@ load_hello(const struct store_agent *a, struct agent *x)
 	    json_opt_int(doc, "", "protocol", 0, INT64_MAX, &protocol, NULL) !=
 		0)
 		protocol = 0;
+	hash = json_string_value(
+	    json_object_get(json_object_get(doc, "policy"), "hash"));
+	if (hash != NULL && id_parse(hash, &x->policy) == 0)
+		x->policies = protocol >= WIRE_PROTOCOL_POLICY;
 	json_decref(doc);
 	x->interval = interval_ms(seconds);
 	x->rolls = protocol >= ROLL_PROTOCOL;
@@ -477,8 +483,11 @@ agents_on_hello(
 	fault_point("core.hello");
 	a->refused = false;
 	a->rolls = h.protocol >= ROLL_PROTOCOL;
+	a->policies = h.protocol >= WIRE_PROTOCOL_POLICY;
+	a->policy = h.policy_hash;
 	a->interval = interval_ms(h.interval);
 	relaylink_welcome(c->link, a);
+	policies_hello(c, a);
 	sched_hello(&c->sched, a, changed, h.known, h.nknown, core_now(c));
 	store_hello(c, a, &h, data, len);
 	if (!was)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The core role: start, channels to api and ca, the tick. See core.h. */
 #include "server/core/core.h"
+#include "server/core/policies.h"
 #include "server/core/relaylink.h"
 #include "server/core/revoke.h"
 #include "server/core/unsaved.h"
@@ -206,6 +207,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		agents_forget_silent(c);
 	}
 	relaylink_tick(c->link);
+	policies_tick(c);
 	revoke_tick(c, clock_mono_ms());
 	assemblies_tick(c->parts, clock_mono_ms());
 	upkeep_tick(c, now);
@@ -415,7 +417,7 @@ load(struct core *c, struct err *e)
 	    c->revoke == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	if ((rc = load_ca(c, e)) != 0 || (rc = open_store(c, e)) != 0 ||
-	    (rc = agents_load(c, e)) != 0 ||
+	    (rc = agents_load(c, e)) != 0 || (rc = policies_load(c, e)) != 0 ||
 	    (rc = sched_init(&c->sched, &c->registry, &core_sched_ops, c,
 		 c->started, e)) != 0 ||
 	    (rc = launch_load(c, e)) != 0)
@@ -543,6 +545,7 @@ release(struct core *c)
 	assemblies_free(c->parts);
 	unsaved_free(c->unsaved);
 	revoke_free(c->revoke);
+	policies_free(c->policies);
 	nonces_free(c->nonces);
 	keyring_release(&c->keyring);
 	buf_release(&c->ca_pem);

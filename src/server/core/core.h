@@ -13,6 +13,7 @@
  *   renew.c      an agent's next certificate
  *   revoke.c     revoking an agent, the list of its certificates
  *   kick.c       a revoked agent's session
+ *   policies.c   the policy's next steps
  *   relaylink.c  the MQTT link: topics, publishing, pulls
  *   agents.c     hellos and presence
  *   answers.c    answer parts, verification, storing, acknowledging
@@ -38,6 +39,7 @@ struct event;
 struct jsonw;
 struct nonces;
 struct kick;
+struct policies;
 struct revoke;
 struct relaylink;
 struct wire_msg;
@@ -55,6 +57,7 @@ struct core {
 	struct nonces *nonces;     /* owned */
 	struct kick *kick;         /* owned; NULL: not needed yet */
 	struct revoke *revoke;     /* owned */
+	struct policies *policies; /* owned */
 	struct ipc_chan *api, *ca; /* owned; NULL while not there */
 	struct id instance;        /* of this server, in welcome */
 	struct buf ca_pem;         /* the CA's newest certificate, terminated */

@@ -12,6 +12,7 @@
 #include "server/core/relaylink.h"
 
 #include "server/core/core.h"
+#include "server/core/policies.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -36,8 +37,9 @@
 
 struct pull {
 	struct agent *agent;
-	struct id action;
+	struct id id; /* of an action, or a policy's hash */
 	uint16_t part;
+	bool policy;
 	TAILQ_ENTRY(pull) next;
 };
 TAILQ_HEAD(pulls, pull);
@@ -208,6 +210,7 @@ on_connected(struct mqtt *m, void *arg)
 	sched_relay_up(&l->c->sched, true, core_now(l->c));
 	l->c->roll_asked = l->c->roll_until = 0;
 	agents_roll_call(l->c);
+	policies_relay_up(l->c);
 	core_wake(l->c);
 }
 
@@ -282,8 +285,9 @@ on_out(struct relaylink *l, struct agent *a, const void *payload, size_t len)
 		renew_request(l->c, a, m.data, m.len);
 		break;
 	case WIRE_WANT:
+	case WIRE_WANT_POLICY:
 		agent_said_well(a, len); /* counted by what it gets */
-		relaylink_want(l, a, &m.id, m.part);
+		relaylink_want(l, a, &m.id, m.part, m.type == WIRE_WANT_POLICY);
 		break;
 	default:
 		l->c->status.refused_messages++;
@@ -519,6 +523,17 @@ relaylink_roll_call(struct relaylink *l, uint32_t spread_ms)
 }
 
 void
+relaylink_policy(struct relaylink *l, const struct agent *a,
+    const struct id *hash, uint32_t size, const struct id *sum)
+{
+	struct wire_msg m = {
+		.type = WIRE_POLICY, .id = *hash, .size = size, .hash = *sum
+	};
+
+	publish(l, WIRE_IN, &a->id, &m, 1, NULL);
+}
+
+void
 relaylink_ask_hello(struct relaylink *l, const struct agent *a)
 {
 	struct wire_msg m = { .type = WIRE_ROLL_CALL };
@@ -528,23 +543,43 @@ relaylink_ask_hello(struct relaylink *l, const struct agent *a)
 
 /* --- pulls -------------------------------------------------------------- */
 
+/* What a pull asks for; false: expired meanwhile, or never ours. */
+static bool
+pull_source(struct relaylink *l, const struct pull *p, const uint8_t **ret,
+    size_t *ret_len)
+{
+	const struct buf *b;
+	struct run *r;
+
+	if (p->policy) {
+		b = policies_envelope(l->c, &p->id);
+		*ret = b != NULL ? b->data : NULL;
+		*ret_len = b != NULL ? b->len : 0;
+		return (b != NULL);
+	}
+	r = sched_find(&l->c->sched, &p->id);
+	*ret = r != NULL ? r->envelope : NULL;
+	*ret_len = r != NULL ? r->envelope_len : 0;
+	return (*ret != NULL);
+}
+
 static void
 pull_send(struct relaylink *l, const struct pull *p)
 {
-	struct run *r = sched_find(&l->c->sched, &p->action);
-	size_t off = (size_t)p->part * WIRE_PART_MAX, of;
-	struct wire_msg m = {
-		.type = WIRE_ENVELOPE_PART, .id = p->action, .part = p->part
-	};
+	size_t off = (size_t)p->part * WIRE_PART_MAX, of, len;
+	struct wire_msg m = { .type = p->policy ? WIRE_POLICY_PART
+						: WIRE_ENVELOPE_PART,
+		.id = p->id,
+		.part = p->part };
+	const uint8_t *data;
 	int mid;
 
-	/* Expired meanwhile, or never ours: nothing to send. */
-	if (r == NULL || r->envelope == NULL || off >= r->envelope_len)
+	if (!pull_source(l, p, &data, &len) || off >= len)
 		return;
-	of = (r->envelope_len + WIRE_PART_MAX - 1) / WIRE_PART_MAX;
+	of = (len + WIRE_PART_MAX - 1) / WIRE_PART_MAX;
 	m.of = (uint16_t)of;
-	m.data = r->envelope + off;
-	m.len = r->envelope_len - off;
+	m.data = data + off;
+	m.len = len - off;
 	if (m.len > WIRE_PART_MAX)
 		m.len = WIRE_PART_MAX;
 	if (publish(l, WIRE_IN, &p->agent->id, &m, 1, &mid) == 0)
@@ -564,8 +599,8 @@ pulls_serve(struct relaylink *l)
 }
 
 void
-relaylink_want(struct relaylink *l, struct agent *a, const struct id *action,
-    uint16_t part)
+relaylink_want(struct relaylink *l, struct agent *a, const struct id *id,
+    uint16_t part, bool policy)
 {
 	struct pull *p;
 
@@ -577,8 +612,9 @@ relaylink_want(struct relaylink *l, struct agent *a, const struct id *action,
 		return;
 	}
 	p->agent = a;
-	p->action = *action;
+	p->id = *id;
 	p->part = part;
+	p->policy = policy;
 	TAILQ_INSERT_TAIL(&l->pulls, p, next);
 	l->npulls++;
 	a->pulls++;

@@ -35,8 +35,12 @@ void relaylink_tick(struct relaylink *l);
 void relaylink_revoked(struct relaylink *l);
 /* Its files were written anew: it reads them once it serves us. */
 void relaylink_reload(struct relaylink *l);
-void relaylink_want(struct relaylink *l, struct agent *a,
-    const struct id *action, uint16_t part);
+/* Of an action's envelope, or a policy's. */
+void relaylink_want(struct relaylink *l, struct agent *a, const struct id *id,
+    uint16_t part, bool policy);
+/* There is a policy after its own: hash, size and digest of its envelope. */
+void relaylink_policy(struct relaylink *l, const struct agent *a,
+    const struct id *hash, uint32_t size, const struct id *sum);
 void relaylink_stats(const struct relaylink *l, struct server_status *ret);
 
 #endif

@@ -3,6 +3,7 @@
  * hands over the hash of a session's token, and the core looks itself whose
  * session that is and what it may do. */
 #include "server/core/core.h"
+#include "server/core/policies.h"
 #include "server/core/revoke.h"
 
 #include "base/clock.h"
@@ -24,6 +25,7 @@ static const struct {
 	{ MSG_KEY_REMOVE, people_key_remove },
 	{ MSG_TOKEN_NEW, people_token },
 	{ MSG_AGENT_REVOKE, revoke_request },
+	{ MSG_POLICY_NEW, policies_request },
 	{ MSG_ENROL, enrol_request },
 };
 

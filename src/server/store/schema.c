@@ -76,6 +76,9 @@ const char *const store_schema[] = {
 	" name TEXT NOT NULL UNIQUE, calls INTEGER NOT NULL,"
 	" created INTEGER NOT NULL, expires INTEGER NOT NULL,"
 	" by TEXT NOT NULL) WITHOUT ROWID;",
+	/* 4 -> 5: a policy's predecessor, and its signed form */
+	"ALTER TABLE policies ADD COLUMN previous BLOB;"
+	"ALTER TABLE policies ADD COLUMN envelope BLOB;",
 };
 
 const int store_schema_version =

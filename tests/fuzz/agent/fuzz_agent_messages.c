@@ -23,6 +23,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct verify_verdict verify;
 	static struct judge_verdict judge;
 	static struct own_asked asked;
+	static struct own_policy policy;
+	static struct judge_step step;
 	struct own_answered answered;
 	struct judge_ready ready;
 	struct envelope env;
@@ -54,6 +56,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		judge_ready_write(&ready, &b);
 		same(&b, data, size);
 	}
+	buf_clear(&b);
+	if (judge_step_parse(data, size, &step) == 0) {
+		judge_step_write(&step, &b);
+		BUG_ON(b.error != 0 || b.len != size);
+	}
+	(void)own_policy_parse(data, size, &policy);
 	(void)own_asked_parse(data, size, &asked);
 	(void)own_answered_parse(data, size, &answered);
 	(void)own_note_parse(data, size, &ms, note);

@@ -13,6 +13,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct own_answered answered;
+	struct own_policy policy;
 	struct own_asked asked;
 	char note[NOTE_MAX];
 	int64_t ms;
@@ -23,6 +24,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		    memchr(asked.name, 0, sizeof(asked.name)) == NULL ||
 		    memchr(asked.target, 0, sizeof(asked.target)) == NULL ||
 		    memchr(asked.detail, 0, sizeof(asked.detail)) == NULL);
+	if (own_policy_parse(data, len, &policy) == 0)
+		BUG_ON(policy.nsigners > SIGS_MAX ||
+		    memchr(policy.detail, 0, sizeof(policy.detail)) == NULL);
 	(void)own_answered_parse(data, len, &answered);
 	if (own_note_parse(data, len, &ms, note) == 0)
 		BUG_ON(memchr(note, 0, sizeof(note)) == NULL);

@@ -54,7 +54,7 @@ static void
 hello_json(struct swarm *s, struct member *m, struct buf *out)
 {
 	static const char facts[] =
-	    "\"version\":\"0.1.0\",\"protocol\":1,\"mode\":\"daemon\","
+	    "\"version\":\"0.1.0\",\"protocol\":2,\"mode\":\"daemon\","
 	    "\"os\":\"linux\",\"arch\":\"amd64\",\"ident\":\"Debian 12\","
 	    "\"environment\":{\"os\":\"linux\",\"arch\":\"amd64\","
 	    "\"ident\":\"Debian 12\",\"distro\":\"debian\"},"

@@ -16,9 +16,10 @@
 #define H64 "0000000000000000000000000000000000000000000000000000000000000001"
 #define ENV "\"environment\":{\"os\":\"linux\",\"uid\":0,\"container\":false}"
 #define TAGS "\"tags\":{\"a\":\"b\"}"
-#define REST                                                     \
-	"\"addresses\":[\"10.0.0.1/8\"],\"modules\":[\"file\"]," \
-	"\"policy\":{\"version\":3,\"hash\":\"" H64 "\"},"       \
+#define REST REST_REFUSED("")
+#define REST_REFUSED(refused)                                         \
+	"\"addresses\":[\"10.0.0.1/8\"],\"modules\":[\"file\"],"      \
+	"\"policy\":{\"version\":3,\"hash\":\"" H64 "\"" refused "}," \
 	"\"record\":{\"position\":9,\"head\":\"" H64 "\"}"
 #define KNOWN "\"known\":[\"" H64 "\"]"
 #define TEXTS                                                      \
@@ -74,6 +75,50 @@ test_good(void **state)
 	assert_int_equal(h.nknown, 1);
 	assert_int_equal(h.known[0].b[31], 1);
 	hello_release(&h);
+	buf_release(&out);
+}
+
+static void
+test_refused_policy(void **state)
+{
+	static const struct {
+		const char *in;
+		bool good;
+	} rows[] = {
+		{ REST_REFUSED(",\"refused\":{\"hash\":\"" H64
+			       "\",\"version\":4,\"reason\":8}"),
+		    true },
+		{ REST_REFUSED(",\"refused\":{\"hash\":\"" H64
+			       "\",\"version\":4,\"reason\":0}"),
+		    false },
+		{ REST_REFUSED(
+		      ",\"refused\":{\"hash\":\"" H64 "\",\"version\":4}"),
+		    false },
+		{ REST_REFUSED(",\"refused\":[]"), false },
+		{ REST_REFUSED(",\"other\":1"), false },
+	};
+	char body[4096];
+	struct hello h;
+	struct buf out;
+	struct err e;
+	size_t i;
+	int rc;
+
+	buf_init(&out, HELLO_MAX);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(body, sizeof(body),
+		    TEXTS "," ENV "," TAGS ",%s," KNOWN, rows[i].in);
+		rc = parse(body, &out, &h, &e);
+		if ((rc == 0) != rows[i].good)
+			fail_msg("%s: %d %s", rows[i].in, rc, e.msg);
+		if (rc != 0)
+			continue;
+		assert_true(h.refused.there);
+		assert_int_equal(h.refused.version, 4);
+		assert_int_equal(h.refused.reason, 8);
+		assert_int_equal(h.refused.hash.b[31], 1);
+		hello_release(&h);
+	}
 	buf_release(&out);
 }
 
@@ -178,6 +223,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_refused_policy),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_other_id),
 		cmocka_unit_test(test_mutations),

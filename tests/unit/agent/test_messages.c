@@ -107,6 +107,42 @@ judge_there_and_back(void **state)
 	buf_release(&b);
 }
 
+static void
+step_there_and_back(void **state)
+{
+	struct judge_step v = { .reason = 8,
+		.version = 7,
+		.keyring_len = 1000,
+		.acl_len = 20,
+		.limits_len = 3,
+		.detail = "why" };
+	struct judge_step got;
+	struct buf b;
+	size_t cut;
+
+	memset(v.hash.b, 5, ID_LEN);
+	buf_init(&b, 2 * JUDGE_STEP_LEN);
+	assert_int_equal(judge_step_write(&v, &b), 0);
+	assert_int_equal(b.len, JUDGE_STEP_LEN);
+	assert_int_equal(judge_step_parse(b.data, b.len, &got), 0);
+	assert_true(id_equal(&got.hash, &v.hash));
+	assert_int_equal(got.reason, 8);
+	assert_int_equal(got.version, 7);
+	assert_int_equal(got.keyring_len, 1000);
+	assert_int_equal(got.acl_len, 20);
+	assert_int_equal(got.limits_len, 3);
+	assert_string_equal(got.detail, "why");
+	for (cut = 0; cut < b.len; cut++)
+		assert_int_equal(
+		    judge_step_parse(b.data, cut, &got), ERR_INVALID);
+	/* a length that no document has */
+	v.acl_len = ENVELOPE_DOC_MAX + 1;
+	buf_clear(&b);
+	judge_step_write(&v, &b);
+	assert_int_equal(judge_step_parse(b.data, b.len, &got), ERR_INVALID);
+	buf_release(&b);
+}
+
 static int
 parse_changed(void (*change)(struct judge_verdict *v))
 {
@@ -237,6 +273,7 @@ main(void)
 		cmocka_unit_test(who_may_say_what),
 		cmocka_unit_test(verify_there_and_back),
 		cmocka_unit_test(judge_there_and_back),
+		cmocka_unit_test(step_there_and_back),
 		cmocka_unit_test(judge_is_not_believed_everything),
 		cmocka_unit_test(pieces_there_and_back),
 	};

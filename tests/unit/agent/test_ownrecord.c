@@ -18,6 +18,7 @@ struct got {
 	size_t n;
 	struct own_asked asked;
 	struct own_answered answered;
+	struct own_policy policy;
 	char note[NOTE_MAX];
 };
 
@@ -26,6 +27,7 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
     void *arg)
 {
 	struct own_answered answered;
+	struct own_policy policy;
 	struct own_asked asked;
 	struct got *g = arg;
 	char note[NOTE_MAX];
@@ -38,6 +40,9 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 		if (type == OWN_ANSWERED)
 			assert_int_not_equal(
 			    own_answered_parse(data, cut, &answered), 0);
+		if (type == OWN_POLICY)
+			assert_int_not_equal(
+			    own_policy_parse(data, cut, &policy), 0);
 		if (type == OWN_NOTE)
 			assert_int_not_equal(
 			    own_note_parse(data, cut, &ms, note), 0);
@@ -46,6 +51,8 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 		return own_asked_parse(data, len, &g->asked);
 	if (type == OWN_ANSWERED)
 		return own_answered_parse(data, len, &g->answered);
+	if (type == OWN_POLICY)
+		return own_policy_parse(data, len, &g->policy);
 	return own_note_parse(data, len, &ms, g->note);
 }
 
@@ -58,6 +65,12 @@ there_and_back(void **state)
 		.done = 2,
 		.plain_len = 100,
 		.sealed_len = 1200 };
+	struct own_policy policy = { .time_ms = 7,
+		.version = 3,
+		.was = 2,
+		.reason = 8,
+		.nsigners = 1,
+		.detail = "nobody" };
 	struct judge_verdict v;
 	struct verify_verdict by;
 	struct record *r = NULL;
@@ -81,9 +94,12 @@ there_and_back(void **state)
 	assert_int_equal(own_add_asked(r, &v, &by, 4, NULL), 0);
 	assert_int_equal(own_add_answered(r, &ans, NULL), 0);
 	assert_int_equal(own_add_note(r, 6, "a note", NULL), 0);
+	policy.persons[0][3] = 0xbb;
+	assert_int_equal(own_add_policy(r, &policy, NULL), 0);
 	record_free(r);
 	assert_int_equal(record_scan(path, on_entry, &g, NULL), 0);
-	assert_int_equal(g.n, 3);
+	assert_int_equal(g.n, 4);
+	assert_memory_equal(&g.policy, &policy, sizeof(policy));
 	assert_string_equal(g.asked.name, "question");
 	assert_int_equal(g.asked.nsigners, 1);
 	assert_int_equal(g.asked.persons[0][0], 0xaa);

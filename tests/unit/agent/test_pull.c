@@ -28,7 +28,7 @@ struct seen {
 static uint8_t data[BIG];
 
 static void
-on_want(const struct id *id, uint16_t part, void *arg)
+on_want(uint8_t source, const struct id *id, uint16_t part, void *arg)
 {
 	struct seen *s = arg;
 
@@ -131,6 +131,26 @@ test_three_parts(void **state)
 	assert_int_equal(f->s.source, 1);
 	assert_int_equal(f->s.len, BIG);
 	assert_int_equal(f->s.last, data[BIG - 1]);
+}
+
+/* What was announced before and left counts no more; what is being fetched
+ * stays as it was announced. */
+static void
+test_announced_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_msg other = announcement(5, BIG), m;
+	uint16_t i;
+
+	other.hash.b[0] ^= 1;
+	assert_true(pull_announced(f->p, 1, &other));
+	announce(f, 1, 5, BIG);
+	assert_true(pull_announced(f->p, 1, &other));
+	for (i = 0; i < 3; i++) {
+		m = part(5, i, 3, BIG);
+		pull_part(f->p, &m);
+	}
+	assert_int_equal(f->s.wholes, 1);
 }
 
 static void
@@ -304,6 +324,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_three_parts),
+		T(test_announced_anew),
 		T(test_any_order_and_twice),
 		T(test_strange_parts),
 		T(test_wrong_hash),

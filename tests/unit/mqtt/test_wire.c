@@ -97,13 +97,26 @@ samples(struct wire_msg *m)
 		.len = 1 };
 	m[n++] =
 	    (struct wire_msg){ .type = WIRE_WANT, .id = some_id(7), .part = 9 };
+	m[n++] = (struct wire_msg){ .type = WIRE_POLICY,
+		.id = some_id(8),
+		.size = 70000,
+		.hash = some_id(9) };
+	m[n++] = (struct wire_msg){ .type = WIRE_POLICY_PART,
+		.id = some_id(10),
+		.part = 0,
+		.of = 1,
+		.data = bytes,
+		.len = 7 };
+	m[n++] = (struct wire_msg){
+		.type = WIRE_WANT_POLICY, .id = some_id(11), .part = 1
+	};
 	return n;
 }
 
 static void
 messages_there_and_back(void **state)
 {
-	struct wire_msg m[8], got;
+	struct wire_msg m[16], got;
 	size_t i, n = samples(m);
 	struct buf b;
 
@@ -133,7 +146,7 @@ messages_there_and_back(void **state)
 static void
 messages_cut_and_extended(void **state)
 {
-	struct wire_msg m[8], got;
+	struct wire_msg m[16], got;
 	size_t i, cut, n = samples(m);
 	bool open_end;
 	struct buf b;

@@ -2,6 +2,7 @@
 /* The store's promises, against every back end (today: SQLite). */
 #include "server/store/actions.h"
 #include "server/store/people.h"
+#include "server/store/policies.h"
 #include "server/store/store.h"
 #include "server/store/upkeep.h"
 
@@ -411,6 +412,61 @@ test_policies(void **state)
 	buf_clear(&b);
 	assert_int_equal(store_policy_get(f->r, &one, NULL, &b, NULL), 0);
 	assert_memory_equal(b.data, "first", 5);
+	buf_release(&b);
+}
+
+static int
+list_policy(const struct store_policy *p, void *arg)
+{
+	char *out = arg;
+	size_t n = strlen(out);
+
+	snprintf(out + n, 100 - n, "%d%s%s ", (int)p->version,
+	    p->envelope != NULL ? "s" : "", p->current ? "c" : "");
+	return (0);
+}
+
+static void
+test_policy_steps(void **state)
+{
+	struct fixture *f = *state;
+	struct id one = make_id("one"), got;
+	struct store_policy p = { .hash = make_id("two"),
+		.previous = one,
+		.version = 2,
+		.text = (const uint8_t *)"second",
+		.len = 6,
+		.envelope = (const uint8_t *)"signed",
+		.envelope_len = 6 };
+	char seen[100] = "";
+	struct buf b;
+	struct err e;
+
+	buf_init(&b, 100);
+	assert_int_equal(
+	    store_policy_put(f->w, &one, 1, "first", 5, 1, NULL), 0);
+	assert_int_equal(store_policy_step(f->w, &p, &e), 0);
+	/* with more signatures */
+	p.envelope = (const uint8_t *)"signed2";
+	p.envelope_len = 7;
+	assert_int_equal(store_policy_step(f->w, &p, &e), 0);
+	assert_int_equal(store_policies(f->r, list_policy, seen, &e), 0);
+	assert_string_equal(seen, "1 2sc ");
+	assert_int_equal(store_policy_envelope(f->r, &p.hash, &b, &e), 0);
+	assert_int_equal(b.len, 7);
+	assert_int_equal(
+	    store_policy_envelope(f->r, &one, &b, &e), ERR_NOTFOUND);
+	/* an earlier step, put there later, does not become the current one;
+	 * nor is there a second successor */
+	p.hash = make_id("other");
+	assert_int_equal(store_policy_step(f->w, &p, &e), ERR_EXISTS);
+	p.hash = one;
+	p.previous = make_id("zero");
+	p.version = 1;
+	assert_int_equal(store_policy_step(f->w, &p, &e), 0);
+	assert_int_equal(store_policy_get(f->r, NULL, &got, NULL, NULL), 0);
+	p.hash = make_id("two");
+	assert_true(id_equal(&got, &p.hash));
 	buf_release(&b);
 }
 
@@ -828,6 +884,7 @@ main(void)
 		T(test_revoked_sessions),
 		T(test_tokens),
 		T(test_policies),
+		T(test_policy_steps),
 		T(test_hello_and_presence),
 		T(test_short_ids),
 		T(test_action_is_there_once),
