@@ -102,16 +102,14 @@ local_count(struct summary *s, const struct answer *a)
 	}
 }
 
+/* What is to be run; nothing is when one of them is wrong. */
 static int
-local_operations(const json_t *operations, struct answer *a, struct err *e)
+local_prepare(const json_t *operations, struct local_op *ops, struct err *e)
 {
 	const struct module *m;
-	unsigned int status;
 	const char *name;
-	struct buf out;
 	json_t *op;
 	size_t i;
-	int r = 0;
 
 	json_array_foreach (operations, i, op) {
 		name = json_string_value(json_object_get(op, "module"));
@@ -120,19 +118,36 @@ local_operations(const json_t *operations, struct answer *a, struct err *e)
 			return err_set(e, ERR_UNSUPPORTED,
 			    "operations[%zu]: there is no module '%s'", i,
 			    name != NULL ? name : "");
-		r = m->check(json_object_get(op, "parameters"), e);
-		if (r != 0)
+		ops[i].module = name;
+		ops[i].parameters = json_object_get(op, "parameters");
+		if (m->check(ops[i].parameters, e) != 0)
 			return err_wrap(e, "operations[%zu]", i);
-		buf_init(&out, LOCAL_OUTPUT_MAX);
-		r = local_run(
-		    name, json_object_get(op, "parameters"), &out, &status, e);
-		if (r == 0)
-			answer_add(a, m, status, out.data, out.len);
-		buf_release(&out);
-		if (r != 0)
-			return r;
 	}
 	return 0;
+}
+
+static int
+local_operations(const json_t *operations, struct answer *a, struct err *e)
+{
+	struct local_op ops[ACTION_OPERATIONS_MAX] = { 0 };
+	size_t n = json_array_size(operations), i;
+	int r;
+
+	if (n > ACTION_OPERATIONS_MAX)
+		return err_set(e, ERR_INVALID, "operations: more than %d",
+		    ACTION_OPERATIONS_MAX);
+	for (i = 0; i < n; i++)
+		buf_init(&ops[i].out, LOCAL_OUTPUT_MAX);
+	r = local_prepare(operations, ops, e);
+	if (r == 0)
+		r = local_run(ops, n, e);
+	for (i = 0; i < n; i++) {
+		if (r == 0)
+			answer_add(a, module_find(ops[i].module), ops[i].status,
+			    ops[i].out.data, ops[i].out.len);
+		buf_release(&ops[i].out);
+	}
+	return r;
 }
 
 static int

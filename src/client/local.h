@@ -11,10 +11,17 @@ struct err;
 
 #define LOCAL_OUTPUT_MAX (64u * 1024 * 1024)
 
-/* Runs one operation; appends its answer (or, when it failed, its words) to
- * out and sets *ret_status (enum part_status). An error when the worker could
- * not be run at all. */
-int local_run(const char *module, const json_t *parameters, struct buf *out,
-    unsigned int *ret_status, struct err *e);
+/* One operation and what came of it. */
+struct local_op {
+	const char *module;
+	const json_t *parameters;
+	struct buf out;      /* its answer; its words when it failed. Made and
+				released by the caller */
+	unsigned int status; /* enum part_status */
+};
+
+/* Runs all of them side by side, a few at a time. An error when one could not
+ * be run at all: then none goes on. */
+int local_run(struct local_op *ops, size_t n, struct err *e);
 
 #endif

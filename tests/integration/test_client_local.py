@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import ssl
 import stat
@@ -262,6 +263,32 @@ def test_several_modules_at_once(nobody, tree):
     doc = json.loads(nobody.mig("file", "-path", "/+", "-n", "+", "-p",
                                 "-t", "local", check=0).stdout)
     assert doc["name"] == "+" and len(doc["operations"]) == 1
+
+
+def test_local_modules_run_side_by_side(nobody, tree, tmp_path):
+    """Each waits for the others; the answers keep the order of the question.
+    The worker is a script beside a copy of mig."""
+    mig = tmp_path / "mig"
+    shutil.copy(program("mig"), mig)
+    worker = tmp_path / "mig-worker"
+    worker.write_text("""#!/bin/sh
+read -r question
+touch "$0.$$"
+i=0
+while [ "$(ls "$0".* | wc -l)" -lt 3 ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+[ $i -lt 600 ] || exit 1
+name=${question#*names*\\^}; name=${name%%\\$*}
+echo '{"foundanything":false,"success":true,"elements":{},"statistics":{"name":"'$name'"},"errors":[]}'
+""")
+    worker.chmod(0o755)
+    words = []
+    for name in ("a", "b", "c"):
+        words += ["+", "file", "-path", tree, "-name", f"^{name}$"]
+    p = subprocess.run([mig, *map(str, words[1:]), "-t", "local", "-json"],
+                       env=nobody.env, stdout=subprocess.PIPE, text=True, timeout=120,
+                       check=False)
+    parts = json.loads(p.stdout.splitlines()[0])["operations"]
+    assert [x["statistics"]["name"] for x in parts] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("words,says", [
