@@ -230,8 +230,8 @@ on_judge_ready(struct role *r, int code, const void *body, size_t len,
 	(CAP_BIT(1) /* DAC_OVERRIDE */ | CAP_BIT(2) /* DAC_READ_SEARCH */ | \
 	    CAP_BIT(5) /* KILL */ | CAP_BIT(6) /* SETGID */ |               \
 	    CAP_BIT(7) /* SETUID */ | CAP_BIT(8) /* SETPCAP */ |            \
-	    CAP_BIT(19) /* SYS_PTRACE */ | CAP_BIT(21) /* SYS_ADMIN */ |    \
-	    CAP_BIT(23) /* SYS_NICE */)
+	    CAP_BIT(13) /* NET_RAW */ | CAP_BIT(19) /* SYS_PTRACE */ |      \
+	    CAP_BIT(21) /* SYS_ADMIN */ | CAP_BIT(23) /* SYS_NICE */)
 
 static int
 enter_sandbox(struct err *e)

@@ -16,13 +16,15 @@ struct err;
 /* Rights a module's worker needs: they choose its sandbox. */
 #define NEED_READ_FILES 0x1u /* read any file (CAP_DAC_READ_SEARCH) */
 #define NEED_PROCESSES 0x2u  /* look into other processes */
-#define NEED_RAW_NETWORK 0x4u
+#define NEED_NETWORK                                       \
+	0x4u /* ask other hosts; reads only what names and \
+		clock settings need */
 #define NEED_SOCKETS                                             \
 	0x8u /* ask the kernel about the sockets, neighbours and \
 		interfaces of every network, and whose they are */
 #define NEED_ANY 0xfu
 /* What a worker must open before it can be a worker that only reads. */
-#define NEEDS_OPENER (NEED_SOCKETS | NEED_PROCESSES)
+#define NEEDS_OPENER (NEED_SOCKETS | NEED_PROCESSES | NEED_NETWORK)
 
 enum module_number {
 	MODULE_NONE = 0,

@@ -235,9 +235,10 @@ static int
 check_number(const struct param *p, const json_t *v, struct err *e)
 {
 	int64_t max = p->max != 0 ? p->max : PARAMS_NUMBER_MAX;
-	double d = json_is_number(v) ? json_number_value(v) : -1;
+	double d = json_number_value(v);
 
-	if (d >= (double)p->min && d <= (double)max && (double)(int64_t)d == d)
+	if (json_is_number(v) && d >= (double)p->min && d <= (double)max &&
+	    (double)(int64_t)d == d)
 		return 0;
 	if (p->min == 0 && p->max == 0)
 		return err_set(e, ERR_INVALID,

@@ -82,14 +82,25 @@ static const struct right rights[] = {
 		{ 0, "names and libraries of processes of the agent's user",
 		    "processes of others; what is in memory: Yama forbids "
 		    "it" } } },
+	{ "worker", "ping", "to send echo requests", {
+		{ RIGHT_ECHO, "CAP_NET_RAW or ping_group_range", "-" },
+		{ 0, "no", "whether a host answers ICMP" } } },
+	{ "worker", "ping, timedrift", "to read little, as it has sockets", {
+		{ RIGHT_LANDLOCK, "only what names and clock settings need",
+		    "settings of the clock elsewhere" },
+		{ RIGHT_USERS, "what everybody may read",
+		    "one of two walls is missing" },
+		{ 0, "what the agent's user may read",
+		    "no wall between files and network" } } },
 };
 
 static const struct right_place places[] = {
 	{ "root", RIGHT_ANY & ~(unsigned)RIGHT_NO_AGENT },
 	{ "root, container", RIGHT_ROOT | RIGHT_USERS | RIGHT_KILL |
-	    RIGHT_READ | RIGHT_ALL_IDS | RIGHT_LANDLOCK | RIGHT_HIDDEN },
+	    RIGHT_READ | RIGHT_ALL_IDS | RIGHT_LANDLOCK | RIGHT_HIDDEN |
+	    RIGHT_ECHO },
 	{ "root, container, old kernel", RIGHT_ROOT | RIGHT_USERS |
-	    RIGHT_KILL | RIGHT_ALL_IDS },
+	    RIGHT_KILL | RIGHT_ALL_IDS | RIGHT_ECHO },
 	{ "user", RIGHT_ALL_IDS | RIGHT_LANDLOCK | RIGHT_HIDDEN |
 	    RIGHT_ATTACH },
 	{ "user, old kernel", RIGHT_ALL_IDS | RIGHT_ATTACH },

@@ -26,7 +26,8 @@ enum right_fact {
 	RIGHT_NETWORKS = 0x800,  /* may enter every network namespace */
 	/* may open the memory of whom it may look into: no Yama forbids it */
 	RIGHT_ATTACH = 0x1000,
-	RIGHT_ANY = 0x1fff
+	RIGHT_ECHO = 0x2000, /* may send ICMP echo requests */
+	RIGHT_ANY = 0x3fff
 };
 
 struct right_way {

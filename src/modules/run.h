@@ -9,6 +9,7 @@
 #include <signal.h>
 
 struct err;
+struct os_echo;
 struct os_nets;
 
 /* How a run ended, as the worker's exit status says it to the agent. */
@@ -36,6 +37,7 @@ struct run_context {
 	volatile sig_atomic_t *stop; /* SIGTERM or SIGXCPU: answer what you
 					have */
 	struct os_nets *nets;        /* opened for NEED_SOCKETS; borrowed */
+	const struct os_echo *echo;  /* opened for NEED_NETWORK; borrowed */
 	size_t output_max;           /* bytes of JSON in out */
 };
 

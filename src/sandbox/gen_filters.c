@@ -5,7 +5,7 @@
  *
  *   mig-gen-filters CPU_FAMILY > filters.h
  *
- * NET, COMPUTE, WORKER_READ and OPENER are allow lists: what is not named
+ * NET, COMPUTE, WORKER_READ and the OPENERs are allow lists: what is not named
  * fails with EPERM, what no honest library ever tries kills the process.
  * MONITOR and SERVER start other programs, so they are deny lists.
  */
@@ -13,6 +13,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -40,6 +41,12 @@
 	SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, 0xffffffff, (value))
 #define POINTER_NULL(arg) SCMP_CMP64(arg, SCMP_CMP_EQ, 0, 0)
 #define WITHOUT(arg, bits) SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, (bits), 0)
+
+#define PROTO_ICMP 1
+#define PROTO_ICMPV6 58
+#define IP_OWN_HEADER 3    /* IP_HDRINCL, at level 0 */
+#define IPV6_OWN_HEADER 36 /* IPV6_HDRINCL, at level 41 */
+#define GET_IFINDEX 0x8933 /* SIOCGIFINDEX: of a name */
 
 #define SET_VMA 0x53564d41 /* PR_SET_VMA: glibc names its memory */
 
@@ -93,6 +100,11 @@ static const char *const networking[] = { "connect", "bind", "getsockname",
 	"epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd",
 	"eventfd2", "pipe", "pipe2", "timerfd_create", "timerfd_settime",
 	"timerfd_gettime", "signalfd4", NULL };
+
+/* For a worker: it asks, and serves nobody. */
+static const char *const asking[] = { "connect", "bind", "getsockname",
+	"getpeername", "setsockopt", "getsockopt", "sendto", "sendmmsg",
+	"recvmmsg", NULL };
 
 static scmp_filter_ctx
 filter_new(uint32_t action, uint32_t arch)
@@ -224,15 +236,15 @@ allow_reading_files(scmp_filter_ctx f)
 }
 
 static void
-allow_sockets(scmp_filter_ctx f)
+allow_sockets(scmp_filter_ctx f, bool local)
 {
-	static const unsigned families[] = { AF_UNIX, AF_INET, AF_INET6 };
+	static const unsigned families[] = { AF_INET, AF_INET6, AF_UNIX };
 	static const unsigned types[] = { SOCK_STREAM, SOCK_DGRAM };
 	struct scmp_arg_cmp netlink[2] = { INT_IS(0, AF_NETLINK),
 		INT_IS(2, NETLINK_ROUTE) };
 	size_t i, j;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < (local ? 3 : 2); i++) {
 		for (j = 0; j < 2; j++) {
 			struct scmp_arg_cmp c[2] = { INT_IS(0, families[i]),
 				SCMP_CMP64(
@@ -243,7 +255,7 @@ allow_sockets(scmp_filter_ctx f)
 	}
 	/* getaddrinfo asks which addresses there are */
 	rule(f, SCMP_ACT_ALLOW, "socket", 2, netlink);
-	rules(f, SCMP_ACT_ALLOW, networking);
+	rules(f, SCMP_ACT_ALLOW, local ? networking : asking);
 }
 
 static void
@@ -325,6 +337,33 @@ make_opener(uint32_t arch)
 	return f;
 }
 
+/* A worker that asks other hosts: echo requests need a socket that is opened
+ * with a right, where the kernel gives none without. Local sockets lead to
+ * other programs of this host, and so are not there. */
+static scmp_filter_ctx
+make_net_opener(uint32_t arch)
+{
+	static const unsigned raw[][2] = { { AF_INET, PROTO_ICMP },
+		{ AF_INET6, PROTO_ICMPV6 } };
+	scmp_filter_ctx f = filter_new(SCMP_ACT_ERRNO(EPERM), arch);
+	size_t i;
+
+	allow_worker(f, false);
+	kill_setns(f, true);
+	allow_sockets(f, false);
+	for (i = 0; i < 2; i++) {
+		struct scmp_arg_cmp c[3] = { INT_IS(0, raw[i][0]),
+			SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW),
+			INT_IS(2, raw[i][1]) };
+
+		rule(f, SCMP_ACT_ALLOW, "socket", 3, c);
+	}
+	allow_if(f, "ioctl", INT_IS(1, GET_IFINDEX));
+	allow_if(f, "seccomp", INT_IS(0, SECCOMP_SET_MODE_FILTER));
+	rule(f, SCMP_ACT_ALLOW, "capset", 0, NULL);
+	return f;
+}
+
 /* Over the opener's own filter, so it is as short as it can be. */
 static scmp_filter_ctx
 make_seal(uint32_t arch)
@@ -334,11 +373,42 @@ make_seal(uint32_t arch)
 	    SCMP_CMP64(2, SCMP_CMP_NE, 0); /* prlimit64: a new one */
 
 	rule(f, SCMP_ACT_ERRNO(EPERM), "seccomp", 0, NULL);
-	rule(f, SCMP_ACT_ERRNO(EPERM), "socket", 0, NULL);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "capset", 0, NULL);
 	rule(f, SCMP_ACT_KILL_PROCESS, "setns", 0, NULL);
 	rules(f, SCMP_ACT_ERRNO(EPERM), hiding);
 	rule(f, SCMP_ACT_ERRNO(EPERM), "prlimit64", 1, &limit);
+	return f;
+}
+
+static scmp_filter_ctx
+make_opener_seal(uint32_t arch)
+{
+	scmp_filter_ctx f = make_seal(arch);
+
+	rule(f, SCMP_ACT_ERRNO(EPERM), "socket", 0, NULL);
+	return f;
+}
+
+/* With a header of its own a packet could come from anybody, and be of any
+ * protocol. */
+static scmp_filter_ctx
+make_net_seal(uint32_t arch)
+{
+	static const unsigned headers[][2] = { { IPPROTO_IP, IP_OWN_HEADER },
+		{ IPPROTO_IPV6, IPV6_OWN_HEADER } };
+	static const unsigned families[] = { AF_INET, AF_INET6 };
+	scmp_filter_ctx f = make_seal(arch);
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct scmp_arg_cmp raw[2] = { INT_IS(0, families[i]),
+			SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW) };
+		struct scmp_arg_cmp own[2] = { INT_IS(1, headers[i][0]),
+			INT_IS(2, headers[i][1]) };
+
+		rule(f, SCMP_ACT_ERRNO(EPERM), "socket", 2, raw);
+		rule(f, SCMP_ACT_ERRNO(EPERM), "setsockopt", 2, own);
+	}
 	return f;
 }
 
@@ -353,7 +423,7 @@ make_net(uint32_t arch)
 	allow_memory(f, true);
 	allow_reading_files(f);
 	rule(f, SCMP_ACT_ERRNO(ENOSYS), "openat2", 0, NULL);
-	allow_sockets(f);
+	allow_sockets(f, true);
 	return f;
 }
 
@@ -398,7 +468,9 @@ main(int argc, char **argv)
 	print_filter(make_worker(arch, true), "worker_read");
 	print_filter(make_worker(arch, false), "worker_read_no_openat2");
 	print_filter(make_opener(arch), "opener");
-	print_filter(make_seal(arch), "seal");
+	print_filter(make_opener_seal(arch), "seal");
+	print_filter(make_net_opener(arch), "net_opener");
+	print_filter(make_net_seal(arch), "net_seal");
 	print_filter(make_daemon(arch, true), "monitor");
 	print_filter(make_daemon(arch, false), "server");
 	return 0;

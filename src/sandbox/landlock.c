@@ -171,7 +171,8 @@ landlock_apply(const struct sandbox *s, int *ret_abi, struct err *e)
 	*ret_abi = 0;
 	if (abi == 0)
 		return 0;
-	if (s->profile == SANDBOX_OPENER || s->profile == SANDBOX_PAIR_OPENER)
+	if (s->profile == SANDBOX_OPENER || s->profile == SANDBOX_NET_OPENER ||
+	    s->profile == SANDBOX_PAIR_OPENER)
 		return 0;
 	/* daemons' children inherit it: only where paths are named */
 	if (is_daemon(s->profile) && s->npaths == 0 && !s->all_paths_readable)

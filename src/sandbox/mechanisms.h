@@ -32,7 +32,8 @@ int landlock_enforce(int ruleset, struct err *e);
  * ERR_UNSUPPORTED: the kernel has no filters. */
 int
 seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e);
-/* What SANDBOX_OPENER has beside SANDBOX_WORKER_READ is taken away. */
-int seccomp_seal(struct err *e);
+/* What SANDBOX_OPENER has beside SANDBOX_WORKER_READ is taken away; of
+ * SANDBOX_NET_OPENER what forges packets. */
+int seccomp_seal(enum sandbox_profile profile, struct err *e);
 
 #endif

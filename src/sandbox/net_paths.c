@@ -7,6 +7,13 @@
  */
 #include "sandbox/sandbox.h"
 
+/* clang-format off */
+#define LIBRARIES { "/etc/ld.so.cache", false }, { "/lib", false }, \
+	{ "/lib32", false }, { "/lib64", false }, { "/usr/lib", false }, \
+	{ "/usr/lib32", false }, { "/usr/lib64", false }, \
+	{ "/usr/local/lib", false }, { "/usr/local/lib64", false }
+/* clang-format on */
+
 const struct sandbox_path *
 sandbox_net_paths(size_t *ret_n)
 {
@@ -33,15 +40,39 @@ const struct sandbox_path *
 sandbox_library_paths(size_t *ret_n)
 {
 	static const struct sandbox_path paths[] = {
-		{ "/etc/ld.so.cache", false },
-		{ "/lib", false },
-		{ "/lib32", false },
-		{ "/lib64", false },
-		{ "/usr/lib", false },
-		{ "/usr/lib32", false },
-		{ "/usr/lib64", false },
-		{ "/usr/local/lib", false },
-		{ "/usr/local/lib64", false },
+		LIBRARIES,
+	};
+
+	*ret_n = sizeof(paths) / sizeof(paths[0]);
+	return paths;
+}
+
+const struct sandbox_path *
+sandbox_asking_paths(size_t *ret_n)
+{
+	static const struct sandbox_path paths[] = {
+		LIBRARIES,
+		{ "/dev/urandom", false },
+		{ "/etc/resolv.conf", false },
+		{ "/etc/hosts", false },
+		{ "/etc/nsswitch.conf", false },
+		{ "/etc/host.conf", false },
+		{ "/etc/gai.conf", false },
+		{ "/etc/chrony.conf", false },
+		{ "/etc/chrony.d", false },
+		{ "/etc/chrony", false },
+		{ "/run/chrony-dhcp", false },
+		{ "/etc/ntp.conf", false },
+		{ "/etc/ntp.d", false },
+		{ "/etc/ntp", false },
+		{ "/etc/ntpsec", false },
+		{ "/etc/ntpd.conf", false },
+		{ "/etc/openntpd", false },
+		{ "/etc/systemd/timesyncd.conf", false },
+		{ "/etc/systemd/timesyncd.conf.d", false },
+		{ "/run/systemd/timesyncd.conf", false },
+		{ "/run/systemd/timesyncd.conf.d", false },
+		{ "/run/systemd/netif/links", false },
 	};
 
 	*ret_n = sizeof(paths) / sizeof(paths[0]);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 static char description[64] = "none";
+static enum sandbox_profile entered;
 
 static void
 describe(int abi, bool uid)
@@ -51,9 +52,11 @@ sandbox_enter(const struct sandbox *s, struct err *e)
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return err_errno(e, "PR_SET_DUMPABLE");
 	rc = seccomp_apply(s->profile, abi, e);
-	if (rc == 0)
-		describe(abi, uid);
-	return rc;
+	if (rc != 0)
+		return rc;
+	entered = s->profile;
+	describe(abi, uid);
+	return 0;
 }
 
 int
@@ -63,10 +66,15 @@ sandbox_limit(const struct sandbox_limits *l, struct err *e)
 }
 
 int
-sandbox_narrow(struct err *e)
+sandbox_narrow(const struct sandbox_path *paths, size_t npaths, struct err *e)
 {
-	const struct sandbox s = { .profile = SANDBOX_WORKER_READ,
-		.all_paths_readable = true };
+	/* a worker that asks other hosts may connect to them */
+	const struct sandbox s = { .profile = entered == SANDBOX_NET_OPENER
+		    ? SANDBOX_NET
+		    : SANDBOX_WORKER_READ,
+		.paths = paths,
+		.npaths = npaths,
+		.all_paths_readable = paths == NULL };
 	int abi, rc;
 
 	/* the caller's parent is told what it has by sandbox_describe() of
@@ -78,7 +86,7 @@ sandbox_narrow(struct err *e)
 int
 sandbox_seal(struct err *e)
 {
-	return seccomp_seal(e);
+	return seccomp_seal(entered, e);
 }
 
 const char *

@@ -32,6 +32,10 @@ enum sandbox_profile {
 				into processes; netlink sockets for asking, and
 				entering network namespaces; then
 				sandbox_narrow() and sandbox_seal() */
+	SANDBOX_NET_OPENER,  /* a worker that asks other hosts, which first
+				opens a socket for echo requests: no Landlock
+				until sandbox_narrow(); sockets of the internet
+				families, no local ones; then sandbox_seal() */
 	SANDBOX_PAIR_OPENER, /* a worker without Landlock, which opens for one
 				that reads (modules/opener.h) */
 	SANDBOX_MONITOR,     /* may spawn, write its state, no ptrace etc. */
@@ -89,9 +93,11 @@ int sandbox_enter(const struct sandbox *s, struct err *e);
 /* Further limits afterwards, in a worker; they only go down. */
 int sandbox_limit(const struct sandbox_limits *l, struct err *e);
 
-/* In a SANDBOX_OPENER, before the first outside byte: no capability is left,
- * and Landlock lets it read and nothing else. */
-int sandbox_narrow(struct err *e);
+/* In a SANDBOX_OPENER or SANDBOX_NET_OPENER, before the first outside byte: no
+ * capability is left, and Landlock lets it read and nothing else: the paths
+ * given, NULL: everything. */
+int
+sandbox_narrow(const struct sandbox_path *paths, size_t npaths, struct err *e);
 /* After it, and after the last limit: what is allowed is what a worker may. */
 int sandbox_seal(struct err *e);
 
@@ -120,6 +126,10 @@ bool sandbox_all_users(void);
 
 /* Where libraries lie that are loaded when a question needs them. */
 const struct sandbox_path *sandbox_library_paths(size_t *ret_n);
+/* What a worker reads that asks other hosts: libraries, what names are resolved
+ * by, and how the clock is set. Files among them, so made use of only for a
+ * short time. */
+const struct sandbox_path *sandbox_asking_paths(size_t *ret_n);
 /* What name services and TLS read: for the paths of SANDBOX_NET. */
 const struct sandbox_path *sandbox_net_paths(size_t *ret_n);
 

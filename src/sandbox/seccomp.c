@@ -52,6 +52,8 @@ seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e)
 		return INSTALL(worker_read_no_openat2, e);
 	case SANDBOX_OPENER:
 		return INSTALL(opener, e);
+	case SANDBOX_NET_OPENER:
+		return INSTALL(net_opener, e);
 	case SANDBOX_PAIR_OPENER:
 		return INSTALL(worker_read_no_openat2, e);
 	case SANDBOX_MONITOR:
@@ -63,7 +65,8 @@ seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e)
 }
 
 int
-seccomp_seal(struct err *e)
+seccomp_seal(enum sandbox_profile profile, struct err *e)
 {
-	return INSTALL(seal, e);
+	return profile == SANDBOX_NET_OPENER ? INSTALL(net_seal, e)
+					     : INSTALL(seal, e);
 }

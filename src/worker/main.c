@@ -62,7 +62,7 @@ static int64_t cpu_limit;
 static enum run_end ended = RUN_WHOLE;
 static uint32_t rights;    /* enum right_fact */
 static const char *hidden; /* by Landlock */
-static struct opened opened;
+static struct opened opened = { .echo = { { .fd = -1 }, { .fd = -1 } } };
 static struct split split = { .fd = -1 };
 
 /* The first one counts. */
@@ -163,7 +163,8 @@ hide_state(const struct options *o, struct err *e)
 		rights |= RIGHT_ALL_IDS;
 	if (sandbox_landlock() > 0)
 		rights |= RIGHT_LANDLOCK;
-	rights |= opener_rights();
+	rights |= opener_rights(
+	    geteuid() == 0 && o->uid > 0 ? (gid_t)o->uid : getegid());
 	find_attach();
 	if (o->cover == NULL) {
 		rights |= RIGHT_NO_AGENT;
@@ -191,7 +192,7 @@ reading_rights(void)
 	return caps;
 }
 
-/* What an opener holds until its children narrow themselves. */
+/* What an opener holds until it, or its child, narrows itself. */
 static uint64_t
 opening_rights(void)
 {
@@ -230,14 +231,36 @@ split_pair(
 	return split_make(&s, o->serve ? getppid() : 0, &split, e);
 }
 
-static bool
-makes_pair(const struct options *o)
+/* NEED_* of the module by hand, or of all that the agent may order. */
+static uint32_t
+needs_of(const struct options *o)
 {
 	const struct module *m =
 	    o->module != NULL ? module_find(o->module) : NULL;
-	uint32_t needs = m != NULL ? m->needs : (uint32_t)o->needs;
 
-	return !o->rights && (needs & NEED_PROCESSES) != 0;
+	return m != NULL ? m->needs : (uint32_t)o->needs;
+}
+
+static bool
+makes_pair(const struct options *o)
+{
+	return !o->rights && (needs_of(o) & NEED_PROCESSES) != 0;
+}
+
+/* Asks other hosts: by hand, too, it is narrowed and sealed. */
+static bool
+has_network(const struct options *o)
+{
+	return !o->rights && (needs_of(o) & NEED_NETWORK) != 0;
+}
+
+/* With sockets comes no right to read. */
+static void
+take_network(struct sandbox *s)
+{
+	s->profile = SANDBOX_NET_OPENER;
+	s->keep_caps = sandbox_caps() & CAP_NET_RAW_BIT;
+	hidden = NULL; /* the few paths it may read leave it out */
 }
 
 static int
@@ -279,6 +302,8 @@ enter_sandbox(const struct options *o, struct err *e)
 		s.all_paths_readable = false;
 		s.paths = sandbox_library_paths(&s.npaths);
 	}
+	if (has_network(o))
+		take_network(&s);
 	rc = sandbox_enter(&s, e);
 	if (rc == 0 && strstr(sandbox_describe(), " uid") != NULL)
 		rights |= RIGHT_USERS;
@@ -321,15 +346,24 @@ enter_serving(const struct options *o, struct err *e)
 	return rc;
 }
 
+static int
+open_and_narrow(uint32_t needs, struct err *e)
+{
+	const struct sandbox_path *paths = NULL;
+	size_t npaths = 0;
+	int rc = opener_open(needs, &opened, e);
+
+	if ((needs & NEED_NETWORK) != 0)
+		paths = sandbox_asking_paths(&npaths);
+	return rc == 0 ? sandbox_narrow(paths, npaths, e) : rc;
+}
+
 /* What is opened before the question is read is for this order only. */
 static int
 open_by_needs(const struct options *o, struct err *e)
 {
-	int rc;
-
 	serve_spent();
-	rc = opener_open((uint32_t)o->needs, &opened, e);
-	return rc == 0 ? sandbox_narrow(e) : rc;
+	return open_and_narrow((uint32_t)o->needs, e);
 }
 
 /* Made of what there is at this time: for this order only, too. */
@@ -350,7 +384,7 @@ hide_by_rules(struct err *e)
 static int
 limit_by_order(struct options *o, const struct order *order, struct err *e)
 {
-	bool opener = (o->needs & NEED_SOCKETS) != 0;
+	bool opener = (o->needs & (NEED_SOCKETS | NEED_NETWORK)) != 0;
 	struct sandbox_limits limits = { 0 };
 	int rc;
 
@@ -483,6 +517,7 @@ look(const struct options *o, const struct order *order, struct buf *out,
 		    ? order->state
 		    : NULL,
 		.nets = opened.nets,
+		.echo = &opened.echo,
 		.opener = split.opener > 0 ? split.fd : -1,
 		.ret_end = &ended };
 	struct question q;
@@ -543,17 +578,21 @@ say_rights(const struct options *o)
 static int
 enter_by_hand(const struct options *o, struct err *e)
 {
-	int rc;
-
 	const struct module *m = module_find(o->module);
+	int rc;
 
 	if (m == NULL)
 		return err_set(e, ERR_UNSUPPORTED,
 		    "module '%.64s' is not available", o->module);
 	rc = set_cpu_limit(o->cpu, e);
-	if (rc == 0)
+	if (rc == 0 && !has_network(o))
 		rc = opener_open(m->needs, &opened, e);
-	return rc == 0 ? enter_sandbox(o, e) : rc;
+	if (rc == 0)
+		rc = enter_sandbox(o, e);
+	if (rc != 0 || !has_network(o))
+		return rc;
+	rc = open_and_narrow(m->needs, e);
+	return rc == 0 ? sandbox_seal(e) : rc;
 }
 
 /* rc: of what was done before there was anything to look at. */

@@ -11,9 +11,9 @@
 int
 opener_open(uint32_t needs, struct opened *ret, struct err *e)
 {
-	if ((needs & NEED_SOCKETS) == 0)
-		return 0;
-	return os_nets_open(&ret->nets, e);
+	if ((needs & NEED_NETWORK) != 0)
+		os_echo_open(&ret->echo);
+	return (needs & NEED_SOCKETS) != 0 ? os_nets_open(&ret->nets, e) : 0;
 }
 
 uint32_t
@@ -23,14 +23,16 @@ opener_descriptors(const struct opened *o)
 }
 
 uint32_t
-opener_rights(void)
+opener_rights(gid_t gid)
 {
 	uint64_t caps = sandbox_caps();
 	uint32_t rights = 0;
 
+	if (os_echo_allowed(gid))
+		rights |= RIGHT_ECHO;
 	/* in a user namespace they count for what belongs to it */
 	if (!sandbox_all_users())
-		return 0;
+		return rights;
 	/* the directory of another user's descriptors opens for who may read
 	 * it, the links in it for who may trace */
 	if (geteuid() == 0 && (caps & CAP_SYS_PTRACE_BIT) != 0 &&

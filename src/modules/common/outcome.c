@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/jsonw.h"
 #include "modules/common/gofmt.h"
+#include "modules/rights.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -153,6 +154,41 @@ outcome_statistics(struct outcome *o, struct jsonw *w)
 			jsonw_u64(w, o->kinds[i].word, o->counts[i]);
 	}
 	jsonw_object_end(w);
+}
+
+/* rows: "ping, timedrift" */
+static bool
+is_about(const char *rows, const char *module)
+{
+	size_t len = strlen(module), n;
+
+	for (; *rows != '\0'; rows += n + strspn(rows + n, ", ")) {
+		n = strcspn(rows, ",");
+		if (n == len && strncmp(rows, module, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+outcome_rights(struct jsonw *w, const char *module, uint32_t facts)
+{
+	size_t n, i;
+	const struct right *rights = rights_all(&n);
+	const struct right_way *way;
+
+	jsonw_array(w, "rights");
+	for (i = 0; i < n; i++) {
+		if (!is_about(rights[i].module, module))
+			continue;
+		way = right_way(&rights[i], facts);
+		jsonw_object(w, NULL);
+		jsonw_str(w, "wanted", rights[i].wanted);
+		jsonw_str(w, "had", way->had);
+		jsonw_str(w, "notseen", way->unseen);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
 }
 
 static void

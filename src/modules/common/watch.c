@@ -60,6 +60,13 @@ end_by_signal(struct watch *w, int signal)
 }
 
 bool
+watch_stop_now(struct watch *w)
+{
+	w->ticks = 0;
+	return watch_stop(w);
+}
+
+bool
 watch_stop(struct watch *w)
 {
 	if (w->end != WATCH_GOES_ON)

@@ -17,7 +17,6 @@
 #include "modules/netstat/ask.h"
 #include "modules/netstat/entry.h"
 #include "modules/params.h"
-#include "modules/rights.h"
 #include "os/nets.h"
 
 #include <stdlib.h>
@@ -470,27 +469,6 @@ write_search(struct run *r, enum netstat_search which, struct jsonw *w)
 	jsonw_object_end(w);
 }
 
-static void
-write_rights(const struct run *r, struct jsonw *w)
-{
-	size_t n, i;
-	const struct right *rights = rights_all(&n);
-	const struct right_way *way;
-
-	jsonw_array(w, "rights");
-	for (i = 0; i < n; i++) {
-		if (strcmp(rights[i].module, "netstat") != 0)
-			continue;
-		way = right_way(&rights[i], r->ctx->rights);
-		jsonw_object(w, NULL);
-		jsonw_str(w, "wanted", rights[i].wanted);
-		jsonw_str(w, "had", way->had);
-		jsonw_str(w, "notseen", way->unseen);
-		jsonw_object_end(w);
-	}
-	jsonw_array_end(w);
-}
-
 static int
 write_answer(struct run *r, struct buf *out, struct err *e)
 {
@@ -505,7 +483,7 @@ write_answer(struct run *r, struct buf *out, struct err *e)
 	jsonw_u64(&w, "examined", r->examined);
 	jsonw_u64(&w, "totalhits", r->hits);
 	jsonw_u64(&w, "namespaces", r->networks);
-	write_rights(r, &w);
+	outcome_rights(&w, "netstat", r->ctx->rights);
 	return outcome_end(&r->outcome, &w, e);
 }
 

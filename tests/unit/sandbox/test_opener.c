@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -27,6 +28,7 @@
 
 /* DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN */
 #define OPENER_CAPS (1ull << 2 | 1ull << 19 | 1ull << 21)
+#define NET_RAW (1ull << 13)
 
 enum outcome { ALLOWED = 0, REFUSED = 42, SETUP_FAILED = 99 };
 
@@ -111,7 +113,7 @@ try_narrowed(bool (*attempt)(void))
 
 	s.keep_caps = OPENER_CAPS;
 	if (sandbox_enter(&s, &e) != 0 || attempt() != true ||
-	    sandbox_narrow(&e) != 0 || sandbox_seal(&e) != 0)
+	    sandbox_narrow(NULL, 0, &e) != 0 || sandbox_seal(&e) != 0)
 		_exit(SETUP_FAILED);
 	_exit(attempt() ? ALLOWED : REFUSED);
 }
@@ -158,7 +160,8 @@ enter_networks(bool opener, bool narrowed, int flag)
 	s.keep_caps = OPENER_CAPS;
 	if (fd < 0 || sandbox_enter(&s, &e) != 0)
 		_exit(SETUP_FAILED);
-	if (narrowed && (sandbox_narrow(&e) != 0 || sandbox_seal(&e) != 0))
+	if (narrowed &&
+	    (sandbox_narrow(NULL, 0, &e) != 0 || sandbox_seal(&e) != 0))
 		_exit(SETUP_FAILED);
 	_exit(setns(fd, flag) == 0 ? ALLOWED : REFUSED);
 }
@@ -195,6 +198,181 @@ test_networks(void **state)
 			: !WIFEXITED(status) ||
 			    WEXITSTATUS(status) != cases[i].want)
 			fail_msg("case %zu: status %d", i, status);
+	}
+}
+
+/* --- a worker that asks other hosts ----------------------------------------
+ */
+
+static bool
+open_socket(int family, int type, int protocol)
+{
+	int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+static bool
+open_udp(void)
+{
+	return open_socket(AF_INET, SOCK_DGRAM, 0) &&
+	    open_socket(AF_INET6, SOCK_DGRAM, 0);
+}
+
+static bool
+open_raw_icmp(void)
+{
+	return open_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+}
+
+static bool
+open_raw_tcp(void)
+{
+	return open_socket(AF_INET, SOCK_RAW, IPPROTO_TCP);
+}
+
+static bool
+open_local(void)
+{
+	return open_socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static bool
+open_packet(void)
+{
+	return open_socket(AF_PACKET, SOCK_DGRAM, 0);
+}
+
+/* Opened before, as it is for echo requests. */
+static int raw_fd = -1;
+
+static bool
+set_own_header(void)
+{
+	const int on = 1;
+
+	return setsockopt(raw_fd, IPPROTO_IP, 3 /* IP_HDRINCL */, &on,
+		   sizeof(on)) == 0;
+}
+
+static bool
+connect_tcp(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(9),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 &&
+	    (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 ||
+		errno == ECONNREFUSED);
+}
+
+static bool
+serve_tcp(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && listen(fd, 1) == 0;
+}
+
+static bool
+can_read(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+static bool
+read_hosts(void)
+{
+	return can_read("/etc/hosts");
+}
+
+static bool
+read_passwd(void)
+{
+	return can_read("/etc/passwd");
+}
+
+static bool
+list_proc(void)
+{
+	int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+static void
+try_asking(bool (*attempt)(void), bool narrowed)
+{
+	struct sandbox s = profile();
+	const struct sandbox_path *paths;
+	struct err e;
+	size_t n;
+
+	s.profile = SANDBOX_NET_OPENER;
+	s.keep_caps = NET_RAW;
+	paths = sandbox_asking_paths(&n);
+	if (sandbox_enter(&s, &e) != 0)
+		_exit(SETUP_FAILED);
+	raw_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+	if (raw_fd < 0 ||
+	    (narrowed &&
+		(sandbox_narrow(paths, n, &e) != 0 || sandbox_seal(&e) != 0)))
+		_exit(SETUP_FAILED);
+	_exit(attempt() ? ALLOWED : REFUSED);
+}
+
+/* It reaches other hosts, and reads next to nothing; before it is narrowed it
+ * has the one right more that it needs, and never a socket of another kind. */
+static void
+test_asking(void **state)
+{
+	static const struct {
+		const char *name;
+		bool (*attempt)(void);
+		enum outcome before, narrowed;
+	} cases[] = {
+		{ "udp", open_udp, ALLOWED, ALLOWED },
+		{ "tcp to a host", connect_tcp, ALLOWED, ALLOWED },
+		{ "hosts", read_hosts, ALLOWED, ALLOWED },
+		{ "raw icmp", open_raw_icmp, ALLOWED, REFUSED },
+		{ "an own header", set_own_header, ALLOWED, REFUSED },
+		{ "passwd", read_passwd, ALLOWED, REFUSED },
+		{ "proc", list_proc, ALLOWED, REFUSED },
+		{ "capabilities", has_capabilities, ALLOWED, REFUSED },
+		{ "setting capabilities", raise_capabilities, ALLOWED,
+		    REFUSED },
+		{ "limits", set_limit, ALLOWED, REFUSED },
+		{ "another filter", add_filter, ALLOWED, REFUSED },
+		{ "raw tcp", open_raw_tcp, REFUSED, REFUSED },
+		{ "local sockets", open_local, REFUSED, REFUSED },
+		{ "packets", open_packet, REFUSED, REFUSED },
+		{ "serving", serve_tcp, REFUSED, REFUSED },
+		{ "others' files", open_shadow, REFUSED, REFUSED },
+		{ "other processes", look_at_parent, REFUSED, REFUSED },
+	};
+	int status, k, want;
+	pid_t pid;
+
+	if (is_null() || (sandbox_caps() & NET_RAW) == 0 ||
+	    (sandbox_caps() & OPENER_CAPS) != OPENER_CAPS ||
+	    sandbox_landlock() == 0)
+		skip();
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		k = (int)(i / 2);
+		want = (int)(i % 2 ? cases[k].narrowed : cases[k].before);
+		fflush(NULL);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			try_asking(cases[k].attempt, i % 2 != 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != want)
+			fail_msg("%s, %s: status %d", cases[k].name,
+			    i % 2 ? "narrowed" : "before", status);
 	}
 }
 
@@ -266,6 +444,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_narrow_takes_away),
 		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_asking),
 		cmocka_unit_test(test_limits_go_down),
 	};
 

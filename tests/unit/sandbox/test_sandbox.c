@@ -85,7 +85,7 @@ run_child(const struct sandbox *s, attempt *a)
 		_exit(SETUP_FAILED);
 	}
 	if (s->profile == SANDBOX_OPENER &&
-	    (sandbox_narrow(&e) != 0 || sandbox_seal(&e) != 0)) {
+	    (sandbox_narrow(NULL, 0, &e) != 0 || sandbox_seal(&e) != 0)) {
 		fprintf(stderr, "sandbox_narrow, sandbox_seal: %s\n", e.msg);
 		_exit(SETUP_FAILED);
 	}
