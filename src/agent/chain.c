@@ -30,6 +30,10 @@
 #define REFUSED_MAX 16
 /* What more signatures, or a disk with room, may change is looked at again. */
 #define AGAIN_MS (10 * 60 * 1000)
+/* Whoever has kept old policies may offer them without end, and each refusal
+ * stands in the record: so many at once, then one a minute. */
+#define LOOKS_MAX 32
+#define LOOK_MS 60000
 
 struct refused {
 	struct id hash;
@@ -47,7 +51,9 @@ struct chain {
 	struct judge_step step;
 	struct event *limit; /* while the roles start anew */
 	struct refused refused[REFUSED_MAX];
-	size_t nrefused; /* ever; the oldest is forgotten */
+	size_t nrefused;  /* ever; the oldest is forgotten */
+	int64_t looks_ms; /* a bucket, in the time that fills it */
+	int64_t filled_ms;
 	struct {
 		bool there;
 		struct id hash;
@@ -342,6 +348,21 @@ ask_verify(struct chain *c)
 /* --- from outside ----------------------------------------------------------
  */
 
+static int64_t
+looks(const struct chain *c)
+{
+	int64_t ms = c->looks_ms + clock_mono_ms() - c->filled_ms;
+
+	return ms < LOOKS_MAX * LOOK_MS ? ms : LOOKS_MAX * LOOK_MS;
+}
+
+static void
+take_look(struct chain *c)
+{
+	c->looks_ms = looks(c) - LOOK_MS;
+	c->filled_ms = clock_mono_ms();
+}
+
 bool
 chain_wanted(const struct chain *c, const struct id *hash)
 {
@@ -349,7 +370,7 @@ chain_wanted(const struct chain *c, const struct id *hash)
 	size_t i;
 
 	if (c->active || c->a->stopping || c->a->policy_path != NULL ||
-	    id_equal(hash, &c->a->policy_hash))
+	    id_equal(hash, &c->a->policy_hash) || looks(c) < LOOK_MS)
 		return false;
 	for (i = 0; i < REFUSED_MAX; i++) {
 		if (c->refused[i].until > now &&
@@ -380,6 +401,7 @@ chain_submit(struct chain *c, const void *pieces, size_t len)
 		return 0;
 	}
 	fault_point("chain.received");
+	take_look(c);
 	c->active = true;
 	c->attempts = 0;
 	memset(&c->who, 0, sizeof(c->who));
@@ -409,6 +431,8 @@ chain_new(struct agent *a)
 	if (c == NULL)
 		return NULL;
 	c->a = a;
+	c->looks_ms = LOOKS_MAX * LOOK_MS;
+	c->filled_ms = clock_mono_ms();
 	buf_init(&c->pieces, MSG_DOC_MAX);
 	c->limit = event_new(a->base, -1, 0, on_limit, c);
 	if (c->limit == NULL) {

@@ -379,8 +379,8 @@ converse(struct enrolment *en, struct err *e)
 
 /* After the state is unlocked again: the policy goes through the roles. */
 static int
-take_policy(
-    const char *conf_path, const struct enrol_options *o, const char *fetched)
+take_policy(const char *conf_path, const struct enrol_options *o,
+    const char *fetched, const char *installed)
 {
 	int rc = 0;
 
@@ -388,6 +388,8 @@ take_policy(
 		rc = policy_main(conf_path, o->policy_file, false);
 	else if (o->policy_hash != NULL)
 		rc = policy_main(conf_path, fetched, false);
+	else if (access(installed, F_OK) == 0)
+		printf("the policy that was installed before stays\n");
 	else
 		printf("no policy: nobody may ask anything of this agent until "
 		       "'mig-agent policy FILE'\n");
@@ -398,7 +400,7 @@ take_policy(
 int
 enrol_main(const char *conf_path, const struct enrol_options *o)
 {
-	char fetched[PATH_MAX] = "";
+	char fetched[PATH_MAX] = "", installed[PATH_MAX] = "";
 	struct enrolment en;
 	struct err e;
 	int rc;
@@ -425,6 +427,7 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 	if (rc == 0) {
 		printf("enrolled as %s\n", id_hex(&en.state.who.id).s);
 		state_path(&en.state, "policy.new", fetched);
+		state_path(&en.state, "policy", installed);
 	} else {
 		fprintf(stderr, "mig-agent: enrol: %s\n", e.msg);
 	}
@@ -434,5 +437,5 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 		sodium_memzero(en.key_pem.data, en.key_pem.cap);
 	buf_release(&en.key_pem);
 	buf_release(&en.in);
-	return rc != 0 ? 1 : take_policy(conf_path, o, fetched);
+	return rc != 0 ? 1 : take_policy(conf_path, o, fetched, installed);
 }

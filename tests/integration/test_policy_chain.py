@@ -382,6 +382,7 @@ def test_a_new_platform_has_to_know_the_chain(chain):
         done = a.enrol()
         assert done.returncode == 1
         assert "older than the installed version 5, which stays" in done.stderr
+        assert "installed before stays" in a.enrol(policy=False).stdout
         a.start()
     chain.wait_current(2, 5)
     failed = chain.push(chain.dir / "policy-5.signed", "-from",
