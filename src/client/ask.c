@@ -229,7 +229,7 @@ ask_print(
 			r = sign_new_envelope(
 			    c, PURPOSE_ACTION, doc.data, doc.len, &out, e);
 	} else {
-		r = question_draft_text(q, &out, e);
+		r = question_draft_text(q, c, o, &out, e);
 	}
 	if (r == 0)
 		r = client_write(opts_get(o, "o"), &out, e);

@@ -13,6 +13,7 @@
 
 #include <poll.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,6 +134,27 @@ launch_confirm(const struct launch *l, const struct opts *o, struct err *e)
 	return 0;
 }
 
+/* Who will be able to read, before anybody is asked to launch. */
+static int
+launch_readers(struct client *c, const struct opts *o, struct err *e)
+{
+	struct sign_readers readers;
+	struct buf text;
+	int r;
+
+	if (opts_has(o, "y") || !client_interactive())
+		return 0;
+	buf_init(&text, 64 * 1024);
+	r = sign_readers_fill(c, o, &readers, e);
+	if (r == 0)
+		r = sign_readers_text(c, &readers, &text, e);
+	if (r == 0 && buf_str(&text) != NULL)
+		fprintf(
+		    stderr, "The answers can be read by: %s\n", buf_str(&text));
+	buf_release(&text);
+	return r;
+}
+
 /* A new document: targets are counted before anybody is asked to sign. */
 static int
 launch_new(struct client *c, struct question *q, const struct opts *o,
@@ -146,6 +168,8 @@ launch_new(struct client *c, struct question *q, const struct opts *o,
 	l->weight = q->draft.require_weight;
 	l->nsigs = 1;
 	r = launch_count(c, l, q->target, e);
+	if (r == 0)
+		r = launch_readers(c, o, e);
 	if (r == 0)
 		r = launch_confirm(l, o, e);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include "json/json.h"
 #include "modules/module.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -364,8 +365,41 @@ question_build(struct question *q, struct client *c, const struct opts *o,
 	return r;
 }
 
+/* Those of -reader and the configuration are looked up, so that a draft that
+ * shows them can be launched. A draft needs no key of its own. */
+static int
+draft_readers(struct client *c, const struct opts *o, json_t *j, struct err *e)
+{
+	struct sign_readers readers;
+	json_t *list;
+	struct buf text;
+	size_t i;
+	int r;
+
+	if (!c->conf_loaded ||
+	    (c->conf.key == NULL && opts_get(o, "reader") == NULL))
+		return 0;
+	r = sign_readers_fill(c, o, &readers, e);
+	if (r != 0)
+		return r;
+	list = json_array();
+	for (i = 0; i < readers.n; i++)
+		json_array_append_new(list, json_string(readers.list[i]));
+	json_object_set_new(j, "seal", json_pack("{s:o}", "readers", list));
+	if (readers.n == 1)
+		return 0;
+	buf_init(&text, 64 * 1024);
+	r = sign_readers_text(c, &readers, &text, e);
+	if (r == 0 && buf_str(&text) != NULL)
+		fprintf(stderr, "The answers could be read by: %s\n",
+		    buf_str(&text));
+	buf_release(&text);
+	return r;
+}
+
 int
-question_draft_text(const struct question *q, struct buf *out, struct err *e)
+question_draft_text(const struct question *q, struct client *c,
+    const struct opts *o, struct buf *out, struct err *e)
 {
 	const struct action_draft *d = &q->draft;
 	json_t *j = json_pack("{s:i, s:s, s:s}", "syntaxversion", 3, "name",
@@ -385,9 +419,12 @@ question_draft_text(const struct question *q, struct buf *out, struct err *e)
 	if (j != NULL)
 		json_object_set_new(
 		    j, "operations", json_deep_copy(d->operations));
-	text = j != NULL ? json_text(j, JSON_INDENT(2)) : NULL;
-	if (text == NULL || buf_add_str(out, text) != 0 ||
-	    buf_add_str(out, "\n") != 0)
+	if (j != NULL)
+		r = draft_readers(c, o, j, e);
+	text = j != NULL && r == 0 ? json_text(j, JSON_INDENT(2)) : NULL;
+	if (r == 0 &&
+	    (text == NULL || buf_add_str(out, text) != 0 ||
+		buf_add_str(out, "\n") != 0))
 		r = err_set(e, ERR_NOMEM, "no room for the document");
 	free(text);
 	json_decref(j);

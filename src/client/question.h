@@ -46,8 +46,8 @@ int question_complete(
 int question_build(struct question *q, struct client *c, const struct opts *o,
     struct buf *out, uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e);
 /* Appends the draft as JSON for people: without nonce, times and seal, which
- * come when it is launched. */
-int
-question_draft_text(const struct question *q, struct buf *out, struct err *e);
+ * come when it is launched; but with those who could read the answers. */
+int question_draft_text(const struct question *q, struct client *c,
+    const struct opts *o, struct buf *out, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "client/api.h"
+#include "client/fetched.h"
 #include "client/interrupt.h"
 #include "crypto/purpose.h"
 #include "json/json.h"
@@ -13,14 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-/* An action fetched back from the server. */
-struct fetched {
-	json_t *root;
-	struct action action;
-	bool parsed;
-	struct id id;
-};
 
 static bool
 is_id_prefix(const char *s)
@@ -31,7 +24,6 @@ is_id_prefix(const char *s)
 	    strspn(s, "0123456789abcdefABCDEF") == n;
 }
 
-/* The document is what its id says, whatever the server answers. */
 static int
 fetch_action(struct client *c, const char *id, struct fetched *f, struct err *e)
 {
@@ -39,7 +31,6 @@ fetch_action(struct client *c, const char *id, struct fetched *f, struct err *e)
 	const char *doc;
 	int r;
 
-	memset(f, 0, sizeof(*f));
 	if (!is_id_prefix(id))
 		return err_set(e, ERR_INVALID,
 		    "'%s' is no action id: 8 to 64 hex digits are expected "
@@ -63,12 +54,27 @@ fetch_action(struct client *c, const char *id, struct fetched *f, struct err *e)
 	return 0;
 }
 
-static void
+int
+fetched_get(
+    struct client *c, const char *word, struct fetched *f, struct err *e)
+{
+	char last[ID_HEX_LEN + 1];
+	int r;
+
+	memset(f, 0, sizeof(*f));
+	if (word != NULL && strcmp(word, "last") != 0)
+		return fetch_action(c, word, f, e);
+	r = launch_last(last, e);
+	return r != 0 ? r : fetch_action(c, last, f, e);
+}
+
+void
 fetched_release(struct fetched *f)
 {
 	if (f->parsed)
 		action_release(&f->action);
 	json_decref(f->root);
+	memset(f, 0, sizeof(*f));
 }
 
 /* What the server kept long enough is not "missing". */
@@ -104,28 +110,19 @@ was_for_online(const struct fetched *f)
 static int
 cmd_results(struct client *c, const struct opts *o, struct err *e)
 {
-	char last[ID_HEX_LEN + 1];
 	struct err ignored;
 	struct fetched f;
 	struct collect k = { 0 };
 	size_t online;
 	int r;
 
-	if (o->nwords == 0 || strcmp(o->words[0], "last") == 0) {
-		r = launch_last(last, e);
-		if (r != 0)
-			return r;
-	}
-	r = fetch_action(c,
-	    o->nwords == 0 || strcmp(o->words[0], "last") == 0 ? last
-							       : o->words[0],
-	    &f, e);
+	r = fetched_get(c, o->nwords > 0 ? o->words[0] : NULL, &f, e);
 	if (r == 0)
 		r = collect_init(&k, c, &f.action, &f.id, e);
 	if (r == 0)
 		r = ask_output(&k.output, o, e);
 	if (r == 0)
-		r = sign_open_seal_key(c, f.action.seal_key, k.seal_secret, e);
+		r = fetched_open(c, &f, opts_get(o, "share"), k.seal_secret, e);
 	if (r != 0)
 		goto out;
 	note_removed(&f);
@@ -201,11 +198,11 @@ results_condition(struct client *c, const char *action_id, bool found,
 	struct finder fi = { .k = &k, .found = found, .out = out };
 	int r;
 
-	r = fetch_action(c, action_id, &f, e);
+	r = fetched_get(c, action_id, &f, e);
 	if (r == 0)
 		r = collect_init(&k, c, &f.action, &f.id, e);
 	if (r == 0)
-		r = sign_open_seal_key(c, f.action.seal_key, k.seal_secret, e);
+		r = fetched_open(c, &f, NULL, k.seal_secret, e);
 	if (r != 0)
 		goto out;
 	k.output.group = true; /* nothing is printed */
@@ -232,10 +229,30 @@ out:
 
 static const struct opt results_opts[] = {
 	{ "follow", NULL, NULL, "stay for the answers that are still to come" },
+	{ "share", NULL, "FILE",
+	    "open them with the key that mig results share -o wrote" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static const struct opt share_opts[] = {
+	{ "to", NULL, "FPR",
+	    "whose key, by full fingerprint, from the local gpg keyring" },
+	{ "o", "output", "FILE", "write to a file, not to the server" },
+	{ "y", "yes", NULL, "do not ask" },
 	{ NULL, NULL, NULL, NULL },
 };
 
 const struct command results_commands[] = {
+	{ "results share", "ID|last",
+	    "let somebody else open an action's answers", cmd_results_share,
+	    share_opts, NULL, 1, 1,
+	    "The key of the action is encrypted to that person, signed by you, "
+	    "and lies on the\nserver beside the action: mig results ID opens "
+	    "it "
+	    "there. It cannot be taken back from\nwho has fetched it." },
+	{ "results forget", "ID|last",
+	    "remove what you have shared of an action from the server",
+	    cmd_results_forget, NULL, NULL, 1, 1, NULL },
 	{ "results", "[ID|last]",
 	    "the answers to an action (needs your key to open them)",
 	    cmd_results, show_opts, results_opts, 0, 1,

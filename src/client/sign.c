@@ -183,6 +183,46 @@ seal_pgp(const struct sign_readers *readers,
 }
 
 int
+sign_readers_text(struct client *c, const struct sign_readers *l,
+    struct buf *out, struct err *e)
+{
+	char name[PGP_NAME_MAX];
+	size_t i;
+	int r = sign_prepare(c, e);
+
+	for (i = 0; r == 0 && i < l->n; i++) {
+		str_copy(name, sizeof(name), "a reader's key");
+		if (!l->x25519[i])
+			r = pgp_reader(l->list[i], name, e);
+		if (r == 0)
+			buf_add_fmt(out, "%s%s (%s)", i > 0 ? ", " : "", name,
+			    l->list[i]);
+	}
+	return r;
+}
+
+bool
+sign_is_mine(struct client *c, const char *fpr)
+{
+	char *path, own[41];
+	struct readkey k;
+	bool mine;
+
+	if (c->conf.key != NULL && strcasecmp(c->conf.key, fpr) == 0)
+		return true;
+	path = client_beside(c, READKEY_FILE, NULL);
+	if (path == NULL || readkey_load(path, &k, NULL) != 0) {
+		free(path);
+		return false;
+	}
+	free(path);
+	readkey_fpr(k.pub, own);
+	mine = strcasecmp(own, fpr) == 0;
+	secret_wipe(&k, sizeof(k));
+	return mine;
+}
+
+int
 sign_seal_key(struct client *c, const struct sign_readers *readers,
     const uint8_t secret[static SEAL_KEY_LEN], struct buf *out, struct err *e)
 {

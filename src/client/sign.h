@@ -39,6 +39,12 @@ int sign_readers_add(
     struct sign_readers *l, const char *name, const char *where, struct err *e);
 int sign_readers_fill(struct client *c, const struct opts *o,
     struct sign_readers *ret, struct err *e);
+/* Appends "NAME (FPR), ..." of all of them, printable; an error when one of
+ * them could not read now. */
+int sign_readers_text(struct client *c, const struct sign_readers *l,
+    struct buf *out, struct err *e);
+/* Is this fingerprint one that this person reads with? */
+bool sign_is_mine(struct client *c, const char *fpr);
 /* Appends the seal's secret half, encrypted to the readers, armoured: one
  * OpenPGP message, and a block for each reader without OpenPGP. */
 int sign_seal_key(struct client *c, const struct sign_readers *readers,

@@ -25,6 +25,8 @@ purpose_word(enum purpose p)
 		return "hello";
 	case PURPOSE_RESULT:
 		return "result";
+	case PURPOSE_SHARE:
+		return "share";
 	}
 	return NULL;
 }

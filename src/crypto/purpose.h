@@ -19,6 +19,7 @@ enum purpose {
 	PURPOSE_ENROL = 5, /* signed by agents */
 	PURPOSE_HELLO = 6,
 	PURPOSE_RESULT = 7,
+	PURPOSE_SHARE = 8, /* signed by people */
 };
 
 #define PURPOSE_PREFIX_MAX 48

@@ -44,6 +44,16 @@ seal_keypair(
 	return crypto_box_keypair(ret_pub, ret_sec) == 0 ? 0 : ERR_INTERNAL;
 }
 
+bool
+seal_is_pair(const uint8_t pub[static SEAL_KEY_LEN],
+    const uint8_t sec[static SEAL_KEY_LEN])
+{
+	uint8_t own[SEAL_KEY_LEN];
+
+	return crypto_scalarmult_base(own, sec) == 0 &&
+	    sodium_memcmp(own, pub, sizeof(own)) == 0;
+}
+
 static unsigned int
 floor_log2(size_t v)
 {

@@ -23,6 +23,9 @@ struct err;
 
 int seal_keypair(
     uint8_t ret_pub[static SEAL_KEY_LEN], uint8_t ret_sec[static SEAL_KEY_LEN]);
+/* Is this secret half that of this public one? */
+bool seal_is_pair(const uint8_t pub[static SEAL_KEY_LEN],
+    const uint8_t sec[static SEAL_KEY_LEN]);
 /* Appends the sealed form to out. */
 int seal_make(const uint8_t pub[static SEAL_KEY_LEN], const void *data,
     size_t len, struct buf *out, struct err *e);

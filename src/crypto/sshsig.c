@@ -42,6 +42,8 @@ sshsig_namespace(enum purpose p)
 		return "policy@mig";
 	case PURPOSE_SESSION:
 		return "session@mig";
+	case PURPOSE_SHARE:
+		return "share@mig";
 	case PURPOSE_ENROL:
 	case PURPOSE_HELLO:
 	case PURPOSE_RESULT:

@@ -50,6 +50,8 @@ enum server_msg {
 	MSG_SESSIONS_REVOKE = 66, /* F fingerprint */
 	MSG_KEY_PUT = 67,         /* D hash, u64 calls, u64 seconds, F name */
 	MSG_KEY_REMOVE = 68,      /* F name */
+	MSG_SHARE_PUT = 69,       /* D action, F envelope */
+	MSG_SHARES_REMOVE = 70,   /* D action */
 	MSG_POLICY_NEW = 72,      /* F envelope */
 
 	MSG_REPLY = 32,

@@ -566,20 +566,69 @@ pgp_sign(const char *fpr, enum purpose p, const void *data, size_t len,
 
 /* --- encrypting and decrypting ------------------------------------------- */
 
-static bool
-can_be_read_by(gpgme_key_t key)
+/* Why nothing can be encrypted to this key; NULL when it can. */
+static const char *
+reader_trouble(gpgme_key_t key)
 {
+	const gpgme_subkey_t primary = key->subkeys;
+	bool expired = false, revoked = false, weak = false;
 	gpgme_subkey_t s;
 
-	if (subkey_dead(key->subkeys))
-		return false;
-	for (s = key->subkeys; s != NULL; s = s->next) {
-		if (s->can_encrypt && !subkey_dead(s) &&
+	if (primary->revoked)
+		return "it is revoked";
+	if (primary->expired)
+		return "it is expired";
+	if (subkey_dead(primary))
+		return "it is disabled or not valid in gpg";
+	for (s = primary; s != NULL; s = s->next) {
+		if (!s->can_encrypt)
+			continue;
+		if (!subkey_dead(s) &&
 		    (s->pubkey_algo == GPGME_PK_ECDH ||
 			s->length >= RSA_BITS_MIN))
-			return true;
+			return NULL;
+		revoked |= s->revoked;
+		expired |= s->expired;
+		weak |= !subkey_dead(s);
 	}
-	return false;
+	if (weak)
+		return "its encryption key has fewer than 2048 bits";
+	if (revoked || expired)
+		return revoked ? "its encryption key is revoked"
+			       : "its encryption key is expired";
+	return "it has no key to encrypt to";
+}
+
+static int
+reader_get(gpgme_ctx_t ctx, const char *fpr, gpgme_key_t *ret, struct err *e)
+{
+	const char *why;
+	int rc = key_get(ctx, fpr, 0, ret, e);
+
+	if (rc != 0)
+		return rc;
+	why = reader_trouble(*ret);
+	return why == NULL
+	    ? 0
+	    : err_set(e, ERR_EXPIRED,
+		  "key %s cannot be a reader: %s (see: gpg --list-keys %s)",
+		  fpr, why, fpr);
+}
+
+int
+pgp_reader(const char *fpr, char name[static PGP_NAME_MAX], struct err *e)
+{
+	gpgme_key_t key = NULL;
+	gpgme_ctx_t ctx;
+	int rc = context_get(&ctx, e);
+
+	if (rc == 0)
+		rc = reader_get(ctx, fpr, &key, e);
+	if (rc == 0)
+		name_copy(name, key->uids == NULL ? NULL : key->uids->uid);
+	if (key != NULL)
+		gpgme_key_unref(key);
+	return rc;
 }
 
 static int
@@ -590,15 +639,9 @@ readers_get(gpgme_ctx_t ctx, const char *const *fprs, size_t n,
 	int rc;
 
 	for (i = 0; i < n; i++) {
-		rc = key_get(ctx, fprs[i], 0, &keys[i], e);
+		rc = reader_get(ctx, fprs[i], &keys[i], e);
 		if (rc != 0)
 			return rc;
-		if (!can_be_read_by(keys[i]))
-			return err_set(e, ERR_EXPIRED,
-			    "key %s has no encryption key that is valid now "
-			    "(expired, revoked, disabled, or RSA below %d "
-			    "bits)",
-			    fprs[i], RSA_BITS_MIN);
 	}
 	return 0;
 }

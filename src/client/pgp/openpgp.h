@@ -49,6 +49,9 @@ int pgp_check_signer(const char *fpr, struct err *e);
 /* Forgets everything that is kept between calls. */
 void pgp_end(void);
 
+/* The name of a key in the local keyring to which results can be encrypted
+ * now. ERR_NOTFOUND: there is none; ERR_EXPIRED: it cannot be used, and why. */
+int pgp_reader(const char *fpr, char name[static PGP_NAME_MAX], struct err *e);
 /* Appends an armoured message to exactly these keys (n >= 1). Each must have
  * an encryption subkey that is valid now, else nothing is written. */
 int pgp_encrypt(const char *const *fprs, size_t n, const void *data, size_t len,

@@ -18,6 +18,7 @@
 
 #define PREFIX "/api/v1"
 #define SMALL (64 * 1024)
+#define SHARE_BODY_MAX (256 * 1024)
 
 static const struct route routes[] = {
 	{ "POST", "/sessions/nonce", CALL_OPEN, SMALL, res_nonce },
@@ -37,6 +38,11 @@ static const struct route routes[] = {
 	{ "GET", "/actions/%", CALL_ACTIONS_READ, 0, res_action },
 	{ "GET", "/actions/%/agents", CALL_ACTIONS_READ, 0, res_action_agents },
 	{ "GET", "/actions/%/results", CALL_RESULTS, 0, res_results },
+	{ "GET", "/actions/%/shares", CALL_RESULTS, 0, res_shares },
+	{ "POST", "/actions/%/shares", CALL_RESULTS, SHARE_BODY_MAX,
+	    res_share_new },
+	{ "DELETE", "/actions/%/shares", CALL_RESULTS, SMALL,
+	    res_shares_remove },
 	{ "GET", "/events", CALL_EVENTS, 0, res_events },
 	{ "GET", "/investigators", CALL_PEOPLE_READ, 0, res_people },
 	{ "POST", "/investigators", CALL_PEOPLE_CHANGE, BODY_MAX,

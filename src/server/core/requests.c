@@ -23,6 +23,8 @@ static const struct {
 	{ MSG_SESSIONS_REVOKE, people_sessions_revoke },
 	{ MSG_KEY_PUT, people_key_put },
 	{ MSG_KEY_REMOVE, people_key_remove },
+	{ MSG_SHARE_PUT, share_request },
+	{ MSG_SHARES_REMOVE, share_remove_request },
 	{ MSG_TOKEN_NEW, people_token },
 	{ MSG_AGENT_REVOKE, revoke_request },
 	{ MSG_POLICY_NEW, policies_request },

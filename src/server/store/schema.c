@@ -79,6 +79,11 @@ const char *const store_schema[] = {
 	/* 4 -> 5: a policy's predecessor, and its signed form */
 	"ALTER TABLE policies ADD COLUMN previous BLOB;"
 	"ALTER TABLE policies ADD COLUMN envelope BLOB;",
+	/* 5 -> 6: keys of actions, handed on to further readers */
+	"CREATE TABLE shares (action INTEGER NOT NULL, by TEXT NOT NULL,"
+	" reader TEXT NOT NULL, created INTEGER NOT NULL,"
+	" envelope BLOB NOT NULL, PRIMARY KEY (action, by, reader))"
+	" WITHOUT ROWID;",
 };
 
 const int store_schema_version =

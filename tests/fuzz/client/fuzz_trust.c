@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The file that says which id has which host name, as a disk would have
- * changed it. What is loaded can be asked, added to and saved again. */
+/* The file of what is known of agents, as a disk would have changed it; a line
+ * that begins with a brace gets the sum that makes it one of ours. What is
+ * loaded can be asked, added to and saved again. */
 #include "client/trust.h"
 
 #include "base/err.h"
+#include "base/hex.h"
+#include "crypto/sha256.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +23,31 @@ clean(void)
 	unlink(path);
 }
 
+static void
+put_lines(FILE *f, const uint8_t *data, size_t len)
+{
+	const uint8_t *end;
+	char sum[17];
+	struct id d;
+	size_t n;
+
+	for (; len > 0; data += n, len -= n) {
+		end = memchr(data, '\n', len);
+		n = end == NULL ? len : (size_t)(end - data) + 1;
+		if (data[0] == '{' && end != NULL) {
+			sha256(data, n - 1, &d);
+			hex_encode(d.b, 8, sum);
+			fprintf(f, "%s ", sum);
+		}
+		BUG_ON(fwrite(data, n, 1, f) != 1);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct id id = { { 1 } };
+	struct trust_sight s = { .id = &id, .name = "web1", .connection = -1 };
 	const char *other, *name;
 	struct trust t;
 	struct err e;
@@ -35,7 +59,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		atexit(clean);
 	}
 	BUG_ON((f = fopen(path, "wb")) == NULL);
-	BUG_ON(len > 0 && fwrite(data, len, 1, f) != 1);
+	put_lines(f, data, len);
 	fclose(f);
 	err_clear(&e);
 	if (trust_load(&t, path, &e) != 0) {
@@ -43,10 +67,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		trust_release(&t);
 		return 0;
 	}
-	(void)trust_see(&t, &id, "web1", &other);
+	(void)trust_see(&t, &s, &other);
 	name = trust_name(&t, &id);
 	BUG_ON(name == NULL || strcmp(name, "web1") != 0);
-	BUG_ON(trust_see(&t, &id, "web1", &other) != TRUST_KNOWN);
+	BUG_ON((trust_see(&t, &s, &other) & ~TRUST_STICKY) != 0);
 	BUG_ON(trust_save(&t, &e) != 0);
 	trust_release(&t);
 	/* and what was saved is known the next time */
