@@ -9,7 +9,6 @@
  *   logins.c     nonces, new sessions
  *   people.c     investigators, their sessions, API keys, tokens
  *   launch.c     a new action
- *   shares.c     its key for a further reader
  *   enrol.c      a new agent
  *   renew.c      an agent's next certificate
  *   revoke.c     revoking an agent, the list of its certificates
@@ -127,9 +126,7 @@ void core_add_time(struct jsonw *w, const char *key, int64_t ms);
 /* The keyring of today's investigators, read again when it changed. */
 const struct keyring *core_keyring(struct core *c, struct err *e);
 
-/* --- shares.c, launch.c --- */
-void share_request(struct core *c, uint32_t request, struct rd *rd);
-void share_remove_request(struct core *c, uint32_t request, struct rd *rd);
+/* --- launch.c --- */
 void launch_request(struct core *c, uint32_t request, struct rd *rd);
 int launch_load(struct core *c, struct err *e);
 extern const struct sched_ops core_sched_ops;

@@ -5,6 +5,7 @@
 #include "server/core/core.h"
 #include "server/core/policies.h"
 #include "server/core/revoke.h"
+#include "server/core/shares.h"
 
 #include "base/clock.h"
 #include "base/log.h"

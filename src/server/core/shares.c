@@ -4,6 +4,8 @@
  * cannot read it and is not asked whether it is the right one; it takes care
  * that only the person who is logged in says so, and that it stays little.
  */
+#include "server/core/shares.h"
+
 #include "server/core/core.h"
 
 #include "action/envelope.h"

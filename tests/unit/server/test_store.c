@@ -3,7 +3,6 @@
 #include "server/store/actions.h"
 #include "server/store/people.h"
 #include "server/store/policies.h"
-#include "server/store/shares.h"
 #include "server/store/store.h"
 #include "server/store/upkeep.h"
 
@@ -870,60 +869,6 @@ test_events_are_bounded(void **state)
 	assert_int_equal(store_events_last(f->r), STORE_EVENTS_KEPT + 3500);
 }
 
-static int
-count_share(const struct store_share *x, void *arg)
-{
-	struct store_share *last = arg;
-
-	last->created += x->created;
-	last->envelope_len += x->envelope_len;
-	return (0);
-}
-
-/* One for each pair, only so many an action, gone with it. */
-static void
-test_shares(void **state)
-{
-	struct fixture *f = *state;
-	struct store_share x = { .by = "aa", .reader = "bb", .created = 1 };
-	struct store_share sum = { 0 };
-	struct id id = make_id("shared");
-	struct store_action a = { .id = id,
-		.name = "x",
-		.target = "all",
-		.investigators = "[]",
-		.envelope = (const uint8_t *)"e",
-		.envelope_len = 1,
-		.expire_after = 1 };
-	char reader[8];
-	int64_t n = 0;
-	struct err e;
-	int i;
-
-	x.envelope = (const uint8_t *)"share";
-	x.envelope_len = 5;
-	assert_int_equal(store_share_put(f->w, &id, &x, &e), ERR_NOTFOUND);
-	assert_int_equal(store_action_put(f->w, &a, NULL, 0, &n, &e), 0);
-	assert_int_equal(store_share_put(f->w, &id, &x, &e), 0);
-	x.created = 2;
-	assert_int_equal(store_share_put(f->w, &id, &x, &e), 0);
-	assert_int_equal(store_shares(f->r, &id, count_share, &sum, &e), 0);
-	assert_int_equal(sum.created, 2);
-	assert_int_equal(sum.envelope_len, 5);
-	x.by = "cc";
-	x.reader = reader;
-	for (i = 1; i < STORE_SHARES_MAX; i++) {
-		snprintf(reader, sizeof(reader), "%d", i);
-		assert_int_equal(store_share_put(f->w, &id, &x, &e), 0);
-	}
-	snprintf(reader, sizeof(reader), "more");
-	assert_int_equal(store_share_put(f->w, &id, &x, &e), ERR_TOOBIG);
-	assert_int_equal(store_shares_remove(f->w, &id, "aa", &n, &e), 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(store_shares_remove(f->w, &id, "cc", &n, &e), 0);
-	assert_int_equal(n, STORE_SHARES_MAX - 1);
-}
-
 int
 main(void)
 {
@@ -947,7 +892,6 @@ main(void)
 		T(test_different_answers_are_bounded),
 		T(test_late_agents_open_again),
 		T(test_prune),
-		T(test_shares),
 		T(test_prune_in_pieces),
 		T(test_revoked_stay_offline),
 	};
