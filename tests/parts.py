@@ -10,7 +10,7 @@ and the fuzz targets.
 
     build --+-- unit, style
             +-- integration (WORKERS processes) --+   when all else is done:
-            +-- fault       (WORKERS processes) --+-- what is measured in CPU
+            +-- takeover, fault (the same)      --+-- what is measured in CPU
     sanitized build -- asan -- fuzz --------------+   time; what failed, again
 
 A part's output is printed when it ends. A part that broke before it had counts
@@ -249,6 +249,11 @@ def do_fault(part):
     part.pytest_once("tests/fault")
 
 
+def do_takeover(part):
+    BUILD.need(part)
+    part.pytest_once("tests/takeover")
+
+
 def do_asan(part):
     SANITIZED.need(part)
     part.counted("./dev", "asan", nice=NICE)
@@ -264,7 +269,7 @@ def do_fuzz(part):
 
 def do_long(part):
     BUILD.need(part)
-    folders = ["tests/integration", "tests/fault",
+    folders = ["tests/integration", "tests/takeover", "tests/fault",
                "tests/unit/crypto/test_sshsigs.py"]
     part.counts = part.pytest(part.name, "-n", WORKERS, "-m", "long", *folders)
     if part.counts[1]:
@@ -277,7 +282,7 @@ def do_package(part):
 
 # By name only and at the end: long takes minutes; package too, builds
 # everything anew and needs a mirror of the distribution.
-LANES = [["build"], ["unit", "style"], ["integration"], ["fault"],
+LANES = [["build"], ["unit", "style"], ["integration"], ["takeover", "fault"],
          ["asan", "fuzz"]]
 LATER = ["long", "package"]
 ALL = [name for lane in LANES for name in lane] + LATER

@@ -4,6 +4,7 @@
 Everything lives below one temporary directory and is stopped by pid. Nothing
 sleeps for a guess: wait_for() polls a condition and fails with its name.
 """
+import base64
 import contextlib
 import fcntl
 import json
@@ -203,6 +204,7 @@ class Platform:
         self.fpr = self.gpg.make_key("Alice Demo")
         self.keyring = self.dir / "keyring"
         self.acl = acl
+        self.persons = ""           # lines of a keyring, for the policy only
         self.ca = None
         self.server = Daemon(
             [program("mig-server"), "run", "-c", str(self.conf)],
@@ -231,7 +233,9 @@ class Platform:
     def setup(self):
         self.mig("keyring", "add", self.fpr, check=0)
         self.keyring.write_text(self.mig("keyring", "export", check=0).stdout)
-        args = ["policy", "make", "--keyring", str(self.keyring), "-o",
+        everybody = self.dir / "keyring-of-policy"
+        everybody.write_text(self.keyring.read_text() + self.persons)
+        args = ["policy", "make", "--keyring", str(everybody), "-o",
                 str(self.policy)]
         if self.acl is not None:
             path = self.dir / "acl.json"
@@ -306,3 +310,26 @@ def answers_of(process):
     """The answer lines of `mig … --json` (the last line is the summary)."""
     lines = [json.loads(x) for x in process.stdout.splitlines() if x.strip()]
     return lines[:-1], lines[-1]
+
+
+# --- envelopes ----------------------------------------------------------------
+
+def binary(envelope):
+    """The binary envelope (src/action/envelope.h) of the JSON form."""
+    doc = envelope["document"].encode()
+    sigs = [dearmor(s) for s in envelope["signatures"]]
+    return pack(doc, sigs)
+
+
+def pack(doc, sigs):
+    out = b"MIG3" + bytes([len(sigs), 0, 0, 0])
+    out += len(doc).to_bytes(4, "big") + doc
+    for s in sigs:
+        out += len(s).to_bytes(2, "big") + s
+    return out
+
+
+def dearmor(text):
+    lines = text.strip().splitlines()
+    body = lines[lines.index("") + 1:-1]
+    return base64.b64decode("".join(x for x in body if not x.startswith("=")))

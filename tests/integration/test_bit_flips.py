@@ -7,10 +7,9 @@ import time
 
 import pytest
 
-from miglib import wait_for
+from miglib import binary, wait_for
 from test_agent_once import (REPLAY_FLOOR, Agent, document, envelope, found,  # noqa: F401
                              gpg)
-from test_hostile_platform import binary
 
 DAMAGED = 21  # src/action/refusal.h
 

@@ -5,7 +5,6 @@ go on with the processes they had, and what is honest is answered."""
 import contextlib
 import json
 import random
-import socket
 import struct
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from fakeagent import FakeAgent, Https, Identity
 from miglib import answers_of, wait_for
 from procs import family, kind, parts_of
+from takeoverlib import Owner, pack
 
 RANDOM = random.Random(7)
 KINDS = 20      # one more than src/mqtt/wire.h has, and 0
@@ -29,35 +29,6 @@ def malformed():
             yield first + bytes(n)
             yield first + b"\xff" * n
             yield first + RANDOM.randbytes(n)
-
-
-class Owner(FakeAgent):
-    """Who holds the relay's own socket, where nothing is asked."""
-
-    def __init__(self, platform):
-        super().__init__(Identity(), "owner", {})
-        self.path, = [p for p in platform.state.rglob("*") if p.is_socket()]
-
-    def connect(self):
-        self.buf = b""
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
-        self.sock.connect(str(self.path))
-        self.packet(0x10, self.field("MQTT") + bytes([4, 2, 0, 60]) +
-                    self.field("hostile-owner"))
-        kind_byte, body = self.read_packet()
-        assert kind_byte == 0x20 and body[1] == 0, body
-        return self
-
-    def publish_all(self, topics, payloads):
-        """All of them, with each acknowledged by the relay."""
-        n = 0
-        for payload in payloads:
-            for topic in topics:
-                self.publish(topic, payload)
-                n += 1
-        while n > 0:
-            n -= self.read_packet()[0] == 0x40
 
 
 def roles(platform):
@@ -155,3 +126,15 @@ def test_to_the_server_from_the_relay(platform, unharmed):
                            struct.pack(">BQ", 1, (1 << 64) - 1)])
     finally:
         owner.close()
+
+
+def test_envelopes_cut_anywhere(taken, attack):
+    """Of every kind of message, and longer than they say."""
+    doc = taken.document(target="name = 'nobody'")
+    env = pack(doc, [taken.ann.sign(doc)])
+    for number in range(8):
+        for n in (0, 1, 4, 11, 12, 13, 40, 200, len(env) - 1):
+            taken.tap.tell("mig/1/all", bytes([number]) + env[:n])
+    for payload in (b"\x01" + env + b"more", b"\x01MIG3\x10\0\0\0\xff\xff\xff\xff",
+                    b"\xff" * 131000):
+        taken.tap.tell("mig/1/all", payload)

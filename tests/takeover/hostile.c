@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A worker in which something else took over: it is the real mig-worker in its
+ * real sandbox, but a file question whose paths are "/hostile/WHAT/REST"
+ * does WHAT (with the path "/REST") and answers in "errors" how that went.
+ * Everything else is the file module's.
+ */
+#include "modules/run.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PREFIX "/hostile/"
+#define SERVE_FD 4 /* worker/serve.h */
+
+int __real_module_file_run(const json_t *params, const struct run_context *ctx,
+    struct buf *out, struct err *e);
+int __wrap_module_file_run(const json_t *params, const struct run_context *ctx,
+    struct buf *out, struct err *e);
+
+/* 0 or more: it worked. */
+typedef long attempt(const char *path);
+
+static long
+do_read(const char *path)
+{
+	char c;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : (long)read(fd, &c, 1);
+}
+
+static long
+do_write(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static long
+do_append(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+}
+
+static long
+do_remove(const char *path)
+{
+	return unlink(path);
+}
+
+static long
+do_chmod(const char *path)
+{
+	return chmod(path, 0777);
+}
+
+static long
+do_list(const char *path)
+{
+	char name[512];
+
+	snprintf(name, sizeof(name), "%s/identity", path);
+	return access(name, F_OK);
+}
+
+static long
+do_unix(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+	return connect(fd, (struct sockaddr *)&to, sizeof(to));
+}
+
+static long
+do_inet(const char *path)
+{
+	(void)path;
+	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static long
+do_kill(const char *path)
+{
+	(void)path;
+	return kill(getppid(), SIGKILL);
+}
+
+static long
+do_fork(const char *path)
+{
+	(void)path;
+	return fork();
+}
+
+static long
+do_exec(const char *path)
+{
+	return execl(path, path, (char *)NULL);
+}
+
+static long
+do_root(const char *path)
+{
+	(void)path;
+	return setuid(0);
+}
+
+static long
+do_ptrace(const char *path)
+{
+	(void)path;
+	return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
+}
+
+static long
+do_memory(const char *path)
+{
+	char byte;
+	/* this program's image: the parent's has other things there */
+	struct iovec here = { &byte, 1 }, there = { (void *)environ, 1 };
+
+	(void)path;
+	return process_vm_readv(getppid(), &here, 1, &there, 1, 0);
+}
+
+/* Its parent's memory as a file. */
+static long
+do_mem(const char *path)
+{
+	char name[64];
+
+	(void)path;
+	snprintf(name, sizeof(name), "/proc/%d/mem", (int)getppid());
+	return open(name, O_RDONLY | O_CLOEXEC);
+}
+
+/* Orders, and the document, are one-way: what is said there is not heard. */
+static long
+do_orders(const char *path)
+{
+	char junk[4096];
+
+	(void)path;
+	memset(junk, 'A', sizeof(junk));
+	for (int i = 0; i < 64; i++)
+		(void)!send(SERVE_FD, junk, sizeof(junk), MSG_DONTWAIT);
+	return write(SERVE_FD, junk, sizeof(junk)) < 0 ? -1 : 0;
+}
+
+static long
+do_document(const char *path)
+{
+	(void)path;
+	return pwrite(3, "{}", 2, 0);
+}
+
+static const struct {
+	const char *name;
+	attempt *go;
+} attempts[] = {
+	{ "read", do_read },
+	{ "write", do_write },
+	{ "append", do_append },
+	{ "remove", do_remove },
+	{ "chmod", do_chmod },
+	{ "list", do_list },
+	{ "unix", do_unix },
+	{ "inet", do_inet },
+	{ "kill", do_kill },
+	{ "fork", do_fork },
+	{ "exec", do_exec },
+	{ "root", do_root },
+	{ "ptrace", do_ptrace },
+	{ "memory", do_memory },
+	{ "mem", do_mem },
+	{ "orders", do_orders },
+	{ "document", do_document },
+};
+
+/* More than is allowed, for ever, or another operation's part. */
+static bool
+odd_answer(const char *what, struct buf *out)
+{
+	char block[65536];
+
+	memset(block, ' ', sizeof(block));
+	if (strcmp(what, "flood") == 0) {
+		for (;;) {
+			if (write(STDOUT_FILENO, block, sizeof(block)) < 0)
+				_exit(0);
+		}
+	}
+	if (strcmp(what, "sleep") == 0) {
+		for (;;)
+			pause();
+	}
+	if (strcmp(what, "die") == 0)
+		__builtin_trap();
+	if (strcmp(what, "nothing") == 0)
+		return true;
+	if (strcmp(what, "forge") == 0) {
+		buf_add_str(out,
+		    "{\"operation\":1,\"module\":\"pkg\",\"status\":\"done\","
+		    "\"foundanything\":true,\"foundanything\":false}");
+		return true;
+	}
+	return false;
+}
+
+/* One path, one attempt; how it went is appended to the errors. */
+static void
+try_one(const char *path, struct buf *out)
+{
+	char what[32];
+	const char *rest = strchr(path, '/');
+	size_t i;
+	long got;
+
+	snprintf(what, sizeof(what), "%.*s",
+	    rest != NULL ? (int)(rest - path) : (int)strlen(path), path);
+	for (i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+		if (strcmp(attempts[i].name, what) != 0)
+			continue;
+		errno = 0;
+		got = attempts[i].go(rest != NULL ? rest : "/");
+		buf_add_fmt(out, ",\"%s: %s %d\"", what,
+		    got < 0 ? "refused" : "DONE", errno);
+		return;
+	}
+	buf_add_fmt(out, ",\"%s: there is no such attempt\"", what);
+}
+
+int
+__wrap_module_file_run(const json_t *params, const struct run_context *ctx,
+    struct buf *out, struct err *e)
+{
+	json_t *searches = json_object_get(params, "searches");
+	json_t *paths = json_object_get(
+	    json_object_iter_value(json_object_iter(searches)), "paths");
+	const char *path = json_string_value(json_array_get(paths, 0));
+	size_t i, n = strlen(PREFIX);
+
+	if (path == NULL || strncmp(path, PREFIX, n) != 0)
+		return __real_module_file_run(params, ctx, out, e);
+	if (odd_answer(path + n, out))
+		return 0;
+	buf_add_str(out,
+	    "{\"foundanything\":false,\"success\":true,\"elements\":{},"
+	    "\"statistics\":{},\"errors\":[\"hostile\"");
+	for (i = 0; i < json_array_size(paths); i++)
+		try_one(json_string_value(json_array_get(paths, i)) + n, out);
+	buf_add_str(out, "]}");
+	return 0;
+}

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Much of what is worth nothing; what is honest is answered meanwhile. In full
+size: ./dev check long."""
+import contextlib
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from fakeagent import FakeAgent, Https, Identity
+from miglib import answers_of
+from takeoverlib import Owner
+
+SECONDS = 30
+SIZES = [pytest.param(False, id="some"), pytest.param(True, id="many", marks=pytest.mark.long)]
+
+
+def size(full, some, many):
+    return many if full else some
+
+
+@contextlib.contextmanager
+def meanwhile(work):
+    """work(stop) in a thread of its own."""
+    stop, failed = threading.Event(), []
+
+    def run():
+        try:
+            work(stop)
+        except Exception as e:      # told below, in the test's own thread
+            failed.append(e)
+    t = threading.Thread(target=run)
+    t.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        t.join(600)
+    assert not t.is_alive() and not failed, failed
+
+
+@pytest.mark.parametrize("full", SIZES)
+def test_junk_to_an_agent(taken, attack, full):
+    """Unsigned and unreadable envelopes; all that is left of them is a number."""
+    n = size(full, 3000, 100_000)
+    owner = Owner(taken.platform).connect(client_id="flood")
+    topic = f"mig/1/a/{taken.ids['web1']}/in"
+    doc = taken.document()
+    begun = time.monotonic()
+    try:
+        for i in range(n):
+            junk = (b"\x01" + os.urandom(200), b"\x01MIG3" + bytes(300),
+                    b"\x04" + bytes(37), os.urandom(100))[i % 4]
+            owner.publish(topic, junk, 0)
+        for _ in range(20):
+            attack.unverified(taken.document(), says="it is not signed")
+        attack.honest("web1")
+    finally:
+        owner.close()
+    assert doc not in attack.log("web1").encode() and time.monotonic() > begun
+    assert len(attack.log("web1")) < 100_000 + 200 * n // 10, "its log is flooded"
+
+
+def enrolled(platform, name):
+    https = Https(platform.port, platform.state / "relay" / "ca.crt")
+    who = Identity()
+    status, body = https.call("POST", "/enrol", who.enrol_request(platform.token(), name))
+    assert status == 201, body
+    return FakeAgent(who, name, body)
+
+
+@pytest.mark.parametrize("full", SIZES)
+def test_hellos_to_the_server(taken, attack, full):
+    """From one enrolled agent: it is silenced, the others are not."""
+    p = taken.platform
+    agent = enrolled(p, f"flood{int(full)}").connect()
+    n = size(full, 1500, 100_000)
+    hello = agent.hello_bytes()
+    try:
+        with contextlib.suppress(OSError):
+            for _ in range(n):
+                agent.publish(agent.topic("hello"), hello, 0)
+        asks(attack)
+    finally:
+        agent.close()
+
+
+def asks(attack):
+    """An honest question through the server, to all who are really there."""
+    p = attack.taken.platform
+    r = p.mig("file", "-t", "tags->>'operator' = 'opsec'", "-path", "/etc/passwd", "-name",
+              "^passwd$", "--json", check=0)
+    _, summary = answers_of(r)
+    assert summary["found"] == 3, r.stdout
+    attack.allow(summary["id"])
+
+
+@pytest.mark.parametrize("full", SIZES)
+def test_enrolments(taken, attack, full):
+    """With tokens that are none: refused, and slowed down, and nobody is enrolled."""
+    p = taken.platform
+    before = p.status()["agents"]["registered"]
+    n, codes = size(full, 300, 10_000), set()
+    https = Https(p.port, p.state / "relay" / "ca.crt")
+    who = Identity()
+    c = https.connect()
+
+    def work(stop):
+        nonlocal c
+        import json
+        for _ in range(n):
+            body = json.dumps(who.enrol_request(os.urandom(32).hex(), "flood"))
+            try:
+                c.request("POST", "/api/v1/enrol", body)
+                r = c.getresponse()
+                r.read()
+                codes.add(r.status)
+            except OSError:
+                c.close()
+                c = https.connect()
+    with meanwhile(work):
+        asks(attack)
+    c.close()
+    assert codes <= {403, 429, 503} and codes, codes
+    assert p.status()["agents"]["registered"] == before
+
+
+@pytest.mark.parametrize("full", SIZES)
+@pytest.mark.parametrize("door", ["api", "relay"])
+def test_half_open_connections(taken, attack, door, full):
+    """Connections that begin TLS and say nothing more."""
+    p = taken.platform
+    port = p.port if door == "api" else p.relay_port
+    n = size(full, 300, 5000)
+    import resource
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    conns = []
+    try:
+        for i in range(n):
+            with contextlib.suppress(OSError):
+                s = socket.create_connection(("127.0.0.1", port), 5)
+                s.send(b"\x16\x03\x01\x02\x00\x01" if i % 2 else b"\x16")
+                conns.append(s)
+        assert len(conns) > n // 2
+        asks(attack)
+        taken.platform.wait_online(3)
+    finally:
+        for s in conns:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A worker that was taken over by what it looked at (tests/takeover/hostile.c):
+it reads nothing of the agent, changes nothing, speaks to nobody, and what it
+answers is held to be its own answer and nothing else."""
+import json
+import os
+
+import pytest
+
+import miglib
+from miglib import answers_of, wait_for
+from takeoverlib import DONE
+
+SECONDS = 20
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: users and covers")
+FOUND, NOT_FOUND, ERROR, INCOMPLETE = 0, 1, 2, 3
+
+
+@pytest.fixture(scope="module")
+def victim(taken):
+    """A fourth agent, whose workers are hostile when they are asked to be."""
+    p = taken.platform
+    a = p.agent("victim")
+    a.daemon.env = {**os.environ, "MIG_LIBEXEC": str(miglib.BUILD / "tests" / "takeover")}
+    a.start()
+    p.wait_online(4)
+    taken.ids["victim"] = next(json.loads(x)["agent"] for x in p.mig(
+        "agents", "--json").stdout.splitlines() if json.loads(x).get("name") == "victim")
+    honest(taken)
+    taken.running = taken.processes()
+    return a
+
+
+def ask(taken, *paths):
+    """The operation of the victim's answer."""
+    args = [x for p in paths for x in ("-path", str(p))]
+    p = taken.platform.mig("file", "-t", "name = 'victim'", *args, "-name", ".", "--json")
+    assert p.returncode in (FOUND, NOT_FOUND, ERROR, INCOMPLETE), p.stderr
+    (answer,), _ = answers_of(p)
+    return answer["operations"][0]
+
+
+def honest(taken):
+    op = ask(taken, taken.tree)
+    assert op["foundanything"] is True, op
+
+
+def attempts(taken, *what):
+    """[[what, "refused" or "DONE", errno]]"""
+    errors = ask(taken, *(f"/hostile/{w}" for w in what))["errors"]
+    assert errors[0] == "hostile", errors
+    got = [e.split() for e in errors[1:]]
+    assert [g[0][:-1] for g in got] == [w.split("/")[0] for w in what], errors
+    return got
+
+
+@pytest.fixture(autouse=True)
+def unharmed(taken, victim):
+    """The agent goes on, with the processes it had."""
+    before = taken.running
+    yield
+    honest(taken)
+    assert taken.processes() == before, victim.daemon.tail()
+
+
+def test_the_attempts_are_real(taken):
+    """What a worker may do it does: these attempts do not fail by themselves."""
+    got = attempts(taken, f"read{taken.tree}/passwd", "read/etc/passwd")
+    assert [g[1] for g in got] == ["DONE", "DONE"], got
+
+
+def test_the_agents_keys(taken, victim):
+    """Neither by name, nor through its parent's memory and descriptors."""
+    state = victim.dir / "state"
+    names = ["identity", "agent.key", "journal", "record", "policy"]
+    assert all((state / n).exists() for n in names)
+    got = attempts(taken, *(f"read{state}/{n}" for n in names), f"list{state}", "mem")
+    assert [g[1] for g in got] == ["refused"] * len(got), got
+
+
+def test_writing(taken, victim):
+    victim.dir.chmod(0o777)
+    mine = victim.dir / "anybodys"
+    mine.write_text("x")
+    mine.chmod(0o666)
+    try:
+        got = attempts(taken, f"write{victim.dir}/new", "write/tmp/mig-hostile", f"append{mine}",
+                       f"remove{mine}", f"chmod{mine}", f"write{mine}", "document")
+        assert [g[1] for g in got] == ["refused"] * len(got), got
+        assert mine.read_text() == "x" and not (victim.dir / "new").exists()
+        assert not os.path.exists("/tmp/mig-hostile")
+    finally:
+        victim.dir.chmod(0o755)
+
+
+def test_sockets_signals_and_programs(taken):
+    relay = next(p for p in taken.platform.state.rglob("*") if p.is_socket())
+    got = attempts(taken, "inet", f"unix{relay}", "unix/run/dbus/system_bus_socket", "kill",
+                   "fork", "exec/bin/true", "root")
+    assert [g[1] for g in got] == ["refused"] * len(got), got
+
+
+@pytest.mark.parametrize("what", ["ptrace", "memory"])
+def test_looking_into_the_agent(taken, victim, what):
+    """Ends the worker at once, and the answer says by which signal."""
+    op = ask(taken, f"/hostile/{what}")
+    text = json.dumps(op)
+    assert op["status"] != "done" and ("signal" in text or "killed" in text), op
+
+
+def test_more_output_than_allowed(taken):
+    op = ask(taken, "/hostile/flood")
+    assert op["status"] == "limit", op
+
+
+def test_no_end(taken):
+    doc = taken.document(limits={"seconds": 1}, target="name = 'victim'", operations=[
+        {"module": "file", "parameters": {"searches": {"s1": {
+            "paths": ["/hostile/sleep"], "names": ["."]}}}}])
+    taken.wait_said(taken.send(doc, taken.ann.sign(doc)), "victim", DONE)
+
+
+@pytest.mark.parametrize("what", ["die", "nothing"])
+def test_no_answer(taken, what):
+    op = ask(taken, f"/hostile/{what}")
+    assert "foundanything" not in op and op["error"], op
+
+
+def test_forging_another_operations_part(taken):
+    """An answer that says it were the second operation's stays the first's, and
+    what is no JSON by the strict reader is not believed by the client."""
+    op = ask(taken, "/hostile/forge")
+    assert op["module"] == "file" and "foundanything" not in op, op
+    assert "cannot be read" in op["error"] and "duplicate" in op["error"], op
+
+
+def test_orders_to_the_monitor(taken, victim):
+    """What is said where orders come from ends that worker at most."""
+    size = victim.daemon.log.stat().st_size
+    op = ask(taken, "/hostile/orders")
+    assert op["module"] == "file", op
+    assert victim.daemon.alive()
+    wait_for("another worker", lambda: ask(taken, taken.tree)["foundanything"])
+    assert victim.daemon.log.stat().st_size >= size

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The same action again: at once, elsewhere, after a restart, after the agent
+forgot, from a copy of it. It runs once, or says why it does not."""
+import json
+import shutil
+import time
+
+from miglib import wait_for
+from takeoverlib import DONE, REPLAY_FLOOR, action_id, pack
+from test_agent_once import (NOT_TARGETED, REFUSED, Agent, document, envelope,  # noqa: F401
+                             gpg)
+
+SECONDS = 30
+
+
+def once(attack, taken, doc, name="web1"):
+    """It was run once (Attack.finish looks at all), and answered."""
+    action = attack.allow(action_id(doc))
+    taken.wait_said(action, name, DONE)
+    attack.honest(name)
+    assert sum(action.startswith(a) for a in attack.started(name)) == 1
+    return action
+
+
+def test_at_once(taken, attack):
+    doc = taken.document(taken.tree)
+    sig = taken.ann.sign(doc)
+    for _ in range(5):
+        taken.send(doc, sig)
+    once(attack, taken, doc)
+
+
+def test_on_two_topics_at_the_same_moment(taken, attack):
+    doc = taken.document(taken.tree)
+    sig = taken.ann.sign(doc)
+    env = b"\x01" + pack(doc, [sig])
+    n, of = taken.tap, f"mig/1/a/{taken.ids['web1']}/in"
+    for _ in range(3):
+        n.tell("mig/1/all", env)
+        n.tell(of, env)
+    once(attack, taken, doc)
+
+
+def test_with_other_signatures(taken, attack):
+    """Signed again, by others, by more, in another order: the same action."""
+    doc = taken.document(taken.tree)
+    ann, ben = taken.ann.sign(doc), taken.ben.sign(doc)
+    taken.send(doc, ann)
+    once(attack, taken, doc)
+    for sigs in ((ben,), (ann, ben), (ben, ann), (taken.ann.sign(doc),), (taken.sam.sign(doc),)):
+        taken.send(doc, *sigs)
+        taken.send(doc, *sigs, to="web1")
+    once(attack, taken, doc)
+
+
+def test_after_a_restart(taken, attack):
+    doc = taken.document(taken.tree)
+    sig = taken.ann.sign(doc)
+    taken.send(doc, sig)
+    once(attack, taken, doc, "web2")
+    agent = taken.platform.agents["web2"]
+    attack.restarts = True
+    for how in (agent.daemon.stop, agent.daemon.kill):
+        how()
+        agent.start()
+        taken.platform.wait_online(3)
+        taken.send(doc, sig)
+        taken.send(doc, sig, to="web2")
+        once(attack, taken, doc, "web2")
+
+
+def test_two_actions_that_claim_one_name(taken, attack):
+    """Name and nonce say nothing: an action is its bytes. Both run, each once,
+    and what the one is said to have answered is not the other's."""
+    same = {"name": "patch level", "nonce": "ab" * 16}
+    one = taken.document(taken.tree, **same)
+    two = taken.document(taken.tree, **same, description={"author": "x"})
+    for doc in (one, two, one):
+        taken.send(doc, taken.ann.sign(doc))
+    ids = [once(attack, taken, d) for d in (one, two)]
+    a, b = (taken.tap.answers[i, taken.ids["web1"]] for i in ids)
+    assert a[4:36].hex() == ids[0] and b[4:36].hex() == ids[1]
+
+
+def test_an_old_answer_for_a_new_question(taken, attack):
+    """Acknowledged as stored when nobody has it: the agent keeps it, and says
+    it again when it is asked again; it does not run again."""
+    doc = taken.document(taken.tree)
+    sig = taken.ann.sign(doc)
+    action = action_id(doc)
+    topic = f"mig/1/a/{taken.ids['web1']}/in"
+    taken.send(doc, sig, to="web1")
+    for _ in range(3):
+        taken.tap.tell(topic, b"\x04" + bytes.fromhex(action) + b"\0\0\0\x01\x01")
+    once(attack, taken, doc)
+    first = taken.tap.answers[action, taken.ids["web1"]]
+    n = len(taken.said(action, "web1"))
+    taken.send(doc, sig, to="web1")
+    wait_for("the same answer", lambda: len(taken.said(action, "web1")) > n)
+    assert taken.tap.answers[action, taken.ids["web1"]] == first
+
+
+# --- an agent whose own memory was changed, by the one shot -------------------
+
+def lone(tmp_path, gpg):  # noqa: F811
+    """An agent, and an action that it ran."""
+    tmp_path.chmod(0o755)
+    agent = Agent(tmp_path, gpg).install()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "needle").write_text("needle in\n")
+    env = envelope(gpg, document(gpg, tmp_path / "data"))
+    run, answer = agent.once(env)
+    assert run.returncode == 0 and answer["status"] == "done", run.stderr
+    run, answer = agent.once(env)
+    assert run.returncode == REFUSED and answer["status"] == "known"
+    time.sleep(1.1)     # signatures have whole seconds
+    return agent, env
+
+
+def test_after_the_journal_was_removed(tmp_path, gpg):  # noqa: F811
+    agent, env = lone(tmp_path, gpg)
+    (agent.where / "state" / "journal").unlink()
+    assert agent.refused(env) == REPLAY_FLOOR
+
+
+def test_after_the_journal_was_cut(tmp_path, gpg):  # noqa: F811
+    """Within entries: what is left does not count."""
+    agent, env = lone(tmp_path, gpg)
+    journal = agent.where / "state" / "journal"
+    whole, ends = journal.read_bytes(), [16]
+    while ends[-1] < len(whole):
+        n = int.from_bytes(whole[ends[-1]:ends[-1] + 4], "big")
+        ends.append(ends[-1] + 40 + n)
+    assert ends[-1] == len(whole) and len(ends) > 3
+    for cut in (0, 7, ends[1] - 3, ends[1] + 1, ends[2] - 1, ends[-1] - 1):
+        journal.write_bytes(whole[:cut])
+        run, answer = agent.once(env)
+        assert run.returncode != 0, (cut, answer)
+        assert answer["status"] in ("known", "refused"), (cut, answer)
+        for p in journal.parent.glob("journal.damaged-*"):
+            p.unlink()
+    # exactly behind an entry it looks whole: only root can do that, and what
+    # runs once more stands twice in the agent's own record
+    journal.write_bytes(whole[:ends[1]])
+    for p in (journal.parent / "spool").iterdir():
+        p.unlink()
+    run, answer = agent.once(env)
+    asked = [e for e in agent.report() if e.get("action") == answer["action"] and
+             e["type"] == "asked" and e["accepted"]]
+    assert len(asked) == (2 if run.returncode == 0 else 1)
+
+
+def test_after_the_journal_was_filled(tmp_path, gpg):  # noqa: F811
+    agent, env = lone(tmp_path, gpg)
+    journal = agent.where / "state" / "journal"
+    whole = journal.read_bytes()
+    for junk in (b"\0" * 5000, b"MIGREC3\n" + b"\0" * 5000, whole[:60] + b"x" + whole[61:],
+                 whole[:16] + whole[16:] * 3):
+        journal.write_bytes(junk)
+        run, answer = agent.once(env)
+        assert run.returncode != 0, answer
+        assert answer["status"] in ("known", "refused"), answer
+
+
+def test_from_a_restored_snapshot(tmp_path, gpg):  # noqa: F811
+    """It cannot know what it did after the copy was made, but everybody sees
+    that its record went back: what it signs stands at a position that it had
+    already, with another head."""
+    agent, _ = lone(tmp_path, gpg)
+    env = envelope(gpg, document(gpg, tmp_path / "data"))
+    state, copy = agent.where / "state", agent.where / "copy"
+    shutil.copytree(state, copy)
+
+    def run_it():
+        run, answer = agent.once(env)
+        assert run.returncode == 0, run.stderr
+        where = next((state / "spool").glob(answer["action"] + "*"))
+        data = where.read_bytes()
+        at = data.index(bytes.fromhex(answer["action"]) + bytes.fromhex(agent.id))
+        header = data[at - 4:]
+        return header[148:156], header[156:188]
+    first = run_it()
+    shutil.rmtree(state)
+    copy.rename(state)
+    time.sleep(0.01)
+    second = run_it()
+    assert first[0] == second[0] and first[1] != second[1]
+    assert len(agent.report()) > 0
+
+
+def test_from_a_clone(tmp_path, gpg):  # noqa: F811
+    """Its state on another machine: nothing runs there."""
+    agent, env = lone(tmp_path, gpg)
+    fresh = envelope(gpg, document(gpg, tmp_path / "data"))
+    (agent.where / "state" / "machine").write_text("00" * 32 + "\n")
+    for e in (env, fresh):
+        run, _ = agent.once(e)
+        assert run.returncode not in (0, REFUSED), run.stdout
+    assert "enrol" in run.stderr, run.stderr
+
+
+def test_what_was_refused_is_refused_for_good(tmp_path, gpg):  # noqa: F811
+    agent, _ = lone(tmp_path, gpg)
+    env = envelope(gpg, document(gpg, target="name = 'other'"))
+    assert agent.refused(env) == NOT_TARGETED
+    conf = agent.conf.read_text()
+    agent.conf.write_text(conf.replace("test.example.org", "other"))
+    run, answer = agent.once(env)
+    assert run.returncode == REFUSED and answer["status"] == "known", answer
+    entries = [json.dumps(e) for e in agent.report() if e["type"] == "asked"]
+    assert sum(answer["action"] in e for e in entries) == 1
