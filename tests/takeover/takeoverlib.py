@@ -4,6 +4,7 @@ publishes on the relay's own socket and hears all that agents say."""
 import base64
 import contextlib
 import ctypes
+import hashlib
 import json
 import os
 import re
@@ -72,7 +73,7 @@ class Tap(Owner):
     def __init__(self, platform):
         super().__init__(platform)
         self.said, self.answers = {}, {}
-        self.parts = {}
+        self.parts, self.wanted = {}, set()
         self.sent = self.taken = 0
 
     def connect(self, subscribe=True, client_id="hostile-tap"):
@@ -96,6 +97,8 @@ class Tap(Owner):
         if first & 6:
             self.packet(0x40, rest[:2])
             rest = rest[2:]
+        if rest[:1] in (b"\x11", b"\x13"):        # wants a part of what was announced
+            self.wanted.add(rest[1:33].hex())
         if rest[:1] != b"\x10" or not topic.endswith("/out"):
             return
         part, of = struct.unpack(">HH", rest[33:37])
@@ -110,6 +113,9 @@ class Tap(Owner):
     def tell(self, topic, payload):
         self.sent += 1
         self.publish(topic, payload)
+
+    def wait_wanted(self, what):
+        wait_for(f"an agent to want {what[:12]}", lambda: what in self.wanted)
 
     def settle(self):
         wait_for("the relay to take it all", lambda: self.taken >= self.sent)
@@ -247,7 +253,6 @@ class Taken:
 def since(state, seconds):
     """An empty journal that begins at that time (src/record/record.h): the
     agent knows of nothing that was signed before."""
-    import hashlib
     header = b"MIGREC3\n" + struct.pack(">Q", seconds * 1000)
     chain = hashlib.sha256(header).digest()
     data = struct.pack(">Q", seconds)

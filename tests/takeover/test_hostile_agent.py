@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """An enrolled agent that does what it likes, against the server and the relay;
 another agent is served meanwhile. (What it seals: test_results.py.)"""
+import json
 import os
 import re
 import struct
@@ -10,6 +11,7 @@ import pytest
 
 from fakeagent import FakeAgent, Identity
 from miglib import wait_for
+from procs import parts_of, rss_kb
 from test_server_api import Server, code
 
 SECONDS = 20
@@ -177,7 +179,6 @@ def test_parts_that_never_end(server, api, good, mallory):
 
 def memory(server):
     """Of the role that puts answers together, kB."""
-    from procs import parts_of, rss_kb
     return rss_kb(parts_of(server.daemon.proc.pid)["core"])
 
 
@@ -212,7 +213,6 @@ def test_hellos_of_no_sense(server, api, mallory):
 def test_no_certificate_of_anothers_key(server, mallory):
     """Renewing with somebody else's signature or for somebody else's key."""
     who = Identity()
-    import json
     doc = json.dumps({"syntaxversion": 3, "nonce": os.urandom(32).hex(), "token_sha256": "00" * 32,
                       "tls_spki": "", "name": "x",
                       "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}).encode()

@@ -4,6 +4,7 @@ would be wider than they look. Each agent decides alone, over facts of its own."
 import hashlib
 import struct
 
+from miglib import wait_for
 from takeoverlib import NOT_TARGETED, TARGET_ERROR, action_id, pack
 
 SECONDS = 20
@@ -75,6 +76,10 @@ EVIL = [
 ]
 
 
+def answered(taken, doc):
+    return wait_for("an answer", lambda: taken.said(action_id(doc), "web1"), 40)[0]
+
+
 def test_targets_that_are_more_than_a_condition(taken, attack):
     """Another SELECT, comments, parentheses, quotes, clocks, chance: signed by
     somebody who was talked into it, and nevertheless answered by nobody."""
@@ -82,16 +87,11 @@ def test_targets_that_are_more_than_a_condition(taken, attack):
     for doc in docs.values():
         taken.send(doc, taken.ann.sign(doc), to="web1")
     for t, doc in docs.items():
-        said = miglib_wait(taken, doc)
+        said = answered(taken, doc)
         assert said in ((2, TARGET_ERROR), (2, NOT_TARGETED)), (t, said)
     loose = [t for t, d in docs.items() if (2, NOT_TARGETED) in taken.said(action_id(d), "web1")]
     # a text is no number, as in every SQL: refused because it is not true
     assert set(loose) <= {"name"}, loose
-
-
-def miglib_wait(taken, doc):
-    from miglib import wait_for
-    return wait_for("an answer", lambda: taken.said(action_id(doc), "web1"), 40)[0]
 
 
 def test_huge_and_deep_targets(taken, attack):
@@ -99,7 +99,7 @@ def test_huge_and_deep_targets(taken, attack):
               "name LIKE '" + "%a" * 1500 + "'", "'" + "x" * 4000 + "' <> ''"):
         doc = taken.document(target=t if "LIKE" in t else f"({t}) AND name = 'nobody'"[:4096])
         taken.send(doc, taken.ann.sign(doc), to="web1")
-        assert miglib_wait(taken, doc)[0] == 2
+        assert answered(taken, doc)[0] == 2
 
 
 def test_false_today_and_true_tomorrow(taken, attack):
@@ -117,7 +117,6 @@ def test_false_today_and_true_tomorrow(taken, attack):
     n = len(taken.said(action_id(doc), "db1"))
     taken.send(doc, sig)
     taken.send(doc, sig, to="db1")
-    from miglib import wait_for
     wait_for("db1 to refuse again", lambda: len(taken.said(action_id(doc), "db1")) > n)
     assert set(taken.said(action_id(doc), "db1")) == {(2, NOT_TARGETED)}
     # a new question to those of that role is answered
@@ -141,12 +140,14 @@ def test_one_announced_another_delivered(taken, attack):
     honest = taken.document(taken.tree, name="announced" + "x" * 200)
     good = pack(honest, [taken.ann.sign(honest)])
     taken.tap.tell("mig/1/all", announce(honest, good))
+    taken.tap.wait_wanted(action_id(honest))
     taken.tap.tell(topic, part(honest, good))
     taken.wait_said(attack.allow(action_id(honest)), "web1", 1)
 
     doc, other = taken.document(), taken.document()
     evil = pack(other, [taken.mallory.sign(other)])
     taken.tap.tell(topic, announce(doc, pack(doc, [taken.ann.sign(other)])))
+    taken.tap.wait_wanted(action_id(doc))
     taken.tap.tell(topic, part(doc, evil))
     doc2 = taken.document(target="name = 'nobody'")
     evil = pack(doc2, [taken.ann.sign(doc2)])
