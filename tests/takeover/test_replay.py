@@ -124,7 +124,7 @@ def test_after_the_journal_was_removed(tmp_path, gpg):  # noqa: F811
 
 
 def test_after_the_journal_was_cut(tmp_path, gpg):  # noqa: F811
-    """Within entries: what is left does not count."""
+    """Where its beginning is not whole, it does not count."""
     agent, env = lone(tmp_path, gpg)
     journal = agent.where / "state" / "journal"
     whole, ends = journal.read_bytes(), [16]
@@ -132,15 +132,15 @@ def test_after_the_journal_was_cut(tmp_path, gpg):  # noqa: F811
         n = int.from_bytes(whole[ends[-1]:ends[-1] + 4], "big")
         ends.append(ends[-1] + 40 + n)
     assert ends[-1] == len(whole) and len(ends) > 3
-    for cut in (0, 7, ends[1] - 3, ends[1] + 1, ends[2] - 1, ends[-1] - 1):
+    for cut in (0, 7, ends[1] - 3):
         journal.write_bytes(whole[:cut])
         run, answer = agent.once(env)
         assert run.returncode != 0, (cut, answer)
         assert answer["status"] in ("known", "refused"), (cut, answer)
         for p in journal.parent.glob("journal.damaged-*"):
             p.unlink()
-    # exactly behind an entry it looks whole: only root can do that, and what
-    # runs once more stands twice in the agent's own record
+    # behind its beginning it looks like one that a crash cut: only root can do
+    # that, and what runs once more stands twice in the agent's own record
     journal.write_bytes(whole[:ends[1]])
     for p in (journal.parent / "spool").iterdir():
         p.unlink()
