@@ -20,7 +20,7 @@ policy_is_open(
 	rc = keyring_people(p->keyring, p->keyring_len, now, &fprs, &n, e);
 	if (rc != 0)
 		return rc;
-	rc = acl_could_meet(acl, POLICY_RIGHT, fprs, n, e);
+	rc = acl_could_meet(acl, POLICY_RIGHT, fprs, n, now, e);
 	free(fprs);
 	return rc;
 }
@@ -92,7 +92,7 @@ policy_step(const struct policy *was, const struct acl *acl,
 
 	if (rc != 0)
 		return rc;
-	rc = acl_check_right(acl, POLICY_RIGHT, signers, n, e);
+	rc = acl_check_right(acl, POLICY_RIGHT, signers, n, now, e);
 	if (rc != 0) {
 		*ret_reason = POLICY_WEIGHT;
 		return rc;

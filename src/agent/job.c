@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "modules/module.h"
 #include "modules/module.h"
 #include "proc/proc.h"
@@ -215,6 +216,19 @@ cpu_share(const struct jobs *j, const struct judge_verdict *v)
 							  : own;
 }
 
+/* By the policy of now: it may be another than when the action was judged, and
+ * then this one holds. */
+static void
+narrow(const struct jobs *j, unsigned int module, struct order *o)
+{
+	const struct narrowed *n = judge_ready_narrowed(&j->a->policy, module);
+
+	if (n == NULL)
+		return;
+	o->detail = n->detail;
+	str_copy(o->paths, sizeof(o->paths), n->paths);
+}
+
 static void
 start_worker(struct jobs *j, struct slot *s, struct job *job)
 {
@@ -232,6 +246,8 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 	};
 	struct err e;
 	int rc;
+
+	narrow(j, v->modules[op], &o);
 
 	j->waiting--;
 	err_clear(&e);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "modules/agent/wish.h"
+#include "modules/module.h"
 #include "proc/proc.h"
 #include "sandbox/sandbox.h"
 #include "target/target.h"
@@ -148,14 +149,41 @@ start(struct judge *j, struct err *e)
 	return sandbox_enter(&box, e);
 }
 
+/* Of each module that there is here: what its entry narrows. */
+static int
+fill_narrowed(const struct acl *acl, struct judge_ready *v, struct err *e)
+{
+	const struct module *const *m;
+	const struct acl_entry *en;
+	struct narrowed *n;
+	size_t all, i;
+
+	m = module_all(&all);
+	for (i = 0; i < all; i++) {
+		en = acl_of_module(acl, m[i]->name);
+		if (en == NULL ||
+		    (en->detail == DETAIL_FULL && en->paths[0] == '\0'))
+			continue;
+		if (v->nnarrowed == NARROWED_MAX)
+			return err_set(e, ERR_TOOBIG,
+			    "the policy limits more than %d modules",
+			    NARROWED_MAX);
+		n = &v->narrowed[v->nnarrowed++];
+		n->module = (uint16_t)m[i]->number;
+		n->detail = (uint8_t)en->detail;
+		if (m[i]->paths != NULL)
+			str_copy(n->paths, sizeof(n->paths), en->paths);
+	}
+	return 0;
+}
+
 static int
 say_ready(const struct judge *j, struct err *e)
 {
-	struct judge_ready v;
+	static struct judge_ready v; /* large */
 	struct buf out;
 	int rc;
 
-	memset(&v, 0, sizeof(v));
 	v.version = j->policy.version;
 	v.issued = j->policy.issued;
 	v.expires = j->policy.expires;
@@ -165,10 +193,14 @@ say_ready(const struct judge *j, struct err *e)
 	v.workers = (uint32_t)j->limits.workers;
 	v.queue = (uint32_t)j->limits.queue;
 	str_copy(v.sandbox, sizeof(v.sandbox), sandbox_describe());
-	buf_init(&out, MSG_SMALL);
-	judge_ready_write(&v, &out);
-	rc = ipc_write(
-	    PROC_IPC_FD, MSG_JUDGE_READY, 0, out.data, out.len, -1, e);
+	rc = fill_narrowed(j->acl, &v, e);
+	if (rc != 0)
+		return say_failed(e->msg);
+	buf_init(&out, 65536);
+	rc = judge_ready_write(&v, &out);
+	if (rc == 0)
+		rc = ipc_write(
+		    PROC_IPC_FD, MSG_JUDGE_READY, 0, out.data, out.len, -1, e);
 	buf_release(&out);
 	return rc;
 }
@@ -263,7 +295,7 @@ judge_action(struct judge *j, const struct action *a, const struct question *q,
 
 	if (reason != REFUSAL_NONE)
 		return reason;
-	if (acl_check(j->acl, a, q->signers, q->nsigners, e) != 0)
+	if (acl_check(j->acl, a, q->signers, q->nsigners, q->now, e) != 0)
 		return REFUSAL_WEIGHT;
 	if (a->min_policy > 0 && (uint64_t)a->min_policy > j->policy.version) {
 		err_set(e, ERR_DENIED, "needs policy %lld, this is %llu",

@@ -302,6 +302,8 @@ judge_step_parse(const void *data, size_t len, struct judge_step *ret)
 int
 judge_ready_write(const struct judge_ready *v, struct buf *out)
 {
+	size_t i;
+
 	buf_add_u64(out, v->version);
 	buf_add_u64(out, (uint64_t)v->issued);
 	buf_add_u64(out, (uint64_t)v->expires);
@@ -311,13 +313,52 @@ judge_ready_write(const struct judge_ready *v, struct buf *out)
 	buf_add_u32(out, v->workers);
 	buf_add_u32(out, v->queue);
 	buf_add_field(out, v->sandbox, strlen(v->sandbox));
+	buf_add_u8(out, v->nnarrowed);
+	for (i = 0; i < v->nnarrowed; i++) {
+		buf_add_u16(out, v->narrowed[i].module);
+		buf_add_u8(out, v->narrowed[i].detail);
+		buf_add_field(
+		    out, v->narrowed[i].paths, strlen(v->narrowed[i].paths));
+	}
 	return out->error;
+}
+
+static void
+take_narrowed(struct rd *r, struct judge_ready *v)
+{
+	struct narrowed *n;
+	size_t i;
+
+	v->nnarrowed = rd_u8(r);
+	if (v->nnarrowed > NARROWED_MAX)
+		r->bad = true;
+	for (i = 0; i < v->nnarrowed && !r->bad; i++) {
+		n = &v->narrowed[i];
+		n->module = rd_u16(r);
+		n->detail = rd_u8(r);
+		rd_field_str(r, n->paths, sizeof(n->paths));
+		/* an order would be refused: here is where it can be told */
+		if (n->detail > ORDER_DETAIL_MAX)
+			r->bad = true;
+	}
+}
+
+const struct narrowed *
+judge_ready_narrowed(const struct judge_ready *v, unsigned int module)
+{
+	size_t i;
+
+	for (i = 0; i < v->nnarrowed; i++) {
+		if (v->narrowed[i].module == module)
+			return &v->narrowed[i];
+	}
+	return NULL;
 }
 
 int
 judge_ready_parse(const void *data, size_t len, struct judge_ready *ret)
 {
-	struct judge_ready v;
+	static struct judge_ready v; /* large */
 	struct rd r;
 
 	memset(&v, 0, sizeof(v));
@@ -331,6 +372,7 @@ judge_ready_parse(const void *data, size_t len, struct judge_ready *ret)
 	v.workers = rd_u32(&r);
 	v.queue = rd_u32(&r);
 	rd_field_str(&r, v.sandbox, sizeof(v.sandbox));
+	take_narrowed(&r, &v);
 	if (!rd_done(&r) || v.version == 0 || v.keyring_len > POLICY_MAX ||
 	    v.acl_len > POLICY_MAX || v.limits_len > POLICY_MAX)
 		return ERR_INVALID;

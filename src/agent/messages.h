@@ -14,6 +14,7 @@
 #include "action/policy.h"
 #include "ipc/ipc.h"
 #include "modules/agent/peers.h"
+#include "modules/order.h"
 #include "mqtt/wire.h"
 
 enum role_kind {
@@ -62,7 +63,7 @@ enum role_kind {
 	X(MSG_VERIFY_KEYRING, 27, MONITOR, VERIFY, MSG_DOC_MAX)  \
 	X(MSG_VERIFY_TRIED, 28, VERIFY, MONITOR, MSG_SMALL)      \
 	X(MSG_JUDGE_START, 30, MONITOR, JUDGE, MSG_POLICY_MAX)   \
-	X(MSG_JUDGE_READY, 31, JUDGE, MONITOR, MSG_SMALL)        \
+	X(MSG_JUDGE_READY, 31, JUDGE, MONITOR, 65536)            \
 	X(MSG_JUDGE_FAILED, 32, JUDGE, MONITOR, MSG_SMALL)       \
 	X(MSG_JUDGE_ASK, 33, MONITOR, JUDGE, MSG_DOC_MAX)        \
 	X(MSG_JUDGE_VERDICT, 34, JUDGE, MONITOR, MSG_SMALL)      \
@@ -153,6 +154,15 @@ struct judge_step {
 int judge_step_write(const struct judge_step *v, struct buf *out);
 int judge_step_parse(const void *data, size_t len, struct judge_step *ret);
 
+/* What the policy lets a module look at and answer. It depends on no action: it
+ * is read before any, and no verdict can widen it (doc/adr/0037). */
+#define NARROWED_MAX 24 /* modules */
+struct narrowed {
+	uint16_t module; /* number */
+	uint8_t detail;  /* of the order, as the next */
+	char paths[ORDER_PATHS_MAX];
+};
+
 /* What judge says of a policy when it is ready. */
 struct judge_ready {
 	uint64_t version;
@@ -160,7 +170,12 @@ struct judge_ready {
 	uint32_t keyring_len, acl_len, limits_len; /* at the text's end */
 	uint32_t workers, queue;                   /* the policy's limits */
 	char sandbox[128];
+	uint8_t nnarrowed;
+	struct narrowed narrowed[NARROWED_MAX];
 };
+/* NULL: the policy narrows nothing of this module. */
+const struct narrowed *
+judge_ready_narrowed(const struct judge_ready *v, unsigned int module);
 int judge_ready_write(const struct judge_ready *v, struct buf *out);
 int judge_ready_parse(const void *data, size_t len, struct judge_ready *ret);
 

@@ -6,6 +6,7 @@
 #include "base/jsonw.h"
 #include "client/trust.h"
 #include "json/json.h"
+#include "modules/narrow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ print_part(const struct answer_part *p, const char *prefix,
 
 	if (p->result == NULL)
 		return 0; /* failures are told in the summary */
-	r = p->module->print(p->result, prefix, show, out, &e);
+	r = narrow_print(p->module, p->result, prefix, show, out, &e);
 	if (r != 0)
 		return buf_add_fmt(out,
 		    "%s%s: the answer cannot be shown: "
@@ -196,7 +197,8 @@ output_csv(struct output *o, const struct answer *a, struct buf *out)
 			r = ERR_UNSUPPORTED;
 		o->csv_module = p->module;
 		if (p->result != NULL && r == 0)
-			p->module->csv(p->result, buf_str(&prefix), out, NULL);
+			narrow_csv(
+			    p->module, p->result, buf_str(&prefix), out, NULL);
 	}
 	buf_release(&prefix);
 	return r != 0 ? r : out->error;

@@ -85,9 +85,20 @@ struct module {
 	int (*csv)(const json_t *result, const char *prefix, struct buf *out,
 	    struct err *e);
 	/* Privacy setting of the agent: masks in place what tells of people and
-	 * what they keep (mask.h). NULL only with the reason in unmasked. */
+	 * what they keep (print.h). NULL only with the reason in unmasked. */
 	int (*mask)(json_t *result);
 	const char *unmasked;
+	/* The policy's detail "metadata": removes in place what was read out of
+	 * files or memory and what is computed from it; names and figures stay.
+	 * NULL: under such a policy only whether something was found is
+	 * answered. narrow_no_content: there is no content in the answers. */
+	int (*reduce)(json_t *result);
+	/* Where its work begins: the paths of params, which passed the check,
+	 * as an array of clean ones (base/path.h), owned by the caller; NULL:
+	 * no memory. Its run then opens what it opens by a path through
+	 * run_context.fence. NULL: it takes no path, and the policy cannot set
+	 * paths for it. */
+	json_t *(*paths)(const json_t *params);
 	/* Words of statistics.notexamined that leave no doubt about an answer:
 	 * met on every healthy host, or wished for by the one who asks. Ends
 	 * with NULL; NULL: every word leaves doubt. */

@@ -20,6 +20,8 @@ order_write(const struct order *o, struct buf *out)
 	buf_add_u64(out, (uint64_t)o->cpu_percent);
 	buf_add_u64(out, (uint64_t)o->output_max);
 	buf_add_u8(out, o->privacy);
+	buf_add_u8(out, o->detail);
+	buf_add_field(out, o->paths, strlen(o->paths));
 	return buf_add_field(out, o->state, strlen(o->state));
 }
 
@@ -41,10 +43,12 @@ order_parse(const void *data, size_t len, struct order *ret)
 	o.output_max = (int64_t)rd_u64(&r);
 	privacy = rd_u8(&r);
 	o.privacy = privacy == 1;
+	o.detail = rd_u8(&r);
+	rd_field_str(&r, o.paths, sizeof(o.paths));
 	rd_field_str(&r, o.state, sizeof(o.state));
-	if (!rd_done(&r) || privacy > 1 || o.operation > OPERATION_MAX ||
-	    o.seconds < 0 || o.cpu_seconds < 0 || o.memory_bytes < 0 ||
-	    o.read_bytes < 0 || o.cpu_percent < 0 ||
+	if (!rd_done(&r) || privacy > 1 || o.detail > ORDER_DETAIL_MAX ||
+	    o.operation > OPERATION_MAX || o.seconds < 0 || o.cpu_seconds < 0 ||
+	    o.memory_bytes < 0 || o.read_bytes < 0 || o.cpu_percent < 0 ||
 	    o.cpu_percent > PERCENT_MAX || o.output_max <= 0 ||
 	    o.output_max > OUTPUT_MAX)
 		return ERR_INVALID;

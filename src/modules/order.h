@@ -23,7 +23,10 @@
 #include "base/buf.h"
 
 #define ORDER_STATE_MAX 4096
-#define ORDER_BODY_MAX (ORDER_STATE_MAX + 1024) /* of any of the messages */
+#define ORDER_PATHS_MAX 2048
+#define ORDER_DETAIL_MAX 2
+#define ORDER_BODY_MAX \
+	(ORDER_STATE_MAX + ORDER_PATHS_MAX + 1024) /* of any message */
 
 enum order_message {
 	ORDER_DOCUMENT = 1, /* empty */
@@ -40,6 +43,9 @@ struct order {
 	int64_t cpu_percent; /* of one core, on average */
 	int64_t output_max;  /* bytes of JSON */
 	bool privacy;        /* the answer is masked */
+	uint8_t detail;      /* enum detail, modules/narrow.h */
+	/* the policy's paths for the module, as scan/fence.h reads them */
+	char paths[ORDER_PATHS_MAX];
 	/* for the agent module: what the agent is, JSON; else "" */
 	char state[ORDER_STATE_MAX];
 };

@@ -2,6 +2,7 @@
 #include "modules/params.h"
 
 #include "base/err.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "json/json.h"
 #include "modules/regex.h"
@@ -441,6 +442,27 @@ const char *
 params_str(const json_t *obj, const char *field)
 {
 	return json_string_value(params_get(obj, field));
+}
+
+json_t *
+params_paths(const json_t *list)
+{
+	json_t *out = json_array();
+	char *path;
+	size_t i;
+	int rc = out == NULL ? -1 : 0;
+
+	for (i = 0; i < json_array_size(list) && rc == 0; i++) {
+		path = strdup(json_string_value(json_array_get(list, i)));
+		if (path != NULL)
+			path_clean(path);
+		rc = json_array_append_new(out, json_string(path));
+		free(path);
+	}
+	if (rc == 0)
+		return out;
+	json_decref(out);
+	return NULL;
 }
 
 /* --- checks of values for tables ---------------------------------------------

@@ -66,6 +66,10 @@ bool params_bool(const json_t *obj, const char *field);
 int64_t params_num(const json_t *obj, const char *field, int64_t fallback);
 const char *params_str(const json_t *obj, const char *field); /* or NULL */
 
+/* For module->paths: clean copies of a list of absolute paths that was checked;
+ * owned, NULL without memory. list NULL: an empty one. */
+json_t *params_paths(const json_t *list);
+
 /* --- checks of values for tables ---------------------------------------------
  */
 

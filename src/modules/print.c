@@ -67,6 +67,27 @@ print_errors(struct buf *out, const char *prefix, const json_t *result)
 	}
 }
 
+/* What the policy or the agent's privacy setting took away: said where there
+ * is something to be missed. */
+static void
+print_narrowed(
+    const json_t *result, const char *prefix, bool all, struct buf *out)
+{
+	const json_t *list =
+	    json_object_get(json_object_get(result, "statistics"), "narrowed");
+	const char *s;
+	size_t i;
+
+	if (!all && !json_is_true(json_object_get(result, "foundanything")))
+		return;
+	for (i = 0; i < json_array_size(list); i++) {
+		s = json_string_value(json_array_get(list, i));
+		buf_add_fmt(out, "%snote: ", prefix);
+		print_add(out, s != NULL ? s : "?");
+		buf_add_str(out, "\n");
+	}
+}
+
 int
 print_end(const struct module *m, const json_t *result, const char *prefix,
     enum print_show show, struct buf *out, struct err *e)
@@ -75,6 +96,7 @@ print_end(const struct module *m, const json_t *result, const char *prefix,
 	    !json_is_true(json_object_get(result, "success")))
 		print_errors(out, prefix, result);
 	print_not_examined(m, result, prefix, show == SHOW_ALL, out);
+	print_narrowed(result, prefix, show == SHOW_ALL, out);
 	return out->error != 0
 	    ? err_set(e, out->error, "the answer is too long to print")
 	    : 0;

@@ -18,7 +18,9 @@ void print_add(struct buf *out, const char *s);
 /*
  * The end of every printer: lines "PREFIXerror: TEXT" (with SHOW_ALL, or when
  * the answer says success false), then the line "PREFIXnot examined: N WORD,
- * ..." of statistics.notexamined, words of module->ordinary with SHOW_ALL only.
+ * ..." of statistics.notexamined, words of module->ordinary with SHOW_ALL only,
+ * then lines "PREFIXnote: TEXT" of statistics.narrowed (modules/narrow.h), when
+ * something was found or with SHOW_ALL.
  * Returns what the printer returns.
  */
 int print_end(const struct module *m, const json_t *result, const char *prefix,

@@ -9,6 +9,7 @@
 #include <signal.h>
 
 struct err;
+struct fence;
 struct os_echo;
 struct os_nets;
 
@@ -23,15 +24,18 @@ enum run_end {
 
 /* Where a running module stands and how it is told to stop. */
 struct run_context {
-	int64_t deadline_ms;         /* clock_mono_ms(); 0: none */
-	int64_t seconds;             /* that this is, for people */
-	int64_t cpu_seconds;         /* what SIGXCPU stands for */
-	int64_t cpu_percent;         /* of one core, on average; 0: any */
-	enum run_end *ret_end;       /* set when a limit ended it */
-	int64_t read_bytes;          /* most bytes of content to read; 0: any */
-	const char *agent_state;     /* for the agent module: JSON, or NULL by
-					hand; borrowed */
-	uint32_t rights;             /* enum right_fact, of this process */
+	int64_t deadline_ms;     /* clock_mono_ms(); 0: none */
+	int64_t seconds;         /* that this is, for people */
+	int64_t cpu_seconds;     /* what SIGXCPU stands for */
+	int64_t cpu_percent;     /* of one core, on average; 0: any */
+	enum run_end *ret_end;   /* set when a limit ended it */
+	int64_t read_bytes;      /* most bytes of content to read; 0: any */
+	const char *agent_state; /* for the agent module: JSON, or NULL by
+				    hand; borrowed */
+	uint32_t rights;         /* enum right_fact, of this process */
+	/* What the policy leaves to the module: all that it opens by a path it
+	 * opens by scan/fence.h. NULL: everything. Borrowed. */
+	const struct fence *fence;
 	const char *hidden;          /* the agent's state, or NULL */
 	int opener;                  /* modules/opener.h; -1: none */
 	volatile sig_atomic_t *stop; /* SIGTERM or SIGXCPU: answer what you

@@ -198,12 +198,12 @@ sandbox_landlock(void)
 	return kernel_abi();
 }
 
-int
-landlock_read_rules(int *ret_ruleset, struct err *e)
+static int
+read_ruleset(int *ret_ruleset, struct err *e)
 {
 	struct ruleset_attr attr = { .handled_access_fs =
 					 FS_READ_FILE | FS_READ_DIR };
-	int ruleset, rc;
+	int ruleset;
 
 	if (kernel_abi() == 0)
 		return err_set(
@@ -212,6 +212,17 @@ landlock_read_rules(int *ret_ruleset, struct err *e)
 	    (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (ruleset < 0)
 		return err_errno(e, "Landlock rule set");
+	*ret_ruleset = ruleset;
+	return 0;
+}
+
+int
+landlock_read_rules(int *ret_ruleset, struct err *e)
+{
+	int ruleset, rc = read_ruleset(&ruleset, e);
+
+	if (rc != 0)
+		return rc;
 	rc = add_rule(ruleset, "/", FS_READ_DIR, e);
 	if (rc != 0) {
 		close(ruleset);
@@ -234,4 +245,46 @@ landlock_enforce(int ruleset, struct err *e)
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		return err_errno(e, "enforcing Landlock");
 	return 0;
+}
+
+/* Without following it: a descriptor is what it is. */
+static int
+add_rule_fd(int ruleset, int fd, struct err *e)
+{
+	struct path_beneath_attr a = {
+		.allowed_access = FS_READ_FILE | FS_READ_DIR, .parent_fd = fd
+	};
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return err_errno(e, "a path of the policy");
+	if (!S_ISDIR(st.st_mode))
+		a.allowed_access &= FS_OF_FILES;
+	if (syscall(SYS_landlock_add_rule, ruleset, LL_PATH_BENEATH, &a, 0) !=
+	    0)
+		return err_errno(e, "Landlock rule for a path of the policy");
+	return 0;
+}
+
+int
+sandbox_only(const int *fds, size_t n, struct err *e)
+{
+	const uint64_t reading = FS_READ_FILE | FS_READ_DIR;
+	const struct sandbox_path *libs;
+	size_t nlibs, i;
+	int ruleset, rc = read_ruleset(&ruleset, e);
+
+	if (rc != 0)
+		return rc;
+	libs = sandbox_library_paths(&nlibs);
+	for (i = 0; i < nlibs && rc == 0; i++)
+		rc = add_rule(ruleset, libs[i].path, reading, e);
+	if (rc == 0)
+		rc = add_rule(ruleset, "/proc/self", reading, e);
+	for (i = 0; i < n && rc == 0; i++)
+		rc = add_rule_fd(ruleset, fds[i], e);
+	if (rc == 0)
+		rc = landlock_enforce(ruleset, e);
+	close(ruleset);
+	return rc;
 }

@@ -117,6 +117,10 @@ int sandbox_cover(const char *const *dirs, size_t n, struct err *e);
  * without Landlock. */
 int
 sandbox_hide(const char *dir, char ret_real[static PATH_MAX], struct err *e);
+/* A Landlock layer: of files and directories only those below these descriptors
+ * (O_PATH), libraries and this process's own /proc can be read from now on.
+ * After sandbox_enter(). ERR_UNSUPPORTED without Landlock. */
+int sandbox_only(const int *fds, size_t n, struct err *e);
 /* The kernel's version of Landlock; 0: none. */
 int sandbox_landlock(void);
 /* The effective capabilities, bits 1 << CAP_*. */

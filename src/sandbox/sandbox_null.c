@@ -47,6 +47,12 @@ sandbox_hide(const char *dir, char ret_real[static PATH_MAX], struct err *e)
 }
 
 int
+sandbox_only(const int *fds, size_t n, struct err *e)
+{
+	return ERR_UNSUPPORTED;
+}
+
+int
 sandbox_landlock(void)
 {
 	return 0;

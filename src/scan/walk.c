@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "os/os.h"
+#include "scan/fence.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,7 +37,12 @@ skip_errno(struct walk *w, bool root)
 {
 	int no = errno;
 
-	if (no == ENOENT || no == ENOTDIR)
+	if (root && no == EXDEV)
+		skip(w, SKIP_FENCED, NULL);
+	else if (root && no == ELOOP && w->ops.fence != NULL)
+		skip(w, SKIP_FENCED,
+		    "symbolic links lead there: name the place itself");
+	else if (no == ENOENT || no == ENOTDIR)
 		skip(w, root ? SKIP_MISSING : SKIP_VANISHED, strerror(no));
 	else if (no == EACCES || no == EPERM)
 		skip(w, SKIP_UNREADABLE, strerror(no));
@@ -353,7 +359,19 @@ walk_root_file(struct walk *w, struct wroot *root)
 		.root = true };
 
 	en.base = strrchr(root->path, '/') + 1;
+	if (w->ops.fence == NULL) {
+		deliver(w, &none, root, &en);
+		return;
+	}
+	/* as if it had been met in its directory: no link is followed */
+	en.root = false;
+	en.dirfd = fence_open_parent(w->ops.fence, root->path, &en.name);
+	if (en.dirfd < 0) {
+		skip_errno(w, true);
+		return;
+	}
 	deliver(w, &none, root, &en);
+	close(en.dirfd);
 }
 
 static void
@@ -372,7 +390,7 @@ walk_root(struct walk *w, struct wroot *root)
 		return;
 	}
 	w->root = root;
-	fd = open(root->path, OPEN_DIR);
+	fd = fence_open(w->ops.fence, root->path, OPEN_DIR);
 	if (fd < 0 && errno == ENOTDIR) {
 		walk_root_file(w, root);
 		return;

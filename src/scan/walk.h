@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 struct err;
+struct fence;
 struct walk;
 
 #define WALK_FDS 64
@@ -47,7 +48,8 @@ struct walk_entry {
 	const char *path; /* whole path, as asked for */
 	size_t path_len;
 	uint8_t type;           /* DT_REG, DT_LNK, DT_FIFO ... DT_UNKNOWN */
-	bool root;              /* asked for by itself: links are followed */
+	bool root;              /* asked for by itself: links are followed
+				   (never with a fence) */
 	const uint32_t *scopes; /* that cover it */
 	size_t nscopes;
 };
@@ -59,8 +61,11 @@ struct walk_ops {
 	void (*skip)(
 	    enum skip reason, const char *path, const char *why, void *arg);
 	bool (*stop)(void *arg); /* asked often; true ends the walk */
-	const char *hidden;      /* a real path that is passed by as
-				    SKIP_COVERED; may be NULL */
+	/* The policy's paths; NULL: none. What it does not allow, and roots to
+	 * which symbolic links lead, are passed by as SKIP_FENCED. */
+	const struct fence *fence;
+	const char *hidden; /* a real path that is passed by as
+			       SKIP_COVERED; may be NULL */
 };
 
 int walk_new(const struct walk_scope *scopes, size_t n,

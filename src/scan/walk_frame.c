@@ -2,7 +2,9 @@
 #include "scan/walk_frame.h"
 
 #include "base/err.h"
+#include "base/path.h"
 #include "os/os.h"
+#include "scan/fence.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -174,17 +176,6 @@ root_wanted(const struct walk *w, const struct wroot *root)
 	return false;
 }
 
-static bool
-is_below(const char *path, const char *root)
-{
-	size_t n = strlen(root);
-
-	if (strcmp(root, "/") == 0)
-		return true;
-	return strncmp(path, root, n) == 0 &&
-	    (path[n] == '/' || path[n] == '\0');
-}
-
 bool
 walk_covers(const struct walk *w, uint32_t scope, const char *path)
 {
@@ -192,13 +183,17 @@ walk_covers(const struct walk *w, uint32_t scope, const char *path)
 	struct wroot *r;
 	size_t i;
 
+	if (!fence_allows(w->ops.fence, path))
+		return false;
 	for (i = 0; i < s->npaths; i++) {
 		r = &w->roots[lower_bound(w, s->paths[i], "")];
-		if (is_below(path, r->path))
+		if (path_below(path, r->path))
 			return true;
-		if (r->real == NULL && r->barred == SKIP_REASONS)
+		/* with a fence a root is where its text says */
+		if (w->ops.fence == NULL && r->real == NULL &&
+		    r->barred == SKIP_REASONS)
 			r->real = realpath(r->path, NULL);
-		if (r->real != NULL && is_below(path, r->real))
+		if (r->real != NULL && path_below(path, r->real))
 			return true;
 	}
 	return false;

@@ -62,7 +62,8 @@ mounts_prepare(struct walk *w)
 		    w->roots[i].barred != SKIP_COVERED &&
 		    root_enters(w, &w->roots[i]))
 			w->roots[i].barred = SKIP_REASONS;
-		else if (w->roots[i].real == NULL && *real != '\0')
+		else if (w->ops.fence == NULL && w->roots[i].real == NULL &&
+		    *real != '\0')
 			w->roots[i].real = strdup(real);
 	}
 }

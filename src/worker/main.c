@@ -32,10 +32,11 @@
 #include "base/jsonw.h"
 #include "base/str.h"
 #include "json/json.h"
-#include "modules/module.h"
+#include "modules/narrow.h"
 #include "modules/rights.h"
 #include "modules/run.h"
 #include "sandbox/sandbox.h"
+#include "scan/fence.h"
 #include "scan/lib.h"
 
 #include <fcntl.h>
@@ -60,8 +61,9 @@
 static volatile sig_atomic_t stop_flag;
 static int64_t cpu_limit;
 static enum run_end ended = RUN_WHOLE;
-static uint32_t rights;    /* enum right_fact */
-static const char *hidden; /* by Landlock */
+static uint32_t rights;     /* enum right_fact */
+static const char *hidden;  /* by Landlock */
+static struct fence *fence; /* the policy's paths */
 static struct opened opened = { .echo = { { .fd = -1 }, { .fd = -1 } } };
 static struct split split = { .fd = -1 };
 
@@ -402,6 +404,40 @@ limit_by_order(struct options *o, const struct order *order, struct err *e)
 	return rc == 0 && opener ? sandbox_seal(e) : rc;
 }
 
+/* The policy's paths, for this order only: the kernel holds them as well where
+ * it can. What is not there now is not looked at either. */
+static int
+set_fence(const char *paths, struct err *e)
+{
+	int fds[FENCE_PATHS_MAX], rc;
+	size_t i, n = 0;
+
+	rc = fence_new(paths, &fence, e);
+	if (rc != 0 || fence == NULL)
+		return rc;
+	for (i = 0; i < fence->n; i++) {
+		fds[n] = fence_open(fence, fence->paths[i], O_PATH);
+		n += fds[n] >= 0;
+	}
+	rc = sandbox_only(fds, n, e);
+	fence->kernel = rc == 0;
+	while (n > 0)
+		close(fds[--n]);
+	if (rc != ERR_UNSUPPORTED)
+		return rc;
+	err_clear(e);
+	return 0;
+}
+
+static int
+fence_by_order(const struct order *order, struct err *e)
+{
+	if (order->paths[0] == '\0')
+		return 0;
+	serve_spent();
+	return set_fence(order->paths, e);
+}
+
 static module_run *
 run_by_number(unsigned int number)
 {
@@ -469,25 +505,25 @@ check_opened(const struct options *o, unsigned int number, struct err *e)
 	    "this worker was not made for module %s", module_name(number));
 }
 
-/* The privacy setting: what the module says must not leave this host is gone
- * from the answer before anybody else has it. A module without a mask has
- * nothing to hide. */
+/* What the policy and the privacy setting do not let leave this host is gone
+ * from the answer before anybody else has it. */
 static int
-mask(const struct module *m, struct buf *out, struct err *e)
+narrow(const struct options *o, const struct module *m, struct buf *out,
+    struct err *e)
 {
+	static const char failed[] = "narrowing the answer: out of memory";
 	json_t *v;
 	char *text = NULL;
 	int rc = 0;
 
-	if (m->mask == NULL)
-		return 0;
 	v = json_loadb((const char *)out->data, out->len, 0, NULL);
-	if (v == NULL || m->mask(v) != 0 ||
+	if (v == NULL ||
+	    narrow_answer(m, (enum detail)o->detail, o->privacy, v) != 0 ||
 	    (text = json_text(v, JSON_COMPACT)) == NULL)
-		rc = err_set(e, ERR_NOMEM, "masking the answer: out of memory");
+		rc = err_set(e, ERR_NOMEM, failed);
 	buf_clear(out);
 	if (rc == 0 && buf_add_str(out, text) != 0)
-		rc = err_set(e, ERR_NOMEM, "masking the answer: out of memory");
+		rc = err_set(e, ERR_NOMEM, failed);
 	free(text);
 	json_decref(v);
 	return rc;
@@ -513,6 +549,7 @@ look(const struct options *o, const struct order *order, struct buf *out,
 		.cpu_percent = o->share,
 		.rights = rights,
 		.hidden = hidden,
+		.fence = fence,
 		.agent_state = order != NULL && order->state[0] != '\0'
 		    ? order->state
 		    : NULL,
@@ -536,8 +573,8 @@ look(const struct options *o, const struct order *order, struct buf *out,
 	rc = check_opened(o, q.module, e);
 	if (rc == 0)
 		rc = run_by_number(q.module)(q.params, &ctx, out, e);
-	if (rc == 0 && o->privacy)
-		rc = mask(module_by_number(q.module), out, e);
+	if (rc == 0 && (o->privacy || o->detail != DETAIL_FULL))
+		rc = narrow(o, module_by_number(q.module), out, e);
 	question_release(&q);
 	return rc;
 }
@@ -555,8 +592,11 @@ write_reason(const struct options *o, struct buf *out, struct err *e)
 	} else {
 		ended = RUN_FAILED;
 	}
-	write_failure(
-	    out, o->privacy && ended == RUN_FAILED ? "masked" : e->msg);
+	write_failure(out,
+	    ended == RUN_FAILED &&
+		    (o->privacy || o->detail == DETAIL_FOUND_ONLY)
+		? "masked"
+		: e->msg);
 	return 0;
 }
 
@@ -589,6 +629,8 @@ enter_by_hand(const struct options *o, struct err *e)
 		rc = opener_open(m->needs, &opened, e);
 	if (rc == 0)
 		rc = enter_sandbox(o, e);
+	if (rc == 0)
+		rc = set_fence(o->paths, e);
 	if (rc != 0 || !has_network(o))
 		return rc;
 	rc = open_and_narrow(m->needs, e);
@@ -642,8 +684,11 @@ one_order(struct options *o, const struct order *order, bool first)
 	o->share = order->cpu_percent;
 	o->output = order->output_max;
 	o->privacy = order->privacy;
+	o->detail = order->detail;
 	if (first)
 		rc = limit_by_order(o, order, &e);
+	if (rc == 0)
+		rc = fence_by_order(order, &e);
 	fault_point("worker.limited");
 	return answer(o, order, rc, &e);
 }

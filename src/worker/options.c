@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "worker/options.h"
 
+#include "base/path.h"
 #include "base/str.h"
-#include "modules/module.h"
+#include "modules/narrow.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -25,6 +26,10 @@ usage(FILE *f)
 	    "  --privacy        mask the answer, as agents with \"privacy "
 	    "yes\" "
 	    "do\n"
+	    "  --detail WORD    full, metadata or found-only, as a policy's "
+	    "ACL says\n"
+	    "  --within PATH    look there only, as a policy's ACL says; "
+	    "repeatable\n"
 	    "  --seconds N      stop after N seconds and answer\n"
 	    "  --cpu N          stop after N seconds of CPU time and answer\n"
 	    "  --share PERCENT  on average at most so much of one core\n"
@@ -60,6 +65,43 @@ number(const char *name, const char *text, uint64_t max, int64_t *ret)
 	return 0;
 }
 
+static int
+detail(const char *word, struct options *o)
+{
+	enum detail d;
+
+	if (detail_find(word, &d) != 0) {
+		fprintf(stderr,
+		    "mig-worker: --detail: '%s' is none of full, metadata and "
+		    "found-only\n",
+		    word);
+		return -1;
+	}
+	o->detail = (uint8_t)d;
+	return 0;
+}
+
+static int
+within(const char *path, struct options *o)
+{
+	size_t have = strlen(o->paths), n = strlen(path);
+
+	if (!path_is_clean(path) || strchr(path, '\n') != NULL) {
+		fprintf(stderr,
+		    "mig-worker: --within: '%s' is not an absolute path "
+		    "without \"..\", \".\" and doubled or last slashes\n",
+		    path);
+		return -1;
+	}
+	if (have + n + 2 > sizeof(o->paths)) {
+		fprintf(stderr, "mig-worker: --within: too many paths\n");
+		return -1;
+	}
+	snprintf(o->paths + have, sizeof(o->paths) - have, "%s%s",
+	    have > 0 ? "\n" : "", path);
+	return 0;
+}
+
 static const struct option long_options[] = {
 	{ "serve", no_argument, NULL, 'f' },
 	{ "seconds", required_argument, NULL, 's' },
@@ -73,6 +115,8 @@ static const struct option long_options[] = {
 	{ "cover", required_argument, NULL, 'C' },
 	{ "needs", required_argument, NULL, 'n' },
 	{ "privacy", no_argument, NULL, 'P' },
+	{ "detail", required_argument, NULL, 'd' },
+	{ "within", required_argument, NULL, 'W' },
 	{ "pretty", no_argument, NULL, 'p' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -89,6 +133,10 @@ one_option(int c, struct options *o)
 	case 'P':
 		o->privacy = true;
 		return 0;
+	case 'd':
+		return detail(optarg, o);
+	case 'W':
+		return within(optarg, o);
 	case 's':
 		return number("seconds", optarg, 1 << 30, &o->seconds);
 	case 'c':

@@ -3,6 +3,8 @@
 #ifndef MIG_WORKER_OPTIONS_H
 #define MIG_WORKER_OPTIONS_H
 
+#include "modules/order.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,6 +17,8 @@ struct options {
 	int64_t share;     /* percent of a core; 0: any */
 	int64_t needs;     /* NEED_*: what its orders' modules need opened */
 	bool pretty, serve, rights, privacy;
+	uint8_t detail;              /* enum detail */
+	char paths[ORDER_PATHS_MAX]; /* as in an order */
 };
 
 /* Non-zero: the program ends with *ret_status (help, version, bad usage; the

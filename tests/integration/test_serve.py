@@ -55,9 +55,10 @@ def frame(kind, body=b""):
     return struct.pack(">IHHI", len(body), kind, 0, 0) + body
 
 
-def order(n, seconds=0, cpu=0, memory=0, read=0, share=0, output=OUTPUT, privacy=0, state=b""):
-    return struct.pack(">BqqqqqqBI", n, seconds, cpu, memory, read, share, output, privacy,
-                       len(state)) + state
+def order(n, seconds=0, cpu=0, memory=0, read=0, share=0, output=OUTPUT, privacy=0, detail=0,
+          paths=b"", state=b""):
+    return struct.pack(">BqqqqqqBBI", n, seconds, cpu, memory, read, share, output, privacy,
+                       detail, len(paths)) + paths + struct.pack(">I", len(state)) + state
 
 
 class Worker:
@@ -252,7 +253,7 @@ def test_ordinary_file_instead(worker, tmp_path):
 
 @pytest.mark.parametrize("junk", [
     frame(START, order(0)), frame(DOCUMENT), frame(9), b"\xff" * 64,
-    frame(DOCUMENT) + frame(START, order(64)), frame(DOCUMENT, b"x" * 6000)])
+    frame(DOCUMENT) + frame(START, order(64)), frame(DOCUMENT, b"x" * 9000)])
 def test_junk_ends_it(junk):
     w = Worker()
     w.sock.sendall(junk)

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "modules/narrow.h"
 #include "modules/params.h"
 #include "modules/print.h"
 
@@ -251,4 +252,5 @@ const struct module module_agent = {
 	.csv_header = "kind,pid,version,mode,uptime,id,policy",
 	.csv = agent_csv,
 	.mask = agent_mask,
+	.reduce = narrow_no_content,
 };

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/hex.h"
+#include "base/path.h"
 #include "json/json.h"
 #include "modules/params.h"
 #include "modules/regex.h"
@@ -87,32 +88,6 @@ static int
 no_memory(struct err *e)
 {
 	return err_set(e, ERR_NOMEM, "out of memory");
-}
-
-void
-file_path_clean(char *path)
-{
-	char *in = path, *out = path, *end;
-	size_t n;
-
-	while (*in != '\0') {
-		while (*in == '/')
-			in++;
-		end = strchr(in, '/');
-		n = end != NULL ? (size_t)(end - in) : strlen(in);
-		if (n == 2 && in[0] == '.' && in[1] == '.') {
-			while (out > path && *--out != '/')
-				;
-		} else if (n > 0 && !(n == 1 && in[0] == '.')) {
-			*out++ = '/';
-			memmove(out, in, n);
-			out += n;
-		}
-		in += n;
-	}
-	if (out == path)
-		*out++ = '/';
-	*out = '\0';
 }
 
 static const char *
@@ -329,7 +304,7 @@ parse_path(const char *path, char **ret, struct err *e)
 	*ret = strdup(path);
 	if (*ret == NULL)
 		return no_memory(e);
-	file_path_clean(*ret);
+	path_clean(*ret);
 	return 0;
 }
 

@@ -86,7 +86,4 @@ void file_params_release(struct file_params *p);
 /* The expression of a names, modes or contents check without its "!". */
 const char *file_check_regex(const struct file_check *c);
 
-/* Removes "//", "/./" and "x/.." in place; the path is absolute. */
-void file_path_clean(char *path);
-
 #endif

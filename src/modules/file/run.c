@@ -663,7 +663,11 @@ note_empty_searches(struct run *r)
 static int
 start_walk(struct run *r, struct walk_scope *scopes, struct err *e)
 {
-	const struct walk_ops ops = { on_entry, on_skip, stop, r->ctx->hidden };
+	const struct walk_ops ops = { .entry = on_entry,
+		.skip = on_skip,
+		.stop = stop,
+		.fence = r->ctx->fence,
+		.hidden = r->ctx->hidden };
 	const struct file_search *s;
 	size_t i;
 

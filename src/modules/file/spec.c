@@ -79,6 +79,46 @@ file_mask(json_t *result)
 	return rc == 0 ? mask_errors(result) : rc;
 }
 
+/* A digest tells of the content as the content does. */
+static int
+file_reduce(json_t *result)
+{
+	json_t *elements = json_object_get(result, "elements"), *list, *v;
+	const char *label;
+	size_t i;
+
+	json_object_foreach (elements, label, list) {
+		json_array_foreach (list, i, v)
+			json_object_del(
+			    json_object_get(v, "fileinfo"), "sha256");
+	}
+	return 0;
+}
+
+static json_t *
+file_paths(const json_t *params)
+{
+	json_t *list = json_array();
+	struct file_params p;
+	size_t i, k;
+	int bad = 0;
+
+	if (file_params_parse(params, &p, NULL) != 0) {
+		json_decref(list);
+		return NULL;
+	}
+	for (i = 0; i < p.n; i++) {
+		for (k = 0; k < p.searches[i].npaths; k++)
+			bad |= json_array_append_new(
+			    list, json_string(p.searches[i].paths[k]));
+	}
+	file_params_release(&p);
+	if (bad == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 extern const struct module module_file;
 const struct module module_file = {
 	.name = "file",
@@ -92,5 +132,7 @@ const struct module module_file = {
 	.csv_header = "search,file,size,mode,lastmodified,sha256,checks",
 	.csv = file_csv,
 	.mask = file_mask,
+	.reduce = file_reduce,
+	.paths = file_paths,
 	.ordinary = file_ordinary,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "modules/file/subject.h"
 
-#include "modules/file/param.h"
+#include "base/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -92,7 +92,7 @@ link_text(const struct subject *s)
 		dir = 0;
 	memcpy(path, s->en->path, dir);
 	memcpy(path + dir, target, (size_t)n + 1);
-	file_path_clean(path);
+	path_clean(path);
 	return path;
 }
 

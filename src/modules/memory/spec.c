@@ -96,6 +96,30 @@ memory_mask(json_t *result)
 	return rc == 0 ? mask_errors(result) : rc;
 }
 
+/* Where in memory a byte sequence or an expression matched tells what is there;
+ * which libraries are mapped does not. */
+static int
+memory_reduce(json_t *result)
+{
+	json_t *elements = json_object_get(result, "elements"), *list, *v;
+	json_t *places, *place;
+	const char *label;
+	size_t i, k;
+
+	json_object_foreach (elements, label, list) {
+		json_array_foreach (list, i, v) {
+			places = json_object_get(v, "matches");
+			for (k = json_array_size(places); k-- > 0;) {
+				place = json_array_get(places, k);
+				if (json_object_get(place, "bytes") != NULL ||
+				    json_object_get(place, "content") != NULL)
+					json_array_remove(places, k);
+			}
+		}
+	}
+	return 0;
+}
+
 extern const struct module module_memory;
 const struct module module_memory = {
 	.name = "memory",
@@ -109,5 +133,6 @@ const struct module module_memory = {
 	.csv_header = "search,process,pid,matches,checks",
 	.csv = memory_csv,
 	.mask = memory_mask,
+	.reduce = memory_reduce,
 	.ordinary = memory_ordinary,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The netstat module's table, printer and mask; parameters are in param.c, the
  * work is in run.c. */
-#include "modules/module.h"
+#include "modules/narrow.h"
 
 #include "base/err.h"
 #include "modules/netstat/param.h"
@@ -224,5 +224,6 @@ const struct module module_netstat = {
 		      "state,pid,process,executable,user",
 	.csv = netstat_csv,
 	.mask = netstat_mask,
+	.reduce = narrow_no_content,
 	.ordinary = netstat_ordinary,
 };

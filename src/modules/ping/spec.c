@@ -3,6 +3,7 @@
 #include "modules/ping/question.h"
 
 #include "base/err.h"
+#include "modules/narrow.h"
 #include "modules/params.h"
 #include "modules/print.h"
 
@@ -259,4 +260,5 @@ const struct module module_ping = {
 	.csv_header = "protocol,resolvedhost,try,latency,result",
 	.csv = ping_csv,
 	.mask = ping_mask,
+	.reduce = narrow_no_content,
 };

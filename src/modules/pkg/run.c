@@ -240,10 +240,10 @@ look(struct run *r, const struct os_mounts *mounts)
 	size_t i;
 
 	if (r->params->nroots == 0)
-		system_read("/", mounts, &ops);
+		system_read("/", mounts, NULL, &ops);
 	for (i = 0; i < r->params->nroots && !on_stop(r); i++) {
 		r->root = r->params->roots[i];
-		system_read(r->root, mounts, &ops);
+		system_read(r->root, mounts, r->watch.ctx->fence, &ops);
 	}
 	note_end(r);
 	note_rights(r);

@@ -3,6 +3,7 @@
 #include "modules/module.h"
 
 #include "base/err.h"
+#include "modules/narrow.h"
 #include "modules/params.h"
 #include "modules/pkg/param.h"
 #include "modules/print.h"
@@ -110,6 +111,33 @@ pkg_csv(
 	return csv_end(out, e);
 }
 
+/* Names and versions of packages tell nothing of people; where the root of a
+ * system lies in somebody's home does. */
+static int
+pkg_mask(json_t *result)
+{
+	json_t *elements = json_object_get(result, "elements");
+	json_t *list = json_object_get(elements, "packages");
+	json_t *databases =
+	    json_object_get(json_object_get(result, "statistics"), "databases");
+	size_t i;
+	int rc = mask_errors(result);
+
+	for (i = 0; i < json_array_size(list) && rc == 0; i++)
+		rc = mask_str(json_array_get(list, i), "root");
+	for (i = 0; i < json_array_size(databases) && rc == 0; i++)
+		rc = mask_str(json_array_get(databases, i), "path");
+	return rc;
+}
+
+/* Without roots it looks where packages are registered, and that is no path
+ * that anybody asked for. */
+static json_t *
+pkg_paths(const json_t *params)
+{
+	return params_paths(params_get(params, "roots"));
+}
+
 const struct module module_pkg = {
 	.name = "pkg",
 	.summary = "installed packages of dpkg and rpm, by name and version",
@@ -121,5 +149,7 @@ const struct module module_pkg = {
 	.print = pkg_print,
 	.csv_header = "name,version,type,arch,state,root",
 	.csv = pkg_csv,
-	.unmasked = "names and versions of packages tell nothing of people",
+	.mask = pkg_mask,
+	.reduce = narrow_no_content,
+	.paths = pkg_paths,
 };

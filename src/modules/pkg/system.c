@@ -5,6 +5,7 @@
 #include "modules/pkg/dpkgdb.h"
 #include "modules/pkg/rpmdb.h"
 #include "os/os.h"
+#include "scan/fence.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 struct place {
 	const char *path; /* real */
 	int fd;
+	const struct fence *fence;
 };
 
 /* One form of database; ERR_NOTFOUND: there is none of it in that place. */
@@ -54,6 +56,12 @@ read_sqlite(const struct place *p, const struct pkg_reader *r, struct err *e)
 	if ((rc = pkg_open_file(p->fd, "rpmdb.sqlite", &fd, e)) != 0)
 		return rc;
 	close(fd);
+	/* SQLite opens it once more by its path: only the kernel can see to it
+	 * that this is still the same place */
+	if (p->fence != NULL && !p->fence->kernel)
+		return err_set(e, ERR_UNSUPPORTED,
+		    "within paths of the policy this form needs Landlock, "
+		    "which the kernel does not have");
 	snprintf(path, sizeof(path), "%s/rpmdb.sqlite", p->path);
 	return rpmdb_sqlite_read(path, r, e);
 }
@@ -106,6 +114,7 @@ static const struct {
 struct search {
 	const struct system_ops *ops;
 	const struct os_mounts *mounts;
+	const struct fence *fence;
 	const char *root;              /* as asked for */
 	char real[OS_PATH_MAX];        /* of root, "" for "/" */
 	bool found;                    /* a database or a gap */
@@ -251,7 +260,7 @@ static void
 try_directory(struct search *s, size_t which)
 {
 	char path[2 * OS_PATH_MAX], real[OS_PATH_MAX];
-	struct place p = { .path = real };
+	struct place p = { .path = real, .fence = s->fence };
 	struct stat st;
 	struct err e;
 
@@ -262,7 +271,14 @@ try_directory(struct search *s, size_t which)
 		tell_gap(s, GAP_OUTSIDE, path, "it leads out of the root");
 		return;
 	}
-	p.fd = open(real, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+	/* real has no links any more, unless somebody put some there just now
+	 */
+	p.fd = fence_open(s->fence, real, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+	if (p.fd < 0 && s->fence != NULL &&
+	    (errno == EXDEV || errno == ELOOP)) {
+		tell_gap(s, GAP_FENCED, path, NULL);
+		return;
+	}
 	if (p.fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return;
 	if (p.fd < 0 || fstat(p.fd, &st) != 0) {
@@ -283,6 +299,10 @@ prepare_root(struct search *s)
 
 	if (!resolve(s, s->root, s->real))
 		return false;
+	if (!fence_allows(s->fence, s->real)) {
+		tell_gap(s, GAP_FENCED, s->root, NULL);
+		return false;
+	}
 	if (stat(s->real, &st) != 0) {
 		err_errno(&e, "looking at it");
 		tell_error(s, s->root, &e, e.code);
@@ -299,9 +319,11 @@ prepare_root(struct search *s)
 
 void
 system_read(const char *root, const struct os_mounts *mounts,
-    const struct system_ops *ops)
+    const struct fence *fence, const struct system_ops *ops)
 {
-	struct search s = { .ops = ops, .mounts = mounts, .root = root };
+	struct search s = {
+		.ops = ops, .mounts = mounts, .fence = fence, .root = root
+	};
 	size_t i;
 
 	/* the whole system comes from elsewhere: nothing is less local */

@@ -6,24 +6,26 @@
 #include "modules/pkg/reader.h"
 
 struct err;
+struct fence;
 struct os_mounts;
 
 /* Why a database was not read, or not to its end: X(name, word). */
-#define PKG_GAPS(X)                                                          \
-	X(GAP_MISSING, "missing")       /* nothing is where one should be */ \
-	X(GAP_UNREADABLE, "unreadable") /* no permission */                  \
-	X(GAP_IO, "ioerror")                                                 \
-	X(GAP_CORRUPT, "corrupt")         /* databases or records */         \
-	X(GAP_CHANGED, "changed")         /* written again and again */      \
-	X(GAP_UNSUPPORTED, "unsupported") /* a form that is not known */     \
-	X(GAP_OUTSIDE, "symlinkoutside")  /* a link that leaves the root */  \
-	X(GAP_REMOTE, "remotefs")                                            \
-	X(GAP_AUTOMOUNT, "automount") /* looking would mount it */           \
-	X(GAP_COVERED, "agentstate")                                         \
-	X(GAP_MEMORY, "memorylimit")                                         \
-	X(GAP_OUTPUT, "outputlimit")                                         \
-	X(GAP_TIME, "timelimit")                                             \
-	X(GAP_CPU, "cpulimit")                                               \
+#define PKG_GAPS(X)                                                            \
+	X(GAP_MISSING, "missing")       /* nothing is where one should be */   \
+	X(GAP_UNREADABLE, "unreadable") /* no permission */                    \
+	X(GAP_IO, "ioerror")                                                   \
+	X(GAP_CORRUPT, "corrupt")         /* databases or records */           \
+	X(GAP_CHANGED, "changed")         /* written again and again */        \
+	X(GAP_UNSUPPORTED, "unsupported") /* a form that is not known */       \
+	X(GAP_OUTSIDE, "symlinkoutside")  /* a link that leaves the root */    \
+	X(GAP_FENCED, "policypaths")      /* outside what the policy allows */ \
+	X(GAP_REMOTE, "remotefs")                                              \
+	X(GAP_AUTOMOUNT, "automount") /* looking would mount it */             \
+	X(GAP_COVERED, "agentstate")                                           \
+	X(GAP_MEMORY, "memorylimit")                                           \
+	X(GAP_OUTPUT, "outputlimit")                                           \
+	X(GAP_TIME, "timelimit")                                               \
+	X(GAP_CPU, "cpulimit")                                                 \
 	X(GAP_STOPPED, "stopped")
 
 enum pkg_gap {
@@ -44,8 +46,9 @@ struct system_ops {
 };
 
 /* All databases of the system below root ("/" or another directory). mounts
- * may be NULL. Links may not lead out of root. */
+ * may be NULL. Links may not lead out of root. fence: the policy's paths for a
+ * root that was asked for; NULL: none. */
 void system_read(const char *root, const struct os_mounts *mounts,
-    const struct system_ops *ops);
+    const struct fence *fence, const struct system_ops *ops);
 
 #endif

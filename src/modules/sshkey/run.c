@@ -13,7 +13,6 @@
 #include "base/str.h"
 #include "modules/common/outcome.h"
 #include "modules/common/watch.h"
-#include "modules/file/param.h"
 #include "modules/file/subject.h"
 #include "modules/params.h"
 #include "modules/rights.h"
@@ -369,38 +368,44 @@ write_answer(struct run *r, struct buf *out, struct err *e)
 	return outcome_end(&r->outcome, &w, e);
 }
 
-/* Owned strings, cleaned; the usual places only where they are. */
+extern const struct module module_sshkey;
+
+/* Owned strings; the usual places only where they are. */
 static int
 take_paths(const json_t *params, char ***ret, size_t *ret_n, struct err *e)
 {
-	static const char *const usual[] = { "/root", "/home" };
-	const json_t *list = params_get(params, "paths");
-	size_t n = json_array_size(list), i;
+	bool asked = json_array_size(params_get(params, "paths")) > 0;
+	json_t *list = module_sshkey.paths(params);
 	struct stat st;
-	char **paths;
+	const char *p;
+	size_t i;
+	int rc = 0;
 
-	paths = calloc(n > 0 ? n : 2, sizeof(*paths));
-	if (paths == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	*ret = paths;
-	for (i = 0; i < (n > 0 ? n : 2); i++) {
-		if (n == 0 && lstat(usual[i], &st) != 0 && errno == ENOENT)
+	*ret = calloc(json_array_size(list) + 1, sizeof(**ret));
+	if (list == NULL || *ret == NULL)
+		rc = ERR_NOMEM;
+	for (i = 0; i < json_array_size(list) && rc == 0; i++) {
+		p = json_string_value(json_array_get(list, i));
+		if (!asked && lstat(p, &st) != 0 && errno == ENOENT)
 			continue;
-		paths[*ret_n] =
-		    strdup(n > 0 ? json_string_value(json_array_get(list, i))
-				 : usual[i]);
-		if (paths[*ret_n] == NULL)
-			return err_set(e, ERR_NOMEM, "out of memory");
-		file_path_clean(paths[(*ret_n)++]);
+		(*ret)[*ret_n] = strdup(p);
+		if ((*ret)[*ret_n] == NULL)
+			rc = ERR_NOMEM;
+		else
+			(*ret_n)++;
 	}
-	return 0;
+	json_decref(list);
+	return rc == 0 ? 0 : err_set(e, rc, "out of memory");
 }
 
 static int
 work(struct run *r, const json_t *params, char **paths, size_t n, struct err *e)
 {
-	const struct walk_ops ops = { on_entry, on_skip, on_stop,
-		r->watch.ctx->hidden };
+	const struct walk_ops ops = { .entry = on_entry,
+		.skip = on_skip,
+		.stop = on_stop,
+		.fence = r->watch.ctx->fence,
+		.hidden = r->watch.ctx->hidden };
 	int64_t depth = params_num(params, "maxdepth", 0);
 	struct walk_scope scope = { .paths = paths,
 		.npaths = n,

@@ -174,6 +174,32 @@ sshkey_mask(json_t *result)
 	return rc;
 }
 
+/* Comments and key ids are text out of the files. */
+static int
+sshkey_reduce(json_t *result)
+{
+	json_t *list =
+	    json_object_get(json_object_get(result, "elements"), "keys");
+	json_t *key;
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		key = json_array_get(list, i);
+		json_object_del(key, "comment");
+		json_object_del(json_object_get(key, "certificate"), "keyid");
+	}
+	return 0;
+}
+
+static json_t *
+sshkey_paths(const json_t *params)
+{
+	const json_t *asked = params_get(params, "paths");
+
+	return json_array_size(asked) == 0 ? json_pack("[ss]", "/root", "/home")
+					   : params_paths(asked);
+}
+
 static const char *const sshkey_ordinary[] = { "special", "symlinkoutside",
 	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit",
 	"agentstate", "toolarge", "notakey", NULL };
@@ -191,5 +217,7 @@ const struct module module_sshkey = {
 		      "comment,bits,encrypted",
 	.csv = sshkey_csv,
 	.mask = sshkey_mask,
+	.reduce = sshkey_reduce,
+	.paths = sshkey_paths,
 	.ordinary = sshkey_ordinary,
 };

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "modules/host.h"
+#include "modules/narrow.h"
 #include "modules/params.h"
 #include "modules/print.h"
 
@@ -326,5 +327,6 @@ const struct module module_timedrift = {
 	.csv_header = "localtime,iswithindrift,host,address,drift,latency,why",
 	.csv = timedrift_csv,
 	.mask = timedrift_mask,
+	.reduce = narrow_no_content,
 	.ordinary = ordinary,
 };

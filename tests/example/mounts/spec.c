@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The mounts module: which file systems are mounted where. */
 #include "base/err.h"
+#include "modules/narrow.h"
 #include "modules/params.h"
 #include "modules/print.h"
 
@@ -114,4 +115,5 @@ const struct module module_mounts = {
 	.csv_header = "point,type,source",
 	.csv = mounts_csv,
 	.mask = mounts_mask,
+	.reduce = narrow_no_content,
 };

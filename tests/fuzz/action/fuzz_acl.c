@@ -23,9 +23,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(s.person, 0xaa, sizeof(s.person));
 	memcpy(a.operations[0].module, "file", 5);
 	/* nobody is never enough */
-	BUG_ON(acl_check(acl, &a, &s, 0, NULL) == 0);
-	acl_check(acl, &a, &s, 1, NULL);
-	acl_check_right(acl, "policy", &s, 1, NULL);
+	BUG_ON(acl_check(acl, &a, &s, 0, 0, NULL) == 0);
+	acl_check(acl, &a, &s, 1, 0, NULL);
+	acl_check_right(acl, "policy", &s, 1, 0, NULL);
 	acl_free(acl);
 	return 0;
 }

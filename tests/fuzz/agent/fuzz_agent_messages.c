@@ -26,7 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct own_policy policy;
 	static struct judge_step step;
 	struct own_answered answered;
-	struct judge_ready ready;
+	static struct judge_ready ready;
 	struct envelope env;
 	char note[NOTE_MAX];
 	int64_t ms;

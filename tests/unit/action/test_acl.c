@@ -15,6 +15,7 @@
 
 #define A40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B40 "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+#define NOW 1000000000 /* 2001-09-09T01:46:40Z */
 #define PERSON(l, f, w) "\"" l "\":{\"fingerprint\":\"" f "\",\"weight\":" w "}"
 #define ENTRY(name, min, persons)                                             \
 	"\"" name "\":{\"minimumweight\":" min ",\"investigators\":{" persons \
@@ -165,13 +166,13 @@ test_check(void **state)
 							: 0xaa,
 			    c == 'A' ? SIG_BAD : SIG_GOOD);
 		}
-		rc = acl_check(acl, &a, signers, n, &e);
+		rc = acl_check(acl, &a, signers, n, NOW, &e);
 		if (rc != (rows[i].want == NULL ? 0 : ERR_DENIED) ||
 		    (rc != 0 && strstr(e.msg, rows[i].want) == NULL))
 			fail_msg("%s: %d %s", rows[i].name, rc, e.msg);
 	}
 	memset(&a, 0, sizeof(a));
-	assert_int_equal(acl_check(acl, &a, signers, 0, &e), ERR_DENIED);
+	assert_int_equal(acl_check(acl, &a, signers, 0, NOW, &e), ERR_DENIED);
 	acl_free(acl);
 }
 
@@ -187,14 +188,240 @@ test_rights(void **state)
 	struct err e;
 
 	assert_int_equal(acl_parse(THE_ACL, sizeof(THE_ACL) - 1, &acl, &e), 0);
-	assert_int_equal(acl_check_right(acl, "policy", &b, 1, &e), 0);
-	assert_int_equal(acl_check_right(acl, "policy", &b, 0, &e), ERR_DENIED);
-	assert_int_equal(acl_check_right(acl, "cancel", &b, 1, &e), ERR_DENIED);
+	assert_int_equal(acl_check_right(acl, "policy", &b, 1, NOW, &e), 0);
+	assert_int_equal(
+	    acl_check_right(acl, "policy", &b, 0, NOW, &e), ERR_DENIED);
+	assert_int_equal(
+	    acl_check_right(acl, "cancel", &b, 1, NOW, &e), ERR_DENIED);
 	acl_free(acl);
 	assert_int_equal(acl_parse(only, sizeof(only) - 1, &acl, &e), 0);
 	strcpy(act.operations[0].module, "pkg");
-	assert_int_equal(acl_check(acl, &act, &b, 1, &e), ERR_DENIED);
+	assert_int_equal(acl_check(acl, &act, &b, 1, NOW, &e), ERR_DENIED);
 	assert_non_null(strstr(e.msg, "no default"));
+	acl_free(acl);
+}
+
+#define LIMITED(name, more) \
+	"{\"" name "\":{\"minimumweight\":1,\"investigators\":{}," more "}}"
+
+static void
+test_parse_limits(void **state)
+{
+	static const struct {
+		const char *in, *want; /* NULL: good */
+	} rows[] = {
+		{ LIMITED("file", "\"paths\":[\"/var/log\",\"/\"]"), NULL },
+		{ LIMITED("default", "\"paths\":[\"/srv\"]"), NULL },
+		{ LIMITED("pkg", "\"paths\":[\"/srv\"]"), NULL },
+		{ LIMITED("file", "\"detail\":\"found-only\""), NULL },
+		{ LIMITED("netstat", "\"detail\":\"metadata\""), NULL },
+		{ LIMITED("memory", "\"detail\":\"full\""), NULL },
+		{ LIMITED("file", "\"notafter\":\"2030-01-01T00:00:00Z\""),
+		    NULL },
+		{ LIMITED("cancel", "\"notafter\":\"2030-01-01T00:00:00Z\""),
+		    NULL },
+		{ LIMITED("file", "\"paths\":[]"), "0 paths" },
+		{ LIMITED("file", "\"paths\":[\"var\"]"),
+		    "file.paths[0]: expected an absolute path" },
+		{ LIMITED("file", "\"paths\":[\"/a\",\"/a/../b\"]"),
+		    "file.paths[1]" },
+		{ LIMITED("file", "\"paths\":[\"/a/\"]"), "file.paths[0]" },
+		{ LIMITED("file", "\"paths\":[\"/a//b\"]"), "file.paths[0]" },
+		{ LIMITED("file", "\"paths\":[\"/a/./b\"]"), "file.paths[0]" },
+		{ LIMITED("file", "\"paths\":[\"/a\\nb\"]"), "control" },
+		{ LIMITED("file", "\"paths\":[\"\"]"), "file.paths[0]" },
+		{ LIMITED("file", "\"paths\":[7]"), "file.paths[0]" },
+		{ LIMITED("file", "\"paths\":\"/a\""), "array" },
+		{ LIMITED("memory", "\"paths\":[\"/a\"]"),
+		    "the module memory takes no paths" },
+		{ LIMITED("netstat", "\"paths\":[\"/a\"]"), "takes no paths" },
+		{ LIMITED("policy", "\"detail\":\"full\""),
+		    "policy.detail: this right has no answer" },
+		{ LIMITED("cancel", "\"paths\":[\"/a\"]"), "no answer" },
+		{ LIMITED("agentstop", "\"detail\":\"metadata\""),
+		    "no answer" },
+		{ LIMITED("policy", "\"notafter\":\"2030-01-01T00:00:00Z\""),
+		    "nobody could change the policy" },
+		{ LIMITED("file", "\"detail\":\"some\""), "file.detail" },
+		{ LIMITED("file", "\"detail\":1"), "file.detail" },
+		{ LIMITED("file", "\"detail\":\"full\",\"detail\":\"full\""),
+		    "duplicate" },
+		{ LIMITED("file", "\"details\":\"full\""),
+		    "did you mean \"detail\"" },
+		{ LIMITED("file", "\"notafter\":\"tomorrow\""),
+		    "file.notafter: expected a time" },
+		{ LIMITED("file", "\"notafter\":1"), "file.notafter" },
+		{ LIMITED("file",
+		      "\"notbefore\":\"2030-01-01T00:00:00Z\","
+		      "\"notafter\":\"2030-01-01T00:00:00Z\""),
+		    "not later than notbefore" },
+		{ "{" ENTRY("file", "1",
+		      "\"a\":{\"fingerprint\":\"" A40
+		      "\",\"weight\":1,\"notafter\":\"x\"}") "}",
+		    "file.investigators.a.notafter" },
+		{ "{" ENTRY("file", "1",
+		      "\"a\":{\"fingerprint\":\"" A40
+		      "\",\"weight\":1,\"paths\":[]}") "}",
+		    "file.investigators.a" },
+	};
+	struct acl *a;
+	struct err e;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		err_clear(&e);
+		a = NULL;
+		rc = acl_parse(rows[i].in, strlen(rows[i].in), &a, &e);
+		if ((rc == 0) != (rows[i].want == NULL) ||
+		    (rc != 0 && strstr(e.msg, rows[i].want) == NULL))
+			fail_msg("%s: %d %s", rows[i].in, rc, e.msg);
+		acl_free(a);
+	}
+}
+
+/* n paths of width characters and a slash: refused with this text. */
+static void
+refuse_paths(size_t n, int width, const char *want)
+{
+	struct acl *a = NULL;
+	struct err e;
+	struct buf b;
+	size_t i;
+
+	err_clear(&e);
+	buf_init(&b, 65536);
+	buf_add_str(&b,
+	    "{\"file\":{\"minimumweight\":1,\"investigators\":{},"
+	    "\"paths\":[");
+	for (i = 0; i < n; i++)
+		buf_add_fmt(&b, "%s\"/%0*zu\"", i > 0 ? "," : "", width, i);
+	buf_add_str(&b, "]}}");
+	assert_true(acl_parse(b.data, b.len, &a, &e) != 0);
+	assert_non_null(strstr(e.msg, want));
+	buf_release(&b);
+}
+
+static void
+test_many_paths(void **state)
+{
+	refuse_paths(65, 3, "65 paths");
+	refuse_paths(16, 128, "2047 bytes");
+}
+
+#define AT(from, to) "\"notbefore\":\"" from "\",\"notafter\":\"" to "\""
+#define PAST "2000-01-01T00:00:00Z"
+#define THEN "2001-09-09T01:46:40Z" /* NOW */
+#define LATER "2001-09-09T01:46:41Z"
+#define DATED(l, f, w, at) \
+	"\"" l "\":{\"fingerprint\":\"" f "\",\"weight\":" w "," at "}"
+
+static void
+test_dates(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{ "{\"file\":{\"minimumweight\":2,\"investigators\":{" PERSON(
+		      "a", A40, "2") "}," AT(THEN, LATER) "}}",
+		    NULL },
+		{ "{\"file\":{\"minimumweight\":2,\"investigators\":{" PERSON(
+		      "a", A40, "2") "}," AT(PAST, THEN) "}}",
+		    "file: entry \"file\" of the ACL ended at " THEN },
+		{ "{\"file\":{\"minimumweight\":2,\"investigators\":{" PERSON(
+		      "a", A40, "2") "},\"notbefore\":\"" LATER "\"}}",
+		    "holds from " LATER },
+		/* an entry that has ended is not "default" again */
+		{ "{\"file\":{\"minimumweight\":2,\"investigators\":{" PERSON(
+		      "a", A40, "2") "}," AT(PAST, THEN) "}," ENTRY("default",
+		      "1", PERSON("a", A40, "2")) "}",
+		    "ended at" },
+		{ "{" ENTRY(
+		      "file", "2", DATED("a", A40, "2", AT(PAST, LATER))) "}",
+		    NULL },
+		{ "{" ENTRY(
+		      "file", "2", DATED("a", A40, "2", AT(PAST, THEN))) "}",
+		    "weight 2 more is of people whose time" },
+		{ "{" ENTRY("file", "2",
+		      DATED("a", A40, "1", AT(PAST, THEN)) "," PERSON(
+			  "b", B40, "1")) "}",
+		    "the signers bring 1" },
+	};
+	struct signer s[2] = { signer_of(0xaa, SIG_GOOD),
+		signer_of(0xbb, SIG_GOOD) };
+	struct action act = { .noperations = 1, .require_weight = 1 };
+	struct acl *acl;
+	struct err e;
+	size_t i;
+	int rc;
+
+	strcpy(act.operations[0].module, "file");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		err_clear(&e);
+		acl = NULL;
+		assert_int_equal(
+		    acl_parse(rows[i].in, strlen(rows[i].in), &acl, &e), 0);
+		rc = acl_check(acl, &act, s, 2, NOW, &e);
+		if (rc != (rows[i].want == NULL ? 0 : ERR_DENIED) ||
+		    (rc != 0 && strstr(e.msg, rows[i].want) == NULL))
+			fail_msg("%zu: %d %s", i, rc, e.msg);
+		acl_free(acl);
+	}
+}
+
+static void
+test_paths(void **state)
+{
+	static const char text[] =
+	    "{\"default\":{\"minimumweight\":1,\"investigators\":{" PERSON(
+		"a", A40, "1") "},\"paths\":[\"/var/log\",\"/home\"]}}";
+	static const struct {
+		const char *module, *params, *want; /* NULL: allowed */
+	} rows[] = {
+		{ "sshkey", "{\"paths\":[\"/home\",\"/var/log/a\"]}", NULL },
+		{ "sshkey", "{\"paths\":[\"/home/\",\"//var//log\"]}", NULL },
+		{ "sshkey", "{\"paths\":[\"/home\",\"/var/logs\"]}",
+		    "sshkey: /var/logs is outside the paths that entry "
+		    "\"default\" of the ACL allows (/var/log, /home)" },
+		{ "sshkey", "{\"paths\":[\"/home/../etc\"]}", "/etc is out" },
+		{ "sshkey", "{\"paths\":[\"/home/x/..\"]}", NULL },
+		{ "sshkey", "{\"paths\":[\"/\"]}", "/ is outside" },
+		{ "sshkey", "{}", "/root is outside" },
+		{ "file",
+		    "{\"searches\":{\"x\":{\"paths\":[\"/home\"],\"names\":"
+		    "[\"a\"]},\"y\":{\"paths\":[\"/home\",\"/var\"],"
+		    "\"names\":[\"a\"]}}}",
+		    "file: /var is outside" },
+		{ "pkg", "{\"pkgmatch\":{\"matches\":[\"a\"]}}", NULL },
+		{ "pkg",
+		    "{\"pkgmatch\":{\"matches\":[\"a\"]},\"roots\":"
+		    "[\"/srv/x\"]}",
+		    "/srv/x is outside" },
+		{ "netstat", "{\"listeningport\":[\"22\"]}", NULL },
+	};
+	struct action act = { .noperations = 1, .require_weight = 1 };
+	struct signer s = signer_of(0xaa, SIG_GOOD);
+	struct acl *acl;
+	struct err e;
+	json_t *params;
+	size_t i;
+	int rc;
+
+	assert_int_equal(acl_parse(text, sizeof(text) - 1, &acl, &e), 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		err_clear(&e);
+		params = json_loads(rows[i].params, 0, NULL);
+		assert_non_null(params);
+		strcpy(act.operations[0].module, rows[i].module);
+		act.operations[0].module_number =
+		    module_find(rows[i].module)->number;
+		act.operations[0].parameters = params;
+		rc = acl_check(acl, &act, &s, 1, NOW, &e);
+		if (rc != (rows[i].want == NULL ? 0 : ERR_DENIED) ||
+		    (rc != 0 && strstr(e.msg, rows[i].want) == NULL))
+			fail_msg("%s: %d %s", rows[i].params, rc, e.msg);
+		json_decref(params);
+	}
 	acl_free(acl);
 }
 
@@ -247,6 +474,10 @@ main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_parse_limits),
+		cmocka_unit_test(test_many_paths),
+		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_limits),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The file module's table: parameters, flags, printing, CSV, mask. */
 #include "base/err.h"
+#include "base/path.h"
 #include "modules/file/param.h"
 #include "modules/module.h"
 
@@ -116,7 +117,7 @@ test_path_clean(void **state)
 
 	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		snprintf(buf, sizeof(buf), "%s", table[i][0]);
-		file_path_clean(buf);
+		path_clean(buf);
 		assert_string_equal(buf, table[i][1]);
 	}
 }

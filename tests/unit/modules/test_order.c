@@ -19,6 +19,8 @@ static const struct order good = { .operation = 63,
 	.cpu_percent = 50,
 	.output_max = 1 << 20,
 	.privacy = true,
+	.detail = 2,
+	.paths = "/var/log\n/srv",
 	.state = "{\"id\":1}" };
 
 static void
@@ -37,11 +39,11 @@ there_and_back(void **state)
 static void
 refused(void **state)
 {
-	struct order bad[8], untouched = good, o = good;
+	struct order bad[9], untouched = good, o = good;
 	struct buf b;
 	size_t i;
 
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 9; i++)
 		bad[i] = good;
 	bad[0].operation = 64;
 	bad[1].seconds = -1;
@@ -51,8 +53,9 @@ refused(void **state)
 	bad[5].output_max = 0;
 	bad[6].output_max = INT64_MAX;
 	bad[7].cpu_percent = 100001;
+	bad[8].detail = 3;
 	buf_init(&b, ORDER_BODY_MAX);
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 9; i++) {
 		buf_clear(&b);
 		order_write(&bad[i], &b);
 		assert_int_equal(order_parse(b.data, b.len, &o), ERR_INVALID);

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What the ACL leaves of a question, by real agents with the real sandbox: paths
+that nothing leads out of, details of answers, times, weights and limits."""
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+from test_agent_once import (AGENT, BUILD, WEIGHT, Agent, document,  # noqa: F401
+                             envelope, gpg, rfc3339)
+
+SHARDS = 2
+SECONDS = 40
+WORKER = BUILD / "src" / "mig-worker"
+pytestmark = pytest.mark.skipif(not AGENT.exists(), reason=f"{AGENT} is not built")
+
+
+class Limited(Agent):
+    """An agent whose policy changes from test to test."""
+
+    version = 0
+
+    def acl(self, minimum=1, people=None, limits=None, **entries):
+        """default=... and module=...: what stands in the entry beside weight and people."""
+        self.version += 1
+        who = {name: {"fingerprint": self.gpg.key(name)[0], "weight": weight,
+                      **(people or {}).get(name, {})} for name, weight in self.people.items()}
+        acl = {name: {"minimumweight": minimum, "investigators": who, **more}
+               for name, more in {"default": {}, **entries}.items()}
+        path = self.policy(version=self.version, acl=acl, limits=limits)
+        return self.run("policy", str(path))
+
+    def install(self, **how):
+        run = self.acl(**how)
+        assert run.returncode == 0, run.stderr
+        return self
+
+    def ask(self, module, parameters, *signers, **change):
+        """The answer of the operation, or (reason, why) of the refusal."""
+        doc = document(self.gpg, operations=[{"module": module, "parameters": parameters}], **change)
+        run, answer = self.once(envelope(self.gpg, doc, *signers))
+        if answer["status"] == "refused":
+            return answer["reason"], run.stderr + json.dumps(answer)
+        return answer["operations"][0]
+
+    def found(self, paths, **fields):
+        op = self.ask("file", search(paths, **fields))
+        assert isinstance(op, dict), op
+        return [f["file"] for f in op["result"]["elements"]["s"] if f["file"]], op["result"]
+
+
+def search(paths, options=None, **fields):
+    return {"searches": {"s": {"paths": [str(p) for p in paths], "names": ["."],
+                               "options": {"matchall": True, **(options or {})}, **fields}}}
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory, gpg):  # noqa: F811
+    where = tmp_path_factory.mktemp("acl")
+    where.chmod(0o755)
+    return Limited(where, gpg)
+
+
+@pytest.fixture(scope="module")
+def tree(agent):
+    """in/ is allowed, out/ is not, and links lead from the one to the other."""
+    top = agent.where / "tree"
+    for d in ("in/sub", "out", "in2"):
+        (top / d).mkdir(parents=True)
+    (top / "in/sub/mine").write_text("mine\n")
+    (top / "out/secret").write_text("secret\n")
+    (top / "in2/other").write_text("other\n")
+    (top / "in/todir").symlink_to(top / "out")
+    (top / "in/tofile").symlink_to(top / "out/secret")
+    (top / "in/up").symlink_to("../out")
+    (top / "in/inner").symlink_to("sub/mine")
+    (top / "way").symlink_to(top / "in")
+    return top
+
+
+# --- paths --------------------------------------------------------------------
+
+def test_paths_are_whole_components_of_the_normalised_text(agent, tree):
+    agent.install(file={"paths": [str(tree / "in")]})
+    mine, inner = f"{tree}/in/sub/mine", f"{tree}/in/inner"
+    assert set(agent.found([tree / "in"])[0]) == {mine, inner}
+    inside = (f"{tree}//in/./sub/", f"{tree}/out/../in/sub", mine)
+    assert set(agent.found(inside)[0]) == {mine}
+    for outside in (f"{tree}/in2", f"{tree}/in/../out", f"{tree}/in/sub/../../out", f"{tree}", "/"):
+        reason, why = agent.ask("file", search([outside]))
+        assert reason == WEIGHT and "is outside the paths that entry" in why, (outside, why)
+    # one of several is enough, in any search
+    reason, _ = agent.ask("file", search([tree / "in", tree / "out"]))
+    assert reason == WEIGHT
+
+
+def test_links_do_not_lead_out(agent, tree):
+    agent.install(default={"paths": [str(tree / "in")]})
+    files, result = agent.found([tree / "in"], contents=["secret"])
+    assert files == []
+    assert result["statistics"]["notexamined"]["symlinkoutside"] == 3, result
+    for link in ("todir", "todir/secret", "tofile", "up/secret"):
+        files, result = agent.found([tree / "in" / link])
+        assert files == [] and result["statistics"]["notexamined"] == {"policypaths": 1}, result
+        assert "symbolic links lead there: name the place itself" in result["errors"][0]
+
+
+def test_a_policy_that_names_a_link_allows_nothing(agent, tree):
+    agent.install(file={"paths": [str(tree / "way")]})
+    files, result = agent.found([tree / "way"])
+    assert files == [] and result["statistics"]["notexamined"] == {"policypaths": 1}
+    # and what is not there at all is said as ever
+    agent.install(file={"paths": [str(tree / "none")]})
+    files, result = agent.found([tree / "none"])
+    assert files == [] and result["statistics"]["notexamined"] == {"missing": 1}
+
+
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
+
+
+def test_a_directory_that_is_exchanged_meanwhile(tree):
+    """The asked path is a directory at one moment and a link to outside at the next."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    path, link = tree / "in/swap", tree / "in/swap.link"
+    path.mkdir()
+    (path / "inside").write_text("x\n")
+    link.symlink_to(tree / "out")
+    over = threading.Event()
+
+    def swap():
+        while not over.is_set():
+            libc.renameat2(AT_FDCWD, bytes(path), AT_FDCWD, bytes(link), RENAME_EXCHANGE)
+            time.sleep(0.0005)
+
+    def look(*options):
+        run = subprocess.run([WORKER, *options, "file"], input=json.dumps(search([path])),
+                             capture_output=True, text=True, timeout=60, check=False)
+        answer = json.loads(run.stdout)
+        return {os.path.basename(f["file"]) for f in answer["elements"]["s"]}, answer
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        seen, refused = set(), 0
+        end = time.monotonic() + 30
+        # the honest case: without the policy's paths the link is followed
+        while "secret" not in seen and time.monotonic() < end:
+            seen |= look()[0]
+        assert "secret" in seen
+        seen, runs = set(), 0
+        while (runs < 20 or "inside" not in seen or refused == 0) and time.monotonic() < end:
+            names, answer = look("--within", str(tree / "in"))
+            refused += answer["statistics"]["notexamined"].get("policypaths", 0)
+            seen |= names
+            runs += 1
+    finally:
+        over.set()
+        thread.join()
+    assert "secret" not in seen and "inside" in seen and refused > 0, (seen, refused)
+
+
+def test_paths_of_the_other_modules(agent, tree):
+    agent.install(default={"paths": [str(tree / "in")]})
+    # a key that lies outside is not found through a link
+    reason, why = agent.ask("sshkey", {})
+    assert reason == WEIGHT and "/root is outside" in why
+    op = agent.ask("sshkey", {"paths": [f"{tree}/in/todir"]})
+    assert op["result"]["statistics"]["notexamined"] == {"policypaths": 1}, op
+    reason, why = agent.ask("pkg", {"pkgmatch": {"matches": ["."]}, "roots": [str(tree / "out")]})
+    assert reason == WEIGHT and "pkg: " in why
+    op = agent.ask("pkg", {"pkgmatch": {"matches": ["."]}, "roots": [f"{tree}/in/todir"]})
+    assert op["result"]["statistics"]["notexamined"]["policypaths"] == 1, op
+    # those that take no path are as before
+    assert agent.ask("agent", {})["status"] == "done"
+    assert agent.ask("pkg", {"pkgmatch": {"matches": ["^nosuchpackage$"]}})["status"] == "done"
+
+
+def test_packages_below_a_root_within_the_paths(agent, tree):
+    db = tree / "in/image/var/lib/dpkg"
+    db.mkdir(parents=True)
+    (db / "status").write_text("Package: demo\nStatus: install ok installed\nVersion: 1\n"
+                               "Architecture: all\n\n")
+    (tree / "out/image/var/lib/dpkg").mkdir(parents=True)
+    agent.install(pkg={"paths": [str(tree / "in")]})
+    ask = {"pkgmatch": {"matches": ["."]}, "roots": [str(tree / "in/image")]}
+    assert [p["name"] for p in agent.ask("pkg", ask)["result"]["elements"]["packages"]] == ["demo"]
+
+
+@pytest.mark.parametrize("entry, why", [
+    ({"file": {"paths": ["var"]}}, "file.paths[0]: expected an absolute path"),
+    ({"file": {"paths": ["/var/../etc"]}}, "file.paths[0]"),
+    ({"netstat": {"paths": ["/var"]}}, "the module netstat takes no paths"),
+    ({"file": {"detail": "little"}}, "file.detail: expected"),
+    ({"file": {"path": ["/var"]}}, 'did you mean "paths"'),
+    ({"policy": {"detail": "full"}}, "policy.detail"),
+])
+def test_a_policy_that_cannot_be_honoured_is_refused(agent, entry, why):
+    run = agent.acl(**entry)
+    assert run.returncode != 0 and why in run.stderr, run.stderr
+    agent.version -= 1
+
+
+# --- details ------------------------------------------------------------------
+
+QUESTIONS = {
+    "file": lambda tree: search([tree / "in"], contents=["mine"], options={"returnsha256": True}),
+    "sshkey": lambda tree: {"paths": [str(tree / "keys")]},
+    "pkg": lambda tree: {"pkgmatch": {"matches": ["^d"]}, "roots": [str(tree / "root")]},
+    "netstat": lambda tree: {"localip": ["127.0.0.1"]},
+    "memory": lambda tree: {"searches": {"s": {"names": ["/migneedle$"], "contents": ["31536"],
+                                               "options": {"matchall": True}}}},
+    "agent": lambda tree: {},
+}
+# what an answer has with "full" and not with "metadata"
+CONTENT = {"file": '"sha256"', "sshkey": "me@home", "memory": '"end"'}
+# what it has with "metadata" and not with "found-only"
+NAMES = {"file": "in/sub/mine", "sshkey": "keys/id.pub", "pkg": "demo", "netstat": "127.0.0.1",
+         "memory": "migneedle", "agent": "sandbox"}
+
+
+@pytest.fixture(scope="module")
+def things(tree):
+    (tree / "keys").mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me@home", "-f",
+                    tree / "keys/id"], check=True)
+    db = tree / "root/var/lib/dpkg"
+    db.mkdir(parents=True)
+    (db / "status").write_text("Package: demo\nStatus: install ok installed\nVersion: 1\n"
+                               "Architecture: all\n\n")
+    shutil.copy(shutil.which("sleep"), tree / "migneedle")
+    needle = subprocess.Popen([tree / "migneedle", "31536"])
+    yield tree
+    needle.kill()
+    needle.wait()
+
+
+def by_hand(module, question, *options):
+    run = subprocess.run([WORKER, *options, module], input=json.dumps(question),
+                         capture_output=True, text=True, timeout=100, check=False)
+    assert run.returncode == 0, (run.stdout, run.stderr)
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("module", QUESTIONS)
+def test_detail(agent, things, module):
+    question = QUESTIONS[module](things)
+    texts = {}
+    for detail in ("full", "metadata", "found-only"):
+        if module in ("file", "agent"):
+            agent.install(**{module: {"detail": detail}})
+            result = agent.ask(module, question)["result"]
+        else:
+            result = by_hand(module, question, "--detail", detail)
+        assert result["foundanything"] is True, result
+        texts[detail] = json.dumps(result)
+        said = result["statistics"].get("narrowed")
+        assert said == (None if detail == "full" else [f"detail limited to {detail} by the policy"])
+    assert NAMES[module] in texts["full"] and NAMES[module] in texts["metadata"]
+    if module in CONTENT:
+        assert CONTENT[module] in texts["full"] and CONTENT[module] not in texts["metadata"]
+    assert NAMES[module] not in texts["found-only"]
+    assert json.loads(texts["found-only"])["elements"] == {}
+
+
+def test_errors_without_names(agent, tree):
+    agent.install(file={"detail": "found-only"})
+    result = agent.ask("file", search([tree / "notthere"]))["result"]
+    assert result["foundanything"] is False and result["errors"] == ["masked"]
+    assert result["statistics"]["notexamined"] == {"missing": 1}
+
+
+def test_the_agent_s_own_privacy_counts_as_well(agent, tree):
+    """Whatever is narrower: names are masked though the policy lets them through."""
+    conf = agent.conf.read_text()
+    agent.conf.write_text(conf + "privacy yes\n")
+    try:
+        agent.install(file={"detail": "metadata"})
+        op = agent.ask("file", search([tree / "in"], options={"returnsha256": True}))
+        result = op["result"]
+        assert {f["file"] for f in result["elements"]["s"]} == {"masked"}
+        assert "sha256" not in json.dumps(result["elements"]["s"][0]["fileinfo"])
+        assert result["statistics"]["narrowed"] == [
+            "detail limited to metadata by the policy", "names masked by the agent's privacy setting"]
+        agent.install(file={"detail": "found-only"})
+        assert agent.ask("file", search([tree / "in"]))["result"]["elements"] == {}
+        agent.install()
+        result = agent.ask("file", search([tree / "in"]))["result"]
+        assert result["statistics"]["narrowed"] == ["names masked by the agent's privacy setting"]
+    finally:
+        agent.conf.write_text(conf)
+
+
+# --- when and who ---------------------------------------------------------------
+
+def test_entries_and_people_have_their_time(agent, tree):
+    now = time.time()
+    past, soon = rfc3339(now - 3600), rfc3339(now + 3600)
+    ask = search([tree / "in"])
+    agent.install(file={"notbefore": past, "notafter": soon})
+    assert agent.ask("file", ask)["status"] == "done"
+    agent.install(file={"notbefore": soon})
+    reason, why = agent.ask("file", ask)
+    assert reason == WEIGHT and f"holds from {soon}" in why
+    agent.install(file={"notafter": past})
+    reason, why = agent.ask("file", ask)
+    assert reason == WEIGHT and f"ended at {past}" in why
+    agent.install(people={"alice": {"notafter": past}})
+    reason, why = agent.ask("file", ask, "alice")
+    assert reason == WEIGHT and "people whose time" in why
+    assert agent.ask("file", ask, "bob")["status"] == "done"
+    assert agent.ask("file", ask, "alice", "bob")["status"] == "done"
+
+
+def test_weights_of_people(agent, tree):
+    ask = search([tree / "in"])
+    agent.install(minimum=3)
+    assert agent.ask("file", ask, "alice")[0] == WEIGHT
+    assert agent.ask("file", ask, "alice", "alice")[0] == WEIGHT
+    assert agent.ask("file", ask, "bob", "mallory")[0] == WEIGHT
+    assert agent.ask("file", ask, "alice", "bob")["status"] == "done"
+
+
+# --- limits: the smallest of action, policy and agent ---------------------------
+
+POLICY = {"seconds": 50, "cpuseconds": 40, "cpupercent": 30, "readbytes": 1 << 30,
+          "resultbytes": 1 << 20, "memorybytes": 48 << 20}
+
+
+def effective(agent, **limits):
+    """As the agent module says what holds for itself."""
+    result = agent.ask("agent", {}, limits=limits)["result"]
+    return result["elements"]["agent"]["limits"]
+
+
+def test_the_smaller_limit_wins(agent):
+    agent.install(limits=POLICY)
+    fields = [f for f in POLICY if f != "memorybytes"]
+
+    def held(factor=None):
+        shown = effective(agent, **({f: int(POLICY[f] * factor) for f in fields} if factor else {}))
+        return {f: shown[f] for f in fields}
+
+    assert held() == held(2) == {f: POLICY[f] for f in fields}
+    assert held(0.5) == {f: POLICY[f] // 2 for f in fields}
+
+
+def test_the_owner_s_limits_win_where_smaller(agent):
+    conf = agent.conf.read_text()
+    agent.install(limits=POLICY)
+    assert effective(agent)["memorybytes"] == 48 << 20
+    agent.conf.write_text(conf + "worker_memory 32m\nworker_cpu 20\n")
+    try:
+        shown = effective(agent, cpupercent=25)
+        assert shown["memorybytes"] == 32 << 20 and shown["cpupercent"] == 20, shown
+        assert effective(agent, cpupercent=10)["cpupercent"] == 10
+    finally:
+        agent.conf.write_text(conf)
