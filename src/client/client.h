@@ -110,6 +110,7 @@ extern const struct command trust_commands[];
 extern const struct command run_commands[];
 extern const struct command keyring_commands[];
 extern const struct command reader_commands[];
+extern const struct command acl_commands[];
 extern const struct command policy_commands[];
 extern const struct command doors_commands[];
 extern const struct command help_commands[];

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "client/aclview.h"
 #include "client/api.h"
 #include "client/interrupt.h"
 #include "json/json.h"
@@ -37,6 +38,98 @@ struct launch {
 	json_t *agents;        /* names, as the server says them; owned */
 	json_t *targets;       /* owner of agents */
 };
+
+/* --- what the known policy makes of it ---------------------------------------
+ * Agents decide; a refusal of all of them, or an answer that says less than was
+ * hoped for, is better known before.
+ */
+
+static int
+say_notes(const struct aclview *v, const struct action *a, struct err *e)
+{
+	struct buf notes;
+	int r;
+
+	buf_init(&notes, 1024 * 1024);
+	r = aclview_notes(v, a, "mig: note: ", &notes);
+	if (r == 0 && buf_str(&notes) != NULL)
+		fputs(buf_str(&notes), stderr);
+	buf_release(&notes);
+	return r == 0 ? 0 : err_set(e, r, "the policy's limits are too long");
+}
+
+/* True when there is one that can be read. One that cannot is not our matter
+ * here, and says so. */
+static bool
+known_policy(struct client *c, struct aclview *v)
+{
+	struct err e;
+	int r;
+
+	err_clear(&e);
+	r = aclview_known(c, v, &e);
+	if (r == 0)
+		return true;
+	if (r != ERR_NOTFOUND)
+		client_warn(
+		    "warning: the known policy cannot be used: %s", e.msg);
+	aclview_release(v);
+	return false;
+}
+
+/* Before anybody is asked for a yes. */
+static int
+launch_notes(struct client *c, const struct action *a, struct err *e)
+{
+	struct aclview v;
+	int r;
+
+	if (!known_policy(c, &v))
+		return 0;
+	r = say_notes(&v, a, e);
+	aclview_release(&v);
+	return r;
+}
+
+static int
+draft_notes(struct client *c, const struct question *q, struct err *e)
+{
+	struct action *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (a == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	r = aclview_draft(q, a, e);
+	if (r == 0)
+		r = launch_notes(c, a, e);
+	free(a);
+	return r;
+}
+
+/* Before it is sent. */
+static int
+launch_allowed(struct client *c, const struct opts *o, const struct launch *l,
+    const struct envelope *env, struct err *e)
+{
+	struct signer signers[SIGS_MAX];
+	int64_t now = clock_wall_ms() / 1000;
+	uint64_t version;
+	struct aclview v;
+	size_t n;
+	int r;
+
+	if (opts_has(o, "y") || !known_policy(c, &v))
+		return 0;
+	n = aclview_signers(&v, env, now, signers);
+	r = aclview_judge(&v, &l->action, signers, n, now, e);
+	version = v.policy.version;
+	aclview_release(&v);
+	return r == 0 ? 0
+		      : err_wrap(e,
+			    "not launched (-y does it all the same): agents "
+			    "with policy %" PRIu64 " would refuse it",
+			    version);
+}
 
 static int
 launch_body(struct launch *l, const struct envelope *env, struct err *e)
@@ -171,6 +264,8 @@ launch_new(struct client *c, struct question *q, const struct opts *o,
 	if (r == 0)
 		r = launch_readers(c, o, e);
 	if (r == 0)
+		r = draft_notes(c, q, e);
+	if (r == 0)
 		r = launch_confirm(l, o, e);
 	if (r == 0)
 		r = question_build(q, c, o, &l->doc, l->secret, e);
@@ -185,7 +280,9 @@ launch_new(struct client *c, struct question *q, const struct opts *o,
 		env.doc_len = l->doc.len;
 		env.sigs[0].data = packet.data;
 		env.sigs[0].len = packet.len;
-		r = launch_body(l, &env, e);
+		r = launch_allowed(c, o, l, &env, e);
+		if (r == 0)
+			r = launch_body(l, &env, e);
 	}
 	buf_release(&packet);
 	return r;
@@ -212,7 +309,11 @@ launch_signed(struct client *c, struct question *q, const struct opts *o,
 		return r;
 	l->weight = l->action.require_weight;
 	l->nsigs = env.nsigs;
-	r = launch_count(c, l, l->action.target, e);
+	r = launch_allowed(c, o, l, &env, e);
+	if (r == 0)
+		r = launch_count(c, l, l->action.target, e);
+	if (r == 0)
+		r = launch_notes(c, &l->action, e);
 	if (r == 0)
 		r = launch_confirm(l, o, e);
 	if (r == 0)

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import miglib
 from test_agent_once import (AGENT, BUILD, WEIGHT, Agent, document,  # noqa: F401
                              envelope, gpg, rfc3339)
 
@@ -361,3 +362,105 @@ def test_the_owner_s_limits_win_where_smaller(agent):
         assert effective(agent, cpupercent=10)["cpupercent"] == 10
     finally:
         agent.conf.write_text(conf)
+
+
+# --- mig acl check, and what mig says before it launches -------------------------
+
+def check(agent, home, path, *options):
+    env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "LC_ALL": "C.UTF-8",
+           "GNUPGHOME": str(agent.gpg.home)}
+    run = subprocess.run([miglib.program("mig"), "acl", "check", str(path), *options], env=env,
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                         check=False)
+    return run
+
+
+def signed(agent, path, operations, *names):
+    """An action as a file for people; its binary form."""
+    doc = document(agent.gpg, operations=operations)
+    sigs = []
+    for name in names:
+        armor = agent.gpg("--enarmor", data=agent.gpg.sign(name, doc)).decode()
+        lines = [x for x in armor.splitlines() if not x.startswith("Comment")]
+        sigs.append("\n".join(lines).replace("PGP ARMORED FILE", "PGP SIGNATURE") + "\n")
+    path.write_text(json.dumps({"document": doc.decode(), "signatures": sigs}))
+    return path
+
+
+def test_check_says_what_the_agent_then_does(agent, tree, tmp_path):
+    inside, outside = search([tree / "in"]), search([tree / "out"])
+    agent.install(minimum=3, file={"paths": [str(tree / "in")], "detail": "metadata"})
+    policy = str(agent.where / "policy")
+    for names, question, runs in ((("alice",), inside, False), (("alice", "bob"), inside, True),
+                                  (("alice", "bob"), outside, False)):
+        path = signed(agent, tmp_path / "action", [{"module": "file", "parameters": question}], *names)
+        run = check(agent, tmp_path, path, "--policy", policy, "--json")
+        assert run.returncode == (0 if runs else 1), (run.stdout, run.stderr)
+        said = json.loads(run.stdout)
+        assert said["runs"] is runs and said["policy"]["version"] == agent.version
+        op, = said["operations"]
+        assert (op["entry"], op["detail"], op["needed"]) == ("file", "metadata", 3)
+        assert op["brought"] == len(names) + 1 and op["within"] is (question is inside)
+        assert {p["label"]: p["signed"] for p in op["people"]} == {
+            "alice": True, "bob": "bob" in names}
+        # the agent itself
+        code, _ = agent.once(path.read_bytes())
+        assert (code.returncode == 0) is runs
+
+
+def test_check_in_words(agent, tree, tmp_path):
+    soon = rfc3339(time.time() + 86400)
+    agent.install(minimum=3, file={"paths": [str(tree / "in")], "detail": "found-only",
+                                   "notafter": soon})
+    draft = tmp_path / "draft"
+    draft.write_text(json.dumps({"syntaxversion": 3, "name": "x", "target": "all", "operations": [
+        {"module": "file", "parameters": search([tree / "in"])}, {"module": "agent", "parameters": {}}]}))
+    # the policy this client knows, and its own signature
+    (tmp_path / "mig").mkdir()
+    run = check(agent, tmp_path, draft)
+    assert run.returncode == 2 and "--policy FILE" in run.stderr, run.stderr
+    shutil.copy(agent.where / "policy", tmp_path / "mig/known-policy")
+    (tmp_path / "mig/config").write_text(f"key {agent.gpg.key('alice')[0]}\n")
+    run = check(agent, tmp_path, draft)
+    assert run.returncode == 1, (run.stdout, run.stderr)
+    for text in ('entry "file": needs weight 3, has 2, until ' + soon, "could sign: bob (weight 1)",
+                 'entry "default": needs weight 3, has 2', "none so far; as if you had signed it",
+                 "file: agents will only say whether something was found",
+                 f"file: agents will look at nothing but {tree}/in", "300 s, 120 s of CPU",
+                 "agents with this policy refuse it: file: needs weight 3"):
+        assert text in run.stdout, (text, run.stdout)
+    for wrong, text in ((tmp_path / "mig/config", "draft"), ("/nosuchfile", "/nosuchfile")):
+        run = check(agent, tmp_path, wrong)
+        assert run.returncode == 2 and run.stderr, (text, run.stdout, run.stderr)
+
+
+def test_a_launch_says_what_the_policy_leaves_of_it(tmp_path):
+    p = miglib.Platform(tmp_path / "platform")
+    me = {"alice": {"fingerprint": p.fpr, "weight": 1}}
+    p.acl = {"default": {"minimumweight": 1, "investigators": me, "detail": "found-only"}}
+    (tmp_path / "needle").write_text("x\n")
+    ask = ("file", "-t", "all", "-e", "5m", "-path", str(tmp_path / "needle"), "-name", ".")
+    try:
+        p.setup().start().login()
+        p.agent("one").start()
+        p.wait_online(1)
+        shutil.copy(p.policy, p.dir / "xdg/mig/known-policy")
+        run = p.mig(*ask, check=0)
+        assert "file: agents will only say whether something was found" in run.stderr, run.stderr
+        assert "one found something\n" in run.stdout, run.stdout
+        assert "one note: detail limited to found-only by the policy\n" in run.stdout
+        assert str(tmp_path) not in run.stdout
+        shown = json.loads(p.mig("actions", "--json", check=0).stdout)["actions"][0]["id"]
+        run = p.mig("acl", "check", shown[:12], check=0)
+        assert "agents with this policy run it" in run.stdout
+        # the policy this client knows asks for more than one signature
+        (p.dir / "acl2").write_text(json.dumps(
+            {"default": {"minimumweight": 2, "investigators": me}}))
+        p.mig("policy", "make", "--keyring", str(p.keyring), "--acl", str(p.dir / "acl2"), "-o",
+              str(p.dir / "xdg/mig/known-policy"), check=0)
+        run = p.mig(*ask, check=2)
+        assert "would refuse it: file: needs weight 2" in run.stderr, run.stderr
+        p.mig("acl", "check", shown[:12], check=1)
+        assert len(json.loads(p.mig("actions", "--json", check=0).stdout)["actions"]) == 1
+    finally:
+        p.stop()
