@@ -438,8 +438,10 @@ def test_investigators_come_and_go(server, api):
         == (403, "denied")
     # nor can the last admin stop being one
     alice = server.keyring(server.alice).read_text()
-    assert code(api.call("POST", "/investigators", {"keyring": alice})) \
-        == (403, "denied")
+    assert code(api.call("POST", "/investigators", {
+        "keyring": alice, "role": "reader"})) == (403, "denied")
+    # added again without a role she keeps hers
+    assert api.call("POST", "/investigators", {"keyring": alice})[0] == 201
     assert api.call("POST", "/tokens", {})[0] == 201
 
 
