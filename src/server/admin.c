@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "crypto/x509.h"
+#include "server/audit.h"
 #include "server/commands.h"
 #include "server/enrolcmd.h"
 #include "server/investigators.h"
@@ -90,6 +91,17 @@ ca_fingerprint(struct admin *a, struct id *ret, struct err *e)
 }
 
 static int
+token_note(struct store *s, const struct id *hash, int64_t uses,
+    int64_t seconds, struct err *e)
+{
+	char detail[AUDIT_DETAIL_MAX];
+
+	snprintf(detail, sizeof(detail), "%lld uses, %lld s", (long long)uses,
+	    (long long)seconds);
+	return (audit_local(s, "token_made", id_short(hash).s, detail, e));
+}
+
+static int
 token_make(struct admin *a, int64_t uses, int64_t seconds, struct err *e)
 {
 	char token[TOKEN_HEX_LEN + 1], when[RFC3339_LEN + 1];
@@ -104,6 +116,8 @@ token_make(struct admin *a, int64_t uses, int64_t seconds, struct err *e)
 	    (rc = store_begin(a->s, e)) != 0)
 		return (rc);
 	rc = store_token_put(a->s, &hash, uses, now, now + seconds * 1000, e);
+	if (rc == 0)
+		rc = token_note(a->s, &hash, uses, seconds, e);
 	if (rc != 0 || (rc = store_commit(a->s, e)) != 0) {
 		store_rollback(a->s);
 		return (rc);
@@ -174,13 +188,17 @@ static int
 investigator_add(
     struct admin *a, const char *path, enum person_role role, struct err *e)
 {
-	struct investigators_add add = {
-		.fpr = "", .name = "", .role = role, .now = clock_wall_ms()
-	};
+	char who[AUDIT_WHO_MAX];
+	struct investigators_add add = { .fpr = "",
+		.name = "",
+		.role = role,
+		.now = clock_wall_ms(),
+		.who = who };
 	struct buf text;
 	size_t n = 0;
 	int rc;
 
+	audit_who_local(who);
 	buf_init(&text, KEYRING_TEXT_MAX);
 	if ((rc = file_read(path, &text, e)) != 0 ||
 	    (rc = store_begin(a->s, e)) != 0)
@@ -203,11 +221,13 @@ out:
 static int
 investigator_remove(struct admin *a, const char *fpr, struct err *e)
 {
+	char who[AUDIT_WHO_MAX];
 	int rc;
 
+	audit_who_local(who);
 	if ((rc = store_begin(a->s, e)) != 0)
 		return (rc);
-	if ((rc = investigators_remove(a->s, fpr, e)) == 0)
+	if ((rc = investigators_remove(a->s, fpr, who, e)) == 0)
 		rc = store_commit(a->s, e);
 	if (rc != 0)
 		store_rollback(a->s);
@@ -222,11 +242,13 @@ static int
 investigator_role(
     struct admin *a, const char *fpr, enum person_role role, struct err *e)
 {
+	char who[AUDIT_WHO_MAX];
 	int rc;
 
+	audit_who_local(who);
 	if ((rc = store_begin(a->s, e)) != 0)
 		return (rc);
-	if ((rc = investigators_role(a->s, fpr, role, e)) == 0)
+	if ((rc = investigators_role(a->s, fpr, role, who, e)) == 0)
 		rc = store_commit(a->s, e);
 	if (rc != 0)
 		store_rollback(a->s);
@@ -320,7 +342,8 @@ policy_set(struct admin *a, const char *path, struct err *e)
 
 	if ((rc = store_begin(a->s, e)) != 0)
 		return (rc);
-	if ((rc = policies_set(a->s, path, &hash, e)) == 0)
+	if ((rc = policies_set(a->s, path, &hash, e)) == 0 &&
+	    (rc = audit_local(a->s, "policy_set", id_hex(&hash).s, "", e)) == 0)
 		rc = store_commit(a->s, e);
 	if (rc != 0)
 		store_rollback(a->s);

@@ -5,6 +5,7 @@
  * only then moved into place, directory by directory: what was there goes to
  * before-restore-TIME/. After a kill in between, it is done again with --force.
  */
+#include "server/audit.h"
 #include "server/backup.h"
 #include "server/commands.h"
 #include "server/lock.h"
@@ -214,7 +215,10 @@ forget_secrets(struct restore *r, struct err *e)
 	if ((rc = store_open(path, STORE_WRITE, &s, e)) != 0)
 		return (rc);
 	if ((rc = store_begin(s, e)) == 0) {
-		if ((rc = store_forget_secrets(s, e)) == 0)
+		if ((rc = store_forget_secrets(s, e)) == 0 &&
+		    (rc = audit_local(s, "restored", "",
+			 "from a backup: what came after it is not here", e)) ==
+			0)
 			rc = store_commit(s, e);
 		if (rc != 0)
 			store_rollback(s);

@@ -10,6 +10,7 @@
 int command_init(const char *conf, int argc, char **argv);
 int command_token(const char *conf, int argc, char **argv);
 int command_investigator(const char *conf, int argc, char **argv);
+int command_audit(const char *conf, int argc, char **argv);
 int command_policy(const char *conf, int argc, char **argv);
 int command_check(const char *conf, int argc, char **argv);
 int command_backup(const char *conf, int argc, char **argv);

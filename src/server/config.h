@@ -27,6 +27,7 @@ struct server_conf {
 	char *mosquitto;      /* program */
 	int64_t session_lifetime, agent_certificate; /* seconds */
 	int64_t keep_results, keep_actions;          /* seconds after the end */
+	int64_t keep_audit;                          /* seconds */
 	uint64_t store_max, disk_reserve;            /* bytes; 0: none */
 	int64_t connections, connections_per_ip, request_timeout;
 	int64_t rate_caller, rate_address; /* calls a minute; 0: any number */

@@ -10,6 +10,7 @@
  *   STATE/relay/  the user's: ca.crt relay.crt relay.key, and what is written
  *                 at each start
  */
+#include "server/audit.h"
 #include "server/commands.h"
 #include "server/certs.h"
 
@@ -214,13 +215,17 @@ static int
 add_investigator(
     struct store *s, const char *path, enum person_role role, struct err *e)
 {
-	struct investigators_add a = {
-		.fpr = "", .name = "", .role = role, .now = clock_wall_ms()
-	};
+	char who[AUDIT_WHO_MAX];
+	struct investigators_add a = { .fpr = "",
+		.name = "",
+		.role = role,
+		.now = clock_wall_ms(),
+		.who = who };
 	struct buf text;
 	size_t n;
 	int rc;
 
+	audit_who_local(who);
 	buf_init(&text, KEYRING_TEXT_MAX);
 	if ((rc = file_read(path, &text, e)) == 0) {
 		a.text = text.data;
@@ -244,6 +249,9 @@ fill_store(struct init *in, struct store *s, struct err *e)
 		    i == 0 ? PERSON_ADMIN : PERSON_INVESTIGATOR, e);
 	if (rc == 0 && in->policy != NULL)
 		rc = policies_set(s, in->policy, &in->policy_hash, e);
+	if (rc == 0 && in->policy != NULL)
+		rc = audit_local(
+		    s, "policy_set", id_hex(&in->policy_hash).s, "", e);
 	if (rc == 0)
 		return (store_commit(s, e));
 	store_rollback(s);

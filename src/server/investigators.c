@@ -3,9 +3,11 @@
 #include "server/investigators.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/str.h"
+#include "server/audit.h"
 #include "server/store/people.h"
 #include "server/store/store.h"
 
@@ -82,6 +84,15 @@ find_role(const struct store_investigator *i, void *arg)
 }
 
 static int
+note(struct store *s, const char *who, const char *what, const char *fpr,
+    const char *detail, int64_t now, struct err *e)
+{
+	struct audit_note n = { who, what, fpr, detail };
+
+	return (audit_add(s, &n, now, e));
+}
+
+static int
 add_person(struct store *s, const struct investigators_add *a,
     const struct keyring_person *p, struct err *e)
 {
@@ -104,6 +115,9 @@ add_person(struct store *s, const struct investigators_add *a,
 	i.role = a->role != 0 ? a->role : before.role;
 	if (rc == 0)
 		rc = store_investigator_put(s, &i, e);
+	if (rc == 0)
+		rc = note(s, a->who, "investigator_put", fpr,
+		    person_role_text(i.role), a->now, e);
 	buf_release(&text);
 	return (rc);
 }
@@ -217,26 +231,31 @@ need_others(struct store *s, const char *fpr, struct err *e)
 }
 
 int
-investigators_remove(struct store *s, const char *fpr, struct err *e)
+investigators_remove(
+    struct store *s, const char *fpr, const char *who, struct err *e)
 {
 	char lower[STORE_FPR_HEX + 1];
 	int rc;
 
 	if ((rc = need_fingerprint(fpr, lower, e)) != 0 ||
-	    (rc = need_others(s, lower, e)) != 0)
+	    (rc = need_others(s, lower, e)) != 0 ||
+	    (rc = store_investigator_remove(s, lower, e)) != 0)
 		return (rc);
-	return (store_investigator_remove(s, lower, e));
+	return (note(
+	    s, who, "investigator_removed", lower, "", clock_wall_ms(), e));
 }
 
 int
-investigators_role(
-    struct store *s, const char *fpr, enum person_role role, struct err *e)
+investigators_role(struct store *s, const char *fpr, enum person_role role,
+    const char *who, struct err *e)
 {
 	char lower[STORE_FPR_HEX + 1];
 	int rc;
 
 	if ((rc = need_fingerprint(fpr, lower, e)) != 0 ||
-	    (role != PERSON_ADMIN && (rc = need_others(s, lower, e)) != 0))
+	    (role != PERSON_ADMIN && (rc = need_others(s, lower, e)) != 0) ||
+	    (rc = store_investigator_role(s, lower, role, e)) != 0)
 		return (rc);
-	return (store_investigator_role(s, lower, role, e));
+	return (note(s, who, "investigator_role", lower, person_role_text(role),
+	    clock_wall_ms(), e));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Investigators as the server keeps them: each person's part of a plain
- * keyring (crypto/keyring.h). For the core and for admin commands. */
+ * keyring (crypto/keyring.h). For the core and for admin commands. Changes
+ * write the audit log. */
 #ifndef MIG_SERVER_INVESTIGATORS_H
 #define MIG_SERVER_INVESTIGATORS_H
 
@@ -16,7 +17,8 @@ struct investigators_add {
 	const char *name; /* "" or shown instead of the keyring's */
 	/* 0: as before, and investigator for who is new */
 	enum person_role role;
-	int64_t now; /* ms */
+	int64_t now;     /* ms */
+	const char *who; /* does it: for the audit log */
 };
 /* Adds or replaces every person in the text, within the caller's transaction.
  * Refuses what keyring_parse() refuses, also all investigators together;
@@ -24,10 +26,11 @@ struct investigators_add {
 int investigators_add(struct store *s, const struct investigators_add *a,
     size_t *ret_n, struct err *e);
 /* ERR_DENIED for the last admin. */
-int investigators_remove(struct store *s, const char *fpr, struct err *e);
+int investigators_remove(
+    struct store *s, const char *fpr, const char *who, struct err *e);
 /* ERR_DENIED for the last admin. */
-int investigators_role(
-    struct store *s, const char *fpr, enum person_role role, struct err *e);
+int investigators_role(struct store *s, const char *fpr, enum person_role role,
+    const char *who, struct err *e);
 /* All of them as one keyring; may be empty. */
 int investigators_keyring(struct store *s, struct keyring *ret, struct err *e);
 

@@ -30,6 +30,7 @@ static const char usage_text[] =
     "                             people and what they may do (reader,\n"
     "                             investigator, admin)\n"
     "  policy set FILE | show     the policy that new agents receive\n"
+    "  audit show | verify        who did what; is that log whole\n"
     "  prune [--results DURATION] [--actions DURATION] [--dry-run]"
     " [--vacuum]\n"
     "                             remove what was kept long enough\n"
@@ -119,6 +120,7 @@ run_command(const char *conf, int argc, char **argv)
 		{ "token", command_token },
 		{ "investigator", command_investigator },
 		{ "policy", command_policy },
+		{ "audit", command_audit },
 		{ "check", command_check },
 		{ "backup", command_backup },
 		{ "restore", command_restore },

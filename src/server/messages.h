@@ -30,7 +30,7 @@ enum server_msg {
 	MSG_PEER_LOST = 7,    /* - : another channel to the core is wanted */
 
 	MSG_NONCE = 16,       /* - */
-	MSG_SESSION_NEW = 17, /* F envelope */
+	MSG_SESSION_NEW = 17, /* F address it comes from, F envelope */
 	/* from here on D: hash of the session's token, or of the API key,
 	 * comes first */
 	MSG_SESSION_END = 18, /* - */
@@ -73,6 +73,7 @@ enum server_role { ROLE_CORE = 1, ROLE_API = 2, ROLE_CA = 3 };
 #define MSG_REPLY_MAX (16 * 1024 * 1024) /* core to api: a policy in it */
 #define MSG_QUEUE_MAX (64 * 1024 * 1024)
 #define ENROL_DOC_MAX 8192
+#define ADDRESS_TEXT_MAX 64 /* of a client, for people */
 
 enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };
 

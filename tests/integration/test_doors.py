@@ -5,6 +5,8 @@ import http.client
 import json
 import os
 import re
+import sqlite3
+import struct
 import subprocess
 import time
 
@@ -47,6 +49,12 @@ class Doors(Server):
         if code is not None:
             assert p.returncode == code, (args, p.stdout, p.stderr)
         return p
+
+    def sign_once(self, word):
+        """Some signature; what it is over does not matter."""
+        if not hasattr(self, "signed"):
+            self.signed = self.sign(word, b"{}", self.bob)
+        return self.signed
 
     def key(self, name, calls, seconds=600):
         """An API key made by hand; an Https that uses it."""
@@ -95,6 +103,7 @@ CALLS = [
     ("POST", "/policies", {}, "policies:push", "investigator"),
     ("POST", "/tokens", {"uses": 0}, "tokens", "admin"),
     ("DELETE", "/agents/" + NONE, None, "agents:revoke", "admin"),
+    ("GET", "/audit", None, "audit", "admin"),
     ("GET", "/sessions", None, "person", "reader"),
     ("DELETE", "/sessions/" + NONE, None, "person", "reader"),
     ("DELETE", "/investigators/x/sessions", None, "person", "reader"),
@@ -107,7 +116,7 @@ CALLS = [
 ]
 OPEN = {("POST", "/sessions/nonce"), ("POST", "/sessions"), ("POST", "/enrol"),
         ("GET", "/policies/%"), ("GET", "/health"), ("GET", "/metrics")}
-KEY_CALLS = sorted({c[3] for c in CALLS} - {"person"} | {"audit"})
+KEY_CALLS = sorted({c[3] for c in CALLS} - {"person"})
 
 
 def status_of(api, method, path, body):
@@ -333,6 +342,151 @@ def test_client(doors):
     p = doors.mig("apikey", "list", fpr=doors.bob, code=2)
     assert "'apikeys' needs the role admin, and yours is investigator" \
         in p.stderr
+
+
+# --- the audit log ------------------------------------------------------------------
+
+def entries(doors, **what):
+    """Those of the log that have these members; its chain is checked here."""
+    lines = list(doors.api["admin"].lines("/audit"))
+    assert [x["type"] for x in (lines[0], lines[-1])] == ["start", "end"]
+    chain, found = bytes.fromhex(lines[0]["chain"]), []
+    for n, x in enumerate(lines[1:-1], lines[0]["n"] + 1):
+        chain = hashlib.sha256(b"MIG audit v1\n" + chain + struct.pack(
+            ">Q", n) + x["text"].encode()).digest()
+        assert (x["n"], x["chain"]) == (n, chain.hex())
+        e = json.loads(x["text"])
+        if all(e.get(k) == v for k, v in what.items()):
+            found.append(e)
+    assert lines[-1]["chain"] == chain.hex()
+    return found
+
+
+def test_everything_is_told(doors):
+    alice, bob = doors.alice.lower(), doors.bob.lower()
+    admin = doors.api["admin"]
+    j = doors.launch(doors.api["investigator"],
+                     envelope=doors.envelope(doors.document(name="töst"),
+                                             doors.bob))
+    one, = entries(doors, what="action_launched", object=j["id"])
+    assert one["who"] == bob and "töst" in one["detail"]
+    api = doors.key("told", "status,agents")
+    one, = entries(doors, what="apikey_made", object="told")
+    assert one["who"] == alice and "status,agents" in one["detail"]
+    assert admin.call("DELETE", "/apikeys/told")[0] == 200
+    assert entries(doors, what="apikey_revoked", object="told", who=alice)
+    assert api.call("GET", "/status")[0] == 401
+    agent = doors.enrol("told-host")
+    one, = entries(doors, what="agent_enrolled", object=agent.who.id)
+    assert "told-host" in one["detail"]
+    assert entries(doors, what="token_made")[-1]["who"].startswith("local:")
+    assert admin.call("DELETE", "/agents/" + agent.who.id)[0] == 200
+    assert entries(doors, what="agent_revoked", object=agent.who.id)
+    session = doors.login(doors.bob)
+    assert "from 127.0.0.1" in entries(doors, what="login",
+                                       who=bob)[-1]["detail"]
+    assert session.call("DELETE", "/sessions")[0] == 200
+    assert entries(doors, what="logout", who=bob)
+    doors.command("investigator", "role", doors.carol, "reader")
+    assert entries(doors, what="investigator_role",
+                   object=doors.carol.lower())[-1]["detail"] == "reader"
+
+
+def test_refused_logins_are_bounded(doors):
+    before = len(entries(doors, what="login_refused"))
+    for _ in range(30):
+        doc = doors.session_document("0" * 64)
+        assert code(doors.session(doc, signatures=[
+            doors.sign_once("session")]))[0] == 403
+    told = entries(doors, what="login_refused")[before:]
+    assert 1 <= len(told) <= 21
+    assert "from 127.0.0.1: nonce: unknown" in told[0]["detail"]
+
+
+def test_what_cannot_be_told_is_not_done(doors):
+    """The log cannot be written: no change, no action, no login."""
+    db = doors.state / "db" / "store.sqlite"
+    admin = doors.api["admin"]
+    doors.nonce()
+    good = doors.envelope(doors.document(), doors.bob)
+    with sqlite3.connect(db) as c:
+        c.execute("CREATE TRIGGER t BEFORE INSERT ON audit BEGIN"
+                  " SELECT RAISE(ABORT, 'no'); END")
+    try:
+        want = (503, "storage")
+        assert code(admin.call("POST", "/actions", good)) == want
+        assert code(admin.call("POST", "/apikeys", {
+            "name": "untold", "calls": "status", "seconds": 60,
+            "sha256": "1" * 64})) == want
+        assert code(admin.call(
+            "POST", f"/investigators/{doors.carol}/role",
+            {"role": "admin"})) == want
+        assert code(doors.session(doors.session_document(
+            doors.nonce()))) == want
+        p = doors.command("investigator", "role", doors.carol, "admin",
+                          code=1)
+        assert "audit log cannot be written" in p.stderr
+    finally:
+        with sqlite3.connect(db) as c:
+            c.execute("DROP TRIGGER t")
+    assert not [k for k in admin.call("GET", "/apikeys")[1]["apikeys"]
+                if k["name"] == "untold"]
+    listed = doors.command("investigator", "list").stdout
+    assert re.search(doors.carol.lower() + r"\s+reader\s", listed)
+    assert admin.call("POST", "/actions", good)[0] == 201
+
+
+def test_tampering_is_seen(doors):
+    """By the server's own command; by the client, which remembers, also when
+    the whole log was written anew."""
+    db = doors.state / "db" / "store.sqlite"
+    p = doors.mig("audit", "verify")
+    assert "seen for the first time" in p.stderr
+    doors.key("more", "status")
+    p = doors.mig("audit", "verify")
+    assert "goes on from entry" in p.stderr
+    shown = doors.mig("audit", "show", "-last", "3", "-json").stdout
+    assert json.loads(shown.splitlines()[-1])["entry"]["object"] == "more"
+    assert "apikey_made" in doors.mig("audit", "show").stdout
+    assert "head" in doors.command("audit", "verify").stdout
+
+    with sqlite3.connect(db) as c:
+        rows = c.execute("SELECT n, time, chain, text FROM audit"
+                         " ORDER BY n").fetchall()
+
+    def put(new):
+        with sqlite3.connect(db) as c:
+            c.execute("DELETE FROM audit")
+            c.executemany("INSERT INTO audit VALUES (?, ?, ?, ?)", new)
+
+    def refused(word, local=True):
+        p = doors.mig("audit", "verify", code=2)
+        assert word in p.stderr, p.stderr
+        p = doors.command("audit", "verify", code=1 if local else 0)
+        if local:
+            assert "audit log" in p.stderr
+
+    try:
+        n, t, chain, text = rows[5]
+        put(rows[:5] + [(n, t, chain, text.replace("who", "hwo"))] +
+            rows[6:])
+        refused("was changed")
+        put(rows[:5] + rows[6:])
+        refused("not whole")
+        put(rows[:-2])
+        refused("was cut", local=False)
+        # one entry other, and every chain after it right again
+        anew, head = [], bytes(32)
+        for n, t, _, text in rows:
+            text = text.replace("more", "less")
+            head = hashlib.sha256(b"MIG audit v1\n" + head + struct.pack(
+                ">Q", n) + text.encode()).digest()
+            anew.append((n, t, head, text))
+        put(anew)
+        refused("was rewritten", local=False)
+    finally:
+        put(rows)
+    doors.mig("audit", "verify")
 
 
 # --- how often -------------------------------------------------------------------

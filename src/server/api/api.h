@@ -131,6 +131,7 @@ int64_t http_certificate_end(const struct http *h);
 bool request_is_loopback(struct request *q);
 /* The client's address as 16 bytes of IPv6; zeros when it is not known. */
 void request_address(struct request *q, uint8_t ret[static 16]);
+void request_address_text(struct request *q, char ret[static ADDRESS_TEXT_MAX]);
 /* NULL when absent. */
 const char *request_query(struct request *q, const char *key);
 const char *request_header(struct request *q, const char *key);

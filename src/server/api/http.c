@@ -20,6 +20,7 @@
 #include "proc/proc.h"
 #include "server/certs.h"
 
+#include <arpa/inet.h>
 #include <event2/event.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -527,6 +528,19 @@ request_address(struct request *q, uint8_t ret[static 16])
 		v6 = (const struct sockaddr_in6 *)info->client_addr;
 		memcpy(ret, &v6->sin6_addr, 16);
 	}
+}
+
+void
+request_address_text(struct request *q, char ret[static ADDRESS_TEXT_MAX])
+{
+	struct in6_addr a;
+	bool v4;
+
+	request_address(q, a.s6_addr);
+	v4 = IN6_IS_ADDR_V4MAPPED(&a);
+	if (inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? a.s6_addr + 12 : a.s6_addr,
+		ret, ADDRESS_TEXT_MAX) == NULL)
+		ret[0] = '\0';
 }
 
 bool

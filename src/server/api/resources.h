@@ -37,6 +37,7 @@ void res_key_new(struct request *q);
 void res_key_revoke(struct request *q);
 void res_token_new(struct request *q);
 void res_policies(struct request *q);
+void res_audit(struct request *q);
 void res_policy(struct request *q);
 void res_policy_signed(struct request *q);
 void res_policy_new(struct request *q);

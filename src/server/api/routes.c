@@ -56,6 +56,7 @@ static const struct route routes[] = {
 	{ "GET", "/apikeys", CALL_KEYS, 0, res_keys },
 	{ "POST", "/apikeys", CALL_KEYS, SMALL, res_key_new },
 	{ "DELETE", "/apikeys/%", CALL_KEYS, SMALL, res_key_revoke },
+	{ "GET", "/audit", CALL_AUDIT, 0, res_audit },
 	{ "POST", "/tokens", CALL_TOKENS, SMALL, res_token_new },
 	{ "GET", "/policies", CALL_POLICIES_READ, 0, res_policies },
 	{ "POST", "/policies", CALL_POLICIES_PUSH, ACTION_BODY_MAX,

@@ -25,6 +25,7 @@ res_nonce(struct request *q)
 void
 res_session_new(struct request *q)
 {
+	char from[ADDRESS_TEXT_MAX];
 	struct buf env, msg;
 	struct err e;
 
@@ -33,6 +34,8 @@ res_session_new(struct request *q)
 	if (envelope_from_json(q->body.data, q->body.len, &env, &e) != 0) {
 		reply_err(q, &e);
 	} else {
+		request_address_text(q, from);
+		buf_add_field(&msg, from, strlen(from));
 		buf_add_field(&msg, env.data, env.len);
 		core_ask(q, MSG_SESSION_NEW, &msg);
 	}

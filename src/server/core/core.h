@@ -112,6 +112,7 @@ bool core_caller(struct core *c, uint32_t request, const struct id *token,
 struct nonces *nonces_new(void);
 void nonces_free(struct nonces *n);
 void people_nonce(struct core *c, uint32_t request);
+void people_tick(struct core *c, int64_t now);
 void people_session_new(struct core *c, uint32_t request, struct rd *rd);
 void people_session_end(struct core *c, uint32_t request, struct rd *rd);
 void people_put(struct core *c, uint32_t request, struct rd *rd);

@@ -18,6 +18,7 @@
 #include "crypto/identity.h"
 #include "action/policy.h"
 #include "crypto/x509.h"
+#include "server/audit.h"
 #include "server/enrolcmd.h"
 
 #include <stdio.h>
@@ -51,6 +52,9 @@ static int
 enrol_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct enrol_job *x = (struct enrol_job *)j;
+	struct id_hex agent = id_hex(&x->agent);
+	char detail[AUDIT_DETAIL_MAX];
+	struct audit_note note = { "-", "agent_enrolled", agent.s, detail };
 	struct store_agent a = { 0 };
 	int rc;
 
@@ -58,7 +62,11 @@ enrol_run(struct store *s, struct writer_job *j, struct err *e)
 	a.name = x->name;
 	if ((rc = store_agent_enrol(s, &a, &x->token, x->now, &x->n, e)) != 0)
 		return (rc);
-	return (revoke_remember(s, &x->agent, x->cert, e));
+	if ((rc = revoke_remember(s, &x->agent, x->cert, e)) != 0)
+		return (rc);
+	snprintf(detail, sizeof(detail), "%s, with token %s", x->name,
+	    id_short(&x->token).s);
+	return (audit_add(s, &note, x->now, e));
 }
 
 static void

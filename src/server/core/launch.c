@@ -16,6 +16,7 @@
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "server/audit.h"
 #include "server/stored.h"
 
 #include <stdlib.h>
@@ -215,6 +216,19 @@ launch_free(struct launch_job *x)
 	free(x);
 }
 
+/* Who brought it, who signed it, what it is called, how many it asks. */
+static int
+note_launch(struct store *s, const struct launch_job *x, struct err *e)
+{
+	struct id_hex id = id_hex(&x->a.id);
+	char detail[AUDIT_DETAIL_MAX];
+	struct audit_note note = { x->by, "action_launched", id.s, detail };
+
+	snprintf(detail, sizeof(detail), "%.300s; signed by %.500s; %zu agents",
+	    x->a.name, x->investigators, x->nexpect);
+	return (audit_add(s, &note, x->a.created, e));
+}
+
 static int
 launch_run(struct store *s, struct writer_job *j, struct err *e)
 {
@@ -223,7 +237,7 @@ launch_run(struct store *s, struct writer_job *j, struct err *e)
 
 	rc = store_action_put(s, &x->a, x->expect, x->nexpect, &x->a.n, e);
 	fault_point("core.action_put");
-	return (rc);
+	return (rc != 0 ? rc : note_launch(s, x, e));
 }
 
 static void

@@ -13,13 +13,16 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "server/audit.h"
 #include "server/enrolcmd.h"
 #include "server/parse.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+#define REFUSED_A_MINUTE 20
 #define NONCE_MS (2 * 60 * 1000)
 #define SESSION_SLACK 300 /* seconds a login's time may be off */
 #define REPLY_JSON_MAX 65536
@@ -31,6 +34,10 @@ struct nonces {
 		struct id nonce;
 		int64_t expires; /* ms; 0: free */
 	} ring[NONCES_MAX];
+	/* refused logins in the audit log: a flood of them must not fill it */
+	int64_t minute;
+	unsigned int noted;
+	uint64_t left_out;
 };
 
 struct nonces *
@@ -152,7 +159,7 @@ struct session_job {
 	struct core_job j;
 	struct id hash;
 	char token[TOKEN_HEX_LEN + 1];
-	char fpr[STORE_FPR_HEX + 1];
+	char fpr[STORE_FPR_HEX + 1], from[ADDRESS_TEXT_MAX];
 	int64_t now, expires;
 };
 
@@ -160,8 +167,16 @@ static int
 session_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct session_job *x = (struct session_job *)j;
+	struct id_hex hash = id_short(&x->hash);
+	char detail[AUDIT_DETAIL_MAX];
+	struct audit_note note = { x->fpr, "login", hash.s, detail };
+	int rc;
 
-	return (store_session_put(s, &x->hash, x->fpr, x->now, x->expires, e));
+	rc = store_session_put(s, &x->hash, x->fpr, x->now, x->expires, e);
+	if (rc != 0)
+		return (rc);
+	snprintf(detail, sizeof(detail), "from %s", x->from);
+	return (audit_add(s, &note, x->now, e));
 }
 
 static void
@@ -200,6 +215,71 @@ out:
 	free(x);
 }
 
+/* --- logins that are refused ------------------------------------------------
+ */
+
+struct refused_job {
+	struct core_job j;
+	int64_t now;
+	char detail[AUDIT_DETAIL_MAX];
+};
+
+static int
+refused_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct refused_job *x = (struct refused_job *)j;
+	struct audit_note note = { "-", "login_refused", "", x->detail };
+
+	return (audit_add(s, &note, x->now, e));
+}
+
+static void
+refused_done(struct writer_job *j)
+{
+	free(j);
+}
+
+/* A bounded number a minute; how many more there were is told with the next
+ * one, or a minute later. */
+static void
+note_refused(struct core *c, const char *from, const char *why)
+{
+	struct nonces *n = c->nonces;
+	struct refused_job *x;
+	int used;
+
+	if (n->noted >= REFUSED_A_MINUTE) {
+		n->left_out++;
+		return;
+	}
+	x = core_job_new(c, sizeof(*x), 0, refused_run, refused_done);
+	if (x == NULL)
+		return;
+	n->noted++;
+	x->now = clock_wall_ms();
+	used = snprintf(
+	    x->detail, sizeof(x->detail), "from %s: %.500s", from, why);
+	if (n->left_out > 0)
+		snprintf(x->detail + used, sizeof(x->detail) - (size_t)used,
+		    " (and %llu before that are not listed)",
+		    (unsigned long long)n->left_out);
+	n->left_out = 0;
+	writer_submit(c->writer, &x->j.j);
+}
+
+void
+people_tick(struct core *c, int64_t now)
+{
+	struct nonces *n = c->nonces;
+
+	if (now - n->minute < 60000)
+		return;
+	n->minute = now;
+	n->noted = 0;
+	if (n->left_out > 0)
+		note_refused(c, "several addresses", "many of them at once");
+}
+
 /* Whose login it is; NULL and e when nobody's. */
 static const struct signer *
 session_signer(struct core *c, const struct envelope *env,
@@ -228,6 +308,7 @@ void
 people_session_new(struct core *c, uint32_t request, struct rd *rd)
 {
 	struct signer signers[SIGS_MAX];
+	char from[ADDRESS_TEXT_MAX];
 	const struct signer *who;
 	const uint8_t *bytes;
 	struct envelope env;
@@ -235,6 +316,7 @@ people_session_new(struct core *c, uint32_t request, struct rd *rd)
 	struct err e;
 	size_t len;
 
+	rd_field_str(rd, from, sizeof(from));
 	bytes = rd_field(rd, ENVELOPE_MAX, &len);
 	if (!rd_done(rd)) {
 		rd->bad = true;
@@ -243,7 +325,9 @@ people_session_new(struct core *c, uint32_t request, struct rd *rd)
 	if (envelope_parse(bytes, len, &env, &e) != 0 ||
 	    check_session_doc(c, &env, &e) != 0 ||
 	    (who = session_signer(c, &env, signers, &e)) == NULL) {
-		log_warn("login_refused why=%s", log_quote(e.msg));
+		log_warn("login_refused from=%s why=%s", log_quote(from),
+		    log_quote(e.msg));
+		note_refused(c, from, e.msg);
 		core_refuse_err(c, request, &e);
 		return;
 	}
@@ -255,6 +339,7 @@ people_session_new(struct core *c, uint32_t request, struct rd *rd)
 		return;
 	}
 	hex_encode(who->person, PGP_FPR_LEN, x->fpr);
+	memcpy(x->from, from, sizeof(from));
 	x->now = clock_wall_ms();
 	x->expires = x->now + c->role.conf.session_lifetime * 1000;
 	fault_point("core.session_checked");

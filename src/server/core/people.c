@@ -6,10 +6,12 @@
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "server/audit.h"
 #include "server/enrolcmd.h"
 #include "server/investigators.h"
 #include "server/parse.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,17 +73,33 @@ struct people_job {
 };
 
 static int
+note(struct store *s, const struct people_job *x, const char *object,
+    const char *detail, struct err *e)
+{
+	struct audit_note n = { x->by, x->op->word, object, detail };
+
+	return (audit_add(s, &n, x->now, e));
+}
+
+static int
 run_session_end(struct store *s, struct people_job *x, struct err *e)
 {
-	return (store_session_end(s, &x->hash, e));
+	int rc = store_session_end(s, &x->hash, e);
+
+	return (rc != 0 ? rc : note(s, x, id_short(&x->hash).s, x->fpr, e));
 }
 
 static int
 run_sessions_end(struct store *s, struct people_job *x, struct err *e)
 {
+	char detail[AUDIT_DETAIL_MAX];
 	int64_t n;
+	int rc;
 
-	return (store_sessions_end(s, x->fpr, &n, e));
+	if ((rc = store_sessions_end(s, x->fpr, &n, e)) != 0)
+		return (rc);
+	snprintf(detail, sizeof(detail), "%lld of them", (long long)n);
+	return (note(s, x, x->fpr, detail, e));
 }
 
 static int
@@ -92,7 +110,8 @@ run_put(struct store *s, struct people_job *x, struct err *e)
 		.fpr = x->fpr,
 		.name = x->name,
 		.role = x->role,
-		.now = x->now };
+		.now = x->now,
+		.who = x->by };
 	size_t n;
 
 	return (investigators_add(s, &a, &n, e));
@@ -101,13 +120,13 @@ run_put(struct store *s, struct people_job *x, struct err *e)
 static int
 run_role(struct store *s, struct people_job *x, struct err *e)
 {
-	return (investigators_role(s, x->fpr, x->role, e));
+	return (investigators_role(s, x->fpr, x->role, x->by, e));
 }
 
 static int
 run_remove(struct store *s, struct people_job *x, struct err *e)
 {
-	return (investigators_remove(s, x->fpr, e));
+	return (investigators_remove(s, x->fpr, x->by, e));
 }
 
 static int
@@ -119,14 +138,24 @@ run_key_put(struct store *s, struct people_job *x, struct err *e)
 		.created = x->now,
 		.expires = x->expires,
 		.by = x->by };
+	char calls[CALLS_TEXT_MAX], end[RFC3339_LEN + 1];
+	char detail[AUDIT_DETAIL_MAX];
+	int rc;
 
-	return (store_key_put(s, &k, x->now, e));
+	if ((rc = store_key_put(s, &k, x->now, e)) != 0)
+		return (rc);
+	calls_text(x->calls, calls);
+	rfc3339_format(x->expires / 1000, end);
+	snprintf(detail, sizeof(detail), "for %s until %s", calls, end);
+	return (note(s, x, x->name, detail, e));
 }
 
 static int
 run_key_remove(struct store *s, struct people_job *x, struct err *e)
 {
-	return (store_key_remove(s, x->name, e));
+	int rc = store_key_remove(s, x->name, e);
+
+	return (rc != 0 ? rc : note(s, x, x->name, "", e));
 }
 
 static const struct people_op op_logout = { "logout", 200, run_session_end };
@@ -399,8 +428,17 @@ static int
 token_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct token_job *x = (struct token_job *)j;
+	char detail[AUDIT_DETAIL_MAX];
+	struct id_hex hash = id_short(&x->hash);
+	struct audit_note n = { x->by, "token_made", hash.s, detail };
+	int rc;
 
-	return (store_token_put(s, &x->hash, x->uses, x->now, x->expires, e));
+	rc = store_token_put(s, &x->hash, x->uses, x->now, x->expires, e);
+	if (rc != 0)
+		return (rc);
+	snprintf(detail, sizeof(detail), "%lld uses, %lld s",
+	    (long long)x->uses, (long long)(x->expires - x->now) / 1000);
+	return (audit_add(s, &n, x->now, e));
 }
 
 static void

@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "crypto/x509.h"
+#include "server/audit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -194,7 +195,14 @@ struct revoke_job {
 static int
 revoke_run(struct store *s, struct writer_job *j, struct err *e)
 {
-	return (store_agent_revoke(s, &((struct revoke_job *)j)->agent, e));
+	struct revoke_job *x = (struct revoke_job *)j;
+	struct id_hex agent = id_hex(&x->agent);
+	struct audit_note n = { x->by, "agent_revoked", agent.s, "" };
+	int rc;
+
+	if ((rc = store_agent_revoke(s, &x->agent, e)) != 0)
+		return (rc);
+	return (audit_add(s, &n, clock_wall_ms(), e));
 }
 
 static void

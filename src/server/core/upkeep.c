@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "crypto/x509.h"
+#include "server/audit.h"
 #include "server/store/upkeep.h"
 
 #include <stdio.h>
@@ -38,6 +39,7 @@ struct prune_job {
 	struct core_job j;
 	struct prune_cut cut;
 	struct prune_done done;
+	int64_t keep_audit;
 };
 
 static int
@@ -48,6 +50,7 @@ prune_run(struct store *s, struct writer_job *j, struct err *e)
 	int rc;
 
 	if ((rc = store_prune(s, clock, e)) != 0 ||
+	    (rc = audit_prune(s, p->keep_audit, clock, e)) != 0 ||
 	    (rc = store_meta_set(s, CLOCK_KEY, &clock, sizeof(clock), e)) !=
 		0 ||
 	    (rc = store_prune_step(s, &p->cut, &p->done, e)) != 0)
@@ -135,6 +138,7 @@ prune(struct core *c, int64_t now)
 	p->cut.results_before = p->cut.now - conf->keep_results;
 	p->cut.actions_before = p->cut.now - conf->keep_actions;
 	p->cut.bytes_max = conf->store_max;
+	p->keep_audit = conf->keep_audit;
 	c->pruning = true;
 	writer_submit(c->writer, &p->j.j);
 }

@@ -84,6 +84,9 @@ const char *const store_schema[] = {
 	" reader TEXT NOT NULL, created INTEGER NOT NULL,"
 	" envelope BLOB NOT NULL, PRIMARY KEY (action, by, reader))"
 	" WITHOUT ROWID;",
+	/* 6 -> 7: the audit log */
+	"CREATE TABLE audit (n INTEGER PRIMARY KEY, time INTEGER NOT NULL,"
+	" chain BLOB NOT NULL, text TEXT NOT NULL);",
 };
 
 const int store_schema_version =
