@@ -24,7 +24,7 @@ check=(
 	python3 python3-pytest python3-pytest-xdist clang clang-14 clang-format clang-tidy
 	libclang-rt-14-dev llvm-14 libasan8 libubsan1 binutils mandoc
 	shellcheck gcovr sqlite3 openssl gpgv bzip2 xz-utils zstd gzip
-	python3-cryptography mosquitto-clients procps git iproute2 mount
+	python3-cryptography python3-yaml mosquitto-clients procps git iproute2 mount
 	rpm db-util openssh-client curl
 )
 package=(debhelper dpkg-dev lintian mmdebstrap eatmydata)

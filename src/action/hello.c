@@ -183,13 +183,30 @@ read_numbers(struct hello *h, struct err *e)
 	return 0;
 }
 
+/* With which token it was enrolled, and what only who had it can say. */
+static int
+read_enrolment(struct hello *h, struct err *e)
+{
+	static const char *const keys[] = { "token", "proof", NULL };
+	json_t *o;
+	int rc;
+
+	if (json_object_get(h->root, "enrolment") == NULL)
+		return 0;
+	if ((rc = json_need_object(h->root, "", "enrolment", &o, e)) != 0 ||
+	    (rc = json_only_keys(o, "enrolment", keys, e)) != 0 ||
+	    (rc = need_id(o, "enrolment", "token", &h->token, e)) != 0)
+		return rc;
+	return need_id(o, "enrolment", "proof", &h->proof, e);
+}
+
 static int
 read_fields(struct hello *h, struct err *e)
 {
 	static const char *const keys[] = { "id", "name", "version", "protocol",
 		"mode", "os", "arch", "ident", "time", "connection",
 		"environment", "tags", "addresses", "modules", "policy",
-		"record", "known", "interval", NULL };
+		"record", "known", "interval", "enrolment", NULL };
 	struct target_row *row = &h->row;
 	const json_t *o = h->root;
 	struct id id;
@@ -211,7 +228,8 @@ read_fields(struct hello *h, struct err *e)
 	if ((rc = read_facts(o, "environment", false, &h->environment, e)) !=
 		0 ||
 	    (rc = read_facts(o, "tags", true, &h->tags, e)) != 0 ||
-	    (rc = read_lists(h, e)) != 0 || (rc = read_numbers(h, e)) != 0)
+	    (rc = read_lists(h, e)) != 0 || (rc = read_numbers(h, e)) != 0 ||
+	    (rc = read_enrolment(h, e)) != 0)
 		return rc;
 	row->environment = h->environment;
 	row->tags = h->tags;
@@ -246,6 +264,7 @@ hello_parse(const void *data, size_t len, struct hello *ret, struct err *e)
 		    rc == ERR_NOMEM ? "cannot be checked: out of memory"
 				    : "does not verify");
 	identity_id(pub, &h.agent);
+	memcpy(h.pub, pub, sizeof(h.pub));
 	h.root = json_strict(json, n, HELLO_MAX, e);
 	if (h.root == NULL) {
 		err_wrap(e, "hello");

@@ -10,7 +10,9 @@
  *    "policy": {"version", "hash", "refused": {"hash", "version", "reason"}
  *               when one was (action/policy_refusal.h)}, "record": {"position",
  * "head"}, "known": [ids of unexpired actions the agent has already judged],
- *    "interval": seconds between hellos}
+ *    "interval": seconds between hellos,
+ *    "enrolment": {"token", "proof"} (crypto/enroltoken.h), when the agent was
+ *                 enrolled with a token that a client made}
  * The agent builds the JSON with base/jsonw.h; this is the reader's side.
  */
 #ifndef MIG_ACTION_HELLO_H
@@ -24,6 +26,7 @@
 struct hello {
 	json_t *root; /* owned */
 	struct id agent;
+	uint8_t pub[IDENTITY_PUB_LEN];
 	struct target_row row; /* borrows from root and texts below */
 	char *environment, *tags, *addresses; /* compact JSON; owned */
 	int64_t protocol;
@@ -40,7 +43,8 @@ struct hello {
 	} refused; /* the newest policy that it did not take */
 	uint64_t record_position;
 	struct id record_head;
-	struct id *known; /* owned */
+	struct id token, proof; /* zeros: not stated */
+	struct id *known;       /* owned */
 	size_t nknown;
 };
 

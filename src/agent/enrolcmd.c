@@ -21,6 +21,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "crypto/enroltoken.h"
 #include "crypto/sha256.h"
 #include "ipc/ipc.h"
 #include "proc/proc.h"
@@ -37,7 +38,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TOKEN_LEN 32
 #define PEM_MAX 16384
 #define ANSWER_SECONDS 60
 
@@ -47,8 +47,9 @@ struct enrolment {
 	char host[256];
 	uint16_t port;
 	struct id ca, policy; /* pins; policy zero: none */
-	const char *token;
-	int fd; /* channel to mig-agent-enrol */
+	uint8_t token[ENROL_TOKEN_LEN];
+	bool proves; /* it was made by a client (crypto/enroltoken.h) */
+	int fd;      /* channel to mig-agent-enrol */
 	pid_t pid;
 	struct buf in; /* its last message */
 	struct buf key_pem;
@@ -102,7 +103,6 @@ static int
 parse_options(
     const struct enrol_options *o, struct enrolment *en, struct err *e)
 {
-	uint8_t token[TOKEN_LEN];
 	int rc = parse_url(o->url, en, e);
 
 	if (rc != 0)
@@ -110,14 +110,16 @@ parse_options(
 	if (id_parse(o->ca, &en->ca) != 0)
 		return err_set(e, ERR_INVALID,
 		    "--ca: not a SHA-256 fingerprint of 64 hex digits");
-	if (hex_decode(o->token, token, sizeof(token)) != 0)
-		return err_set(
-		    e, ERR_INVALID, "--token: not a token of 64 hex digits");
+	if (enrol_token_parse(o->token, en->token) == 0)
+		en->proves = true;
+	else if (hex_decode(o->token, en->token, sizeof(en->token)) != 0)
+		return err_set(e, ERR_INVALID,
+		    "--token: not a token of 64 hex digits, with or "
+		    "without " ENROL_TOKEN_PREFIX);
 	if (o->policy_hash != NULL &&
 	    id_parse(o->policy_hash, &en->policy) != 0)
 		return err_set(e, ERR_INVALID,
 		    "--policy-hash: not a hash of 64 hex digits");
-	en->token = o->token;
 	return 0;
 }
 
@@ -202,20 +204,39 @@ say_start(struct enrolment *en, struct err *e)
 	return rc;
 }
 
+/* What the server is shown, and what it knows that by. */
 static void
-token_digest(const struct enrolment *en, struct id *ret)
+token_shown(const struct enrolment *en,
+    char hex[static 2 * ENROL_TOKEN_LEN + 1], struct id *ret_hash)
 {
-	uint8_t token[TOKEN_LEN];
+	uint8_t shown[ENROL_TOKEN_LEN];
 
-	(void)hex_decode(en->token, token, sizeof(token));
-	sha256(token, sizeof(token), ret);
-	sodium_memzero(token, sizeof(token));
+	if (en->proves)
+		enrol_token_auth(en->token, shown);
+	else
+		memcpy(shown, en->token, sizeof(shown));
+	sha256(shown, sizeof(shown), ret_hash);
+	hex_encode(shown, sizeof(shown), hex);
+	sodium_memzero(shown, sizeof(shown));
+}
+
+static int
+file_enrolment(struct enrolment *en, struct err *e)
+{
+	struct id token = { { 0 } }, proof = { { 0 } };
+
+	if (en->proves) {
+		enrol_token_hash(en->token, &token);
+		enrol_token_proof(en->token, en->state.who.pub, &proof);
+	}
+	return state_enrolment_write(&en->state, &token, &proof, e);
 }
 
 /* Takes the key the helper made and answers with the signed document. */
 static int
 say_document(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 {
+	char shown[2 * ENROL_TOKEN_LEN + 1];
 	uint8_t sig[IDENTITY_SIG_LEN];
 	const uint8_t *spki, *pem;
 	size_t spki_len, pem_len;
@@ -236,14 +257,15 @@ say_document(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 		return rc;
 	buf_init(&doc, 8192);
 	buf_init(&b, 65536);
-	token_digest(en, &token);
+	token_shown(en, shown, &token);
 	enroldoc_write(en->conf.name != NULL ? en->conf.name : host.name,
 	    &token, spki, spki_len, &doc);
 	identity_sign(&en->state.who, PURPOSE_ENROL, doc.data, doc.len, sig);
 	buf_add_field(&b, doc.data, doc.len);
 	buf_add(&b, en->state.who.pub, IDENTITY_PUB_LEN);
 	buf_add(&b, sig, sizeof(sig));
-	buf_add_field(&b, en->token, strlen(en->token));
+	buf_add_field(&b, shown, strlen(shown));
+	sodium_memzero(shown, sizeof(shown));
 	rc = b.error != 0
 	    ? err_set(e, b.error, "%s", err_text(b.error))
 	    : ipc_write(en->fd, MSG_ENROL_SEND, 0, b.data, b.len, -1, e);
@@ -304,6 +326,8 @@ file_answer(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 		    en->key_pem.len, e);
 	if (rc == 0)
 		rc = state_write(&en->state, "relay", relay, relay_len, e);
+	if (rc == 0)
+		rc = file_enrolment(en, e);
 	/* last: it says that enrolment is complete */
 	if (rc == 0)
 		rc = state_write(&en->state, "agent.crt", cert, cert_len, e);
@@ -435,6 +459,7 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 	agent_conf_release(&en.conf);
 	if (en.key_pem.data != NULL)
 		sodium_memzero(en.key_pem.data, en.key_pem.cap);
+	sodium_memzero(en.token, sizeof(en.token));
 	buf_release(&en.key_pem);
 	buf_release(&en.in);
 	return rc != 0 ? 1 : take_policy(conf_path, o, fetched, installed);

@@ -99,6 +99,12 @@ add_own(struct agent *a, uint64_t connection, struct jsonw *w)
 	jsonw_str(w, "head", id_hex(record_head(a->record)).s);
 	jsonw_object_end(w);
 	jsonw_i64(w, "interval", a->conf.hello_interval);
+	if (id_is_zero(&a->state.token))
+		return;
+	jsonw_object(w, "enrolment");
+	jsonw_str(w, "token", id_hex(&a->state.token).s);
+	jsonw_str(w, "proof", id_hex(&a->state.proof).s);
+	jsonw_object_end(w);
 }
 
 static int

@@ -137,6 +137,48 @@ check_machine(const struct state *s, struct err *e)
 	return rc;
 }
 
+#define ENROLMENT_LEN (2 * (ID_HEX_LEN + 1))
+
+int
+state_enrolment_write(const struct state *s, const struct id *token,
+    const struct id *proof, struct err *e)
+{
+	char text[ENROLMENT_LEN + 1];
+
+	if (id_is_zero(token))
+		return state_remove(s, "enrolment", e);
+	snprintf(
+	    text, sizeof(text), "%s\n%s\n", id_hex(token).s, id_hex(proof).s);
+	return state_write(s, "enrolment", text, ENROLMENT_LEN, e);
+}
+
+/* What is missing or damaged proves nothing, and keeps nobody away. */
+static void
+read_enrolment(struct state *s)
+{
+	char line[ID_HEX_LEN + 1];
+	struct id ids[2];
+	struct buf b;
+	size_t i;
+
+	memset(&s->token, 0, sizeof(s->token));
+	buf_init(&b, ENROLMENT_LEN);
+	if (state_read(s, "enrolment", &b, NULL) == 0 &&
+	    b.len == ENROLMENT_LEN) {
+		for (i = 0; i < 2; i++) {
+			memcpy(line, b.data + i * sizeof(line), sizeof(line));
+			line[ID_HEX_LEN] = '\0';
+			if (id_parse(line, &ids[i]) != 0)
+				break;
+		}
+		if (i == 2) {
+			s->token = ids[0];
+			s->proof = ids[1];
+		}
+	}
+	buf_release(&b);
+}
+
 int
 state_identity(struct state *s, struct err *e)
 {
@@ -144,6 +186,7 @@ state_identity(struct state *s, struct err *e)
 	int rc;
 
 	state_path(s, "identity", path);
+	read_enrolment(s);
 	rc = identity_load(path, &s->who, e);
 	if (rc == 0)
 		rc = check_machine(s, e);

@@ -7,8 +7,9 @@
  *   policy      the policy in force
  *   policy.hash what it must hash to, and the one before it
  *   relay       host:port, from enrolment
- *   ca.crt agent.crt agent.key  the connection's certificates, from enrolment
- *   journal record spool/
+ *   enrolment   the token it was enrolled with (its hash) and the proof of
+ * that, when a client made the token ca.crt agent.crt agent.key  the
+ * connection's certificates, from enrolment journal record spool/
  */
 #ifndef MIG_AGENT_STATE_H
 #define MIG_AGENT_STATE_H
@@ -22,6 +23,7 @@ struct state {
 	const char *dir; /* borrowed */
 	int lock;
 	struct identity who;
+	struct id token, proof; /* of its enrolment; zeros: none */
 };
 
 /* Makes the directory (0700) and takes the lock: ERR_BUSY when another agent
@@ -34,8 +36,8 @@ int state_look(
 void state_close(struct state *s);
 /* PATH_MAX bytes in out. */
 void state_path(const struct state *s, const char *name, char *out);
-/* Reads the identity and compares the machine: ERR_DENIED on a clone,
- * ERR_NOTFOUND when there is none. */
+/* Reads the identity (and what proves its enrolment) and compares the machine:
+ * ERR_DENIED on a clone, ERR_NOTFOUND when there is none. */
 int state_identity(struct state *s, struct err *e);
 /* A new identity, bound to this machine; an old one is put aside. */
 int state_identity_new(struct state *s, struct err *e);
@@ -53,6 +55,10 @@ int state_policy_write(
 /* What a renewal brought: F ca, F certificate, F key, then their SHA-256. It is
  * used instead of ca.crt, agent.crt and agent.key. */
 #define STATE_RENEWED "tls.renewed"
+/* With which token this identity is enrolled; zeros: one that proves nothing.
+ */
+int state_enrolment_write(const struct state *s, const struct id *token,
+    const struct id *proof, struct err *e);
 /* Fine when it is not there. */
 int state_remove(const struct state *s, const char *name, struct err *e);
 

@@ -3,12 +3,15 @@
  * here; what only the server says is marked as its claim. */
 #include "client/api.h"
 #include "client/table.h"
+#include "client/tokens.h"
 #include "client/trust_target.h"
 
 #include "action/document.h"
 #include "action/hello.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
+#include "crypto/seal.h"
 #include "json/json.h"
 
 #include <inttypes.h>
@@ -19,11 +22,12 @@
 
 struct listing {
 	bool json;
-	bool online_only;
+	bool online_only, revoked;
 	struct table table;
 	struct buf out, target;
 	struct trust trust;
 	struct seen listed;
+	struct tokens tokens;
 	size_t n, online, bad, warned;
 	struct err err;
 };
@@ -34,6 +38,7 @@ struct agent_row {
 	bool online, verified;
 	int64_t lastseen;
 	unsigned int marks; /* enum trust_mark */
+	enum token_verdict token;
 	struct hello hello; /* when verified */
 };
 
@@ -51,6 +56,7 @@ agent_json(struct listing *l, const struct agent_row *a)
 	jsonw_i64(&w, "lastseen", a->lastseen);
 	jsonw_bool(&w, "verified", a->verified);
 	trust_json_marks(&w, a->marks);
+	jsonw_str(&w, "enrolment", token_verdict_text(a->token));
 	if (a->trouble != NULL)
 		jsonw_str(&w, "trouble", a->trouble);
 	text = a->verified ? json_text(a->hello.root, JSON_COMPACT) : NULL;
@@ -94,18 +100,21 @@ agent_text(struct listing *l, const struct agent_row *a)
 	if (a->trouble != NULL) {
 		table_cell(&l->table, "?");
 		table_cell(&l->table, a->verified ? r->version : "?");
+		table_cell(&l->table, token_verdict_text(a->token));
 		table_cell(&l->table, a->trouble);
 		return;
 	}
 	if (!a->verified) {
 		table_cell(&l->table, "?");
 		table_cell(&l->table, "?");
+		table_cell(&l->table, token_verdict_text(a->token));
 		table_cell(&l->table, "its hello does not verify");
 		return;
 	}
 	snprintf(os, sizeof(os), "%.60s/%.60s", r->os, r->arch);
 	table_cell(&l->table, os);
 	table_cell(&l->table, r->version);
+	table_cell(&l->table, token_verdict_text(a->token));
 	agent_tags(&l->table, r->tags);
 }
 
@@ -167,6 +176,37 @@ agent_trust(struct listing *l, struct agent_row *a)
 		return;
 	a->marks = trust_see_hello(&l->trust, &a->hello, &other);
 	agent_warn(l, &id, a->hello.row.name, a->marks, other);
+	a->token = tokens_check(
+	    &l->tokens, &a->hello.token, &a->hello.proof, a->hello.pub);
+	if (a->token == TOKEN_FORGED)
+		client_warn("warning: %s (%s) says it was enrolled with a "
+			    "token of yours, and cannot prove it: somebody "
+			    "without the token made it",
+		    a->hello.row.name, id_short(&id).s);
+}
+
+/* Without tokens nobody is checked; a damaged file must not look like none. */
+static int
+agents_tokens(struct listing *l, struct err *e)
+{
+	char *path = client_path(DIR_DATA, "tokens", e);
+	struct buf text;
+	int r;
+
+	if (path == NULL)
+		return ERR_NOTFOUND;
+	buf_init(&text, TOKENS_FILE_MAX);
+	r = file_read(path, &text, e);
+	if (r == ERR_NOTFOUND)
+		r = 0;
+	else if (r == 0 &&
+	    (r = tokens_parse(text.data, text.len, &l->tokens, e)) != 0)
+		err_wrap(e, "%s", path);
+	if (text.data != NULL)
+		secret_wipe(text.data, text.cap);
+	buf_release(&text);
+	free(path);
+	return r;
 }
 
 static int
@@ -224,6 +264,15 @@ agents_path(struct client *c, const struct opts *o, struct buf *out,
 	r = client_conf_load(c, e);
 	if (r != 0)
 		return r;
+	l->revoked = opts_has(o, "revoked");
+	if (l->revoked && (t != NULL || online))
+		return err_set(e, ERR_INVALID,
+		    "-revoked lists all of them: without -t and -online");
+	if (l->revoked)
+		return buf_add_str(out, "/api/v1/agents?revoked=1") == 0 &&
+			buf_str(out) != NULL
+		    ? 0
+		    : err_set(e, ERR_NOMEM, "out of memory");
 	if (t == NULL)
 		t = "all";
 	if (strcmp(t, "local") == 0)
@@ -275,7 +324,7 @@ agent_missed(const struct trust_entry *te, void *arg)
 static int
 agents_known(struct listing *l, struct err *e)
 {
-	if (!l->online_only && buf_str(&l->target) != NULL)
+	if (!l->online_only && !l->revoked && buf_str(&l->target) != NULL)
 		trust_missed(&l->trust, buf_str(&l->target), &l->listed, NULL,
 		    agent_missed, l);
 	if (client_mkdir_for(l->trust.path, e) != 0 ||
@@ -305,7 +354,7 @@ static int
 cmd_agents(struct client *c, const struct opts *o, struct err *e)
 {
 	static const char *const head[] = { "NAME", "ID", "STATE", "LAST SEEN",
-		"SYSTEM", "VERSION", "TAGS", NULL };
+		"SYSTEM", "VERSION", "ENROLMENT", "TAGS", NULL };
 	struct listing l = { .json = opts_has(o, "json") };
 	struct buf path;
 	int r;
@@ -318,6 +367,8 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 	r = agents_path(c, o, &path, &l, e);
 	if (r == 0)
 		r = agents_begin(&l, e);
+	if (r == 0)
+		r = agents_tokens(&l, e);
 	if (r == 0) {
 		r = api_lines(c, buf_str(&path), agent_line, &l, e);
 		if (l.err.code != 0 && r != 0)
@@ -345,7 +396,29 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 	buf_release(&l.target);
 	trust_release(&l.trust);
 	seen_release(&l.listed);
+	tokens_release(&l.tokens);
 	buf_release(&path);
+	return r;
+}
+
+static int
+cmd_revoke(struct client *c, const struct opts *o, struct err *e)
+{
+	struct buf path;
+	int r = 0;
+
+	buf_init(&path, 4096);
+	buf_add_str(&path, "/api/v1/agents/");
+	http_escape(&path, o->words[0]);
+	if (buf_str(&path) == NULL)
+		r = err_set(e, ERR_TOOBIG, "the agent's id is too long");
+	else
+		r = api_json(c, "DELETE", buf_str(&path), NULL, NULL, e);
+	buf_release(&path);
+	if (r == 0)
+		fprintf(stderr,
+		    "revoked: its connection is ended, and the relay takes "
+		    "its certificates no more\n");
 	return r;
 }
 
@@ -354,11 +427,16 @@ static const struct opt agents_opts[] = {
 	    "all (default), online, a name of the configuration, or a "
 	    "condition" },
 	{ "online", NULL, NULL, "only those that are connected now" },
+	{ "revoked", NULL, NULL, "those that were revoked, and no others" },
 	{ "json", NULL, NULL, "one JSON object a line" },
 	{ NULL, NULL, NULL, NULL },
 };
 
 const struct command agents_commands[] = {
+	{ "agents revoke", "ID",
+	    "let an agent connect no more: by its id or the beginning of it",
+	    cmd_revoke, NULL, NULL, 1, 1,
+	    "It cannot enrol again with the same identity." },
 	{ "agents", "", "list agents: name, id, state, system, tags",
 	    cmd_agents, agents_opts, NULL, 0, 0,
 	    "Exit code 1 when no agent matches." },

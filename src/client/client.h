@@ -114,6 +114,7 @@ extern const struct command acl_commands[];
 extern const struct command policy_commands[];
 extern const struct command doors_commands[];
 extern const struct command audit_commands[];
+extern const struct command token_commands[];
 extern const struct command help_commands[];
 
 /* help.c */

@@ -38,7 +38,7 @@ enum server_msg {
 	MSG_PERSON_PUT = 20,  /* u8 enum person_role or 0, F fingerprint or "",
 				 F name or "", F keyring */
 	MSG_PERSON_REMOVE = 21, /* F fingerprint */
-	MSG_TOKEN_NEW = 22,     /* u64 uses, u64 seconds */
+	MSG_TOKEN_NEW = 22,     /* u64 uses, u64 seconds, D hash or zeros */
 	MSG_AGENT_REVOKE = 23,  /* D agent */
 	/* no session: */
 	MSG_ENROL = 24, /* D token hash, 32 public key, 64 signature,
@@ -53,6 +53,7 @@ enum server_msg {
 	MSG_SHARE_PUT = 69,       /* D action, F envelope */
 	MSG_SHARES_REMOVE = 70,   /* D action */
 	MSG_POLICY_NEW = 72,      /* F envelope */
+	MSG_TOKEN_REMOVE = 69,    /* F beginning of its hash */
 
 	MSG_REPLY = 32,
 	MSG_STATUS = 33, /* struct server_status, field by field */

@@ -184,16 +184,23 @@ target_body_read(json_t *root, struct target_body *ret, struct err *e)
 int
 token_body_read(json_t *root, struct token_body *ret, struct err *e)
 {
-	static const char *const keys[] = { "uses", "seconds", NULL };
-	struct token_body b = { 1, 3600 };
+	static const char *const keys[] = { "uses", "seconds", "sha256", NULL };
+	struct token_body b = { 1, 3600, { { 0 } } };
+	const char *hash = NULL;
 	int rc;
 
 	if ((rc = json_only_keys(root, "", keys, e)) != 0 ||
 	    (rc = json_opt_int(root, "", "uses", 1, INT32_MAX, &b.uses, e)) !=
 		0 ||
 	    (rc = json_opt_int(
-		 root, "", "seconds", 1, INT32_MAX, &b.seconds, e)) != 0)
+		 root, "", "seconds", 1, INT32_MAX, &b.seconds, e)) != 0 ||
+	    (rc = json_opt_str(root, "", "sha256", &hash, e)) != 0)
 		return (rc);
+	if (hash != NULL &&
+	    (id_parse(hash, &b.hash) != 0 || id_is_zero(&b.hash)))
+		return (err_set(e, ERR_INVALID,
+		    "sha256: expected the digest of what agents will show, 64"
+		    " hex digits"));
 	*ret = b;
 	return (0);
 }

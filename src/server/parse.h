@@ -56,6 +56,7 @@ int target_body_read(json_t *root, struct target_body *ret, struct err *e);
 
 struct token_body {
 	int64_t uses, seconds;
+	struct id hash; /* zeros: the server shall make the token */
 };
 int token_body_read(json_t *root, struct token_body *ret, struct err *e);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """The server's own doors: who may call what, with which key, how often."""
 import hashlib
+import hmac
 import http.client
 import json
 import os
@@ -11,8 +12,10 @@ import subprocess
 import time
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from fakeagent import Https
+import openapi
+from fakeagent import RAW, FakeAgent, Https, Identity
 from miglib import program, wait_for
 from test_server_api import Server, code
 
@@ -21,6 +24,9 @@ ROLES = ("reader", "investigator", "admin")
 
 class Doors(Server):
     """A server with a person of each role; alice is the admin."""
+
+    def https(self):
+        return openapi.Checked(self.port, self.ca_file)
 
     def people(self):
         self.carol = self.gpg.make_key("Carol Reader", encryption=None)
@@ -101,7 +107,9 @@ CALLS = [
     ("GET", "/policies", None, "policies:read", "reader"),
     ("GET", "/policies/" + NONE + "/signed", None, "policies:read", "reader"),
     ("POST", "/policies", {}, "policies:push", "investigator"),
+    ("GET", "/tokens", None, "tokens", "admin"),
     ("POST", "/tokens", {"uses": 0}, "tokens", "admin"),
+    ("DELETE", "/tokens/" + NONE, None, "tokens", "admin"),
     ("DELETE", "/agents/" + NONE, None, "agents:revoke", "admin"),
     ("GET", "/audit", None, "audit", "admin"),
     ("GET", "/sessions", None, "person", "reader"),
@@ -487,6 +495,218 @@ def test_tampering_is_seen(doors):
     finally:
         put(rows)
     doors.mig("audit", "verify")
+
+
+# --- enrolment tokens that the server does not know ---------------------------------
+
+def derived(token):
+    """Of a token of the client: what the server is shown, its digest, and the
+    proof for an identity."""
+    secret = bytes.fromhex(token.removeprefix("mig-token-"))
+    auth = hmac.digest(secret, b"MIG enrol auth v1", "sha256")
+    return auth.hex(), hashlib.sha256(auth).hexdigest(), lambda pub: \
+        hmac.digest(secret, b"MIG enrol proof v1" + pub, "sha256").hex()
+
+
+def enrol_with(doors, shown, name, **hello):
+    who = Identity()
+    status, j = doors.https().call("POST", "/enrol",
+                                   who.enrol_request(shown, name))
+    assert status == 201, j
+    agent = FakeAgent(who, name, j)
+    extra = {k: v(who.pub) if callable(v) else v for k, v in hello.items()}
+    agent.connect().hello(**({"enrolment": extra} if extra else {}))
+    return agent
+
+
+def test_tokens(doors):
+    """Of four agents that the server lists, only the one that had the token
+    is checked; whoever owns the platform cannot make another."""
+    p = doors.mig("token", "make", "-uses", "4", "-expires", "1d")
+    command = re.fullmatch(r"mig-agent enrol (\S+) --ca (\S+) --token (\S+)\n",
+                           p.stdout)
+    assert command[1] == f"https://localhost:{doors.port}"
+    assert command[2] == doors.ca
+    token = command[3]
+    auth, digest, proof = derived(token)
+    listed = json.loads(doors.mig("token", "list", "-json").stdout)["tokens"]
+    assert [t["uses"] for t in listed if t["sha256"] == digest] == [4]
+    # nothing on the server holds the token
+    secret = token.removeprefix("mig-token-")
+    store = b"".join(f.read_bytes() for f in (doors.state / "db").iterdir())
+    assert secret.encode() not in store and bytes.fromhex(secret) not in store
+
+    own = enrol_with(doors, auth, "own", token=digest, proof=proof)
+    # the platform saw auth and knows the digest: neither makes a proof
+    made = {}
+    for n, wrong in enumerate((auth, digest, proof(own.who.pub))):
+        made[n] = enrol_with(doors, auth, f"made{n}", token=digest,
+                             proof=wrong)
+    plain = enrol_with(doors, doors.token(), "plain")
+
+    def marks():
+        p = doors.mig("agents", "-json", code=None)
+        found = {x["agent"]: x for x in map(json.loads,
+                                            p.stdout.splitlines())}
+        want = [own, plain, *made.values()]
+        return (p, found) if all(found.get(a.who.id, {}).get("verified")
+                                 for a in want) else None
+
+    p, found = wait_for("all hellos", marks)
+    assert found[own.who.id]["enrolment"] == "checked"
+    assert found[plain.who.id]["enrolment"] == "unchecked"
+    for a in made.values():
+        assert found[a.who.id]["enrolment"] == "forged"
+        assert f"{a.name} ({a.who.id[:12]})" in p.stderr
+    assert p.stderr.count("cannot prove it") == 3
+    assert re.search(r"own .* checked", doors.mig("agents").stdout)
+
+    # a colleague has not the token, until she is given it
+    args = ("agents", "-json")
+    them = {x["agent"]: x["enrolment"] for x in map(
+        json.loads, doors.mig(*args, fpr=doors.bob).stdout.splitlines())}
+    assert them[own.who.id] == "unchecked"
+    file = doors.dir / "tokens"
+    doors.mig("token", "export", "-o", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "1 new" in doors.mig("token", "import", str(file),
+                                fpr=doors.bob).stderr
+    assert "0 new" in doors.mig("token", "import", str(file),
+                                fpr=doors.bob).stderr
+    them = {x["agent"]: x["enrolment"] for x in map(
+        json.loads, doors.mig(*args, fpr=doors.bob).stdout.splitlines())}
+    assert them[own.who.id] == "checked"
+
+    # ended: it enrols nobody; an agent is shut out
+    doors.mig("token", "revoke", digest[:16])
+    assert code(doors.https().call("POST", "/enrol", Identity().enrol_request(
+        auth, "late"))) == (403, "token")
+    doors.mig("agents", "revoke", own.who.id[:16])
+    assert own.who.id in doors.mig("agents", "-revoked", "-json").stdout
+    # this machine knows it, and says that the server names it no more
+    gone = next(x for x in map(json.loads, doors.mig(*args).stdout.splitlines())
+                if x["agent"] == own.who.id)
+    assert gone["marks"] == ["left out"]
+    assert entries(doors, what="token_revoked", object=digest[:16])
+    for a in (plain, *made.values()):
+        a.close()
+
+
+def test_real_agent_says_the_proof(doors):
+    """mig-agent shows the server what is derived, keeps the proof, and a plain
+    token takes it away again."""
+    token = doors.mig("token", "make").stdout.split()[-1]
+    auth, digest, proof = derived(token)
+    conf = doors.dir / "agent.conf"
+    conf.write_text(f"state {doors.dir}/agent\nname real\n")
+
+    def enrol(token):
+        p = subprocess.run(
+            [program("mig-agent"), "enrol", f"https://localhost:{doors.port}",
+             "--ca", doors.ca, "--token", token, "-c", str(conf)],
+            capture_output=True, text=True, timeout=60, check=False)
+        assert p.returncode == 0, p.stderr
+        return p.stdout.split()[2]
+
+    agent = enrol(token)
+    listed = [json.loads(x) for x in doors.mig(
+        "token", "list", "-json").stdout.splitlines()][0]["tokens"]
+    assert [t["uses"] for t in listed if t["sha256"] == digest] == [0]
+    kept = doors.dir / "agent" / "enrolment"
+    seed = (doors.dir / "agent" / "identity").read_text().splitlines()[1]
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
+    pub = key.public_key().public_bytes(*RAW)
+    assert hashlib.sha256(pub).hexdigest() == agent
+    assert kept.read_text() == f"{digest}\n{proof(pub)}\n"
+    assert enrol(doors.token()) == agent
+    assert not kept.exists()
+
+
+# --- doc/openapi.yaml ------------------------------------------------------------------
+
+def source_table():
+    """(method, path): (name of the call, least role), out of the sources."""
+    root = program_dir() / "src" / "server"
+    calls = {c: (name, role.removeprefix("PERSON_").lower())
+             for c, name, role in re.findall(
+                 r'X\(\d+, (CALL_\w+), "([^"]+)", (PERSON_\w+)',
+                 (root / "calls.h").read_text())}
+    calls["CALL_OPEN"] = ("open", None)
+    return {(m, p): calls[c] for m, p, c in re.findall(
+        r'\{ "([A-Z]+)", "(/[^"]*)", (CALL_\w+)',
+        (root / "api" / "routes.c").read_text())}
+
+
+def test_the_description_has_every_call():
+    described = {
+        (method.upper(), re.sub("{id}", "%", path)):
+        (op["x-call"], op.get("x-role"))
+        for path, item in openapi.DOC["paths"].items()
+        for method, op in item.items() if method != "parameters"}
+    table = source_table()
+    # open or not is said by the configuration
+    assert table.pop(("GET", "/metrics")) == ("open", None)
+    assert described.pop(("GET", "/metrics")) == ("metrics", "reader")
+    assert described == table
+
+
+def test_answers_are_as_described(doors):
+    """One good answer at least of each call; openapi.Checked looks at all that
+    this file ever asks."""
+    api = doors.login()
+    agent = doors.enrol("described")
+    agent.connect().hello()
+    action = doors.launch(api)["id"]
+    agent_id = agent.who.id
+    wait_for("the hello", lambda: api.call("GET", "/agents/" + agent_id)[1][
+        "hello"], 10)
+    for path in ("/status", "/agents", "/agents/" + agent_id, "/actions",
+                 "/actions/" + action, f"/actions/{action}/agents",
+                 f"/actions/{action}/results",
+                 f"/actions/{action}/shares", "/investigators", "/sessions",
+                 "/apikeys", "/audit?last=5", "/tokens", "/health",
+                 "/metrics", "/agents?revoked=1", "/policies"):
+        assert api.raw("GET", path)[0] == 200, path
+    assert api.call("POST", "/targets", {"target": "all"})[0] == 200
+    assert api.call("POST", "/tokens", {})[0] == 201
+    assert api.call("POST", "/tokens", {"sha256": "5" * 64})[0] == 201
+    agent.close()
+    text = doors.keyring(doors.eve).read_text()
+    who = "/investigators/" + doors.eve.lower()
+    assert api.call("POST", "/investigators", {"keyring": text})[0] == 201
+    doors.login(doors.eve)
+    mine = next(s["id"] for s in api.call("GET", "/sessions")[1]["sessions"]
+                if s["fingerprint"] == doors.eve.lower())
+    doors.key("described", "status")
+    for method, path, body in (
+            ("DELETE", "/tokens/" + "5" * 64, None),
+            ("POST", who + "/role", {"role": "reader"}),
+            ("DELETE", "/sessions/" + mine, None),
+            ("DELETE", who + "/sessions", None), ("DELETE", who, None),
+            ("DELETE", "/apikeys/described", None),
+            ("DELETE", "/agents/" + agent_id, None),
+            ("DELETE", "/sessions", None)):
+        assert api.call(method, path, body)[0] == 200, (method, path)
+    want = {(m.upper(), p) for p, item in openapi.DOC["paths"].items()
+            for m in item if m != "parameters"}
+    # the first is a stream without end, of the others there is none here
+    want -= {("GET", "/events"), ("GET", "/policies/{id}"),
+             ("GET", "/policies/{id}/signed"), ("POST", "/policies"),
+             ("POST", "/actions/{id}/shares"),
+             ("DELETE", "/actions/{id}/shares")}
+    assert want - openapi.Checked.seen == set()
+
+
+@pytest.mark.parametrize("change", [
+    {"relay": "sideways"}, {"answers": "many"}, {"answers": True},
+    {"more": 1}, {"time": "now"}, {"agents": {}}, {"version": None}])
+def test_the_check_can_say_no(doors, change):
+    status = doors.api["reader"].call("GET", "/status")[1]
+    schema = openapi.resolve(openapi.DOC["paths"]["/status"]["get"][
+        "responses"]["200"])["content"]["application/json"]["schema"]
+    openapi.check(status, schema)
+    with pytest.raises(AssertionError):
+        openapi.check({**status, **change}, schema)
 
 
 # --- how often -------------------------------------------------------------------

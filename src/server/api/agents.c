@@ -71,7 +71,7 @@ add_agent(struct jsonw *w, const struct store_agent *a, struct buf *scratch)
 struct agents_stream {
 	struct stream s; /* first */
 	struct target *target;
-	bool online;
+	bool online, revoked;
 	int64_t after;
 	size_t seen;
 	struct buf scratch;
@@ -85,7 +85,8 @@ agents_one(const struct store_agent *a, void *arg)
 
 	x->seen++;
 	x->after = a->n;
-	if ((x->online && !a->online) || !matches(x->target, a))
+	if (x->revoked ? !a->revoked
+		       : (x->online && !a->online) || !matches(x->target, a))
 		return (0);
 	jsonw_init(&w, &x->s.out);
 	jsonw_object(&w, NULL);
@@ -142,6 +143,7 @@ res_agents(struct request *q)
 	}
 	x->target = t;
 	x->online = request_flag(q, "online");
+	x->revoked = request_flag(q, "revoked"); /* these, whatever target */
 	buf_init(&x->scratch, 65536);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Api: logging in and out, who is logged in, enrolment tokens: all changes are
+/* Api: logging in and out, who is logged in: all changes are
  * decided by the core, which gets the request in binary form. */
 #include "server/api/api.h"
 #include "server/api/resources.h"
@@ -118,28 +118,4 @@ void
 res_sessions_revoke(struct request *q)
 {
 	request_fingerprint(q, MSG_SESSIONS_REVOKE);
-}
-
-/* --- tokens ------------------------------------------------------------- */
-
-void
-res_token_new(struct request *q)
-{
-	struct token_body b;
-	struct buf msg;
-	struct err e;
-	json_t *v;
-
-	if ((v = request_json(q)) == NULL)
-		return;
-	if (token_body_read(v, &b, &e) != 0) {
-		reply_err(q, &e);
-	} else {
-		message_init(q, &msg);
-		buf_add_u64(&msg, (uint64_t)b.uses);
-		buf_add_u64(&msg, (uint64_t)b.seconds);
-		core_ask(q, MSG_TOKEN_NEW, &msg);
-		buf_release(&msg);
-	}
-	json_decref(v);
 }

@@ -7,7 +7,8 @@
  *   requests.c   what the api asks for
  *   reply.c      answers to the api
  *   logins.c     nonces, new sessions
- *   people.c     investigators, their sessions, API keys, tokens
+ *   people.c     investigators, their sessions, API keys
+ *   tokens.c     enrolment tokens
  *   launch.c     a new action
  *   enrol.c      a new agent
  *   renew.c      an agent's next certificate
@@ -123,6 +124,7 @@ void people_sessions_revoke(struct core *c, uint32_t request, struct rd *rd);
 void people_key_put(struct core *c, uint32_t request, struct rd *rd);
 void people_key_remove(struct core *c, uint32_t request, struct rd *rd);
 void people_token(struct core *c, uint32_t request, struct rd *rd);
+void people_token_remove(struct core *c, uint32_t request, struct rd *rd);
 void core_add_time(struct jsonw *w, const char *key, int64_t ms);
 /* The keyring of today's investigators, read again when it changed. */
 const struct keyring *core_keyring(struct core *c, struct err *e);
@@ -140,22 +142,19 @@ bool enrol_sign(struct core *c, const struct id *agent, const struct buf *body);
 /* The ca is gone: everyone who waits for it is told. */
 void enrol_ca_lost(struct core *c);
 
-/* --- kick.c ------------------------------------------------------------------
- */
+/* --- kick.c --- */
 struct kick *kick_new(struct core *c);
 void kick_free(struct kick *k);
 /* Ends the session that an agent has at the relay. */
 void kick(struct core *c, const struct id *agent);
 
-/* --- renew.c -----------------------------------------------------------------
- */
+/* --- renew.c --- */
 void
 renew_request(struct core *c, struct agent *a, const void *data, size_t len);
 void renew_signed(
     struct core *c, const struct id *agent, const void *cert, size_t cert_len);
 
-/* --- agents.c ----------------------------------------------------------------
- */
+/* --- agents.c --- */
 int agents_load(struct core *c, struct err *e);
 /* Everyone is asked to say that he is there: what came meanwhile is lost with
  * the link to the relay. */
@@ -172,13 +171,11 @@ void agents_on_presence(
  * are apart, is not online any more. */
 void agents_forget_silent(struct core *c);
 
-/* --- answers.c ---------------------------------------------------------------
- */
+/* --- answers.c --- */
 struct assemblies *answers_new(struct core *c);
 void answers_on_part(struct core *c, struct agent *a, const struct wire_msg *m);
 
-/* --- upkeep.c ----------------------------------------------------------------
- */
+/* --- upkeep.c --- */
 /* Once the store is open: what status starts with. */
 void upkeep_start(struct core *c);
 void upkeep_tick(struct core *c, int64_t now);

@@ -7,11 +7,13 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "crypto/sha256.h"
+#include "server/audit.h"
 #include "server/core/core.h"
 #include "server/core/relaylink.h"
 #include "server/store/policies.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,7 +181,16 @@ struct policy_job {
 static int
 policy_run(struct store *s, struct writer_job *j, struct err *e)
 {
-	return (store_policy_step(s, &((struct policy_job *)j)->p, e));
+	struct policy_job *x = (struct policy_job *)j;
+	struct id_hex hash = id_hex(&x->p.hash);
+	char detail[AUDIT_DETAIL_MAX];
+	struct audit_note note = { x->by, "policy_pushed", hash.s, detail };
+	int rc;
+
+	if ((rc = store_policy_step(s, &x->p, e)) != 0)
+		return (rc);
+	snprintf(detail, sizeof(detail), "version %" PRIu64, x->p.version);
+	return (audit_add(s, &note, clock_wall_ms(), e));
 }
 
 static void

@@ -27,6 +27,7 @@ static const struct {
 	{ MSG_SHARE_PUT, share_request },
 	{ MSG_SHARES_REMOVE, share_remove_request },
 	{ MSG_TOKEN_NEW, people_token },
+	{ MSG_TOKEN_REMOVE, people_token_remove },
 	{ MSG_AGENT_REVOKE, revoke_request },
 	{ MSG_POLICY_NEW, policies_request },
 	{ MSG_ENROL, enrol_request },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Store: investigators, their sessions, enrolment tokens, policies. */
+/* Store: investigators, their sessions, API keys, policies. */
 #include "server/store/people.h"
 
 #include "server/store/sql.h"
@@ -358,47 +358,6 @@ store_forget_secrets(struct store *s, struct err *e)
 	if (rc == 0)
 		rc = sql_run(s, e, "DELETE FROM apikeys", "");
 	return (rc != 0 ? rc : sql_run(s, e, "DELETE FROM tokens", ""));
-}
-
-int
-store_token_put(struct store *s, const struct id *hash, int64_t uses,
-    int64_t now, int64_t expires, struct err *e)
-{
-	return (sql_run(s, e,
-	    "INSERT INTO tokens (hash, uses, created, expires)"
-	    " VALUES (?, ?, ?, ?)",
-	    "diii", hash, uses, now, expires));
-}
-
-int
-store_token_check(struct store *s, const struct id *hash,
-    const struct id *agent, int64_t now, struct err *e)
-{
-	int64_t expires = -1, uses = 0, same = 0;
-	int rc;
-
-	if ((rc = sql_get(s, e, &expires,
-		 "SELECT expires FROM tokens WHERE hash = ?", "d", hash)) !=
-		0 ||
-	    (rc = sql_get(s, e, &uses, "SELECT uses FROM tokens WHERE hash = ?",
-		 "d", hash)) != 0 ||
-	    (rc = sql_get(s, e, &same,
-		 "SELECT 1 FROM agents WHERE id = ? AND token = ?", "dd", agent,
-		 hash)) != 0)
-		return (rc);
-	if (expires < 0)
-		return (err_set(e, ERR_AUTH,
-		    "the enrolment token is unknown: make one with"
-		    " `mig-server token`"));
-	if (expires <= now)
-		return (err_set(e, ERR_AUTH,
-		    "the enrolment token is past its end: make a new one with"
-		    " `mig-server token`"));
-	if (uses > 0 || same == 1)
-		return (0);
-	return (err_set(e, ERR_AUTH,
-	    "the enrolment token was used up: make a new one with"
-	    " `mig-server token`"));
 }
 
 int

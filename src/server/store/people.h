@@ -93,8 +93,18 @@ int store_key_remove(struct store *s, const char *name, struct err *e);
 /* All sessions, API keys and tokens. */
 int store_forget_secrets(struct store *s, struct err *e);
 
+/* ERR_EXISTS: there is one with this digest. */
 int store_token_put(struct store *s, const struct id *hash, int64_t uses,
     int64_t now, int64_t expires, struct err *e);
+struct store_token {
+	struct id hash;
+	int64_t uses; /* left */
+	int64_t created, expires;
+};
+typedef int store_on_token(const struct store_token *t, void *arg);
+int store_tokens(struct store *s, store_on_token *fn, void *arg, struct err *e);
+/* By the first 8 or more hex digits. ERR_NOTFOUND, ERR_INVALID. */
+int store_token_remove(struct store *s, const char *prefix, struct err *e);
 /* 0 when it can be used once more, or was used by this agent (an enrolment
  * whose answer was lost may be repeated); ERR_AUTH otherwise. */
 int store_token_check(struct store *s, const struct id *hash,
