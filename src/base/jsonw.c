@@ -26,21 +26,10 @@ plain_run(const uint8_t *p, size_t len)
 	return n;
 }
 
-static size_t
-utf8_run(const uint8_t *p, size_t len)
-{
-	size_t n;
-
-	for (n = 2; n <= 4 && n <= len; n++) {
-		if (str_is_utf8(p, n))
-			return n;
-	}
-	return 0;
-}
-
 static void
 add_string(struct buf *out, const uint8_t *p, size_t len)
 {
+	uint32_t cp;
 	size_t n;
 
 	buf_add_u8(out, '"');
@@ -48,8 +37,11 @@ add_string(struct buf *out, const uint8_t *p, size_t len)
 		n = plain_run(p, len);
 		if (n > 0) {
 			buf_add(out, p, n);
-		} else if (p[0] >= 0x80 && (n = utf8_run(p, len)) > 0) {
-			buf_add(out, p, n);
+		} else if (p[0] >= 0x80 && (n = str_utf8(p, len, &cp)) > 0) {
+			if (str_is_treacherous(cp))
+				str_add_escape(out, cp);
+			else
+				buf_add(out, p, n);
 		} else {
 			n = 1;
 			if (p[0] == '"' || p[0] == '\\')

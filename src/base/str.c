@@ -122,18 +122,93 @@ str_is_utf8(const void *s, size_t len)
 	return true;
 }
 
-/* Characters that change how their neighbours are shown. */
-static bool
-is_treacherous(uint32_t cp)
+size_t
+str_utf8(const void *s, size_t len, uint32_t *ret_cp)
 {
-	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x061c ||
-	    (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) ||
-	    (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff ||
-	    (cp >= 0xe0000 && cp <= 0xe007f);
+	return len == 0 ? 0 : utf8_sequence(s, len, ret_cp);
+}
+
+/* Controls, format characters, and letters and spaces without a shape. */
+static const struct {
+	uint32_t from, to;
+} treacherous[] = { { 0, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad },
+	{ 0x34f, 0x34f }, { 0x600, 0x605 }, { 0x61c, 0x61c }, { 0x6dd, 0x6dd },
+	{ 0x70f, 0x70f }, { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 },
+	{ 0x180b, 0x180f }, { 0x200b, 0x200f }, { 0x2028, 0x202e },
+	{ 0x2060, 0x206f }, { 0x2800, 0x2800 }, { 0x3164, 0x3164 },
+	{ 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 },
+	{ 0xfff0, 0xfffb }, { 0x110bd, 0x110bd }, { 0x110cd, 0x110cd },
+	{ 0x13430, 0x1343f }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
+	{ 0xe0000, 0xe0fff } };
+
+bool
+str_is_treacherous(uint32_t cp)
+{
+	size_t lo = 0, hi = sizeof(treacherous) / sizeof(treacherous[0]), mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (cp > treacherous[mid].to)
+			lo = mid + 1;
+		else if (cp < treacherous[mid].from)
+			hi = mid;
+		else
+			return true;
+	}
+	return false;
 }
 
 int
-str_add_printable(struct buf *out, const void *s, size_t len)
+str_add_escape(struct buf *out, uint32_t cp)
+{
+	if (cp < 0x10000)
+		return buf_add_fmt(out, "\\u%04x", (unsigned int)cp);
+	cp -= 0x10000;
+	return buf_add_fmt(out, "\\u%04x\\u%04x",
+	    (unsigned int)(0xd800 | cp >> 10),
+	    (unsigned int)(0xdc00 | (cp & 0x3ff)));
+}
+
+/* Bytes at p that stay as they are: plain ASCII, lines and tabs. */
+static size_t
+safe_run(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && p[n] < 0x7f &&
+	    (p[n] >= 0x20 || p[n] == '\n' || p[n] == '\t'))
+		n++;
+	return n;
+}
+
+int
+str_add_safe(struct buf *out, const void *s, size_t len)
+{
+	const uint8_t *p = s;
+	uint32_t cp;
+	size_t n;
+
+	for (; len > 0 && out->error == 0; p += n, len -= n) {
+		n = safe_run(p, len);
+		if (n > 0) {
+			buf_add(out, p, n);
+			continue;
+		}
+		n = utf8_sequence(p, len, &cp);
+		if (n == 0) {
+			n = 1;
+			str_add_escape(out, 0xfffd);
+		} else if (str_is_treacherous(cp)) {
+			str_add_escape(out, cp);
+		} else {
+			buf_add(out, p, n);
+		}
+	}
+	return out->error;
+}
+
+static int
+add_visible(struct buf *out, const void *s, size_t len, bool ascii_only)
 {
 	const uint8_t *p = s;
 	uint32_t cp;
@@ -144,15 +219,28 @@ str_add_printable(struct buf *out, const void *s, size_t len)
 		if (n == 0) {
 			n = 1;
 			buf_add_fmt(out, "\\x%02x", p[0]);
-		} else if (!is_treacherous(cp)) {
-			buf_add(out, p, n);
-		} else if (cp < 0x80) {
+		} else if (cp < 0x80 && str_is_treacherous(cp)) {
 			buf_add_fmt(out, "\\x%02x", (unsigned int)cp);
-		} else {
+		} else if (str_is_treacherous(cp) ||
+		    (ascii_only && cp >= 0x80)) {
 			buf_add_fmt(out, "\\u{%x}", (unsigned int)cp);
+		} else {
+			buf_add(out, p, n);
 		}
 	}
 	return out->error;
+}
+
+int
+str_add_printable(struct buf *out, const void *s, size_t len)
+{
+	return add_visible(out, s, len, false);
+}
+
+int
+str_add_plain(struct buf *out, const void *s, size_t len)
+{
+	return add_visible(out, s, len, true);
 }
 
 void

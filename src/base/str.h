@@ -23,5 +23,19 @@ bool str_is_utf8(const void *s, size_t len);
  * and bidirectional controls become \xNN or \u{N}; one line, nothing that
  * moves the cursor. */
 int str_add_printable(struct buf *out, const void *s, size_t len);
+/* Appends text in which lines and tabs are meant, or JSON: what could move a
+ * cursor or change how its neighbours are shown becomes \uNNNN, which in JSON
+ * is the same; invalid UTF-8 becomes U+FFFD. */
+int str_add_safe(struct buf *out, const void *s, size_t len);
+/* Appends s where a person decides by it: as printable, and every letter that
+ * is not ASCII, and so may look like one, as \u{N}. */
+int str_add_plain(struct buf *out, const void *s, size_t len);
+/* Appends one code point as JSON writes it: \uNNNN, or a pair of them. */
+int str_add_escape(struct buf *out, uint32_t cp);
+/* Length (1..4) and value of the UTF-8 sequence at s; 0: there is none. */
+size_t str_utf8(const void *s, size_t len, uint32_t *ret_cp);
+/* Is it a character that moves the cursor, changes how its neighbours are
+ * shown, or cannot be seen at all? */
+bool str_is_treacherous(uint32_t cp);
 
 #endif

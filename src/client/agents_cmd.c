@@ -8,6 +8,8 @@
 
 #include "action/document.h"
 #include "action/hello.h"
+#include "base/clock.h"
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
@@ -18,10 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AGENTS_CSV \
+	"name,id,state,lastseen,verified,os,arch,version,tags,trouble,marks\n"
 #define WARNINGS_MAX 100 /* more are only counted */
 
 struct listing {
-	bool json;
+	bool json, csv;
 	bool online_only, revoked;
 	struct table table;
 	struct buf out, target;
@@ -136,6 +140,55 @@ agent_hello(struct agent_row *a, const char *hello)
 	buf_release(&raw);
 }
 
+static void
+agent_csv_field(struct listing *l, const char *text)
+{
+	csv_field(&l->out, text);
+	buf_add_str(&l->out, ",");
+}
+
+/* Columns of AGENTS_CSV. */
+static void
+agent_csv(struct listing *l, const struct agent_row *a)
+{
+	const struct target_row *r = &a->hello.row;
+	char when[RFC3339_LEN + 1] = "";
+	unsigned int bit;
+	struct buf marks;
+
+	if (a->lastseen > 0)
+		rfc3339_format(a->lastseen / 1000, when);
+	agent_csv_field(l, a->verified ? r->name : a->name);
+	agent_csv_field(l, a->id);
+	agent_csv_field(l, a->online ? "online" : "offline");
+	agent_csv_field(l, when);
+	agent_csv_field(l, a->verified ? "yes" : "no");
+	agent_csv_field(l, a->verified ? r->os : "");
+	agent_csv_field(l, a->verified ? r->arch : "");
+	agent_csv_field(l, a->verified ? r->version : "");
+	agent_csv_field(l, a->verified ? r->tags : "");
+	agent_csv_field(l, a->trouble != NULL ? a->trouble : "");
+	buf_init(&marks, 1024);
+	for (bit = 1; bit < 1u << TRUST_MARKS; bit <<= 1)
+		if ((a->marks & bit) != 0)
+			buf_add_fmt(&marks, "%s%s", marks.len > 0 ? ";" : "",
+			    trust_mark_word(bit));
+	csv_field(&l->out, marks.len > 0 ? buf_str(&marks) : "");
+	buf_add_str(&l->out, "\n");
+	buf_release(&marks);
+}
+
+static void
+agent_show(struct listing *l, const struct agent_row *a)
+{
+	if (l->json)
+		agent_json(l, a);
+	else if (l->csv)
+		agent_csv(l, a);
+	else
+		agent_text(l, a);
+}
+
 /* What is wrong with who it is, one line an agent. */
 static void
 agent_warn(struct listing *l, const struct id *id, const char *name,
@@ -238,10 +291,7 @@ agent_line(const char *text, size_t len, void *arg)
 	l->n++;
 	l->online += a.online;
 	l->bad += !a.verified;
-	if (l->json)
-		agent_json(l, &a);
-	else
-		agent_text(l, &a);
+	agent_show(l, &a);
 	if (a.verified)
 		hello_release(&a.hello);
 	json_decref(j);
@@ -313,10 +363,7 @@ agent_missed(const struct trust_entry *te, void *arg)
 	a.lastseen = te->row_s * 1000;
 	l->n++;
 	agent_warn(l, &te->id, a.name, a.marks, NULL);
-	if (l->json)
-		agent_json(l, &a);
-	else
-		agent_text(l, &a);
+	agent_show(l, &a);
 }
 
 /* A server may only leave out who is away when those who are there are asked
@@ -355,7 +402,8 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 {
 	static const char *const head[] = { "NAME", "ID", "STATE", "LAST SEEN",
 		"SYSTEM", "VERSION", "ENROLMENT", "TAGS", NULL };
-	struct listing l = { .json = opts_has(o, "json") };
+	struct listing l = { .json = opts_has(o, "json"),
+		.csv = opts_has(o, "csv") };
 	struct buf path;
 	int r;
 
@@ -364,7 +412,11 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 	buf_init(&path, 64 * 1024);
 	buf_init(&l.target, 64 * 1024);
 	seen_init(&l.listed);
-	r = agents_path(c, o, &path, &l, e);
+	r = l.json && l.csv
+	    ? err_set(e, ERR_INVALID, "choose one of -json and -csv")
+	    : agents_path(c, o, &path, &l, e);
+	if (l.csv)
+		buf_add_str(&l.out, AGENTS_CSV);
 	if (r == 0)
 		r = agents_begin(&l, e);
 	if (r == 0)
@@ -376,11 +428,11 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 	}
 	if (r == 0)
 		r = agents_known(&l, e);
-	if (r == 0 && !l.json && l.n > 0)
+	if (r == 0 && !l.json && !l.csv && l.n > 0)
 		table_print_fit(&l.table, &l.out);
 	if (r == 0)
 		r = client_out(&l.out, e);
-	if (r == 0 && !l.json) {
+	if (r == 0 && !l.json && !l.csv) {
 		fprintf(stderr, "%zu %s, %zu online\n", l.n,
 		    l.n == 1 ? "agent" : "agents", l.online);
 		if (l.bad > 0)
@@ -429,6 +481,7 @@ static const struct opt agents_opts[] = {
 	{ "online", NULL, NULL, "only those that are connected now" },
 	{ "revoked", NULL, NULL, "those that were revoked, and no others" },
 	{ "json", NULL, NULL, "one JSON object a line" },
+	{ "csv", NULL, NULL, "comma separated values with a header line" },
 	{ NULL, NULL, NULL, NULL },
 };
 

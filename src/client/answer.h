@@ -57,6 +57,12 @@ void output_release(struct output *o);
 /* Appends what is to be printed now. */
 int output_answer(
     struct output *o, const struct answer *a, struct buf *out, struct err *e);
+/* Appends the answer as one JSON object and a newline. */
+int output_object(const struct answer *a, struct buf *out);
+/* Writes it to a file of its own in the directory, which is made, mode 0600;
+ * the file is named after agent and id, in letters that mean nothing anywhere.
+ */
+int output_save(const char *dir, const struct answer *a, struct err *e);
 /* Appends what was kept for the end. */
 int output_end(struct output *o, struct buf *out, struct err *e);
 

@@ -126,7 +126,8 @@ collect_show(struct collect *k, const struct answer *a)
 	k->progress.failed = s->failed + s->refused;
 
 	buf_init(&out, RESULT_PLAIN_MAX);
-	r = output_answer(&k->output, a, &out, &k->out_error);
+	r = k->save != NULL ? output_save(k->save, a, &k->out_error)
+			    : output_answer(&k->output, a, &out, &k->out_error);
 	if (r == 0 && out.len > 0) {
 		progress_erase(&k->progress);
 		r = client_out(&out, &k->out_error);

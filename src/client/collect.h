@@ -24,6 +24,8 @@ struct collect {
 	bool follow; /* stay until the end, else take what is stored */
 	bool wait;   /* also for agents that are offline */
 	bool verbose;
+	const char *save; /* directory for a file an answer; NULL: they are
+			     printed */
 	struct output output;
 	struct summary summary;
 	struct progress progress;

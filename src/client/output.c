@@ -2,7 +2,9 @@
 /* How answers are shown: lines of text, equal ones together, JSON, CSV. */
 #include "client/answer.h"
 
+#include "base/csv.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/jsonw.h"
 #include "client/trust.h"
 #include "json/json.h"
@@ -109,8 +111,8 @@ part_word(unsigned int status)
 								 : "unknown";
 }
 
-static int
-output_json(const struct output *o, const struct answer *a, struct buf *out)
+int
+output_object(const struct answer *a, struct buf *out)
 {
 	const struct answer_part *p;
 	struct jsonw w;
@@ -118,9 +120,6 @@ output_json(const struct output *o, const struct answer *a, struct buf *out)
 	char *text;
 	size_t i;
 
-	if ((o->show == SHOW_FOUND && !a->found) ||
-	    (o->show == SHOW_NOTFOUND && a->found))
-		return 0;
 	jsonw_init(&w, out);
 	jsonw_object(&w, NULL);
 	jsonw_str(&w, "agent", a->agent);
@@ -151,24 +150,13 @@ output_json(const struct output *o, const struct answer *a, struct buf *out)
 	return buf_add_str(out, "\n");
 }
 
-/* RFC 4180 section 2; what a spreadsheet would take for a formula gets a
- * quote before it. */
-static void
-csv_field(struct buf *out, const char *s)
+static int
+output_json(const struct output *o, const struct answer *a, struct buf *out)
 {
-	bool formula = *s != '\0' && strchr("=+-@\t\r", *s) != NULL;
-
-	if (!formula && strpbrk(s, ",\"\r\n") == NULL) {
-		buf_add_str(out, s);
-		return;
-	}
-	buf_add_str(out, formula ? "\"'" : "\"");
-	for (; *s != '\0'; s++) {
-		if (*s == '"')
-			buf_add_str(out, "\"");
-		buf_add_u8(out, (uint8_t)*s);
-	}
-	buf_add_str(out, "\"");
+	if ((o->show == SHOW_FOUND && !a->found) ||
+	    (o->show == SHOW_NOTFOUND && a->found))
+		return 0;
+	return output_object(a, out);
 }
 
 /* Each module has columns of its own: the first has the table. */
@@ -252,4 +240,49 @@ output_end(struct output *o, struct buf *out, struct err *e)
 	return out->error == 0
 	    ? 0
 	    : err_set(e, out->error, "the output is too large");
+}
+
+/* --- a file an agent -------------------------------------------------------
+ */
+
+#define FILE_NAME_MAX 64 /* of the agent's name */
+
+static void
+file_name(const struct answer *a, struct buf *out)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t i;
+
+	for (i = 0; a->name[i] != '\0' && i < FILE_NAME_MAX; i++)
+		buf_add_u8(out,
+		    strchr(plain, a->name[i]) == NULL ||
+			    (i == 0 && strchr(".-", a->name[i]) != NULL)
+			? '_'
+			: (uint8_t)a->name[i]);
+	buf_add_fmt(out, "-%.*s.json", ID_SHORT_LEN, a->agent);
+}
+
+int
+output_save(const char *dir, const struct answer *a, struct err *e)
+{
+	struct buf path, text;
+	int r;
+
+	buf_init(&path, 8192);
+	buf_init(&text, RESULT_PLAIN_MAX);
+	buf_add_fmt(&path, "%s/", dir);
+	file_name(a, &path);
+	r = output_object(a, &text);
+	if (r == 0 && buf_str(&path) == NULL)
+		r = ERR_TOOBIG;
+	if (r != 0)
+		err_set(e, r, "the answer of %s is too large to save", a->name);
+	else
+		r = file_mkdirs(dir, 0700, e);
+	if (r == 0)
+		r = file_write(buf_str(&path), text.data, text.len, 0600, e);
+	buf_release(&path);
+	buf_release(&text);
+	return r;
 }

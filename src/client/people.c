@@ -16,6 +16,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#define PIECE 65536 /* of output */
+
 void
 client_release(struct client *c)
 {
@@ -55,12 +57,19 @@ bool
 client_confirm(const char *fmt, ...)
 {
 	char question[2048], answer[16];
+	struct buf plain;
+	bool asked = false;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(question, sizeof(question), fmt, ap);
 	va_end(ap);
-	if (!client_prompt(question, answer, sizeof(answer)))
+	buf_init(&plain, 16 * sizeof(question));
+	if (str_add_plain(&plain, question, strlen(question)) == 0 &&
+	    buf_str(&plain) != NULL)
+		asked = client_prompt(buf_str(&plain), answer, sizeof(answer));
+	buf_release(&plain);
+	if (!asked)
 		return false;
 	return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
@@ -111,13 +120,35 @@ client_reader_left(void)
 	return reader_left;
 }
 
+/* The last gate before a terminal: of text nothing is left to do here, of JSON
+ * what means the same. Piece by piece, cut between characters. */
+static bool
+write_safe(const uint8_t *p, size_t len)
+{
+	struct buf piece;
+	bool ok = true;
+	size_t n, back;
+
+	buf_init(&piece, 12 * PIECE);
+	for (; ok && len > 0; p += n, len -= n) {
+		n = len < PIECE ? len : PIECE;
+		for (back = 0; n < len && back < 4 && (p[n] & 0xc0) == 0x80;
+		     back++)
+			n--;
+		buf_clear(&piece);
+		ok = str_add_safe(&piece, p, n) == 0 &&
+		    fwrite(piece.data, 1, piece.len, stdout) == piece.len;
+	}
+	buf_release(&piece);
+	return ok;
+}
+
 int
 client_out(const struct buf *b, struct err *e)
 {
 	if (b->error != 0)
 		return err_set(e, b->error, "the output is too large");
-	if ((b->len == 0 || fwrite(b->data, 1, b->len, stdout) == b->len) &&
-	    fflush(stdout) == 0)
+	if (write_safe(b->data, b->len) && fflush(stdout) == 0)
 		return 0;
 	reader_left = errno == EPIPE;
 	return err_errno(e, "cannot write to standard output");

@@ -129,6 +129,7 @@ cmd_results(struct client *c, const struct opts *o, struct err *e)
 	k.follow = opts_has(o, "follow");
 	k.wait = !opts_has(o, "nowait");
 	k.verbose = opts_has(o, "v");
+	k.save = opts_get(o, "o");
 	k.online_only = was_for_online(&f);
 	progress_init(&k.progress, 0);
 	k.progress.enabled = k.progress.enabled && k.follow;
@@ -229,6 +230,8 @@ out:
 
 static const struct opt results_opts[] = {
 	{ "follow", NULL, NULL, "stay for the answers that are still to come" },
+	{ "o", "output", "DIR",
+	    "one JSON file for each answer into this directory, print none" },
 	{ "share", NULL, "FILE",
 	    "open them with the key that mig results share -o wrote" },
 	{ NULL, NULL, NULL, NULL },

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "modules/print.h"
 
+#include "base/csv.h"
 #include "base/err.h"
 #include "base/str.h"
 
 #include <string.h>
-
-#define CSV_FIELD_MAX (1024 * 1024)
 
 const char *
 print_str(const json_t *obj, const char *key)
@@ -105,23 +104,7 @@ print_end(const struct module *m, const json_t *result, const char *prefix,
 void
 csv_add(struct buf *out, const char *s)
 {
-	struct buf value;
-	size_t i;
-
-	buf_init(&value, CSV_FIELD_MAX);
-	print_add(&value, s);
-	buf_add_u8(out, '"');
-	if (value.len > 0 && memchr("=+-@", value.data[0], 4) != NULL)
-		buf_add_u8(out, '\'');
-	for (i = 0; i < value.len; i++) {
-		if (value.data[i] == '"')
-			buf_add_u8(out, '"');
-		buf_add_u8(out, value.data[i]);
-	}
-	buf_add_u8(out, '"');
-	if (value.error != 0)
-		out->error = value.error;
-	buf_release(&value);
+	csv_field(out, s);
 }
 
 int

@@ -23,7 +23,7 @@ def zstd(data):
     """One frame that states its size."""
     n = ZSTD.ZSTD_compressBound(ctypes.c_size_t(len(data)))
     out = ctypes.create_string_buffer(n)
-    n = ZSTD.ZSTD_compress(out, ctypes.c_size_t(n), data, ctypes.c_size_t(len(data)), 19)
+    n = ZSTD.ZSTD_compress(out, ctypes.c_size_t(n), data, ctypes.c_size_t(len(data)), 1)
     return out.raw[:n]
 
 

@@ -179,6 +179,42 @@ test_printable(void **state)
 	buf_release(&b);
 }
 
+/* Lines and tabs stay, and what JSON would read as the same. */
+static void
+test_safe(void **state)
+{
+	static const struct {
+		const char *in, *safe, *plain;
+	} t[] = {
+		{ "a\tb\n", "a\tb\n", "a\\x09b\\x0a" },
+		{ "\x1b[2J\x7f", "\\u001b[2J\\u007f", "\\x1b[2J\\x7f" },
+		{ "\xc2\x9b", "\\u009b", "\\u{9b}" },
+		{ "\xe2\x80\xae", "\\u202e", "\\u{202e}" },
+		{ "\xe3\x85\xa4\xc2\xad", "\\u3164\\u00ad",
+		    "\\u{3164}\\u{ad}" },
+		{ "\xf3\xa0\x81\x81", "\\udb40\\udc41", "\\u{e0041}" },
+		{ "\xff", "\\ufffd", "\\xff" },
+		/* a Cyrillic letter that looks like another */
+		{ "p\xd0\xb0ypal", "p\xd0\xb0ypal", "p\\u{430}ypal" },
+		{ "\xc3\xa4\xe6\xbc\xa2", "\xc3\xa4\xe6\xbc\xa2",
+		    "\\u{e4}\\u{6f22}" },
+	};
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, 1024);
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		buf_clear(&b);
+		assert_int_equal(str_add_safe(&b, t[i].in, strlen(t[i].in)), 0);
+		assert_string_equal(buf_str(&b), t[i].safe);
+		buf_clear(&b);
+		assert_int_equal(
+		    str_add_plain(&b, t[i].in, strlen(t[i].in)), 0);
+		assert_string_equal(buf_str(&b), t[i].plain);
+	}
+	buf_release(&b);
+}
+
 int
 main(void)
 {
@@ -188,6 +224,7 @@ main(void)
 		cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_printable),
+		cmocka_unit_test(test_safe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
