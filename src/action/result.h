@@ -33,7 +33,8 @@ struct err;
 enum result_status {
 	RESULT_DONE = 1,    /* every operation was run; see the parts */
 	RESULT_REFUSED = 2, /* nothing was run; reason says why; not sealed */
-	RESULT_STOPPED = 3, /* interrupted by restart or cancel; partial */
+	RESULT_STOPPED = 3, /* interrupted by restart or cancel; partial; the
+			     * reason says whether it was cancelled */
 };
 
 enum part_status {
@@ -41,6 +42,7 @@ enum part_status {
 	PART_FAILED = 2,  /* text: what went wrong */
 	PART_TIMEOUT = 3, /* stopped by the time limit; text or partial JSON */
 	PART_LIMIT = 4,   /* stopped by memory, CPU or output limit */
+	/* text: by what; perhaps a line's end and partial JSON behind it */
 	PART_INTERRUPTED = 5,
 };
 

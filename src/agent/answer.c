@@ -396,7 +396,7 @@ make_job_answer(struct agent *a, const struct judge_verdict *v,
 
 	for (round = 0;; round++) {
 		buf_clear(out);
-		fill_header(a, &v->id, own->status, 0, &h);
+		fill_header(a, &v->id, own->status, own->reason, &h);
 		rc = result_make(&h, &a->state.who, a->facts.name,
 		    v->seal_public, parts, v->noperations, out, e);
 		if (rc == 0 && h.sealed_len <= (uint64_t)v->result_bytes)
@@ -420,7 +420,8 @@ make_job_answer(struct agent *a, const struct judge_verdict *v,
 
 static void
 answer_parts(struct agent *a, const struct judge_verdict *v,
-    unsigned int status, struct result_part *parts, uint64_t plain_len)
+    unsigned int status, unsigned int reason, struct result_part *parts,
+    uint64_t plain_len)
 {
 	struct own_answered own;
 	struct buf out;
@@ -432,6 +433,7 @@ answer_parts(struct agent *a, const struct judge_verdict *v,
 	own.time_ms = clock_wall_ms();
 	own.id = v->id;
 	own.status = (uint8_t)status;
+	own.reason = (uint16_t)reason;
 	own.plain_len = plain_len;
 	buf_init(&out, ANSWER_MAX);
 	if (make_job_answer(a, v, parts, &own, &out, &e) != 0) {
@@ -463,27 +465,35 @@ answer_job(struct agent *a, const struct job *job)
 		parts[i].len = job->parts[i].len;
 	}
 	answer_parts(a, &job->verdict,
-	    job->stopped ? RESULT_STOPPED : RESULT_DONE, parts, job->plain_len);
+	    job->stopped ? RESULT_STOPPED : RESULT_DONE,
+	    job->stopped && job->cancelled ? REFUSAL_CANCELLED : REFUSAL_NONE,
+	    parts, job->plain_len);
 	a->counts.answered++;
 	if (a->on_done != NULL)
 		a->on_done(a, job);
 }
 
 void
-answer_interrupted(struct agent *a, const struct judge_verdict *v)
+answer_interrupted(
+    struct agent *a, const struct judge_verdict *v, const char *cancelled)
 {
-	static const char text[] = "interrupted by a restart of the agent";
 	struct result_part parts[ACTION_OPERATIONS_MAX];
+	char text[CANCEL_TEXT_MAX + 64];
 	size_t i;
+
+	snprintf(text, sizeof(text),
+	    "%s%sinterrupted by a restart of the agent",
+	    cancelled != NULL ? cancelled : "", cancelled != NULL ? "; " : "");
 
 	for (i = 0; i < v->noperations; i++) {
 		parts[i].operation = (uint16_t)i;
 		parts[i].status = PART_INTERRUPTED;
 		parts[i].data = (const uint8_t *)text;
-		parts[i].len = sizeof(text) - 1;
+		parts[i].len = strlen(text);
 	}
-	answer_parts(
-	    a, v, RESULT_STOPPED, parts, v->noperations * (sizeof(text) - 1));
+	answer_parts(a, v, RESULT_STOPPED,
+	    cancelled != NULL ? REFUSAL_CANCELLED : REFUSAL_NONE, parts,
+	    v->noperations * strlen(text));
 }
 
 void

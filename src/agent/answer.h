@@ -30,8 +30,10 @@ void answer_job(struct agent *a, const struct job *job);
 /* A verified action that is not run. expires: when the action ends. */
 void answer_refuse(
     struct agent *a, const struct id *id, unsigned int reason, int64_t expires);
-/* Started before a restart, its fate unknown: it is not run again. */
-void answer_interrupted(struct agent *a, const struct judge_verdict *v);
+/* Started before a restart, its fate unknown: it is not run again. cancelled:
+ * by whom it was, or NULL. */
+void answer_interrupted(
+    struct agent *a, const struct judge_verdict *v, const char *cancelled);
 /* Is the answer in the spool what this agent has once signed? */
 bool answer_intact(struct agent *a, const struct id *id);
 /* It is not: it gives way to a refusal that says so, in spool and queue. */

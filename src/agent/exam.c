@@ -8,13 +8,16 @@
  *                                    `--- role died: asked once more, then
  *                                         refused ---'
  *
- * Both verdicts carry the hash of what their role saw; it must be ours.
+ * Both verdicts carry the hash of what their role saw; it must be ours. A
+ * cancel goes the same way under its own purpose (agent/cancel.h).
  */
 #include "agent/exam.h"
 
 #include "action/refusal.h"
 #include "action/result.h"
 #include "agent/answer.h"
+#include "agent/cancel.h"
+#include "agent/cancels.h"
 #include "agent/job.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
@@ -47,7 +50,8 @@ struct exam {
 	struct agent *a;
 	bool active;
 	enum exam_source source;
-	struct buf pieces; /* the message; env borrows from it */
+	enum purpose purpose; /* ACTION or CANCEL */
+	struct buf pieces;    /* the message; env borrows from it */
 	struct envelope env;
 	struct id id;
 	unsigned int attempts;
@@ -113,8 +117,13 @@ refuse_stranger(struct exam *x, unsigned int reason, const char *detail)
 	struct agent *a = x->a;
 
 	a->unverified++;
-	log_info("unverified action=%s reason=%u detail=%s", id_short(&x->id).s,
-	    reason, log_quote(detail));
+	log_info("unverified %s=%s reason=%u detail=%s",
+	    x->purpose == PURPOSE_CANCEL ? "cancel" : "action",
+	    id_short(&x->id).s, reason, log_quote(detail));
+	if (x->purpose == PURPOSE_CANCEL) {
+		finish(x);
+		return;
+	}
 	if (a->on_refused != NULL)
 		a->on_refused(a, &x->id, reason, detail);
 	if (x->source == EXAM_IN)
@@ -177,10 +186,16 @@ narrow(struct exam *x)
 {
 	struct agent *a = x->a;
 	struct judge_verdict *v = &x->verdict;
+	const struct cancelled *c;
+	struct signed_by by;
 
 	if (v->reason != REFUSAL_NONE)
 		return;
-	if (signed_at(x) < journal_not_before(a->journal))
+	signed_by_good(x->who.signers, x->who.n, &by);
+	c = journal_cancelled(a->journal, &x->id, &by, agent_now(a));
+	if (c != NULL)
+		set_reason(x, REFUSAL_CANCELLED, c->text);
+	else if (signed_at(x) < journal_not_before(a->journal))
 		set_reason(x, REFUSAL_REPLAY_FLOOR,
 		    "signed before this agent's journal begins: sign it again");
 	else if (v->expire_after <= journal_floor(a->journal))
@@ -230,30 +245,23 @@ refused(struct exam *x)
 		a->on_refused(a, &x->id, x->verdict.reason, x->verdict.detail);
 }
 
-/* There is one: what nobody known signed does not come this far. */
-static const uint8_t *
-first_signer(const struct verify_verdict *v)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < v->n && v->signers[i].verdict != SIG_GOOD; i++)
-		;
-	return v->signers[i].person;
-}
-
 static int
 accepted(struct exam *x, struct err *e)
 {
 	struct agent *a = x->a;
 	struct journal_action ja;
+	struct signed_by by;
 	struct buf verdict;
 	bool start = jobs_slot_free(a->jobs);
 	int rc;
 
 	buf_init(&verdict, 2 * JUDGE_VERDICT_LEN);
 	judge_verdict_write(&x->verdict, &verdict);
-	buf_add(&verdict, first_signer(&x->who), PGP_FPR_LEN);
+	/* what nobody known signed does not come this far */
+	signed_by_good(x->who.signers, x->who.n, &by);
+	buf_add(&verdict, by.persons[0], PGP_FPR_LEN);
 	buf_add(&verdict, a->policy_hash.b, ID_LEN);
+	signed_by_write(&by, &verdict);
 	fill_action(x, &verdict, &ja);
 	rc = journal_accept(a->journal, &ja, start, e);
 	buf_release(&verdict);
@@ -264,8 +272,7 @@ accepted(struct exam *x, struct err *e)
 	    id_short(&x->id).s, (unsigned int)x->verdict.noperations,
 	    verify_good(&x->who));
 	notice_accepted(a->notice, &x->verdict, &x->who);
-	jobs_add(a->jobs, &x->verdict, first_signer(&x->who), x->env.doc,
-	    x->env.doc_len, start);
+	jobs_add(a->jobs, &x->verdict, &by, x->env.doc, x->env.doc_len, start);
 	return 0;
 }
 
@@ -300,6 +307,35 @@ decide(struct exam *x)
 	}
 	if (x->verdict.reason != REFUSAL_NONE)
 		refused(x);
+	finish(x);
+}
+
+/* --- cancels -------------------------------------------------------------- */
+
+static void
+on_cancel_judged(int code, const void *body, size_t len, void *arg)
+{
+	struct exam *x = arg;
+	struct cancel_verdict v;
+
+	if (code == 0 && cancel_verdict_parse(body, len, &v) != 0)
+		code = ERR_INVALID;
+	if (code == 0 && !id_equal(&v.id, &x->id))
+		code = ERR_INVALID;
+	if (code == 0 && !id_equal(&x->policy, &x->a->policy_hash)) {
+		x->attempts = 0;
+		ask_verify(x);
+		return;
+	}
+	if (code != 0 && x->attempts < ATTEMPTS_MAX) {
+		ask_judge(x);
+		return;
+	}
+	if (code == 0)
+		cancel_take(x->a, &v, &x->who);
+	else
+		log_error("cancel id=%s why=%s", id_short(&x->id).s,
+		    log_quote("the judge process ended twice on it"));
 	finish(x);
 }
 
@@ -348,14 +384,22 @@ ask_judge(struct exam *x)
 	buf_add_u64(&b, (uint64_t)journal_floor(a->journal));
 	verify_signers_write(&x->who, &b);
 	buf_add_field(&b, x->env.doc, x->env.doc_len);
-	rc = b.error != 0 ? b.error
-			  : role_ask(a->judge, MSG_JUDGE_ASK, MSG_JUDGE_VERDICT,
-				b.data, b.len, on_judged, x);
+	if (b.error != 0)
+		rc = b.error;
+	else if (x->purpose == PURPOSE_CANCEL)
+		rc = role_ask(a->judge, MSG_JUDGE_CANCEL, MSG_JUDGE_CANCELLED,
+		    b.data, b.len, on_cancel_judged, x);
+	else
+		rc = role_ask(a->judge, MSG_JUDGE_ASK, MSG_JUDGE_VERDICT,
+		    b.data, b.len, on_judged, x);
 	buf_release(&b);
 	fault_point("exam.judge_asked");
 	if (rc != 0) {
 		x->attempts = ATTEMPTS_MAX;
-		on_judged(rc, NULL, 0, x);
+		if (x->purpose == PURPOSE_CANCEL)
+			on_cancel_judged(rc, NULL, 0, x);
+		else
+			on_judged(rc, NULL, 0, x);
 	}
 }
 
@@ -439,8 +483,10 @@ ask_verify(struct exam *x)
 	msg_pieces_write(&b, &x->env);
 	rc = b.error != 0
 	    ? b.error
-	    : role_ask(a->verify, MSG_VERIFY_ASK, MSG_VERIFY_VERDICT, b.data,
-		  b.len, on_verified, x);
+	    : role_ask(a->verify,
+		  x->purpose == PURPOSE_CANCEL ? MSG_VERIFY_CANCEL
+					       : MSG_VERIFY_ASK,
+		  MSG_VERIFY_VERDICT, b.data, b.len, on_verified, x);
 	buf_release(&b);
 	fault_point("exam.verify_asked");
 	if (rc != 0) {
@@ -504,11 +550,10 @@ exam_wanted(struct exam *x, enum exam_source source, const struct id *id)
 	return false;
 }
 
-int
-exam_submit(
-    struct exam *x, enum exam_source source, const void *pieces, size_t len)
+/* Takes a copy and names it by its hash for that purpose. */
+static int
+take(struct exam *x, enum purpose purpose, const void *pieces, size_t len)
 {
-	struct agent *a = x->a;
 	struct rd r;
 
 	if (x->active)
@@ -522,20 +567,52 @@ exam_submit(
 		buf_release(&x->pieces);
 		return ERR_INVALID;
 	}
-	purpose_hash(PURPOSE_ACTION, x->env.doc, x->env.doc_len, &x->id);
-	if (!exam_wanted(x, source, &x->id)) {
-		buf_release(&x->pieces);
-		if (a->on_refused != NULL)
-			a->on_refused(
-			    a, &x->id, 0, "this agent has judged it before");
-		return 0;
-	}
+	x->purpose = purpose;
+	purpose_hash(purpose, x->env.doc, x->env.doc_len, &x->id);
+	return 0;
+}
+
+static void
+begin(struct exam *x, enum exam_source source)
+{
 	fault_point("exam.hashed");
 	x->active = true;
 	x->source = source;
 	x->attempts = 0;
-	netlink_pause(a->net, true);
+	netlink_pause(x->a->net, true);
 	go_on(-1, 0, x);
+}
+
+int
+exam_submit(
+    struct exam *x, enum exam_source source, const void *pieces, size_t len)
+{
+	struct agent *a = x->a;
+	int rc = take(x, PURPOSE_ACTION, pieces, len);
+
+	if (rc != 0)
+		return rc;
+	if (exam_wanted(x, source, &x->id)) {
+		begin(x, source);
+		return 0;
+	}
+	buf_release(&x->pieces);
+	if (a->on_refused != NULL)
+		a->on_refused(a, &x->id, 0, "this agent has judged it before");
+	return 0;
+}
+
+int
+exam_submit_cancel(struct exam *x, const void *pieces, size_t len)
+{
+	int rc = take(x, PURPOSE_CANCEL, pieces, len);
+
+	if (rc != 0)
+		return rc;
+	if (journal_has_cancel(x->a->journal, &x->id))
+		buf_release(&x->pieces);
+	else
+		begin(x, EXAM_ALL);
 	return 0;
 }
 

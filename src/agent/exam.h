@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Examining one envelope at a time: known already? who signed? may it run? */
+/* Examining one envelope at a time: known already? who signed? may it run? may
+ * it cancel? */
 #ifndef MIG_AGENT_EXAM_H
 #define MIG_AGENT_EXAM_H
 
@@ -18,6 +19,8 @@ bool exam_busy(const struct exam *x);
  * another is examined. */
 int exam_submit(
     struct exam *x, enum exam_source source, const void *pieces, size_t len);
+/* The same with a cancel. */
+int exam_submit_cancel(struct exam *x, const void *pieces, size_t len);
 /* An announced action: true when it is unknown and should be pulled. A known
  * one gets its answer again. */
 bool exam_wanted(struct exam *x, enum exam_source source, const struct id *id);

@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "modules/module.h"
-#include "modules/module.h"
 #include "proc/proc.h"
 #include "sandbox/cgroup.h"
 
@@ -29,6 +28,9 @@
 
 #define SLOTS_MAX CGROUP_SLOTS
 #define QUEUE_DEFAULT 64
+/* What an interrupted worker has to answer what it has found. */
+#define STOP_GRACE_MS 5000
+#define CANCEL_GRACE_MS 700 /* and is gone within a second */
 /* An agent's groups bear the end of its id. */
 #define GROUP_NAME_AT (ID_HEX_LEN - 12)
 
@@ -118,6 +120,29 @@ maybe_done(struct jobs *j, struct job *job)
 
 static void run(struct jobs *j);
 
+/* An interrupted part says in its first line why, and behind it what its
+ * worker had found, if it could say that (action/result.h). */
+static void
+explain_interrupted(const struct job *job, uint8_t **data, size_t *len)
+{
+	bool found = *len > 0 && **data == '{';
+	struct buf b;
+
+	buf_init(&b, *len + sizeof(job->why) + 64);
+	buf_add_str(&b, job->why);
+	if (found) {
+		buf_add_u8(&b, '\n');
+		buf_add(&b, *data, *len);
+	} else {
+		buf_add_str(&b, "; what was found until then is lost");
+	}
+	if (b.error == 0) {
+		free(*data);
+		buf_take(&b, data, len);
+	}
+	buf_release(&b);
+}
+
 static void
 on_worker_end(uint8_t status, uint8_t *data, size_t len, void *arg)
 {
@@ -130,6 +155,8 @@ on_worker_end(uint8_t status, uint8_t *data, size_t len, void *arg)
 	s->job = NULL;
 	j->running--;
 	job->promised -= s->output_max;
+	if (status == PART_INTERRUPTED)
+		explain_interrupted(job, &data, &len);
 	part_ended(j, job, s->operation, status, data, len);
 	maybe_done(j, job);
 	run(j);
@@ -326,7 +353,8 @@ first_in_turn(struct jobs *j)
 		    (j->stopping && !job->started))
 			continue;
 		if (best == NULL ||
-		    turns_before(&j->turns, job->person, best->person))
+		    turns_before(
+			&j->turns, job->by.persons[0], best->by.persons[0]))
 			best = job;
 	}
 	return best;
@@ -342,7 +370,6 @@ end_rest(struct jobs *j, struct job *job, uint8_t status, const char *text)
 	}
 }
 
-/* It ended while it waited: refused, or what is left of it is not run. */
 /* Of a job that has not begun. */
 static void
 refuse(struct jobs *j, struct job *job, unsigned int reason, const char *text)
@@ -359,6 +386,7 @@ refuse(struct jobs *j, struct job *job, unsigned int reason, const char *text)
 	job_free(job);
 }
 
+/* It ended while it waited: refused, or what is left of it is not run. */
 static void
 expired(struct jobs *j, struct job *job)
 {
@@ -388,7 +416,7 @@ next_job(struct jobs *j)
 			expired(j, job);
 			continue;
 		}
-		turns_served(&j->turns, job->person);
+		turns_served(&j->turns, job->by.persons[0]);
 		if (job->started)
 			return job;
 		err_clear(&e);
@@ -480,8 +508,7 @@ jobs_free(struct jobs *j)
 
 void
 jobs_add(struct jobs *j, const struct judge_verdict *v,
-    const uint8_t person[PGP_FPR_LEN], const void *doc, size_t len,
-    bool started)
+    const struct signed_by *by, const void *doc, size_t len, bool started)
 {
 	struct job *job =
 	    calloc(1, sizeof(*job) + v->noperations * sizeof(job->parts[0]));
@@ -495,7 +522,7 @@ jobs_add(struct jobs *j, const struct judge_verdict *v,
 		return;
 	}
 	job->verdict = *v;
-	memcpy(job->person, person, PGP_FPR_LEN);
+	job->by = *by;
 	job->started = started;
 	job->doc_fd = fd_sealed("mig-action", doc, len, &e);
 	TAILQ_INSERT_TAIL(&j->list, job, entry);
@@ -547,6 +574,57 @@ jobs_reserved(const struct jobs *j)
 	return j->reserved;
 }
 
+static struct job *
+find(const struct jobs *j, const struct id *id)
+{
+	struct job *job;
+
+	TAILQ_FOREACH (job, &j->list, entry) {
+		if (id_equal(&job->verdict.id, id))
+			return job;
+	}
+	return NULL;
+}
+
+const struct job *
+jobs_find(const struct jobs *j, const struct id *id)
+{
+	return find(j, id);
+}
+
+/* Its workers are told; what has not begun does not begin. */
+static void
+interrupt(struct jobs *j, struct job *job, int64_t grace_ms, const char *why)
+{
+	size_t i;
+
+	if (job->why[0] == '\0')
+		str_copy(job->why, sizeof(job->why), why);
+	end_rest(j, job, PART_INTERRUPTED, why);
+	for (i = 0; i < SLOTS_MAX; i++) {
+		if (j->slots[i].worker != NULL && j->slots[i].job == job)
+			worker_interrupt(j->slots[i].worker, grace_ms);
+	}
+	maybe_done(j, job);
+}
+
+void
+jobs_cancel(struct jobs *j, const struct id *id, const char *why)
+{
+	struct job *job = find(j, id);
+
+	if (job == NULL)
+		return;
+	if (!job->started) {
+		refuse(j, job, REFUSAL_CANCELLED, why);
+	} else {
+		job->cancelled = true;
+		job->why[0] = '\0'; /* also when the agent ends */
+		interrupt(j, job, CANCEL_GRACE_MS, why);
+	}
+	run(j);
+}
+
 void
 jobs_refuse_waiting(struct jobs *j, unsigned int reason)
 {
@@ -566,7 +644,6 @@ void
 jobs_stop(struct jobs *j, bool now)
 {
 	struct job *job, *next;
-	size_t i;
 
 	j->stopping = true;
 	if (!now)
@@ -575,11 +652,6 @@ jobs_stop(struct jobs *j, bool now)
 		next = TAILQ_NEXT(job, entry);
 		if (!job->started)
 			continue;
-		end_rest(j, job, PART_INTERRUPTED, "the agent was stopped");
-		maybe_done(j, job);
-	}
-	for (i = 0; i < SLOTS_MAX; i++) {
-		if (j->slots[i].worker != NULL)
-			worker_interrupt(j->slots[i].worker);
+		interrupt(j, job, STOP_GRACE_MS, "the agent was stopped");
 	}
 }

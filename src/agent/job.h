@@ -6,6 +6,7 @@
 #ifndef MIG_AGENT_JOB_H
 #define MIG_AGENT_JOB_H
 
+#include "agent/cancels.h"
 #include "agent/messages.h"
 
 #include <sys/queue.h>
@@ -22,14 +23,16 @@ struct job_part {
 struct job {
 	TAILQ_ENTRY(job) entry;
 	struct judge_verdict verdict;
-	uint8_t person[PGP_FPR_LEN]; /* who signed first; zero: not known */
-	int doc_fd;                  /* sealed memfd */
-	bool started;                /* the journal says so */
-	bool stopped;                /* interrupted: answered as such */
-	unsigned int next, ended;    /* operations started, ended */
-	size_t plain_len;            /* bytes of all parts */
-	size_t promised;             /* bytes its workers may put out */
-	struct job_part parts[];     /* one an operation */
+	struct signed_by by;       /* the first one's turn it is */
+	int doc_fd;                /* sealed memfd */
+	bool started;              /* the journal says so */
+	bool stopped;              /* interrupted: answered as such */
+	bool cancelled;            /* by whom and why is in why */
+	char why[CANCEL_TEXT_MAX]; /* it was interrupted */
+	unsigned int next, ended;  /* operations started, ended */
+	size_t plain_len;          /* bytes of all parts */
+	size_t promised;           /* bytes its workers may put out */
+	struct job_part parts[];   /* one an operation */
 };
 
 struct jobs *jobs_new(struct agent *a, struct err *e);
@@ -43,8 +46,12 @@ void jobs_rest(struct jobs *j);
 /* Queues an accepted action; between people in turns. started: the journal
  * has it as started. */
 void jobs_add(struct jobs *j, const struct judge_verdict *v,
-    const uint8_t person[PGP_FPR_LEN], const void *doc, size_t len,
-    bool started);
+    const struct signed_by *by, const void *doc, size_t len, bool started);
+/* NULL: neither waiting nor running. Borrowed. */
+const struct job *jobs_find(const struct jobs *j, const struct id *id);
+/* Nothing more of it runs: its workers are stopped and what they have found is
+ * answered; one that waits is refused. why: to whoever reads the answer. */
+void jobs_cancel(struct jobs *j, const struct id *id, const char *why);
 /* Workers that may run at once; operations that may wait. By the policy. */
 size_t jobs_slots(const struct jobs *j);
 size_t jobs_queue_max(const struct jobs *j);

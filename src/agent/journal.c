@@ -49,6 +49,7 @@ table_drop_all(struct journal *j)
 	idmap_release(&j->map);
 	memset(&j->map, 0, sizeof(j->map));
 	TAILQ_INIT(&j->refused);
+	cancels_release(&j->cancels);
 	j->dead = j->mark_bytes = 0;
 }
 
@@ -333,6 +334,47 @@ int
 journal_ack(struct journal *j, const struct id *id, struct err *e)
 {
 	return change(j, id, JOURNAL_ACKED, e);
+}
+
+/* --- cancels -------------------------------------------------------------- */
+
+int
+journal_cancel(
+    struct journal *j, const struct cancelled *c, int64_t now, struct err *e)
+{
+	size_t bytes, dead;
+	int rc;
+
+	if (cancels_has(&j->cancels, &c->id))
+		return err_set(
+		    e, ERR_EXISTS, "this cancel is remembered already");
+	rc = journal_compact(j, JOURNAL_DEAD_MAX, e);
+	if (rc == 0)
+		rc = journal_put_cancel(j, c, &bytes, e);
+	if (rc != 0)
+		return rc;
+	rc = cancels_enter(&j->cancels, c, bytes, now, &dead);
+	j->dead += dead;
+	return rc == 0 ? 0 : err_set(e, rc, "journal: %s", err_text(rc));
+}
+
+bool
+journal_has_cancel(const struct journal *j, const struct id *cancel)
+{
+	return cancels_has(&j->cancels, cancel);
+}
+
+const struct cancelled *
+journal_cancelled(const struct journal *j, const struct id *action,
+    const struct signed_by *by, int64_t now)
+{
+	return cancels_find(&j->cancels, action, by, now);
+}
+
+size_t
+journal_cancels(const struct journal *j)
+{
+	return j->cancels.n;
 }
 
 /* --- recovery ------------------------------------------------------------ */

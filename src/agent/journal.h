@@ -11,10 +11,14 @@
  * forgotten by the clock. Beyond the bound the refused entries go, the oldest
  * first: they never ran. When there are none, the closed entry with the oldest
  * end goes and the floor rises to that end.
+ *
+ * Cancels are remembered beside them (agent/cancels.h): before anything else
+ * happens because of one it is on the disk.
  */
 #ifndef MIG_AGENT_JOURNAL_H
 #define MIG_AGENT_JOURNAL_H
 
+#include "agent/cancels.h"
 #include "base/id.h"
 
 #include <stdbool.h>
@@ -86,6 +90,17 @@ int journal_refuse(struct journal *j, const struct journal_action *a,
 /* Written, not synced: a spooled answer is found again without them. */
 int journal_answer(struct journal *j, const struct id *id, struct err *e);
 int journal_ack(struct journal *j, const struct id *id, struct err *e);
+
+/* Remembers a cancel, synced when it returns 0. now: unix seconds. */
+int journal_cancel(
+    struct journal *j, const struct cancelled *c, int64_t now, struct err *e);
+/* Is this very cancel remembered? */
+bool journal_has_cancel(const struct journal *j, const struct id *cancel);
+/* The cancel that holds for an action with these signers; NULL: none. Borrowed
+ * until the next change. */
+const struct cancelled *journal_cancelled(const struct journal *j,
+    const struct id *action, const struct signed_by *by, int64_t now);
+size_t journal_cancels(const struct journal *j);
 
 /* Every entry still ACCEPTED or STARTED with what was kept of it. */
 typedef int journal_on_open(const struct journal_entry *entry,

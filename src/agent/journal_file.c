@@ -9,6 +9,8 @@
  *   6 acked     32 id, u64 sequence
  *   7 refused   32 id, u64 sequence, u64 expires, u16 reason
  *   8 mark      u64 floor, u64 newest signature accepted
+ *   9 cancel    32 id of the cancel, 32 action, u64 expires, u8 right, u8 n,
+ *               n times 20 person, field text
  *
  * Accepting is the one entry 3; its document stands before it and means
  * nothing alone. The sequence is of one judgement: an id that was forgotten
@@ -156,8 +158,23 @@ replay_numbers(struct journal *j, uint16_t type, struct rd *r, size_t bytes,
 	return 0;
 }
 
+static int
+replay_cancel(struct journal *j, struct rd *r, size_t bytes, int64_t now)
+{
+	struct cancelled c;
+	size_t dead;
+	int rc;
+
+	if (cancelled_read(r, &c) != 0)
+		return ERR_INVALID;
+	rc = cancels_enter(&j->cancels, &c, bytes, now, &dead);
+	j->dead += dead;
+	return rc;
+}
+
 struct replaying {
 	struct journal *j;
+	int64_t now;
 	struct cell pending; /* the document just before */
 };
 
@@ -187,6 +204,9 @@ replay(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 	case ENTRY_ANSWERED:
 	case ENTRY_ACKED:
 		rc = replay_state(j, type, &r, bytes);
+		break;
+	case ENTRY_CANCEL:
+		rc = replay_cancel(j, &r, bytes, p->now);
 		break;
 	}
 	p->pending.doc_bytes = 0;
@@ -291,6 +311,19 @@ journal_put_mark(struct journal *j, struct err *e)
 	return 0;
 }
 
+int
+journal_put_cancel(struct journal *j, const struct cancelled *c,
+    size_t *ret_bytes, struct err *e)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, sizeof(*c) + 64);
+	cancelled_write(c, &b);
+	rc = put(j, ENTRY_CANCEL, &b, ret_bytes, e);
+	return rc == 0 ? record_sync(j->file, e) : rc;
+}
+
 static bool
 keep(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
     void *arg)
@@ -305,6 +338,10 @@ keep(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 	if (type == ENTRY_MARK)
 		return position == j->mark;
 	rd_init(&r, data, len);
+	if (type == ENTRY_CANCEL) {
+		rd_copy(&r, key.id.b, ID_LEN);
+		return !r.bad && cancels_has(&j->cancels, &key.id);
+	}
 	read_key(&r, &key);
 	c = r.bad ? NULL : idmap_find(&j->map, &key.id);
 	if (c == NULL || c->pub.sequence != key.sequence)
@@ -435,12 +472,13 @@ journal_open(const char *path, size_t max, int64_t now, struct journal **ret,
     struct err *e)
 {
 	struct journal *j = calloc(1, sizeof(*j));
-	struct replaying p = { .j = j };
+	struct replaying p = { .j = j, .now = now };
 	int rc;
 
 	if (j == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	TAILQ_INIT(&j->refused);
+	cancels_init(&j->cancels);
 	j->max = max;
 	snprintf(j->path, sizeof(j->path), "%s", path);
 	rc = record_open(path, replay, &p, &j->file, e);

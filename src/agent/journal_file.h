@@ -24,6 +24,7 @@ enum entry_type {
 	ENTRY_ACKED = 6,
 	ENTRY_REFUSED = 7,
 	ENTRY_MARK = 8,
+	ENTRY_CANCEL = 9,
 };
 
 struct cell {
@@ -39,6 +40,7 @@ struct journal {
 	struct record *file;
 	struct idmap map;                /* of struct cell, owned here */
 	TAILQ_HEAD(cells, cell) refused; /* oldest first */
+	struct cancels cancels;          /* owned */
 	size_t max;
 	uint64_t next_sequence;
 	int64_t floor, not_before, newest;
@@ -71,6 +73,9 @@ int journal_put_judged(
 int journal_put_state(
     struct journal *j, struct cell *c, enum journal_state state, struct err *e);
 int journal_put_mark(struct journal *j, struct err *e);
+/* Appends and syncs. */
+int journal_put_cancel(struct journal *j, const struct cancelled *c,
+    size_t *ret_bytes, struct err *e);
 /* Rewrites the file without what is dead, when there is more of it. */
 int journal_compact(struct journal *j, size_t more_than, struct err *e);
 

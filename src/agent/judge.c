@@ -7,6 +7,7 @@
  * It also takes envelopes apart for mig-agent --once.
  */
 #include "action/acl.h"
+#include "action/cancel.h"
 #include "action/document.h"
 #include "action/policy_step.h"
 #include "action/refusal.h"
@@ -426,6 +427,57 @@ step(const struct judge *j, const struct ipc_msg *msg, struct buf *out,
 	    out->len, -1, e);
 }
 
+/* --- cancels ---------------------------------------------------------------
+ */
+
+static unsigned int
+judge_cancel(struct judge *j, const struct question *q,
+    struct cancel_verdict *v, struct err *e)
+{
+	struct cancel c;
+
+	if (cancel_parse(q->doc, q->doc_len, &c, e) != 0)
+		return REFUSAL_MALFORMED;
+	v->action = c.action;
+	v->expire_after = c.expire_after;
+	str_copy(v->text, sizeof(v->text), c.reason);
+	if (q->now >= j->policy.expires) {
+		err_set(e, ERR_EXPIRED, "the policy has expired");
+		return REFUSAL_POLICY_EXPIRED;
+	}
+	if (c.expire_after <= q->now) {
+		err_set(e, ERR_EXPIRED, "the action has ended by itself");
+		return REFUSAL_EXPIRED;
+	}
+	if (c.expire_after - q->now > CANCEL_SPAN_MAX) {
+		err_set(e, ERR_INVALID, "it ends in more than a year");
+		return REFUSAL_TOO_LONG;
+	}
+	v->right = acl_check_right(j->acl, CANCEL_RIGHT, q->signers,
+		       q->nsigners, q->now, e) == 0;
+	return REFUSAL_NONE;
+}
+
+static int
+answer_cancel(
+    struct judge *j, const struct ipc_msg *msg, struct buf *out, struct err *e)
+{
+	struct cancel_verdict v;
+	struct question q;
+	struct err why;
+
+	if (take_question(msg, &q) != 0)
+		return err_set(e, ERR_INVALID, "malformed question");
+	memset(&v, 0, sizeof(v));
+	err_clear(&why);
+	purpose_hash(PURPOSE_CANCEL, q.doc, q.doc_len, &v.id);
+	v.reason = (uint16_t)judge_cancel(j, &q, &v, &why);
+	snprintf(v.detail, sizeof(v.detail), "%.*s", VERDICT_TEXT, why.msg);
+	cancel_verdict_write(&v, out);
+	return ipc_write(PROC_IPC_FD, MSG_JUDGE_CANCELLED, msg->request,
+	    out->data, out->len, -1, e);
+}
+
 /* --- taking an envelope apart --------------------------------------------- */
 
 static int
@@ -472,6 +524,8 @@ serve(struct judge *j, struct buf *in, struct buf *out, struct err *e)
 	buf_clear(out);
 	if (msg.type == MSG_JUDGE_ASK)
 		return answer(j, &msg, out, e);
+	if (msg.type == MSG_JUDGE_CANCEL)
+		return answer_cancel(j, &msg, out, e);
 	if (msg.type == MSG_JUDGE_SPLIT)
 		return split(&msg, out, e);
 	if (msg.type == MSG_JUDGE_POLICY)

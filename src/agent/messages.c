@@ -130,6 +130,7 @@ verify_verdict_write(const struct verify_verdict *v, struct buf *out)
 		buf_add(out, v->signers[i].person, PGP_FPR_LEN);
 		buf_add_u64(out, (uint64_t)v->signers[i].created);
 	}
+	add_text(out, v->name);
 	return out->error;
 }
 
@@ -152,6 +153,7 @@ verify_verdict_parse(const void *data, size_t len, struct verify_verdict *ret)
 		if (v.signers[i].verdict > SIG_REPEATED)
 			r.bad = true;
 	}
+	take_text(&r, v.name);
 	if (!rd_done(&r) || v.n > SIGS_MAX)
 		return ERR_INVALID;
 	*ret = v;
@@ -294,6 +296,40 @@ judge_step_parse(const void *data, size_t len, struct judge_step *ret)
 	if (!rd_done(&r) || v.keyring_len > ENVELOPE_DOC_MAX ||
 	    v.acl_len > ENVELOPE_DOC_MAX || v.limits_len > ENVELOPE_DOC_MAX ||
 	    v.version > (uint64_t)1 << 53)
+		return ERR_INVALID;
+	*ret = v;
+	return 0;
+}
+
+int
+cancel_verdict_write(const struct cancel_verdict *v, struct buf *out)
+{
+	buf_add(out, v->id.b, ID_LEN);
+	buf_add(out, v->action.b, ID_LEN);
+	buf_add_u16(out, v->reason);
+	buf_add_u8(out, v->right);
+	buf_add_u64(out, (uint64_t)v->expire_after);
+	add_text(out, v->text);
+	add_text(out, v->detail);
+	return out->error;
+}
+
+int
+cancel_verdict_parse(const void *data, size_t len, struct cancel_verdict *ret)
+{
+	struct cancel_verdict v;
+	struct rd r;
+
+	memset(&v, 0, sizeof(v));
+	rd_init(&r, data, len);
+	rd_copy(&r, v.id.b, ID_LEN);
+	rd_copy(&r, v.action.b, ID_LEN);
+	v.reason = rd_u16(&r);
+	v.right = rd_u8(&r);
+	v.expire_after = take_positive(&r);
+	take_text(&r, v.text);
+	take_text(&r, v.detail);
+	if (!rd_done(&r) || v.right > 1)
 		return ERR_INVALID;
 	*ret = v;
 	return 0;

@@ -32,49 +32,54 @@ enum role_kind {
 #define MSG_SMALL 2048
 #define MSG_TEXT_MAX 512
 #define MSG_DOC_MAX (ENVELOPE_MAX + 4096)
+#define MSG_CANCEL_MAX (2 * WIRE_BROADCAST_MAX)
 #define MSG_POLICY_MAX (POLICY_MAX + 65536)
 
 /* X(name, number, from, to, largest body) */
-#define AGENT_MESSAGES(X)                                        \
-	X(MSG_NET_START, 1, MONITOR, NET, 65536)                 \
-	X(MSG_NET_READY, 2, NET, MONITOR, MSG_SMALL)             \
-	X(MSG_NET_UP, 3, NET, MONITOR, MSG_SMALL)                \
-	X(MSG_NET_DOWN, 4, NET, MONITOR, MSG_SMALL)              \
-	X(MSG_NET_ENVELOPE, 5, NET, MONITOR, MSG_DOC_MAX)        \
-	X(MSG_NET_ANNOUNCE, 6, NET, MONITOR, MSG_SMALL)          \
-	X(MSG_NET_PULL, 7, MONITOR, NET, MSG_SMALL)              \
-	X(MSG_NET_ACK, 8, NET, MONITOR, MSG_SMALL)               \
-	X(MSG_NET_WELCOME, 9, NET, MONITOR, MSG_SMALL)           \
-	X(MSG_NET_HELLO, 10, MONITOR, NET, 32768)                \
-	X(MSG_NET_PART, 11, MONITOR, NET, WIRE_MESSAGE_MAX)      \
-	X(MSG_NET_STOP, 12, MONITOR, NET, 0)                     \
-	X(MSG_NET_RENEW, 13, NET, MONITOR, MSG_SMALL)            \
-	X(MSG_NET_RENEWAL, 14, MONITOR, NET, 16384)              \
-	X(MSG_NET_RENEWED, 15, NET, MONITOR, 65536)              \
-	X(MSG_NET_ROLL, 16, NET, MONITOR, MSG_SMALL)             \
-	X(MSG_NET_PING, 17, MONITOR, NET, 0)                     \
-	X(MSG_NET_PONG, 18, NET, MONITOR, 0)                     \
-	X(MSG_VERIFY_START, 20, MONITOR, VERIFY, MSG_POLICY_MAX) \
-	X(MSG_VERIFY_READY, 21, VERIFY, MONITOR, MSG_SMALL)      \
-	X(MSG_VERIFY_FAILED, 22, VERIFY, MONITOR, MSG_SMALL)     \
-	X(MSG_VERIFY_ASK, 23, MONITOR, VERIFY, MSG_DOC_MAX)      \
-	X(MSG_VERIFY_VERDICT, 24, VERIFY, MONITOR, MSG_SMALL)    \
-	X(MSG_VERIFY_POLICY, 26, MONITOR, VERIFY, MSG_DOC_MAX)   \
-	X(MSG_VERIFY_KEYRING, 27, MONITOR, VERIFY, MSG_DOC_MAX)  \
-	X(MSG_VERIFY_TRIED, 28, VERIFY, MONITOR, MSG_SMALL)      \
-	X(MSG_JUDGE_START, 30, MONITOR, JUDGE, MSG_POLICY_MAX)   \
-	X(MSG_JUDGE_READY, 31, JUDGE, MONITOR, 65536)            \
-	X(MSG_JUDGE_FAILED, 32, JUDGE, MONITOR, MSG_SMALL)       \
-	X(MSG_JUDGE_ASK, 33, MONITOR, JUDGE, MSG_DOC_MAX)        \
-	X(MSG_JUDGE_VERDICT, 34, JUDGE, MONITOR, MSG_SMALL)      \
-	X(MSG_JUDGE_SPLIT, 35, MONITOR, JUDGE, 4 * 1024 * 1024)  \
-	X(MSG_JUDGE_PIECES, 36, JUDGE, MONITOR, MSG_DOC_MAX)     \
-	X(MSG_JUDGE_POLICY, 38, MONITOR, JUDGE, MSG_DOC_MAX)     \
-	X(MSG_JUDGE_STEP, 39, JUDGE, MONITOR, MSG_SMALL)         \
-	X(MSG_ENROL_START, 40, MONITOR, ENROL, 16384)            \
-	X(MSG_ENROL_KEY, 41, ENROL, MONITOR, 32768)              \
-	X(MSG_ENROL_SEND, 42, MONITOR, ENROL, 65536)             \
-	X(MSG_ENROL_DONE, 43, ENROL, MONITOR, MSG_POLICY_MAX)    \
+#define AGENT_MESSAGES(X)                                         \
+	X(MSG_NET_START, 1, MONITOR, NET, 65536)                  \
+	X(MSG_NET_READY, 2, NET, MONITOR, MSG_SMALL)              \
+	X(MSG_NET_UP, 3, NET, MONITOR, MSG_SMALL)                 \
+	X(MSG_NET_DOWN, 4, NET, MONITOR, MSG_SMALL)               \
+	X(MSG_NET_ENVELOPE, 5, NET, MONITOR, MSG_DOC_MAX)         \
+	X(MSG_NET_ANNOUNCE, 6, NET, MONITOR, MSG_SMALL)           \
+	X(MSG_NET_PULL, 7, MONITOR, NET, MSG_SMALL)               \
+	X(MSG_NET_ACK, 8, NET, MONITOR, MSG_SMALL)                \
+	X(MSG_NET_WELCOME, 9, NET, MONITOR, MSG_SMALL)            \
+	X(MSG_NET_HELLO, 10, MONITOR, NET, 32768)                 \
+	X(MSG_NET_PART, 11, MONITOR, NET, WIRE_MESSAGE_MAX)       \
+	X(MSG_NET_STOP, 12, MONITOR, NET, 0)                      \
+	X(MSG_NET_RENEW, 13, NET, MONITOR, MSG_SMALL)             \
+	X(MSG_NET_RENEWAL, 14, MONITOR, NET, 16384)               \
+	X(MSG_NET_RENEWED, 15, NET, MONITOR, 65536)               \
+	X(MSG_NET_ROLL, 16, NET, MONITOR, MSG_SMALL)              \
+	X(MSG_NET_PING, 17, MONITOR, NET, 0)                      \
+	X(MSG_NET_PONG, 18, NET, MONITOR, 0)                      \
+	X(MSG_NET_CANCEL, 19, NET, MONITOR, MSG_CANCEL_MAX)       \
+	X(MSG_VERIFY_START, 20, MONITOR, VERIFY, MSG_POLICY_MAX)  \
+	X(MSG_VERIFY_READY, 21, VERIFY, MONITOR, MSG_SMALL)       \
+	X(MSG_VERIFY_FAILED, 22, VERIFY, MONITOR, MSG_SMALL)      \
+	X(MSG_VERIFY_ASK, 23, MONITOR, VERIFY, MSG_DOC_MAX)       \
+	X(MSG_VERIFY_VERDICT, 24, VERIFY, MONITOR, MSG_SMALL)     \
+	X(MSG_VERIFY_POLICY, 26, MONITOR, VERIFY, MSG_DOC_MAX)    \
+	X(MSG_VERIFY_KEYRING, 27, MONITOR, VERIFY, MSG_DOC_MAX)   \
+	X(MSG_VERIFY_TRIED, 28, VERIFY, MONITOR, MSG_SMALL)       \
+	X(MSG_VERIFY_CANCEL, 29, MONITOR, VERIFY, MSG_CANCEL_MAX) \
+	X(MSG_JUDGE_START, 30, MONITOR, JUDGE, MSG_POLICY_MAX)    \
+	X(MSG_JUDGE_READY, 31, JUDGE, MONITOR, 65536)             \
+	X(MSG_JUDGE_FAILED, 32, JUDGE, MONITOR, MSG_SMALL)        \
+	X(MSG_JUDGE_ASK, 33, MONITOR, JUDGE, MSG_DOC_MAX)         \
+	X(MSG_JUDGE_VERDICT, 34, JUDGE, MONITOR, MSG_SMALL)       \
+	X(MSG_JUDGE_SPLIT, 35, MONITOR, JUDGE, 4 * 1024 * 1024)   \
+	X(MSG_JUDGE_PIECES, 36, JUDGE, MONITOR, MSG_DOC_MAX)      \
+	X(MSG_JUDGE_CANCEL, 37, MONITOR, JUDGE, MSG_CANCEL_MAX)   \
+	X(MSG_JUDGE_CANCELLED, 45, JUDGE, MONITOR, MSG_SMALL)     \
+	X(MSG_JUDGE_POLICY, 38, MONITOR, JUDGE, MSG_DOC_MAX)      \
+	X(MSG_JUDGE_STEP, 39, JUDGE, MONITOR, MSG_SMALL)          \
+	X(MSG_ENROL_START, 40, MONITOR, ENROL, 16384)             \
+	X(MSG_ENROL_KEY, 41, ENROL, MONITOR, 32768)               \
+	X(MSG_ENROL_SEND, 42, MONITOR, ENROL, 65536)              \
+	X(MSG_ENROL_DONE, 43, ENROL, MONITOR, MSG_POLICY_MAX)     \
 	X(MSG_ENROL_FAILED, 44, ENROL, MONITOR, MSG_SMALL)
 
 enum agent_message {
@@ -94,11 +99,16 @@ struct msg_user {
 	uint32_t uid, gid;
 };
 
+/* Texts for people in verdicts; may be cut. */
+#define VERDICT_TEXT 256
+
 /* --- verify -------------------------------------------------------------- */
+/* A question: u64 now, then the pieces (below); its type tells the purpose. */
 struct verify_verdict {
-	struct id id; /* of the document verify saw */
+	struct id id; /* of the document verify saw, for that purpose */
 	uint8_t n;    /* signatures looked at */
 	struct signer signers[SIGS_MAX];
+	char name[VERDICT_TEXT + 1]; /* of the first good signer */
 };
 size_t verify_good(const struct verify_verdict *v);
 /* For judge: u8 how many, then person, key and time of each good one. */
@@ -113,8 +123,6 @@ void msg_pieces_write(struct buf *out, const struct envelope *env);
 int msg_pieces_parse(struct rd *r, struct envelope *ret);
 
 /* --- judge --------------------------------------------------------------- */
-#define VERDICT_TEXT 256
-
 struct judge_verdict {
 	struct id id;
 	uint16_t reason; /* action/refusal.h */
@@ -162,6 +170,21 @@ struct narrowed {
 	uint8_t detail;  /* of the order, as the next */
 	char paths[ORDER_PATHS_MAX];
 };
+
+/* What judge says of a cancel. Whether its signers signed the action as well
+ * is for the monitor to compare. */
+struct cancel_verdict {
+	struct id id;                /* of the cancel */
+	struct id action;            /* that is to end */
+	uint16_t reason;             /* 0: it is one; else action/refusal.h */
+	uint8_t right;               /* 1: its signers have the ACL's right */
+	int64_t expire_after;        /* so long it must be remembered; unix s */
+	char text[VERDICT_TEXT + 1]; /* why, by the signer's words; "" */
+	char detail[VERDICT_TEXT + 1]; /* why it is none, or has no right */
+};
+int cancel_verdict_write(const struct cancel_verdict *v, struct buf *out);
+int
+cancel_verdict_parse(const void *data, size_t len, struct cancel_verdict *ret);
 
 /* What judge says of a policy when it is ready. */
 struct judge_ready {

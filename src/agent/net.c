@@ -10,6 +10,7 @@
  *   ^  spread, then          |  failed    |  closed
  *   '-- 1 s .. 5 min, +-50 % '-----<------'
  */
+#include "action/cancel.h"
 #include "action/envelope.h"
 #include "agent/exam.h"
 #include "agent/messages.h"
@@ -35,7 +36,6 @@
 #include <event2/event.h>
 #include <event2/util.h>
 #include <malloc.h>
-#include <netdb.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -83,6 +83,7 @@ struct net {
 	uint32_t spread_ms;
 	int64_t backoff_ms; /* 0: the next wait is the spread */
 	struct buf held;    /* for the monitor, when it is busy */
+	uint16_t held_type; /* MSG_NET_ENVELOPE or _CANCEL */
 	uint16_t owed;      /* so is this: MSG_NET_UP or _DOWN; 0: none */
 	struct buf owed_body;
 	int64_t owed_ms;      /* since when */
@@ -131,8 +132,8 @@ tell_state(struct net *n, uint16_t type, const struct buf *b)
 	owe(n);
 }
 
-/* Envelopes are kept while the monitor is busy and nothing more is read from
- * the relay; everything else is small and may be lost. */
+/* Envelopes and cancels are kept while the monitor is busy and nothing more is
+ * read from the relay; everything else is small and may be lost. */
 static void
 tell(struct net *n, uint16_t type, const struct buf *b)
 {
@@ -147,8 +148,10 @@ tell(struct net *n, uint16_t type, const struct buf *b)
 	/* nothing overtakes what is owed */
 	if (!owes(n))
 		rc = ipc_chan_send(n->chan, type, 0, b->data, b->len);
-	if (rc != ERR_BUSY || type != MSG_NET_ENVELOPE || n->held.len > 0)
+	if (rc != ERR_BUSY || n->held.len > 0 ||
+	    (type != MSG_NET_ENVELOPE && type != MSG_NET_CANCEL))
 		return;
+	n->held_type = type;
 	buf_add(&n->held, b->data, b->len);
 	owe(n);
 }
@@ -160,7 +163,7 @@ pay(struct net *n)
 
 	if (n->held.len > 0) {
 		rc = ipc_chan_send(
-		    n->chan, MSG_NET_ENVELOPE, 0, n->held.data, n->held.len);
+		    n->chan, n->held_type, 0, n->held.data, n->held.len);
 		if (rc == ERR_BUSY)
 			return rc;
 		buf_release(&n->held);
@@ -191,28 +194,34 @@ on_unhold(evutil_socket_t fd, short what, void *arg)
 		lose(n, "the monitor takes nothing");
 }
 
+/* type: MSG_NET_ENVELOPE or MSG_NET_CANCEL, each with the largest document. */
 static void
-tell_envelope(struct net *n, uint8_t source, const uint8_t *data, size_t len)
+tell_pieces(struct net *n, uint16_t type, size_t doc_max, uint8_t source,
+    const struct wire_msg *m)
 {
-	struct envelope env;
 	struct buf b;
 	struct err e;
 	unsigned int left_out;
 
 	err_clear(&e);
-	if (envelope_parse(data, len, &env, &e) != 0 ||
-	    env.doc_len > ENVELOPE_DOC_MAX) {
-		if (seldom(&n->said_envelope, &left_out))
-			log_info("envelope why=%s left_out=%u",
-			    log_quote(e.msg), left_out);
-		return;
-	}
-	fault_point("net.envelope");
 	buf_init(&b, MSG_DOC_MAX);
 	buf_add_u8(&b, source);
-	msg_pieces_write(&b, &env);
-	tell(n, MSG_NET_ENVELOPE, &b);
+	if (add_pieces(&b, m->data, m->len, doc_max, &e) == 0) {
+		fault_point("net.envelope");
+		tell(n, type, &b);
+	} else if (seldom(&n->said_envelope, &left_out)) {
+		log_info(
+		    "envelope why=%s left_out=%u", log_quote(e.msg), left_out);
+	}
 	buf_release(&b);
+}
+
+static void
+tell_envelope(struct net *n, uint8_t source, const uint8_t *data, size_t len)
+{
+	struct wire_msg m = { .data = data, .len = len };
+
+	tell_pieces(n, MSG_NET_ENVELOPE, ENVELOPE_DOC_MAX, source, &m);
 }
 
 /* --- from the relay ------------------------------------------------------- */
@@ -257,6 +266,11 @@ got_message(struct net *n, uint8_t source, const struct wire_msg *m)
 	case WIRE_ENVELOPE:
 		if (source != 0 || m->len <= WIRE_BROADCAST_MAX)
 			tell_envelope(n, source, m->data, m->len);
+		break;
+	case WIRE_CANCEL:
+		if (m->len <= WIRE_BROADCAST_MAX)
+			tell_pieces(
+			    n, MSG_NET_CANCEL, CANCEL_DOC_MAX, source, m);
 		break;
 	case WIRE_POLICY:
 		source = EXAM_POLICY;
@@ -323,7 +337,7 @@ on_message(struct mqtt *m, const char *topic, const void *payload, size_t len,
 	}
 	/* on all: what is for everyone only */
 	if (!in && msg.type != WIRE_ENVELOPE && msg.type != WIRE_ANNOUNCE &&
-	    msg.type != WIRE_ROLL_CALL)
+	    msg.type != WIRE_ROLL_CALL && msg.type != WIRE_CANCEL)
 		return;
 	got_message(n, in ? 1 : 0, &msg);
 }
@@ -830,19 +844,6 @@ make_parts(struct net *n, struct err *e)
 	return 0;
 }
 
-/* Name services load what they need while files can still be opened. */
-static void
-warm_up(const struct net *n)
-{
-	struct addrinfo hints, *list = NULL;
-
-	memset(&hints, 0, sizeof(hints));
-	hints.ai_socktype = SOCK_STREAM;
-	if (getaddrinfo(n->relay.host, NULL, &hints, &list) == 0)
-		freeaddrinfo(list);
-	(void)chance(1);
-}
-
 static int
 start(struct net *n, struct err *e)
 {
@@ -854,7 +855,8 @@ start(struct net *n, struct err *e)
 		rc = make_parts(n, e);
 	if (rc != 0)
 		return rc;
-	warm_up(n);
+	netbox_warm_up(n->relay.host);
+	(void)chance(1);
 	rc = netbox_enter(n->user.uid, n->user.gid, e);
 	if (rc != 0)
 		return rc;

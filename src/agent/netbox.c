@@ -6,7 +6,10 @@
 #include "base/str.h"
 #include "sandbox/sandbox.h"
 
+#include <netdb.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #define MEMORY_MAX (512ull * 1024 * 1024)
 
@@ -36,4 +39,15 @@ netbox_say(char **argv)
 	}
 	printf("%s\n", sandbox_describe());
 	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+void
+netbox_warm_up(const char *host)
+{
+	struct addrinfo hints, *list = NULL;
+
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_socktype = SOCK_STREAM;
+	if (getaddrinfo(host, NULL, &hints, &list) == 0)
+		freeaddrinfo(list);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "agent/netfields.h"
 
+#include "action/envelope.h"
+#include "agent/messages.h"
 #include "base/buf.h"
+#include "base/err.h"
 #include "crypto/x509.h"
 #include "mqtt/tunnel.h"
 
@@ -30,4 +33,21 @@ wipe_free(char *s)
 	if (s != NULL)
 		explicit_bzero(s, strlen(s));
 	free(s);
+}
+
+int
+add_pieces(struct buf *out, const void *data, size_t len, size_t doc_max,
+    struct err *e)
+{
+	struct envelope env;
+	int rc = envelope_parse(data, len, &env, e);
+
+	if (rc != 0)
+		return rc;
+	if (env.doc_len > doc_max)
+		return err_set(e, ERR_TOOBIG,
+		    "a document of %zu bytes, at most %zu", env.doc_len,
+		    doc_max);
+	msg_pieces_write(out, &env);
+	return out->error;
 }

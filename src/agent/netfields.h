@@ -3,6 +3,10 @@
 #ifndef MIG_AGENT_NETFIELDS_H
 #define MIG_AGENT_NETFIELDS_H
 
+#include <stddef.h>
+
+struct buf;
+struct err;
 struct rd;
 struct tunnel_peer;
 
@@ -10,5 +14,9 @@ struct tunnel_peer;
 char *take_pem(struct rd *r);
 void take_peer(struct rd *r, struct tunnel_peer *ret);
 void wipe_free(char *s);
+/* An envelope from the relay, taken apart for the monitor. ERR_TOOBIG: its
+ * document is larger than doc_max. */
+int add_pieces(struct buf *out, const void *data, size_t len, size_t doc_max,
+    struct err *e);
 
 #endif

@@ -238,6 +238,17 @@ got_envelope(struct netlink *n, struct rd *r)
 }
 
 static int
+got_cancel(struct netlink *n, struct rd *r)
+{
+	uint8_t source = rd_u8(r);
+
+	if (r->bad || source > EXAM_IN)
+		return ERR_INVALID;
+	n->heard_ms = clock_mono_ms();
+	return exam_submit_cancel(n->a->exam, r->p, r->left);
+}
+
+static int
 got_announce(struct netlink *n, struct rd *r)
 {
 	uint8_t source = rd_u8(r);
@@ -447,6 +458,8 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		return got_down(n, &r);
 	case MSG_NET_ENVELOPE:
 		return got_envelope(n, &r);
+	case MSG_NET_CANCEL:
+		return got_cancel(n, &r);
 	case MSG_NET_ANNOUNCE:
 		return got_announce(n, &r);
 	case MSG_NET_ACK:

@@ -129,6 +129,42 @@ own_policy_parse(const void *data, size_t len, struct own_policy *ret)
 }
 
 int
+own_add_cancelled(struct record *r, const struct cancelled *c, bool open,
+    int64_t time_ms, struct err *e)
+{
+	struct buf b;
+
+	buf_init(&b, ENTRY_MAX);
+	buf_add_u64(&b, (uint64_t)time_ms);
+	buf_add(&b, c->action.b, ID_LEN);
+	buf_add_u8(&b, open);
+	signed_by_write(&c->by, &b);
+	buf_add_field(&b, c->text, strlen(c->text));
+	return put(r, OWN_CANCELLED, &b, e);
+}
+
+int
+own_cancelled_parse(const void *data, size_t len, struct own_cancelled *ret)
+{
+	struct own_cancelled c;
+	uint8_t open;
+	struct rd r;
+
+	memset(&c, 0, sizeof(c));
+	rd_init(&r, data, len);
+	c.time_ms = (int64_t)rd_u64(&r);
+	rd_copy(&r, c.action.b, ID_LEN);
+	open = rd_u8(&r);
+	c.open = open == 1;
+	signed_by_read(&r, &c.by);
+	rd_field_str(&r, c.text, sizeof(c.text));
+	if (!rd_done(&r) || open > 1)
+		return ERR_INVALID;
+	*ret = c;
+	return 0;
+}
+
+int
 own_asked_parse(const void *data, size_t len, struct own_asked *ret)
 {
 	struct own_asked a;

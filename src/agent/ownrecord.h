@@ -14,17 +14,26 @@
  *   4 policy    u64 time ms, 32 hash, u64 version (0: unreadable), u64 version
  *               before, u16 reason (0: taken), u8 n signers, each 20 person,
  *               20 key; text detail
+ *   5 cancelled u64 time ms, 32 action, u8 1: it was open here, u8 n signers,
+ *               each 20 person; text by whom and why
  */
 #ifndef MIG_AGENT_OWNRECORD_H
 #define MIG_AGENT_OWNRECORD_H
 
+#include "agent/cancels.h"
 #include "agent/messages.h"
 
 struct record;
 
 #define NOTE_MAX 512
 
-enum own_type { OWN_ASKED = 1, OWN_ANSWERED = 2, OWN_NOTE = 3, OWN_POLICY = 4 };
+enum own_type {
+	OWN_ASKED = 1,
+	OWN_ANSWERED = 2,
+	OWN_NOTE = 3,
+	OWN_POLICY = 4,
+	OWN_CANCELLED = 5,
+};
 
 struct own_asked {
 	int64_t time_ms;
@@ -59,6 +68,14 @@ struct own_policy {
 	char detail[VERDICT_TEXT + 1];
 };
 
+struct own_cancelled {
+	int64_t time_ms;
+	struct id action;
+	bool open; /* waiting or running; else remembered */
+	struct signed_by by;
+	char text[CANCEL_TEXT_MAX];
+};
+
 /* Appended; durable after record_sync, which all but own_add_asked
  * do themselves: nothing leaves the agent before it. */
 int own_add_asked(struct record *r, const struct judge_verdict *v,
@@ -70,6 +87,11 @@ int own_add_note(
 
 int own_add_policy(struct record *r, const struct own_policy *p, struct err *e);
 
+int own_add_cancelled(struct record *r, const struct cancelled *c, bool open,
+    int64_t time_ms, struct err *e);
+
+int
+own_cancelled_parse(const void *data, size_t len, struct own_cancelled *ret);
 int own_asked_parse(const void *data, size_t len, struct own_asked *ret);
 int own_answered_parse(const void *data, size_t len, struct own_answered *ret);
 int own_policy_parse(const void *data, size_t len, struct own_policy *ret);

@@ -3,6 +3,7 @@
  * After a start. The spool is compared with the journal, unacknowledged
  * answers are queued, and every action still open is settled:
  *   its answer is in the spool   -> answered
+ *   cancelled meanwhile          -> refused or stopped, cancelled
  *   accepted, still valid        -> runs now
  *   accepted, ended meanwhile    -> refused, expired
  *   accepted under other policy  -> refused, policy changed
@@ -27,7 +28,7 @@
 struct open_action {
 	TAILQ_ENTRY(open_action) entry;
 	struct judge_verdict verdict;
-	uint8_t person[PGP_FPR_LEN];
+	struct signed_by by;
 	struct id policy; /* that judged it */
 	bool started;
 	size_t doc_len;
@@ -90,16 +91,22 @@ note_open(
 {
 	struct open_actions *list = arg;
 	struct open_action *o = calloc(1, sizeof(*o) + ja->doc_len);
+	uint8_t first[PGP_FPR_LEN];
 	struct rd r;
 
 	if (o == NULL)
 		return ERR_NOMEM;
-	/* behind the verdict: who signed first, and the policy (exam.c);
-	 * without them the policy is none that could be installed */
+	/* behind the verdict: who signed first, the policy, and who signed
+	 * (exam.c); without it the policy is none that could be installed */
 	rd_init(&r, ja->verdict, ja->verdict_len);
 	(void)rd_bytes(&r, JUDGE_VERDICT_LEN);
-	rd_copy(&r, o->person, PGP_FPR_LEN);
+	rd_copy(&r, first, PGP_FPR_LEN);
 	rd_copy(&r, o->policy.b, ID_LEN);
+	signed_by_read(&r, &o->by);
+	if (r.bad || o->by.n == 0) {
+		o->by.n = 1;
+		memcpy(o->by.persons[0], first, PGP_FPR_LEN);
+	}
 	if (ja->verdict_len < JUDGE_VERDICT_LEN ||
 	    judge_verdict_parse(ja->verdict, JUDGE_VERDICT_LEN, &o->verdict) !=
 		0) {
@@ -130,6 +137,7 @@ static void
 settle(struct agent *a, const struct open_action *o)
 {
 	const struct judge_verdict *v = &o->verdict;
+	const struct cancelled *c;
 	struct id id;
 	struct err e;
 
@@ -141,9 +149,14 @@ settle(struct agent *a, const struct open_action *o)
 		return;
 	}
 	fault_point("recover.settling");
+	c = journal_cancelled(a->journal, &v->id, &o->by, agent_now(a));
 	if (o->started || !id_equal(&id, &v->id)) {
 		log_info("interrupted action=%s", id_short(&v->id).s);
-		answer_interrupted(a, v);
+		answer_interrupted(a, v, c != NULL ? c->text : NULL);
+	} else if (c != NULL) {
+		log_info("refused action=%s reason=%d", id_short(&v->id).s,
+		    (int)REFUSAL_CANCELLED);
+		refuse(a, v, REFUSAL_CANCELLED);
 	} else if (agent_now(a) >= v->expire_after) {
 		refuse(a, v, REFUSAL_EXPIRED);
 	} else if (!id_equal(&o->policy, &a->policy_hash)) {
@@ -153,7 +166,7 @@ settle(struct agent *a, const struct open_action *o)
 	} else if (a->mode != MODE_ONCE) {
 		/* --once runs one action; others wait for the daemon */
 		log_info("resumed action=%s", id_short(&v->id).s);
-		jobs_add(a->jobs, v, o->person, o->doc, o->doc_len, false);
+		jobs_add(a->jobs, v, &o->by, o->doc, o->doc_len, false);
 	}
 }
 

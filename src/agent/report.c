@@ -103,10 +103,30 @@ text_answered(const struct own_answered *a, struct buf *out)
 		buf_add_fmt(out, ": %s\n", refusal_text(a->reason));
 	else
 		buf_add_fmt(out,
-		    ": %u operations done, %u not; %" PRIu64
+		    "%s: %u operations done, %u not; %" PRIu64
 		    " bytes, sealed %" PRIu32 "\n",
+		    a->reason == REFUSAL_CANCELLED ? " (cancelled)" : "",
 		    (unsigned int)a->done, (unsigned int)a->failed,
 		    a->plain_len, a->sealed_len);
+}
+
+static void
+text_cancelled(const struct own_cancelled *c, struct buf *out)
+{
+	char hex[2 * PGP_FPR_LEN + 1];
+	size_t i;
+
+	add_time(out, c->time_ms);
+	buf_add_fmt(out, " %s ", id_short(&c->action).s);
+	str_add_printable(out, c->text, strlen(c->text));
+	buf_add_str(out, "\n    signed by");
+	for (i = 0; i < c->by.n; i++) {
+		hex_encode(c->by.persons[i], PGP_FPR_LEN, hex);
+		buf_add_fmt(out, " %s", hex);
+	}
+	buf_add_str(out,
+	    c->open ? "\n    it was waiting or running and is stopped\n"
+		    : "\n    it has not come yet and will not be run\n");
 }
 
 /* --- as JSON -------------------------------------------------------------- */
@@ -228,6 +248,28 @@ json_policy(const struct own_policy *p, uint64_t position, struct buf *out)
 }
 
 static void
+json_cancelled(
+    const struct own_cancelled *c, uint64_t position, struct buf *out)
+{
+	char hex[2 * PGP_FPR_LEN + 1];
+	struct jsonw w;
+	size_t i;
+
+	json_begin(&w, position, "cancelled", c->time_ms, out);
+	jsonw_str(&w, "action", id_hex(&c->action).s);
+	jsonw_bool(&w, "open", c->open);
+	jsonw_str(&w, "text", c->text);
+	jsonw_array(&w, "signers");
+	for (i = 0; i < c->by.n; i++) {
+		hex_encode(c->by.persons[i], PGP_FPR_LEN, hex);
+		jsonw_str(&w, NULL, hex);
+	}
+	jsonw_array_end(&w);
+	jsonw_object_end(&w);
+	buf_add_u8(out, '\n');
+}
+
+static void
 print_note(struct report *r, uint64_t position, int64_t ms, const char *text)
 {
 	struct jsonw w;
@@ -250,6 +292,7 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 {
 	struct report *r = arg;
 	struct own_answered answered;
+	struct own_cancelled cancelled;
 	struct own_asked asked;
 	struct own_policy policy;
 	char text[NOTE_MAX];
@@ -276,6 +319,12 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 			json_policy(&policy, position, &r->line);
 		else
 			text_policy(&policy, &r->line);
+	} else if (type == OWN_CANCELLED &&
+	    own_cancelled_parse(data, len, &cancelled) == 0) {
+		if (r->json)
+			json_cancelled(&cancelled, position, &r->line);
+		else
+			text_cancelled(&cancelled, &r->line);
 	} else if (type == OWN_NOTE &&
 	    own_note_parse(data, len, &ms, text) == 0) {
 		print_note(r, position, ms, text);

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "proc/proc.h"
 #include "sandbox/sandbox.h"
 
@@ -78,6 +79,21 @@ start(struct keyring *k, struct err *e)
 	return sandbox_enter(&box, e);
 }
 
+/* People are told by name who did something. */
+static void
+name_signer(const struct keyring *k, struct verify_verdict *v)
+{
+	size_t i, j;
+
+	for (i = 0; i + 1 < v->n && v->signers[i].verdict != SIG_GOOD; i++)
+		;
+	for (j = 0; j < k->npersons; j++) {
+		if (memcmp(k->persons[j].fpr, v->signers[i].person,
+			PGP_FPR_LEN) == 0)
+			str_copy(v->name, sizeof(v->name), k->persons[j].name);
+	}
+}
+
 static int
 answer(const struct keyring *k, const struct ipc_msg *msg, enum purpose purpose,
     struct buf *out, struct err *e)
@@ -95,8 +111,9 @@ answer(const struct keyring *k, const struct ipc_msg *msg, enum purpose purpose,
 		return err_set(e, ERR_INVALID, "malformed question");
 	purpose_hash(purpose, env.doc, env.doc_len, &v.id);
 	v.n = (uint8_t)env.nsigs;
-	keyring_verify(k, purpose, env.doc, env.doc_len, env.sigs, env.nsigs,
-	    now, v.signers);
+	if (keyring_verify(k, purpose, env.doc, env.doc_len, env.sigs,
+		env.nsigs, now, v.signers) > 0)
+		name_signer(k, &v);
 	buf_clear(out);
 	if (verify_verdict_write(&v, out) != 0)
 		return out->error;
@@ -145,6 +162,8 @@ serve(const struct keyring *k, struct buf *in, struct buf *out, struct err *e)
 		 * is in it */
 		if (msg.type == MSG_VERIFY_ASK)
 			return answer(k, &msg, PURPOSE_ACTION, out, e);
+		if (msg.type == MSG_VERIFY_CANCEL)
+			return answer(k, &msg, PURPOSE_CANCEL, out, e);
 		if (msg.type == MSG_VERIFY_POLICY)
 			return answer(k, &msg, PURPOSE_POLICY, out, e);
 		if (msg.type == MSG_VERIFY_KEYRING)

@@ -47,6 +47,7 @@ struct worker {
 	int64_t since_ms; /* when it was first ordered, clock_mono_ms() */
 	bool again;       /* ordered a second time */
 	bool timed_out, interrupted;
+	int64_t grace_ms; /* once it is interrupted */
 	worker_on_end *on_end;
 	void *arg;
 };
@@ -270,13 +271,15 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-worker_interrupt(struct worker *w)
+worker_interrupt(struct worker *w, int64_t grace_ms)
 {
-	struct timeval tv = { .tv_sec = GRACE_SECONDS };
+	struct timeval tv = { .tv_sec = grace_ms / 1000,
+		.tv_usec = grace_ms % 1000 * 1000 };
 
-	if (w->interrupted)
+	if (w->interrupted && grace_ms >= w->grace_ms)
 		return;
 	w->interrupted = true;
+	w->grace_ms = grace_ms;
 	standby_signal(w->process, SIGTERM);
 	event_add(w->limit, &tv);
 }

@@ -27,9 +27,9 @@ int worker_start(struct proc_loop *loop, struct standby *s,
 /* In which group it is put when it is expensive; borrowed. To be said before
  * the loop runs again. */
 void worker_group(struct worker *w, struct cgroup *groups, unsigned int slot);
-/* Asks it to answer what it has; killed a little later if it does not. Its
- * part is then PART_INTERRUPTED. */
-void worker_interrupt(struct worker *w);
+/* Asks it to answer what it has; killed grace_ms later if it does not. Its
+ * part is then PART_INTERRUPTED. Asked again, the shorter time counts. */
+void worker_interrupt(struct worker *w, int64_t grace_ms);
 /* on_end is not called. Its process must go as well: standby_free. */
 void worker_free(struct worker *w);
 

@@ -179,6 +179,34 @@ describe(const struct action *a, const struct id *id, struct buf *out)
 	return out->error;
 }
 
+/* Who ended it before its time, as the server says. */
+static void
+describe_cancel(const json_t *cancel, struct buf *out)
+{
+	const char *when, *why, *name;
+	const json_t *v;
+	size_t i;
+
+	if (!json_is_object(cancel))
+		return;
+	when = json_string_value(json_object_get(cancel, "time"));
+	why = json_string_value(json_object_get(cancel, "reason"));
+	buf_add_str(out, "cancelled ");
+	if (when != NULL)
+		str_add_printable(out, when, strlen(when));
+	json_array_foreach (json_object_get(cancel, "investigators"), i, v) {
+		name = json_string_value(v);
+		buf_add_str(out, i > 0 ? ", " : " by ");
+		if (name != NULL)
+			str_add_printable(out, name, strlen(name));
+	}
+	if (why != NULL && why[0] != '\0') {
+		buf_add_str(out, ": ");
+		str_add_printable(out, why, strlen(why));
+	}
+	buf_add_str(out, "\n");
+}
+
 static int
 show_text(const json_t *j, struct err *e)
 {
@@ -219,6 +247,7 @@ show_text(const json_t *j, struct err *e)
 			str_add_printable(&out, key, strlen(key));
 		}
 	buf_add_str(&out, "\n");
+	describe_cancel(json_object_get(j, "cancel"), &out);
 	r = client_out(&out, e);
 	buf_release(&out);
 	action_release(&a);

@@ -65,8 +65,6 @@ part_status_text(unsigned int status)
 		return "stopped by the time limit";
 	case PART_LIMIT:
 		return "stopped by the memory, CPU or output limit";
-	case PART_INTERRUPTED:
-		return "interrupted";
 	default:
 		return "an unknown status";
 	}
@@ -97,6 +95,21 @@ first_error(const json_t *result)
 	if (!json_is_string(json_array_get(errors, 0)))
 		return "?";
 	return json_string_value(json_array_get(errors, 0));
+}
+
+/* What says which limit ended it. */
+static const char *
+first_limit(const json_t *result)
+{
+	const json_t *errors = json_object_get(result, "errors"), *v;
+	size_t i;
+
+	json_array_foreach (errors, i, v) {
+		if (json_is_string(v) &&
+		    strncmp(json_string_value(v), "limit reached: ", 15) == 0)
+			return json_string_value(v);
+	}
+	return NULL;
 }
 
 /* The words of statistics.notexamined that do leave doubt. */
@@ -163,6 +176,42 @@ part_parse(struct answer_part *p, const void *data, size_t len)
 		    "the answer cannot be read: %.200s", e.msg);
 }
 
+/* A part that was cut short may still be a whole, partial answer; of one that
+ * was interrupted the line before it says by what (action/result.h). What a
+ * limit was is said by the worker, in its first error. */
+static void
+part_take(struct answer_part *p, const char *data, size_t len)
+{
+	const char *line = len > 0 ? memchr(data, '\n', len) : NULL;
+	const char *error;
+	size_t n;
+
+	if (p->status == PART_DONE || (len > 0 && *data == '{')) {
+		part_parse(p, data, len);
+	} else if (p->status == PART_INTERRUPTED && line != NULL &&
+	    (size_t)(line - data) + 1 < len && line[1] == '{') {
+		n = (size_t)(line - data) + 1;
+		part_parse(p, data + n, len - n);
+		printable_copy(p->why, sizeof(p->why), data, n - 1);
+	} else {
+		printable_copy(p->why, sizeof(p->why), data, len);
+	}
+	error = first_limit(p->result);
+	if (p->status != PART_DONE && p->why[0] == '\0' && error != NULL)
+		printable_copy(p->why, sizeof(p->why), error, strlen(error));
+}
+
+/* By whom or what, rather than that it was. */
+static void
+interrupted(struct answer *a, const struct answer_part *p)
+{
+	answer_why(a, &a->failed, "%s: interrupted", p->module->name);
+	if (p->why[0] == '\0' || a->explained)
+		return;
+	a->explained = true;
+	snprintf(a->why, sizeof(a->why), "stopped: %.400s", p->why);
+}
+
 void
 answer_add(struct answer *a, const struct module *m, unsigned int status,
     const void *data, size_t len)
@@ -175,16 +224,17 @@ answer_add(struct answer *a, const struct module *m, unsigned int status,
 	memset(p, 0, sizeof(*p));
 	p->module = m;
 	p->status = status;
-	/* a part that was cut short may still be a whole, partial answer */
-	if (status == PART_DONE || (len > 0 && *(const char *)data == '{'))
-		part_parse(p, data, len);
-	else
-		printable_copy(p->why, sizeof(p->why), data, len);
-	if (status != PART_DONE)
-		answer_why(a, &a->failed, "%s: %s%s%.200s", m->name,
-		    part_status_text(status),
-		    p->result == NULL && p->why[0] != '\0' ? ": " : "",
-		    p->result == NULL ? p->why : "");
+	part_take(p, data, len);
+	if (status == PART_INTERRUPTED)
+		interrupted(a, p);
+	else if (p->why[0] != '\0' &&
+	    (status == PART_TIMEOUT || status == PART_LIMIT))
+		answer_why(
+		    a, &a->failed, "%s: stopped: %.300s", m->name, p->why);
+	else if (status != PART_DONE)
+		answer_why(a, &a->failed, "%s: %s%s%.300s", m->name,
+		    part_status_text(status), p->why[0] != '\0' ? ": " : "",
+		    p->why);
 	else if (p->result == NULL)
 		answer_why(a, &a->failed, "%s: %.300s", m->name, p->why);
 	if (p->result != NULL)

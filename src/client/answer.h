@@ -19,7 +19,7 @@ struct answer_part {
 	const struct module *module;
 	unsigned int status;      /* enum part_status */
 	json_t *result;           /* owned; NULL when there is none */
-	char why[ANSWER_WHY_MAX]; /* of a part without a result; printable */
+	char why[ANSWER_WHY_MAX]; /* why it was cut short; printable */
 };
 
 struct answer {
@@ -31,6 +31,7 @@ struct answer {
 	struct answer_part parts[ACTION_OPERATIONS_MAX];
 	bool found, failed, partial;
 	unsigned int marks;       /* enum trust_mark */
+	bool explained;           /* why says by what it was stopped */
 	char why[ANSWER_WHY_MAX]; /* first reason of failed or partial */
 };
 

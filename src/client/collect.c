@@ -246,6 +246,9 @@ collect_opened(
 		return err_set(&k->out_error, ERR_NOMEM, "out of memory");
 	}
 	answer_init(a, id_hex(&h->agent).s, o.agent_name, h->status);
+	if (h->status == RESULT_STOPPED && h->reason != REFUSAL_NONE)
+		snprintf(a->why, sizeof(a->why), "stopped: %s",
+		    refusal_text(h->reason));
 	collect_parts(k, &o, a);
 	a->marks = collect_trust(k, h, a->name);
 	fault_point("mig.opened");

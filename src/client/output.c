@@ -127,6 +127,8 @@ output_object(const struct answer *a, struct buf *out)
 	jsonw_str(&w, "status", status_word(a->status));
 	if (a->refusal != NULL)
 		jsonw_str(&w, "reason", a->refusal);
+	else if (a->status == RESULT_STOPPED)
+		jsonw_str(&w, "reason", a->why);
 	jsonw_bool(&w, "found", a->found);
 	trust_json_marks(&w, a->marks);
 	jsonw_array(&w, "operations");

@@ -76,10 +76,11 @@ wire_write(const struct wire_msg *m, struct buf *out)
 	buf_add_u8(out, (uint8_t)m->type);
 	if (m->type != WIRE_ENVELOPE && m->type != WIRE_WELCOME &&
 	    m->type != WIRE_ROLL_CALL && m->type != WIRE_RENEW &&
-	    m->type != WIRE_CERTIFICATE)
+	    m->type != WIRE_CERTIFICATE && m->type != WIRE_CANCEL)
 		buf_add(out, m->id.b, ID_LEN);
 	switch (m->type) {
 	case WIRE_ENVELOPE:
+	case WIRE_CANCEL:
 	case WIRE_RENEW:
 	case WIRE_CERTIFICATE:
 		if (!data_fits(m))
@@ -149,6 +150,7 @@ take_body(struct rd *r, struct wire_msg *m)
 
 	switch (m->type) {
 	case WIRE_ENVELOPE:
+	case WIRE_CANCEL:
 	case WIRE_RENEW:
 	case WIRE_CERTIFICATE:
 		take_rest(r, m);

@@ -15,7 +15,8 @@ struct err;
 #define WIRE_BROADCAST_MAX 32768
 #define WIRE_TOPIC_MAX 96
 /* What this program speaks, and the oldest that it understands: N and N-1
- * (doc/protocol.md section 8). 2 added RENEW and CERTIFICATE, 3 POLICY. */
+ * (doc/protocol.md section 8). 2 added RENEW and CERTIFICATE, 3 CANCEL and
+ * POLICY. */
 #define WIRE_PROTOCOL 3
 #define WIRE_PROTOCOL_OLDEST 2
 #define WIRE_PROTOCOL_RENEW 2
@@ -32,6 +33,7 @@ enum wire_type {
 	WIRE_WELCOME = 5,
 	WIRE_CERTIFICATE = 6,
 	WIRE_ROLL_CALL = 7,
+	WIRE_CANCEL = 8,
 	WIRE_POLICY = 9,
 	WIRE_POLICY_PART = 10,
 	WIRE_ANSWER_PART = 16,
@@ -50,7 +52,8 @@ struct wire_msg {
 	int64_t time_ms;     /* WELCOME */
 	uint32_t spread_ms;  /* WELCOME, ROLL_CALL */
 	uint8_t protocol;    /* WELCOME */
-	const uint8_t *data; /* ENVELOPE, RENEW, CERTIFICATE, parts: borrowed */
+	const uint8_t *data; /* ENVELOPE, CANCEL, RENEW, CERTIFICATE, parts:
+			      * borrowed */
 	size_t len;
 };
 

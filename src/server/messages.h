@@ -40,6 +40,7 @@ enum server_msg {
 	MSG_PERSON_REMOVE = 21, /* F fingerprint */
 	MSG_TOKEN_NEW = 22,     /* u64 uses, u64 seconds, D hash or zeros */
 	MSG_AGENT_REVOKE = 23,  /* D agent */
+	MSG_ACTION_CANCEL = 28, /* D action, F envelope */
 	/* no session: */
 	MSG_ENROL = 24, /* D token hash, 32 public key, 64 signature,
 			   F document */

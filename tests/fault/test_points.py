@@ -31,6 +31,9 @@ TESTED = {
         worker.answered worker.entered worker.limited worker.looked
         worker.ordered worker.walking
     """,
+    "test_agent_cancel.py": """
+        cancel.remembered
+    """,
     "test_memory_dies.py": """
         memory.listing opener.serving
     """,

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/jsonw.h"
 #include "json/json.h"
+#include "mqtt/wire.h"
 #include "server/stored.h"
 
 #include <stdlib.h>
@@ -160,6 +161,39 @@ res_actions(struct request *q)
 }
 
 static int
+show_cancel(const struct store_cancel *k, void *arg)
+{
+	struct jsonw *w = arg;
+	char text[RFC3339_LEN + 1];
+	struct envelope env;
+	json_t *doc = NULL;
+	char *sigs = NULL;
+	struct err e;
+
+	err_clear(&e);
+	if (envelope_parse(k->envelope, k->envelope_len, &env, &e) == 0)
+		doc = envelope_to_json(&env, &e);
+	if (doc != NULL)
+		sigs =
+		    json_text(json_object_get(doc, "signatures"), JSON_COMPACT);
+	rfc3339_format(k->created / 1000, text);
+	jsonw_object(w, "cancel");
+	jsonw_str(w, "time", text);
+	jsonw_raw(
+	    w, "investigators", k->investigators, strlen(k->investigators));
+	jsonw_str(w, "reason", k->reason);
+	if (sigs != NULL) {
+		jsonw_str(w, "document",
+		    json_string_value(json_object_get(doc, "document")));
+		jsonw_raw(w, "signatures", sigs, strlen(sigs));
+	}
+	jsonw_object_end(w);
+	free(sigs);
+	json_decref(doc);
+	return (w->out->error);
+}
+
+static int
 show_one(const struct store_action *a, void *arg)
 {
 	struct request *q = arg;
@@ -188,6 +222,7 @@ show_one(const struct store_action *a, void *arg)
 	text = json_text(json_object_get(doc, "signatures"), JSON_COMPACT);
 	if (text != NULL)
 		jsonw_raw(&w, "signatures", text, strlen(text));
+	(void)store_cancel_get(q->api->read, a->n, show_cancel, &w, &e);
 	jsonw_object_end(&w);
 	free(text);
 	json_decref(doc);
@@ -219,6 +254,31 @@ res_action(struct request *q)
 		reply_err(q, &e);
 	else if (q->state != REQ_READY)
 		reply_out(q, 200);
+}
+
+/* --- cancelling --------------------------------------------------------- */
+
+void
+res_action_cancel(struct request *q)
+{
+	struct buf env, msg;
+	struct err e;
+	struct id id;
+
+	if (!find_action(q, &id))
+		return;
+	err_clear(&e);
+	buf_init(&env, WIRE_BROADCAST_MAX);
+	if (envelope_from_json(q->body.data, q->body.len, &env, &e) != 0) {
+		reply_err(q, &e);
+	} else {
+		message_init(q, &msg);
+		buf_add(&msg, id.b, ID_LEN);
+		buf_add_field(&msg, env.data, env.len);
+		core_ask(q, MSG_ACTION_CANCEL, &msg);
+		buf_release(&msg);
+	}
+	buf_release(&env);
 }
 
 /* --- its agents --------------------------------------------------------- */

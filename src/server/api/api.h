@@ -36,6 +36,7 @@ struct target_engine;
 
 /* An action of 1 MiB in JSON's quotes can be twice as long; signatures. */
 #define ACTION_BODY_MAX (2560 * 1024)
+#define CANCEL_BODY_MAX (128 * 1024) /* the same of a cancel */
 #define BODY_MAX (1536 * 1024)
 #define BODIES_MAX ((size_t)128 * 1024 * 1024) /* of all requests at once */
 #define ID_TEXT_MAX 80

@@ -23,6 +23,7 @@
 #define ANSWER_BASE64_MAX (24 * 1024 * 1024)
 #define EVENTS_AT_ONCE 100
 #define KEEPALIVE_MS 15000
+#define CANCELLED_MS 10000 /* for what stopped workers had found */
 
 /* --- results ------------------------------------------------------------ */
 
@@ -32,7 +33,8 @@ struct results_stream {
 	bool follow;
 	int64_t last_progress;            /* mono ms; 0: none yet */
 	int64_t began, answered_at_start; /* for the rate; -1 at first */
-	bool news; /* answers went out since the last progress */
+	bool news;         /* answers went out since the last progress */
+	int64_t cancelled; /* mono ms when it was seen to be; 0: it is not */
 	size_t seen;
 	struct buf b64;
 };
@@ -134,6 +136,22 @@ add_end(struct results_stream *x, int status, const struct store_counts *n)
 	x->s.ended = true;
 }
 
+/* A cancelled action has ended when those who were asked and are there have
+ * said what they had, or had time to. */
+static bool
+is_over(struct results_stream *x, int status, const struct store_counts *n,
+    int64_t now)
+{
+	if (!x->follow || n->expected == 0)
+		return (true);
+	if (status != ACTION_CANCELLED)
+		return (status != ACTION_OPEN);
+	if (x->cancelled == 0)
+		x->cancelled = now;
+	return (now - x->cancelled >= CANCELLED_MS ||
+	    store_sent_online(x->s.q->api->read, x->action) == 0);
+}
+
 static void
 results_fill(struct stream *s)
 {
@@ -162,7 +180,7 @@ results_fill(struct stream *s)
 			add_progress(x, &n, now);
 		return;
 	}
-	if (!x->follow || status != ACTION_OPEN || n.expected == 0) {
+	if (is_over(x, status, &n, now)) {
 		if (x->follow)
 			add_progress(x, &n, now);
 		add_end(x,

@@ -38,6 +38,8 @@ static const struct route routes[] = {
 	{ "GET", "/actions/%", CALL_ACTIONS_READ, 0, res_action },
 	{ "GET", "/actions/%/agents", CALL_ACTIONS_READ, 0, res_action_agents },
 	{ "GET", "/actions/%/results", CALL_RESULTS, 0, res_results },
+	{ "POST", "/actions/%/cancel", CALL_ACTIONS_LAUNCH, CANCEL_BODY_MAX,
+	    res_action_cancel },
 	{ "GET", "/actions/%/shares", CALL_RESULTS, 0, res_shares },
 	{ "POST", "/actions/%/shares", CALL_RESULTS, SHARE_BODY_MAX,
 	    res_share_new },

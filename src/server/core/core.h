@@ -9,7 +9,7 @@
  *   logins.c     nonces, new sessions
  *   people.c     investigators, their sessions, API keys
  *   tokens.c     enrolment tokens
- *   launch.c     a new action
+ *   launch.c, signers.c, cancel.c   a new action, who signed it, its end
  *   enrol.c      a new agent
  *   renew.c      an agent's next certificate
  *   revoke.c     revoking an agent, the list of its certificates

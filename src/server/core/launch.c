@@ -6,14 +6,15 @@
  * refused early and with a reason, not instead of them.
  */
 #include "server/core/core.h"
+#include "server/core/cancel.h"
 #include "server/core/relaylink.h"
+#include "server/core/signers.h"
 #include "server/core/unsaved.h"
 
 #include "action/document.h"
 #include "action/envelope.h"
 #include "base/clock.h"
 #include "base/fault.h"
-#include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "server/audit.h"
@@ -25,7 +26,6 @@
 #define VALIDITY_MAX (INT64_C(366) * 86400)
 #define LATE_SECONDS 90000
 #define LOAD_AT_ONCE 1000
-#define NAMES_MAX 8192
 
 /* --- what the scheduler wants stored ------------------------------------ */
 
@@ -89,6 +89,12 @@ op_single(struct run *r, struct agent *a, void *arg)
 }
 
 static void
+op_cancel(struct run *r, struct agent *a, void *arg)
+{
+	relaylink_cancel(((struct core *)arg)->link, r, a);
+}
+
+static void
 op_expect(struct run *r, struct agent *a, bool sent, void *arg)
 {
 	submit_expect(arg, r->n, a->n, sent, -1);
@@ -103,8 +109,8 @@ op_status(struct run *r, int status, void *arg)
 	submit_expect(arg, r->n, 0, false, status);
 }
 
-const struct sched_ops core_sched_ops = { op_broadcast, op_single, op_expect,
-	op_status };
+const struct sched_ops core_sched_ops = { op_broadcast, op_single, op_cancel,
+	op_expect, op_status };
 
 /* --- at start ----------------------------------------------------------- */
 
@@ -174,6 +180,9 @@ load_action(const struct store_action *a, void *arg)
 	sched_add(&c->sched, r, a->n);
 	/* What was on its way is asked for on the agents' own topics. */
 	r->launched = r->valid_from <= clock_wall_ms() / 1000;
+	if (a->status == ACTION_CANCELLED && cancel_load(c, r, &e) != 0)
+		log_error("cancel_damaged action=%s why=%s", id_short(&a->id).s,
+		    log_quote(e.msg));
 	return (0);
 }
 
@@ -201,7 +210,7 @@ struct launch_job {
 	struct run *run;           /* until the scheduler has it */
 	struct store_expect *expect;
 	size_t nentries, nexpect, online;
-	char investigators[NAMES_MAX];
+	struct core_signers signers;
 	char by[STORE_FPR_HEX + 1];
 };
 
@@ -225,7 +234,7 @@ note_launch(struct store *s, const struct launch_job *x, struct err *e)
 	struct audit_note note = { x->by, "action_launched", id.s, detail };
 
 	snprintf(detail, sizeof(detail), "%.300s; signed by %.500s; %zu agents",
-	    x->a.name, x->investigators, x->nexpect);
+	    x->a.name, x->a.investigators, x->nexpect);
 	return (audit_add(s, &note, x->a.created, e));
 }
 
@@ -336,85 +345,6 @@ launch_done(struct writer_job *j)
 	launch_free(x);
 }
 
-/* Names of those whose signature is good, as JSON; how many; and whether one
- * of them is logged in: 1, 0, or ERR_* when that cannot be found out. */
-static size_t
-good_signers(struct core *c, const struct keyring *k,
-    const struct signer *signers, size_t n, struct launch_job *x,
-    int *ret_session)
-{
-	char fpr[STORE_FPR_HEX + 1];
-	struct buf out;
-	struct jsonw w;
-	size_t i, j, good = 0;
-
-	*ret_session = 0;
-	buf_init(&out, NAMES_MAX - 1);
-	jsonw_init(&w, &out);
-	jsonw_array(&w, NULL);
-	for (i = 0; i < n; i++) {
-		if (signers[i].verdict != SIG_GOOD)
-			continue;
-		good++;
-		hex_encode(signers[i].person, PGP_FPR_LEN, fpr);
-		if (strcmp(fpr, x->by) == 0)
-			*ret_session = 1;
-		else if (*ret_session != 1)
-			*ret_session =
-			    store_session_any(c->read, fpr, clock_wall_ms());
-		for (j = 0; j < k->npersons; j++)
-			if (memcmp(k->persons[j].fpr, signers[i].person,
-				PGP_FPR_LEN) == 0)
-				jsonw_str(&w, NULL, k->persons[j].name);
-	}
-	jsonw_array_end(&w);
-	snprintf(x->investigators, NAMES_MAX, "%s",
-	    out.error == 0 && buf_str(&out) != NULL ? buf_str(&out) : "[]");
-	if (out.error == ERR_NOMEM)
-		*ret_session = ERR_NOMEM;
-	buf_release(&out);
-	return (good);
-}
-
-static int
-check_signatures(struct core *c, const struct envelope *env,
-    struct launch_job *x, struct err *e)
-{
-	const struct keyring *k = core_keyring(c, e);
-	struct signer signers[SIGS_MAX];
-	size_t i;
-	int session;
-
-	if (k == NULL)
-		return (e->code);
-	if (env->nsigs == 0)
-		return (err_set(e, ERR_AUTH,
-		    "the action is not signed: sign it with `mig action"
-		    " sign`"));
-	keyring_verify(k, PURPOSE_ACTION, env->doc, env->doc_len, env->sigs,
-	    env->nsigs, clock_wall_ms() / 1000, signers);
-	if (good_signers(c, k, signers, env->nsigs, x, &session) > 0) {
-		if (session < 0)
-			return (err_set(e, session,
-			    "who is logged in cannot be looked up: %s",
-			    err_text(session)));
-		return (session == 1
-			? 0
-			: err_set(e, ERR_DENIED,
-			      "none of the action's signers is logged in"));
-	}
-	err_set(e, ERR_AUTH, "no signature of a registered investigator:");
-	for (i = 0; i < env->nsigs; i++) {
-		char fpr[STORE_FPR_HEX + 1];
-		size_t at = strlen(e->msg);
-
-		hex_encode(signers[i].key, PGP_FPR_LEN, fpr);
-		snprintf(e->msg + at, sizeof(e->msg) - at, " %s: %s;", fpr,
-		    sig_verdict_text(signers[i].verdict));
-	}
-	return (e->code);
-}
-
 static int
 check_times(const struct action *a, struct err *e)
 {
@@ -474,11 +404,12 @@ fill(struct core *c, struct launch_job *x, const struct envelope *env,
 	if ((rc = action_parse(env->doc, env->doc_len, &x->doc, e)) != 0)
 		return (rc);
 	if ((rc = check_times(&x->doc, e)) != 0 ||
-	    (rc = check_signatures(c, env, x, e)) != 0)
+	    (rc = core_signers(
+		 c, PURPOSE_ACTION, env, x->by, &x->signers, e)) != 0)
 		return (rc);
 	x->a.name = x->doc.name;
 	x->a.target = x->doc.target;
-	x->a.investigators = x->investigators;
+	x->a.investigators = x->signers.names;
 	x->a.created = clock_wall_ms();
 	x->a.valid_from = x->doc.valid_from;
 	x->a.expire_after = x->doc.expire_after;

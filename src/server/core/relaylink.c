@@ -466,6 +466,17 @@ relaylink_single(struct relaylink *l, struct run *r, struct agent *a)
 }
 
 void
+relaylink_cancel(struct relaylink *l, const struct run *r, struct agent *a)
+{
+	struct wire_msg m = {
+		.type = WIRE_CANCEL, .data = r->cancel, .len = r->cancel_len
+	};
+
+	publish(l, a == NULL ? WIRE_ALL : WIRE_IN, a == NULL ? NULL : &a->id,
+	    &m, 1, NULL);
+}
+
+void
 relaylink_ack(struct relaylink *l, const struct id *agent,
     const struct id *action, uint16_t part, uint16_t of, bool complete)
 {

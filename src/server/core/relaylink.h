@@ -20,6 +20,9 @@ void relaylink_free(struct relaylink *l);
 bool relaylink_up(const struct relaylink *l);
 void relaylink_broadcast(struct relaylink *l, struct run *r);
 void relaylink_single(struct relaylink *l, struct run *r, struct agent *a);
+/* That it is cancelled, to one agent or (NULL) to all. */
+void
+relaylink_cancel(struct relaylink *l, const struct run *r, struct agent *a);
 void relaylink_ack(struct relaylink *l, const struct id *agent,
     const struct id *action, uint16_t part, uint16_t of, bool complete);
 void relaylink_welcome(struct relaylink *l, struct agent *a);

@@ -3,6 +3,7 @@
  * hands over the hash of a session's token, and the core looks itself whose
  * session that is and what it may do. */
 #include "server/core/core.h"
+#include "server/core/cancel.h"
 #include "server/core/policies.h"
 #include "server/core/revoke.h"
 #include "server/core/shares.h"
@@ -17,6 +18,7 @@ static const struct {
 	{ MSG_SESSION_NEW, people_session_new },
 	{ MSG_SESSION_END, people_session_end },
 	{ MSG_ACTION_NEW, launch_request },
+	{ MSG_ACTION_CANCEL, cancel_request },
 	{ MSG_PERSON_PUT, people_put },
 	{ MSG_PERSON_REMOVE, people_remove },
 	{ MSG_PERSON_ROLE, people_role },

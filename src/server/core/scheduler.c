@@ -39,6 +39,7 @@ sched_run_free(struct run *r)
 		return;
 	target_free(r->target);
 	free(r->envelope);
+	free(r->cancel);
 	free(r->entries);
 	free(r);
 }
@@ -277,7 +278,8 @@ launch(struct sched *s, struct run *r, int64_t now)
 }
 
 /* Expected, online, silent for long enough: asked on its own topic, where it
- * has to answer. Returns whether more wait than may be asked at once. */
+ * has to answer; of a cancelled action, told that it is. Returns whether more
+ * wait than may be asked at once. */
 static bool
 ask_silent(struct sched *s, struct run *r, int64_t now)
 {
@@ -294,12 +296,20 @@ ask_silent(struct sched *s, struct run *r, int64_t now)
 		if ((x->state != X_WAITING && x->state != X_SENT) ||
 		    !a->online || x->asked >= ASK_TRIES)
 			continue;
+		/* who was never sent it has nothing to stop */
+		if (r->cancel != NULL && x->state != X_SENT)
+			continue;
 		since = t - x->asked_at;
 		if ((int64_t)since * 100 < silent << x->asked)
 			continue;
 		if (asked++ >= ASK_AT_ONCE)
 			return (true);
 		x->asked++;
+		if (r->cancel != NULL) {
+			s->ops->cancel(r, a, s->arg);
+			x->asked_at = t;
+			continue;
+		}
 		s->ops->single(r, a, s->arg);
 		mark_sent(s, r, a, now);
 	}
@@ -351,6 +361,22 @@ is_expected(struct sched *s, struct run *r, struct agent *a)
 	return (x->state == X_WAITING || x->state == X_SENT);
 }
 
+/* One that comes while a cancelled action would still be valid is told before
+ * anybody can bring it the action. */
+static void
+hello_cancelled(struct sched *s, struct run *r, struct agent *a, int64_t now)
+{
+	struct run_entry *x = run_entry(r, a);
+
+	if (x == NULL || !r->cancel_said)
+		return;
+	if (x->state != X_WAITING && x->state != X_SENT &&
+	    (x->state != X_UNKNOWN || !row_matches(r->target, a)))
+		return;
+	x->asked_at = deciseconds(s, now);
+	s->ops->cancel(r, a, s->arg);
+}
+
 void
 sched_hello(struct sched *s, struct agent *a, bool row_changed,
     const struct id *known, size_t nknown, int64_t now)
@@ -359,6 +385,10 @@ sched_hello(struct sched *s, struct agent *a, bool row_changed,
 	struct run *r;
 
 	TAILQ_FOREACH (r, &s->runs, next) {
+		if (r->cancel != NULL) {
+			hello_cancelled(s, r, a, now);
+			continue;
+		}
 		if (r->status >= ACTION_EXPIRED || r->envelope == NULL)
 			continue;
 		x = run_entry(r, a);
@@ -374,6 +404,40 @@ sched_hello(struct sched *s, struct agent *a, bool row_changed,
 		if (r->next_scan > now + SILENT_MS)
 			r->next_scan = now + SILENT_MS;
 	}
+}
+
+void
+sched_cancel(struct sched *s, struct run *r, uint8_t *envelope, size_t len)
+{
+	size_t i;
+
+	set_status(s, r, ACTION_CANCELLED);
+	free(r->cancel);
+	r->cancel = envelope;
+	r->cancel_len = len;
+	r->cancel_said = false;
+	r->last_answer = 0;
+	for (i = 0; i < r->nentries; i++)
+		r->entries[i].asked = 0;
+}
+
+/* To all at once; then, on their own topics, to those who do not answer. */
+static void
+tell_cancelled(struct sched *s, struct run *r, int64_t now)
+{
+	size_t i;
+
+	if (r->cancel_said) {
+		if (r->answered < r->expected && now >= r->next_scan)
+			scan(s, r, now);
+		return;
+	}
+	s->ops->cancel(r, NULL, s->arg);
+	r->cancel_said = true;
+	for (i = 0; i < r->nentries; i++)
+		r->entries[i].asked_at = deciseconds(s, now);
+	r->next_scan = now + SILENT_MS;
+	r->scan_step = SCAN_MIN_MS;
 }
 
 void
@@ -403,6 +467,8 @@ expire(struct sched *s, struct run *r)
 	}
 	free(r->envelope);
 	r->envelope = NULL;
+	free(r->cancel);
+	r->cancel = NULL;
 	target_free(r->target);
 	r->target = NULL;
 }
@@ -423,6 +489,8 @@ sched_tick(struct sched *s, int64_t now)
 			sched_run_free(r);
 			continue;
 		}
+		if (s->relay_up && r->cancel != NULL)
+			tell_cancelled(s, r, now);
 		if (!s->relay_up || !is_valid(s, r, now))
 			continue;
 		if (!r->launched)

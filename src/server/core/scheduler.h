@@ -47,6 +47,9 @@ struct run { /* one action that may still be answered */
 	size_t nentries;
 	size_t expected, answered;
 	bool launched;
+	uint8_t *cancel; /* owned: the envelope that cancels it, or NULL */
+	size_t cancel_len;
+	bool cancel_said;  /* to all who are there */
 	int64_t next_scan; /* when silent agents are looked for */
 	int64_t scan_step; /* ms */
 	int64_t last_answer;
@@ -60,6 +63,8 @@ struct sched_ops {
 	void (*broadcast)(struct run *r, void *arg);
 	/* To one agent on its own topic. */
 	void (*single)(struct run *r, struct agent *a, void *arg);
+	/* That it is cancelled: to one agent, or to everyone (a NULL). */
+	void (*cancel)(struct run *r, struct agent *a, void *arg);
 	/* Must be remembered: the agent was added to the expected ones, or
 	 * was sent the action. */
 	void (*expect)(struct run *r, struct agent *a, bool sent, void *arg);
@@ -108,6 +113,10 @@ bool sched_is_broadcast(size_t targeted, size_t online);
 /* An agent came: what is valid, expected of it and not among known is sent. */
 void sched_hello(struct sched *s, struct agent *a, bool row_changed,
     const struct id *known, size_t nknown, int64_t now);
+/* It was cancelled: nobody is sent it any more, everyone the cancel, until its
+ * end. Takes the envelope. */
+void
+sched_cancel(struct sched *s, struct run *r, uint8_t *envelope, size_t len);
 /* An answer was stored. */
 void sched_answered(
     struct sched *s, struct run *r, const struct agent *a, int64_t now);

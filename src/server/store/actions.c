@@ -238,6 +238,15 @@ store_expected_online(struct store *s, int64_t action)
 	    "i", action));
 }
 
+int64_t
+store_sent_online(struct store *s, int64_t action)
+{
+	return (sql_number(s, 0,
+	    "SELECT COUNT(*) FROM expected x JOIN agents a ON a.n = x.agent"
+	    " WHERE x.action = ? AND x.state = 1 AND a.online",
+	    "i", action));
+}
+
 int
 store_expect_add(
     struct store *s, int64_t action, int64_t agent, bool sent, struct err *e)

@@ -53,6 +53,23 @@ int store_action_status(struct store *s, int64_t n, int status, struct err *e);
 int store_action_counts(struct store *s, int64_t n, int *ret_status,
     struct store_counts *ret, struct err *e);
 
+/* What ended an action before its time. */
+struct store_cancel {
+	struct id id;              /* of the cancel's document */
+	int64_t created;           /* ms */
+	const char *investigators; /* who signed it: a JSON array */
+	const char *reason;        /* "": none */
+	const uint8_t *envelope;
+	size_t envelope_len;
+};
+typedef int store_on_cancel(const struct store_cancel *k, void *arg);
+/* Makes the action a cancelled one. ERR_EXISTS when it is. */
+int store_cancel_put(struct store *s, int64_t action,
+    const struct store_cancel *k, struct err *e);
+/* ERR_NOTFOUND when it was not cancelled. */
+int store_cancel_get(struct store *s, int64_t action, store_on_cancel *fn,
+    void *arg, struct err *e);
+
 enum expect_state { EXPECT_WAITING = 0, EXPECT_SENT = 1, EXPECT_ANSWERED = 2 };
 
 struct store_expected {
@@ -68,8 +85,9 @@ typedef int store_on_expected(const struct store_expected *x, void *arg);
 /* In order of agent numbers, agent > after. */
 int store_expected(struct store *s, int64_t action, int64_t after, int limit,
     store_on_expected *fn, void *arg, struct err *e);
-/* How many have not answered and are online. */
+/* How many have not answered and are online; who was sent it and is. */
 int64_t store_expected_online(struct store *s, int64_t action);
+int64_t store_sent_online(struct store *s, int64_t action);
 /* Adds an agent to the expected ones; nothing when it is there. */
 int store_expect_add(
     struct store *s, int64_t action, int64_t agent, bool sent, struct err *e);

@@ -87,6 +87,10 @@ const char *const store_schema[] = {
 	/* 6 -> 7: the audit log */
 	"CREATE TABLE audit (n INTEGER PRIMARY KEY, time INTEGER NOT NULL,"
 	" chain BLOB NOT NULL, text TEXT NOT NULL);",
+	/* 7 -> 8: what ended an action before its time */
+	"CREATE TABLE cancels (action INTEGER PRIMARY KEY, id BLOB NOT NULL,"
+	" created INTEGER NOT NULL, investigators TEXT NOT NULL,"
+	" reason TEXT NOT NULL, envelope BLOB NOT NULL);",
 };
 
 const int store_schema_version =

@@ -120,6 +120,9 @@ prune_action(
 	    "ii", action, (int64_t)STEP_ROWS);
 	if (rc != 0 || sqlite3_changes(s->db) == STEP_ROWS)
 		return (rc);
+	if ((rc = sql_run(s, e, "DELETE FROM cancels WHERE action = ?", "i",
+		 action)) != 0)
+		return (rc);
 	if ((rc = sql_run(s, e, "DELETE FROM shares WHERE action = ?", "i",
 		 action)) != 0 ||
 	    (rc = sql_run(s, e, "DELETE FROM documents WHERE n = ?", "i",

@@ -25,6 +25,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct own_asked asked;
 	static struct own_policy policy;
 	static struct judge_step step;
+	static struct own_cancelled cancelled;
+	static struct cancel_verdict cancel;
 	struct own_answered answered;
 	static struct judge_ready ready;
 	struct envelope env;
@@ -42,8 +44,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_clear(&b);
 	if (verify_verdict_parse(data, size, &verify) == 0) {
 		BUG_ON(verify_good(&verify) > SIGS_MAX);
+		/* what stands after a text's end is not kept */
 		verify_verdict_write(&verify, &b);
-		same(&b, data, size);
+		BUG_ON(b.error != 0 || b.len != size);
+	}
+	buf_clear(&b);
+	if (cancel_verdict_parse(data, size, &cancel) == 0) {
+		cancel_verdict_write(&cancel, &b);
+		BUG_ON(b.error != 0 || b.len != size);
 	}
 	buf_clear(&b);
 	if (judge_verdict_parse(data, size, &judge) == 0) {
@@ -63,6 +71,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	(void)own_policy_parse(data, size, &policy);
 	(void)own_asked_parse(data, size, &asked);
+	(void)own_cancelled_parse(data, size, &cancelled);
 	(void)own_answered_parse(data, size, &answered);
 	(void)own_note_parse(data, size, &ms, note);
 	buf_release(&b);

@@ -50,7 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static char dir[] = "/tmp/fuzz-journal-XXXXXX", path[64];
 	struct journal *j = NULL;
 	char aside[96];
-	size_t count;
+	size_t count, cancels;
 	int64_t floor, newest;
 
 	if (path[0] == '\0') {
@@ -62,6 +62,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (journal_open(path, 8, 7, &j, NULL) == 0) {
 		(void)journal_each_open(j, on_open, NULL, NULL);
 		count = journal_count(j);
+		cancels = journal_cancels(j);
+		BUG_ON(cancels > CANCELS_MAX);
 		floor = journal_floor(j);
 		newest = journal_newest(j);
 		BUG_ON(journal_not_before(j) < 1);
@@ -71,6 +73,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		BUG_ON(journal_open(path, 8, 8, &j, NULL) != 0);
 		BUG_ON(journal_count(j) != count || journal_floor(j) != floor);
 		BUG_ON(journal_newest(j) != newest);
+		BUG_ON(journal_cancels(j) > cancels);
 		BUG_ON(journal_was_damaged(j));
 		journal_free(j);
 	}

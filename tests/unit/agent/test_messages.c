@@ -47,11 +47,13 @@ verify_there_and_back(void **state)
 	v.signers[1].created = 1700000000;
 	memset(v.signers[1].person, 9, PGP_FPR_LEN);
 	v.signers[2].verdict = SIG_REPEATED;
+	memcpy(v.name, "Alice", 6);
 	buf_init(&b, MSG_SMALL);
 	assert_int_equal(verify_verdict_write(&v, &b), 0);
 	assert_int_equal(verify_verdict_parse(b.data, b.len, &got), 0);
 	assert_int_equal(verify_good(&got), 1);
 	assert_int_equal(got.signers[1].created, 1700000000);
+	assert_string_equal(got.name, "Alice");
 	assert_true(id_equal(&got.id, &v.id));
 	for (cut = 0; cut < b.len; cut++)
 		assert_int_equal(
@@ -63,6 +65,37 @@ verify_there_and_back(void **state)
 	b.data[ID_LEN + 1] = SIG_REPEATED + 1;
 	assert_int_equal(
 	    verify_verdict_parse(b.data, b.len, &got), ERR_INVALID);
+	buf_release(&b);
+}
+
+static void
+cancel_there_and_back(void **state)
+{
+	struct cancel_verdict v, got;
+	struct buf b;
+	size_t cut;
+
+	memset(&v, 0, sizeof(v));
+	memset(v.id.b, 7, ID_LEN);
+	memset(v.action.b, 8, ID_LEN);
+	v.right = 1;
+	v.expire_after = 1700000000;
+	memcpy(v.text, "wrong hosts", 12);
+	memcpy(v.detail, "d", 2);
+	buf_init(&b, MSG_SMALL);
+	assert_int_equal(cancel_verdict_write(&v, &b), 0);
+	assert_int_equal(cancel_verdict_parse(b.data, b.len, &got), 0);
+	assert_memory_equal(&got, &v, sizeof(v));
+	for (cut = 0; cut < b.len; cut++)
+		assert_int_equal(
+		    cancel_verdict_parse(b.data, cut, &got), ERR_INVALID);
+	b.data[2 * ID_LEN + 2] = 2; /* neither has the right nor not */
+	assert_int_equal(
+	    cancel_verdict_parse(b.data, b.len, &got), ERR_INVALID);
+	b.data[2 * ID_LEN + 2] = 1;
+	b.data[2 * ID_LEN + 3] = 0x80; /* an end before 1970 */
+	assert_int_equal(
+	    cancel_verdict_parse(b.data, b.len, &got), ERR_INVALID);
 	buf_release(&b);
 }
 
@@ -272,6 +305,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_may_say_what),
 		cmocka_unit_test(verify_there_and_back),
+		cmocka_unit_test(cancel_there_and_back),
 		cmocka_unit_test(judge_there_and_back),
 		cmocka_unit_test(step_there_and_back),
 		cmocka_unit_test(judge_is_not_believed_everything),

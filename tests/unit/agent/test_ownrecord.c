@@ -19,6 +19,7 @@ struct got {
 	struct own_asked asked;
 	struct own_answered answered;
 	struct own_policy policy;
+	struct own_cancelled cancelled;
 	char note[NOTE_MAX];
 };
 
@@ -29,6 +30,7 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 	struct own_answered answered;
 	struct own_policy policy;
 	struct own_asked asked;
+	struct own_cancelled cancelled;
 	struct got *g = arg;
 	char note[NOTE_MAX];
 	int64_t ms;
@@ -36,13 +38,18 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 
 	g->n++;
 	for (cut = 0; cut < len; cut++) {
-		assert_int_not_equal(own_asked_parse(data, cut, &asked), 0);
+		if (type != OWN_CANCELLED)
+			assert_int_not_equal(
+			    own_asked_parse(data, cut, &asked), 0);
 		if (type == OWN_ANSWERED)
 			assert_int_not_equal(
 			    own_answered_parse(data, cut, &answered), 0);
 		if (type == OWN_POLICY)
 			assert_int_not_equal(
 			    own_policy_parse(data, cut, &policy), 0);
+		if (type == OWN_CANCELLED)
+			assert_int_not_equal(
+			    own_cancelled_parse(data, cut, &cancelled), 0);
 		if (type == OWN_NOTE)
 			assert_int_not_equal(
 			    own_note_parse(data, cut, &ms, note), 0);
@@ -53,6 +60,8 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 		return own_answered_parse(data, len, &g->answered);
 	if (type == OWN_POLICY)
 		return own_policy_parse(data, len, &g->policy);
+	if (type == OWN_CANCELLED)
+		return own_cancelled_parse(data, len, &g->cancelled);
 	return own_note_parse(data, len, &ms, g->note);
 }
 
@@ -71,6 +80,7 @@ there_and_back(void **state)
 		.reason = 8,
 		.nsigners = 1,
 		.detail = "nobody" };
+	struct cancelled c = { .by = { .n = 2 }, .text = "cancelled by A" };
 	struct judge_verdict v;
 	struct verify_verdict by;
 	struct record *r = NULL;
@@ -96,10 +106,15 @@ there_and_back(void **state)
 	assert_int_equal(own_add_note(r, 6, "a note", NULL), 0);
 	policy.persons[0][3] = 0xbb;
 	assert_int_equal(own_add_policy(r, &policy, NULL), 0);
+	assert_int_equal(own_add_cancelled(r, &c, true, 7, NULL), 0);
 	record_free(r);
 	assert_int_equal(record_scan(path, on_entry, &g, NULL), 0);
-	assert_int_equal(g.n, 4);
+	assert_int_equal(g.n, 5);
 	assert_memory_equal(&g.policy, &policy, sizeof(policy));
+	assert_true(g.cancelled.open);
+	assert_int_equal(g.cancelled.time_ms, 7);
+	assert_int_equal(g.cancelled.by.n, 2);
+	assert_string_equal(g.cancelled.text, "cancelled by A");
 	assert_string_equal(g.asked.name, "question");
 	assert_int_equal(g.asked.nsigners, 1);
 	assert_int_equal(g.asked.persons[0][0], 0xaa);

@@ -56,6 +56,20 @@ static const struct {
 	    "failed: killed\\x0a\\x1b]0;x" },
 	{ "", PART_TIMEOUT, false, true, false, "time limit" },
 	{ FOUND, PART_TIMEOUT, true, true, false, "time limit" },
+	/* by which limit, in the worker's own words */
+	{ "{\"foundanything\":true,\"success\":true,\"errors\":[\"x\","
+	  "\"limit reached: CPU 1 s: what\"]}",
+	    PART_LIMIT, true, true, false,
+	    "file: stopped: limit reached: CPU 1 s" },
+	{ "limit reached: memory 16 MB", PART_LIMIT, false, true, false,
+	    "file: stopped: limit reached: memory 16 MB" },
+	/* by whom, and what was found until then */
+	{ "cancelled by A\n" FOUND, PART_INTERRUPTED, true, true, false,
+	    "stopped: cancelled by A" },
+	{ "cancelled by A\x1b; lost", PART_INTERRUPTED, false, true, false,
+	    "stopped: cancelled by A\\x1b; lost" },
+	{ FOUND, PART_INTERRUPTED, true, true, false, "interrupted" },
+	{ "", PART_INTERRUPTED, false, true, false, "interrupted" },
 	{ "x", 99, false, true, false, "unknown status" },
 };
 

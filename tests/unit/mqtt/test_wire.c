@@ -89,6 +89,8 @@ samples(struct wire_msg *m)
 		.time_ms = 1795448559123,
 		.spread_ms = 5000,
 		.protocol = 1 };
+	m[n++] =
+	    (struct wire_msg){ .type = WIRE_CANCEL, .data = bytes, .len = 7 };
 	m[n++] = (struct wire_msg){ .type = WIRE_ANSWER_PART,
 		.id = some_id(6),
 		.part = 65534,

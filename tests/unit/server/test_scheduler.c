@@ -17,7 +17,7 @@
 #define NOW (INT64_C(1000000) * 1000) /* ms */
 
 struct notes {
-	size_t broadcasts, singles, added, sent;
+	size_t broadcasts, singles, added, sent, cancels, cancelled_all;
 	int status;
 	const struct agent *last;
 };
@@ -33,6 +33,18 @@ note_single(struct run *r, struct agent *a, void *arg)
 {
 	((struct notes *)arg)->singles++;
 	((struct notes *)arg)->last = a;
+}
+
+static void
+note_cancel(struct run *r, struct agent *a, void *arg)
+{
+	struct notes *n = arg;
+
+	if (a == NULL)
+		n->cancelled_all++;
+	else
+		n->cancels++;
+	n->last = a;
 }
 
 static void
@@ -52,8 +64,8 @@ note_status(struct run *r, int status, void *arg)
 	((struct notes *)arg)->status = status;
 }
 
-static const struct sched_ops ops = { note_broadcast, note_single, note_expect,
-	note_status };
+static const struct sched_ops ops = { note_broadcast, note_single, note_cancel,
+	note_expect, note_status };
 
 struct fixture {
 	struct registry reg;
@@ -368,12 +380,90 @@ test_bad_targets_and_revoked(void **state)
 	free(entries);
 }
 
+static uint8_t *
+some_bytes(void)
+{
+	uint8_t *p = malloc(1);
+
+	assert_non_null(p);
+	*p = 1;
+	return (p);
+}
+
+/* Once to all; again to who was sent it and stays silent; to who comes before
+ * the end; to nobody else, and nobody is sent the action any more. */
+static void
+test_cancel(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *there = add_agent(f, 0, "{\"r\":\"a\"}", true);
+	struct agent *away = add_agent(f, 1, "{\"r\":\"a\"}", false);
+	struct agent *other = add_agent(f, 2, "{\"r\":\"b\"}", false);
+	struct run *r = add_run(f, "tags->>'r' = 'a'", S(-1), S(600), false);
+	size_t sent;
+
+	sched_tick(&f->s, NOW);
+	sent = f->n.singles + f->n.broadcasts;
+	sched_cancel(&f->s, r, some_bytes(), 1);
+	assert_int_equal(r->status, ACTION_CANCELLED);
+	assert_int_equal(f->s.nopen, 0);
+	sched_tick(&f->s, NOW + 10);
+	sched_tick(&f->s, NOW + 20);
+	assert_int_equal(f->n.cancelled_all, 1);
+	assert_int_equal(f->n.cancels, 0);
+	sched_tick(&f->s, NOW + 3000);
+	assert_int_equal(f->n.cancels, 1);
+	assert_ptr_equal(f->n.last, there);
+	/* it answers, and is left alone */
+	sched_answered(&f->s, r, there, NOW + 3100);
+	assert_int_equal(r->answered, 1);
+	assert_int_equal(r->status, ACTION_CANCELLED);
+	sched_tick(&f->s, NOW + 30000);
+	assert_int_equal(f->n.cancels, 1);
+	/* who comes later */
+	registry_presence(&f->reg, away, true, 1, NOW);
+	sched_hello(&f->s, away, false, NULL, 0, NOW + 31000);
+	assert_int_equal(f->n.cancels, 2);
+	assert_ptr_equal(f->n.last, away);
+	registry_presence(&f->reg, other, true, 1, NOW);
+	sched_hello(&f->s, other, true, NULL, 0, NOW + 31000);
+	assert_int_equal(f->n.cancels, 2);
+	assert_int_equal(f->n.singles + f->n.broadcasts, sent);
+	/* after the end nothing is said */
+	sched_tick(&f->s, NOW + 700000);
+	assert_null(r->cancel);
+	sched_hello(&f->s, away, false, NULL, 0, NOW + 700000);
+	assert_int_equal(f->n.cancels, 2);
+	assert_int_equal(r->status, ACTION_CANCELLED);
+}
+
+/* Without a relay it waits; after a restart it is said once more. */
+static void
+test_cancel_waits_for_the_relay(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *a = add_agent(f, 0, "{}", true);
+	struct run *r = add_run(f, "all", S(-1), S(600), false);
+
+	sched_relay_up(&f->s, false, NOW);
+	sched_cancel(&f->s, r, some_bytes(), 1);
+	sched_tick(&f->s, NOW);
+	sched_hello(&f->s, a, false, NULL, 0, NOW);
+	assert_int_equal(f->n.cancelled_all + f->n.cancels, 0);
+	sched_relay_up(&f->s, true, NOW + 10);
+	sched_tick(&f->s, NOW + 10);
+	assert_int_equal(f->n.cancelled_all, 1);
+	assert_int_equal(f->n.singles + f->n.broadcasts, 0);
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_broadcast_or_single),
+		T(test_cancel),
+		T(test_cancel_waits_for_the_relay),
 		T(test_launch),
 		T(test_not_before_its_time_nor_without_relay),
 		T(test_complete),

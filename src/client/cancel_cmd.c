@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* `mig action cancel`. What is signed is made here: id and end of the action
+ * are those of the document that was fetched and verified. */
+#include "client/api.h"
+#include "client/fetched.h"
+#include "client/sign.h"
+
+#include "action/cancel.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+cancel_fill(const struct fetched *f, const struct opts *o, struct cancel *ret,
+    struct err *e)
+{
+	const char *reason = opts_get(o, "reason");
+	int64_t now = clock_wall_ms() / 1000;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->action = f->id;
+	ret->time = now;
+	ret->expire_after = f->action.expire_after;
+	if (ret->expire_after <= now)
+		return err_set(e, ERR_EXPIRED,
+		    "this action has ended: there is nothing to cancel");
+	if (reason != NULL &&
+	    !str_copy(ret->reason, sizeof(ret->reason), reason))
+		return err_set(e, ERR_INVALID, "-reason: at most %d bytes",
+		    CANCEL_REASON_MAX);
+	return 0;
+}
+
+static int
+cancel_confirm(const struct fetched *f, const struct opts *o, struct err *e)
+{
+	struct buf name;
+	bool yes;
+
+	if (opts_has(o, "y") || !client_interactive())
+		return 0;
+	buf_init(&name, 8 * ACTION_NAME_MAX);
+	str_add_printable(&name, f->action.name, strlen(f->action.name));
+	yes = client_confirm("Cancel action %s (%s)? [y/N] ",
+	    id_short(&f->id).s, buf_str(&name) != NULL ? buf_str(&name) : "?");
+	buf_release(&name);
+	return yes ? 0 : err_set(e, ERR_CLOSED, "not cancelled");
+}
+
+static int
+cancel_post(struct client *c, const struct fetched *f, const struct buf *body,
+    json_t **ret, struct err *e)
+{
+	char path[ID_HEX_LEN + 64];
+
+	snprintf(
+	    path, sizeof(path), "/api/v1/actions/%s/cancel", id_hex(&f->id).s);
+	return api_json(c, "POST", path, body, ret, e);
+}
+
+static int
+cancel_tell(const struct fetched *f, const json_t *answer, const struct opts *o,
+    struct err *e)
+{
+	int64_t expected = 0, answered = 0;
+	struct buf out;
+	char *text;
+	int r;
+
+	buf_init(&out, 64 * 1024);
+	if (opts_has(o, "json")) {
+		text = json_text(answer, JSON_COMPACT);
+		r = text == NULL ? ERR_NOMEM : buf_add_str(&out, text);
+		free(text);
+	} else {
+		(void)json_opt_int(answer, "", "expected", 0, INT64_C(1) << 40,
+		    &expected, NULL);
+		(void)json_opt_int(answer, "", "answered", 0, INT64_C(1) << 40,
+		    &answered, NULL);
+		r = buf_add_fmt(&out,
+		    "cancelled %s: %" PRId64 " of %" PRId64 " agents had "
+		    "answered; those online stop now, the others will not "
+		    "start it (mig results %s)",
+		    id_short(&f->id).s, answered, expected, id_short(&f->id).s);
+	}
+	if (r == 0)
+		r = buf_add_str(&out, "\n");
+	r = r != 0 ? err_set(e, r, "%s", err_text(r)) : client_out(&out, e);
+	buf_release(&out);
+	return r;
+}
+
+static int
+cmd_action_cancel(struct client *c, const struct opts *o, struct err *e)
+{
+	json_t *answer = NULL;
+	struct cancel doc;
+	struct fetched f;
+	struct buf text, body;
+	int r;
+
+	buf_init(&text, CANCEL_DOC_MAX);
+	buf_init(&body, 128 * 1024);
+	r = fetched_get(c, o->words[0], &f, e);
+	if (r == 0)
+		r = cancel_fill(&f, o, &doc, e);
+	if (r == 0)
+		r = cancel_confirm(&f, o, e);
+	if (r == 0)
+		r = cancel_build(&doc, &text, e);
+	if (r == 0)
+		r = sign_new_envelope(
+		    c, PURPOSE_CANCEL, text.data, text.len, &body, e);
+	if (r == 0)
+		r = cancel_post(c, &f, &body, &answer, e);
+	if (r == 0)
+		r = cancel_tell(&f, answer, o, e);
+	json_decref(answer);
+	fetched_release(&f);
+	buf_release(&text);
+	buf_release(&body);
+	return r;
+}
+
+static const struct opt cancel_opts[] = {
+	{ "reason", NULL, "TEXT",
+	    "why, for those who asked and the agents' "
+	    "owners" },
+	{ "y", "yes", NULL, "do not ask" },
+	{ "json", NULL, NULL, "what the server says, as JSON" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct command cancel_commands[] = {
+	{ "action cancel", "ID|last", "stop an action everywhere",
+	    cmd_action_cancel, cancel_opts, NULL, 1, 1,
+	    "Workers on connected agents stop within a second and answer what "
+	    "they have found;\nagents that come later never start it. You must "
+	    "have signed the action, or have\nthe right \"cancel\" in the "
+	    "policy." },
+	{ .name = NULL },
+};

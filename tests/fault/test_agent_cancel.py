@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MPL-2.0
+"""An agent dies right after it has remembered a cancel, before anything was
+stopped: what ran is not run again and says by whom it was cancelled."""
+import json
+import subprocess
+
+import miglib
+from faultlib import wait_for
+from fleetlib import own_record, settled
+
+
+def newest(fleet):
+    listed = json.loads(fleet.mig("actions", "--json", check=0).stdout)["actions"]
+    return listed[0]["id"] if listed else None
+
+
+def answered(fleet, ident):
+    lines = fleet.mig("results", ident, "--json").stdout.splitlines()
+    return json.loads(lines[0]) if len(lines) > 1 else None
+
+
+def test_killed_after_remembering(fleet, tmp_path):
+    settled(fleet)
+    agent = fleet.agents["a0"]
+    with open(tmp_path / "hole", "wb") as f:
+        f.truncate(1 << 43)
+    tmp_path.chmod(0o755)
+    before = newest(fleet)
+    asking = subprocess.Popen(
+        [miglib.program("mig"), "file", "-t", "name='a0'", "-path", str(tmp_path), "-name", "hole",
+         "-sha2", "ab" * 32, "-e", "10m", "-y"], env=fleet.env, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for("the launch", lambda: newest(fleet) != before)
+        ident = newest(fleet)
+        wait_for("its start", lambda: own_record(agent, ident))
+        fault = agent.fault.kill("mig-agent", "cancel.remembered")
+        fleet.mig("action", "cancel", ident, check=0)
+        wait_for("the kill", lambda: fault.fired)
+        wait_for("the agent again", fleet.tend)
+        # it waits for nobody who is not there
+        wait_for("mig's end", lambda: asking.poll() is not None, 60)
+    finally:
+        asking.kill()
+        asking.wait()
+    answer = wait_for("the answer", lambda: answered(fleet, ident), 60)
+    assert answer["status"] == "stopped"
+    assert "cancelled by Alice Demo" in answer["reason"], answer
+    assert "interrupted by a restart" in answer["reason"], answer
+    words = " ".join(own_record(agent, ident))
+    assert "cancelled by Alice Demo" in words and "answered stopped" in words, words
+    settled(fleet)
