@@ -12,9 +12,9 @@
 #include "action/document.h"
 #include "action/envelope.h"
 #include "action/policy.h"
+#include "agent/narrowed.h"
 #include "ipc/ipc.h"
 #include "modules/agent/peers.h"
-#include "modules/order.h"
 #include "mqtt/wire.h"
 
 enum role_kind {
@@ -161,15 +161,6 @@ struct judge_step {
 #define JUDGE_STEP_LEN (32 + 2 + 8 + 3 * 4 + 2 + VERDICT_TEXT)
 int judge_step_write(const struct judge_step *v, struct buf *out);
 int judge_step_parse(const void *data, size_t len, struct judge_step *ret);
-
-/* What the policy lets a module look at and answer. It depends on no action: it
- * is read before any, and no verdict can widen it (doc/adr/0037). */
-#define NARROWED_MAX 24 /* modules */
-struct narrowed {
-	uint16_t module; /* number */
-	uint8_t detail;  /* of the order, as the next */
-	char paths[ORDER_PATHS_MAX];
-};
 
 /* What judge says of a cancel. Whether its signers signed the action as well
  * is for the monitor to compare. */

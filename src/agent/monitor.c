@@ -12,6 +12,7 @@
 #include "agent/netlink.h"
 #include "agent/notice.h"
 #include "agent/ownrecord.h"
+#include "agent/ran.h"
 #include "agent/role.h"
 #include "agent/seldom.h"
 #include "agent/sender.h"
@@ -282,13 +283,13 @@ on_term(void *arg)
 }
 
 static int
-open_record(struct agent *a, struct err *e)
+open_record(struct agent *a, struct ran *ran, struct err *e)
 {
 	char path[PATH_MAX], aside[PATH_MAX + 32];
 	int rc;
 
 	state_path(&a->state, "record", path);
-	rc = record_open(path, NULL, NULL, &a->record, e);
+	rc = record_open(path, ran_note, ran, &a->record, e);
 	if (rc != ERR_INVALID && rc != ERR_TOOBIG)
 		return rc;
 	log_error("record_damaged path=%s why=%s", path, log_quote(e->msg));
@@ -323,6 +324,31 @@ look_at_beginning(const struct agent *a, const char *path, int64_t now)
 		      "journal"));
 }
 
+/* The record and, by what it says, what the journal has lost. */
+static int
+open_record_and_compare(struct agent *a, int64_t now, struct err *e)
+{
+	struct ran *ran = ran_new(now);
+	char text[NOTE_MAX];
+	size_t lost = 0;
+	int rc;
+
+	if (ran == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rc = open_record(a, ran, e);
+	if (rc == 0)
+		rc = ran_hold(ran, a->journal, &lost, e);
+	ran_free(ran);
+	if (rc != 0 || lost == 0)
+		return rc;
+	snprintf(text, sizeof(text),
+	    "the journal does not know %zu actions that ran and were answered: "
+	    "it was cut; they do not run again",
+	    lost);
+	log_error("journal_cut actions=%zu why=%s", lost, log_quote(text));
+	return own_add_note(a->record, clock_wall_ms(), text, e);
+}
+
 static int
 open_files(struct agent *a, struct err *e)
 {
@@ -338,7 +364,7 @@ open_files(struct agent *a, struct err *e)
 		log_error("journal_damaged path=%s effect=%s", path,
 		    log_quote("what was signed before now is refused"));
 	if (rc == 0)
-		rc = open_record(a, e);
+		rc = open_record_and_compare(a, now, e);
 	if (rc == 0 && journal_was_damaged(a->journal))
 		rc = own_add_note(a->record, clock_wall_ms(),
 		    "the journal was damaged and started anew", e);
@@ -521,7 +547,7 @@ reopen_record(struct agent *a)
 	err_clear(&e);
 	record_free(a->record);
 	a->record = NULL;
-	if (open_record(a, &e) == 0)
+	if (open_record(a, NULL, &e) == 0)
 		return;
 	/* nothing may go on without it, not even an orderly end */
 	log_error("record why=%s effect=%s", log_quote(e.msg),

@@ -120,6 +120,12 @@ def lone(tmp_path, gpg):  # noqa: F811
 def test_after_the_journal_was_removed(tmp_path, gpg):  # noqa: F811
     agent, env = lone(tmp_path, gpg)
     (agent.where / "state" / "journal").unlink()
+    # by its own record it knows that this one ran
+    run, answer = agent.once(env)
+    assert run.returncode == REFUSED and answer["status"] == "known", answer
+    # without that too, what was signed before counts no more
+    for name in ("journal", "record"):
+        (agent.where / "state" / name).unlink()
     assert agent.refused(env) == REPLAY_FLOOR
 
 
@@ -139,15 +145,18 @@ def test_after_the_journal_was_cut(tmp_path, gpg):  # noqa: F811
         assert answer["status"] in ("known", "refused"), (cut, answer)
         for p in journal.parent.glob("journal.damaged-*"):
             p.unlink()
-    # behind its beginning it looks like one that a crash cut: only root can do
-    # that, and what runs once more stands twice in the agent's own record
+    # behind its beginning it looks like one that a crash cut; the agent's own
+    # record says what ran
     journal.write_bytes(whole[:ends[1]])
     for p in (journal.parent / "spool").iterdir():
         p.unlink()
     run, answer = agent.once(env)
+    assert run.returncode != 0, answer
+    assert answer["status"] in ("known", "refused"), answer
     asked = [e for e in agent.report() if e.get("action") == answer["action"] and
              e["type"] == "asked" and e["accepted"]]
-    assert len(asked) == (2 if run.returncode == 0 else 1)
+    assert len(asked) == 1
+    assert any("was cut" in e.get("text", "") for e in agent.report())
 
 
 def test_after_the_journal_was_filled(tmp_path, gpg):  # noqa: F811
