@@ -315,12 +315,14 @@ on_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 			text_answered(&answered, &r->line);
 	} else if (type == OWN_POLICY &&
 	    own_policy_parse(data, len, &policy) == 0) {
+		ms = policy.time_ms;
 		if (r->json)
 			json_policy(&policy, position, &r->line);
 		else
 			text_policy(&policy, &r->line);
 	} else if (type == OWN_CANCELLED &&
 	    own_cancelled_parse(data, len, &cancelled) == 0) {
+		ms = cancelled.time_ms;
 		if (r->json)
 			json_cancelled(&cancelled, position, &r->line);
 		else

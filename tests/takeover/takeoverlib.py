@@ -118,7 +118,7 @@ class Tap(Owner):
         wait_for(f"an agent to want {what[:12]}", lambda: what in self.wanted)
 
     def settle(self):
-        wait_for("the relay to take it all", lambda: self.taken >= self.sent, 60)
+        wait_for("the relay to take it all", lambda: self.taken >= self.sent, 180)
 
 
 class Bait:

@@ -69,7 +69,7 @@ end_by_error(struct probe_result *r, int error, bool local, const char *by)
 }
 
 static void
-offender_text(const struct sock_extended_err *ee, char *out, size_t size)
+offender_text(struct sock_extended_err *ee, char *out, size_t size)
 {
 	const struct sockaddr *sa = SO_EE_OFFENDER(ee);
 	struct sockaddr_in v4;
@@ -85,7 +85,7 @@ offender_text(const struct sock_extended_err *ee, char *out, size_t size)
 	}
 }
 
-static const struct sock_extended_err *
+static struct sock_extended_err *
 extended_err(struct msghdr *mh)
 {
 	struct cmsghdr *c;
@@ -97,7 +97,7 @@ extended_err(struct msghdr *mh)
 			    c->cmsg_type == IPV6_RECVERR)) &&
 		    c->cmsg_len >= CMSG_LEN(sizeof(struct sock_extended_err) +
 				       sizeof(struct sockaddr_in)))
-			return (const void *)CMSG_DATA(c);
+			return (void *)CMSG_DATA(c);
 	}
 	return NULL;
 }
@@ -118,7 +118,7 @@ take_error(int fd, const struct echo *q, bool raw, struct probe_result *r,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes) };
-	const struct sock_extended_err *ee;
+	struct sock_extended_err *ee;
 	char by[INET6_ADDRSTRLEN];
 	ssize_t n = recvmsg(fd, &mh, MSG_ERRQUEUE);
 
