@@ -336,7 +336,9 @@ open_record_and_compare(struct agent *a, int64_t now, struct err *e)
 	if (ran == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = open_record(a, ran, e);
-	if (rc == 0)
+	/* one that starts anew refuses all that was signed before */
+	if (rc == 0 && !journal_was_new(a->journal) &&
+	    !journal_was_damaged(a->journal))
 		rc = ran_hold(ran, a->journal, &lost, e);
 	ran_free(ran);
 	if (rc != 0 || lost == 0)

@@ -148,6 +148,8 @@ fetched_open(struct client *c, const struct fetched *f, const char *file,
 	r = open_listed(c, f, ret_secret, &shared);
 	if (r == 0)
 		return 0;
+	if (sign_reader_usable(c, e) != 0)
+		return e->code;
 	return err_set(e, ERR_NOTFOUND,
 	    "you are not among the readers of action %s, and nobody has shared "
 	    "its key with you%s%s: one of its readers (mig action show %s) "

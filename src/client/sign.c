@@ -223,6 +223,24 @@ sign_is_mine(struct client *c, const char *fpr)
 }
 
 int
+sign_reader_usable(struct client *c, struct err *e)
+{
+	char *path = client_beside(c, READKEY_FILE, e);
+	struct readkey k;
+	int r;
+
+	if (path == NULL)
+		return e->code;
+	r = readkey_load(path, &k, e);
+	free(path);
+	if (r == 0)
+		secret_wipe(&k, sizeof(k));
+	else if (r == ERR_NOTFOUND)
+		err_clear(e);
+	return r == ERR_NOTFOUND ? 0 : r;
+}
+
+int
 sign_seal_key(struct client *c, const struct sign_readers *readers,
     const uint8_t secret[static SEAL_KEY_LEN], struct buf *out, struct err *e)
 {

@@ -45,6 +45,8 @@ int sign_readers_text(struct client *c, const struct sign_readers *l,
     struct buf *out, struct err *e);
 /* Is this fingerprint one that this person reads with? */
 bool sign_is_mine(struct client *c, const char *fpr);
+/* Is the own reader's key, if there is one, a file that may be used? */
+int sign_reader_usable(struct client *c, struct err *e);
 /* Appends the seal's secret half, encrypted to the readers, armoured: one
  * OpenPGP message, and a block for each reader without OpenPGP. */
 int sign_seal_key(struct client *c, const struct sign_readers *readers,

@@ -48,9 +48,8 @@ const struct conf_entry server_conf_table[] = {
 	    10 * YEAR,
 	    "how long actions and whom they expected are kept after their"
 	    " end; not shorter than keep_results" },
-	{ "keep_audit", CONF_DURATION, AT(keep_audit), "1825d",
-	    30 * INT64_C(86400), 100 * YEAR,
-	    "how long entries of the audit log are kept" },
+	{ "keep_audit", CONF_DURATION, AT(keep_audit), "1825d", 30 * 86400,
+	    100 * YEAR, "how long entries of the audit log are kept" },
 	{ "store_max", CONF_SIZE, AT(store_max), "0", 0, 0,
 	    "size beyond which the oldest ended actions' answers go early;"
 	    " 0: none" },

@@ -54,7 +54,7 @@ enum server_msg {
 	MSG_SHARE_PUT = 69,       /* D action, F envelope */
 	MSG_SHARES_REMOVE = 70,   /* D action */
 	MSG_POLICY_NEW = 72,      /* F envelope */
-	MSG_TOKEN_REMOVE = 69,    /* F beginning of its hash */
+	MSG_TOKEN_REMOVE = 73,    /* F beginning of its hash */
 
 	MSG_REPLY = 32,
 	MSG_STATUS = 33, /* struct server_status, field by field */

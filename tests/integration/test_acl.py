@@ -434,7 +434,7 @@ def test_check_in_words(agent, tree, tmp_path):
         assert run.returncode == 2 and run.stderr, (text, run.stdout, run.stderr)
 
 
-def test_a_launch_says_what_the_policy_leaves_of_it(tmp_path):
+def test_a_launch_is_narrowed(tmp_path):
     p = miglib.Platform(tmp_path / "platform")
     me = {"alice": {"fingerprint": p.fpr, "weight": 1}}
     p.acl = {"default": {"minimumweight": 1, "investigators": me, "detail": "found-only"}}

@@ -40,6 +40,8 @@ STRINGS = {
         "net_user": ["0", "-1", "99999999999", '""', '"a b"', "a:b",
                      "x" * 40],
         "log": ["loud", '""', "INFO!", "0"],
+        "notice": ["loud", '""', "0", "yes"],
+        "notice_socket": ["relative", '""', '"/a\\nb"'],
     },
     "mig-server": {
         "state": ["relative", '""', '"/a\\"b"', "/" + "x" * 200],
@@ -60,6 +62,7 @@ STRINGS = {
         "ca": ["abc", "g" * 64, "a" * 63, '""'],
         "key": ["abc", "DEADBEEF", "g" * 40, '""'],
         "gpghome": ["relative", '""'],
+        "signer": ['""', "ssh:", "ssh:MD5:x", "alice"],
         "reader": ["abc", "alice@example.org", '""',
                    "A" * 40 + " " + "B" * 39],
         "target": ["", "one", 'a ""', "a b c", "a x\ntarget a y"],

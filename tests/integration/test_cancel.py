@@ -12,8 +12,7 @@ import time
 import pytest
 
 import miglib
-from miglib import answers_of, wait_for
-from test_hostile_platform import binary
+from miglib import answers_of, binary, wait_for
 
 SECONDS = 40
 

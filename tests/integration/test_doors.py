@@ -97,6 +97,7 @@ CALLS = [
     ("POST", "/targets", {"target": "all"}, "agents", "reader"),
     ("GET", "/actions", None, "actions:read", "reader"),
     ("GET", "/actions/" + NONE, None, "actions:read", "reader"),
+    ("POST", "/actions/" + NONE + "/cancel", {}, "actions:launch", "investigator"),
     ("GET", "/actions/" + NONE + "/agents", None, "actions:read", "reader"),
     ("GET", "/actions/" + NONE + "/results", None, "results", "reader"),
     ("GET", "/actions/" + NONE + "/shares", None, "results", "reader"),
@@ -692,7 +693,7 @@ def test_answers_are_as_described(doors):
     # the first is a stream without end, of the others there is none here
     want -= {("GET", "/events"), ("GET", "/policies/{id}"),
              ("GET", "/policies/{id}/signed"), ("POST", "/policies"),
-             ("POST", "/actions/{id}/shares"),
+             ("POST", "/actions/{id}/shares"), ("POST", "/actions/{id}/cancel"),
              ("DELETE", "/actions/{id}/shares")}
     assert want - openapi.Checked.seen == set()
 

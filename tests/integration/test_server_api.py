@@ -567,7 +567,7 @@ def test_presence_and_hello(server, api):
     try:
         _, m = a.expect(5)
         assert abs(struct.unpack(">Q", m[1:9])[0] / 1000 - time.time()) < 60
-        assert struct.unpack(">I", m[9:13])[0] >= 5000 and m[13] == 2
+        assert struct.unpack(">I", m[9:13])[0] >= 5000 and m[13] == 3
         # the welcome does not wait for the store
         lines = wait_for("the agent to be online", lambda: list(api.lines(
             "/agents?target=tags-%3E%3E%27role%27%3D%27web%27&online=1")))

@@ -255,7 +255,7 @@ def test_reading_without_gpg(platform, tree):
         assert opened(p, tree)
         # Alice is no reader of his
         p = platform.mig("results", mine, check=ERROR)
-        assert "among its readers" in p.stderr
+        assert "not among the readers" in p.stderr
         # a file that others can read is not used
         key.chmod(0o644)
         p = sam.mig("results", mine, check=ERROR, **nowhere)
