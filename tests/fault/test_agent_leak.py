@@ -6,6 +6,8 @@ import concurrent.futures
 import os
 import re
 
+import pytest
+
 from faultlib import session, wait_for
 from fleetlib import AGENTS, NAMES, settled
 
@@ -72,6 +74,7 @@ def ask(fleet, n):
         list(pool.map(one, range(n)))
 
 
+@pytest.mark.long
 def test_nothing_leaks(fleet):
     settled(fleet)
     agents = fleet.agents.values()

@@ -216,6 +216,7 @@ def test_configuration_errors_name_the_line(nobody):
     assert "64 hex" in nobody.mig("status", check=ERROR).stderr
 
 
+@pytest.mark.long
 def test_help_of_everything(nobody):
     top = nobody.mig("help", check=0).stdout
     assert top == nobody.mig("--help", check=0).stdout

@@ -226,6 +226,7 @@ def weather(platform, swarm, strike):
     return back, stats
 
 
+@pytest.mark.long
 def test_storm_of_resets(storm):
     platform, swarm = storm
     back, stats = weather(platform, swarm, lambda: swarm.do("reset"))
@@ -239,6 +240,7 @@ def test_storm_of_resets(storm):
     assert back > stats["spread_ms"] / 1000 * 0.8
 
 
+@pytest.mark.long
 def test_storm_of_a_killed_relay(storm):
     """The relay is killed; the server starts it anew."""
     platform, swarm = storm
