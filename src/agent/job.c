@@ -263,6 +263,7 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 	uint8_t op = (uint8_t)job->next++;
 	struct order o = {
 		.operation = op,
+		.module = (uint8_t)v->modules[op],
 		.seconds = v->seconds,
 		.cpu_seconds = v->cpu_seconds,
 		.memory_bytes = memory_limit(j, v),

@@ -99,12 +99,18 @@ struct module {
 	 * run_context.fence. NULL: it takes no path, and the policy cannot set
 	 * paths for it. */
 	json_t *(*paths)(const json_t *params);
+	/* Directories that its run reads when no path was asked for: the policy's
+	 * paths, held by the kernel, leave them open. At most
+	 * MODULE_UNASKED_MAX, ends with NULL; NULL: none. */
+	const char *const *unasked;
 	/* Words of statistics.notexamined that leave no doubt about an answer:
 	 * met on every healthy host, or wished for by the one who asks. Ends
 	 * with NULL; NULL: every word leaves doubt. */
 	const char *const *ordinary;
 	const char *platforms; /* comma separated; NULL: MODULE_EVERYWHERE */
 };
+
+#define MODULE_UNASKED_MAX 8
 
 /* What agents there are for at all. */
 #define MODULE_EVERYWHERE "linux"

@@ -13,6 +13,7 @@ int
 order_write(const struct order *o, struct buf *out)
 {
 	buf_add_u8(out, o->operation);
+	buf_add_u8(out, o->module);
 	buf_add_u64(out, (uint64_t)o->seconds);
 	buf_add_u64(out, (uint64_t)o->cpu_seconds);
 	buf_add_u64(out, (uint64_t)o->memory_bytes);
@@ -35,6 +36,7 @@ order_parse(const void *data, size_t len, struct order *ret)
 	memset(&o, 0, sizeof(o));
 	rd_init(&r, data, len);
 	o.operation = rd_u8(&r);
+	o.module = rd_u8(&r);
 	o.seconds = (int64_t)rd_u64(&r);
 	o.cpu_seconds = (int64_t)rd_u64(&r);
 	o.memory_bytes = (int64_t)rd_u64(&r);

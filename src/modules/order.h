@@ -39,6 +39,7 @@ enum order_message {
 /* One operation of the document. Limits of 0 are none. */
 struct order {
 	uint8_t operation; /* from 0 */
+	uint8_t module;    /* that it asks; modules.def */
 	int64_t seconds, cpu_seconds, memory_bytes, read_bytes;
 	int64_t cpu_percent; /* of one core, on average */
 	int64_t output_max;  /* bytes of JSON */

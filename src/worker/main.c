@@ -405,11 +405,13 @@ limit_by_order(struct options *o, const struct order *order, struct err *e)
 }
 
 /* The policy's paths, for this order only: the kernel holds them as well where
- * it can. What is not there now is not looked at either. */
+ * it can. What is not there now is not looked at either. What the module reads
+ * unasked (m may be NULL) is none of the paths, but the kernel lets it. */
 static int
-set_fence(const char *paths, struct err *e)
+set_fence(const char *paths, const struct module *m, struct err *e)
 {
-	int fds[FENCE_PATHS_MAX], rc;
+	int fds[FENCE_PATHS_MAX + MODULE_UNASKED_MAX], rc;
+	const char *const *unasked = m != NULL ? m->unasked : NULL;
 	size_t i, n = 0;
 
 	rc = fence_new(paths, &fence, e);
@@ -417,6 +419,11 @@ set_fence(const char *paths, struct err *e)
 		return rc;
 	for (i = 0; i < fence->n; i++) {
 		fds[n] = fence_open(fence, fence->paths[i], O_PATH);
+		n += fds[n] >= 0;
+	}
+	for (i = 0; unasked != NULL && unasked[i] != NULL; i++) {
+		BUG_ON(i == MODULE_UNASKED_MAX);
+		fds[n] = open(unasked[i], O_PATH | O_CLOEXEC);
 		n += fds[n] >= 0;
 	}
 	rc = sandbox_only(fds, n, e);
@@ -435,7 +442,7 @@ fence_by_order(const struct order *order, struct err *e)
 	if (order->paths[0] == '\0')
 		return 0;
 	serve_spent();
-	return set_fence(order->paths, e);
+	return set_fence(order->paths, module_by_number(order->module), e);
 }
 
 static module_run *
@@ -630,7 +637,7 @@ enter_by_hand(const struct options *o, struct err *e)
 	if (rc == 0)
 		rc = enter_sandbox(o, e);
 	if (rc == 0)
-		rc = set_fence(o->paths, e);
+		rc = set_fence(o->paths, m, e);
 	if (rc != 0 || !has_network(o))
 		return rc;
 	rc = open_and_narrow(m->needs, e);

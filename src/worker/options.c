@@ -102,6 +102,20 @@ within(const char *path, struct options *o)
 	return 0;
 }
 
+/* A module that does not keep within paths must not seem to. */
+static int
+check_within(const struct options *o)
+{
+	const struct module *m =
+	    o->module != NULL ? module_find(o->module) : NULL;
+
+	if (o->paths[0] == '\0' || m == NULL || m->paths != NULL)
+		return 0;
+	fprintf(stderr, "mig-worker: --within: the module %s takes no paths\n",
+	    m->name);
+	return -1;
+}
+
 static const struct option long_options[] = {
 	{ "serve", no_argument, NULL, 'f' },
 	{ "seconds", required_argument, NULL, 's' },
@@ -195,6 +209,8 @@ options_parse(int argc, char **argv, struct options *ret, int *ret_status)
 		usage(stderr);
 		return 1;
 	}
+	if (check_within(&o) != 0)
+		return 1;
 	if (o.output == 0)
 		o.output = OUTPUT_DEFAULT;
 	*ret = o;

@@ -179,7 +179,25 @@ def test_paths_of_the_other_modules(agent, tree):
     assert op["result"]["statistics"]["notexamined"]["policypaths"] == 1, op
     # those that take no path are as before
     assert agent.ask("agent", {})["status"] == "done"
-    assert agent.ask("pkg", {"pkgmatch": {"matches": ["^nosuchpackage$"]}})["status"] == "done"
+
+
+@pytest.mark.skipif(not os.path.exists("/var/lib/dpkg/status"), reason="no packages of dpkg here")
+def test_packages_of_the_host_are_no_path(agent, tree):
+    agent.install(default={"paths": [str(tree / "in")]})
+    result = agent.ask("pkg", {"pkgmatch": {"matches": ["^dpkg$"]}})["result"]
+    assert [p["name"] for p in result["elements"]["packages"]] == ["dpkg"], result
+    assert result["success"] and not result["statistics"].get("notexamined"), result
+    # that is the module's alone
+    reason, _ = agent.ask("file", search(["/var/lib/dpkg"]))
+    assert reason == WEIGHT
+
+
+def test_by_hand_within_is_for_modules_with_paths(tree):
+    for module in ("netstat", "timedrift", "agent"):
+        run = subprocess.run([WORKER, "--within", str(tree), module], input="{}", text=True,
+                             capture_output=True, timeout=60, check=False)
+        assert run.returncode == 2 and run.stdout == "", run
+        assert f"--within: the module {module} takes no paths" in run.stderr
 
 
 def test_packages_below_a_root_within_the_paths(agent, tree):

@@ -57,7 +57,7 @@ def frame(kind, body=b""):
 
 def order(n, seconds=0, cpu=0, memory=0, read=0, share=0, output=OUTPUT, privacy=0, detail=0,
           paths=b"", state=b""):
-    return struct.pack(">BqqqqqqBBI", n, seconds, cpu, memory, read, share, output, privacy,
+    return struct.pack(">BBqqqqqqBBI", n, 0, seconds, cpu, memory, read, share, output, privacy,
                        detail, len(paths)) + paths + struct.pack(">I", len(state)) + state
 
 

@@ -6,6 +6,7 @@
 #include "modules/narrow.h"
 #include "modules/params.h"
 #include "modules/pkg/param.h"
+#include "modules/pkg/system.h"
 #include "modules/print.h"
 
 static int
@@ -130,6 +131,13 @@ pkg_mask(json_t *result)
 	return rc;
 }
 
+static const char *const pkg_unasked[] = {
+#define PKG_DIRECTORY(path, type) path,
+	PKG_DIRECTORIES(PKG_DIRECTORY)
+#undef PKG_DIRECTORY
+	    NULL
+};
+
 /* Without roots it looks where packages are registered, and that is no path
  * that anybody asked for. */
 static json_t *
@@ -152,4 +160,5 @@ const struct module module_pkg = {
 	.mask = pkg_mask,
 	.reduce = narrow_no_content,
 	.paths = pkg_paths,
+	.unasked = pkg_unasked,
 };

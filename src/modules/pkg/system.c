@@ -99,15 +99,13 @@ static const struct form forms[] = {
 };
 #define FORMS (sizeof(forms) / sizeof(forms[0]))
 
-/* On some systems the later ones are links to the others. */
 static const struct {
 	const char *path;
 	enum pkg_type type;
 } directories[] = {
-	{ "/var/lib/dpkg", PKG_DPKG },
-	{ "/var/lib/rpm", PKG_RPM },
-	{ "/usr/lib/sysimage/rpm", PKG_RPM },
-	{ "/usr/share/rpm", PKG_RPM },
+#define PKG_DIRECTORY(path, type) { path, type },
+	PKG_DIRECTORIES(PKG_DIRECTORY)
+#undef PKG_DIRECTORY
 };
 #define DIRECTORIES (sizeof(directories) / sizeof(directories[0]))
 

@@ -9,6 +9,14 @@ struct err;
 struct fence;
 struct os_mounts;
 
+/* Directories below a root: X(path, type). On some systems the later ones are
+ * links to the others. */
+#define PKG_DIRECTORIES(X)                  \
+	X("/var/lib/dpkg", PKG_DPKG)        \
+	X("/var/lib/rpm", PKG_RPM)          \
+	X("/usr/lib/sysimage/rpm", PKG_RPM) \
+	X("/usr/share/rpm", PKG_RPM)
+
 /* Why a database was not read, or not to its end: X(name, word). */
 #define PKG_GAPS(X)                                                            \
 	X(GAP_MISSING, "missing")       /* nothing is where one should be */   \

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 static const struct order good = { .operation = 63,
+	.module = 4,
 	.seconds = 300,
 	.cpu_seconds = 30,
 	.memory_bytes = 1 << 26,
