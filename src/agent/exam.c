@@ -544,8 +544,8 @@ exam_wanted(struct exam *x, enum exam_source source, const struct id *id)
 		return false;
 	if (spool_find(a->spool, id) != NULL)
 		sender_again(a->sender, id);
-	else if (en->state == JOURNAL_REFUSED && source == EXAM_IN &&
-	    netlink_up(a->net) && take_token(x) == 0)
+	else if ((en->state == JOURNAL_REFUSED || en->state == JOURNAL_HELD) &&
+	    source == EXAM_IN && netlink_up(a->net) && take_token(x) == 0)
 		answer_unstored(a, id, en->reason);
 	return false;
 }

@@ -301,6 +301,35 @@ journal_refuse(struct journal *j, const struct journal_action *a,
 }
 
 int
+journal_hold(struct journal *j, const struct journal_action *a, uint16_t reason,
+    struct err *e)
+{
+	struct journal_entry en = { .id = a->id,
+		.expires = a->expires,
+		.state = JOURNAL_HELD,
+		.reason = reason };
+	int64_t floor = j->floor;
+	struct cell *c;
+	int rc = known_already(j, &a->id, e);
+
+	if (rc == 0)
+		rc = journal_compact(j, JOURNAL_DEAD_MAX, e);
+	if (rc != 0)
+		return rc;
+	en.sequence = j->next_sequence++;
+	rc = table_enter(j, &en, &c);
+	if (rc != 0)
+		return err_set(e, rc, "journal: %s", err_text(rc));
+	if (floor != j->floor)
+		rc = journal_put_mark(j, e);
+	if (rc == 0)
+		rc = journal_put_judged(j, c, 0, e);
+	if (rc != 0)
+		table_drop(j, c);
+	return rc;
+}
+
+int
 journal_start(struct journal *j, const struct id *id, struct err *e)
 {
 	struct cell *c = idmap_find(&j->map, id);

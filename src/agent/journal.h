@@ -5,12 +5,14 @@
  *                accept             start            answer         ack
  *   (unknown) -----------> ACCEPTED ------> STARTED --------> ANSWERED -->
  * ACKED
- *        `-- refuse --> REFUSED ------------------------------- ack ------^
+ *        |-- refuse --> REFUSED ------------------------------- ack ------^
+ *        `-- hold ----> HELD ---------------------------------- ack ------^
  *
  * ACCEPTED and STARTED are on the disk before anything runs. Nothing is
  * forgotten by the clock. Beyond the bound the refused entries go, the oldest
  * first: they never ran. When there are none, the closed entry with the oldest
- * end goes and the floor rises to that end.
+ * end goes and the floor rises to that end. HELD is closed: it ran, as another
+ * file says (agent/ran.h), and this one had lost it.
  *
  * Cancels are remembered beside them (agent/cancels.h): before anything else
  * happens because of one it is on the disk.
@@ -39,13 +41,14 @@ enum journal_state {
 	JOURNAL_ANSWERED = 3,
 	JOURNAL_ACKED = 4,
 	JOURNAL_REFUSED = 5,
+	JOURNAL_HELD = 6,
 };
 
 struct journal_entry {
 	struct id id;    /* first: idmap */
 	int64_t expires; /* unix seconds */
 	uint64_t sequence;
-	uint16_t reason; /* of a refusal */
+	uint16_t reason; /* of a refusal, and of what is held */
 	uint8_t state;   /* enum journal_state */
 };
 
@@ -86,6 +89,10 @@ int journal_accept(struct journal *j, const struct journal_action *a,
 int journal_start(struct journal *j, const struct id *id, struct err *e);
 /* 0 also when it is not remembered: no room among accepted ones. */
 int journal_refuse(struct journal *j, const struct journal_action *a,
+    uint16_t reason, struct err *e);
+/* It ran and is not known: refused with that reason when it comes again, and
+ * forgotten only as what ran is. ERR_BUSY: everything is open. */
+int journal_hold(struct journal *j, const struct journal_action *a,
     uint16_t reason, struct err *e);
 /* Written, not synced: a spooled answer is found again without them. */
 int journal_answer(struct journal *j, const struct id *id, struct err *e);

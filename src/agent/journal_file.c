@@ -11,6 +11,7 @@
  *   8 mark      u64 floor, u64 newest signature accepted
  *   9 cancel    32 id of the cancel, 32 action, u64 expires, u8 right, u8 n,
  *               n times 20 person, field text
+ *  10 held      as refused
  *
  * Accepting is the one entry 3; its document stands before it and means
  * nothing alone. The sequence is of one judgement: an id that was forgotten
@@ -84,9 +85,9 @@ replay_judged(struct journal *j, uint16_t type, struct rd *r, size_t bytes,
 
 	read_key(r, &en);
 	en.expires = (int64_t)rd_u64(r);
-	if (type == ENTRY_REFUSED) {
+	if (type == ENTRY_REFUSED || type == ENTRY_HELD) {
 		en.reason = rd_u16(r);
-		en.state = JOURNAL_REFUSED;
+		en.state = type == ENTRY_HELD ? JOURNAL_HELD : JOURNAL_REFUSED;
 	} else {
 		signed_at = (int64_t)rd_u64(r);
 		en.state = rd_u8(r) != 0 ? JOURNAL_STARTED : JOURNAL_ACCEPTED;
@@ -198,6 +199,7 @@ replay(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 		return replay_document(j, &r, bytes, &p->pending);
 	case ENTRY_ACCEPTED:
 	case ENTRY_REFUSED:
+	case ENTRY_HELD:
 		rc = replay_judged(j, type, &r, bytes, &p->pending);
 		break;
 	case ENTRY_STARTED:
@@ -261,9 +263,10 @@ journal_put_judged(
 
 	start_entry(&b, 256, c);
 	buf_add_u64(&b, (uint64_t)c->pub.expires);
-	if (!c->accepted) {
+	if (c->pub.state == JOURNAL_REFUSED || c->pub.state == JOURNAL_HELD) {
 		buf_add_u16(&b, c->pub.reason);
-		return put(j, ENTRY_REFUSED, &b, &c->judged_bytes, e);
+		return put(j, c->accepted ? ENTRY_HELD : ENTRY_REFUSED, &b,
+		    &c->judged_bytes, e);
 	}
 	buf_add_u64(&b, (uint64_t)signed_at);
 	buf_add_u8(&b, c->pub.state == JOURNAL_STARTED);

@@ -25,6 +25,7 @@ enum entry_type {
 	ENTRY_REFUSED = 7,
 	ENTRY_MARK = 8,
 	ENTRY_CANCEL = 9,
+	ENTRY_HELD = 10,
 };
 
 struct cell {

@@ -122,7 +122,7 @@ ran_hold(const struct ran *r, struct journal *j, size_t *ret_n, struct err *e)
 		memset(&ja, 0, sizeof(ja));
 		ja.id = a->id;
 		ja.expires = a->expires;
-		rc = journal_refuse(j, &ja, REFUSAL_DAMAGED, e);
+		rc = journal_hold(j, &ja, REFUSAL_DAMAGED, e);
 		if (rc != 0)
 			return rc;
 		(*ret_n)++;

@@ -22,7 +22,7 @@ void ran_free(struct ran *r);
 /* record_on_entry of the own record; arg is a struct ran, or NULL. */
 int ran_note(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
     void *arg);
-/* Enters those that the journal does not know, as refused: they ran. */
+/* Enters those that the journal does not know, as held: they ran. */
 int
 ran_hold(const struct ran *r, struct journal *j, size_t *ret_n, struct err *e);
 
