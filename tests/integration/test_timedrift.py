@@ -125,7 +125,12 @@ def test_unusable(servers):
 
 def test_no_majority(servers):
     answer = ask(drift="2s", servers=[servers[k].name for k in ("ahead", "behind")])
-    assert answer["success"] and answer["statistics"]["notexamined"] == {"disagree": 1}
+    # with one of two believed it would be found, with the other it would not
+    assert not answer["success"] and not answer["foundanything"]
+    assert answer["statistics"]["notexamined"] == {"disagree": 1}
+    elements = answer["elements"]
+    assert elements["hascheckeddrift"] is False and elements.keys() == {"hascheckeddrift", "localtime"}
+    assert [(s["reachable"], s["agrees"]) for s in by_server(answer)] == [(True, False)] * 2
     assert "it cannot be told whose time is right" in answer["errors"][0]
 
 
@@ -198,6 +203,8 @@ def test_mig(servers):
     assert status == 0 and re.search(r", OUTSIDE the drift allowed: -1m(39|40)", out)
     status, out, _ = mig("-drift", "2s", "-server", servers["kiss"].name)
     assert status == 3 and "the server refuses (RATE)" in out
+    status, out, _ = mig("-drift", "2s", "-server", ahead, "-server", servers["behind"].name, "-show", "all")
+    assert status == 3 and out.count(", disagrees with the others") == 2 and "the drift allowed" not in out
     status, _, err = mig("-drift", "2")
     assert status == 2 and "'2' is not a duration" in err
 

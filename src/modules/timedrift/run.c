@@ -6,9 +6,11 @@
  *   elements: {"hascheckeddrift", "iswithindrift", "drifts": ["1.5s"],
  *              "localtime"}
  *   statistics: {"ntpstats": [{"host", "source", "address", "reachable",
- * "time", "latency", "drift", "distance", "stratum", "agrees", "why"}]}
+ *              "time", "latency", "drift", "distance", "stratum", "agrees",
+ *              "why"}]}
  *
- * A drift is how far the local clock is ahead. Found is what is outside.
+ * A drift is how far the local clock is ahead. Found is what is outside. Where
+ * no group of servers is more than half there is no verdict and no success.
  */
 #include "modules/run.h"
 
@@ -199,7 +201,7 @@ decide(struct run *r)
 	choose(r->samples, n, agrees, &r->choice);
 	for (i = 0, n = 0; i < r->servers.n; i++) {
 		if (r->exchanges[i].usable)
-			r->agrees[i] = agrees[n++];
+			r->agrees[i] = agrees[n++] && r->choice.majority;
 	}
 	if (n == 0 && r->servers.n > 0)
 		outcome_gap(&r->out, GAP_UNCHECKED, NULL,
@@ -324,7 +326,7 @@ write_server(const struct run *r, size_t i, struct jsonw *w)
 static int
 answer(struct run *r, struct buf *out, struct err *e)
 {
-	bool checked = r->choice.best != NULL;
+	bool checked = r->choice.best != NULL && r->choice.majority;
 	bool outside = checked && is_outside(r, r->choice.best->offset);
 	char text[TIME_MAX];
 	struct timespec now;
