@@ -21,6 +21,7 @@
 #include "record/record.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -30,6 +31,9 @@
 #include <unistd.h>
 
 #define MARKS_MAX 200000
+/* exit codes */
+#define NOT_WHOLE 1
+#define UNCHECKED 2
 #define HEAD_LEN (RESULT_HEADER_LEN + IDENTITY_SIG_LEN)
 
 /* Where the record stood once, as this agent signed it. */
@@ -48,6 +52,7 @@ struct verify {
 	size_t n, cap, next;
 	size_t strange; /* answers that are not this agent's */
 	uint64_t whole; /* entries read so far */
+	bool checked;   /* whatever came out; else it could not be looked at */
 	struct record_found found;
 };
 
@@ -103,11 +108,22 @@ mark_answer(struct verify *v, const struct identity *who, const char *path,
 	struct mark m = { 0 };
 	struct rd r;
 	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	if (fd < 0)
+	if (fd < 0 && errno == ENOENT)
 		return 0; /* acknowledged and removed in between */
+	if (fd < 0 && errno == ELOOP) {
+		v->strange++;
+		return 0;
+	}
+	if (fd < 0)
+		return err_errno(e, "%s", path);
 	n = read(fd, raw, sizeof(raw));
+	if (n < 0) {
+		err_errno(e, "%s", path);
+		close(fd);
+		return e->code;
+	}
 	close(fd);
 	rd_init(&r, raw, RESULT_HEADER_LEN);
 	if (n != (ssize_t)sizeof(raw) ||
@@ -136,8 +152,10 @@ mark_spool(struct verify *v, const struct state *s, struct err *e)
 
 	state_path(s, "spool", dir);
 	d = opendir(dir);
-	if (d == NULL)
+	if (d == NULL && errno == ENOENT)
 		return 0; /* nothing was answered yet */
+	if (d == NULL)
+		return err_errno(e, "%s", dir);
 	while (rc == 0 && (de = readdir(d)) != NULL) {
 		if (id_parse(de->d_name, &id) != 0)
 			continue;
@@ -213,7 +231,10 @@ print_json(const struct verify *v, int rc, const struct err *e)
 	buf_init(&out, 65536);
 	jsonw_init(&w, &out);
 	jsonw_object(&w, NULL);
-	jsonw_bool(&w, "whole", rc == 0);
+	if (v->checked)
+		jsonw_bool(&w, "whole", rc == 0);
+	else
+		jsonw_null(&w, "whole");
 	jsonw_u64(&w, "entries", rc == 0 ? v->found.position : v->whole);
 	if (rc == 0) {
 		jsonw_str(&w, "head", id_hex(&v->found.head).s);
@@ -236,8 +257,9 @@ print_text(const struct verify *v, int rc, const struct err *e)
 	char when[RFC3339_LEN + 1];
 
 	if (rc != 0) {
-		fprintf(
-		    stderr, "mig-agent: the record is not whole: %s\n", e->msg);
+		fprintf(stderr, "mig-agent: the record %s: %s\n",
+		    v->checked ? "is not whole" : "could not be checked",
+		    e->msg);
 		return;
 	}
 	rfc3339_format(v->found.created_ms / 1000, when);
@@ -277,6 +299,9 @@ verify_record(struct verify *v, const struct agent_conf *c, const char *mark,
 		qsort(v->list, v->n, sizeof(*v->list), mark_order);
 	state_path(&s, "record", path);
 	rc = record_verify(path, NULL, on_chain, v, &v->found, e);
+	/* one that is gone, while answers are there that knew it */
+	v->checked =
+	    rc == 0 || rc == ERR_INVALID || (rc == ERR_NOTFOUND && v->n > 0);
 	if (rc == 0)
 		rc = verify_marks(v, e);
 	else if (rc == ERR_INVALID && v->whole > 0)
@@ -299,7 +324,7 @@ report_verify_main(const char *conf_path, const char *mark, bool json)
 	rc = agent_conf_load(conf_path, &c, &e);
 	if (rc != 0) {
 		fprintf(stderr, "mig-agent: %s\n", e.msg);
-		return 1;
+		return UNCHECKED;
 	}
 	rc = verify_record(&v, &c, mark, &e);
 	if (json)
@@ -308,5 +333,7 @@ report_verify_main(const char *conf_path, const char *mark, bool json)
 		print_text(&v, rc, &e);
 	free(v.list);
 	agent_conf_release(&c);
-	return rc == 0 ? 0 : 1;
+	if (rc == 0)
+		return 0;
+	return v.checked ? NOT_WHOLE : UNCHECKED;
 }

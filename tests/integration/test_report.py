@@ -4,6 +4,7 @@ and a notice of each accepted action."""
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -87,7 +88,7 @@ def test_whole(agent):
     assert code == 1 and "entry 1 was another" in state["trouble"]
     for bad in ("7", "x:" + "0" * 64, "1:abc"):
         code, state = verify(agent, bad)
-        assert code == 1 and "POSITION:HEAD" in state["trouble"]
+        assert code == 2 and state["whole"] is None and "POSITION:HEAD" in state["trouble"]
     assert agent.run("report", "nonsense").returncode == 2
 
 
@@ -131,6 +132,42 @@ def forged(data):
         out += data[at:at + 8] + chain + body
         at += 40 + n
     return out
+
+
+def test_what_cannot_be_looked_at_is_no_verdict(agent):
+    """Neither whole nor not; and a spool that cannot be read is not an empty one."""
+    state = agent.where / "state"
+    spool, aside = state / "spool", state / "spool.aside"
+    answer = next(p for p in spool.iterdir() if len(p.name) == 64)
+    spool.rename(aside)
+    try:
+        spool.write_text("no directory\n")
+        code, told = verify(agent)
+        assert code == 2 and told["whole"] is None and "spool" in told["trouble"], told
+        run = agent.run("report", "verify")
+        assert run.returncode == 2 and "the record could not be checked: " in run.stderr
+        spool.unlink()
+        spool.mkdir()
+        # what is no answer is counted, and holds up nothing
+        os.mkfifo(spool / answer.name)
+        (spool / ("0" * 64)).symlink_to(answer)
+        code, told = verify(agent)
+        assert code == 0 and told["marks"] == 0 and told["strange"] == 2, told
+    finally:
+        if spool.is_dir():
+            shutil.rmtree(spool)
+        aside.rename(spool)
+    record = state / "record"
+    # a record that is gone while its answers are there is not whole
+    record.unlink()
+    code, told = verify(agent)
+    assert code == 1 and told["whole"] is False and "record" in told["trouble"], told
+    (state / "identity").rename(state / "identity.aside")
+    try:
+        code, told = verify(agent)
+        assert code == 2 and told["whole"] is None, told
+    finally:
+        (state / "identity.aside").rename(state / "identity")
 
 
 def test_an_unfinished_entry_is_said(agent):
