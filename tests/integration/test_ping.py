@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from miglib import free_port
 from netservers import Datagrams, dns_answer, listener, own_etc
 from test_agent_once import document, envelope, gpg  # noqa: F401
 from test_netstat import BUILD, SANDBOXED, WORKER, may_make_networks, pair  # noqa: F401
@@ -70,6 +71,19 @@ CASES = {
     # as in the original: silence may be all that UDP gets
     ("10.3.0.1", "udp"): (True, NO_ANSWER, ["no answer within 1 s, and no refusal: open, or dropped"]),
 }
+
+
+def test_an_answer_that_grows_too_large_is_still_one():
+    """What was tried is told, nothing is cut in the middle, and it says that there would be more."""
+    done = subprocess.run([str(WORKER), "--output", "700", "ping"], text=True, capture_output=True,
+                          timeout=60, check=False, input=json.dumps(
+                              {"destination": "127.0.0.1", "destinationport": free_port(),
+                               "protocol": "tcp", "count": 100, "timeout": 1}))
+    answer = json.loads(done.stdout)
+    assert answer["statistics"]["notexamined"] == {"outputlimit": 1}, answer
+    assert 3 < answer["statistics"]["tries"] < 20
+    assert set(answer["elements"]["latencies"]) == {REFUSED}
+    assert all(f.startswith("try ") for f in answer["elements"]["failures"])
 
 
 @NETWORKS

@@ -32,6 +32,7 @@ enum gap {
 	GAP_UNRESOLVED,
 	GAP_NOT_PERMITTED,
 	GAP_FAILED,
+	GAP_OUTPUT,
 	GAPS
 };
 
@@ -43,6 +44,7 @@ static const struct outcome_kind kinds[GAPS] = {
 	[GAP_UNRESOLVED] = { "unresolved", NULL, false },
 	[GAP_NOT_PERMITTED] = { "notpermitted", NULL, false },
 	[GAP_FAILED] = { "failed", NULL, true }, /* "failures" tells */
+	[GAP_OUTPUT] = { "outputlimit", NULL, false },
 };
 
 struct run {
@@ -80,6 +82,7 @@ add_failure(struct run *r, const struct probe_result *res)
 		[PROBE_ENDED] = "ended",
 	};
 	char text[PROBE_WHY_MAX + 64];
+	size_t before = r->failures.len;
 	struct jsonw w;
 
 	if (res->end == PROBE_ANSWERED)
@@ -93,13 +96,15 @@ add_failure(struct run *r, const struct probe_result *res)
 			? ", and no refusal: open, or dropped on the way"
 			: "");
 	jsonw_init(&w, &r->failures);
-	w.comma = r->failures.len > 0;
+	w.comma = before > 0;
 	jsonw_str(&w, NULL, text);
+	(void)outcome_keep(&r->out, &r->failures, before);
 }
 
 static void
 add_latency(struct run *r, const struct probe_result *res)
 {
+	size_t before = r->latencies.len;
 	double ms = PING_REFUSED;
 
 	if (res->end == PROBE_ANSWERED)
@@ -110,7 +115,8 @@ add_latency(struct run *r, const struct probe_result *res)
 		ms = PING_FAILED;
 	buf_add_fmt(&r->latencies,
 	    res->end == PROBE_ANSWERED ? "%s%.6f" : "%s%.0f",
-	    r->latencies.len > 0 ? "," : "", ms);
+	    before > 0 ? "," : "", ms);
+	(void)outcome_keep(&r->out, &r->latencies, before);
 }
 
 static void
@@ -154,6 +160,12 @@ try_all(struct run *r, const struct probe *p)
 		add_latency(r, &res);
 		add_failure(r, &res);
 		count(r, &res);
+		if (r->out.full) {
+			outcome_gap(&r->out, GAP_OUTPUT, NULL,
+			    "the answer's size limit is reached: it is not "
+			    "tried again");
+			return;
+		}
 	}
 }
 
