@@ -8,12 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TEXT_COLUMN 24
+
 const struct opt common_opts[] = {
 	{ "c", "config", "FILE",
 	    "configuration file (default: ~/.config/mig/config)" },
 	{ "h", "help", NULL, "this help" },
 	{ NULL, NULL, NULL, NULL },
 };
+
+/* Texts stand in one column; a head that reaches into it has its own line. */
+static void
+help_line(struct buf *out, const char *head, const char *text)
+{
+	if (strlen(head) >= TEXT_COLUMN)
+		buf_add_fmt(out, "  %s\n  %-*s%s\n", head, TEXT_COLUMN, "", text);
+	else
+		buf_add_fmt(out, "  %-*s%s\n", TEXT_COLUMN, head, text);
+}
 
 static void
 help_group(struct buf *out, const struct command *t)
@@ -22,7 +34,7 @@ help_group(struct buf *out, const struct command *t)
 
 	for (; t->name != NULL; t++) {
 		snprintf(head, sizeof(head), "%s %s", t->name, t->args);
-		buf_add_fmt(out, "  %-24s%s\n", head, t->summary);
+		help_line(out, head, t->summary);
 	}
 }
 
@@ -34,7 +46,7 @@ help_modules(struct buf *out)
 
 	m = module_all(&n);
 	for (i = 0; i < n; i++)
-		buf_add_fmt(out, "  %-24s%s\n", m[i]->name, m[i]->summary);
+		help_line(out, m[i]->name, m[i]->summary);
 }
 
 static int

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Targets: an SQL condition over the one row that describes an endpoint,
- * evaluated by SQLite in memory, by scheduler and agent alike (DESIGN of
- * targets: doc/protocol.md). Only the listed functions; LIKE is case-
+ * evaluated by SQLite in memory, by scheduler and agent alike (doc/protocol.md
+ * section 7). Only the listed functions; LIKE is case-
  * sensitive; double-quoted strings are off; every fact is text.
  */
 #ifndef MIG_TARGET_TARGET_H

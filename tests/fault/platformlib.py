@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the tests of server, relay, client and network share: the oracle of
-DESIGN.md 7 read from the store, and the processes of a platform."""
+"""What the tests of server, relay, client and network share: what must
+hold after any fault, read from the store, and the processes of a platform."""
 import contextlib
 import json
 import os

@@ -4,15 +4,9 @@ that it writes while it runs. Nothing runs that the journal does not have, the
 investigator is told, nothing finished is lost, and it goes on by itself when
 the disk takes writes again."""
 import errno
-import os
-import pathlib
-import subprocess
 
-import pytest
-
-import faultlib
 from faultlib import ALWAYS, wait_for
-from fleetlib import AGENTS, check_round, needle, settled, state_of
+from fleetlib import check_round, needle, settled
 
 MONITOR, NET = "mig-agent", "mig-agent-net"
 

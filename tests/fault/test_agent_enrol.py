@@ -7,7 +7,6 @@ import signal
 
 import pytest
 
-import faultlib
 from faultlib import Agent
 
 pytestmark = pytest.mark.long

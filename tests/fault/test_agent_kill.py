@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """Each process of an agent dies at each step of an action, and is started
-again. Then (DESIGN.md 5 and 7): the action has run at most once, there is one
+again. Then the action has run at most once, there is one
 answer and it is true, and nothing is left behind.
 
 Many agents are asked at once and each dies at another step, so that one round

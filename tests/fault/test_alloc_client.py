@@ -15,7 +15,7 @@ import pytest
 
 import platformlib as lib
 from faultlib import ALWAYS, Control
-from miglib import answers_of, program, wait_for
+from miglib import program, wait_for
 from test_alloc import sample
 
 pytestmark = pytest.mark.long

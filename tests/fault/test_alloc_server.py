@@ -10,7 +10,6 @@ import re
 
 import pytest
 
-import faultlib
 import platformlib as lib
 from fakeagent import FakeAgent, Https, Identity
 from miglib import answers_of, wait_for

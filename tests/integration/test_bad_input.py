@@ -21,8 +21,7 @@ import pytest
 
 from miglib import program, wait_for
 from procs import parts_of
-from test_agent_once import (Agent, MALFORMED, PARAMETERS, document, envelope, gpg,  # noqa: F401
-                             pack)
+from test_agent_once import (Agent, MALFORMED, PARAMETERS, document, envelope, gpg)  # noqa: F401
 from test_server_api import Server, refused, role_pid
 
 MIB = 1 << 20
@@ -90,7 +89,6 @@ def statuses(reply):
 
 
 HEAD = b"Host: localhost\r\n"
-TARGET = b'{"target":"all"}'
 HEALTH = b"GET /api/v1/health HTTP/1.1\r\n" + HEAD + b"\r\n"
 ENROL = b"POST /api/v1/enrol HTTP/1.1\r\n" + HEAD
 

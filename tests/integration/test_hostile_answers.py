@@ -52,6 +52,7 @@ def test_text_of_answers(liar, words):
                        words=words, expected=[a, b])
     harmless(p.stdout, "stdout")
     harmless(p.stderr, "stderr")
+    assert "/tmp/" in p.stdout, p.stdout
     if words == ("-json",):
         row = json.loads(p.stdout.splitlines()[0])
         assert row["operations"][0]["errors"] == [EVIL]     # nothing is lost in it
@@ -66,6 +67,7 @@ def test_text_of_lists(liar):
                 {"id": EVIL, "name": EVIL, "online": False, "hello": EVIL}]
         _, p = liar.agents(*rows, args=args, check=None)
         harmless(p.stdout + p.stderr, args)
+        assert "web" in p.stdout, (args, p.stdout, p.stderr)
     _, p = liar.agents(a.row(hello=a.hello(name="=1+1")), args=("-csv",))
     table = list(csv.DictReader(io.StringIO(p.stdout)))
     assert len(table) == 1 and table[0]["id"] == a.id

@@ -9,7 +9,6 @@ import hashlib
 import json
 import lzma
 import os
-import re
 import pathlib
 import socket
 import subprocess
@@ -253,8 +252,7 @@ def test_kernel_views_end_by_the_limit(top):
                  "--read", str(1 << 30), timeout=30)
     assert time.monotonic() - begin < 20
     assert found(answer) == []
-    if re.fullmatch(r"2\.\d+s", answer["statistics"]["exectime"]):
-        assert {"timelimit", "readlimit"} & set(not_examined(answer)), answer["statistics"]
+    assert not_examined(answer), answer["statistics"]
 
 
 # --- what changes while it is read ------------------------------------------------

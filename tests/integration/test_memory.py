@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from miglib import BIN, BUILD, program, wait_for
+from miglib import BUILD, program, wait_for
 import test_serve
 from test_serve import Worker, memfd
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
 """mig-worker against trees that provoke: loops, dead mounts, races, huge files and directories."""
-import ctypes
 import hashlib
 import json
 import os

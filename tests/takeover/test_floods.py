@@ -4,6 +4,7 @@ size: ./dev check long."""
 import contextlib
 import json
 import os
+import re
 import resource
 import socket
 import threading
@@ -11,7 +12,7 @@ import threading
 import pytest
 
 from fakeagent import FakeAgent, Https, Identity
-from miglib import answers_of
+from miglib import answers_of, wait_for
 from takeoverlib import Owner
 
 SECONDS = 30
@@ -80,6 +81,8 @@ def test_hellos_to_the_server(taken, attack, full):
         with contextlib.suppress(OSError):
             for _ in range(n):
                 agent.publish(agent.topic("hello"), hello, 0)
+        line = re.compile(rf"agent_silenced agent=\w+ name={agent.name} ")
+        wait_for("it to be silenced", lambda: line.search(p.server.log.read_text(errors="replace")))
         asks(attack)
     finally:
         agent.close()

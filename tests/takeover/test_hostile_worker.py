@@ -9,7 +9,6 @@ import pytest
 
 import miglib
 from miglib import answers_of, wait_for
-from takeoverlib import DONE
 
 SECONDS = 20
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: users and covers")
@@ -34,7 +33,11 @@ def victim(taken):
 def ask(taken, *paths):
     """The operation of the victim's answer."""
     args = [x for p in paths for x in ("-path", str(p))]
-    p = taken.platform.mig("file", "-t", "name = 'victim'", *args, "-name", ".", "--json")
+    return operation(
+        taken.platform.mig("file", "-t", "name = 'victim'", *args, "-name", ".", "--json"))
+
+
+def operation(p):
     assert p.returncode in (FOUND, NOT_FOUND, ERROR, INCOMPLETE), p.stderr
     (answer,), _ = answers_of(p)
     return answer["operations"][0]
@@ -113,11 +116,14 @@ def test_more_output_than_allowed(taken):
     assert op["status"] == "limit", op
 
 
-def test_no_end(taken):
-    doc = taken.document(limits={"seconds": 1}, target="name = 'victim'", operations=[
-        {"module": "file", "parameters": {"searches": {"s1": {
-            "paths": ["/hostile/sleep"], "names": ["."]}}}}])
-    taken.wait_said(taken.send(doc, taken.ann.sign(doc)), "victim", DONE)
+def test_no_end(taken, tmp_path):
+    draft = tmp_path / "draft"
+    draft.write_text(json.dumps({
+        "syntaxversion": 3, "name": "no end", "target": "name = 'victim'", "limits": {"seconds": 1},
+        "operations": [{"module": "file", "parameters": {"searches": {"s1": {
+            "paths": ["/hostile/sleep"], "names": ["."]}}}}]}))
+    op = operation(taken.platform.mig("run", str(draft), "--json"))
+    assert op["status"] == "timeout" and op["error"] == "limit reached: time 1 s", op
 
 
 @pytest.mark.parametrize("what", ["die", "nothing"])

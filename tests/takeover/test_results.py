@@ -235,6 +235,7 @@ def test_escape_sequences(liar):
     for words in ((), ("-csv",), ("-group",)):
         _, _, p = liar.ask(lambda action, d: [(a.id, a.answer(action, d, result=doc))],
                            words=words)
+        assert "passwd" in p.stdout or "evil" in p.stdout, (words, p.stdout, p.stderr)
         for bad in ("\x1b", "\x07", "\u202e", "\x9b", "\u200b", "\r"):
             assert bad not in p.stdout + p.stderr, (words, bad, p.stdout)
         lines = p.stdout.splitlines()
