@@ -401,6 +401,22 @@ def test_everything_is_told(doors):
                    object=doors.carol.lower())[-1]["detail"] == "reader"
 
 
+def test_what_is_told_is_documented():
+    """doc/protocol.md names every word that the sources write into the log,
+    and no other."""
+    text = "\n".join(p.read_text() for p in
+                     (program_dir() / "src" / "server").rglob("*.c"))
+    calls = re.findall(
+        r"struct (?:audit_note|people_op) \w+ = \{([^}]*)\}|"
+        r"(?:audit_local|[=(] ?note)\(([^;]*);", text)
+    told = set(re.findall(r'"([a-z]+(?:_[a-z]+)*)"', str(calls)))
+    said = re.search(r"What is told: (.*?)\.\n\n", (
+        program_dir() / "doc" / "protocol.md").read_text(), re.S)[1]
+    said = set(re.findall(r"`(\w+)`", said))
+    assert {"login", "key_shared", "action_cancelled", "log_cut"} <= told
+    assert said == told - {"log_begins"}
+
+
 def test_refused_logins_are_bounded(doors):
     before = len(entries(doors, what="login_refused"))
     for _ in range(30):

@@ -234,3 +234,12 @@ def test_a_key_that_opens_nothing_is_not_believed(readers, https):
     p.mig("results", "share", ident, "-to", p.bob, check=0)
     assert reads(p, "bob", ident)[0]
     assert len(https.call("GET", f"/actions/{ident}/shares")[1]["shares"]) == 1
+    assert told(p, "key_shared", ident) == [f"to {p.bob.lower()}"] * 2
+
+
+def told(p, what, ident):
+    """What the audit log says of it, done by Alice: the details."""
+    out = p.mig("audit", "show", "-json", check=0).stdout
+    entries = (json.loads(line).get("entry", {}) for line in out.splitlines())
+    return [e["detail"] for e in entries if e.get("what") == what and
+            e["object"] == ident and e["who"] == p.fpr.lower()]

@@ -14,8 +14,10 @@
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "server/audit.h"
 #include "server/store/shares.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,16 +38,26 @@ static int
 share_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct share_job *x = (struct share_job *)j;
+	struct id_hex id = id_hex(&x->action);
+	char detail[AUDIT_DETAIL_MAX];
+	struct audit_note note = { x->by,
+		x->remove ? "shares_removed" : "key_shared", id.s, detail };
 	struct store_share share = { .by = x->by,
 		.reader = x->reader,
 		.created = x->now,
 		.envelope = x->envelope,
 		.envelope_len = x->len };
+	int rc;
 
-	if (x->remove)
-		return (
-		    store_shares_remove(s, &x->action, x->by, &x->removed, e));
-	return (store_share_put(s, &x->action, &share, e));
+	if (x->remove) {
+		rc = store_shares_remove(s, &x->action, x->by, &x->removed, e);
+		snprintf(detail, sizeof(detail), "%lld of them",
+		    (long long)x->removed);
+	} else {
+		rc = store_share_put(s, &x->action, &share, e);
+		snprintf(detail, sizeof(detail), "to %s", x->reader);
+	}
+	return (rc != 0 ? rc : audit_add(s, &note, x->now, e));
 }
 
 static void
