@@ -249,6 +249,17 @@ def test_one_that_waits_is_refused(platform, slow):
 
 # --- by whom --------------------------------------------------------------------
 
+def stranger(platform):
+    who = Person(platform, "mallory", platform.mallory_fpr)
+    who.p = type("P", (), {"gpg": platform.mallory})
+    return who
+
+
+def strangers(platform):
+    """Cancels that web1 counted, since nobody it knows has signed them."""
+    return platform.agents["web1"].daemon.log.read_text().count("unverified cancel=")
+
+
 def test_who_may(platform, slow, relay):
     """Bob neither signed it nor has the right; a stranger and other purposes
     even less. Carol has it."""
@@ -261,17 +272,14 @@ def test_who_may(platform, slow, relay):
     # the platform's owner sends it anyway
     topic = f"mig/1/a/{agent_id(platform, 'web1')}/in"
     relay(topic, b"\x08" + signed_cancel(bob, asking.id, end))
-    wait_log(platform, "web1", "cancel_ignored", asking.id[:12], "cancel")
+    wait_log(platform, "web1", "cancel_ignored", asking.id[:12], "the signers bring 0")
     alice = platform.people["alice"]
     for purpose in ("action", "policy", "session"):
         relay(topic, b"\x08" + signed_cancel(alice, asking.id, end, purpose))
-    stranger = Person(platform, "mallory", platform.mallory_fpr)
-    stranger.p = type("P", (), {"gpg": platform.mallory})
-    relay("mig/1/all", b"\x08" + signed_cancel(stranger, asking.id, end))
+    relay("mig/1/all", b"\x08" + signed_cancel(stranger(platform), asking.id, end))
     relay(topic, b"\x08" + signed_cancel(alice, asking.id, end, target="all"))
     wait_log(platform, "web1", "cancel_ignored", "target")
-    wait_for("four strangers", lambda: platform.agents["web1"].daemon.log.read_text()
-             .count("unverified cancel=") >= 4)
+    wait_for("four strangers", lambda: strangers(platform) >= 4)
     assert not any(e["type"] == "cancelled" for e in of_action(platform, "web1", asking.id))
     p = carol.mig("action", "cancel", asking.id, check=0)
     answers, _ = asking.end()
@@ -319,6 +327,10 @@ def test_cancel_before_the_action_and_kill(platform, slow, relay):
     relay(topic, b"\x01" + binary(env))
     wait_log(platform, "web1", "refused", ident[:12], "reason=19")
     relay("mig/1/all", b"\x01" + binary(env))
+    # what comes after it was read: so was it
+    seen = strangers(platform)
+    relay("mig/1/all", b"\x08" + signed_cancel(stranger(platform), ident, end))
+    wait_for("what follows it", lambda: strangers(platform) > seen)
     entries = of_action(platform, "web1", ident)
     assert [e["type"] for e in entries] == ["cancelled", "asked", "answered"]
     assert not entries[0]["open"] and not entries[1]["accepted"]
@@ -353,7 +365,7 @@ def test_a_server_that_restarts_goes_on_telling(platform, slow):
     assert [x["status"] for x in actions(platform) if x["id"] == asking.id] == ["cancelled"]
 
 
-def test_a_restart_in_between(platform, slow):
+def test_a_restart_in_between(platform, slow, relay):
     """Killed while its worker runs, then cancelled: it is answered at the
     start as interrupted, once, and the cancel changes nothing."""
     asking = Asking(platform, [*question(slow, "name='web1'"), "-nowait"])
@@ -365,6 +377,11 @@ def test_a_restart_in_between(platform, slow):
     wait_for("one answer", lambda: [e["type"] for e in of_action(platform, "web1", asking.id)] ==
              ["asked", "answered"])
     asking.end()
+    end = next(a["expireafter"] for a in actions(platform) if a["id"] == asking.id)
+    relay(f"mig/1/a/{agent_id(platform, 'web1')}/in",
+          b"\x08" + signed_cancel(platform.people["alice"], asking.id, end))
+    wait_log(platform, "web1", "cancel_ignored", asking.id[:12], "it is over here")
+    assert [e["type"] for e in of_action(platform, "web1", asking.id)] == ["asked", "answered"]
 
 
 def test_errors_are_words(platform, slow):
