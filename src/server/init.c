@@ -212,13 +212,14 @@ make_cert(
 }
 
 static int
-add_investigator(
-    struct store *s, const char *path, enum person_role role, struct err *e)
+add_investigators(
+    struct store *s, const char *path, enum person_role first, struct err *e)
 {
 	char who[AUDIT_WHO_MAX];
 	struct investigators_add a = { .fpr = "",
 		.name = "",
-		.role = role,
+		.role = PERSON_INVESTIGATOR,
+		.first = first,
 		.now = clock_wall_ms(),
 		.who = who };
 	struct buf text;
@@ -245,7 +246,7 @@ fill_store(struct init *in, struct store *s, struct err *e)
 	if ((rc = store_begin(s, e)) != 0)
 		return (rc);
 	for (i = 0; i < in->ninvestigators && rc == 0; i++)
-		rc = add_investigator(s, in->investigators[i],
+		rc = add_investigators(s, in->investigators[i],
 		    i == 0 ? PERSON_ADMIN : PERSON_INVESTIGATOR, e);
 	if (rc == 0 && in->policy != NULL)
 		rc = policies_set(s, in->policy, &in->policy_hash, e);

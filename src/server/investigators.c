@@ -94,7 +94,7 @@ note(struct store *s, const char *who, const char *what, const char *fpr,
 
 static int
 add_person(struct store *s, const struct investigators_add *a,
-    const struct keyring_person *p, struct err *e)
+    const struct keyring_person *p, enum person_role role, struct err *e)
 {
 	char fpr[STORE_FPR_HEX + 1];
 	struct store_investigator i = { 0 };
@@ -112,7 +112,7 @@ add_person(struct store *s, const struct investigators_add *a,
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	else
 		rc = store_investigators(s, find_role, &before, e);
-	i.role = a->role != 0 ? a->role : before.role;
+	i.role = role != 0 ? role : before.role;
 	if (rc == 0)
 		rc = store_investigator_put(s, &i, e);
 	if (rc == 0)
@@ -185,7 +185,8 @@ investigators_add(struct store *s, const struct investigators_add *a,
 	if ((rc = check_persons(&k, a, e)) == 0)
 		rc = store_investigators(s, count_admin, &before, e);
 	for (i = 0; i < k.npersons && rc == 0; i++)
-		rc = add_person(s, a, &k.persons[i], e);
+		rc = add_person(s, a, &k.persons[i],
+		    i == 0 && a->first != 0 ? a->first : a->role, e);
 	if (rc == 0)
 		rc = store_investigators(s, count_admin, &after, e);
 	if (rc == 0 && before.others > 0 && after.others == 0)

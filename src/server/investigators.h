@@ -17,8 +17,9 @@ struct investigators_add {
 	const char *name; /* "" or shown instead of the keyring's */
 	/* 0: as before, and investigator for who is new */
 	enum person_role role;
-	int64_t now;     /* ms */
-	const char *who; /* does it: for the audit log */
+	enum person_role first; /* of the text's first person; 0: as role */
+	int64_t now;            /* ms */
+	const char *who;        /* does it: for the audit log */
 };
 /* Adds or replaces every person in the text, within the caller's transaction.
  * Refuses what keyring_parse() refuses, also all investigators together;

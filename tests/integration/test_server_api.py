@@ -1172,6 +1172,25 @@ def test_init_refuses_to_overwrite(server):
     assert server.https().call("GET", "/health")[0] == 200
 
 
+def test_init_makes_one_admin(server, tmp_path):
+    """The first person of the first keyring, and nobody else."""
+    ring = server.keyring(server.bob).read_text()
+    ring += server.keyring(server.alice).read_text().split("\n", 1)[1]
+    (tmp_path / "two").write_text(ring)
+    def command(*args):
+        return subprocess.run(
+            [program("mig-server"), "-c", str(tmp_path / "conf"), *args],
+            capture_output=True, text=True, check=True, timeout=30).stdout
+
+    command("init", "--name", "localhost", "--state", str(tmp_path / "state"),
+            "--investigator", str(tmp_path / "two"), "--investigator",
+            str(server.keyring(server.eve)))
+    listed = command("investigator", "list")
+    assert dict(re.findall(r"([0-9a-f]{40})\s+(\w+)", listed)) == {
+        server.bob.lower(): "admin", server.alice.lower(): "investigator",
+        server.eve.lower(): "investigator"}
+
+
 def test_init_that_fails_leaves_nothing_of_its_own(server, tmp_path):
     """And touches nothing that was there before, whatever is wrong."""
     for args in (("--user", "no-such-user"), ("--policy", "/nonexistent"),
