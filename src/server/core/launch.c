@@ -151,29 +151,36 @@ load_expected(const struct store_expected *x, void *arg)
 	return (0);
 }
 
+struct load_all {
+	struct core *c;
+	struct err *e;
+};
+
 static int
 load_action(const struct store_action *a, void *arg)
 {
-	struct core *c = arg;
+	struct load_all *all = arg;
+	struct core *c = all->c;
 	struct load l = { c, NULL, c->registry.n, 0, 0 };
 	struct run *r;
 	struct err e;
 	int rc;
 
+	err_clear(&e);
 	if (stored_action(a, &e) != 0) {
 		log_error("action_damaged action=%s why=%s", id_short(&a->id).s,
 		    log_quote(e.msg));
 		return (0); /* the others go on */
 	}
 	if ((l.entries = calloc(l.n + 1, sizeof(*l.entries))) == NULL)
-		return (ERR_NOMEM);
+		return (err_set(all->e, ERR_NOMEM, "out of memory"));
 	do {
 		l.seen = 0;
-		rc = store_expected(
-		    c->read, a->n, l.last, LOAD_AT_ONCE, load_expected, &l, &e);
+		rc = store_expected(c->read, a->n, l.last, LOAD_AT_ONCE,
+		    load_expected, &l, all->e);
 	} while (rc == 0 && l.seen == LOAD_AT_ONCE);
 	if (rc != 0 ||
-	    (r = sched_run_new(&c->sched, a, l.entries, l.n, &e)) == NULL) {
+	    (r = sched_run_new(&c->sched, a, l.entries, l.n, all->e)) == NULL) {
 		free(l.entries);
 		return (rc != 0 ? rc : ERR_NOMEM);
 	}
@@ -189,10 +196,12 @@ load_action(const struct store_action *a, void *arg)
 int
 launch_load(struct core *c, struct err *e)
 {
+	struct load_all l = { c, e };
 	int rc;
 
+	err_clear(e);
 	rc = store_actions_live(
-	    c->read, clock_wall_ms() / 1000 - LATE_SECONDS, load_action, c, e);
+	    c->read, clock_wall_ms() / 1000 - LATE_SECONDS, load_action, &l, e);
 	if (rc == 0)
 		log_info("actions live=%zu open=%zu", c->sched.nruns,
 		    c->sched.nopen);

@@ -107,7 +107,10 @@ policies_load(struct core *c, struct err *e)
 
 	if ((c->policies = policies_new()) == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
+	err_clear(e);
 	rc = store_policies(c->read, load_one, c->policies, e);
+	if (rc != 0 && e->code == 0) /* load_one()'s own */
+		err_set(e, rc, "policies: %s", err_text(rc));
 	c->policies->next = SIZE_MAX;
 	return (rc);
 }
