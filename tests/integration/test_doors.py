@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """The server's own doors: who may call what, with which key, how often."""
+import concurrent.futures
 import hashlib
 import hmac
 import http.client
@@ -702,6 +703,42 @@ def described_shares(doors, api, ident):
     assert api.call("DELETE", path) == (200, {"removed": 1})
     assert entries(doors, what="shares_removed", object=ident,
                    who=doors.alice.lower(), detail="1 of them")
+
+
+def test_a_cancel_that_comes_too_late(doors):
+    """The action ends while its cancel waits for the store."""
+    api = doors.api["admin"]
+    ident = doors.launch(api, seconds=4)["id"]
+    path = "/actions/" + ident
+    end = api.call("GET", path)[1]["expireafter"]
+    cancel = signed(doors, "cancel", action=ident, expireafter=end)
+    db = sqlite3.connect(doors.state / "db" / "store.sqlite",
+                         isolation_level=None)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            asked = pool.submit(api.call, "POST", path + "/cancel", cancel)
+            wait_for("its end", lambda: rfc3339(time.time() - 1) >= end)
+            assert not asked.done()
+        finally:
+            db.close()
+        assert code(asked.result()) == (403, "expired")
+    assert not entries(doors, what="action_cancelled", object=ident)
+    wait_for("its end", lambda: api.call("GET", path)[1]["status"] != "open")
+    assert "cancel" not in api.call("GET", path)[1]
+
+
+def test_unsigned_documents_say_what_signs_them(doors):
+    api = doors.api["admin"]
+    doc = doors.document()
+    status, j = api.call("POST", "/actions", {"document": doc, "signatures": []})
+    assert status == 403 and "`mig action sign`" in j["error"]["message"]
+    ident = doors.launch(api)["id"]
+    end = api.call("GET", "/actions/" + ident)[1]["expireafter"]
+    cancel = signed(doors, "cancel", action=ident, expireafter=end)
+    status, j = api.call("POST", f"/actions/{ident}/cancel",
+                         {**cancel, "signatures": []})
+    assert status == 403 and "`mig action cancel`" in j["error"]["message"]
 
 
 def test_answers_are_as_described(doors):

@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ENDED "the action has ended: there is nothing to cancel"
+
 struct cancel_job {
 	struct core_job j;
 	int64_t action;
@@ -48,8 +50,12 @@ cancel_run(struct store *s, struct writer_job *j, struct err *e)
 	char detail[AUDIT_DETAIL_MAX];
 	struct audit_note note = { x->caller, "action_cancelled", id.s,
 		detail };
-	int rc = store_cancel_put(s, x->action, &x->row, e);
+	int rc;
 
+	/* it waited: for the store, or behind others */
+	if (clock_wall_ms() / 1000 >= x->doc.expire_after)
+		return (err_set(e, ERR_EXPIRED, ENDED));
+	rc = store_cancel_put(s, x->action, &x->row, e);
 	snprintf(detail, sizeof(detail), "signed by %.500s", x->by.names);
 	return (rc != 0 ? rc : audit_add(s, &note, clock_wall_ms(), e));
 }
@@ -97,14 +103,14 @@ cancel_done(struct writer_job *j)
 	struct core *c = x->j.c;
 	struct run *r = sched_find(&c->sched, &x->id);
 
-	if (r == NULL) {
-		core_refuse(
-		    c, x->j.request, 404, "not_found", "the action is over");
+	if (j->rc != 0 && j->rc != ERR_EXISTS) {
+		core_refuse_err(c, x->j.request, &j->err);
+	} else if (r == NULL || r->envelope == NULL) {
+		/* it is stored, and nobody is left who would be told */
+		core_refuse(c, x->j.request, 403, "expired", ENDED);
 	} else if (j->rc == ERR_EXISTS) {
 		/* two at once: the other was first */
 		reply(c, x->j.request, 200, r);
-	} else if (j->rc != 0) {
-		core_refuse_err(c, x->j.request, &j->err);
 	} else {
 		log_info("action_cancelled id=%s answered=%zu expected=%zu",
 		    id_short(&x->id).s, r->answered, r->expected);
@@ -118,35 +124,52 @@ cancel_done(struct writer_job *j)
 	job_free(x);
 }
 
-/* Of the action's own signers one, or the right that the policy gives. */
+/* Is one of them among the action's own signers? 1, 0, or ERR_*. */
 static int
-check_who(struct core *c, const struct run *r, const struct cancel_job *x,
+signed_it(struct core *c, const struct run *r, const struct cancel_job *x,
     const char *by, struct err *e)
 {
 	struct core_signers first;
-	struct acl *acl = NULL;
 	struct envelope env;
 	struct err ignored;
-	int rc;
 
-	err_clear(&ignored);
 	if (envelope_parse(r->envelope, r->envelope_len, &env, e) != 0)
 		return (e->code);
 	/* whoever of them is logged in now does not matter */
 	(void)core_signers(c, PURPOSE_ACTION, &env, by, &first, &ignored);
-	if (core_signers_meet(&first, &x->by))
-		return (0);
-	rc = core_policy_acl(c, &acl, &ignored);
+	return (core_signers_meet(&first, &x->by));
+}
+
+/* Have they the right that the policy gives? */
+static int
+have_right(struct core *c, const struct cancel_job *x, struct err *e)
+{
+	struct acl *acl = NULL;
+	int rc = core_policy_acl(c, &acl, e);
+
 	if (rc == 0)
 		rc = acl_check_right(acl, CANCEL_RIGHT, x->by.list, x->by.n,
-		    clock_wall_ms() / 1000, &ignored);
+		    clock_wall_ms() / 1000, e);
 	acl_free(acl);
-	if (rc == 0)
+	return (rc);
+}
+
+static int
+check_who(struct core *c, const struct run *r, const struct cancel_job *x,
+    const char *by, struct err *e)
+{
+	struct err why;
+	int rc = signed_it(c, r, x, by, e);
+
+	if (rc != 0)
+		return (rc < 0 ? rc : 0);
+	err_clear(&why);
+	if (have_right(c, x, &why) == 0)
 		return (0);
 	return (err_set(e, ERR_DENIED,
 	    "only who signed the action, or has the right \"" CANCEL_RIGHT
 	    "\", can cancel it (%.200s)",
-	    ignored.msg));
+	    why.msg));
 }
 
 static int
@@ -195,8 +218,7 @@ find(struct core *c, uint32_t request, const struct id *id)
 
 	if (r == NULL || (r->envelope == NULL && r->cancel == NULL)) {
 		core_refuse(c, request, r == NULL ? 404 : 403,
-		    r == NULL ? "not_found" : "expired",
-		    "the action has ended: there is nothing to cancel");
+		    r == NULL ? "not_found" : "expired", ENDED);
 		return (NULL);
 	}
 	if (r->status == ACTION_CANCELLED) {
@@ -251,9 +273,7 @@ cancel_request(struct core *c, uint32_t request, struct rd *rd)
 static int
 take(const struct store_cancel *k, void *arg)
 {
-	struct buf *out = arg;
-
-	return (buf_add(out, k->envelope, k->envelope_len));
+	return (buf_add(arg, k->envelope, k->envelope_len));
 }
 
 int
@@ -266,6 +286,8 @@ cancel_load(struct core *c, struct run *r, struct err *e)
 
 	buf_init(&b, WIRE_BROADCAST_MAX);
 	rc = store_cancel_get(c->read, r->n, take, &b, e);
+	if (b.error != 0)
+		err_set(e, rc, "the stored cancel: %s", err_text(rc));
 	if (rc == 0) {
 		buf_take(&b, &bytes, &len);
 		sched_cancel(&c->sched, r, bytes, len);

@@ -80,8 +80,8 @@ core_signers(struct core *c, enum purpose p, const struct envelope *env,
 	if (k == NULL)
 		return (e->code);
 	if (env->nsigs == 0)
-		return (err_set(e, ERR_AUTH,
-		    "it is not signed: sign it with `mig action sign`"));
+		return (err_set(e, ERR_AUTH, "it is not signed: `mig %s` signs",
+		    p == PURPOSE_CANCEL ? "action cancel" : "action sign"));
 	ret->n = env->nsigs;
 	keyring_verify(k, p, env->doc, env->doc_len, env->sigs, env->nsigs,
 	    clock_wall_ms() / 1000, ret->list);
