@@ -804,12 +804,25 @@ def test_the_check_can_say_no(doors, change):
 
 @pytest.fixture(scope="module")
 def strict(doors):
-    """From now on it takes thirty calls a minute."""
+    """From now on it takes thirty calls a minute. A key ended before."""
+    short = doors.key("ending", "status", seconds=1)
+    wait_for("the key's end",
+             lambda: short.call("GET", "/status")[0] == 401, 10)
     doors.daemon.stop()
     text = doors.conf.read_text()
     text = re.sub("rate_caller .*", "rate_caller 30", text)
     doors.conf.write_text(re.sub("rate_address .*", "rate_address 40", text))
     yield doors.start()
+
+
+def test_ended_keys_are_removed(strict):
+    """When the server tidies up, and it is told."""
+    db = sqlite3.connect(strict.state / "db" / "store.sqlite")
+    wait_for("the key's removal", lambda: db.execute(
+        "SELECT * FROM apikeys WHERE name = 'ending'").fetchone() is None)
+    db.close()
+    one, = entries(strict, what="apikey_ended", object="ending")
+    assert one["who"] == "-"
 
 
 def test_too_often(strict):

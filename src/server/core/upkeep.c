@@ -42,6 +42,22 @@ struct prune_job {
 	int64_t keep_audit;
 };
 
+/* API keys that are past their end. */
+static int
+end_keys(struct store *s, int64_t now, struct err *e)
+{
+	char name[STORE_KEY_NAME_MAX];
+	struct audit_note note = { "-", "apikey_ended", name, "" };
+	int rc;
+
+	while ((rc = store_key_end(s, now, name, e)) == 0) {
+		if ((rc = audit_add(s, &note, now, e)) != 0)
+			return (rc);
+		log_info("apikey_ended name=%s", log_quote(name));
+	}
+	return (rc == ERR_NOTFOUND ? 0 : rc);
+}
+
 static int
 prune_run(struct store *s, struct writer_job *j, struct err *e)
 {
@@ -50,6 +66,7 @@ prune_run(struct store *s, struct writer_job *j, struct err *e)
 	int rc;
 
 	if ((rc = store_prune(s, clock, e)) != 0 ||
+	    (rc = end_keys(s, clock, e)) != 0 ||
 	    (rc = audit_prune(s, p->keep_audit, clock, e)) != 0 ||
 	    (rc = store_meta_set(s, CLOCK_KEY, &clock, sizeof(clock), e)) !=
 		0 ||

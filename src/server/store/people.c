@@ -351,6 +351,23 @@ store_key_remove(struct store *s, const char *name, struct err *e)
 }
 
 int
+store_key_end(struct store *s, int64_t now,
+    char ret_name[static STORE_KEY_NAME_MAX], struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	rc = sql_row(s, e, &st,
+	    "SELECT name FROM apikeys WHERE expires <= ? LIMIT 1", "i", now);
+	if (rc != 0)
+		return (rc);
+	str_copy(ret_name, STORE_KEY_NAME_MAX, sql_text(st, 0));
+	rc = sql_read(s, e);
+	sqlite3_reset(st);
+	return (rc != 0 ? rc : store_key_remove(s, ret_name, e));
+}
+
+int
 store_forget_secrets(struct store *s, struct err *e)
 {
 	int rc = sql_run(s, e, "DELETE FROM sessions", "");

@@ -90,6 +90,11 @@ int store_key_put(
 /* ERR_NOTFOUND */
 int store_key_remove(struct store *s, const char *name, struct err *e);
 
+/* Removes one that is past its end, and says which; ERR_NOTFOUND: there is
+ * none. */
+int store_key_end(struct store *s, int64_t now,
+    char ret_name[static STORE_KEY_NAME_MAX], struct err *e);
+
 /* All sessions, API keys and tokens. */
 int store_forget_secrets(struct store *s, struct err *e);
 

@@ -249,6 +249,7 @@ test_keys(void **state)
 		.expires = 100,
 		.by = "aa" };
 	struct id other = make_id("other");
+	char ended[STORE_KEY_NAME_MAX];
 	struct store_caller c;
 	int64_t doors;
 	int n = 0;
@@ -268,6 +269,15 @@ test_keys(void **state)
 	/* one past its end makes room for its name */
 	k.hash = other;
 	assert_int_equal(store_key_put(f->w, &k, 100, NULL), 0);
+	/* nor does it stay when nobody takes the name */
+	k.hash = make_id("key");
+	k.name = "short";
+	k.expires = 99;
+	assert_int_equal(store_key_put(f->w, &k, 50, NULL), 0);
+	assert_int_equal(store_key_end(f->w, 98, ended, NULL), ERR_NOTFOUND);
+	assert_int_equal(store_key_end(f->w, 99, ended, NULL), 0);
+	assert_string_equal(ended, "short");
+	assert_int_equal(store_key_end(f->w, 99, ended, NULL), ERR_NOTFOUND);
 	doors = store_doors_revision(f->r);
 	assert_int_equal(store_key_remove(f->w, "grafana", NULL), 0);
 	assert_true(store_doors_revision(f->r) > doors);
