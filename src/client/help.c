@@ -22,7 +22,8 @@ static void
 help_line(struct buf *out, const char *head, const char *text)
 {
 	if (strlen(head) >= TEXT_COLUMN)
-		buf_add_fmt(out, "  %s\n  %-*s%s\n", head, TEXT_COLUMN, "", text);
+		buf_add_fmt(
+		    out, "  %s\n  %-*s%s\n", head, TEXT_COLUMN, "", text);
 	else
 		buf_add_fmt(out, "  %-*s%s\n", TEXT_COLUMN, head, text);
 }

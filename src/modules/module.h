@@ -99,8 +99,8 @@ struct module {
 	 * run_context.fence. NULL: it takes no path, and the policy cannot set
 	 * paths for it. */
 	json_t *(*paths)(const json_t *params);
-	/* Directories that its run reads when no path was asked for: the policy's
-	 * paths, held by the kernel, leave them open. At most
+	/* Directories that its run reads when no path was asked for: the
+	 * policy's paths, held by the kernel, leave them open. At most
 	 * MODULE_UNASKED_MAX, ends with NULL; NULL: none. */
 	const char *const *unasked;
 	/* Words of statistics.notexamined that leave no doubt about an answer:

@@ -191,8 +191,8 @@ test_mutations(void **state)
 			    c.expire_after == good.expire_after;
 			text[i] ^= (char)(1u << bit);
 			if (same && strchr("TZ", text[i]) == NULL)
-				fail_msg("bit %u of byte %zu: the same", bit,
-				    i);
+				fail_msg(
+				    "bit %u of byte %zu: the same", bit, i);
 		}
 	}
 }
