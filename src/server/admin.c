@@ -98,7 +98,7 @@ token_note(struct store *s, const struct id *hash, int64_t uses,
 
 	snprintf(detail, sizeof(detail), "%lld uses, %lld s", (long long)uses,
 	    (long long)seconds);
-	return (audit_local(s, "token_made", id_short(hash).s, detail, e));
+	return (audit_local(s, "token_made", id_hex(hash).s, detail, e));
 }
 
 static int

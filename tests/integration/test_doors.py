@@ -609,7 +609,8 @@ def test_tokens(doors):
     gone = next(x for x in map(json.loads, doors.mig(*args).stdout.splitlines())
                 if x["agent"] == own.who.id)
     assert gone["marks"] == ["left out"]
-    assert entries(doors, what="token_revoked", object=digest[:16])
+    assert entries(doors, what="token_revoked", object=digest)
+    assert entries(doors, what="token_made", object=digest)
     for a in (plain, *made.values()):
         a.close()
 

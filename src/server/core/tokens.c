@@ -30,7 +30,7 @@ token_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct token_job *x = (struct token_job *)j;
 	char detail[AUDIT_DETAIL_MAX];
-	struct id_hex hash = id_short(&x->hash);
+	struct id_hex hash = id_hex(&x->hash);
 	struct audit_note n = { x->by, "token_made", hash.s, detail };
 	int rc;
 
@@ -132,16 +132,22 @@ struct token_end {
 	struct core_job j;
 	char prefix[ID_HEX_LEN + 1];
 	char by[STORE_FPR_HEX + 1];
+	struct id hash; /* that begins so */
 };
 
 static int
 end_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct token_end *x = (struct token_end *)j;
-	struct audit_note n = { x->by, "token_revoked", x->prefix, "" };
-	int rc = store_token_remove(s, x->prefix, e);
+	struct audit_note n = { x->by, "token_revoked", NULL, "" };
+	struct id_hex hash;
+	int rc;
 
-	return (rc != 0 ? rc : audit_add(s, &n, clock_wall_ms(), e));
+	if ((rc = store_token_remove(s, x->prefix, &x->hash, e)) != 0)
+		return (rc);
+	hash = id_hex(&x->hash);
+	n.object = hash.s;
+	return (audit_add(s, &n, clock_wall_ms(), e));
 }
 
 static void
@@ -153,7 +159,8 @@ end_done(struct writer_job *j)
 	if (j->rc != 0) {
 		core_refuse_err(x->j.c, x->j.request, &j->err);
 	} else {
-		log_info("token_revoked by=%s token=%s", x->by, x->prefix);
+		log_info("token_revoked by=%s token=%s", x->by,
+		    id_short(&x->hash).s);
 		buf_init(&out, 16);
 		buf_add_str(&out, "{}");
 		core_reply(x->j.c, x->j.request, 200, &out);

@@ -6,7 +6,6 @@
 #include "server/store/people.h"
 
 #include "base/err.h"
-#include "base/hex.h"
 
 #include <string.h>
 
@@ -221,58 +220,11 @@ store_certificates_revoked(
 	return (rc);
 }
 
-/* The range of ids that begin with these digits: padded with 0 and with f. */
-static int
-prefix_range(const char *prefix, struct id *lo, struct id *hi, struct err *e)
-{
-	char text[ID_HEX_LEN + 1];
-	size_t len = strlen(prefix);
-
-	if (len < 8 || len > ID_HEX_LEN ||
-	    strspn(prefix, "0123456789abcdefABCDEF") != len)
-		return (err_set(e, ERR_INVALID,
-		    "an id is 8 to 64 hex digits, not '%.80s'", prefix));
-	memset(text, '0', ID_HEX_LEN);
-	text[ID_HEX_LEN] = '\0';
-	memcpy(text, prefix, len);
-	hex_decode(text, lo->b, ID_LEN);
-	memset(text + len, 'f', ID_HEX_LEN - len);
-	hex_decode(text, hi->b, ID_LEN);
-	return (0);
-}
-
-static int
-find_prefix(struct store *s, const char *sql, const char *prefix,
-    const char *what, struct id *ret, struct err *e)
-{
-	struct id lo, hi, found;
-	sqlite3_stmt *st;
-	int rc, n = 0;
-
-	if ((rc = prefix_range(prefix, &lo, &hi, e)) != 0 ||
-	    (rc = sql_bound(s, e, &st, sql, "dd", &lo, &hi)) != 0)
-		return (rc);
-	while ((rc = sql_next(s, st, e)) == 1) {
-		sql_id(st, 0, &found);
-		n++;
-	}
-	if (rc != 0)
-		return (rc);
-	if (n == 0)
-		return (err_set(e, ERR_NOTFOUND, "no %s %s", what, prefix));
-	if (n > 1)
-		return (err_set(e, ERR_INVALID,
-		    "several %ss begin with %s: give more digits", what,
-		    prefix));
-	*ret = found;
-	return (0);
-}
-
 int
 store_agent_find(
     struct store *s, const char *prefix, struct id *ret, struct err *e)
 {
-	return (find_prefix(s,
+	return (sql_find(s,
 	    "SELECT id FROM agents WHERE id BETWEEN ? AND ? LIMIT 2", prefix,
 	    "agent", ret, e));
 }
@@ -281,7 +233,7 @@ int
 store_action_find(
     struct store *s, const char *prefix, struct id *ret, struct err *e)
 {
-	return (find_prefix(s,
+	return (sql_find(s,
 	    "SELECT id FROM actions WHERE id BETWEEN ? AND ? LIMIT 2", prefix,
 	    "action", ret, e));
 }

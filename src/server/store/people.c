@@ -248,31 +248,21 @@ int
 store_session_find(struct store *s, const char *prefix, struct id *ret_hash,
     char ret_fpr[static STORE_FPR_HEX + 1], struct err *e)
 {
+	struct id hash;
 	sqlite3_stmt *st;
-	size_t n = strlen(prefix);
-	int rc, more;
+	int rc;
 
-	if (n < 8 || n > ID_HEX_LEN || strspn(prefix, "0123456789abcdef") != n)
-		return (err_set(e, ERR_INVALID,
-		    "expected 8 to %d hex digits of a session's id",
-		    ID_HEX_LEN));
-	rc = sql_bound(s, e, &st,
-	    "SELECT hash, fpr FROM sessions"
-	    " WHERE lower(hex(hash)) LIKE ? || '%' LIMIT 2",
-	    "t", prefix);
-	if (rc != 0 || (rc = sql_next(s, st, e)) < 0)
-		return (rc);
+	rc = sql_find(s,
+	    "SELECT hash FROM sessions WHERE hash BETWEEN ? AND ? LIMIT 2",
+	    prefix, "session", &hash, e);
 	if (rc == 0)
-		return (err_set(
-		    e, ERR_NOTFOUND, "no session begins with %s", prefix));
-	sql_id(st, 0, ret_hash);
-	str_copy(ret_fpr, STORE_FPR_HEX + 1, sql_text(st, 1));
-	if ((rc = sql_read(s, e)) == 0 && (more = sql_next(s, st, e)) != 0)
-		rc = more < 0
-		    ? more
-		    : err_set(e, ERR_INVALID,
-			  "several sessions begin with %s: give more digits",
-			  prefix);
+		rc = sql_row(s, e, &st,
+		    "SELECT fpr FROM sessions WHERE hash = ?", "d", &hash);
+	if (rc != 0)
+		return (rc);
+	str_copy(ret_fpr, STORE_FPR_HEX + 1, sql_text(st, 0));
+	*ret_hash = hash;
+	rc = sql_read(s, e);
 	sqlite3_reset(st);
 	return (rc);
 }

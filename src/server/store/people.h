@@ -108,8 +108,10 @@ struct store_token {
 };
 typedef int store_on_token(const struct store_token *t, void *arg);
 int store_tokens(struct store *s, store_on_token *fn, void *arg, struct err *e);
-/* By the first 8 or more hex digits. ERR_NOTFOUND, ERR_INVALID. */
-int store_token_remove(struct store *s, const char *prefix, struct err *e);
+/* By the first 8 or more hex digits; which it was. ERR_NOTFOUND, or ERR_INVALID
+ * when several begin so. */
+int store_token_remove(
+    struct store *s, const char *prefix, struct id *ret, struct err *e);
 /* 0 when it can be used once more, or was used by this agent (an enrolment
  * whose answer was lost may be repeated); ERR_AUTH otherwise. */
 int store_token_check(struct store *s, const struct id *hash,

@@ -54,6 +54,12 @@ int64_t
 sql_number(struct store *s, int64_t def, const char *sql, const char *fmt, ...);
 int sql_error(struct store *s, const char *what, struct err *e);
 
+/* The one id that begins with 8 or more hex digits. sql: selects ids BETWEEN ?
+ * AND ? LIMIT 2; what: a word for messages. ERR_NOTFOUND, or ERR_INVALID when
+ * several begin so. */
+int sql_find(struct store *s, const char *sql, const char *prefix,
+    const char *what, struct id *ret, struct err *e);
+
 /* After a row's columns were read: they are only whole when there was memory
  * for them. Those of sql_text() may be empty otherwise. */
 int sql_read(struct store *s, struct err *e);

@@ -10,6 +10,7 @@
 #include "server/store/people.h"
 
 #include "base/err.h"
+#include "base/hex.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -529,4 +530,53 @@ store_investigators_revision(struct store *s)
 	    "SELECT CAST(value AS INTEGER) FROM meta"
 	    " WHERE key = 'investigators'",
 	    ""));
+}
+
+/* --- ids that were shortened ---------------------------------------------- */
+
+/* The range of ids that begin with these digits: padded with 0 and with f. */
+static int
+prefix_range(const char *prefix, struct id *lo, struct id *hi, struct err *e)
+{
+	char text[ID_HEX_LEN + 1];
+	size_t len = strlen(prefix);
+
+	if (len < 8 || len > ID_HEX_LEN ||
+	    strspn(prefix, "0123456789abcdefABCDEF") != len)
+		return (err_set(e, ERR_INVALID,
+		    "an id is 8 to 64 hex digits, not '%.80s'", prefix));
+	memset(text, '0', ID_HEX_LEN);
+	text[ID_HEX_LEN] = '\0';
+	memcpy(text, prefix, len);
+	hex_decode(text, lo->b, ID_LEN);
+	memset(text + len, 'f', ID_HEX_LEN - len);
+	hex_decode(text, hi->b, ID_LEN);
+	return (0);
+}
+
+int
+sql_find(struct store *s, const char *sql, const char *prefix, const char *what,
+    struct id *ret, struct err *e)
+{
+	struct id lo, hi, found;
+	sqlite3_stmt *st;
+	int rc, n = 0;
+
+	if ((rc = prefix_range(prefix, &lo, &hi, e)) != 0 ||
+	    (rc = sql_bound(s, e, &st, sql, "dd", &lo, &hi)) != 0)
+		return (rc);
+	while ((rc = sql_next(s, st, e)) == 1) {
+		sql_id(st, 0, &found);
+		n++;
+	}
+	if (rc != 0)
+		return (rc);
+	if (n == 0)
+		return (err_set(e, ERR_NOTFOUND, "no %s %s", what, prefix));
+	if (n > 1)
+		return (err_set(e, ERR_INVALID,
+		    "several %ss begin with %s: give more digits", what,
+		    prefix));
+	*ret = found;
+	return (0);
 }

@@ -6,8 +6,6 @@
 
 #include "base/err.h"
 
-#include <string.h>
-
 int
 store_token_put(struct store *s, const struct id *hash, int64_t uses,
     int64_t now, int64_t expires, struct err *e)
@@ -83,27 +81,19 @@ store_tokens(struct store *s, store_on_token *fn, void *arg, struct err *e)
 }
 
 int
-store_token_remove(struct store *s, const char *prefix, struct err *e)
+store_token_remove(
+    struct store *s, const char *prefix, struct id *ret, struct err *e)
 {
-	int64_t n = 0;
+	struct id hash;
 	int rc;
 
-	if (strlen(prefix) < 8 ||
-	    strspn(prefix, "0123456789abcdef") != strlen(prefix))
-		return (err_set(e, ERR_INVALID,
-		    "expected 8 to %d hex digits of a token's digest",
-		    ID_HEX_LEN));
-	rc = sql_get(s, e, &n,
-	    "SELECT COUNT(*) FROM tokens WHERE lower(hex(hash)) LIKE ? || '%'",
-	    "t", prefix);
-	if (rc != 0)
-		return (rc);
-	if (n != 1)
-		return (err_set(e, n == 0 ? ERR_NOTFOUND : ERR_INVALID,
-		    n == 0 ? "no enrolment token begins with %s"
-			   : "several tokens begin with %s: give more digits",
-		    prefix));
-	return (sql_run(s, e,
-	    "DELETE FROM tokens WHERE lower(hex(hash)) LIKE ? || '%'", "t",
-	    prefix));
+	rc = sql_find(s,
+	    "SELECT hash FROM tokens WHERE hash BETWEEN ? AND ? LIMIT 2",
+	    prefix, "enrolment token", &hash, e);
+	if (rc == 0)
+		rc = sql_run(
+		    s, e, "DELETE FROM tokens WHERE hash = ?", "d", &hash);
+	if (rc == 0)
+		*ret = hash;
+	return (rc);
 }
