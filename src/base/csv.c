@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define FIELD_MAX (1024 * 1024)
-
 /* Also in their full-width forms, which are taken for the same. */
 static bool
 is_formula(const char *s)
@@ -28,14 +26,20 @@ int
 csv_field(struct buf *out, const char *s)
 {
 	struct buf value;
+	const char *text;
 	size_t i;
 
-	buf_init(&value, FIELD_MAX);
+	buf_init(&value, out->max);
 	str_add_printable(&value, s, strlen(s));
-	if (value.error == 0 && buf_str(&value) == NULL)
-		value.error = out->error;
+	text = buf_str(&value);
+	if (text == NULL) {
+		if (out->error == 0)
+			out->error = value.error;
+		buf_release(&value);
+		return out->error;
+	}
 	buf_add_u8(out, '"');
-	if (value.len > 0 && is_formula(buf_str(&value)))
+	if (is_formula(text))
 		buf_add_u8(out, '\'');
 	for (i = 0; i < value.len; i++) {
 		if (value.data[i] == '"')
@@ -43,8 +47,6 @@ csv_field(struct buf *out, const char *s)
 		buf_add_u8(out, value.data[i]);
 	}
 	buf_add_u8(out, '"');
-	if (value.error != 0)
-		out->error = value.error;
 	buf_release(&value);
 	return out->error;
 }

@@ -6,7 +6,8 @@
 #include "base/buf.h"
 
 /* Appends one field, quoted, its text made printable (base/str.h). What a
- * spreadsheet would take for a formula gets an apostrophe before it. */
+ * spreadsheet would take for a formula gets an apostrophe before it. What out
+ * has no room for is its error. */
 int csv_field(struct buf *out, const char *s);
 
 #endif
