@@ -79,6 +79,9 @@ bool client_prompt(const char *question, char *out, size_t size);
 void client_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Writes the buffer to standard output. */
 int client_out(const struct buf *b, struct err *e);
+/* The same without making it safe, unless a terminal reads: for files, whose
+ * every byte is hashed or signed. */
+int client_out_bytes(const struct buf *b, struct err *e);
 /* It failed because nobody reads any more (mig ... | head). */
 bool client_reader_left(void);
 /* Writes to a file (mode 0600), or to standard output when path is NULL or

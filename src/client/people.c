@@ -155,10 +155,22 @@ client_out(const struct buf *b, struct err *e)
 }
 
 int
+client_out_bytes(const struct buf *b, struct err *e)
+{
+	if (b->error != 0 || isatty(STDOUT_FILENO) == 1)
+		return client_out(b, e);
+	if ((b->len == 0 || fwrite(b->data, b->len, 1, stdout) == 1) &&
+	    fflush(stdout) == 0)
+		return 0;
+	reader_left = errno == EPIPE;
+	return err_errno(e, "cannot write to standard output");
+}
+
+int
 client_write(const char *path, const struct buf *b, struct err *e)
 {
 	if (path == NULL || strcmp(path, "-") == 0)
-		return client_out(b, e);
+		return client_out_bytes(b, e);
 	if (b->error != 0)
 		return err_set(e, b->error, "the output is too large");
 	return file_write(path, b->data, b->len, 0600, e);

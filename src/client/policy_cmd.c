@@ -8,20 +8,12 @@
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/str.h"
+#include "client/policy_draft.h"
 #include "crypto/keyring.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PART_MAX (4 * 1024 * 1024)
-#define EXPIRES_DEFAULT (365 * INT64_C(86400))
-
-/* The parts of a policy while it is made. */
-struct parts {
-	struct buf keyring, acl, limits;
-	struct policy policy;
-};
 
 static bool
 name_is_unique(const struct keyring *k, size_t i)
@@ -79,7 +71,7 @@ read_part(const char *path, struct buf *out, struct err *e)
 
 /* Each part is read as its reader on the endpoint will read it. */
 static int
-make_parts(const struct opts *o, struct parts *p, struct err *e)
+make_parts(const struct opts *o, struct policy_draft *p, struct err *e)
 {
 	const char *keyring = opts_get(o, "keyring"), *acl = opts_get(o, "acl");
 	const char *limits = opts_get(o, "limits");
@@ -120,8 +112,6 @@ make_header(const struct opts *o, struct policy *p, struct err *e)
 {
 	const char *version = opts_get(o, "version");
 	const char *previous = opts_get(o, "previous");
-	const char *expires = opts_get(o, "expires");
-	int64_t span = EXPIRES_DEFAULT;
 
 	p->version = 1;
 	if (version != NULL && str_u64(version, 1, INT64_MAX, &p->version) != 0)
@@ -136,59 +126,38 @@ make_header(const struct opts *o, struct policy *p, struct err *e)
 		return err_set(e, ERR_INVALID,
 		    "the first policy is version 1 and has no predecessor; "
 		    "every other needs -version and -previous");
-	if (expires != NULL && duration_parse(expires, &span) != 0)
-		return err_set(e, ERR_INVALID,
-		    "-expires %s: expected a duration such as 365d", expires);
-	p->issued = clock_wall_ms() / 1000;
-	p->expires = p->issued + span;
 	return 0;
 }
 
 static int
 cmd_make(struct client *c, const struct opts *o, struct err *e)
 {
-	struct policy check;
-	struct parts p;
-	struct buf out;
+	struct policy_draft d;
 	struct err why;
 	int r;
 
 	if (opts_get(o, "keyring") == NULL || opts_get(o, "o") == NULL)
 		return err_set(e, ERR_INVALID,
 		    "which files? mig policy make -keyring FILE -o FILE");
-	memset(&p, 0, sizeof(p));
-	buf_init(&p.keyring, PART_MAX);
-	buf_init(&p.acl, PART_MAX);
-	buf_init(&p.limits, PART_MAX);
-	buf_init(&out, POLICY_MAX);
-	r = make_header(o, &p.policy, e);
+	policy_draft_init(&d);
+	r = make_header(o, &d.policy, e);
 	if (r == 0)
-		r = make_parts(o, &p, e);
-	if (r == 0) {
-		p.policy.keyring = p.keyring.data;
-		p.policy.keyring_len = p.keyring.len;
-		p.policy.acl = p.acl.data;
-		p.policy.acl_len = p.acl.len;
-		p.policy.limits = p.limits.data;
-		p.policy.limits_len = p.limits.len;
-		r = policy_write(&p.policy, &out, e);
-	}
+		r = policy_draft_times(&d, o, e);
 	if (r == 0)
-		r = policy_parse(out.data, out.len, &check, e);
+		r = make_parts(o, &d, e);
 	if (r == 0)
-		r = client_write(opts_get(o, "o"), &out, e);
+		r = policy_draft_write(&d, e);
 	if (r == 0)
-		fprintf(stderr, "policy %" PRIu64 "  %s\n", check.version,
-		    id_hex(&check.hash).s);
+		r = client_write(opts_get(o, "o"), &d.text, e);
+	if (r == 0)
+		fprintf(stderr, "policy %" PRIu64 "  %s\n", d.policy.version,
+		    id_hex(&d.policy.hash).s);
 	err_clear(&why);
 	if (r == 0 &&
-	    policy_file_check(&check, clock_wall_ms() / 1000, &why) != 0)
+	    policy_file_check(&d.policy, clock_wall_ms() / 1000, &why) != 0)
 		client_warn(
 		    "warning: nobody will be able to change it: %s", why.msg);
-	buf_release(&p.keyring);
-	buf_release(&p.acl);
-	buf_release(&p.limits);
-	buf_release(&out);
+	policy_draft_release(&d);
 	return r;
 }
 
@@ -213,7 +182,7 @@ show(const struct policy_file *f, bool raw, struct err *e)
 	int r;
 
 	if (raw)
-		return client_out(&f->text, e);
+		return client_out_bytes(&f->text, e);
 	buf_init(&out, 2 * POLICY_MAX);
 	rfc3339_format(p->issued, issued);
 	rfc3339_format(p->expires, expires);

@@ -7,17 +7,19 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "client/api.h"
+#include "client/policy_draft.h"
 #include "client/sign.h"
 #include "json/json.h"
+#include "proc/proc.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PART_MAX (4 * 1024 * 1024)
-#define EXPIRES_DEFAULT (365 * INT64_C(86400))
 #define WORDS_MAX (16 * 1024 * 1024)
 #define PATH_ROOM 4096
 
@@ -46,20 +48,6 @@ say_words(const struct policy *was, const struct policy *next, struct err *e)
 /* --- edit ------------------------------------------------------------------
  */
 
-struct draft {
-	struct buf keyring, acl, limits, out;
-	struct policy policy;
-};
-
-static void
-draft_release(struct draft *d)
-{
-	buf_release(&d->keyring);
-	buf_release(&d->acl);
-	buf_release(&d->limits);
-	buf_release(&d->out);
-}
-
 static int
 part(const struct opts *o, const char *name, const uint8_t *was, size_t len,
     struct buf *out, struct err *e)
@@ -73,37 +61,71 @@ part(const struct opts *o, const char *name, const uint8_t *was, size_t len,
 	return r == 0 ? 0 : err_set(e, r, "%s: too large", name);
 }
 
+/* It has the terminal, and what is typed to interrupt it is not for us. */
 static int
 run_editor(const char *path, struct err *e)
 {
-	int status;
-	pid_t pid = fork();
+	const struct proc_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
+	char script[] = "exec ${VISUAL:-${EDITOR:-vi}} \"$1\"";
+	char file[PATH_ROOM], sh[] = "sh", dash_c[] = "-c", name[] = "mig";
+	char *argv[] = { sh, dash_c, script, name, file, NULL };
+	struct proc_spawn s = { .path = "/bin/sh",
+		.exec_fd = -1,
+		.argv = argv,
+		.envp = environ,
+		.fds = fds,
+		.nfds = 3 };
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, on_int, on_quit;
+	int status = 0, r;
+	pid_t pid;
 
-	if (pid == 0) {
-		execl("/bin/sh", "sh", "-c",
-		    "exec ${VISUAL:-${EDITOR:-vi}} \"$1\"", "mig", path,
-		    (char *)NULL);
-		_exit(127);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return err_errno(e, "the editor");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return err_set(e, ERR_CLOSED,
-		    "the editor did not end well; nothing was made. Set "
-		    "EDITOR, or give -acl FILE");
-	return 0;
+	str_copy(file, sizeof(file), path);
+	sigaction(SIGINT, &ignore, &on_int);
+	sigaction(SIGQUIT, &ignore, &on_quit);
+	r = proc_spawn(&s, &pid, e);
+	while (r == 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			r = err_errno(e, "the editor");
+	sigaction(SIGINT, &on_int, NULL);
+	sigaction(SIGQUIT, &on_quit, NULL);
+	if (r == 0 && status != 0)
+		r = err_set(e, ERR_CLOSED,
+		    "the editor did not end well (%s); nothing was made. Set "
+		    "EDITOR, or give -acl FILE",
+		    proc_status_text(status));
+	return r;
 }
 
-/* The ACL in an editor; the file stays when it is not right, to go on with. */
-static int
-edit_acl(const char *to, struct buf *acl, struct err *e)
+/* Is there anything in the file that is not in the policy already? */
+static bool
+is_edited(const char *path, const struct policy *was)
 {
-	char path[PATH_ROOM];
+	struct buf b;
+	bool edited;
+	int r;
+
+	buf_init(&b, POLICY_MAX);
+	r = file_read(path, &b, NULL);
+	edited = r == 0
+	    ? b.len != was->acl_len || memcmp(b.data, was->acl, b.len) != 0
+	    : r != ERR_NOTFOUND;
+	buf_release(&b);
+	return edited;
+}
+
+/* The ACL in an editor. */
+static int
+edit_acl(
+    const char *path, const struct policy *was, struct buf *acl, struct err *e)
+{
 	struct acl *a = NULL;
 	int r;
 
-	snprintf(path, sizeof(path), "%s.acl", to);
-	r = file_write(path, acl->data, acl->len, 0600, e);
+	if (is_edited(path, was))
+		return err_set(e, ERR_EXISTS,
+		    "somebody has edited it before, and nothing was made of it "
+		    "yet");
+	r = file_write(path, was->acl, was->acl_len, 0600, e);
 	if (r == 0)
 		r = run_editor(path, e);
 	if (r != 0)
@@ -113,13 +135,21 @@ edit_acl(const char *to, struct buf *acl, struct err *e)
 	if (r == 0)
 		r = acl_parse(acl->data, acl->len, &a, e);
 	acl_free(a);
-	if (r != 0)
+	return r;
+}
+
+/* What was edited is somebody's work, and stays until a policy is made of it.
+ */
+static int
+edited_end(const char *path, const struct policy *was, int r, struct err *e)
+{
+	if (r != 0 && is_edited(path, was))
 		return err_wrap(e,
-		    "%s stays as you left it: correct it, then "
-		    "mig policy edit -acl %s",
+		    "%s stays as it was left: correct it, then mig policy edit "
+		    "-acl %s (or remove it, to begin anew)",
 		    path, path);
 	unlink(path);
-	return 0;
+	return r;
 }
 
 static bool
@@ -130,73 +160,66 @@ has_parts(const struct opts *o)
 }
 
 static int
-fill_draft(const struct opts *o, const struct policy *was, const char *to,
-    struct draft *d, struct err *e)
+fill_draft(const struct opts *o, const struct policy *was, const char *edited,
+    struct policy_draft *d, struct err *e)
 {
-	const char *expires = opts_get(o, "expires");
-	int64_t span = EXPIRES_DEFAULT;
-	int r;
+	int r = policy_draft_times(d, o, e);
 
-	if (expires != NULL && duration_parse(expires, &span) != 0)
-		return err_set(e, ERR_INVALID,
-		    "-expires %s: expected a duration such as 365d", expires);
-	if ((r = part(o, "keyring", was->keyring, was->keyring_len, &d->keyring,
+	if (r != 0 ||
+	    (r = part(o, "keyring", was->keyring, was->keyring_len, &d->keyring,
 		 e)) != 0 ||
 	    (r = part(o, "acl", was->acl, was->acl_len, &d->acl, e)) != 0 ||
 	    (r = part(o, "limits", was->limits, was->limits_len, &d->limits,
 		 e)) != 0)
 		return r;
-	if (!has_parts(o) && (r = edit_acl(to, &d->acl, e)) != 0)
+	if (!has_parts(o) && (r = edit_acl(edited, was, &d->acl, e)) != 0)
 		return r;
 	d->policy.version = was->version + 1;
 	d->policy.previous = was->hash;
-	d->policy.issued = now_s();
-	d->policy.expires = d->policy.issued + span;
-	d->policy.keyring = d->keyring.data;
-	d->policy.keyring_len = d->keyring.len;
-	d->policy.acl = d->acl.data;
-	d->policy.acl_len = d->acl.len;
-	d->policy.limits = d->limits.data;
-	d->policy.limits_len = d->limits.len;
-	return policy_write(&d->policy, &d->out, e);
+	return policy_draft_write(d, e);
+}
+
+static int
+check_draft(const struct policy_draft *d, struct err *e)
+{
+	int r = policy_file_check(&d->policy, now_s(), e);
+
+	if (r == 0 && d->text.len > POLICY_STEP_MAX)
+		r = err_set(e, ERR_TOOBIG,
+		    "the policy has %zu bytes; the platform carries %d",
+		    d->text.len, POLICY_STEP_MAX);
+	return r;
 }
 
 static int
 edit(const struct opts *o, const struct policy *was, struct err *e)
 {
-	char name[64];
+	char name[64], edited[PATH_ROOM];
 	const char *to = opts_get(o, "o");
-	struct policy next;
-	struct draft d;
+	struct policy_draft d;
 	int r;
 
 	snprintf(name, sizeof(name), "policy-%" PRIu64, was->version + 1);
 	if (to == NULL)
 		to = name;
-	memset(&d, 0, sizeof(d));
-	buf_init(&d.keyring, PART_MAX);
-	buf_init(&d.acl, PART_MAX);
-	buf_init(&d.limits, PART_MAX);
-	buf_init(&d.out, POLICY_MAX);
-	r = fill_draft(o, was, to, &d, e);
+	if (snprintf(edited, sizeof(edited), "%s.acl", to) >= PATH_ROOM)
+		return err_set(e, ERR_TOOBIG, "-o: the path is too long");
+	policy_draft_init(&d);
+	r = fill_draft(o, was, edited, &d, e);
 	if (r == 0)
-		r = policy_parse(d.out.data, d.out.len, &next, e);
+		r = check_draft(&d, e);
 	if (r == 0)
-		r = policy_file_check(&next, now_s(), e);
-	if (r == 0 && d.out.len > POLICY_STEP_MAX)
-		r = err_set(e, ERR_TOOBIG,
-		    "the policy has %zu bytes; the platform carries %d",
-		    d.out.len, POLICY_STEP_MAX);
+		r = say_words(was, &d.policy, e);
 	if (r == 0)
-		r = say_words(was, &next, e);
-	if (r == 0)
-		r = client_write(to, &d.out, e);
+		r = client_write(to, &d.text, e);
+	if (!has_parts(o))
+		r = edited_end(edited, was, r, e);
 	if (r == 0)
 		fprintf(stderr,
 		    "policy %" PRIu64 "  %s\nnext: mig policy sign "
 		    "%s\n",
-		    next.version, id_hex(&next.hash).s, to);
-	draft_release(&d);
+		    d.policy.version, id_hex(&d.policy.hash).s, to);
+	policy_draft_release(&d);
 	return r;
 }
 

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What mig does with files of its own, without any server."""
+import hashlib
+import json
+import subprocess
+
+import pytest
+
+from sshlib import name_of
+from test_client_local import ERROR, Person
+
+HEAD = "\u202eola \u009b31m"    # what a terminal must not get, and a file keeps
+
+
+@pytest.fixture
+def sam(tmp_path):
+    """Somebody with an SSH key alone, and a policy in which they may ask."""
+    home = tmp_path / "sam"
+    home.mkdir()
+    p = Person(home)
+    p.key = home / "id.pub"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "sam",
+                    "-f", home / "id"], check=True)
+    p.configure(signer=p.key)
+    p.ring, p.policy = home / "ring", home / "policy-1"
+    p.mig("keyring", "add", "-f", p.ring, p.key, check=0)
+    with p.ring.open("a") as f:
+        f.write(f"# {HEAD}\n")
+    p.mig("policy", "make", "-keyring", p.ring, "-o", p.policy, check=0)
+    return p
+
+
+def editor(sam, script):
+    path = sam.dir / "editor"
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(0o755)
+    sam.env["EDITOR"] = str(path)
+
+
+# --- mig policy edit ---------------------------------------------------------
+
+@pytest.mark.parametrize("script,says", [
+    # nobody may change it any more: known after the editor has ended
+    ("""sed -i 's/"policy"/"netstat"/' $1""", "lock everybody out"),
+    ("""sed -i 's/"weight":1/"weight":0/' $1; exit 3""", "exit 3"),
+    ("echo '# half' >>$1", "end of file expected"),
+])
+def test_what_was_edited_stays(sam, script, says):
+    editor(sam, script)
+    out = sam.dir / "next"
+    p = sam.mig("policy", "edit", sam.policy, "-o", out, check=ERROR)
+    kept = sam.dir / "next.acl"
+    assert says in p.stderr and f"-acl {kept}" in p.stderr, p.stderr
+    work = kept.read_text()
+    assert not out.exists() and work
+    # nor does the next try begin with the old text in its place
+    editor(sam, "true")
+    p = sam.mig("policy", "edit", sam.policy, "-o", out, check=ERROR)
+    assert str(kept) in p.stderr and kept.read_text() == work
+    kept.unlink()
+    sam.mig("policy", "edit", sam.policy, "-o", out, check=0)
+    assert out.exists() and not kept.exists()
+
+
+def test_an_editor_that_changed_nothing_leaves_nothing(sam):
+    editor(sam, "exit 1")
+    sam.mig("policy", "edit", sam.policy, "-o", sam.dir / "next", check=ERROR)
+    assert not list(sam.dir.glob("next*"))
+
+
+def test_an_interrupt_in_the_editor_is_the_editor_s(sam):
+    """As the terminal sends it, to both."""
+    editor(sam, "trap '' INT QUIT; kill -INT $PPID; kill -QUIT $PPID\n"
+           """sed -i 's/"weight":1/"weight":2/' $1""")
+    p = sam.mig("policy", "edit", sam.policy, "-o", sam.dir / "next", check=0)
+    assert "weight changed from 1 to 2" in p.stderr
+
+
+# --- bytes -------------------------------------------------------------------
+
+def test_policies_keep_every_byte_in_a_pipe(sam):
+    data = sam.policy.read_bytes()
+    assert HEAD.encode() in data
+    p = sam.mig("policy", "show", "-raw", sam.policy, check=0)
+    assert p.stdout.encode() == data
+    p = sam.mig("policy", "make", "-keyring", sam.ring, "-o", "-", check=0)
+    assert HEAD in p.stdout
+    ident = hashlib.sha256(b"MIG policy v3\n%d\n" % len(p.stdout.encode()) +
+                           p.stdout.encode()).hexdigest()
+    assert ident in p.stderr
+    # what is shown to people has nothing of the kind
+    assert HEAD not in sam.mig("policy", "show", sam.policy, check=0).stdout
