@@ -238,6 +238,25 @@ file_append(
 }
 
 int
+file_lock(const char *path, int *ret_fd, struct err *e)
+{
+	char name[PATH_MAX];
+	int fd;
+
+	if (snprintf(name, sizeof(name), "%s.lock", path) >= (int)sizeof(name))
+		return err_set(e, ERR_TOOBIG, "%s: path too long", path);
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_errno(e, "%s", name);
+	if (flock(fd, LOCK_EX) != 0) {
+		close(fd);
+		return err_errno(e, "%s: lock", name);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int
 file_write_unnamed(
     const char *path, const void *data, size_t len, mode_t mode, struct err *e)
 {

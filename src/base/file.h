@@ -32,6 +32,9 @@ void file_remove_temporary(const char *dir);
  * gets its turn. */
 int file_append(
     const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+/* Waits for the lock that is a file beside it (path.lock), for who reads,
+ * changes and writes it; closing *ret_fd lets the next one in. */
+int file_lock(const char *path, int *ret_fd, struct err *e);
 /* mkdir -p; existing directories keep their mode. */
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
 /* Writes everything or fails; for blocking descriptors. */

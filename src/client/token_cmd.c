@@ -18,6 +18,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define USES_MAX 1000000
 #define ANY_MAX ((int64_t)1 << 53)
@@ -43,17 +44,27 @@ wipe(struct buf *b)
 	buf_release(b);
 }
 
+/* Until it is closed no other mig changes the file. */
+static int
+lock_tokens(const char *path, int *ret_fd, struct err *e)
+{
+	int r = client_mkdir_for(path, e);
+
+	return r == 0 ? file_lock(path, ret_fd, e) : r;
+}
+
 /* Written before the server hears of it: an agent that is enrolled with a
  * token nobody knows any more could never be checked. */
 static int
 keep(const char *path, const char *token, struct err *e)
 {
 	struct tokens before = { NULL, 0 };
+	int lock = -1, r = lock_tokens(path, &lock, e);
 	struct buf text;
-	int r;
 
 	buf_init(&text, TOKENS_FILE_MAX);
-	r = load(path, &text, &before, e);
+	if (r == 0)
+		r = load(path, &text, &before, e);
 	tokens_release(&before);
 	if (r == 0) {
 		buf_add_fmt(
@@ -62,9 +73,9 @@ keep(const char *path, const char *token, struct err *e)
 			r = err_set(e, text.error, "%s: too large", path);
 	}
 	if (r == 0)
-		r = client_mkdir_for(path, e);
-	if (r == 0)
 		r = file_write(path, text.data, text.len, 0600, e);
+	if (lock >= 0)
+		close(lock);
 	wipe(&text);
 	return r;
 }
@@ -298,18 +309,20 @@ cmd_import(struct client *c, const struct opts *o, struct err *e)
 	char text[ENROL_TOKEN_TEXT_LEN + 1];
 	struct buf mine, theirs;
 	size_t i, n = 0;
-	int r;
+	int lock = -1, r;
 
 	if (path == NULL)
 		return ERR_NOTFOUND;
 	buf_init(&mine, TOKENS_FILE_MAX);
 	buf_init(&theirs, TOKENS_FILE_MAX);
-	r = load(path, &mine, &here, e);
-	if (r == 0)
-		r = file_read(o->words[0], &theirs, e);
+	r = file_read(o->words[0], &theirs, e);
 	if (r == 0 &&
 	    (r = tokens_parse(theirs.data, theirs.len, &there, e)) != 0)
 		err_wrap(e, "%s", o->words[0]);
+	if (r == 0)
+		r = lock_tokens(path, &lock, e);
+	if (r == 0)
+		r = load(path, &mine, &here, e);
 	for (i = 0; r == 0 && i < there.n; i++) {
 		if (tokens_find(&here, &there.list[i].hash) != NULL)
 			continue;
@@ -323,9 +336,9 @@ cmd_import(struct client *c, const struct opts *o, struct err *e)
 	if (r == 0 && (r = tokens_parse(mine.data, mine.len, &all, e)) == 0)
 		tokens_release(&all);
 	if (r == 0)
-		r = client_mkdir_for(path, e);
-	if (r == 0)
 		r = file_write(path, mine.data, mine.len, 0600, e);
+	if (lock >= 0)
+		close(lock);
 	if (r == 0)
 		fprintf(stderr, "%zu new\n", n);
 	secret_wipe(text, sizeof(text));

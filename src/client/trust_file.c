@@ -15,13 +15,10 @@
 #include "crypto/sha256.h"
 #include "json/json.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define TRUST_FILE_MAX (256u * 1024 * 1024)
@@ -305,25 +302,6 @@ trust_load(struct trust *t, const char *path, struct err *e)
 /* --- writing ----------------------------------------------------------------
  */
 
-static int
-lock_beside(const char *path, int *ret_fd, struct err *e)
-{
-	char name[PATH_MAX];
-	int fd;
-
-	if (snprintf(name, sizeof(name), "%s.lock", path) >= (int)sizeof(name))
-		return err_set(e, ERR_TOOBIG, "%s: path too long", path);
-	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return err_errno(e, "%s", name);
-	if (flock(fd, LOCK_EX) != 0) {
-		close(fd);
-		return err_errno(e, "%s: lock", name);
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
 /* Appends the lines that are wanted; NULL: all. */
 static int
 write_lines(const struct trust *t, bool only_changed, struct buf *out)
@@ -394,7 +372,7 @@ trust_save(struct trust *t, struct err *e)
 		err_set(e, r, "%s: too much at once", t->path);
 	if (r != 0 || fresh.len == 0)
 		goto out;
-	r = lock_beside(t->path, &lock, e);
+	r = file_lock(t->path, &lock, e);
 	if (r != 0)
 		goto out;
 	/* what was damaged stays to be seen until somebody has moved it away */
@@ -426,7 +404,7 @@ trust_remove(const char *path, trust_forget *forget, void *arg, size_t *ret_n,
 	int r, lock = -1;
 
 	buf_init(&all, TRUST_FILE_MAX);
-	r = lock_beside(path, &lock, e);
+	r = file_lock(path, &lock, e);
 	if (r != 0)
 		return r;
 	r = trust_load(&t, path, e);
