@@ -368,19 +368,25 @@ agent_missed(const struct trust_entry *te, void *arg)
 
 /* A server may only leave out who is away when those who are there are asked
  * for. */
-static int
-agents_known(struct listing *l, struct err *e)
+static void
+agents_known(struct listing *l)
 {
-	if (!l->online_only && !l->revoked && buf_str(&l->target) != NULL)
-		trust_missed(&l->trust, buf_str(&l->target), &l->listed, NULL,
-		    agent_missed, l);
-	if (client_mkdir_for(l->trust.path, e) != 0 ||
-	    trust_save(&l->trust, e) != 0) {
+	struct err e = { 0 };
+	int r = ERR_NOMEM;
+
+	if (l->online_only || l->revoked)
+		r = 0;
+	else if (buf_str(&l->target) != NULL)
+		r = trust_missed(&l->trust, buf_str(&l->target), &l->listed,
+		    NULL, agent_missed, l);
+	if (r != 0)
+		client_warn("warning: whether the server left out agents is "
+			    "not known: the target: %s",
+		    err_text(r));
+	if (client_mkdir_for(l->trust.path, &e) != 0 ||
+	    trust_save(&l->trust, &e) != 0)
 		client_warn(
-		    "warning: these agents are not remembered: %s", e->msg);
-		err_clear(e);
-	}
-	return 0;
+		    "warning: these agents are not remembered: %s", e.msg);
 }
 
 static int
@@ -427,7 +433,7 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 			*e = l.err;
 	}
 	if (r == 0)
-		r = agents_known(&l, e);
+		agents_known(&l);
 	if (r == 0 && !l.json && !l.csv && l.n > 0)
 		table_print_fit(&l.table, &l.out);
 	if (r == 0)

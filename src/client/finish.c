@@ -160,31 +160,40 @@ finish_missed(const struct trust_entry *te, void *arg)
 	    te->name != NULL ? te->name : id_short(&te->id).s);
 }
 
+static int
+finish_look(struct collect *k, const struct seen *asked, struct err *e)
+{
+	int r = trust_missed(
+	    &k->trust, k->action->target, &k->seen, asked, finish_missed, k);
+
+	return r == 0 ? 0 : err_set(e, r, "the target: %s", err_text(r));
+}
+
 /* Agents known here that the target fits and the server does not ask. Its list
  * is fetched only when there are any. */
 static void
 finish_left_out(struct collect *k)
 {
-	struct err ignored = { 0 };
+	struct err why = { 0 };
 	size_t online;
+	int r = 0;
 
 	if (k->online_only)
 		return;
 	if (!k->roster) {
-		trust_missed(&k->trust, k->action->target, &k->seen, NULL,
-		    finish_missed, k);
-		if (k->summary.leftout.n == 0)
+		r = finish_look(k, NULL, &why);
+		if (r == 0 && k->summary.leftout.n == 0)
 			return;
 		groups_clear(&k->summary.leftout);
-		if (collect_roster(k, &online, &ignored) != 0) {
-			client_warn("warning: whether the server left out "
-				    "agents is not known: %s",
-			    ignored.msg);
-			return;
-		}
+		if (r == 0)
+			r = collect_roster(k, &online, &why);
 	}
-	trust_missed(&k->trust, k->action->target, &k->seen, &k->asked,
-	    finish_missed, k);
+	if (r == 0)
+		r = finish_look(k, &k->asked, &why);
+	if (r != 0)
+		client_warn("warning: whether the server left out agents is "
+			    "not known: %s",
+		    why.msg);
 }
 
 static void

@@ -108,7 +108,8 @@ void trust_release(struct trust *t);
  * and none takes away what another has written. Makes the file small again
  * when most of it is out of date. */
 int trust_save(struct trust *t, struct err *e);
-/* Removes from the file those for which forget() is true; *ret_n how many. */
+/* Removes from the file those for which forget() is true; *ret_n how many.
+ * ERR_INVALID when a line is damaged: which agent it is of is not known. */
 typedef bool trust_forget(const struct trust_entry *te, void *arg);
 int trust_remove(const char *path, trust_forget *forget, void *arg,
     size_t *ret_n, struct err *e);

@@ -408,6 +408,11 @@ trust_remove(const char *path, trust_forget *forget, void *arg, size_t *ret_n,
 	if (r != 0)
 		return r;
 	r = trust_load(&t, path, e);
+	if (r == 0 && t.bad_line > 0)
+		r = err_set(e, ERR_INVALID,
+		    "%s: line %zu is damaged, and would be lost: take it out "
+		    "first, or move the file away to start anew",
+		    path, t.bad_line);
 	for (i = 0; r == 0 && i < t.n; i++) {
 		if (forget(&t.list[i], arg))
 			n++;
