@@ -4,6 +4,7 @@
 #include "client/aclview.h"
 #include "client/api.h"
 #include "client/ask.h"
+#include "client/ssh/signer.h"
 
 #include "action/envelope.h"
 #include "base/clock.h"
@@ -49,15 +50,31 @@ take_envelope(struct check *k, const struct buf *binary, struct err *e)
 	return 0;
 }
 
-/* Nobody has signed it: as if the person of the configuration had. */
+static int
+own_key(struct client *c, uint8_t ret[static PGP_FPR_LEN])
+{
+	if (client_conf_load(c, NULL) != 0)
+		return ERR_NOTFOUND;
+	if (c->conf.signer != NULL)
+		return signer_fpr(c->conf.signer, ret, NULL);
+	return c->conf.key != NULL ? hex_decode(c->conf.key, ret, PGP_FPR_LEN)
+				   : ERR_NOTFOUND;
+}
+
+/* Nobody has signed it: as if the person of the configuration had. A primary
+ * key that only certifies is not in the keyring, and is the person itself. */
 static void
 assume_own(struct client *c, struct check *k)
 {
+	const struct keyring *ring = &k->view.keyring;
 	struct signer *s = &k->signers[0];
+	const struct keyring_key *key;
 
-	if (client_conf_load(c, NULL) != 0 || c->conf.key == NULL ||
-	    hex_decode(c->conf.key, s->person, PGP_FPR_LEN) != 0)
+	if (own_key(c, s->key) != 0)
 		return;
+	key = keyring_find(ring, s->key);
+	memcpy(s->person, key != NULL ? ring->persons[key->person].fpr : s->key,
+	    PGP_FPR_LEN);
 	s->verdict = SIG_GOOD;
 	k->nsigners = 1;
 }

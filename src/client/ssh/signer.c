@@ -65,6 +65,29 @@ wanted(const char *name, char ret[static SSHPUB_FPR_MAX], struct err *e)
 }
 
 int
+signer_fpr(const char *name, uint8_t ret[static PGP_FPR_LEN], struct err *e)
+{
+	char want[SSHPUB_FPR_MAX], padded[SSHPUB_FPR_MAX];
+	struct buf hash;
+	int rc;
+
+	rc = signer_check_name(name, e);
+	if (rc == 0)
+		rc = wanted(name, want, e);
+	if (rc != 0)
+		return rc;
+	snprintf(padded, sizeof(padded), "%s=", want + strlen(FINGERPRINT));
+	buf_init(&hash, ID_LEN);
+	if (b64_decode(&hash, padded, strlen(padded)) == 0 &&
+	    hash.len == ID_LEN)
+		memcpy(ret, hash.data, PGP_FPR_LEN);
+	else
+		rc = err_set(e, ERR_INVALID, "%s: no fingerprint", name);
+	buf_release(&hash);
+	return rc;
+}
+
+int
 signer_find(const char *name, struct sshpub *ret, struct err *e)
 {
 	char want[SSHPUB_FPR_MAX], have[SSHPUB_FPR_MAX];

@@ -17,6 +17,9 @@ struct err;
 
 /* Is it one of the two forms? ERR_INVALID. */
 int signer_check_name(const char *name, struct err *e);
+/* What keyrings name the key by (crypto/sshkey.h); no agent is asked. */
+int
+signer_fpr(const char *name, uint8_t ret[static PGP_FPR_LEN], struct err *e);
 /* Finds the key in the agent. ERR_NOTFOUND: it is not loaded, or no agent. */
 int signer_find(const char *name, struct sshpub *ret, struct err *e);
 /* Appends one sshsig that every endpoint accepts from this key; what the agent
