@@ -376,17 +376,16 @@ draft_readers(struct client *c, const struct opts *o, json_t *j, struct err *e)
 	size_t i;
 	int r;
 
-	if (!c->conf_loaded ||
-	    (c->conf.key == NULL && opts_get(o, "reader") == NULL))
+	if (!c->conf_loaded)
 		return 0;
-	r = sign_readers_fill(c, o, &readers, e);
-	if (r != 0)
+	r = sign_readers_named(c, o, &readers, e);
+	if (r != 0 || readers.n == 0)
 		return r;
 	list = json_array();
 	for (i = 0; i < readers.n; i++)
 		json_array_append_new(list, json_string(readers.list[i]));
 	json_object_set_new(j, "seal", json_pack("{s:o}", "readers", list));
-	if (readers.n == 1)
+	if (readers.n == 1 && sign_is_mine(c, readers.list[0]))
 		return 0;
 	buf_init(&text, 64 * 1024);
 	r = sign_readers_text(c, &readers, &text, e);

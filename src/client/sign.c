@@ -17,14 +17,22 @@
 
 /* gpg's home of the configuration, unless the environment says otherwise. */
 static int
-sign_prepare(struct client *c, struct err *e)
+use_gpghome(struct client *c, struct err *e)
 {
-	int r = client_need_key(c, e);
+	int r = client_conf_load(c, e);
 
 	if (r == 0 && c->conf.gpghome != NULL &&
 	    setenv("GNUPGHOME", c->conf.gpghome, 0) != 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return r;
+}
+
+static int
+sign_prepare(struct client *c, struct err *e)
+{
+	int r = client_need_key(c, e);
+
+	return r == 0 ? use_gpghome(c, e) : r;
 }
 
 int
@@ -125,12 +133,12 @@ sign_readers_add(
 }
 
 int
-sign_readers_fill(struct client *c, const struct opts *o,
+sign_readers_named(struct client *c, const struct opts *o,
     struct sign_readers *ret, struct err *e)
 {
 	const struct conf_list *l;
 	size_t i;
-	int r = client_need_key(c, e);
+	int r = client_conf_load(c, e);
 
 	ret->n = 0;
 	if (r == 0 && c->conf.key != NULL)
@@ -142,6 +150,17 @@ sign_readers_fill(struct client *c, const struct opts *o,
 		if (strcmp(o->values[i].opt->name, "reader") == 0)
 			r = sign_readers_add(
 			    ret, o->values[i].value, "-reader", e);
+	return r;
+}
+
+int
+sign_readers_fill(struct client *c, const struct opts *o,
+    struct sign_readers *ret, struct err *e)
+{
+	int r = client_need_key(c, e);
+
+	if (r == 0)
+		r = sign_readers_named(c, o, ret, e);
 	if (r == 0 && ret->n == 0)
 		r = err_set(e, ERR_NOTFOUND,
 		    "nobody could read the answers, as an SSH key only signs: "
@@ -188,7 +207,7 @@ sign_readers_text(struct client *c, const struct sign_readers *l,
 {
 	char name[PGP_NAME_MAX];
 	size_t i;
-	int r = sign_prepare(c, e);
+	int r = use_gpghome(c, e);
 
 	for (i = 0; r == 0 && i < l->n; i++) {
 		str_copy(name, sizeof(name), "a reader's key");

@@ -37,6 +37,9 @@ struct sign_readers {
 /* One more, by either name, once; where: for the message. l->n: 0 at first. */
 int sign_readers_add(
     struct sign_readers *l, const char *name, const char *where, struct err *e);
+/* The same, and it may be nobody: no key is needed. */
+int sign_readers_named(struct client *c, const struct opts *o,
+    struct sign_readers *ret, struct err *e);
 int sign_readers_fill(struct client *c, const struct opts *o,
     struct sign_readers *ret, struct err *e);
 /* Appends "NAME (FPR), ..." of all of them, printable; an error when one of
