@@ -100,6 +100,8 @@ show_entry(
     const struct audit_head *head, const char *text, size_t len, void *arg)
 {
 	struct show *s = arg;
+	char *again;
+	json_t *j;
 
 	if (!s->json) {
 		show_row(s, head, text, len);
@@ -109,9 +111,8 @@ show_entry(
 	    "{\"n\":%" PRIu64 ",\"chain\":\"%s\",\"entry\":", head->n,
 	    id_hex(&head->chain).s);
 	/* it was written by jsonw, but the server may say anything */
-	json_t *j = json_strict(text, len, AUDIT_TEXT_MAX, NULL);
-	char *again = json_text(j, JSON_COMPACT);
-
+	j = json_strict(text, len, AUDIT_TEXT_MAX, NULL);
+	again = json_text(j, JSON_COMPACT);
 	buf_add_fmt(&s->out, "%s}\n", again != NULL ? again : "null");
 	free(again);
 	json_decref(j);
@@ -185,11 +186,15 @@ cmd_verify(struct client *c, const struct opts *o, struct err *e)
 	r = head_load(path, &l.known, e);
 	if (r == 0)
 		r = read_log(c, "", &l, e);
-	if (r == 0)
+	if (r == 0 && l.at.n > 0)
 		r = head_save(path, &l.at, e);
 	free(path);
 	if (r != 0)
 		return r;
+	if (l.at.n == 0) {
+		fprintf(stderr, "there are no entries yet\n");
+		return 0;
+	}
 	printf("entries  %" PRIu64 " to %" PRIu64 "\nhead     %s\n",
 	    l.start.n + 1, l.at.n, id_hex(&l.at.chain).s);
 	if (l.known.n == 0) {
