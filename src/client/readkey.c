@@ -78,6 +78,8 @@ readkey_make(const char *path, struct readkey *ret, struct err *e)
 	at[2 * HEX + 1] = '\n';
 	rc = file_write(path, text, FILE_LEN, 0600, e);
 	secret_wipe(text, sizeof(text));
+	if (rc != 0)
+		secret_wipe(ret, sizeof(*ret));
 	return rc;
 }
 

@@ -83,7 +83,7 @@ static int
 open_listed(struct client *c, const struct fetched *f,
     uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
 {
-	const char *to, *by = "?";
+	const char *to, *by;
 	struct err why = { 0 };
 	json_t *root, *list = NULL, *j;
 	char path[128], *text;
@@ -103,6 +103,7 @@ open_listed(struct client *c, const struct fetched *f,
 		if (json_need_str(j, "", "to", &to, NULL) != 0 ||
 		    !sign_is_mine(c, to))
 			continue;
+		by = "?";
 		(void)json_opt_str(j, "", "by", &by, NULL);
 		text = json_text(json_object_get(j, "share"), JSON_COMPACT);
 		if (text != NULL)

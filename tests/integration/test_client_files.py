@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from sshlib import name_of
+from miglib import program
+from sshlib import fingerprint
 from test_client_local import ERROR, Person
 
 HEAD = "\u202eola \u009b31m"    # what a terminal must not get, and a file keeps
@@ -90,3 +91,75 @@ def test_policies_keep_every_byte_in_a_pipe(sam):
     assert ident in p.stderr
     # what is shown to people has nothing of the kind
     assert HEAD not in sam.mig("policy", "show", sam.policy, check=0).stdout
+
+
+# --- who signs with an SSH key -----------------------------------------------
+
+DRAFT = {"syntaxversion": 3, "name": "x", "target": "all",
+         "operations": [{"module": "agent", "parameters": {}}]}
+
+
+@pytest.mark.parametrize("form", ["path", "fingerprint"])
+def test_acl_check_takes_the_signer_for_who_asks(sam, form):
+    if form == "fingerprint":
+        sam.configure(signer="ssh:" + fingerprint(sam.key))
+    draft = sam.dir / "draft"
+    draft.write_text(json.dumps(DRAFT))
+    p = sam.mig("acl", "check", "-policy", sam.policy, draft, check=0)
+    assert "as if you had signed it" in p.stdout and "run it" in p.stdout
+    # who is not in the policy is not let in by this
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+                    sam.dir / "other"], check=True)
+    sam.configure(signer=sam.dir / "other.pub")
+    p = sam.mig("acl", "check", "-policy", sam.policy, draft, check=1)
+    assert "could sign: sam" in p.stdout
+
+
+def test_the_draft_shows_readers_who_are_no_pgp_keys(sam):
+    own = sam.mig("reader", "make", check=0).stdout.strip()
+    p = sam.mig("file", "-path", "/etc", "-name", "x", "-p", check=0)
+    assert len(json.loads(p.stdout)["seal"]["readers"]) == 1, own
+    assert "could be read" not in p.stderr      # by oneself alone
+    other = "x25519:" + "07" * 32
+    sam.config.write_text(f"reader {other}\n")
+    p = sam.mig("file", "-path", "/etc", "-name", "x", "-p", check=0)
+    shown, = json.loads(p.stdout)["seal"]["readers"]
+    assert f"could be read by: a reader's key ({shown})" in p.stderr
+
+
+def test_a_draft_with_a_reader_needs_no_key(sam):
+    sam.config.unlink()
+    p = sam.mig("file", "-path", "/etc", "-name", "x", "-p", "-reader",
+                "x25519:" + "07" * 32, check=0)
+    assert len(json.loads(p.stdout)["seal"]["readers"]) == 1
+    p = sam.mig("file", "-path", "/etc", "-name", "x", "-p", check=0)
+    assert "seal" not in json.loads(p.stdout)
+
+
+# --- files that several write, or that are damaged ---------------------------
+
+def test_tokens_imported_at_once_are_all_there(sam):
+    tokens = {f"mig-token-{n:064x}" for n in range(1, 9)}
+    for n, token in enumerate(tokens):
+        (sam.dir / f"t{n}").write_text(f"{token} {n}\n")
+    procs = [subprocess.Popen([program("mig"), "token", "import",
+                               sam.dir / f"t{n}"], env=sam.env,
+                              stderr=subprocess.PIPE)
+             for n in range(len(tokens))]
+    for p in procs:
+        _, err = p.communicate(timeout=60)
+        assert p.returncode == 0 and b"1 new" in err, err
+    kept = sam.dir / ".local/share/mig/tokens"
+    assert {x.split()[0] for x in kept.read_text().splitlines()} == tokens
+
+
+def test_forgetting_takes_no_damaged_line_with_it(sam):
+    known = sam.dir / ".local/share/mig/known"
+    known.parent.mkdir(parents=True)
+    known.write_text(f"{'ab' * 32} 17 web1\n{'cd' * 32} 17\n{'ef' * 32} 17 web2\n")
+    before = known.read_bytes()
+    p = sam.mig("trust", "forget", "web1", check=ERROR)
+    assert "line 2 is damaged" in p.stderr and known.read_bytes() == before
+    known.write_text("".join(x for x in known.read_text().splitlines(True) if "cd" not in x))
+    sam.mig("trust", "forget", "web1", check=0)
+    assert "web2" in known.read_text() and "web1" not in known.read_text()

@@ -931,6 +931,34 @@ def test_agents_listing(alice, server):
         alice.mig("agents", check=ERROR)
 
 
+def test_whether_agents_are_left_out_is_not_always_known(alice, server):
+    alice.mig("init", "-server", server.url, "-ca", server.ca, check=0)
+    facts = dict.fromkeys(("os", "arch", "ident", "version", "mode",
+                           "environment", "tags", "addresses"), "")
+    text = json.dumps({"id": AGENT, "name": "web1", "first": 1, "seen": 1,
+                       "connection": 1, "hello": 1, "row": json.dumps(facts),
+                       "rowseen": int(time.time())})
+    known = alice.dir / ".local/share/mig/known"
+    known.parent.mkdir(parents=True, exist_ok=True)
+    known.write_text(f"{hashlib.sha256(text.encode()).hexdigest()[:16]} "
+                     f"{text}\n")
+    server.replies["GET", "/api/v1/agents"] = (200, b"")
+    p = alice.mig("agents", check=0)
+    assert "does not list it" in p.stdout and "not known" not in p.stderr
+    p = alice.mig("agents", "-t", "nonsense(", check=NOT_FOUND)
+    assert "whether the server left out agents is not known" in p.stderr
+
+
+def test_an_audit_log_without_entries(alice, server):
+    alice.mig("init", "-server", server.url, "-ca", server.ca, check=0)
+    server.replies["GET", "/api/v1/audit"] = (200, b"".join(
+        b'{"type":"%s","n":0,"chain":"%s"}\n' % (kind, b"0" * 64)
+        for kind in (b"start", b"end")))
+    for _ in range(2):      # nor is anything remembered of it
+        p = alice.mig("audit", "verify", check=0)
+        assert p.stdout == "" and "no entries yet" in p.stderr
+
+
 def test_no_is_no(waiting, server):
     for answer in ("n\n", "\n", "\x04"):
         t = Terminal(waiting, *waiting.ask)

@@ -128,8 +128,9 @@ sshagent_ask(
 	buf_init(&frame, SSHAGENT_ANSWER_MAX);
 	rc = buf_add_field(&frame, question->data, question->len);
 	if (rc != 0)
-		return err_set(e, rc, "ssh-agent: the question is too large");
-	rc = agent_connect(&fd, e);
+		err_set(e, rc, "ssh-agent: the question is too large");
+	else
+		rc = agent_connect(&fd, e);
 	if (rc == 0)
 		rc = agent_send(fd, &frame, end, e);
 	if (rc == 0)
@@ -146,7 +147,7 @@ sshagent_ask(
 	else
 		rc = agent_receive(fd, body, len, end, e);
 	if (rc == 0)
-		answer->len = len;
+		answer->len += len;
 out:
 	if (fd >= 0)
 		close(fd);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void
@@ -146,6 +147,50 @@ test_silence(void **state)
 	rmdir(path);
 }
 
+/* What was in the buffer before stays there. */
+static void
+test_answer_is_appended(void **state)
+{
+	static const uint8_t said[] = { 0, 0, 0, 3, 12, 'o', 'k' };
+	uint8_t asked[5]; /* length and the one byte of the question */
+	char path[] = "/tmp/mig-agent-XXXXXX";
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct buf question, answer;
+	int fd, peer, status;
+	struct err e;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(path));
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	setenv("SSH_AUTH_SOCK", a.sun_path, 1);
+	pid = fork();
+	if (pid == 0) {
+		alarm(20);
+		peer = accept(fd, NULL, NULL);
+		if (recv(peer, asked, sizeof(asked), MSG_WAITALL) != 5)
+			_exit(2);
+		_exit(write(peer, said, sizeof(said)) != sizeof(said));
+	}
+	assert_true(pid > 0);
+	buf_init(&question, 16);
+	buf_init(&answer, SSHAGENT_ANSWER_MAX);
+	buf_add_u8(&question, 11);
+	buf_add_str(&answer, "before ");
+	assert_int_equal(sshagent_ask(&question, 10000, &answer, &e), 0);
+	assert_string_equal(buf_str(&answer), "before \x0cok");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	buf_release(&question);
+	buf_release(&answer);
+	close(fd);
+	unlink(a.sun_path);
+	rmdir(path);
+}
+
 static void
 test_no_agent(void **state)
 {
@@ -206,6 +251,7 @@ main(void)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_signature),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_answer_is_appended),
 		cmocka_unit_test(test_no_agent),
 		cmocka_unit_test(test_names),
 	};
