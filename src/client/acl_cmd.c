@@ -4,6 +4,7 @@
 #include "client/aclview.h"
 #include "client/api.h"
 #include "client/ask.h"
+#include "client/fetched.h"
 #include "client/ssh/signer.h"
 
 #include "action/envelope.h"
@@ -93,44 +94,29 @@ take_file(struct client *c, struct check *k, const char *path, struct err *e)
 	return aclview_draft(&k->q, &k->action, e);
 }
 
-/* What the server shows is believed by its id alone. */
 static int
 take_id(struct client *c, struct check *k, const char *id, struct err *e)
 {
-	json_t *j = NULL, *doc, *sigs, *both;
-	struct buf path, binary;
-	char *text = NULL;
-	struct id hash;
-	int r;
+	struct fetched f;
+	char *text;
+	json_t *j;
+	struct buf binary;
+	int r = fetched_get(c, id, &f, e);
 
-	buf_init(&path, 8192);
 	buf_init(&binary, ENVELOPE_MAX);
-	buf_add_str(&path, "/api/v1/actions/");
-	http_escape(&path, id);
-	r = buf_str(&path) == NULL
-	    ? err_set(e, ERR_TOOBIG, "this is no action id")
-	    : api_json(c, "GET", buf_str(&path), NULL, &j, e);
-	doc = json_object_get(j, "document");
-	sigs = json_object_get(j, "signatures");
-	both = json_pack("{s:O?, s:O?}", "document", doc, "signatures", sigs);
-	text = both != NULL ? json_text(both, JSON_COMPACT) : NULL;
+	j = json_pack("{s:O?, s:O?}", "document",
+	    json_object_get(f.root, "document"), "signatures",
+	    json_object_get(f.root, "signatures"));
+	text = j != NULL ? json_text(j, JSON_COMPACT) : NULL;
 	if (r == 0 && text == NULL)
 		r = err_set(e, ERR_NOMEM, "out of memory");
 	if (r == 0)
 		r = envelope_from_json(text, strlen(text), &binary, e);
 	if (r == 0)
 		r = take_envelope(k, &binary, e);
-	if (r == 0) {
-		purpose_hash(PURPOSE_ACTION, json_string_value(doc),
-		    strlen(json_string_value(doc)), &hash);
-		if (strncmp(id_hex(&hash).s, id, strlen(id)) != 0)
-			r = err_set(e, ERR_AUTH,
-			    "the server gives another action than %s", id);
-	}
 	free(text);
-	json_decref(both);
 	json_decref(j);
-	buf_release(&path);
+	fetched_release(&f);
 	buf_release(&binary);
 	return r;
 }
@@ -431,7 +417,7 @@ static const struct opt check_opts[] = {
 };
 
 const struct command acl_commands[] = {
-	{ "acl check", "FILE|ID",
+	{ "acl check", "FILE|ID|last",
 	    "what agents would make of an action, and why", cmd_acl_check,
 	    check_opts, NULL, 1, 1,
 	    "FILE: an action, signed or not; ID: one on the server. Says of "

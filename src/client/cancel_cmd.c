@@ -38,17 +38,11 @@ cancel_fill(const struct fetched *f, const struct opts *o, struct cancel *ret,
 static int
 cancel_confirm(const struct fetched *f, const struct opts *o, struct err *e)
 {
-	struct buf name;
-	bool yes;
-
-	if (opts_has(o, "y") || !client_interactive())
+	if (opts_has(o, "y") || !client_interactive() ||
+	    client_confirm("Cancel action %s (%s)? [y/N] ", id_short(&f->id).s,
+		f->action.name))
 		return 0;
-	buf_init(&name, 8 * ACTION_NAME_MAX);
-	str_add_printable(&name, f->action.name, strlen(f->action.name));
-	yes = client_confirm("Cancel action %s (%s)? [y/N] ",
-	    id_short(&f->id).s, buf_str(&name) != NULL ? buf_str(&name) : "?");
-	buf_release(&name);
-	return yes ? 0 : err_set(e, ERR_CLOSED, "not cancelled");
+	return err_set(e, ERR_CLOSED, "not cancelled");
 }
 
 static int
