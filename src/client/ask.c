@@ -47,7 +47,8 @@ const struct opt ask_opts[] = {
 	{ "weight", NULL, "N",
 	    "how much weight of signatures the action needs (default 1)" },
 	{ "reader", NULL, "FPR",
-	    "one more person who may read the answers, by full fingerprint" },
+	    "one more person who may read the answers, by full fingerprint or "
+	    "x25519:... key" },
 	{ "target-found", NULL, "ID",
 	    "only agents that found something in this earlier action" },
 	{ "target-notfound", NULL, "ID",

@@ -31,7 +31,9 @@ static const struct conf_entry conf_table[] = {
 	    1, 365 * 86400,
 	    "how long an action is valid when -e is not given" },
 	{ "reader", CONF_LIST, offsetof(struct client_conf, readers), NULL, 0,
-	    0, "fingerprint of one more person who may read your results" },
+	    0,
+	    "fingerprint, or x25519:... key, of one more person who may read "
+	    "your results" },
 	{ "target", CONF_MAP, offsetof(struct client_conf, targets), NULL, 0, 0,
 	    "NAME CONDITION: a short name for a target" },
 };

@@ -362,8 +362,8 @@ static const struct opt add_opts[] = {
 static const struct opt key_opts[] = {
 	{ "calls", NULL, "LIST",
 	    "what it may do, comma separated: status, metrics, events, agents, "
-	    "actions:read, results, investigators:read, actions:launch, "
-	    "tokens, agents:revoke, audit" },
+	    "actions:read, results, policies:read, investigators:read, "
+	    "actions:launch, policies:push, tokens, agents:revoke, audit" },
 	{ "expires", NULL, "DURATION", "how long it is good (default 90d)" },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -121,6 +121,7 @@ init_signer(struct client *c, const struct opts *o, struct err *e)
 {
 	const char *name = opts_get(o, "signer");
 	struct sshpub key;
+	char *full = NULL;
 	int r;
 
 	if (name != NULL && strcmp(name, "none") == 0) {
@@ -132,7 +133,10 @@ init_signer(struct client *c, const struct opts *o, struct err *e)
 		name = c->conf.signer;
 	if (name == NULL)
 		return 0;
-	r = signer_find(name, &key, e);
+	if (!str_starts(name, SIGNER_PREFIX))
+		full = realpath(name, NULL);
+	r = signer_find(full != NULL ? full : name, &key, e);
+	free(full);
 	return r != 0 ? r : ssh_use(c, &key, e);
 }
 

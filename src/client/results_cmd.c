@@ -239,7 +239,8 @@ static const struct opt results_opts[] = {
 
 static const struct opt share_opts[] = {
 	{ "to", NULL, "FPR",
-	    "whose key, by full fingerprint, from the local gpg keyring" },
+	    "whose key: a full fingerprint of the local gpg keyring, or "
+	    "x25519:..." },
 	{ "o", "output", "FILE", "write to a file, not to the server" },
 	{ "y", "yes", NULL, "do not ask" },
 	{ NULL, NULL, NULL, NULL },

@@ -219,7 +219,8 @@ cmd_results_share(struct client *c, const struct opts *o, struct err *e)
 	if (to == NULL)
 		return err_set(e, ERR_INVALID,
 		    "with whom? mig results share ID -to FINGERPRINT (all 40 "
-		    "digits, of a key in the local gpg keyring)");
+		    "digits, of a key in the local gpg keyring, or "
+		    "x25519:...)");
 	buf_init(&out, SHARE_ENVELOPE_MAX * 2);
 	buf_init(&name, 4096);
 	r = sign_readers_add(&reader, to, "-to", e);

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from miglib import program
-from sshlib import fingerprint
+from sshlib import SshAgent, fingerprint
 from test_client_local import ERROR, Person
 
 HEAD = "\u202eola \u009b31m"    # what a terminal must not get, and a file keeps
@@ -113,6 +113,20 @@ def test_acl_check_takes_the_signer_for_who_asks(sam, form):
     sam.configure(signer=sam.dir / "other.pub")
     p = sam.mig("acl", "check", "-policy", sam.policy, draft, check=1)
     assert "could sign: sam" in p.stdout
+
+
+def test_init_takes_a_signer_by_any_path(sam):
+    agent = SshAgent(sam.dir)
+    try:
+        agent.add(sam.key.with_suffix(""))
+        sam.config.unlink()
+        subprocess.run([program("mig"), "init", "-signer", sam.key.name],
+                       cwd=sam.dir, env={**sam.env, **{
+                           "SSH_AUTH_SOCK": agent.sock}}, check=True,
+                       stdin=subprocess.DEVNULL, timeout=60)
+    finally:
+        agent.stop()
+    assert f"ssh:{fingerprint(sam.key)}" in sam.config.read_text()
 
 
 def test_the_draft_shows_readers_who_are_no_pgp_keys(sam):
