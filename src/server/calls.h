@@ -49,7 +49,9 @@ enum call_kind {
 	    FOR_PERSON)                                                      \
 	X(15, CALL_KEYS, "apikeys", PERSON_ADMIN, FOR_PERSON)                \
 	X(16, CALL_POLICIES_READ, "policies:read", PERSON_READER, FOR_ALL)   \
-	X(17, CALL_POLICIES_PUSH, "policies:push", PERSON_INVESTIGATOR, FOR_ALL)
+	X(17, CALL_POLICIES_PUSH, "policies:push", PERSON_INVESTIGATOR,      \
+	    FOR_ALL)                                                         \
+	X(18, CALL_SHARES, "shares", PERSON_READER, FOR_PERSON)
 
 enum server_call {
 	CALL_OPEN = 0, /* needs nobody: never allowed by call_allowed() */

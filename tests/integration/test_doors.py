@@ -103,8 +103,8 @@ CALLS = [
     ("GET", "/actions/" + NONE + "/agents", None, "actions:read", "reader"),
     ("GET", "/actions/" + NONE + "/results", None, "results", "reader"),
     ("GET", "/actions/" + NONE + "/shares", None, "results", "reader"),
-    ("POST", "/actions/" + NONE + "/shares", {}, "results", "reader"),
-    ("DELETE", "/actions/" + NONE + "/shares", None, "results", "reader"),
+    ("POST", "/actions/" + NONE + "/shares", {}, "person", "reader"),
+    ("DELETE", "/actions/" + NONE + "/shares", None, "person", "reader"),
     ("GET", "/investigators", None, "investigators:read", "reader"),
     ("POST", "/actions", {}, "actions:launch", "investigator"),
     ("GET", "/policies", None, "policies:read", "reader"),
@@ -671,6 +671,19 @@ def test_the_description_has_every_call():
     assert table.pop(("GET", "/metrics")) == ("open", None)
     assert described.pop(("GET", "/metrics")) == ("metrics", "reader")
     assert described == table
+
+
+def test_the_protocol_names_every_call():
+    """With the least role that it has."""
+    text = (program_dir() / "doc" / "protocol.md").read_text()
+    table = re.search(r"\| call \| least role.*?\n\n", text, re.S)[0]
+    said = {name: role for names, role in re.findall(
+        r"^\| ([^|]*`[^|]*) \| (\w+) \|", table, re.M)
+        for name in re.findall(r"`([a-z:]+)`", names)}
+    known = {name: role.lower() for name, role in re.findall(
+        r'X\(\d+, CALL_\w+, "([^"]+)",\s*PERSON_(\w+)', (
+            program_dir() / "src/server/calls.h").read_text())}
+    assert said == known
 
 
 def signed(doors, word, **document):

@@ -93,11 +93,6 @@ share_job_new(struct core *c, uint32_t request, const struct id *action,
 {
 	struct share_job *x;
 
-	if (s->role == 0) {
-		core_refuse(c, request, 403, "not_allowed",
-		    "only a person hands on keys, an API key does not");
-		return (NULL);
-	}
 	x = core_job_new(c, sizeof(*x) + len, request, share_run, share_done);
 	if (x == NULL) {
 		core_refuse(
@@ -159,7 +154,7 @@ share_request(struct core *c, uint32_t request, struct rd *rd)
 	rd_copy(rd, token.b, ID_LEN);
 	rd_copy(rd, action.b, ID_LEN);
 	bytes = rd_field(rd, SHARE_ENVELOPE_MAX, &len);
-	if (rd->bad || !core_caller(c, request, &token, CALL_RESULTS, &s))
+	if (rd->bad || !core_caller(c, request, &token, CALL_SHARES, &s))
 		return;
 	err_clear(&e);
 	if ((rc = envelope_parse(bytes, len, &env, &e)) != 0 ||
@@ -191,7 +186,7 @@ share_remove_request(struct core *c, uint32_t request, struct rd *rd)
 
 	rd_copy(rd, token.b, ID_LEN);
 	rd_copy(rd, action.b, ID_LEN);
-	if (rd->bad || !core_caller(c, request, &token, CALL_RESULTS, &s) ||
+	if (rd->bad || !core_caller(c, request, &token, CALL_SHARES, &s) ||
 	    (x = share_job_new(c, request, &action, &s, 0)) == NULL)
 		return;
 	x->remove = true;
