@@ -258,7 +258,7 @@ investigator_role(
 }
 
 static const char investigator_text[] =
-    "investigator add FILE [--role ROLE | --admin] | list |"
+    "investigator add FILE [--role ROLE] | list |"
     " role FINGERPRINT ROLE | remove FINGERPRINT\n"
     "ROLE: reader, investigator or admin";
 
@@ -270,9 +270,7 @@ take_role(int argc, char **argv, enum person_role *ret, struct err *e)
 	int i, n = 0;
 
 	for (i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--admin") == 0) {
-			*ret = PERSON_ADMIN;
-		} else if (strcmp(argv[i], "--role") == 0 && i + 1 < argc) {
+		if (strcmp(argv[i], "--role") == 0 && i + 1 < argc) {
 			if (person_role_parse(argv[++i], ret, e) != 0)
 				return (-1);
 		} else if (strncmp(argv[i], "--role=", 7) == 0) {

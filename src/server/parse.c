@@ -205,35 +205,20 @@ token_body_read(json_t *root, struct token_body *ret, struct err *e)
 	return (0);
 }
 
-/* "admin" is how clients before roles say it. */
-static int
-read_role(json_t *root, enum person_role *ret, struct err *e)
-{
-	const char *role = NULL;
-	bool admin = false;
-	int rc;
-
-	if ((rc = json_opt_str(root, "", "role", &role, e)) != 0 ||
-	    (rc = json_opt_bool(root, "", "admin", &admin, e)) != 0)
-		return (rc);
-	if (role != NULL)
-		return (person_role_parse(role, ret, e));
-	*ret = admin ? PERSON_ADMIN : 0;
-	return (0);
-}
-
 int
 person_body_read(json_t *root, struct person_body *ret, struct err *e)
 {
-	static const char *const keys[] = { "name", "fingerprint", "admin",
-		"role", "keyring", NULL };
+	static const char *const keys[] = { "name", "fingerprint", "role",
+		"keyring", NULL };
 	struct person_body b = { "", "", NULL, 0 };
+	const char *role = NULL;
 	int rc;
 
 	if ((rc = json_only_keys(root, "", keys, e)) != 0 ||
 	    (rc = json_opt_str(root, "", "name", &b.name, e)) != 0 ||
 	    (rc = json_opt_str(root, "", "fingerprint", &b.fpr, e)) != 0 ||
-	    (rc = read_role(root, &b.role, e)) != 0 ||
+	    (rc = json_opt_str(root, "", "role", &role, e)) != 0 ||
+	    (role != NULL && (rc = person_role_parse(role, &b.role, e)) != 0) ||
 	    (rc = json_need_str(root, "", "keyring", &b.keyring, e)) != 0)
 		return (rc);
 	if (strlen(b.fpr) > STORE_FPR_HEX || strlen(b.name) >= STORE_NAME_MAX)

@@ -25,7 +25,6 @@
 #define SILENT_SLACK_MS 10000
 #define INTERVAL_MAX_S 86400
 #define ROLL_AGENT_MS 2
-#define ROLL_PROTOCOL 2 /* the first that knows roll calls */
 #define ROLL_MIN_MS 1000
 #define ROLL_MAX_MS 60000
 #define ROLL_SLACK_MS 5000
@@ -64,7 +63,6 @@ load_hello(const struct store_agent *a, struct agent *x)
 		x->policies = protocol >= WIRE_PROTOCOL_POLICY;
 	json_decref(doc);
 	x->interval = interval_ms(seconds);
-	x->rolls = protocol >= ROLL_PROTOCOL;
 }
 
 static int
@@ -202,8 +200,7 @@ is_silent(const struct core *c, const struct agent *a, int64_t now)
 	int64_t heard = a->heard != 0 ? a->heard : c->started;
 	int64_t limit = a->interval > 0 ? a->interval : SILENT_DEFAULT_MS;
 
-	if (a->rolls && c->roll_until != 0 && now > c->roll_until &&
-	    heard <= c->roll_asked)
+	if (c->roll_until != 0 && now > c->roll_until && heard <= c->roll_asked)
 		return (true);
 	return (now - heard > limit * SILENT_HELLOS + SILENT_SLACK_MS);
 }
@@ -482,7 +479,6 @@ agents_on_hello(
 	    log_quote(a->name), changed);
 	fault_point("core.hello");
 	a->refused = false;
-	a->rolls = h.protocol >= ROLL_PROTOCOL;
 	a->policies = h.protocol >= WIRE_PROTOCOL_POLICY;
 	a->policy = h.policy_hash;
 	a->interval = interval_ms(h.interval);

@@ -25,8 +25,7 @@ struct agent {
 	int64_t lastseen;       /* ms */
 	int64_t heard;          /* mono ms of its last message; 0: none yet */
 	int64_t interval;       /* ms between its hellos; 0: not said yet */
-	bool rolls;             /* its protocol has roll calls */
-	bool policies;          /* and a policy's next steps */
+	bool policies;          /* its protocol has a policy's next steps */
 	struct id policy;       /* that its newest hello names */
 	bool unsaved;           /* the store does not know its newest state */
 	uint8_t *unsaved_hello; /* owned: nor this */

@@ -11,36 +11,59 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static const struct {
-	enum server_msg type;
-	void (*handle)(struct core *c, uint32_t request, struct rd *rd);
-} handlers[] = {
-	{ MSG_SESSION_NEW, people_session_new },
-	{ MSG_SESSION_END, people_session_end },
-	{ MSG_ACTION_NEW, launch_request },
-	{ MSG_ACTION_CANCEL, cancel_request },
-	{ MSG_PERSON_PUT, people_put },
-	{ MSG_PERSON_REMOVE, people_remove },
-	{ MSG_PERSON_ROLE, people_role },
-	{ MSG_SESSION_REVOKE, people_session_revoke },
-	{ MSG_SESSIONS_REVOKE, people_sessions_revoke },
-	{ MSG_KEY_PUT, people_key_put },
-	{ MSG_KEY_REMOVE, people_key_remove },
-	{ MSG_SHARE_PUT, share_request },
-	{ MSG_SHARES_REMOVE, share_remove_request },
-	{ MSG_TOKEN_NEW, people_token },
-	{ MSG_TOKEN_REMOVE, people_token_remove },
-	{ MSG_AGENT_REVOKE, revoke_request },
-	{ MSG_POLICY_NEW, policies_request },
-	{ MSG_ENROL, enrol_request },
-};
+typedef void core_handler(struct core *c, uint32_t request, struct rd *rd);
+
+/* A switch: two messages of one number do not compile. */
+static core_handler *
+handler_of(uint32_t type)
+{
+	switch (type) {
+	case MSG_SESSION_NEW:
+		return (people_session_new);
+	case MSG_SESSION_END:
+		return (people_session_end);
+	case MSG_ACTION_NEW:
+		return (launch_request);
+	case MSG_ACTION_CANCEL:
+		return (cancel_request);
+	case MSG_PERSON_PUT:
+		return (people_put);
+	case MSG_PERSON_REMOVE:
+		return (people_remove);
+	case MSG_PERSON_ROLE:
+		return (people_role);
+	case MSG_SESSION_REVOKE:
+		return (people_session_revoke);
+	case MSG_SESSIONS_REVOKE:
+		return (people_sessions_revoke);
+	case MSG_KEY_PUT:
+		return (people_key_put);
+	case MSG_KEY_REMOVE:
+		return (people_key_remove);
+	case MSG_SHARE_PUT:
+		return (share_request);
+	case MSG_SHARES_REMOVE:
+		return (share_remove_request);
+	case MSG_TOKEN_NEW:
+		return (people_token);
+	case MSG_TOKEN_REMOVE:
+		return (people_token_remove);
+	case MSG_AGENT_REVOKE:
+		return (revoke_request);
+	case MSG_POLICY_NEW:
+		return (policies_request);
+	case MSG_ENROL:
+		return (enrol_request);
+	}
+	return (NULL);
+}
 
 int
 core_on_api(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 {
 	struct core *c = arg;
+	core_handler *handle;
 	struct rd rd;
-	size_t i;
 
 	if (m->request == 0)
 		return (ERR_INVALID);
@@ -48,19 +71,16 @@ core_on_api(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 		people_nonce(c, m->request);
 		return (0);
 	}
-	for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-		if (handlers[i].type != m->type)
-			continue;
-		rd_init(&rd, m->body, m->len);
-		handlers[i].handle(c, m->request, &rd);
-		/* Nothing was replied to what is cut short or too long. The
-		 * channel stays: other requests are on it. */
-		if (rd.bad)
-			core_refuse(c, m->request, 400, "invalid",
-			    "the request cannot be read");
-		return (0);
-	}
-	return (ERR_INVALID);
+	if ((handle = handler_of(m->type)) == NULL)
+		return (ERR_INVALID);
+	rd_init(&rd, m->body, m->len);
+	handle(c, m->request, &rd);
+	/* Nothing was replied to what is cut short or too long. The channel
+	 * stays: other requests are on it. */
+	if (rd.bad)
+		core_refuse(c, m->request, 400, "invalid",
+		    "the request cannot be read");
+	return (0);
 }
 
 bool
