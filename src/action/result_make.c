@@ -12,6 +12,7 @@
 #include <zstd.h>
 
 #define RESULT_ZSTD_LEVEL 3
+#define STORED_EXTRA 12 /* what stored_plain() adds */
 
 static int
 pack_plain(const struct result_header *h, const char *name,
@@ -39,12 +40,36 @@ pack_plain(const struct result_header *h, const char *name,
 	return 0;
 }
 
+/* A zstd frame of one raw block (RFC 8878, 3.1.1). */
+static int
+stored_plain(const struct buf *plain, struct buf *out, struct err *e)
+{
+	uint32_t n = (uint32_t)plain->len;
+	const uint8_t head[STORED_EXTRA] = { 0x28, 0xb5, 0x2f, 0xfd, /* zstd */
+		0xa0, /* one segment, its size in 4 bytes */
+		(uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16),
+		(uint8_t)(n >> 24),
+		/* the last block, raw, and its size */
+		(uint8_t)(n << 3 | 1), (uint8_t)(n >> 5), (uint8_t)(n >> 13) };
+
+	buf_add(out, head, sizeof(head));
+	if (buf_add(out, plain->data, plain->len) != 0)
+		return err_set(
+		    e, out->error, "result: %s", err_text(out->error));
+	return 0;
+}
+
 static int
 compress_plain(const struct buf *plain, struct buf *out, struct err *e)
 {
-	size_t n, bound = ZSTD_compressBound(plain->len);
-	uint8_t *p = buf_reserve(out, bound);
+	size_t n, bound = ZSTD_COMPRESSBOUND(plain->len);
+	uint8_t *p;
 
+	/* padded to the least size either way: the library's code and tables
+	 * need not come into memory */
+	if (seal_size(plain->len + STORED_EXTRA) == seal_size(0))
+		return stored_plain(plain, out, e);
+	p = buf_reserve(out, bound);
 	if (p == NULL)
 		return err_set(e, out->error, "result: compressing: %s",
 		    err_text(out->error));
@@ -78,7 +103,7 @@ seal_parts(const struct result_header *h, const char *name,
 	int rc;
 
 	buf_init(&plain, RESULT_PLAIN_MAX);
-	buf_init(&packed, ZSTD_compressBound(RESULT_PLAIN_MAX));
+	buf_init(&packed, ZSTD_COMPRESSBOUND(RESULT_PLAIN_MAX));
 	rc = pack_plain(h, name, parts, n, &plain, e);
 	if (rc == 0)
 		rc = compress_plain(&plain, &packed, e);

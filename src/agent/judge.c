@@ -159,6 +159,9 @@ fill_narrowed(const struct acl *acl, struct judge_ready *v, struct err *e)
 	struct narrowed *n;
 	size_t all, i;
 
+	v->narrowed = calloc(NARROWED_MAX, sizeof(*v->narrowed));
+	if (v->narrowed == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
 	m = module_all(&all);
 	for (i = 0; i < all; i++) {
 		en = acl_of_module(acl, m[i]->name);
@@ -181,10 +184,11 @@ fill_narrowed(const struct acl *acl, struct judge_ready *v, struct err *e)
 static int
 say_ready(const struct judge *j, struct err *e)
 {
-	static struct judge_ready v; /* large */
+	struct judge_ready v;
 	struct buf out;
 	int rc;
 
+	memset(&v, 0, sizeof(v));
 	v.version = j->policy.version;
 	v.issued = j->policy.issued;
 	v.expires = j->policy.expires;
@@ -195,13 +199,16 @@ say_ready(const struct judge *j, struct err *e)
 	v.queue = (uint32_t)j->limits.queue;
 	str_copy(v.sandbox, sizeof(v.sandbox), sandbox_describe());
 	rc = fill_narrowed(j->acl, &v, e);
-	if (rc != 0)
+	if (rc != 0) {
+		judge_ready_release(&v);
 		return say_failed(e->msg);
+	}
 	buf_init(&out, 65536);
 	rc = judge_ready_write(&v, &out);
 	if (rc == 0)
 		rc = ipc_write(
 		    PROC_IPC_FD, MSG_JUDGE_READY, 0, out.data, out.len, -1, e);
+	judge_ready_release(&v);
 	buf_release(&out);
 	return rc;
 }

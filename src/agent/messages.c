@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -359,16 +360,21 @@ judge_ready_write(const struct judge_ready *v, struct buf *out)
 	return out->error;
 }
 
-static void
+static int
 take_narrowed(struct rd *r, struct judge_ready *v)
 {
 	struct narrowed *n;
-	size_t i;
+	size_t i, count = rd_u8(r);
 
-	v->nnarrowed = rd_u8(r);
-	if (v->nnarrowed > NARROWED_MAX)
-		r->bad = true;
-	for (i = 0; i < v->nnarrowed && !r->bad; i++) {
+	if (count > NARROWED_MAX)
+		return ERR_INVALID;
+	if (count == 0)
+		return 0;
+	v->narrowed = calloc(count, sizeof(*v->narrowed));
+	if (v->narrowed == NULL)
+		return ERR_NOMEM;
+	v->nnarrowed = (uint8_t)count;
+	for (i = 0; i < count && !r->bad; i++) {
 		n = &v->narrowed[i];
 		n->module = rd_u16(r);
 		n->detail = rd_u8(r);
@@ -377,6 +383,15 @@ take_narrowed(struct rd *r, struct judge_ready *v)
 		if (n->detail > ORDER_DETAIL_MAX)
 			r->bad = true;
 	}
+	return 0;
+}
+
+void
+judge_ready_release(struct judge_ready *v)
+{
+	free(v->narrowed);
+	v->narrowed = NULL;
+	v->nnarrowed = 0;
 }
 
 const struct narrowed *
@@ -394,8 +409,9 @@ judge_ready_narrowed(const struct judge_ready *v, unsigned int module)
 int
 judge_ready_parse(const void *data, size_t len, struct judge_ready *ret)
 {
-	static struct judge_ready v; /* large */
+	struct judge_ready v;
 	struct rd r;
+	int rc;
 
 	memset(&v, 0, sizeof(v));
 	rd_init(&r, data, len);
@@ -408,10 +424,16 @@ judge_ready_parse(const void *data, size_t len, struct judge_ready *ret)
 	v.workers = rd_u32(&r);
 	v.queue = rd_u32(&r);
 	rd_field_str(&r, v.sandbox, sizeof(v.sandbox));
-	take_narrowed(&r, &v);
-	if (!rd_done(&r) || v.version == 0 || v.keyring_len > POLICY_MAX ||
-	    v.acl_len > POLICY_MAX || v.limits_len > POLICY_MAX)
-		return ERR_INVALID;
+	rc = take_narrowed(&r, &v);
+	if (rc == 0 &&
+	    (!rd_done(&r) || v.version == 0 || v.keyring_len > POLICY_MAX ||
+		v.acl_len > POLICY_MAX || v.limits_len > POLICY_MAX))
+		rc = ERR_INVALID;
+	if (rc != 0) {
+		judge_ready_release(&v);
+		return rc;
+	}
+	judge_ready_release(ret);
 	*ret = v;
 	return 0;
 }

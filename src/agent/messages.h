@@ -185,12 +185,14 @@ struct judge_ready {
 	uint32_t workers, queue;                   /* the policy's limits */
 	char sandbox[128];
 	uint8_t nnarrowed;
-	struct narrowed narrowed[NARROWED_MAX];
+	struct narrowed *narrowed; /* owned; NULL when there is none */
 };
+void judge_ready_release(struct judge_ready *v);
 /* NULL: the policy narrows nothing of this module. */
 const struct narrowed *
 judge_ready_narrowed(const struct judge_ready *v, unsigned int module);
 int judge_ready_write(const struct judge_ready *v, struct buf *out);
+/* ret: zeroed, or from before: that is released. Unchanged after an error. */
 int judge_ready_parse(const void *data, size_t len, struct judge_ready *ret);
 
 #endif

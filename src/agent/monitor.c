@@ -471,6 +471,7 @@ agent_close(struct agent *a)
 	journal_free(a->journal);
 	record_free(a->record);
 	proc_loop_free(a->loop);
+	judge_ready_release(&a->policy);
 	facts_release(&a->facts);
 	state_close(&a->state);
 	agent_conf_release(&a->conf);

@@ -14,7 +14,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define DENTS_SIZE (256 * 1024)
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC)
 
 struct linux_dirent {
@@ -193,10 +192,16 @@ read_dir(struct walk *w, struct frame *f)
 	const struct linux_dirent *d;
 	long n, at;
 
+	if (w->dents == NULL)
+		w->dents = malloc(WALK_DENTS);
+	if (w->dents == NULL) {
+		skip(w, SKIP_MEMORY, "out of memory");
+		return;
+	}
 	for (;;) {
 		if (w->ops.stop(w->arg))
 			return;
-		n = syscall(SYS_getdents64, f->fd, w->dents, DENTS_SIZE);
+		n = syscall(SYS_getdents64, f->fd, w->dents, WALK_DENTS);
 		if (n == 0)
 			return;
 		if (n < 0) {

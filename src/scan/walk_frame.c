@@ -6,6 +6,7 @@
 #include "os/os.h"
 #include "scan/fence.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,10 +77,11 @@ int
 walk_new(const struct walk_scope *scopes, size_t n, const struct walk_ops *ops,
     void *arg, struct walk **ret, struct err *e)
 {
-	struct walk *w = calloc(1, sizeof(*w));
+	struct walk *w = malloc(sizeof(*w));
 
 	if (w == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	memset(w, 0, offsetof(struct walk, path) + 1);
 	w->scopes = scopes;
 	w->nscopes = n;
 	w->ops = *ops;
@@ -112,6 +114,8 @@ walk_free(struct walk *w)
 	free(w->names);
 	free(w->active.data);
 	os_mounts_free(w->mounts);
+	free(w->real);
+	free(w->dents);
 	free(w);
 }
 

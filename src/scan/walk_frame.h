@@ -58,11 +58,13 @@ struct walk {
 	struct os_mounts *mounts; /* NULL: none but local ones */
 	const struct wroot *root; /* below which we are */
 	uint64_t pending, directories;
+	/* owned, made when first needed: looking at single files takes none */
+	char *real;  /* for walk_mount.c: where path is; WALK_PATH_MAX */
+	char *dents; /* WALK_DENTS */
 	size_t path_len;
-	char path[WALK_PATH_MAX];
-	char real[WALK_PATH_MAX]; /* for walk_mount.c: where path is */
-	char dents[256 * 1024] __attribute__((aligned(8)));
+	char path[WALK_PATH_MAX]; /* last: only its begin is cleared */
 };
+#define WALK_DENTS ((size_t)256 * 1024)
 
 /* May w->path, an entry of f, not be touched? Then it is reported. */
 bool mount_barred(struct walk *w, const struct frame *f);

@@ -69,13 +69,18 @@ mounts_prepare(struct walk *w)
 }
 
 /* Where w->path really is, into w->real: links are followed in the root only.
- * Not on the stack, where it would be cleared for each directory. */
-static void
+ * Not on the stack, where it would be cleared for each directory. False: out
+ * of memory. */
+static bool
 real_path(struct walk *w)
 {
 	const char *from = w->root->path, *to = w->root->real;
 	const char *rest = w->path;
 
+	if (w->real == NULL)
+		w->real = malloc(WALK_PATH_MAX);
+	if (w->real == NULL)
+		return false;
 	if (to == NULL)
 		to = from;
 	if (strcmp(from, "/") != 0)
@@ -84,7 +89,8 @@ real_path(struct walk *w)
 		rest = "";
 	if (strcmp(to, "/") == 0 && *rest == '/')
 		to = "";
-	snprintf(w->real, sizeof(w->real), "%s%s", to, rest);
+	snprintf(w->real, WALK_PATH_MAX, "%s%s", to, rest);
+	return true;
 }
 
 bool
@@ -92,8 +98,7 @@ mounts_below(struct walk *w)
 {
 	if (w->mounts == NULL)
 		return false;
-	real_path(w);
-	return os_mounts_below(w->mounts, w->real);
+	return !real_path(w) || os_mounts_below(w->mounts, w->real);
 }
 
 static bool
@@ -116,7 +121,10 @@ mount_barred(struct walk *w, const struct frame *f)
 
 	if (w->mounts == NULL || !f->mounts)
 		return false;
-	real_path(w);
+	if (!real_path(w)) {
+		w->ops.skip(SKIP_MEMORY, w->path, "out of memory", w->arg);
+		return true;
+	}
 	reason = skip_of(os_mounts_find(w->mounts, w->real));
 	if (reason == SKIP_REASONS ||
 	    (reason != SKIP_COVERED && frame_enters(w, f)))

@@ -195,6 +195,12 @@ check_text(const char *condition, struct err *e)
 	return 0;
 }
 
+bool
+target_is_all(const char *condition)
+{
+	return strcasecmp(condition, "all") == 0;
+}
+
 int
 target_rewrite(const char *condition, struct buf *out, struct err *e)
 {
@@ -205,7 +211,7 @@ target_rewrite(const char *condition, struct buf *out, struct err *e)
 	rc = check_text(condition, e);
 	if (rc != 0)
 		return rc;
-	if (strcasecmp(condition, "all") == 0)
+	if (target_is_all(condition))
 		return buf_add_str(out, "1") == 0
 		    ? 0
 		    : err_set(e, out->error, "target: out of memory");

@@ -15,6 +15,8 @@ extern const char *const target_columns[];
 /* Names a condition may call; ends with NULL. */
 extern const char *const target_functions[];
 
+/* Does it hold of every endpoint? (Others may too.) */
+bool target_is_all(const char *condition);
 /* Appends the condition, written anew; an empty one or "all" gives "1". */
 int target_rewrite(const char *condition, struct buf *out, struct err *e);
 

@@ -32,7 +32,7 @@ struct target_engine {
 
 struct target {
 	struct target_engine *engine; /* borrowed */
-	sqlite3_stmt *select;
+	sqlite3_stmt *select;         /* NULL: every endpoint */
 };
 
 static bool
@@ -298,23 +298,35 @@ prepare_select(
 	return 0;
 }
 
-int
-target_prepare(struct target_engine *t, const char *condition,
-    struct target **ret, struct err *e)
+static int
+prepare_condition(struct target_engine *t, const char *condition,
+    sqlite3_stmt **ret, struct err *e)
 {
-	struct target *new = calloc(1, sizeof(*new));
 	struct buf sql;
 	int rc;
 
-	if (new == NULL)
-		return err_set(e, ERR_NOMEM, "target: out of memory");
 	buf_init(&sql, ENGINE_SQL_MAX);
 	buf_add_str(&sql, "SELECT (");
 	rc = target_rewrite(condition, &sql, e);
 	buf_add_str(&sql, ") FROM " TARGET_TABLE);
 	if (rc == 0)
-		rc = prepare_select(t, &sql, &new->select, e);
+		rc = prepare_select(t, &sql, ret, e);
 	buf_release(&sql);
+	return rc;
+}
+
+int
+target_prepare(struct target_engine *t, const char *condition,
+    struct target **ret, struct err *e)
+{
+	struct target *new = calloc(1, sizeof(*new));
+	int rc;
+
+	if (new == NULL)
+		return err_set(e, ERR_NOMEM, "target: out of memory");
+	rc = target_is_all(condition)
+	    ? 0
+	    : prepare_condition(t, condition, &new->select, e);
 	if (rc != 0) {
 		free(new);
 		return rc;
@@ -379,6 +391,10 @@ target_match(
 {
 	int rc;
 
+	if (t->select == NULL) {
+		*ret = true;
+		return 0;
+	}
 	t->engine->looks = 0;
 	rc = write_row(t->engine, row, e);
 	if (rc != 0)

@@ -63,6 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (judge_ready_parse(data, size, &ready) == 0) {
 		judge_ready_write(&ready, &b);
 		same(&b, data, size);
+		judge_ready_release(&ready);
 	}
 	buf_clear(&b);
 	if (judge_step_parse(data, size, &step) == 0) {
