@@ -132,7 +132,7 @@ static const struct command {
 	{ "checkin", 0, 0, cmd_checkin, "checkin",
 	    "connect, do what is waiting, leave" },
 	{ "enrol", 1, 0, cmd_enrol,
-	    "enrol URL --ca HEX --token HEX [--policy FILE | --policy-hash "
+	    "enrol URL --ca HEX --token TOKEN [--policy FILE | --policy-hash "
 	    "HEX]",
 	    "get a certificate from a server" },
 	{ "policy", 1, 0, cmd_policy, "policy [--force] FILE",

@@ -126,7 +126,8 @@ text_cancelled(const struct own_cancelled *c, struct buf *out)
 	}
 	buf_add_str(out,
 	    c->open ? "\n    it was waiting or running and is stopped\n"
-		    : "\n    it has not come yet and will not be run\n");
+		    : "\n    it is not here; should it come, it is not run if "
+		      "they may cancel it\n");
 }
 
 /* --- as JSON -------------------------------------------------------------- */

@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <strings.h>
 
 #define ALNUM                        \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
@@ -79,9 +78,10 @@ host_no_host(int family, const void *addr)
 	return IN_MULTICAST(v4) ? "a group's address" : NULL;
 }
 
-/* *ret_why: why it is not one host's, or NULL. */
+/* *ret_why: why it is not one host's, or NULL. *ret_no_link: it is one of those
+ * that every link has, and no link is named. */
 static bool
-is_address(const char *s, const char **ret_why)
+is_address(const char *s, const char **ret_why, bool *ret_no_link)
 {
 	const char *zone = strchr(s, '%');
 	size_t len = zone != NULL ? (size_t)(zone - s) : strlen(s);
@@ -100,6 +100,7 @@ is_address(const char *s, const char **ret_why)
 	if (inet_pton(AF_INET6, text, &v6) != 1)
 		return false;
 	*ret_why = host_no_host(AF_INET6, &v6);
+	*ret_no_link = zone == NULL && IN6_IS_ADDR_LINKLOCAL(&v6);
 	if (zone == NULL)
 		return true;
 	len = strlen(zone + 1);
@@ -121,14 +122,14 @@ host_parse_only(const char *text, struct host *ret, struct err *e)
 {
 	struct host h = { .port = 0 };
 	const char *why = NULL;
+	bool no_link = false;
 
 	if (!str_copy(h.name, sizeof(h.name), text))
 		return bad_host(text, e);
-	h.address = is_address(h.name, &why);
+	h.address = is_address(h.name, &why, &no_link);
 	if (!h.address && !is_name(h.name))
 		return bad_host(text, e);
-	if (h.address && strncasecmp(h.name, "fe80:", 5) == 0 &&
-	    strchr(h.name, '%') == NULL)
+	if (no_link)
 		return err_set(e, ERR_INVALID,
 		    "'%s' is on every link: expected its interface as well, "
 		    "as %s%%eth0",

@@ -29,7 +29,8 @@ const char *detail_word(unsigned int d);
 /* ERR_INVALID for any other word. */
 int detail_find(const char *word, enum detail *ret);
 
-/* In place; an answer that is no object becomes one without elements. */
+/* In place; result is an object. ERR_NOMEM: it is not narrow enough, and may
+ * not be used. */
 int narrow_answer(
     const struct module *m, enum detail d, bool privacy, json_t *result);
 

@@ -254,6 +254,13 @@ read_place(struct search *s, const struct place *p, enum pkg_type type)
 	s->found = s->found || before;
 }
 
+/* Its errno after a failed fence_open. */
+static bool
+is_fenced(const struct search *s)
+{
+	return s->fence != NULL && (errno == EXDEV || errno == ELOOP);
+}
+
 static void
 try_directory(struct search *s, size_t which)
 {
@@ -272,8 +279,7 @@ try_directory(struct search *s, size_t which)
 	/* real has no links any more, unless somebody put some there just now
 	 */
 	p.fd = fence_open(s->fence, real, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-	if (p.fd < 0 && s->fence != NULL &&
-	    (errno == EXDEV || errno == ELOOP)) {
+	if (p.fd < 0 && is_fenced(s)) {
 		tell_gap(s, GAP_FENCED, path, NULL);
 		return;
 	}
@@ -289,23 +295,36 @@ try_directory(struct search *s, size_t which)
 		close(p.fd);
 }
 
+/* Through the fence as well: what is outside is not even looked at, should a
+ * link be there meanwhile. */
+static bool
+look_at_root(struct search *s, struct stat *ret)
+{
+	int fd = fence_open(s->fence, s->real, O_PATH | O_CLOEXEC);
+	struct err e;
+
+	if (fd >= 0 && fstat(fd, ret) == 0) {
+		close(fd);
+		return true;
+	}
+	if (fd < 0 && is_fenced(s)) {
+		tell_gap(s, GAP_FENCED, s->root, NULL);
+		return false;
+	}
+	err_errno(&e, "looking at it");
+	tell_error(s, s->root, &e, e.code);
+	if (fd >= 0)
+		close(fd);
+	return false;
+}
+
 static bool
 prepare_root(struct search *s)
 {
 	struct stat st;
-	struct err e;
 
-	if (!resolve(s, s->root, s->real))
+	if (!resolve(s, s->root, s->real) || !look_at_root(s, &st))
 		return false;
-	if (!fence_allows(s->fence, s->real)) {
-		tell_gap(s, GAP_FENCED, s->root, NULL);
-		return false;
-	}
-	if (stat(s->real, &st) != 0) {
-		err_errno(&e, "looking at it");
-		tell_error(s, s->root, &e, e.code);
-		return false;
-	}
 	if (!S_ISDIR(st.st_mode)) {
 		tell_gap(s, GAP_MISSING, s->root, "it is not a directory");
 		return false;

@@ -27,6 +27,8 @@
 #define FILE_SIZE_MAX (64 * 1024)
 #define ENTRIES_MAX 64 /* of a directory */
 
+static const char too_long[] = "its path is too long";
+
 struct reading {
 	const char *root;
 	clockfiles_on_gap *on_gap;
@@ -139,8 +141,10 @@ entries_of(struct reading *r, const char *dir, const char *pattern,
 	DIR *d;
 
 	ret->n = 0;
-	if (!full_path(r, dir, path))
+	if (!full_path(r, dir, path)) {
+		r->on_gap(dir, too_long, r->arg);
 		return;
+	}
 	d = opendir(path);
 	if (d == NULL) {
 		if (!is_missing(errno))
@@ -155,8 +159,10 @@ entries_of(struct reading *r, const char *dir, const char *pattern,
 			break;
 		}
 		ret->names[ret->n] = strdup(de->d_name);
-		if (ret->names[ret->n] == NULL)
+		if (ret->names[ret->n] == NULL) {
+			r->on_gap(dir, "out of memory", r->arg);
 			break;
+		}
 		ret->n++;
 	}
 	closedir(d);
@@ -172,6 +178,8 @@ add_entry(struct reading *r, const char *dir, const char *name,
 
 	if (n > 0 && (size_t)n < sizeof(path))
 		add_file(r, path, kind);
+	else
+		r->on_gap(dir, too_long, r->arg);
 }
 
 static void
@@ -278,8 +286,10 @@ read_files(struct reading *r)
 	struct buf text;
 
 	for (; r->at < r->nfiles; r->at++) {
-		if (!full_path(r, r->files[r->at].path, path))
+		if (!full_path(r, r->files[r->at].path, path)) {
+			r->on_gap(r->files[r->at].path, too_long, r->arg);
 			continue;
+		}
 		buf_init(&text, FILE_SIZE_MAX);
 		why = read_regular(path, &text);
 		if (why != NULL && *why != '\0')
@@ -304,43 +314,61 @@ is_there(const struct reading *r, const char *path)
 	return full_path(r, path, full) && access(full, F_OK) == 0;
 }
 
+struct dropins {
+	struct entries all;
+	const char *dir_of[ENTRIES_MAX]; /* of each of them; borrowed */
+};
+
+/* Takes *name. False: there is no room for one more. */
+static bool
+take_dropin(struct dropins *l, char **name, const char *dir)
+{
+	struct entries *all = &l->all;
+	size_t k = all->n;
+
+	while (k > 0 && strcmp(all->names[k - 1], *name) > 0)
+		k--;
+	if (k > 0 && strcmp(all->names[k - 1], *name) == 0)
+		return true;
+	if (all->n == ENTRIES_MAX)
+		return false;
+	memmove(&all->names[k + 1], &all->names[k],
+	    (all->n - k) * sizeof(all->names[0]));
+	memmove(&l->dir_of[k + 1], &l->dir_of[k],
+	    (all->n - k) * sizeof(l->dir_of[0]));
+	all->names[k] = *name;
+	*name = NULL;
+	l->dir_of[k] = dir;
+	all->n++;
+	return true;
+}
+
 /* systemd(1): a file of an earlier directory stands for those of the same name
  * in later ones; they are read in the order of their names. */
 static void
 add_dropins(struct reading *r, const char *const *dirs, const char *name)
 {
-	const char *dir_of[ENTRIES_MAX];
-	struct entries all = { .n = 0 }, some;
+	struct dropins l = { .all = { .n = 0 } };
+	struct entries some;
 	char dir[PATH_MAX];
-	size_t d, i, k;
+	size_t d, i;
 
 	for (d = 0; dirs[d] != NULL; d++) {
 		snprintf(dir, sizeof(dir), "%s/%s.d", dirs[d], name);
 		entries_of(r, dir, "*.conf", &some);
-		for (i = 0; i < some.n && all.n < ENTRIES_MAX; i++) {
-			k = all.n;
-			while (k > 0 &&
-			    strcmp(all.names[k - 1], some.names[i]) > 0)
-				k--;
-			if (k > 0 &&
-			    strcmp(all.names[k - 1], some.names[i]) == 0)
+		for (i = 0; i < some.n; i++) {
+			if (take_dropin(&l, &some.names[i], dirs[d]))
 				continue;
-			memmove(&all.names[k + 1], &all.names[k],
-			    (all.n - k) * sizeof(all.names[0]));
-			memmove(&dir_of[k + 1], &dir_of[k],
-			    (all.n - k) * sizeof(dir_of[0]));
-			all.names[k] = some.names[i];
-			some.names[i] = NULL;
-			dir_of[k] = dirs[d];
-			all.n++;
+			r->on_gap(dir, "there are too many files", r->arg);
+			break;
 		}
 		entries_release(&some);
 	}
-	for (i = 0; i < all.n; i++) {
-		snprintf(dir, sizeof(dir), "%s/%s.d", dir_of[i], name);
-		add_entry(r, dir, all.names[i], CLOCKCONF_TIMESYNCD);
+	for (i = 0; i < l.all.n; i++) {
+		snprintf(dir, sizeof(dir), "%s/%s.d", l.dir_of[i], name);
+		add_entry(r, dir, l.all.names[i], CLOCKCONF_TIMESYNCD);
 	}
-	entries_release(&all);
+	entries_release(&l.all);
 }
 
 static void

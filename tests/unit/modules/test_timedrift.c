@@ -582,6 +582,37 @@ test_files_hostile(void **state)
 	remove_tree(root);
 }
 
+/* Of two directories, each with no more than may be. */
+static void
+test_too_many_dropins(void **state)
+{
+	char *root = make_root(), path[128], gaps[1024] = "";
+	struct clockservers l;
+	size_t i;
+
+	for (i = 0; i < 40; i++) {
+		snprintf(path, sizeof(path),
+		    "/etc/systemd/timesyncd.conf.d/a%02zu.conf", i);
+		put(root, path, "");
+		snprintf(path, sizeof(path),
+		    "/usr/lib/systemd/timesyncd.conf.d/%s%02zu.conf",
+		    i < 30 ? "a" : "b", i);
+		put(root, path, "");
+	}
+	/* of 50 names none is left out: thirty stand for two files */
+	clockfiles_read(root, &l, on_gap, gaps);
+	assert_string_equal(gaps, "");
+	for (i = 40; i < 56; i++) {
+		snprintf(path, sizeof(path),
+		    "/usr/lib/systemd/timesyncd.conf.d/b%02zu.conf", i);
+		put(root, path, "");
+	}
+	clockfiles_read(root, &l, on_gap, gaps);
+	assert_non_null(strstr(gaps,
+	    "/usr/lib/systemd/timesyncd.conf.d: there are too many files\n"));
+	remove_tree(root);
+}
+
 int
 main(void)
 {
@@ -597,6 +628,7 @@ main(void)
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_files_hostile),
+		cmocka_unit_test(test_too_many_dropins),
 	};
 
 	return cmocka_run_group_tests_name(
