@@ -46,6 +46,10 @@
 #define PROTO_ICMPV6 58
 #define IP_OWN_HEADER 3    /* IP_HDRINCL, at level 0 */
 #define IPV6_OWN_HEADER 36 /* IPV6_HDRINCL, at level 41 */
+#define IP_ANY_SOURCE 15   /* IP_FREEBIND, at level 0 */
+#define IP_PROXY 19        /* IP_TRANSPARENT, at level 0 */
+#define IPV6_ANY_SOURCE 78 /* IPV6_FREEBIND, at level 41 */
+#define IPV6_PROXY 75      /* IPV6_TRANSPARENT, at level 41 */
 #define GET_IFINDEX 0x8933 /* SIOCGIFINDEX: of a name */
 
 #define SET_VMA 0x53564d41 /* PR_SET_VMA: glibc names its memory */
@@ -390,12 +394,16 @@ make_opener_seal(uint32_t arch)
 }
 
 /* With a header of its own a packet could come from anybody, and be of any
- * protocol. */
+ * protocol; bound to an address that this host has not (for IPv6 that takes no
+ * right at all), from anybody as well. */
 static scmp_filter_ctx
 make_net_seal(uint32_t arch)
 {
-	static const unsigned headers[][2] = { { IPPROTO_IP, IP_OWN_HEADER },
-		{ IPPROTO_IPV6, IPV6_OWN_HEADER } };
+	static const unsigned forging[][2] = { { IPPROTO_IP, IP_OWN_HEADER },
+		{ IPPROTO_IPV6, IPV6_OWN_HEADER },
+		{ IPPROTO_IP, IP_ANY_SOURCE },
+		{ IPPROTO_IPV6, IPV6_ANY_SOURCE }, { IPPROTO_IP, IP_PROXY },
+		{ IPPROTO_IPV6, IPV6_PROXY } };
 	static const unsigned families[] = { AF_INET, AF_INET6 };
 	scmp_filter_ctx f = make_seal(arch);
 	size_t i;
@@ -403,11 +411,14 @@ make_net_seal(uint32_t arch)
 	for (i = 0; i < 2; i++) {
 		struct scmp_arg_cmp raw[2] = { INT_IS(0, families[i]),
 			SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW) };
-		struct scmp_arg_cmp own[2] = { INT_IS(1, headers[i][0]),
-			INT_IS(2, headers[i][1]) };
 
 		rule(f, SCMP_ACT_ERRNO(EPERM), "socket", 2, raw);
-		rule(f, SCMP_ACT_ERRNO(EPERM), "setsockopt", 2, own);
+	}
+	for (i = 0; i < sizeof(forging) / sizeof(forging[0]); i++) {
+		struct scmp_arg_cmp set[2] = { INT_IS(1, forging[i][0]),
+			INT_IS(2, forging[i][1]) };
+
+		rule(f, SCMP_ACT_ERRNO(EPERM), "setsockopt", 2, set);
 	}
 	return f;
 }

@@ -255,6 +255,59 @@ set_own_header(void)
 		   sizeof(on)) == 0;
 }
 
+/* From an address that is another host's: to 192.0.2.77 and 2001:db8::77
+ * belongs no host (RFC 5737, RFC 3849). */
+static bool
+be_another_host(void)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	const int on = 1;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	from.sin_addr.s_addr = htonl(0xc000024d);
+	return fd >= 0 &&
+	    setsockopt(fd, IPPROTO_IP, 15 /* IP_FREEBIND */, &on, sizeof(on)) ==
+	    0 &&
+	    bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0;
+}
+
+static bool
+be_another_host_v6(void)
+{
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6 };
+	const int on = 1;
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(
+	    &from.sin6_addr, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x77", 16);
+	return fd >= 0 &&
+	    setsockopt(fd, IPPROTO_IPV6, 78 /* IPV6_FREEBIND */, &on,
+		sizeof(on)) == 0 &&
+	    bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0;
+}
+
+static bool
+be_proxy(void)
+{
+	const int on = 1;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 &&
+	    setsockopt(
+		fd, IPPROTO_IP, 19 /* IP_TRANSPARENT */, &on, sizeof(on)) == 0;
+}
+
+static bool
+want_errors(void)
+{
+	const int on = 1;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 &&
+	    setsockopt(fd, IPPROTO_IP, 11 /* IP_RECVERR */, &on, sizeof(on)) ==
+	    0;
+}
+
 static bool
 connect_tcp(void)
 {
@@ -340,6 +393,11 @@ test_asking(void **state)
 		{ "hosts", read_hosts, ALLOWED, ALLOWED },
 		{ "raw icmp", open_raw_icmp, ALLOWED, REFUSED },
 		{ "an own header", set_own_header, ALLOWED, REFUSED },
+		{ "an address of others", be_another_host, ALLOWED, REFUSED },
+		{ "an address of others, IPv6", be_another_host_v6, ALLOWED,
+		    REFUSED },
+		{ "being a proxy", be_proxy, ALLOWED, REFUSED },
+		{ "errors of the network", want_errors, ALLOWED, ALLOWED },
 		{ "passwd", read_passwd, ALLOWED, REFUSED },
 		{ "proc", list_proc, ALLOWED, REFUSED },
 		{ "capabilities", has_capabilities, ALLOWED, REFUSED },
