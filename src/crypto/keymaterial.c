@@ -77,6 +77,23 @@ key_alg_is_ssh(enum key_alg alg)
 	return alg == KEY_SSH_ED25519 || alg == KEY_SSH_SK_ED25519;
 }
 
+int
+key_alg_find(const char *word, enum key_alg *ret, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(alg_table) / sizeof(alg_table[0]); i++) {
+		if (strcmp(alg_table[i].word, word) == 0) {
+			*ret = alg_table[i].alg;
+			return 0;
+		}
+	}
+	return err_set(e, ERR_UNSUPPORTED,
+	    "unknown key algorithm \"%.16s\" (rsa, ed25519, p256, p384, p521, "
+	    "ssh-ed25519 and sk-ssh-ed25519 are known)",
+	    word);
+}
+
 /* Hexadecimal of at most max bytes, no leading zero byte wanted by callers
  * that read numbers. */
 static int
@@ -149,23 +166,14 @@ int
 keymaterial_parse(const char *alg, const char *material,
     struct keymaterial *ret, struct err *e)
 {
-	const struct alg_row *row = NULL;
-	size_t i;
+	int rc = key_alg_find(alg, &ret->alg, e);
 
-	for (i = 0; i < sizeof(alg_table) / sizeof(alg_table[0]); i++) {
-		if (strcmp(alg_table[i].word, alg) == 0)
-			row = &alg_table[i];
-	}
-	if (row == NULL)
-		return err_set(e, ERR_UNSUPPORTED,
-		    "unknown key algorithm \"%.16s\" (rsa, ed25519, p256, "
-		    "p384, p521, ssh-ed25519 and sk-ssh-ed25519 are known)",
-		    alg);
-	ret->alg = row->alg;
+	if (rc != 0)
+		return rc;
 	ret->exp_len = 0;
-	if (row->alg == KEY_RSA)
+	if (ret->alg == KEY_RSA)
 		return parse_rsa(material, ret, e);
-	return parse_point(row, material, ret, e);
+	return parse_point(alg_find(ret->alg), material, ret, e);
 }
 
 int

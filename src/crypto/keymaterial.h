@@ -27,6 +27,8 @@ struct keymaterial {
 const char *key_alg_word(enum key_alg alg);
 /* A key of SSH, not of OpenPGP. */
 bool key_alg_is_ssh(enum key_alg alg);
+/* By its word; ERR_UNSUPPORTED for any other. */
+int key_alg_find(const char *word, enum key_alg *ret, struct err *e);
 /* Reads the two words of a key line; ERR_INVALID or ERR_UNSUPPORTED. */
 int keymaterial_parse(const char *alg, const char *material,
     struct keymaterial *ret, struct err *e);

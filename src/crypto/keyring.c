@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER "mig-keyring 3"
 #define FPR_HEX (2 * PGP_FPR_LEN)
 
 struct parser {
@@ -220,6 +219,7 @@ parse_key(struct parser *p, char *rest, struct err *e)
 	struct keyring_key key = { 0 };
 	char *fpr = next_word(&rest), *alg = next_word(&rest);
 	char *created = next_word(&rest), *expires = next_word(&rest);
+	enum key_alg word;
 	struct id hash;
 	int rc;
 
@@ -231,8 +231,9 @@ parse_key(struct parser *p, char *rest, struct err *e)
 		    "key: %d hexadecimal digits of its fingerprint are "
 		    "expected",
 		    FPR_HEX);
-	/* the words of SSH's kinds, and only they, have this in them */
-	rc = key_times(&key, created, expires, strstr(alg, "ssh-") != NULL, e);
+	rc = key_alg_find(alg, &word, e);
+	if (rc == 0)
+		rc = key_times(&key, created, expires, key_alg_is_ssh(word), e);
 	if (rc == 0)
 		rc = keymaterial_parse(alg, rest, &p->m, e);
 	if (rc == 0)
@@ -262,9 +263,10 @@ parse_line(struct parser *p, char *line, struct err *e)
 	char *rest = line, *word;
 
 	if (p->line == 1) {
-		if (strcmp(line, HEADER) != 0)
+		if (strcmp(line, KEYRING_HEADER) != 0)
 			return err_set(e, ERR_INVALID,
-			    "\"%s\" is expected in the first line", HEADER);
+			    "\"%s\" is expected in the first line",
+			    KEYRING_HEADER);
 		return 0;
 	}
 	if (line[0] == '\0' || line[0] == '#')

@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 
+#define KEYRING_HEADER "mig-keyring 3"
 #define KEYRING_TEXT_MAX (4 * 1024 * 1024)
 #define KEYRING_NAME_MAX 256
 #define KEYRING_PERSONS_MAX 4096
