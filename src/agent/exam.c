@@ -27,6 +27,7 @@
 #include "agent/role.h"
 #include "agent/sender.h"
 #include "agent/spool.h"
+#include "base/bucket.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"
@@ -39,7 +40,7 @@
 #include <string.h>
 
 #define ATTEMPTS_MAX 2
-#define BURST_SECONDS 3
+#define BURST_US 3000000
 /* How long a verified action without a readable end is remembered. */
 #define UNKNOWN_END (7 * 86400)
 /* Answers that are not stored, to what nobody known signed or when the disk
@@ -59,8 +60,7 @@ struct exam {
 	struct id policy; /* that who was found with */
 	struct judge_verdict verdict;
 	struct event *wait;
-	int64_t tokens_ms; /* the bucket, in milliseconds of rate */
-	int64_t filled_ms;
+	struct bucket rate;
 	int64_t unstored_ms; /* when the last unstored answer was sent */
 };
 
@@ -501,19 +501,8 @@ ask_verify(struct exam *x)
 static int64_t
 take_token(struct exam *x)
 {
-	int64_t now = clock_mono_ms(), price = 1000 / x->a->conf.rate;
-	int64_t full = BURST_SECONDS * 1000;
-
-	if (price == 0)
-		price = 1;
-	x->tokens_ms += now - x->filled_ms;
-	x->filled_ms = now;
-	if (x->tokens_ms > full)
-		x->tokens_ms = full;
-	if (x->tokens_ms < price)
-		return price - x->tokens_ms;
-	x->tokens_ms -= price;
-	return 0;
+	return bucket_take(
+	    &x->rate, BURST_US, 1000000 / x->a->conf.rate, clock_mono_ms());
 }
 
 static void
@@ -625,8 +614,6 @@ exam_new(struct agent *a)
 		return NULL;
 	x->a = a;
 	buf_init(&x->pieces, MSG_DOC_MAX);
-	x->filled_ms = clock_mono_ms();
-	x->tokens_ms = BURST_SECONDS * 1000;
 	x->wait = event_new(a->base, -1, 0, go_on, x);
 	if (x->wait == NULL) {
 		free(x);

@@ -2,6 +2,7 @@
 #include "agent/notice.h"
 
 #include "agent/conf.h"
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -23,13 +24,13 @@
 
 #define TEXT_LEN_MAX 1024
 #define NAME_SHOWN 200 /* bytes of an action's name */
-#define BURST 10       /* notices at once, then one in REFILL_MS */
-#define REFILL_MS 6000
+#define BURST 10       /* notices at once, then one in REFILL_US */
+#define REFILL_US 6000000
 
 struct notice {
 	const struct agent_conf *conf; /* borrowed */
 	struct proc_loop *loop;        /* borrowed */
-	int64_t tokens_ms, filled_ms;  /* REFILL_MS of tokens a notice */
+	struct bucket rate;
 	uint64_t left_out;
 	pid_t helper; /* 0: none runs */
 	bool warned;
@@ -44,8 +45,6 @@ notice_new(const struct agent_conf *c, struct proc_loop *l)
 		return NULL;
 	n->conf = c;
 	n->loop = l;
-	n->tokens_ms = (int64_t)BURST * REFILL_MS;
-	n->filled_ms = clock_mono_ms();
 	return n;
 }
 
@@ -160,21 +159,6 @@ to_desktop(struct notice *n, const char *text, struct err *e)
 	return rc;
 }
 
-static bool
-take_token(struct notice *n)
-{
-	int64_t now = clock_mono_ms(), full = (int64_t)BURST * REFILL_MS;
-
-	n->tokens_ms += now - n->filled_ms;
-	n->filled_ms = now;
-	if (n->tokens_ms > full)
-		n->tokens_ms = full;
-	if (n->tokens_ms < REFILL_MS)
-		return false;
-	n->tokens_ms -= REFILL_MS;
-	return true;
-}
-
 void
 notice_accepted(struct notice *n, const struct judge_verdict *v,
     const struct verify_verdict *by)
@@ -186,7 +170,8 @@ notice_accepted(struct notice *n, const struct judge_verdict *v,
 
 	if (!desktop && strcmp(n->conf->notice, "syslog") != 0)
 		return;
-	if (!take_token(n)) {
+	if (bucket_take(&n->rate, (int64_t)BURST * REFILL_US, REFILL_US,
+		clock_mono_ms()) != 0) {
 		n->left_out++;
 		return;
 	}

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#define CALL 1000 /* what one call uses */
-#define MINUTE_MS 60000
+#define MINUTE_US 60000000
 
 void
 rate_init(struct rate *r, uint64_t per_minute, const uint8_t seed[static 16])
@@ -44,21 +43,6 @@ hash(const struct rate *r, const void *who, size_t len)
 	return (h == 0 ? 1 : h);
 }
 
-/* What is still used of a slot now. */
-static uint64_t
-used_now(const struct rate *r, const struct rate_slot *s, int64_t now)
-{
-	uint64_t passed, back;
-
-	if (s->key == 0 || now < s->since)
-		return (s->key == 0 ? 0 : s->used);
-	passed = (uint64_t)(now - s->since);
-	if (passed >= MINUTE_MS)
-		return (0);
-	back = passed * r->per_minute * CALL / MINUTE_MS;
-	return (s->used > back ? s->used - back : 0);
-}
-
 /* His slot, or the one he gets. */
 static struct rate_slot *
 slot_of(struct rate *r, uint64_t key, int64_t now)
@@ -70,29 +54,24 @@ slot_of(struct rate *r, uint64_t key, int64_t now)
 		if (set[i].key == key)
 			return (&set[i]);
 	for (i = 1; i < RATE_WAYS; i++)
-		if (used_now(r, &set[i], now) < used_now(r, best, now))
+		if (bucket_used(&set[i].bucket, now) <
+		    bucket_used(&best->bucket, now))
 			best = &set[i];
 	memset(best, 0, sizeof(*best));
 	best->key = key;
-	best->since = now;
 	return (best);
 }
 
 unsigned int
 rate_take(struct rate *r, const void *who, size_t len, int64_t now)
 {
-	uint64_t max = r->per_minute * CALL, used, over;
 	struct rate_slot *s;
+	int64_t wait;
 
 	if (r->per_minute == 0)
 		return (0);
 	s = slot_of(r, hash(r, who, len), now);
-	used = used_now(r, s, now);
-	if (used + CALL <= max) {
-		s->used = used + CALL;
-		s->since = now;
-		return (0);
-	}
-	over = ((used + CALL - max) * MINUTE_MS + max - 1) / max; /* ms */
-	return ((unsigned int)((over + 999) / 1000));
+	wait = bucket_take(
+	    &s->bucket, MINUTE_US, MINUTE_US / (int64_t)r->per_minute, now);
+	return ((unsigned int)((wait + 999) / 1000));
 }

@@ -8,6 +8,8 @@
 #ifndef MIG_SERVER_API_RATELIMIT_H
 #define MIG_SERVER_API_RATELIMIT_H
 
+#include "base/bucket.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +17,8 @@
 #define RATE_SETS 1024 /* power of two; a table has 96 KiB */
 
 struct rate_slot {
-	uint64_t key;  /* keyed hash of the caller; 0: free */
-	int64_t since; /* mono ms: when "used" was right */
-	uint64_t used; /* thousandths of a call */
+	uint64_t key; /* keyed hash of the caller; 0: free */
+	struct bucket bucket;
 };
 
 struct rate {
