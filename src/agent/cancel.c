@@ -38,7 +38,6 @@ fill(struct cancelled *c, const struct cancel_verdict *v,
 static void
 ignore(struct agent *a, const struct cancel_verdict *v, const char *why)
 {
-	a->counts.cancels_ignored++;
 	log_info("cancel_ignored cancel=%s action=%s why=%s",
 	    id_short(&v->id).s, id_short(&v->action).s, log_quote(why));
 }
@@ -87,7 +86,6 @@ cancel_take(struct agent *a, const struct cancel_verdict *v,
 		c.expires = job->verdict.expire_after;
 	remember(a, &c, job != NULL);
 	fault_point("cancel.remembered");
-	a->counts.cancels++;
 	log_info("cancel action=%s known=%d by=%s", id_short(&v->action).s,
 	    job != NULL, log_quote(who->name));
 	jobs_cancel(a->jobs, &v->action, c.text);

@@ -310,7 +310,26 @@ decide(struct exam *x)
 	finish(x);
 }
 
-/* --- cancels -------------------------------------------------------------- */
+/* --- what judge said ------------------------------------------------------ */
+
+/* said: what judge's verdict is about, when there is one. True: it is asked
+ * once more, or all begins anew. */
+static bool
+asked_again(struct exam *x, int *code, const struct id *said)
+{
+	if (*code == 0 && !id_equal(said, &x->id))
+		*code = ERR_INVALID;
+	/* the policy changed between the two: both with the same one */
+	if (*code == 0 && !id_equal(&x->policy, &x->a->policy_hash)) {
+		x->attempts = 0;
+		ask_verify(x);
+		return true;
+	}
+	if (*code == 0 || x->attempts >= ATTEMPTS_MAX)
+		return false;
+	ask_judge(x);
+	return true;
+}
 
 static void
 on_cancel_judged(int code, const void *body, size_t len, void *arg)
@@ -320,17 +339,8 @@ on_cancel_judged(int code, const void *body, size_t len, void *arg)
 
 	if (code == 0 && cancel_verdict_parse(body, len, &v) != 0)
 		code = ERR_INVALID;
-	if (code == 0 && !id_equal(&v.id, &x->id))
-		code = ERR_INVALID;
-	if (code == 0 && !id_equal(&x->policy, &x->a->policy_hash)) {
-		x->attempts = 0;
-		ask_verify(x);
+	if (asked_again(x, &code, &v.id))
 		return;
-	}
-	if (code != 0 && x->attempts < ATTEMPTS_MAX) {
-		ask_judge(x);
-		return;
-	}
 	if (code == 0)
 		cancel_take(x->a, &v, &x->who);
 	else
@@ -348,20 +358,10 @@ on_judged(int code, const void *body, size_t len, void *arg)
 
 	if (code == 0 && judge_verdict_parse(body, len, &x->verdict) != 0)
 		code = ERR_INVALID;
-	if (code == 0 && !id_equal(&x->verdict.id, &x->id))
-		code = ERR_INVALID;
-	/* the policy changed between the two: both with the same one */
-	if (code == 0 && !id_equal(&x->policy, &x->a->policy_hash)) {
-		x->attempts = 0;
-		ask_verify(x);
+	if (asked_again(x, &code, &x->verdict.id))
 		return;
-	}
 	if (code == 0) {
 		decide(x);
-		return;
-	}
-	if (x->attempts < ATTEMPTS_MAX) {
-		ask_judge(x);
 		return;
 	}
 	memset(&x->verdict, 0, sizeof(x->verdict));

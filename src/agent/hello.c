@@ -2,9 +2,8 @@
 /* Building hellos; see hello.h. No JSON is parsed here, only written. */
 #include "agent/hello.h"
 
-#include "agent/chain.h"
-
 #include "action/hello_make.h"
+#include "agent/chain.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
 #include "agent/role.h"

@@ -276,7 +276,6 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 	int rc;
 
 	narrow(j, v->modules[op], &o);
-
 	j->waiting--;
 	err_clear(&e);
 	if (v->modules[op] == MODULE_agent)

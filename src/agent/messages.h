@@ -158,7 +158,6 @@ struct judge_step {
 	uint32_t keyring_len, acl_len, limits_len; /* at the text's end */
 	char detail[VERDICT_TEXT + 1];             /* why not */
 };
-#define JUDGE_STEP_LEN (32 + 2 + 8 + 3 * 4 + 2 + VERDICT_TEXT)
 int judge_step_write(const struct judge_step *v, struct buf *out);
 int judge_step_parse(const void *data, size_t len, struct judge_step *ret);
 

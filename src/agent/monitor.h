@@ -41,7 +41,6 @@ enum agent_mode { MODE_DAEMON, MODE_CHECKIN, MODE_ONCE, MODE_CHECK };
 /* Since the start. */
 struct agent_counts {
 	uint64_t accepted, answered, refused, connections;
-	uint64_t cancels, cancels_ignored;
 };
 
 struct agent {

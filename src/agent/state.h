@@ -8,8 +8,10 @@
  *   policy.hash what it must hash to, and the one before it
  *   relay       host:port, from enrolment
  *   enrolment   the token it was enrolled with (its hash) and the proof of
- * that, when a client made the token ca.crt agent.crt agent.key  the
- * connection's certificates, from enrolment journal record spool/
+ *               that, when a client made the token
+ *   ca.crt, agent.crt, agent.key
+ *               the connection's certificates, from enrolment
+ *   journal, record, spool/
  */
 #ifndef MIG_AGENT_STATE_H
 #define MIG_AGENT_STATE_H

@@ -25,6 +25,12 @@ str_starts(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+bool
+str_is(const void *s, size_t len, const char *word)
+{
+	return s != NULL && len == strlen(word) && memcmp(s, word, len) == 0;
+}
+
 int
 str_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
 {

@@ -8,6 +8,8 @@
 /* Copies with a terminator; false (and cut) when it does not fit. */
 bool str_copy(char *out, size_t size, const char *s);
 bool str_starts(const char *s, const char *prefix);
+/* Are these bytes just that word? NULL is none. */
+bool str_is(const void *s, size_t len, const char *word);
 /* Decimal digits only, no sign, no space, within min..max; else ERR_INVALID. */
 int str_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 /* Edit distance (insert, delete, replace) of two short words; SIZE_MAX when one

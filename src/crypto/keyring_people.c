@@ -4,18 +4,17 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/str.h"
+#include "crypto/keyring.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER "mig-keyring 3"
-#define PEOPLE_MAX 4096
 #define WORDS 5 /* of a line that matter */
 #define WORD_MAX 64
 
 struct people {
 	int64_t now;
-	uint8_t (*fprs)[PGP_FPR_LEN]; /* room for PEOPLE_MAX */
+	uint8_t (*fprs)[PGP_FPR_LEN]; /* room for KEYRING_PERSONS_MAX */
 	size_t n;
 	uint8_t person[PGP_FPR_LEN]; /* of the lines being read */
 	bool there, counted;         /* there is one; it is in fprs */
@@ -61,9 +60,9 @@ take_key(struct people *l, char words[WORDS][WORD_MAX], struct err *e)
 	if (l->counted || (int64_t)created > l->now ||
 	    (expires != 0 && (int64_t)expires <= l->now))
 		return 0;
-	if (l->n == PEOPLE_MAX)
-		return err_set(
-		    e, ERR_TOOBIG, "keyring: more than %d persons", PEOPLE_MAX);
+	if (l->n == KEYRING_PERSONS_MAX)
+		return err_set(e, ERR_TOOBIG, "keyring: more than %d persons",
+		    KEYRING_PERSONS_MAX);
 	memcpy(l->fprs[l->n++], l->person, PGP_FPR_LEN);
 	l->counted = true;
 	return 0;
@@ -87,13 +86,15 @@ keyring_people(const void *text, size_t len, int64_t now,
     uint8_t (**ret_fprs)[PGP_FPR_LEN], size_t *ret_n, struct err *e)
 {
 	struct people l = { .now = now };
-	const char *p = text, *line, *end = p + len;
+	const char *p = text, *end = p + len, *line = memchr(p, '\n', len);
 	int rc = 0;
 
-	if (len < strlen(HEADER) || memcmp(p, HEADER, strlen(HEADER)) != 0)
+	if (!str_is(
+		p, (size_t)((line != NULL ? line : end) - p), KEYRING_HEADER))
 		return err_set(e, ERR_INVALID,
-		    "keyring: \"" HEADER "\" is expected in the first line");
-	l.fprs = calloc(PEOPLE_MAX, sizeof(*l.fprs));
+		    "keyring: \"" KEYRING_HEADER
+		    "\" is expected in the first line");
+	l.fprs = calloc(KEYRING_PERSONS_MAX, sizeof(*l.fprs));
 	if (l.fprs == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	while (rc == 0 && p < end) {

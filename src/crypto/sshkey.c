@@ -23,12 +23,6 @@ sshkey_application_ok(const char *app)
 	return *p == '\0';
 }
 
-static bool
-is_word(const uint8_t *s, size_t len, const char *word)
-{
-	return len == strlen(word) && memcmp(s, word, len) == 0;
-}
-
 static int
 read_application(struct rd *r, struct keymaterial *m, struct err *e)
 {
@@ -64,9 +58,9 @@ sshkey_parse(
 	kind = rd_field(&r, SSHKEY_BLOB_MAX, &kind_len);
 	if (kind == NULL)
 		return err_set(e, ERR_INVALID, "SSH key: it is cut off");
-	if (is_word(kind, kind_len, SSHKEY_ED25519))
+	if (str_is(kind, kind_len, SSHKEY_ED25519))
 		m.alg = KEY_SSH_ED25519;
-	else if (is_word(kind, kind_len, SSHKEY_SK_ED25519))
+	else if (str_is(kind, kind_len, SSHKEY_SK_ED25519))
 		m.alg = KEY_SSH_SK_ED25519;
 	else
 		return err_set(e, ERR_UNSUPPORTED,

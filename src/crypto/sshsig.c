@@ -9,6 +9,7 @@
 #include "crypto/sshsig.h"
 
 #include "base/err.h"
+#include "base/str.h"
 #include "crypto/keyring.h"
 #include "crypto/pubkey.h"
 #include "crypto/sha256.h"
@@ -52,12 +53,6 @@ sshsig_namespace(enum purpose p)
 	return NULL;
 }
 
-static bool
-field_is(const uint8_t *s, size_t len, const char *word)
-{
-	return s != NULL && len == strlen(word) && memcmp(s, word, len) == 0;
-}
-
 /* The inner signature, which is the rest of r. */
 static int
 read_signature(struct rd *r, struct sshsig *s, struct err *e)
@@ -67,7 +62,7 @@ read_signature(struct rd *r, struct sshsig *s, struct err *e)
 	size_t len = 0;
 
 	word = rd_field(r, SSHSIG_MAX, &len);
-	if (!field_is(word, len, kind))
+	if (!str_is(word, len, kind))
 		return err_set(e, ERR_INVALID,
 		    "SSH signature: its kind is not that of its key (%s)",
 		    kind);
@@ -118,8 +113,8 @@ read_digest_name(struct rd *r, struct sshsig *s, struct err *e)
 	size_t len = 0;
 
 	word = rd_field(r, DIGEST_NAME_MAX, &len);
-	s->sha512 = field_is(word, len, "sha512");
-	if (!s->sha512 && !field_is(word, len, "sha256"))
+	s->sha512 = str_is(word, len, "sha512");
+	if (!s->sha512 && !str_is(word, len, "sha256"))
 		return err_set(e, ERR_UNSUPPORTED,
 		    "SSH signature: its digest is not accepted (sha256 and "
 		    "sha512 are)");
@@ -252,7 +247,7 @@ sshsig_check(const struct sshsig *s, const struct keyring_key *k,
 	    !id_equal(&k->ssh, &s->key))
 		return err_set(
 		    e, ERR_AUTH, "signature was not made by this key");
-	if (name == NULL || !field_is(s->name, s->name_len, name))
+	if (name == NULL || !str_is(s->name, s->name_len, name))
 		return err_set(e, ERR_AUTH,
 		    "SSH signature was made for another purpose (namespace "
 		    "\"%s\" is expected)",

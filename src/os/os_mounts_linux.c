@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -190,18 +191,6 @@ os_mounts_none(const struct os_mounts *m)
 	return m == NULL || m->n == 0;
 }
 
-/* path is dir or lies below it. */
-static bool
-is_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (n == 1)
-		return true;
-	return strncmp(path, dir, n) == 0 &&
-	    (path[n] == '/' || path[n] == '\0');
-}
-
 enum os_mount_kind
 os_mounts_find(const struct os_mounts *m, const char *path)
 {
@@ -210,7 +199,7 @@ os_mounts_find(const struct os_mounts *m, const char *path)
 
 	for (i = 0; m != NULL && i < m->n; i++) {
 		n = strlen(m->list[i].path);
-		if (n >= longest && is_below(path, m->list[i].path)) {
+		if (n >= longest && path_below(path, m->list[i].path)) {
 			longest = n;
 			kind = m->list[i].kind;
 		}
@@ -224,7 +213,7 @@ os_mounts_below(const struct os_mounts *m, const char *dir)
 	size_t i;
 
 	for (i = 0; m != NULL && i < m->n; i++) {
-		if (is_below(m->list[i].path, dir))
+		if (path_below(m->list[i].path, dir))
 			return true;
 	}
 	return false;

@@ -5,9 +5,8 @@
 #include <time.h>
 
 #define NS_PER_MS 1000000
-#define SLICE_MS                                                     \
-	250 /* between looks at the watch, should a signal be missed \
-	     */
+/* Between looks at the watch, should a signal be missed. */
+#define SLICE_MS 250
 
 int64_t
 net_now(void)

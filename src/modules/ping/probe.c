@@ -186,6 +186,27 @@ take_all(int fd, short revents, const struct echo *q, bool raw,
 	return take_datagram(fd, q, raw, r);
 }
 
+/* False: the try has ended. */
+static bool
+await(const struct probe *p, struct pollfd *pfd, int64_t until,
+    struct probe_result *r)
+{
+	switch (net_wait(pfd, 1, until, p->watch)) {
+	case NETWAIT_READY:
+		return true;
+	case NETWAIT_TIMEOUT:
+		r->end = PROBE_NO_ANSWER;
+		break;
+	case NETWAIT_ENDED:
+		r->end = PROBE_ENDED;
+		break;
+	case NETWAIT_FAILED:
+		end_by_error(r, errno, true, NULL);
+		break;
+	}
+	return false;
+}
+
 /* Something was sent at begin. */
 static void
 await_datagram(const struct probe *p, int fd, const struct echo *q, bool raw,
@@ -195,19 +216,8 @@ await_datagram(const struct probe *p, int fd, const struct echo *q, bool raw,
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
 	do {
-		switch (net_wait(&pfd, 1, until, p->watch)) {
-		case NETWAIT_READY:
-			break;
-		case NETWAIT_TIMEOUT:
-			r->end = PROBE_NO_ANSWER;
+		if (!await(p, &pfd, until, r))
 			return;
-		case NETWAIT_ENDED:
-			r->end = PROBE_ENDED;
-			return;
-		case NETWAIT_FAILED:
-			end_by_error(r, errno, true, NULL);
-			return;
-		}
 		if (take_all(fd, pfd.revents, q, raw, r)) {
 			r->ns = net_now() - begin;
 			return;
@@ -321,19 +331,8 @@ await_connection(
 	socklen_t len = sizeof(int);
 	int error = 0;
 
-	switch (net_wait(&pfd, 1, until, p->watch)) {
-	case NETWAIT_READY:
-		break;
-	case NETWAIT_TIMEOUT:
-		r->end = PROBE_NO_ANSWER;
+	if (!await(p, &pfd, until, r))
 		return;
-	case NETWAIT_ENDED:
-		r->end = PROBE_ENDED;
-		return;
-	case NETWAIT_FAILED:
-		end_by_error(r, errno, true, NULL);
-		return;
-	}
 	r->ns = net_now() - begin;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;

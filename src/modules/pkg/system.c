@@ -2,6 +2,7 @@
 #include "modules/pkg/system.h"
 
 #include "base/err.h"
+#include "base/path.h"
 #include "modules/pkg/dpkgdb.h"
 #include "modules/pkg/rpmdb.h"
 #include "os/os.h"
@@ -194,15 +195,6 @@ try_form(struct search *s, const struct place *p, const struct form *f)
 
 /* --- directories ----------------------------------------------------------*/
 
-static bool
-is_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return strncmp(path, dir, n) == 0 &&
-	    (path[n] == '\0' || path[n] == '/');
-}
-
 /* False: it may not be touched, and that was told. */
 static bool
 resolve(struct search *s, const char *path, char ret[static OS_PATH_MAX])
@@ -272,7 +264,7 @@ try_directory(struct search *s, size_t which)
 	snprintf(path, sizeof(path), "%s%s", s->real, directories[which].path);
 	if (!resolve(s, path, real))
 		return;
-	if (!is_below(real, s->real)) {
+	if (!path_below(real, *s->real != '\0' ? s->real : "/")) {
 		tell_gap(s, GAP_OUTSIDE, path, "it leads out of the root");
 		return;
 	}
