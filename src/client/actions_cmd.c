@@ -18,24 +18,6 @@
 
 #define ACTIONS_DEFAULT 20
 
-static int
-print_json(const json_t *j, size_t flags, struct err *e)
-{
-	char *text = json_text(j, flags);
-	struct buf out;
-	int r;
-
-	buf_init(&out, 64u * 1024 * 1024);
-	if (text == NULL || buf_add_str(&out, text) != 0 ||
-	    buf_add_str(&out, "\n") != 0)
-		r = err_set(e, ERR_NOMEM, "out of memory");
-	else
-		r = client_out(&out, e);
-	free(text);
-	buf_release(&out);
-	return r;
-}
-
 static int64_t
 count_of(const json_t *counts, const char *key)
 {
@@ -130,7 +112,7 @@ cmd_actions(struct client *c, const struct opts *o, struct err *e)
 	if (r != 0)
 		goto out;
 	if (opts_has(o, "json")) {
-		r = print_json(j, JSON_COMPACT, e);
+		r = client_out_json(j, JSON_COMPACT, e);
 		goto out;
 	}
 	table_init(&t, head);
@@ -270,15 +252,12 @@ cmd_action_show(struct client *c, const struct opts *o, struct err *e)
 		id = last;
 	}
 	buf_init(&path, 8192);
-	buf_add_str(&path, "/api/v1/actions/");
-	http_escape(&path, id);
-	if (buf_str(&path) == NULL)
-		r = err_set(e, ERR_TOOBIG, "this is no action id");
-	else
+	r = api_word_path(&path, "/api/v1/actions/", id, "", e);
+	if (r == 0)
 		r = api_json(c, "GET", buf_str(&path), NULL, &j, e);
 	buf_release(&path);
 	if (r == 0)
-		r = opts_has(o, "json") ? print_json(j, JSON_INDENT(2), e)
+		r = opts_has(o, "json") ? client_out_json(j, JSON_INDENT(2), e)
 					: show_text(j, e);
 	json_decref(j);
 	return r;

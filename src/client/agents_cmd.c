@@ -11,12 +11,10 @@
 #include "base/clock.h"
 #include "base/csv.h"
 #include "base/file.h"
-#include "base/hex.h"
 #include "base/jsonw.h"
 #include "crypto/seal.h"
 #include "json/json.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,24 +118,6 @@ agent_text(struct listing *l, const struct agent_row *a)
 	table_cell(&l->table, r->version);
 	table_cell(&l->table, token_verdict_text(a->token));
 	agent_tags(&l->table, r->tags);
-}
-
-/* A hello counts when it is signed by the agent it is listed for. */
-static void
-agent_hello(struct agent_row *a, const char *hello)
-{
-	struct buf raw;
-	struct id id;
-
-	buf_init(&raw, HELLO_MAX + HELLO_PREFIX_LEN);
-	if (hello != NULL && id_parse(a->id, &id) == 0 &&
-	    b64_decode(&raw, hello, strlen(hello)) == 0 &&
-	    hello_parse(raw.data, raw.len, &a->hello, NULL) == 0) {
-		a->verified = id_equal(&a->hello.agent, &id);
-		if (!a->verified)
-			hello_release(&a->hello);
-	}
-	buf_release(&raw);
 }
 
 static void
@@ -286,7 +266,7 @@ agent_line(const char *text, size_t len, void *arg)
 		json_decref(j);
 		return 0;
 	}
-	agent_hello(&a, hello);
+	a.verified = hello_listed(a.id, hello, &a.hello);
 	agent_trust(l, &a);
 	l->n++;
 	l->online += a.online;
@@ -390,20 +370,6 @@ agents_known(struct listing *l)
 }
 
 static int
-agents_begin(struct listing *l, struct err *e)
-{
-	char *path = client_path(DIR_DATA, "known", e);
-	int r = path != NULL ? trust_load(&l->trust, path, e) : ERR_NOTFOUND;
-
-	if (r == 0 && l->trust.bad_line > 0)
-		client_warn("warning: %s: line %zu is damaged: which agent it "
-			    "was about is not known any more",
-		    path, l->trust.bad_line);
-	free(path);
-	return r;
-}
-
-static int
 cmd_agents(struct client *c, const struct opts *o, struct err *e)
 {
 	static const char *const head[] = { "NAME", "ID", "STATE", "LAST SEEN",
@@ -424,7 +390,7 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 	if (l.csv)
 		buf_add_str(&l.out, AGENTS_CSV);
 	if (r == 0)
-		r = agents_begin(&l, e);
+		r = trust_open(&l.trust, e);
 	if (r == 0)
 		r = agents_tokens(&l, e);
 	if (r == 0) {
@@ -462,17 +428,8 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 static int
 cmd_revoke(struct client *c, const struct opts *o, struct err *e)
 {
-	struct buf path;
-	int r = 0;
+	int r = api_send_to(c, "DELETE", "/api/v1/agents/", o->words[0], "", e);
 
-	buf_init(&path, 4096);
-	buf_add_str(&path, "/api/v1/agents/");
-	http_escape(&path, o->words[0]);
-	if (buf_str(&path) == NULL)
-		r = err_set(e, ERR_TOOBIG, "the agent's id is too long");
-	else
-		r = api_json(c, "DELETE", buf_str(&path), NULL, NULL, e);
-	buf_release(&path);
 	if (r == 0)
 		fprintf(stderr,
 		    "revoked: its connection is ended, and the relay takes "

@@ -247,6 +247,33 @@ api_json(struct client *c, const char *method, const char *path,
 }
 
 int
+api_word_path(struct buf *out, const char *prefix, const char *word,
+    const char *suffix, struct err *e)
+{
+	buf_add_str(out, prefix);
+	http_escape(out, word);
+	buf_add_str(out, suffix);
+	return buf_str(out) != NULL
+	    ? 0
+	    : err_set(e, ERR_TOOBIG, "too long: %.40s", word);
+}
+
+int
+api_send_to(struct client *c, const char *method, const char *prefix,
+    const char *word, const char *suffix, struct err *e)
+{
+	struct buf path;
+	int r;
+
+	buf_init(&path, 4096);
+	r = api_word_path(&path, prefix, word, suffix, e);
+	if (r == 0)
+		r = api_json(c, method, buf_str(&path), NULL, NULL, e);
+	buf_release(&path);
+	return r;
+}
+
+int
 api_stream(struct client *c, const char *path, http_on_data *on_data,
     http_on_tick *on_tick, void *arg, struct err *e)
 {

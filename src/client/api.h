@@ -25,6 +25,12 @@ int api_plain(struct client *c, const char *method, const char *path,
 /* The same with a session. */
 int api_json(struct client *c, const char *method, const char *path,
     const struct buf *body, json_t **ret_json, struct err *e);
+/* "PREFIX", the word escaped, "SUFFIX" as a path; ERR_TOOBIG. */
+int api_word_path(struct buf *out, const char *prefix, const char *word,
+    const char *suffix, struct err *e);
+/* Such a request without a body, whose answer does not matter. */
+int api_send_to(struct client *c, const char *method, const char *prefix,
+    const char *word, const char *suffix, struct err *e);
 /* GET of something that streams. on_data sees successful bodies only. */
 int api_stream(struct client *c, const char *path, http_on_data *on_data,
     http_on_tick *on_tick, void *arg, struct err *e);

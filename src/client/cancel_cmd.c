@@ -62,28 +62,21 @@ cancel_tell(const struct fetched *f, const json_t *answer, const struct opts *o,
 {
 	int64_t expected = 0, answered = 0;
 	struct buf out;
-	char *text;
 	int r;
 
-	buf_init(&out, 64 * 1024);
-	if (opts_has(o, "json")) {
-		text = json_text(answer, JSON_COMPACT);
-		r = text == NULL ? ERR_NOMEM : buf_add_str(&out, text);
-		free(text);
-	} else {
-		(void)json_opt_int(answer, "", "expected", 0, INT64_C(1) << 40,
-		    &expected, NULL);
-		(void)json_opt_int(answer, "", "answered", 0, INT64_C(1) << 40,
-		    &answered, NULL);
-		r = buf_add_fmt(&out,
-		    "cancelled %s: %" PRId64 " of %" PRId64 " agents had "
-		    "answered; those online stop now, the others will not "
-		    "start it (mig results %s)",
-		    id_short(&f->id).s, answered, expected, id_short(&f->id).s);
-	}
-	if (r == 0)
-		r = buf_add_str(&out, "\n");
-	r = r != 0 ? err_set(e, r, "%s", err_text(r)) : client_out(&out, e);
+	if (opts_has(o, "json"))
+		return client_out_json(answer, JSON_COMPACT, e);
+	(void)json_opt_int(
+	    answer, "", "expected", 0, INT64_C(1) << 40, &expected, NULL);
+	(void)json_opt_int(
+	    answer, "", "answered", 0, INT64_C(1) << 40, &answered, NULL);
+	buf_init(&out, 4096);
+	buf_add_fmt(&out,
+	    "cancelled %s: %" PRId64 " of %" PRId64 " agents had answered; "
+	    "those online stop now, the others will not start it (mig "
+	    "results %s)\n",
+	    id_short(&f->id).s, answered, expected, id_short(&f->id).s);
+	r = client_out(&out, e);
 	buf_release(&out);
 	return r;
 }

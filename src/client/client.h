@@ -82,6 +82,9 @@ int client_out(const struct buf *b, struct err *e);
 /* The same without making it safe, unless a terminal reads: for files, whose
  * every byte is hashed or signed. */
 int client_out_bytes(const struct buf *b, struct err *e);
+/* JSON and a line end; flags: of json_dumps. */
+struct json_t;
+int client_out_json(const struct json_t *j, size_t flags, struct err *e);
 /* It failed because nobody reads any more (mig ... | head). */
 bool client_reader_left(void);
 /* Writes to a file (mode 0600), or to standard output when path is NULL or

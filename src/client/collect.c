@@ -8,6 +8,7 @@
 #include "client/api.h"
 #include "client/interrupt.h"
 #include "client/question.h"
+#include "client/trust_target.h"
 #include "crypto/sha256.h"
 
 #include <inttypes.h>
@@ -29,9 +30,6 @@ int
 collect_init(struct collect *k, struct client *c, const struct action *a,
     const struct id *id, struct err *e)
 {
-	char *path;
-	int r;
-
 	memset(k, 0, sizeof(*k));
 	k->client = c;
 	k->action = a;
@@ -41,17 +39,7 @@ collect_init(struct collect *k, struct client *c, const struct action *a,
 	seen_init(&k->seen);
 	seen_init(&k->asked);
 	stream_init(&k->stream, collect_event, collect_bad, k);
-	path = client_path(DIR_DATA, "known", e);
-	if (path == NULL)
-		return ERR_NOTFOUND;
-	r = trust_load(&k->trust, path, e);
-	if (r == 0 && k->trust.bad_line > 0)
-		collect_warn(k,
-		    "%s: line %zu is damaged: which agent it was about is not "
-		    "known any more",
-		    path, k->trust.bad_line);
-	free(path);
-	return r;
+	return trust_open(&k->trust, e);
 }
 
 void

@@ -51,7 +51,6 @@ list_print(struct client *c, const struct opts *o, const struct list_form *f,
 	json_t *root = NULL, *list, *row;
 	struct table t;
 	struct buf out;
-	char *text;
 	size_t i, k;
 	int r;
 
@@ -67,14 +66,10 @@ list_print(struct client *c, const struct opts *o, const struct list_form *f,
 	json_array_foreach (list, i, row)
 		for (k = 0; f->members[k] != NULL; k++)
 			list_cell(&t, json_object_get(row, f->members[k]));
-	if (opts_has(o, "json")) {
-		text = json_text(root, JSON_COMPACT);
-		buf_add_fmt(&out, "%s\n", text != NULL ? text : "{}");
-		free(text);
-	} else if (json_array_size(list) > 0) {
+	if (json_array_size(list) > 0)
 		table_print_fit(&t, &out);
-	}
-	r = client_out(&out, e);
+	r = opts_has(o, "json") ? client_out_json(root, JSON_COMPACT, e)
+				: client_out(&out, e);
 	table_release(&t);
 	buf_release(&out);
 	json_decref(root);
@@ -83,34 +78,6 @@ list_print(struct client *c, const struct opts *o, const struct list_form *f,
 
 /* --- requests --------------------------------------------------------------
  */
-
-/* "prefix" word "suffix" as a path; the word is escaped. */
-static int
-word_path(struct buf *out, const char *prefix, const char *word,
-    const char *suffix, struct err *e)
-{
-	buf_add_str(out, prefix);
-	http_escape(out, word);
-	buf_add_str(out, suffix);
-	return buf_str(out) != NULL
-	    ? 0
-	    : err_set(e, ERR_TOOBIG, "too long: %.40s", word);
-}
-
-static int
-send_to(struct client *c, const char *method, const char *prefix,
-    const char *word, const char *suffix, struct err *e)
-{
-	struct buf path;
-	int r;
-
-	buf_init(&path, 4096);
-	r = word_path(&path, prefix, word, suffix, e);
-	if (r == 0)
-		r = api_json(c, method, buf_str(&path), NULL, NULL, e);
-	buf_release(&path);
-	return r;
-}
 
 /* A fingerprint as the server writes it; ERR_INVALID. */
 static int
@@ -191,7 +158,8 @@ cmd_person_role(struct client *c, const struct opts *o, struct err *e)
 	jsonw_object_end(&w);
 	r = need_fpr(o->words[0], fpr, e);
 	if (r == 0)
-		r = word_path(&path, "/api/v1/investigators/", fpr, "/role", e);
+		r = api_word_path(
+		    &path, "/api/v1/investigators/", fpr, "/role", e);
 	if (r == 0 && body.error != 0)
 		r = err_set(e, body.error, "the role is too long");
 	if (r == 0)
@@ -232,7 +200,8 @@ cmd_person_remove(struct client *c, const struct opts *o, struct err *e)
 	int r = need_fpr(o->words[0], fpr, e);
 
 	if (r == 0)
-		r = send_to(c, "DELETE", "/api/v1/investigators/", fpr, "", e);
+		r = api_send_to(
+		    c, "DELETE", "/api/v1/investigators/", fpr, "", e);
 	if (r != 0)
 		return r;
 	fprintf(stderr,
@@ -263,11 +232,11 @@ cmd_session_revoke(struct client *c, const struct opts *o, struct err *e)
 	char fpr[FPR_HEX + 1];
 
 	if (strlen(o->words[0]) != FPR_HEX)
-		return send_to(
+		return api_send_to(
 		    c, "DELETE", "/api/v1/sessions/", o->words[0], "", e);
 	if (need_fpr(o->words[0], fpr, e) != 0)
 		return ERR_INVALID;
-	return send_to(
+	return api_send_to(
 	    c, "DELETE", "/api/v1/investigators/", fpr, "/sessions", e);
 }
 
@@ -343,7 +312,7 @@ cmd_key_make(struct client *c, const struct opts *o, struct err *e)
 static int
 cmd_key_revoke(struct client *c, const struct opts *o, struct err *e)
 {
-	return send_to(c, "DELETE", "/api/v1/apikeys/", o->words[0], "", e);
+	return api_send_to(c, "DELETE", "/api/v1/apikeys/", o->words[0], "", e);
 }
 
 /* --- the table -------------------------------------------------------------

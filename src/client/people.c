@@ -8,6 +8,7 @@
 #include "client/pgp/openpgp.h"
 #include "crypto/seal.h"
 #include "http/http.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define PIECE 65536 /* of output */
+#define JSON_OUT_MAX (64u * 1024 * 1024)
 
 void
 client_release(struct client *c)
@@ -152,6 +154,24 @@ client_out(const struct buf *b, struct err *e)
 		return 0;
 	reader_left = errno == EPIPE;
 	return err_errno(e, "cannot write to standard output");
+}
+
+int
+client_out_json(const struct json_t *j, size_t flags, struct err *e)
+{
+	char *text = json_text(j, flags);
+	struct buf out;
+	int r;
+
+	buf_init(&out, JSON_OUT_MAX);
+	if (text == NULL || buf_add_str(&out, text) != 0 ||
+	    buf_add_str(&out, "\n") != 0)
+		r = err_set(e, ERR_NOMEM, "out of memory");
+	else
+		r = client_out(&out, e);
+	free(text);
+	buf_release(&out);
+	return r;
 }
 
 int

@@ -176,14 +176,13 @@ remember_past(struct client *c, struct policy_chain *ch)
 	struct policy_file f;
 	struct id previous = ch->newest.policy.previous;
 	uint64_t version = ch->newest.policy.version;
-	struct err e;
 	bool there = true;
 
 	while (there && version-- > 1 && ch->npast < POLICY_PAST_MAX) {
 		ch->past[ch->npast].hash = previous;
 		ch->past[ch->npast].version = version;
 		ch->past[ch->npast++].expires = 0;
-		there = policy_by_hash(c, &previous, &f, &e) == 0;
+		there = policy_by_hash(c, &previous, &f, NULL) == 0;
 		if (there) {
 			ch->past[ch->npast - 1].expires = f.policy.expires;
 			previous = f.policy.previous;

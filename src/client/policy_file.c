@@ -68,17 +68,26 @@ policy_file_load(const char *path, struct policy_file *f, struct err *e)
 	return r == 0 ? 0 : err_wrap(e, "%s", path);
 }
 
+/* Agents look at the keys only when they use them. */
+static int
+check_keyring(const struct policy *p, struct err *e)
+{
+	struct keyring k;
+	int r = keyring_parse(p->keyring, p->keyring_len, &k, e);
+
+	if (r == 0)
+		keyring_release(&k);
+	return r;
+}
+
 int
 policy_file_check(const struct policy *p, int64_t now, struct err *e)
 {
 	enum policy_refusal reason;
-	struct keyring k;
-	int r;
+	int r = check_keyring(p, e);
 
-	r = keyring_parse(p->keyring, p->keyring_len, &k, e);
 	if (r != 0)
 		return r;
-	keyring_release(&k);
 	r = policy_check(p, now, &reason, e);
 	if (r != 0 && reason == POLICY_LOCKS_OUT)
 		err_wrap(e, "this policy would lock everybody out");
@@ -109,5 +118,5 @@ policy_file_step(const struct policy *was, const struct policy_file *next,
 	acl_free(acl);
 	if (r != 0)
 		return err_wrap(e, "%s", policy_refusal_text(reason));
-	return policy_file_check(&next->policy, now, e);
+	return check_keyring(&next->policy, e);
 }

@@ -5,10 +5,10 @@
 
 #include "action/hello.h"
 #include "base/clock.h"
-#include "base/hex.h"
 #include "base/jsonw.h"
 #include "client/api.h"
 #include "client/table.h"
+#include "client/trust_target.h"
 #include "json/json.h"
 
 #include <inttypes.h>
@@ -146,8 +146,6 @@ on_agent(const char *text, size_t len, void *arg)
 	const char *id_text, *hello = NULL;
 	bool online = false;
 	struct hello h;
-	struct buf raw;
-	struct id id;
 	json_t *j;
 
 	j = json_strict(text, len, 1024 * 1024, &s->err);
@@ -158,19 +156,12 @@ on_agent(const char *text, size_t len, void *arg)
 		return err_wrap(&s->err, "the server's list of agents");
 	}
 	s->total++;
-	buf_init(&raw, HELLO_MAX + HELLO_PREFIX_LEN);
-	if (hello != NULL && id_parse(id_text, &id) == 0 &&
-	    b64_decode(&raw, hello, strlen(hello)) == 0 &&
-	    hello_parse(raw.data, raw.len, &h, NULL) == 0) {
-		if (id_equal(&h.agent, &id))
-			take_hello(s, &h, online);
-		else
-			s->unverified++;
+	if (hello_listed(id_text, hello, &h)) {
+		take_hello(s, &h, online);
 		hello_release(&h);
 	} else {
 		s->unverified++;
 	}
-	buf_release(&raw);
 	json_decref(j);
 	return s->list.error;
 }

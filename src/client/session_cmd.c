@@ -82,24 +82,15 @@ cmd_status(struct client *c, const struct opts *o, struct err *e)
 {
 	json_t *j = NULL;
 	const char *relay;
-	struct buf out;
-	char *text;
 	int r;
 
 	r = api_json(c, "GET", "/api/v1/status", NULL, &j, e);
 	if (r == 0 && !json_is_object(j))
 		r = err_set(
 		    e, ERR_INVALID, "the server's status is not an object");
-	if (r == 0 && opts_has(o, "json")) {
-		buf_init(&out, 1024 * 1024);
-		text = json_text(j, JSON_COMPACT);
-		buf_add_fmt(&out, "%s\n", text != NULL ? text : "{}");
-		r = client_out(&out, e);
-		free(text);
-		buf_release(&out);
-	} else if (r == 0) {
-		r = status_text(c, j, e);
-	}
+	if (r == 0)
+		r = opts_has(o, "json") ? client_out_json(j, JSON_COMPACT, e)
+					: status_text(c, j, e);
 	relay = json_string_value(json_object_get(j, "relay"));
 	if (r == 0 && opts_has(o, "check") &&
 	    (relay == NULL || strcmp(relay, "up") != 0))

@@ -2,15 +2,14 @@
 /* `mig token`: enrolment tokens are made here; the server learns a digest and
  * could not make the proof that agents then give (crypto/enroltoken.h). */
 #include "client/api.h"
+#include "client/policy_file.h"
 #include "client/table.h"
 #include "client/tokens.h"
 
-#include "action/policy.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/jsonw.h"
 #include "base/str.h"
-#include "crypto/purpose.h"
 #include "crypto/seal.h"
 #include "json/json.h"
 
@@ -103,17 +102,12 @@ numbers(const struct opts *o, uint64_t *uses, int64_t *seconds, struct err *e)
 static int
 policy_hash(const char *path, struct id *ret, struct err *e)
 {
-	struct policy p;
-	struct buf text;
-	int r;
+	struct policy_file f;
+	int r = policy_file_load(path, &f, e);
 
-	buf_init(&text, POLICY_MAX);
-	r = file_read(path, &text, e);
-	if (r == 0 && (r = policy_parse(text.data, text.len, &p, e)) != 0)
-		err_wrap(e, "%s", path);
 	if (r == 0)
-		purpose_hash(PURPOSE_POLICY, text.data, text.len, ret);
-	buf_release(&text);
+		*ret = f.policy.hash;
+	policy_file_release(&f);
 	return r;
 }
 
@@ -219,7 +213,7 @@ cmd_list(struct client *c, const struct opts *o, struct err *e)
 {
 	static const char *const head[] = { "TOKEN", "USES LEFT", "SINCE",
 		"UNTIL", "SECRET", NULL };
-	char *path = client_path(DIR_DATA, "tokens", e), *text;
+	char *path = client_path(DIR_DATA, "tokens", e);
 	struct tokens mine = { NULL, 0 };
 	json_t *root = NULL, *list, *row;
 	struct buf file, out;
@@ -241,15 +235,11 @@ cmd_list(struct client *c, const struct opts *o, struct err *e)
 		row = json_array_get(list, i);
 		r = list_row(&t, row, &mine, e);
 	}
-	if (r == 0 && opts_has(o, "json")) {
-		text = json_text(root, JSON_COMPACT);
-		buf_add_fmt(&out, "%s\n", text != NULL ? text : "{}");
-		free(text);
-	} else if (r == 0 && json_array_size(list) > 0) {
+	if (r == 0 && json_array_size(list) > 0)
 		table_print_fit(&t, &out);
-	}
 	if (r == 0)
-		r = client_out(&out, e);
+		r = opts_has(o, "json") ? client_out_json(root, JSON_COMPACT, e)
+					: client_out(&out, e);
 	json_decref(root);
 	tokens_release(&mine);
 	table_release(&t);
@@ -262,18 +252,7 @@ cmd_list(struct client *c, const struct opts *o, struct err *e)
 static int
 cmd_revoke(struct client *c, const struct opts *o, struct err *e)
 {
-	struct buf path;
-	int r = 0;
-
-	buf_init(&path, 4096);
-	buf_add_str(&path, "/api/v1/tokens/");
-	http_escape(&path, o->words[0]);
-	if (buf_str(&path) == NULL)
-		r = err_set(e, ERR_TOOBIG, "the token's digest is too long");
-	else
-		r = api_json(c, "DELETE", buf_str(&path), NULL, NULL, e);
-	buf_release(&path);
-	return r;
+	return api_send_to(c, "DELETE", "/api/v1/tokens/", o->words[0], "", e);
 }
 
 /* --- export, import: for a team --------------------------------------------

@@ -2,7 +2,7 @@
 /* `mig trust`: what this client knows of agents, by itself. */
 #include "client/client.h"
 #include "client/table.h"
-#include "client/trust.h"
+#include "client/trust_target.h"
 
 #include "base/file.h"
 #include "base/jsonw.h"
@@ -13,24 +13,6 @@
 #include <strings.h>
 
 #define IMPORT_MAX (256u * 1024 * 1024)
-
-static int
-load(struct trust *t, struct err *e)
-{
-	char *path = client_path(DIR_DATA, "known", e);
-	int r;
-
-	memset(t, 0, sizeof(*t));
-	if (path == NULL)
-		return ERR_NOTFOUND;
-	r = trust_load(t, path, e);
-	if (r == 0 && t->bad_line > 0)
-		client_warn("warning: %s: line %zu is damaged: which agent it "
-			    "was about is not known any more",
-		    path, t->bad_line);
-	free(path);
-	return r;
-}
 
 static int
 by_name(const void *a, const void *b)
@@ -121,7 +103,7 @@ cmd_list(struct client *c, const struct opts *o, struct err *e)
 
 	table_init(&table, head);
 	buf_init(&out, 512u * 1024 * 1024);
-	r = load(&t, e);
+	r = trust_open(&t, e);
 	order = calloc(t.n + 1, sizeof(struct trust_entry *));
 	if (r == 0 && order == NULL)
 		r = err_set(e, ERR_NOMEM, "out of memory");
@@ -234,7 +216,7 @@ cmd_export(struct client *c, const struct opts *o, struct err *e)
 	int r;
 
 	buf_init(&out, 512u * 1024 * 1024);
-	r = load(&t, e);
+	r = trust_open(&t, e);
 	for (i = 0; r == 0 && i < t.n; i++)
 		r = trust_line(&t.list[i], &out);
 	if (r == 0)
@@ -255,7 +237,7 @@ cmd_import(struct client *c, const struct opts *o, struct err *e)
 	buf_init(&in, IMPORT_MAX);
 	r = file_read(o->words[0], &in, e);
 	if (r == 0) {
-		r = load(&t, e);
+		r = trust_open(&t, e);
 		if (r == 0)
 			r = trust_import(&t, in.data, in.len, &im, e);
 		if (r == 0 && im.bad == SIZE_MAX)

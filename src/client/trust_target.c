@@ -4,11 +4,14 @@
 #include "action/hello.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/str.h"
+#include "client/client.h"
 #include "json/json.h"
 #include "target/target.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const fields[] = { "os", "arch", "ident", "version", "mode",
@@ -58,6 +61,43 @@ trust_see_hello(struct trust *t, const struct hello *h, const char **ret_other)
 	buf_release(&name);
 	buf_release(&row);
 	return found;
+}
+
+int
+trust_open(struct trust *t, struct err *e)
+{
+	char *path = client_path(DIR_DATA, "known", e);
+	int r;
+
+	memset(t, 0, sizeof(*t));
+	if (path == NULL)
+		return ERR_NOTFOUND;
+	r = trust_load(t, path, e);
+	if (r == 0 && t->bad_line > 0)
+		client_warn("warning: %s: line %zu is damaged: which agent it "
+			    "was about is not known any more",
+		    path, t->bad_line);
+	free(path);
+	return r;
+}
+
+bool
+hello_listed(const char *id, const char *text, struct hello *ret)
+{
+	bool good = false;
+	struct buf raw;
+	struct id want;
+
+	buf_init(&raw, HELLO_MAX + HELLO_PREFIX_LEN);
+	if (text != NULL && id_parse(id, &want) == 0 &&
+	    b64_decode(&raw, text, strlen(text)) == 0 &&
+	    hello_parse(raw.data, raw.len, ret, NULL) == 0) {
+		good = id_equal(&ret->agent, &want);
+		if (!good)
+			hello_release(ret);
+	}
+	buf_release(&raw);
+	return good;
 }
 
 static bool

@@ -19,6 +19,13 @@ int trust_row_make(const struct hello *h, struct buf *out);
 unsigned int
 trust_see_hello(struct trust *t, const struct hello *h, const char **ret_other);
 
+/* What this client knows of agents, from the usual file; warns of a damaged
+ * line. Releasing it is right after a failure as well. */
+int trust_open(struct trust *t, struct err *e);
+/* The hello (base64; NULL: none) that the server lists for this id: true when
+ * that agent has signed it. The caller releases it then. */
+bool hello_listed(const char *id, const char *text, struct hello *ret);
+
 /* Calls back for each agent that fits the target ("all" or a condition) by its
  * newest hello and is in neither set (NULL: none). */
 typedef void trust_on_missed(const struct trust_entry *te, void *arg);

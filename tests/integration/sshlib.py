@@ -16,6 +16,8 @@ import threading
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from miglib import wait_for
+
 SK = b"sk-ssh-ed25519@openssh.com"
 FAILURE, LIST, KEYS, SIGN, SIGNED = b"\x05", 11, b"\x0c", 13, b"\x0e"
 
@@ -55,6 +57,9 @@ class SshAgent:
         self.proc = subprocess.Popen(["ssh-agent", "-D", "-a", self.sock],
                                      stdout=subprocess.DEVNULL)
         self.env = {**os.environ, "SSH_AUTH_SOCK": self.sock}
+        wait_for("ssh-agent", lambda: subprocess.run(
+            ["ssh-add", "-l"], env=self.env, check=False,
+            capture_output=True).returncode != 2)
 
     def make(self, name):
         """A new key; the path of its public half."""

@@ -173,23 +173,16 @@ entry_owner(const struct maker *k, struct entry *en, struct err *e)
 static int
 line_parse(struct maker *k, char *s, struct entry *en, struct err *e)
 {
-	struct sshpub p, shown;
-	char *kind, *base64, *line;
-	size_t kind_len, len, i;
+	struct sshpub p;
+	size_t i;
 	int rc = line_head(k, &s, en, e);
 
-	if (rc != 0)
-		return rc;
-	line = s;
-	kind_len = word_cut(&s, &kind);
-	len = word_cut(&s, &base64);
-	rc = sshpub_words(kind, kind_len, base64, len, &p, e);
+	if (rc == 0)
+		rc = sshpub_read(s, strlen(s), &p, e);
 	if (rc == 0)
 		rc = entry_key(en, &p, e);
 	if (rc == 0)
-		rc = sshpub_read(line, strlen(line), &shown, e);
-	if (rc == 0)
-		rc = entry_name(k, en, shown.comment, e);
+		rc = entry_name(k, en, p.comment, e);
 	if (rc == 0)
 		rc = entry_owner(k, en, e);
 	for (i = 0; rc == 0 && i < k->n; i++)

@@ -66,8 +66,9 @@ sshpub_is_kind(const char *word, size_t len)
 	return false;
 }
 
-int
-sshpub_words(const char *kind, size_t kind_len, const char *base64,
+/* The key that these two words of a line are. */
+static int
+words_read(const char *kind, size_t kind_len, const char *base64,
     size_t base64_len, struct sshpub *ret, struct err *e)
 {
 	struct buf blob;
@@ -117,7 +118,7 @@ sshpub_read(const void *text, size_t len, struct sshpub *ret, struct err *e)
 	base64 = kind + strcspn(kind, space);
 	base64 += strspn(base64, space);
 	rest = base64 + strcspn(base64, space);
-	rc = sshpub_words(kind, strcspn(kind, space), base64,
+	rc = words_read(kind, strcspn(kind, space), base64,
 	    (size_t)(rest - base64), ret, e);
 	if (rc != 0)
 		return rc;

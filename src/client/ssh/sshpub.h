@@ -36,8 +36,5 @@ sshpub_fingerprint(const struct sshpub *p, char ret[static SSHPUB_FPR_MAX]);
 
 /* Is this word the name of a kind of SSH keys, of any? */
 bool sshpub_is_kind(const char *word, size_t len);
-/* The key that these two words and the rest of a line are. */
-int sshpub_words(const char *kind, size_t kind_len, const char *base64,
-    size_t base64_len, struct sshpub *ret, struct err *e);
 
 #endif
