@@ -215,7 +215,7 @@ text_operation(const struct check *k, size_t i, struct buf *out)
 static int
 say_text(const struct check *k, struct buf *out)
 {
-	const struct policy *p = &k->view.policy;
+	const struct policy *p = &k->view.file.policy;
 	struct policy_limits l = k->view.limits;
 	size_t i;
 
@@ -331,8 +331,8 @@ say_json(const struct check *k, struct buf *out)
 	jsonw_init(&w, out);
 	jsonw_object(&w, NULL);
 	jsonw_object(&w, "policy");
-	jsonw_u64(&w, "version", k->view.policy.version);
-	jsonw_str(&w, "hash", id_hex(&k->view.policy.hash).s);
+	jsonw_u64(&w, "version", k->view.file.policy.version);
+	jsonw_str(&w, "hash", id_hex(&k->view.file.policy.hash).s);
 	jsonw_object_end(&w);
 	jsonw_bool(&w, "runs", k->why.code == 0);
 	if (k->why.code != 0)

@@ -3,7 +3,6 @@
 
 #include "action/envelope.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/hex.h"
 #include "base/str.h"
 #include "json/json.h"
@@ -12,16 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KNOWN_FILE "known-policy"
-
 static int
-parse(struct aclview *v, struct err *e)
+view(struct aclview *v, struct err *e)
 {
-	const struct policy *p = &v->policy;
-	int r = policy_parse(v->text.data, v->text.len, &v->policy, e);
+	const struct policy *p = &v->file.policy;
+	int r = keyring_parse(p->keyring, p->keyring_len, &v->keyring, e);
 
-	if (r == 0)
-		r = keyring_parse(p->keyring, p->keyring_len, &v->keyring, e);
 	if (r == 0)
 		r = acl_parse(p->acl, p->acl_len, &v->acl, e);
 	if (r == 0)
@@ -36,9 +31,8 @@ aclview_load(const char *path, struct aclview *v, struct err *e)
 	int r;
 
 	memset(v, 0, sizeof(*v));
-	buf_init(&v->text, POLICY_MAX);
-	r = file_read(path, &v->text, e);
-	if (r == 0 && (r = parse(v, e)) != 0)
+	r = policy_file_load(path, &v->file, e);
+	if (r == 0 && (r = view(v, e)) != 0)
 		err_wrap(e, "%s", path);
 	return r;
 }
@@ -46,27 +40,12 @@ aclview_load(const char *path, struct aclview *v, struct err *e)
 int
 aclview_known(struct client *c, struct aclview *v, struct err *e)
 {
-	const char *slash;
-	struct buf path;
 	int r;
 
 	memset(v, 0, sizeof(*v));
-	r = client_conf_load(c, e);
-	if (r != 0)
-		return r;
-	if (c->conf_path == NULL)
-		return err_set(e, ERR_NOTFOUND, "there is no configuration");
-	slash = strrchr(c->conf_path, '/');
-	buf_init(&path, 8192);
-	if (slash != NULL)
-		buf_add(
-		    &path, c->conf_path, (size_t)(slash - c->conf_path) + 1);
-	buf_add_str(&path, KNOWN_FILE);
-	if (buf_str(&path) == NULL)
-		r = err_set(e, ERR_NOMEM, "out of memory");
-	else
-		r = aclview_load(buf_str(&path), v, e);
-	buf_release(&path);
+	r = policy_known(c, &v->file, e);
+	if (r == 0 && (r = view(v, e)) != 0)
+		err_wrap(e, "the policy that this client knows");
 	return r;
 }
 
@@ -75,7 +54,7 @@ aclview_release(struct aclview *v)
 {
 	acl_free(v->acl);
 	keyring_release(&v->keyring);
-	buf_release(&v->text);
+	policy_file_release(&v->file);
 	memset(v, 0, sizeof(*v));
 }
 
@@ -140,14 +119,15 @@ judge_time(
 {
 	char text[RFC3339_LEN + 1];
 
-	if (now >= v->policy.expires) {
-		rfc3339_format(v->policy.expires, text);
+	if (now >= v->file.policy.expires) {
+		rfc3339_format(v->file.policy.expires, text);
 		return err_set(e, ERR_EXPIRED, "this policy ended at %s", text);
 	}
-	if (a->min_policy > 0 && (uint64_t)a->min_policy > v->policy.version)
+	if (a->min_policy > 0 &&
+	    (uint64_t)a->min_policy > v->file.policy.version)
 		return err_set(e, ERR_DENIED,
 		    "the action needs policy %" PRId64 ", this is %" PRIu64,
-		    a->min_policy, v->policy.version);
+		    a->min_policy, v->file.policy.version);
 	if (a->expire_after == 0) /* not made yet */
 		return 0;
 	if (now >= a->expire_after)

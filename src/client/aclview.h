@@ -9,15 +9,13 @@
 
 #include "action/acl.h"
 #include "action/limits.h"
-#include "action/policy.h"
-#include "client/client.h"
+#include "client/policy_file.h"
 #include "client/question.h"
 
 struct envelope;
 
 struct aclview {
-	struct buf text; /* the rest borrows from it or is owned */
-	struct policy policy;
+	struct policy_file file; /* the rest borrows from it or is owned */
 	struct keyring keyring;
 	struct acl *acl;
 	struct policy_limits limits;
@@ -25,7 +23,7 @@ struct aclview {
 
 /* Releasing is right after a failure as well. */
 int aclview_load(const char *path, struct aclview *v, struct err *e);
-/* "known-policy" beside the configuration. ERR_NOTFOUND: there is none. */
+/* Of policy_known(); ERR_NOTFOUND: there is none. */
 int aclview_known(struct client *c, struct aclview *v, struct err *e);
 void aclview_release(struct aclview *v);
 

@@ -37,6 +37,8 @@ struct launch {
 	int64_t count, online; /* agents the server knows for the target */
 	json_t *agents;        /* names, as the server says them; owned */
 	json_t *targets;       /* owner of agents */
+	bool has_policy;
+	struct aclview known; /* the policy, when there is one */
 };
 
 /* --- what the known policy makes of it ---------------------------------------
@@ -79,20 +81,13 @@ known_policy(struct client *c, struct aclview *v)
 
 /* Before anybody is asked for a yes. */
 static int
-launch_notes(struct client *c, const struct action *a, struct err *e)
+launch_notes(const struct launch *l, const struct action *a, struct err *e)
 {
-	struct aclview v;
-	int r;
-
-	if (!known_policy(c, &v))
-		return 0;
-	r = say_notes(&v, a, e);
-	aclview_release(&v);
-	return r;
+	return l->has_policy ? say_notes(&l->known, a, e) : 0;
 }
 
 static int
-draft_notes(struct client *c, const struct question *q, struct err *e)
+draft_notes(const struct launch *l, const struct question *q, struct err *e)
 {
 	struct action *a = calloc(1, sizeof(*a));
 	int r;
@@ -101,34 +96,30 @@ draft_notes(struct client *c, const struct question *q, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	r = aclview_draft(q, a, e);
 	if (r == 0)
-		r = launch_notes(c, a, e);
+		r = launch_notes(l, a, e);
 	free(a);
 	return r;
 }
 
 /* Before it is sent. */
 static int
-launch_allowed(struct client *c, const struct opts *o, const struct launch *l,
+launch_allowed(const struct opts *o, const struct launch *l,
     const struct envelope *env, struct err *e)
 {
 	struct signer signers[SIGS_MAX];
 	int64_t now = clock_wall_ms() / 1000;
-	uint64_t version;
-	struct aclview v;
 	size_t n;
 	int r;
 
-	if (opts_has(o, "y") || !known_policy(c, &v))
+	if (opts_has(o, "y") || !l->has_policy)
 		return 0;
-	n = aclview_signers(&v, env, now, signers);
-	r = aclview_judge(&v, &l->action, signers, n, now, e);
-	version = v.policy.version;
-	aclview_release(&v);
+	n = aclview_signers(&l->known, env, now, signers);
+	r = aclview_judge(&l->known, &l->action, signers, n, now, e);
 	return r == 0 ? 0
 		      : err_wrap(e,
 			    "not launched (-y does it all the same): agents "
 			    "with policy %" PRIu64 " would refuse it",
-			    version);
+			    l->known.file.policy.version);
 }
 
 static int
@@ -264,7 +255,7 @@ launch_new(struct client *c, struct question *q, const struct opts *o,
 	if (r == 0)
 		r = launch_readers(c, o, e);
 	if (r == 0)
-		r = draft_notes(c, q, e);
+		r = draft_notes(l, q, e);
 	if (r == 0)
 		r = launch_confirm(l, o, e);
 	if (r == 0)
@@ -280,7 +271,7 @@ launch_new(struct client *c, struct question *q, const struct opts *o,
 		env.doc_len = l->doc.len;
 		env.sigs[0].data = packet.data;
 		env.sigs[0].len = packet.len;
-		r = launch_allowed(c, o, l, &env, e);
+		r = launch_allowed(o, l, &env, e);
 		if (r == 0)
 			r = launch_body(l, &env, e);
 	}
@@ -309,11 +300,11 @@ launch_signed(struct client *c, struct question *q, const struct opts *o,
 		return r;
 	l->weight = l->action.require_weight;
 	l->nsigs = env.nsigs;
-	r = launch_allowed(c, o, l, &env, e);
+	r = launch_allowed(o, l, &env, e);
 	if (r == 0)
 		r = launch_count(c, l, l->action.target, e);
 	if (r == 0)
-		r = launch_notes(c, &l->action, e);
+		r = launch_notes(l, &l->action, e);
 	if (r == 0)
 		r = launch_confirm(l, o, e);
 	if (r == 0)
@@ -452,6 +443,7 @@ launch_question(
 		return r;
 	buf_init(&l.doc, ENVELOPE_DOC_MAX);
 	buf_init(&l.post, 4 * ENVELOPE_MAX);
+	l.has_policy = known_policy(c, &l.known);
 	r = q->envelope.len > 0 ? launch_signed(c, q, o, &l, e)
 				: launch_new(c, q, o, &l, e);
 	fault_point("mig.signed");
@@ -467,6 +459,7 @@ launch_question(
 	if (l.parsed)
 		action_release(&l.action);
 	json_decref(l.targets);
+	aclview_release(&l.known);
 	buf_release(&l.doc);
 	buf_release(&l.post);
 	return r;
