@@ -295,6 +295,67 @@ acl_check_right(const struct acl *acl, const char *right,
 	return check_entry(en, right, 1, signers, n, now, e);
 }
 
+static int64_t
+persons(const struct signer *signers, size_t n)
+{
+	int64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		sum += counts(signers, i);
+	return sum;
+}
+
+int
+acl_check_alone(const struct action *a, const struct signer *signers, size_t n,
+    struct err *e)
+{
+	int64_t has = persons(signers, n);
+
+	if (has < a->require_weight)
+		return err_set(e, ERR_DENIED,
+		    "it needs weight %" PRId64 ", the signers bring %" PRId64
+		    " (no policy is known here: each counts one)",
+		    a->require_weight, has);
+	return check_required(a, signers, n, e);
+}
+
+static void
+stand_lower(struct acl_standing *s, int64_t has, int64_t needs)
+{
+	if (needs - has <= s->needs - s->has)
+		return;
+	s->has = has;
+	s->needs = needs;
+}
+
+void
+acl_standing(const struct acl *acl, const struct action *a,
+    const struct signer *signers, size_t n, int64_t now,
+    struct acl_standing *ret)
+{
+	struct acl_standing s = { INT64_MAX, 0 };
+	const struct acl_entry *en;
+	struct agent_wish wish;
+	int64_t least = a->require_weight;
+	size_t i;
+
+	if (acl == NULL)
+		stand_lower(&s, persons(signers, n), least);
+	for (i = 0; acl != NULL && i < a->noperations; i++) {
+		en = acl_of_module(acl, a->operations[i].module);
+		if (en == NULL)
+			stand_lower(&s, 0, least);
+		else
+			stand_lower(&s, acl_weight(en, signers, n, now),
+			    least > en->minimum ? least : en->minimum);
+	}
+	if (acl != NULL && action_wish(a, &wish, &i) > 0 &&
+	    (en = acl_find(acl, AGENT_STOP_RIGHT)) != NULL)
+		stand_lower(&s, acl_weight(en, signers, n, now), en->minimum);
+	*ret = s;
+}
+
 static int
 weight_compare(const void *a, const void *b)
 {

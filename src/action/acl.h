@@ -79,6 +79,19 @@ int acl_check_right(const struct acl *acl, const char *right,
 int acl_could_meet(const struct acl *acl, const char *right,
     uint8_t (*fprs)[PGP_FPR_LEN], size_t n, int64_t now, struct err *e);
 
+/* Where nothing but the action is known, no ACL: its own require, each person
+ * bringing one, which is the least that a weight can be. */
+int acl_check_alone(const struct action *a, const struct signer *signers,
+    size_t n, struct err *e);
+/* The weight that is there and that is needed, of the operation that lacks
+ * most. acl NULL: as acl_check_alone. */
+struct acl_standing {
+	int64_t has, needs;
+};
+void acl_standing(const struct acl *acl, const struct action *a,
+    const struct signer *signers, size_t n, int64_t now,
+    struct acl_standing *ret);
+
 /* The parts of it, for who explains them. */
 
 /* Of exactly this name, or NULL. */

@@ -41,6 +41,7 @@ enum server_msg {
 	MSG_TOKEN_NEW = 22,     /* u64 uses, u64 seconds, D hash or zeros */
 	MSG_AGENT_REVOKE = 23,  /* D agent */
 	MSG_ACTION_CANCEL = 28, /* D action, F envelope */
+	MSG_ACTION_COSIGN = 29, /* D action, F envelope with one signature */
 	/* no session: */
 	MSG_ENROL = 24, /* D token hash, 32 public key, 64 signature,
 			   F document */
@@ -96,6 +97,8 @@ enum disk_state { DISK_OK, DISK_LOW, DISK_FULL };
 	    "Agents not back yet after the relay was restarted.")              \
 	X(actions_open, "gauge", "actions_open",                               \
 	    "Actions that wait for answers.")                                  \
+	X(actions_waiting, "gauge", "actions_waiting",                         \
+	    "Actions that wait for signatures.")                               \
 	X(actions_total, "gauge", "actions_total", "Actions stored.")          \
 	X(answers, "gauge", "answers_total", "Answers stored.")                \
 	X(answers_done, "counter", "answers_by_status_total{status=\"done\"}", \

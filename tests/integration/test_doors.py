@@ -100,6 +100,7 @@ CALLS = [
     ("GET", "/actions", None, "actions:read", "reader"),
     ("GET", "/actions/" + NONE, None, "actions:read", "reader"),
     ("POST", "/actions/" + NONE + "/cancel", {}, "actions:launch", "investigator"),
+    ("POST", "/actions/" + NONE + "/signatures", {}, "actions:launch", "investigator"),
     ("GET", "/actions/" + NONE + "/agents", None, "actions:read", "reader"),
     ("GET", "/actions/" + NONE + "/results", None, "results", "reader"),
     ("GET", "/actions/" + NONE + "/shares", None, "results", "reader"),

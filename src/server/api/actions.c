@@ -11,6 +11,7 @@
 #include "base/jsonw.h"
 #include "json/json.h"
 #include "mqtt/wire.h"
+#include "server/store/waiting.h"
 #include "server/stored.h"
 
 #include <stdlib.h>
@@ -108,7 +109,24 @@ add_action(struct jsonw *w, const struct store_action *a)
 	jsonw_object_end(w);
 }
 
+static int
+show_waiting(const struct store_waiting *x, void *arg)
+{
+	struct jsonw *w = arg;
+
+	jsonw_object(w, "waiting");
+	jsonw_object(w, "weight");
+	jsonw_i64(w, "has", x->has);
+	jsonw_i64(w, "needs", x->needs);
+	jsonw_object_end(w);
+	jsonw_str(w, "missing", x->missing);
+	jsonw_str(w, "by", x->first);
+	jsonw_object_end(w);
+	return (w->out->error);
+}
+
 struct list {
+	struct store *read;
 	struct jsonw w;
 	uint64_t limit, n;
 	int64_t last;
@@ -125,6 +143,11 @@ list_one(const struct store_action *a, void *arg)
 	l->last = a->n;
 	jsonw_object(&l->w, NULL);
 	add_action(&l->w, a);
+	if (a->status == ACTION_WAITING) {
+		jsonw_str(&l->w, "target", a->target);
+		(void)store_waiting_get(
+		    l->read, a->n, show_waiting, &l->w, NULL);
+	}
 	jsonw_object_end(&l->w);
 	return (l->w.out->error);
 }
@@ -132,7 +155,8 @@ list_one(const struct store_action *a, void *arg)
 void
 res_actions(struct request *q)
 {
-	struct list l = { 0 };
+	struct list l = { .read = q->api->read };
+	bool waiting = request_flag(q, "waiting");
 	uint64_t before;
 	struct err e;
 	int rc;
@@ -145,7 +169,7 @@ res_actions(struct request *q)
 	jsonw_init(&l.w, &q->out);
 	jsonw_object(&l.w, NULL);
 	jsonw_array(&l.w, "actions");
-	rc = store_actions(
+	rc = (waiting ? store_actions_waiting : store_actions)(
 	    q->api->read, (int64_t)before, (int)l.limit + 1, list_one, &l, &e);
 	if (rc != 0 && q->out.error == 0) {
 		reply_err(q, &e);
@@ -223,6 +247,7 @@ show_one(const struct store_action *a, void *arg)
 	if (text != NULL)
 		jsonw_raw(&w, "signatures", text, strlen(text));
 	(void)store_cancel_get(q->api->read, a->n, show_cancel, &w, &e);
+	(void)store_waiting_get(q->api->read, a->n, show_waiting, &w, &e);
 	jsonw_object_end(&w);
 	free(text);
 	json_decref(doc);
@@ -256,10 +281,11 @@ res_action(struct request *q)
 		reply_out(q, 200);
 }
 
-/* --- cancelling --------------------------------------------------------- */
+/* --- cancelling, signing ------------------------------------------------ */
 
-void
-res_action_cancel(struct request *q)
+/* An envelope about an action of the path goes to the core. */
+static void
+pass_envelope(struct request *q, enum server_msg type, size_t max)
 {
 	struct buf env, msg;
 	struct err e;
@@ -268,17 +294,29 @@ res_action_cancel(struct request *q)
 	if (!find_action(q, &id))
 		return;
 	err_clear(&e);
-	buf_init(&env, WIRE_BROADCAST_MAX);
+	buf_init(&env, max);
 	if (envelope_from_json(q->body.data, q->body.len, &env, &e) != 0) {
 		reply_err(q, &e);
 	} else {
 		message_init(q, &msg);
 		buf_add(&msg, id.b, ID_LEN);
 		buf_add_field(&msg, env.data, env.len);
-		core_ask(q, MSG_ACTION_CANCEL, &msg);
+		core_ask(q, type, &msg);
 		buf_release(&msg);
 	}
 	buf_release(&env);
+}
+
+void
+res_action_cancel(struct request *q)
+{
+	pass_envelope(q, MSG_ACTION_CANCEL, WIRE_BROADCAST_MAX);
+}
+
+void
+res_action_cosign(struct request *q)
+{
+	pass_envelope(q, MSG_ACTION_COSIGN, ENVELOPE_MAX);
 }
 
 /* --- its agents --------------------------------------------------------- */

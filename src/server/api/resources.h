@@ -21,6 +21,7 @@ void res_agent_revoke(struct request *q);
 void res_targets(struct request *q);
 void res_action_new(struct request *q);
 void res_action_cancel(struct request *q);
+void res_action_cosign(struct request *q);
 void res_actions(struct request *q);
 void res_action(struct request *q);
 void res_action_agents(struct request *q);

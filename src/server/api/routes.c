@@ -40,6 +40,8 @@ static const struct route routes[] = {
 	{ "GET", "/actions/%/results", CALL_RESULTS, 0, res_results },
 	{ "POST", "/actions/%/cancel", CALL_ACTIONS_LAUNCH, CANCEL_BODY_MAX,
 	    res_action_cancel },
+	{ "POST", "/actions/%/signatures", CALL_ACTIONS_LAUNCH, ACTION_BODY_MAX,
+	    res_action_cosign },
 	{ "GET", "/actions/%/shares", CALL_RESULTS, 0, res_shares },
 	{ "POST", "/actions/%/shares", CALL_SHARES, SHARE_BODY_MAX,
 	    res_share_new },

@@ -33,12 +33,14 @@ struct cancel_job {
 	struct core_signers by;
 	struct store_cancel row; /* borrows from the others */
 	uint8_t *envelope;       /* until the scheduler has it */
+	struct run *run; /* of one that waits for signatures, likewise */
 };
 
 static void
 job_free(struct cancel_job *x)
 {
 	free(x->envelope);
+	sched_run_free(x->run);
 	free(x);
 }
 
@@ -103,6 +105,12 @@ cancel_done(struct writer_job *j)
 	struct core *c = x->j.c;
 	struct run *r = sched_find(&c->sched, &x->id);
 
+	/* one that waited: agents remember that it is not to come */
+	if (r == NULL && j->rc == 0 && x->run != NULL) {
+		r = x->run;
+		x->run = NULL;
+		sched_add(&c->sched, r, x->action);
+	}
 	if (j->rc != 0 && j->rc != ERR_EXISTS) {
 		core_refuse_err(c, x->j.request, &j->err);
 	} else if (r == NULL || r->envelope == NULL) {
@@ -209,13 +217,40 @@ fill(struct cancel_job *x, const struct run *r, const struct envelope *env,
 	x->j.j.cost += len;
 }
 
-/* The action as it is now; replies and returns NULL when it is too late, or
- * done already. */
+struct waiting {
+	struct core *c;
+	struct run *run;
+};
+
+static int
+take_waiting(const struct store_action *a, void *arg)
+{
+	struct waiting *w = arg;
+	struct err e;
+
+	if (a->status != ACTION_WAITING)
+		return (0);
+	w->run = sched_run_new(&w->c->sched, a, NULL, 0, &e);
+	if (w->run == NULL)
+		return (ERR_NOMEM);
+	w->run->n = a->n;
+	return (0);
+}
+
+/* The action as it is now, not owned when the scheduler has it; replies and
+ * returns NULL when it is too late, or done already. */
 static struct run *
-find(struct core *c, uint32_t request, const struct id *id)
+find(struct core *c, uint32_t request, const struct id *id, bool *ret_owned)
 {
 	struct run *r = sched_find(&c->sched, id);
+	struct waiting w = { c, NULL };
+	struct err e;
 
+	*ret_owned = r == NULL &&
+	    store_action_get(c->read, id, take_waiting, &w, &e) == 0 &&
+	    w.run != NULL;
+	if (*ret_owned)
+		r = w.run;
 	if (r == NULL || (r->envelope == NULL && r->cancel == NULL)) {
 		core_refuse(c, request, r == NULL ? 404 : 403,
 		    r == NULL ? "not_found" : "expired", ENDED);
@@ -239,24 +274,28 @@ cancel_request(struct core *c, uint32_t request, struct rd *rd)
 	struct run *r;
 	struct err e;
 	size_t len;
+	bool owned;
 
 	rd_copy(rd, token.b, ID_LEN);
 	rd_copy(rd, id.b, ID_LEN);
 	bytes = rd_field(rd, WIRE_BROADCAST_MAX, &len);
 	if (rd->bad ||
 	    !core_caller(c, request, &token, CALL_ACTIONS_LAUNCH, &s) ||
-	    (r = find(c, request, &id)) == NULL)
+	    (r = find(c, request, &id, &owned)) == NULL)
 		return;
 	err_clear(&e);
 	x = core_job_new(c, sizeof(*x), request, cancel_run, cancel_done);
 	if (x == NULL || (x->envelope = malloc(len + 1)) == NULL) {
 		free(x);
+		if (owned)
+			sched_run_free(r);
 		core_refuse(
 		    c, request, 503, "busy", "out of memory: try again");
 		return;
 	}
 	memcpy(x->envelope, bytes, len);
 	x->id = id;
+	x->run = owned ? r : NULL;
 	if (envelope_parse(bytes, len, &env, &e) != 0 ||
 	    check(c, r, &env, x, s.fpr, &e) != 0) {
 		log_warn("cancel_refused id=%s by=%s why=%s", id_short(&id).s,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The core role: start, channels to api and ca, the tick. See core.h. */
 #include "server/core/core.h"
+#include "server/core/launch.h"
 #include "server/core/policies.h"
 #include "server/core/relaylink.h"
 #include "server/core/revoke.h"
@@ -212,6 +213,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	assemblies_tick(c->parts, clock_mono_ms());
 	upkeep_tick(c, now);
 	people_tick(c, now);
+	cosign_tick(c, now);
 	send_status(c);
 	watch_store(c);
 	unsaved_tick(c);

@@ -10,6 +10,7 @@
  *   people.c     investigators, their sessions, API keys
  *   tokens.c     enrolment tokens
  *   launch.c, signers.c, cancel.c   a new action, who signed it, its end
+ *   cosign.c     actions that wait for more signatures
  *   enrol.c      a new agent
  *   renew.c      an agent's next certificate
  *   revoke.c     revoking an agent, the list of its certificates
@@ -72,6 +73,7 @@ struct core {
 	struct event *tick, *wake; /* owned */
 	/* mono ms: */
 	int64_t started, last_prune, last_watch, last_silent, lost_since;
+	int64_t last_waiting;
 	int64_t roll_asked; /* everyone was asked whether he is there; 0: not */
 	int64_t roll_until; /* who has not answered by then is not there */
 	int64_t last_believed, said_clock;
@@ -130,8 +132,6 @@ void core_add_time(struct jsonw *w, const char *key, int64_t ms);
 const struct keyring *core_keyring(struct core *c, struct err *e);
 
 /* --- launch.c --- */
-void launch_request(struct core *c, uint32_t request, struct rd *rd);
-int launch_load(struct core *c, struct err *e);
 extern const struct sched_ops core_sched_ops;
 
 /* --- enrol.c --- */

@@ -5,20 +5,20 @@
  * sent. Agents verify everything again themselves: what is refused here is
  * refused early and with a reason, not instead of them.
  */
-#include "server/core/core.h"
+#include "server/core/launch.h"
 #include "server/core/cancel.h"
 #include "server/core/relaylink.h"
-#include "server/core/signers.h"
 #include "server/core/unsaved.h"
 
-#include "action/document.h"
 #include "action/envelope.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "server/audit.h"
 #include "server/stored.h"
+#include "target/target.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +166,8 @@ load_action(const struct store_action *a, void *arg)
 	struct err e;
 	int rc;
 
+	if (a->status == ACTION_WAITING)
+		return (0); /* nobody is sent it */
 	err_clear(&e);
 	if (stored_action(a, &e) != 0) {
 		log_error("action_damaged action=%s why=%s", id_short(&a->id).s,
@@ -210,20 +212,7 @@ launch_load(struct core *c, struct err *e)
 
 /* --- a new one ---------------------------------------------------------- */
 
-struct launch_job {
-	struct core_job j;
-	struct store_action a; /* borrows from what follows */
-	struct action doc;
-	uint8_t *envelope;
-	struct run_entry *entries; /* until the run has them */
-	struct run *run;           /* until the scheduler has it */
-	struct store_expect *expect;
-	size_t nentries, nexpect, online;
-	struct core_signers signers;
-	char by[STORE_FPR_HEX + 1];
-};
-
-static void
+void
 launch_free(struct launch_job *x)
 {
 	action_release(&x->doc);
@@ -253,9 +242,13 @@ launch_run(struct store *s, struct writer_job *j, struct err *e)
 	struct launch_job *x = (struct launch_job *)j;
 	int rc;
 
-	rc = store_action_put(s, &x->a, x->expect, x->nexpect, &x->a.n, e);
+	if (x->waits || x->was > 0)
+		rc = cosign_store(s, x, e);
+	else
+		rc = store_action_put(
+		    s, &x->a, x->expect, x->nexpect, &x->a.n, e);
 	fault_point("core.action_put");
-	return (rc != 0 ? rc : note_launch(s, x, e));
+	return (rc != 0 || x->waits ? rc : note_launch(s, x, e));
 }
 
 static void
@@ -307,9 +300,8 @@ run_online(struct core *c, const struct run *r)
 	return (n);
 }
 
-/* The same envelope again: the same answer. False when it is not there. */
-static bool
-reply_known(struct core *c, uint32_t request, const struct id *id)
+bool
+launch_reply_known(struct core *c, uint32_t request, const struct id *id)
 {
 	struct run *r = sched_find(&c->sched, id);
 
@@ -317,6 +309,23 @@ reply_known(struct core *c, uint32_t request, const struct id *id)
 		return (false);
 	reply_action(c, request, 200, id, r->expected, run_online(c, r));
 	return (true);
+}
+
+/* It is stored: from here on agents get it. */
+static void
+launched(struct core *c, struct launch_job *x)
+{
+	fault_point("core.action_stored");
+	log_info("action_new id=%s by=%s name=%s expected=%zu online=%zu",
+	    id_short(&x->a.id).s, x->by, log_quote(x->a.name), x->nexpect,
+	    x->online);
+	reply_action(c, x->j.request, 201, &x->a.id, x->nexpect, x->online);
+	fault_point("core.action_replied");
+	c->status.actions_total += x->was == 0;
+	sched_add(&c->sched, x->run, x->a.n);
+	x->run = NULL;
+	sched_tick(&c->sched, core_now(c));
+	fault_point("core.action_published");
 }
 
 static void
@@ -327,7 +336,11 @@ launch_done(struct writer_job *j)
 
 	if (j->rc == ERR_EXISTS) {
 		/* Two at once: the other was first. */
-		if (!reply_known(c, x->j.request, &x->a.id))
+		if (x->waits)
+			core_refuse(c, x->j.request, 503, "busy",
+			    "this action was sent twice at the same moment:"
+			    " try again");
+		else if (!launch_reply_known(c, x->j.request, &x->a.id))
 			core_refuse(c, x->j.request, 409, "exists",
 			    "this action was launched before and has ended:"
 			    " make a new one");
@@ -339,17 +352,10 @@ launch_done(struct writer_job *j)
 		launch_free(x);
 		return;
 	}
-	fault_point("core.action_stored");
-	log_info("action_new id=%s by=%s name=%s expected=%zu online=%zu",
-	    id_short(&x->a.id).s, x->by, log_quote(x->a.name), x->nexpect,
-	    x->online);
-	reply_action(c, x->j.request, 201, &x->a.id, x->nexpect, x->online);
-	fault_point("core.action_replied");
-	c->status.actions_total++;
-	sched_add(&c->sched, x->run, x->a.n);
-	x->run = NULL;
-	sched_tick(&c->sched, core_now(c));
-	fault_point("core.action_published");
+	if (x->waits)
+		cosign_reply(c, 201, x);
+	else
+		launched(c, x);
 	action_event(c, &x->a);
 	launch_free(x);
 }
@@ -404,6 +410,23 @@ expect(struct core *c, struct launch_job *x, struct err *e)
 	return (0);
 }
 
+/* One signature suffices for what does not say otherwise: agents judge it. */
+static bool
+wants_several(const struct action *a)
+{
+	return (a->require_weight > 1 || a->nrequire_fprs > 0);
+}
+
+static void
+first_signer(struct launch_job *x)
+{
+	size_t i = 0;
+
+	while (x->signers.list[i].verdict != SIG_GOOD)
+		i++;
+	hex_encode(x->signers.list[i].person, PGP_FPR_LEN, x->first);
+}
+
 static int
 fill(struct core *c, struct launch_job *x, const struct envelope *env,
     struct err *e)
@@ -416,12 +439,35 @@ fill(struct core *c, struct launch_job *x, const struct envelope *env,
 	    (rc = core_signers(
 		 c, PURPOSE_ACTION, env, x->by, &x->signers, e)) != 0)
 		return (rc);
+	first_signer(x);
 	x->a.name = x->doc.name;
 	x->a.target = x->doc.target;
 	x->a.investigators = x->signers.names;
 	x->a.created = clock_wall_ms();
 	x->a.valid_from = x->doc.valid_from;
 	x->a.expire_after = x->doc.expire_after;
+	if (wants_several(&x->doc)) {
+		rc = core_standing(c, &x->doc, env, &x->standing, e);
+		x->waits = !x->standing.met;
+	}
+	return (rc);
+}
+
+/* Whom it is for; one that waits is for nobody yet, but could be. */
+static int
+aim(struct core *c, struct launch_job *x, struct err *e)
+{
+	struct target *t;
+	int rc;
+
+	if (x->waits) {
+		x->a.status = ACTION_WAITING;
+		rc = target_prepare(c->sched.targets, x->doc.target, &t, e);
+		if (rc != 0)
+			return (err_wrap(e, "target"));
+		target_free(t);
+		return (0);
+	}
 	if ((rc = expect(c, x, e)) != 0)
 		return (rc);
 	x->run = sched_run_new(&c->sched, &x->a, x->entries, x->nentries, e);
@@ -448,6 +494,65 @@ refuse_full(struct core *c, uint32_t request)
 	log_warn("action_refused why=\"no room on the disk\"");
 }
 
+bool
+launch_is_full(struct core *c, uint32_t request)
+{
+	if (c->disk != DISK_OK)
+		refuse_full(c, request);
+	return (c->disk != DISK_OK);
+}
+
+struct launch_job *
+launch_job_new(struct core *c, uint32_t request, const struct store_caller *by,
+    const void *envelope, size_t len)
+{
+	struct launch_job *x =
+	    core_job_new(c, sizeof(*x), request, launch_run, launch_done);
+
+	if (x == NULL || (x->envelope = malloc(len)) == NULL) {
+		free(x);
+		core_refuse(
+		    c, request, 503, "busy", "out of memory: try again");
+		return (NULL);
+	}
+	memcpy(x->envelope, envelope, len);
+	memcpy(x->by, by->fpr, sizeof(x->by));
+	x->a.envelope = x->envelope;
+	x->a.envelope_len = len;
+	x->j.j.cost += len;
+	return (x);
+}
+
+void
+launch_submit(struct core *c, struct launch_job *x)
+{
+	struct envelope env;
+	struct err e;
+	int rc;
+
+	rc = envelope_parse(x->envelope, x->a.envelope_len, &env, &e);
+	if (rc == 0) {
+		purpose_hash(PURPOSE_ACTION, env.doc, env.doc_len, &x->a.id);
+		rc = fill(c, x, &env, &e);
+	}
+	if (rc == 0)
+		rc = aim(c, x, &e);
+	if (rc != 0) {
+		log_warn("action_refused id=%s by=%s why=%s",
+		    id_short(&x->a.id).s, x->by, log_quote(e.msg));
+		core_refuse_err(c, x->j.request, &e);
+		launch_free(x);
+		return;
+	}
+	fault_point("core.action_verified");
+	if (x->was > 0 && x->added == 0 && x->waits) {
+		cosign_reply(c, 200, x); /* nothing new */
+		launch_free(x);
+		return;
+	}
+	writer_submit(c->writer, &x->j.j);
+}
+
 void
 launch_request(struct core *c, uint32_t request, struct rd *rd)
 {
@@ -472,33 +577,12 @@ launch_request(struct core *c, uint32_t request, struct rd *rd)
 		return;
 	}
 	purpose_hash(PURPOSE_ACTION, env.doc, env.doc_len, &id);
-	if (reply_known(c, request, &id))
+	if (launch_reply_known(c, request, &id) ||
+	    cosign_known(c, request, &s, &id, &env) ||
+	    launch_is_full(c, request) ||
+	    (x = launch_job_new(c, request, &s, bytes, len)) == NULL)
 		return;
-	if (c->disk != DISK_OK) {
-		refuse_full(c, request);
-		return;
-	}
-	x = core_job_new(c, sizeof(*x), request, launch_run, launch_done);
-	if (x == NULL || (x->envelope = malloc(len)) == NULL) {
-		free(x);
-		core_refuse(
-		    c, request, 503, "busy", "out of memory: try again");
-		return;
-	}
-	memcpy(x->envelope, bytes, len);
-	memcpy(x->by, s.fpr, sizeof(x->by));
-	x->a.id = id;
-	x->a.envelope = x->envelope;
-	x->a.envelope_len = len;
 	x->a.online_only = online != 0;
-	x->j.j.cost += len;
-	if (fill(c, x, &env, &e) != 0) {
-		log_warn("action_refused id=%s by=%s why=%s", id_short(&id).s,
-		    s.fpr, log_quote(e.msg));
-		core_refuse_err(c, request, &e);
-		launch_free(x);
-		return;
-	}
-	fault_point("core.action_verified");
-	writer_submit(c->writer, &x->j.j);
+	x->added = env.nsigs;
+	launch_submit(c, x);
 }

@@ -4,6 +4,7 @@
  * session that is and what it may do. */
 #include "server/core/core.h"
 #include "server/core/cancel.h"
+#include "server/core/launch.h"
 #include "server/core/policies.h"
 #include "server/core/revoke.h"
 #include "server/core/shares.h"
@@ -26,6 +27,8 @@ handler_of(uint32_t type)
 		return (launch_request);
 	case MSG_ACTION_CANCEL:
 		return (cancel_request);
+	case MSG_ACTION_COSIGN:
+		return (cosign_request);
 	case MSG_PERSON_PUT:
 		return (people_put);
 	case MSG_PERSON_REMOVE:

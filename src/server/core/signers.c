@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
+#include "base/str.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,6 +115,16 @@ core_signers_meet(const struct core_signers *a, const struct core_signers *b)
 	return (false);
 }
 
+/* The newest policy; it borrows from text. */
+static int
+newest_policy(
+    struct core *c, struct buf *text, struct policy *ret, struct err *e)
+{
+	int rc = store_policy_get(c->read, NULL, NULL, text, e);
+
+	return (rc != 0 ? rc : policy_parse(text->data, text->len, ret, e));
+}
+
 int
 core_policy_acl(struct core *c, struct acl **ret, struct err *e)
 {
@@ -122,11 +133,63 @@ core_policy_acl(struct core *c, struct acl **ret, struct err *e)
 	int rc;
 
 	buf_init(&text, POLICY_MAX);
-	rc = store_policy_get(c->read, NULL, NULL, &text, e);
-	if (rc == 0)
-		rc = policy_parse(text.data, text.len, &p, e);
+	rc = newest_policy(c, &text, &p, e);
 	if (rc == 0)
 		rc = acl_parse(p.acl, p.acl_len, ret, e);
+	buf_release(&text);
+	return (rc);
+}
+
+/* By its own keyring, as agents do it. */
+static int
+policy_signers(const struct policy *p, const struct envelope *env, int64_t now,
+    struct signer *ret, struct err *e)
+{
+	struct keyring k;
+	int rc = keyring_parse(p->keyring, p->keyring_len, &k, e);
+
+	if (rc != 0)
+		return (rc);
+	keyring_verify(&k, PURPOSE_ACTION, env->doc, env->doc_len, env->sigs,
+	    env->nsigs, now, ret);
+	keyring_release(&k);
+	return (0);
+}
+
+int
+core_standing(struct core *c, const struct action *a,
+    const struct envelope *env, struct core_standing *ret, struct err *e)
+{
+	struct signer signers[SIGS_MAX];
+	int64_t now = clock_wall_ms() / 1000;
+	const struct keyring *k;
+	struct acl *acl = NULL;
+	struct policy p;
+	struct buf text;
+	struct err why;
+	int rc;
+
+	buf_init(&text, POLICY_MAX);
+	rc = newest_policy(c, &text, &p, e);
+	if (rc == 0) {
+		rc = policy_signers(&p, env, now, signers, e);
+		if (rc == 0)
+			rc = acl_parse(p.acl, p.acl_len, &acl, e);
+	} else if (rc == ERR_NOTFOUND && (k = core_keyring(c, e)) != NULL) {
+		keyring_verify(k, PURPOSE_ACTION, env->doc, env->doc_len,
+		    env->sigs, env->nsigs, now, signers);
+		rc = 0;
+	}
+	if (rc == 0) {
+		err_clear(&why);
+		ret->met =
+		    (acl == NULL ? acl_check_alone(a, signers, env->nsigs, &why)
+				 : acl_check(acl, a, signers, env->nsigs, now,
+				       &why)) == 0;
+		acl_standing(acl, a, signers, env->nsigs, now, &ret->weight);
+		str_copy(ret->missing, sizeof(ret->missing), why.msg);
+	}
+	acl_free(acl);
 	buf_release(&text);
 	return (rc);
 }

@@ -25,6 +25,15 @@ int core_signers(struct core *c, enum purpose p, const struct envelope *env,
 /* Has somebody signed both? */
 bool
 core_signers_meet(const struct core_signers *a, const struct core_signers *b);
+/* What is missing until agents would take an action, as the newest policy that
+ * the server has says it; without one: what can be said of the action alone. */
+struct core_standing {
+	bool met;
+	struct acl_standing weight;
+	char missing[512]; /* in words; "" when it is met */
+};
+int core_standing(struct core *c, const struct action *a,
+    const struct envelope *env, struct core_standing *ret, struct err *e);
 /* The ACL of the newest policy that the server has (acl_free); ERR_NOTFOUND
  * when it has none. */
 int core_policy_acl(struct core *c, struct acl **ret, struct err *e);

@@ -17,9 +17,9 @@ const char *
 action_status_text(int status)
 {
 	static const char *const texts[] = { "open", "complete", "expired",
-		"cancelled" };
+		"cancelled", "waiting" };
 
-	if (status < 0 || status > ACTION_CANCELLED)
+	if (status < 0 || status > ACTION_WAITING)
 		return ("unknown");
 	return (texts[status]);
 }
@@ -74,8 +74,8 @@ walk(struct store *s, sqlite3_stmt *st, bool envelope, store_on_action *fn,
 	return (rc);
 }
 
-static int
-put_expected(struct store *s, int64_t n, const struct store_expect *exp,
+int
+store_action_expects(struct store *s, int64_t n, const struct store_expect *exp,
     size_t nexp, struct err *e)
 {
 	size_t i;
@@ -113,7 +113,7 @@ store_action_put(struct store *s, const struct store_action *a,
 	rc = sql_run(s, e,
 	    "INSERT INTO documents (n, target, envelope) VALUES (?, ?, ?)",
 	    "itb", n, a->target, a->envelope, a->envelope_len);
-	if (rc != 0 || (rc = put_expected(s, n, exp, nexp, e)) != 0)
+	if (rc != 0 || (rc = store_action_expects(s, n, exp, nexp, e)) != 0)
 		return (rc);
 	*ret_n = n;
 	return (0);
@@ -131,6 +131,23 @@ store_actions(struct store *s, int64_t before, int limit, store_on_action *fn,
 	    "SELECT " ACTION_COLUMNS
 	    " FROM actions a JOIN documents d ON d.n = a.n"
 	    " WHERE a.n < ? ORDER BY a.n DESC LIMIT ?",
+	    "ii", before > 0 ? before : INT64_MAX, (int64_t)limit);
+	return (rc != 0 ? rc : walk(s, st, false, fn, arg, &n, e));
+}
+
+int
+store_actions_waiting(struct store *s, int64_t before, int limit,
+    store_on_action *fn, void *arg, struct err *e)
+{
+	sqlite3_stmt *st;
+	size_t n = 0;
+	int rc;
+
+	rc = sql_bound(s, e, &st,
+	    "SELECT " ACTION_COLUMNS
+	    " FROM waiting w JOIN actions a ON a.n = w.action"
+	    " JOIN documents d ON d.n = a.n"
+	    " WHERE w.action < ? ORDER BY w.action DESC LIMIT ?",
 	    "ii", before > 0 ? before : INT64_MAX, (int64_t)limit);
 	return (rc != 0 ? rc : walk(s, st, false, fn, arg, &n, e));
 }

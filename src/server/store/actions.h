@@ -10,6 +10,7 @@ enum action_status {
 	ACTION_COMPLETE = 1,
 	ACTION_EXPIRED = 2,
 	ACTION_CANCELLED = 3,
+	ACTION_WAITING = 4, /* for signatures: store/waiting.h */
 };
 const char *action_status_text(int status);
 
@@ -40,8 +41,14 @@ struct store_expect {
 /* ERR_EXISTS when the id is there already. */
 int store_action_put(struct store *s, const struct store_action *a,
     const struct store_expect *exp, size_t nexp, int64_t *ret_n, struct err *e);
+/* Adds these to the expected ones: within the store's functions. */
+int store_action_expects(struct store *s, int64_t n,
+    const struct store_expect *exp, size_t nexp, struct err *e);
 /* Newest first, n < before (0: from the newest). */
 int store_actions(struct store *s, int64_t before, int limit,
+    store_on_action *fn, void *arg, struct err *e);
+/* The same, of those that wait for signatures. */
+int store_actions_waiting(struct store *s, int64_t before, int limit,
     store_on_action *fn, void *arg, struct err *e);
 int store_action_get(struct store *s, const struct id *id, store_on_action *fn,
     void *arg, struct err *e);

@@ -3,6 +3,7 @@
 #include "server/store/sql.h"
 
 #include "server/store/actions.h"
+#include "server/store/waiting.h"
 
 #include "base/err.h"
 
@@ -17,6 +18,8 @@ store_cancel_put(struct store *s, int64_t action, const struct store_cancel *k,
 	    " envelope) VALUES (?, ?, ?, ?, ?, ?)",
 	    "idittb", action, &k->id, k->created, k->investigators, k->reason,
 	    k->envelope, k->envelope_len);
+	if (rc == 0)
+		rc = store_waiting_end(s, action, e);
 	return (
 	    rc != 0 ? rc : store_action_status(s, action, ACTION_CANCELLED, e));
 }

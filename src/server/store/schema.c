@@ -91,6 +91,11 @@ const char *const store_schema[] = {
 	"CREATE TABLE cancels (action INTEGER PRIMARY KEY, id BLOB NOT NULL,"
 	" created INTEGER NOT NULL, investigators TEXT NOT NULL,"
 	" reason TEXT NOT NULL, envelope BLOB NOT NULL);",
+	/* 8 -> 9: actions that wait for more signatures */
+	"CREATE TABLE waiting (action INTEGER PRIMARY KEY,"
+	" first TEXT NOT NULL, has INTEGER NOT NULL, needs INTEGER NOT NULL,"
+	" missing TEXT NOT NULL, bytes INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL);",
 };
 
 const int store_schema_version =

@@ -12,6 +12,7 @@
 #include "server/store/upkeep.h"
 
 #include "server/store/sql.h"
+#include "server/store/waiting.h"
 
 #include "base/err.h"
 
@@ -121,7 +122,8 @@ prune_action(
 	if (rc != 0 || sqlite3_changes(s->db) == STEP_ROWS)
 		return (rc);
 	if ((rc = sql_run(s, e, "DELETE FROM cancels WHERE action = ?", "i",
-		 action)) != 0)
+		 action)) != 0 ||
+	    (rc = store_waiting_end(s, action, e)) != 0)
 		return (rc);
 	if ((rc = sql_run(s, e, "DELETE FROM shares WHERE action = ?", "i",
 		 action)) != 0 ||

@@ -176,6 +176,63 @@ test_check(void **state)
 	acl_free(acl);
 }
 
+/* Of several operations the one that lacks most counts. */
+static void
+test_standing(void **state)
+{
+	static const struct {
+		const char *modules[2], *signers;
+		int64_t weight, has, needs;
+		bool alone; /* would do without an ACL */
+	} rows[] = {
+		{ { "pkg" }, "", 1, 0, 2, false },
+		{ { "pkg" }, "a", 1, 1, 2, true },
+		{ { "pkg", "file" }, "b", 1, 2, 3, true },
+		{ { "file", "pkg" }, "aA", 1, 1, 3, true },
+		{ { "pkg" }, "ab", 9, 3, 9, false },
+		{ { "memory", "file" }, "", 1, 0, 3, false },
+		{ { "file" }, "aa", 2, 1, 3, false },
+		{ { "file" }, "ax", 2, 1, 3, true },
+	};
+	struct acl_standing st;
+	struct signer signers[4];
+	struct action a;
+	struct acl *acl;
+	struct err e;
+	size_t i, n;
+
+	assert_int_equal(acl_parse(THE_ACL, sizeof(THE_ACL) - 1, &acl, &e), 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(&a, 0, sizeof(a));
+		for (n = 0; n < 2 && rows[i].modules[n] != NULL; n++)
+			strcpy(a.operations[n].module, rows[i].modules[n]);
+		a.noperations = n;
+		a.require_weight = rows[i].weight;
+		for (n = 0; rows[i].signers[n] != '\0'; n++) {
+			char c = rows[i].signers[n];
+
+			signers[n] = signer_of(c == 'b' ? 0xbb
+				: c == 'x'              ? 0x11
+							: 0xaa,
+			    c == 'A' ? SIG_BAD : SIG_GOOD);
+		}
+		acl_standing(acl, &a, signers, n, NOW, &st);
+		if (st.has != rows[i].has || st.needs != rows[i].needs)
+			fail_msg("row %zu: %ld of %ld", i, (long)st.has,
+			    (long)st.needs);
+		if ((acl_check_alone(&a, signers, n, &e) == 0) != rows[i].alone)
+			fail_msg("row %zu alone: %s", i, e.msg);
+		acl_standing(NULL, &a, signers, n, NOW, &st);
+		assert_int_equal(st.needs, rows[i].weight);
+		assert_int_equal(st.has >= st.needs, rows[i].alone);
+	}
+	memset(a.require_fprs[0], 0xbb, PGP_FPR_LEN);
+	a.nrequire_fprs = 1;
+	assert_int_equal(acl_check_alone(&a, signers, 2, &e), ERR_DENIED);
+	assert_non_null(strstr(e.msg, "requires a signature by bbbb"));
+	acl_free(acl);
+}
+
 /* Rights that are no modules never fall back to "default". */
 static void
 test_rights(void **state)
@@ -473,6 +530,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_standing),
 		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_parse_limits),
 		cmocka_unit_test(test_many_paths),

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Core: an action on its way into the store, from launch.c (a new one) or
+ * cosign.c (one that waits, with another signature). Both go the same way:
+ *
+ *   launch_job_new -> launch_submit --commit--> sent to agents, or waits
+ */
+#ifndef MIG_SERVER_CORE_LAUNCH_H
+#define MIG_SERVER_CORE_LAUNCH_H
+
+#include "action/document.h"
+#include "server/core/core.h"
+#include "server/core/signers.h"
+
+struct launch_job {
+	struct core_job j;
+	struct store_action a; /* borrows from what follows */
+	struct action doc;
+	uint8_t *envelope;         /* owned; what is stored */
+	struct run_entry *entries; /* until the run has them */
+	struct run *run;           /* until the scheduler has it */
+	struct store_expect *expect;
+	size_t nentries, nexpect, online;
+	struct core_signers signers;
+	char by[STORE_FPR_HEX + 1];    /* who brought it */
+	char first[STORE_FPR_HEX + 1]; /* its first signer */
+	bool waits;                    /* signatures are missing: not sent */
+	size_t was;   /* it waits in the store, with an envelope of so many
+			 bytes; 0: it is new */
+	size_t added; /* signatures that are new with it */
+	struct core_standing standing;
+};
+
+/* Copies the envelope. Replies and returns NULL when out of memory. */
+struct launch_job *launch_job_new(struct core *c, uint32_t request,
+    const struct store_caller *by, const void *envelope, size_t len);
+/* Verifies and stores it, or refuses. Takes the job. */
+void launch_submit(struct core *c, struct launch_job *x);
+void launch_free(struct launch_job *x);
+/* There is no room for more; replies. */
+bool launch_is_full(struct core *c, uint32_t request);
+/* The same envelope again: the same answer. False when nobody is sent this
+ * action (any more). */
+bool launch_reply_known(struct core *c, uint32_t request, const struct id *id);
+
+void launch_request(struct core *c, uint32_t request, struct rd *rd);
+int launch_load(struct core *c, struct err *e);
+
+/* --- cosign.c ------------------------------------------------------------ */
+void cosign_request(struct core *c, uint32_t request, struct rd *rd);
+/* Is this one that waits? Then what it brings is added, and it is replied. */
+bool
+cosign_known(struct core *c, uint32_t request, const struct store_caller *by,
+    const struct id *id, const struct envelope *env);
+/* What launch_submit has stored. */
+int cosign_store(struct store *s, struct launch_job *x, struct err *e);
+/* It waits (on): that is the answer. */
+void cosign_reply(struct core *c, int status, const struct launch_job *x);
+/* Ends those whose time is over; about once a second. */
+void cosign_tick(struct core *c, int64_t now);
+
+#endif
