@@ -80,6 +80,17 @@ def working(machine):
             if name == "mig-worker"}
 
 
+def looking_at(machine, path):
+    """Workers that have the file open: the others wait for an order."""
+    def has(pid):
+        try:
+            return any(os.readlink(fd) == path for fd in
+                       pathlib.Path(f"/proc/{pid}/fd").iterdir())
+        except OSError:
+            return False
+    return {pid for pid in working(machine) if has(pid)}
+
+
 def answers_kept(machine):
     folder = machine.path(STATE + "/spool")
     return sorted(p.name for p in folder.iterdir()
@@ -271,12 +282,13 @@ def test_logs_in_files_are_rotated(machine):
 
 def begin_question(machine, number):
     """A question whose worker is stopped in the middle: (client, worker)."""
-    machine.run("mkdir -p /opt/large && truncate -s 1G /opt/large/f")
-    before = working(machine)
+    machine.run("mkdir -p /opt/large && truncate -s 4G /opt/large/f")
+    before = looking_at(machine, "/opt/large/f")
     client = machine.begin(
         ["mig", "file", "-t", "all", "-n", f"question {number}", "-path",
          "/opt/large", "-name", "^f$", "-returnsha256"])
-    worker = min(wait_for("its worker", lambda: working(machine) - before))
+    worker = min(wait_for("its worker", lambda: looking_at(
+        machine, "/opt/large/f") - before))
     os.kill(worker, signal.SIGSTOP)
     return client, worker
 
