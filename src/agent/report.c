@@ -56,25 +56,37 @@ status_word(unsigned int status)
 
 /* --- for people ----------------------------------------------------------- */
 
+/* keys: those they signed with, where they are not their own; or NULL. */
+static void
+text_signers(const uint8_t (*persons)[PGP_FPR_LEN],
+    const uint8_t (*keys)[PGP_FPR_LEN], size_t n, struct buf *out)
+{
+	char hex[2 * PGP_FPR_LEN + 1];
+	size_t i;
+
+	buf_add_str(out, "\n    signed by");
+	for (i = 0; i < n; i++) {
+		hex_encode(persons[i], PGP_FPR_LEN, hex);
+		buf_add_fmt(out, " %s", hex);
+		if (keys == NULL ||
+		    memcmp(persons[i], keys[i], PGP_FPR_LEN) == 0)
+			continue;
+		hex_encode(keys[i], PGP_FPR_LEN, hex);
+		buf_add_fmt(out, " (key %s)", hex);
+	}
+}
+
 static void
 text_asked(const struct own_asked *a, struct buf *out)
 {
-	char hex[2 * PGP_FPR_LEN + 1];
 	size_t i;
 
 	add_time(out, a->time_ms);
 	buf_add_fmt(out, " %s %s \"", id_short(&a->id).s,
 	    a->reason == 0 ? "accepted" : "refused");
 	str_add_printable(out, a->name, strlen(a->name));
-	buf_add_str(out, "\"\n    signed by");
-	for (i = 0; i < a->nsigners; i++) {
-		hex_encode(a->persons[i], PGP_FPR_LEN, hex);
-		buf_add_fmt(out, " %s", hex);
-		if (memcmp(a->persons[i], a->keys[i], PGP_FPR_LEN) == 0)
-			continue;
-		hex_encode(a->keys[i], PGP_FPR_LEN, hex);
-		buf_add_fmt(out, " (key %s)", hex);
-	}
+	buf_add_u8(out, '"');
+	text_signers(a->persons, a->keys, a->nsigners, out);
 	if (a->noperations > 0)
 		buf_add_str(out, "\n    asks");
 	for (i = 0; i < a->noperations; i++)
@@ -113,17 +125,10 @@ text_answered(const struct own_answered *a, struct buf *out)
 static void
 text_cancelled(const struct own_cancelled *c, struct buf *out)
 {
-	char hex[2 * PGP_FPR_LEN + 1];
-	size_t i;
-
 	add_time(out, c->time_ms);
 	buf_add_fmt(out, " %s ", id_short(&c->action).s);
 	str_add_printable(out, c->text, strlen(c->text));
-	buf_add_str(out, "\n    signed by");
-	for (i = 0; i < c->by.n; i++) {
-		hex_encode(c->by.persons[i], PGP_FPR_LEN, hex);
-		buf_add_fmt(out, " %s", hex);
-	}
+	text_signers(c->by.persons, NULL, c->by.n, out);
 	buf_add_str(out,
 	    c->open ? "\n    it was waiting or running and is stopped\n"
 		    : "\n    it is not here; should it come, it is not run if "
@@ -144,9 +149,23 @@ json_begin(struct jsonw *w, uint64_t position, const char *type, int64_t ms,
 }
 
 static void
-json_asked(const struct own_asked *a, uint64_t position, struct buf *out)
+json_fingerprints(struct jsonw *w, const char *key,
+    const uint8_t (*list)[PGP_FPR_LEN], size_t n)
 {
 	char hex[2 * PGP_FPR_LEN + 1];
+	size_t i;
+
+	jsonw_array(w, key);
+	for (i = 0; i < n; i++) {
+		hex_encode(list[i], PGP_FPR_LEN, hex);
+		jsonw_str(w, NULL, hex);
+	}
+	jsonw_array_end(w);
+}
+
+static void
+json_asked(const struct own_asked *a, uint64_t position, struct buf *out)
+{
 	struct jsonw w;
 	size_t i;
 
@@ -161,18 +180,8 @@ json_asked(const struct own_asked *a, uint64_t position, struct buf *out)
 	jsonw_str(&w, "target", a->target);
 	jsonw_i64(&w, "validfrom", a->valid_from);
 	jsonw_i64(&w, "expireafter", a->expire_after);
-	jsonw_array(&w, "signers");
-	for (i = 0; i < a->nsigners; i++) {
-		hex_encode(a->persons[i], PGP_FPR_LEN, hex);
-		jsonw_str(&w, NULL, hex);
-	}
-	jsonw_array_end(&w);
-	jsonw_array(&w, "keys");
-	for (i = 0; i < a->nsigners; i++) {
-		hex_encode(a->keys[i], PGP_FPR_LEN, hex);
-		jsonw_str(&w, NULL, hex);
-	}
-	jsonw_array_end(&w);
+	json_fingerprints(&w, "signers", a->persons, a->nsigners);
+	json_fingerprints(&w, "keys", a->keys, a->nsigners);
 	jsonw_array(&w, "modules");
 	for (i = 0; i < a->noperations; i++)
 		jsonw_str(&w, NULL, module_word(a->modules[i]));
@@ -201,19 +210,12 @@ json_answered(const struct own_answered *a, uint64_t position, struct buf *out)
 static void
 text_policy(const struct own_policy *p, struct buf *out)
 {
-	char hex[2 * PGP_FPR_LEN + 1];
-	size_t i;
-
 	add_time(out, p->time_ms);
 	buf_add_fmt(out,
-	    " policy version %" PRIu64 " %s version %" PRIu64
-	    ", hash %s\n    signed by",
+	    " policy version %" PRIu64 " %s version %" PRIu64 ", hash %s",
 	    p->version, p->reason == 0 ? "replaces" : "refused; it stays",
 	    p->was, id_hex(&p->hash).s);
-	for (i = 0; i < p->nsigners; i++) {
-		hex_encode(p->persons[i], PGP_FPR_LEN, hex);
-		buf_add_fmt(out, " %s", hex);
-	}
+	text_signers(p->persons, p->keys, p->nsigners, out);
 	if (p->reason != 0) {
 		buf_add_fmt(
 		    out, "\n    because %s: ", policy_refusal_text(p->reason));
@@ -225,9 +227,7 @@ text_policy(const struct own_policy *p, struct buf *out)
 static void
 json_policy(const struct own_policy *p, uint64_t position, struct buf *out)
 {
-	char hex[2 * PGP_FPR_LEN + 1];
 	struct jsonw w;
-	size_t i;
 
 	json_begin(&w, position, "policy", p->time_ms, out);
 	jsonw_str(&w, "hash", id_hex(&p->hash).s);
@@ -238,12 +238,8 @@ json_policy(const struct own_policy *p, uint64_t position, struct buf *out)
 	if (p->reason != 0)
 		jsonw_str(&w, "text", policy_refusal_text(p->reason));
 	jsonw_str(&w, "detail", p->detail);
-	jsonw_array(&w, "signers");
-	for (i = 0; i < p->nsigners; i++) {
-		hex_encode(p->persons[i], PGP_FPR_LEN, hex);
-		jsonw_str(&w, NULL, hex);
-	}
-	jsonw_array_end(&w);
+	json_fingerprints(&w, "signers", p->persons, p->nsigners);
+	json_fingerprints(&w, "keys", p->keys, p->nsigners);
 	jsonw_object_end(&w);
 	buf_add_u8(out, '\n');
 }
@@ -252,20 +248,13 @@ static void
 json_cancelled(
     const struct own_cancelled *c, uint64_t position, struct buf *out)
 {
-	char hex[2 * PGP_FPR_LEN + 1];
 	struct jsonw w;
-	size_t i;
 
 	json_begin(&w, position, "cancelled", c->time_ms, out);
 	jsonw_str(&w, "action", id_hex(&c->action).s);
 	jsonw_bool(&w, "open", c->open);
 	jsonw_str(&w, "text", c->text);
-	jsonw_array(&w, "signers");
-	for (i = 0; i < c->by.n; i++) {
-		hex_encode(c->by.persons[i], PGP_FPR_LEN, hex);
-		jsonw_str(&w, NULL, hex);
-	}
-	jsonw_array_end(&w);
+	json_fingerprints(&w, "signers", c->by.persons, c->by.n);
 	jsonw_object_end(&w);
 	buf_add_u8(out, '\n');
 }

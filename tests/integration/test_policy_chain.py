@@ -159,6 +159,10 @@ def test_a_step_takes_what_the_policy_before_demands(chain):
         text = a.run("report").stdout
         assert "policy version 2 replaces version 1" in text
         assert chain.alice.lower() in text and chain.bob.lower() in text
+        entries = map(json.loads, a.run("report", "--json").stdout.splitlines())
+        step = next(e for e in entries if e["type"] == "policy" and e["version"] == 2)
+        assert sorted(step["keys"]) == sorted(step["signers"]) == sorted(
+            [chain.alice.lower(), chain.bob.lower()])
     answers, end = chain.ask()
     assert end["done"] == 2
 
