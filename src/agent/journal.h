@@ -2,11 +2,10 @@
 /*
  * The journal: what this agent has judged, so that nothing runs twice.
  *
- *                accept             start            answer         ack
- *   (unknown) -----------> ACCEPTED ------> STARTED --------> ANSWERED -->
- * ACKED
- *        |-- refuse --> REFUSED ------------------------------- ack ------^
- *        `-- hold ----> HELD ---------------------------------- ack ------^
+ *              accept           start          answer           ack
+ *   (unknown) --------> ACCEPTED -----> STARTED ------> ANSWERED ---> ACKED
+ *       |-- refuse ---> REFUSED ------------------------------- ack ----^
+ *       `-- hold -----> HELD ---------------------------------- ack ----^
  *
  * ACCEPTED and STARTED are on the disk before anything runs. Nothing is
  * forgotten by the clock. Beyond the bound the refused entries go, the oldest

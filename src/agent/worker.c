@@ -135,8 +135,6 @@ end_text(const struct worker *w, uint8_t status, uint64_t size, struct buf *out)
 	} else if (size > (uint64_t)w->order.output_max) {
 		str_size((uint64_t)w->order.output_max, max);
 		buf_add_fmt(out, "limit reached: output %s", max);
-	} else if (status == PART_INTERRUPTED) {
-		buf_add_str(out, "the agent was stopped");
 	} else if (guard_out_of_memory(w->guard)) {
 		str_size((uint64_t)w->order.memory_bytes, max);
 		buf_add_fmt(out, "limit reached: memory %s", max);

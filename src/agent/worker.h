@@ -28,7 +28,8 @@ int worker_start(struct proc_loop *loop, struct standby *s,
  * the loop runs again. */
 void worker_group(struct worker *w, struct cgroup *groups, unsigned int slot);
 /* Asks it to answer what it has; killed grace_ms later if it does not. Its
- * part is then PART_INTERRUPTED. Asked again, the shorter time counts. */
+ * part is then PART_INTERRUPTED, with an answer, or with a text in place of
+ * which the caller says why. Asked again, the shorter time counts. */
 void worker_interrupt(struct worker *w, int64_t grace_ms);
 /* on_end is not called. Its process must go as well: standby_free. */
 void worker_free(struct worker *w);
