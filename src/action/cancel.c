@@ -13,20 +13,6 @@
 #include <sys/random.h>
 
 static int
-read_time(const json_t *o, const char *key, int64_t *ret, struct err *e)
-{
-	const char *s;
-	int rc = json_need_str(o, "", key, &s, e);
-
-	if (rc != 0)
-		return rc;
-	if (rfc3339_parse(s, ret) != 0 || strchr(s, '.') != NULL || *ret < 0)
-		return err_set(e, ERR_INVALID,
-		    "%s: expected a time like 2026-11-23T03:44:11Z", key);
-	return 0;
-}
-
-static int
 read_ids(const json_t *o, struct cancel *c, struct err *e)
 {
 	uint8_t nonce[ACTION_NONCE_LEN];
@@ -89,8 +75,9 @@ read_document(const json_t *o, struct cancel *c, struct err *e)
 	    (rc = json_need_int(o, "", "syntaxversion", CANCEL_SYNTAX,
 		 CANCEL_SYNTAX, &syntax, e)) != 0 ||
 	    (rc = read_ids(o, c, e)) != 0 ||
-	    (rc = read_time(o, "time", &c->time, e)) != 0 ||
-	    (rc = read_time(o, "expireafter", &c->expire_after, e)) != 0)
+	    (rc = json_need_time(o, "", "time", &c->time, e)) != 0 ||
+	    (rc = json_need_time(o, "", "expireafter", &c->expire_after, e)) !=
+		0)
 		return rc;
 	return read_reason(o, c, e);
 }

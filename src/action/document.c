@@ -3,7 +3,6 @@
  * before what a module thinks of its parameters. */
 #include "action/document.h"
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/str.h"
@@ -46,22 +45,6 @@ read_text(const json_t *o, const char *key, size_t max, const char **ret,
 	int rc = json_need_str(o, "", key, ret, e);
 
 	return rc != 0 ? rc : check_text(*ret, key, 1, max, e);
-}
-
-static int
-read_time(const json_t *o, const char *key, int64_t *ret, struct err *e)
-{
-	const char *s;
-	int rc = json_need_str(o, "", key, &s, e);
-
-	if (rc != 0)
-		return rc;
-	if (rfc3339_parse(s, ret) != 0 || strchr(s, '.') != NULL)
-		return err_set(e, ERR_INVALID,
-		    "%s: expected a time like 2026-11-23T03:44:11Z", key);
-	if (*ret < 0)
-		return err_set(e, ERR_INVALID, "%s: before 1970", key);
-	return 0;
 }
 
 static int
@@ -420,8 +403,9 @@ read_fields(struct action *a, size_t only, struct err *e)
 	    (rc = check_notes(o, "threat", threat, NULL, e)) != 0 ||
 	    (rc = read_text(o, "target", ACTION_TARGET_MAX, &a->target, e)) !=
 		0 ||
-	    (rc = read_time(o, "validfrom", &a->valid_from, e)) != 0 ||
-	    (rc = read_time(o, "expireafter", &a->expire_after, e)) != 0)
+	    (rc = json_need_time(o, "", "validfrom", &a->valid_from, e)) != 0 ||
+	    (rc = json_need_time(o, "", "expireafter", &a->expire_after, e)) !=
+		0)
 		return rc;
 	if (a->valid_from >= a->expire_after)
 		return err_set(

@@ -35,8 +35,8 @@ read_signatures(struct rd *r, struct envelope *env, size_t n, struct err *e)
 }
 
 int
-envelope_parse_max(const void *data, size_t len, size_t doc_max,
-    struct envelope *ret, struct err *e)
+envelope_parse(
+    const void *data, size_t len, struct envelope *ret, struct err *e)
 {
 	struct envelope env = { 0 };
 	const uint8_t *magic;
@@ -64,10 +64,10 @@ envelope_parse_max(const void *data, size_t len, size_t doc_max,
 		    SIGS_MAX);
 	if (doc_len == 0)
 		return err_set(e, ERR_INVALID, "envelope: empty document");
-	if (doc_len > doc_max)
+	if (doc_len > ENVELOPE_DOC_MAX)
 		return err_set(e, ERR_TOOBIG,
-		    "envelope: document of %u bytes, at most %zu",
-		    (unsigned int)doc_len, doc_max);
+		    "envelope: document of %u bytes, at most %d",
+		    (unsigned int)doc_len, ENVELOPE_DOC_MAX);
 	env.doc = rd_bytes(&r, doc_len);
 	env.doc_len = doc_len;
 	if (r.bad)
@@ -77,13 +77,6 @@ envelope_parse_max(const void *data, size_t len, size_t doc_max,
 	if (rc == 0)
 		*ret = env;
 	return rc;
-}
-
-int
-envelope_parse(
-    const void *data, size_t len, struct envelope *ret, struct err *e)
-{
-	return envelope_parse_max(data, len, ENVELOPE_DOC_MAX, ret, e);
 }
 
 int

@@ -38,9 +38,6 @@ struct envelope {
 /* No JSON, no OpenSSL: usable by every role. ret borrows from data. */
 int envelope_parse(
     const void *data, size_t len, struct envelope *ret, struct err *e);
-/* The same with another limit of the document (a policy's: POLICY_MAX). */
-int envelope_parse_max(const void *data, size_t len, size_t doc_max,
-    struct envelope *ret, struct err *e);
 /* Appends the binary form. */
 int envelope_write(const struct envelope *env, struct buf *out, struct err *e);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "base/jsonw.h"
 
+#include "base/clock.h"
 #include "base/str.h"
 
 #include <inttypes.h>
@@ -158,4 +159,13 @@ jsonw_raw(struct jsonw *w, const char *key, const void *json, size_t len)
 {
 	begin(w, key);
 	buf_add(w->out, json, len);
+}
+
+void
+jsonw_time(struct jsonw *w, const char *key, int64_t ms)
+{
+	char text[RFC3339_LEN + 1];
+
+	rfc3339_format(ms / 1000, text);
+	jsonw_str(w, key, text);
 }

@@ -28,6 +28,8 @@ void jsonw_i64(struct jsonw *w, const char *key, int64_t value);
 void jsonw_u64(struct jsonw *w, const char *key, uint64_t value);
 void jsonw_bool(struct jsonw *w, const char *key, bool value);
 void jsonw_null(struct jsonw *w, const char *key);
+/* ms since 1970, written as RFC 3339 in whole seconds. */
+void jsonw_time(struct jsonw *w, const char *key, int64_t ms);
 /* A value that is JSON already. */
 void jsonw_raw(struct jsonw *w, const char *key, const void *json, size_t len);
 

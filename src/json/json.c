@@ -6,6 +6,7 @@
  */
 #include "json/json.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -392,6 +393,28 @@ json_opt_int(const json_t *obj, const char *where, const char *key, int64_t min,
 	struct int_range range = { min, max };
 
 	return field_int(obj, where, key, false, range, ret, e);
+}
+
+int
+json_need_time(const json_t *obj, const char *where, const char *key,
+    int64_t *ret, struct err *e)
+{
+	char path[JSON_PATH_MAX];
+	const char *text;
+	int64_t t = 0;
+	int rc;
+
+	if ((rc = field_str(obj, where, key, true, &text, e)) != 0)
+		return rc;
+	if (rfc3339_parse(text, &t) != 0 || strchr(text, '.') != NULL)
+		return err_set(e, ERR_INVALID,
+		    "%s: expected a time like 2026-11-23T03:44:11Z",
+		    path_of(where, key, path));
+	if (t < 0)
+		return err_set(e, ERR_INVALID, "%s: before 1970",
+		    path_of(where, key, path));
+	*ret = t;
+	return 0;
 }
 
 int

@@ -35,6 +35,9 @@ int json_need_str(const json_t *obj, const char *where, const char *key,
     const char **ret, struct err *e);
 int json_need_int(const json_t *obj, const char *where, const char *key,
     int64_t min, int64_t max, int64_t *ret, struct err *e);
+/* Unix s, from RFC 3339 in whole seconds; not before 1970. */
+int json_need_time(const json_t *obj, const char *where, const char *key,
+    int64_t *ret, struct err *e);
 int json_need_object(const json_t *obj, const char *where, const char *key,
     json_t **ret, struct err *e);
 int json_need_array(const json_t *obj, const char *where, const char *key,

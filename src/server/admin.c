@@ -19,6 +19,7 @@
 #include "server/policies.h"
 #include "server/store/actions.h"
 #include "server/store/people.h"
+#include "server/store/policies.h"
 #include "server/store/store.h"
 
 #include <getopt.h>

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "server/store/people.h"
+#include "server/store/policies.h"
 #include "server/store/store.h"
 
 int

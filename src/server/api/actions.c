@@ -80,23 +80,16 @@ res_action_new(struct request *q)
 static void
 add_action(struct jsonw *w, const struct store_action *a)
 {
-	char text[RFC3339_LEN + 1];
-
 	jsonw_str(w, "id", id_hex(&a->id).s);
 	jsonw_str(w, "name", a->name);
 	jsonw_str(w, "status", action_status_text(a->status));
 	if (a->online_only)
 		jsonw_str(w, "delivery", "online");
-	rfc3339_format(a->created / 1000, text);
-	jsonw_str(w, "created", text);
-	rfc3339_format(a->valid_from, text);
-	jsonw_str(w, "validfrom", text);
-	rfc3339_format(a->expire_after, text);
-	jsonw_str(w, "expireafter", text);
-	if (a->pruned > 0) {
-		rfc3339_format(a->pruned / 1000, text);
-		jsonw_str(w, "results_removed", text);
-	}
+	jsonw_time(w, "created", a->created);
+	jsonw_time(w, "validfrom", 1000 * a->valid_from);
+	jsonw_time(w, "expireafter", 1000 * a->expire_after);
+	if (a->pruned > 0)
+		jsonw_time(w, "results_removed", a->pruned);
 	jsonw_raw(
 	    w, "investigators", a->investigators, strlen(a->investigators));
 	jsonw_object(w, "counts");
@@ -188,7 +181,6 @@ static int
 show_cancel(const struct store_cancel *k, void *arg)
 {
 	struct jsonw *w = arg;
-	char text[RFC3339_LEN + 1];
 	struct envelope env;
 	json_t *doc = NULL;
 	char *sigs = NULL;
@@ -200,9 +192,8 @@ show_cancel(const struct store_cancel *k, void *arg)
 	if (doc != NULL)
 		sigs =
 		    json_text(json_object_get(doc, "signatures"), JSON_COMPACT);
-	rfc3339_format(k->created / 1000, text);
 	jsonw_object(w, "cancel");
-	jsonw_str(w, "time", text);
+	jsonw_time(w, "time", k->created);
 	jsonw_raw(
 	    w, "investigators", k->investigators, strlen(k->investigators));
 	jsonw_str(w, "reason", k->reason);
@@ -254,25 +245,13 @@ show_one(const struct store_action *a, void *arg)
 	return (q->out.error);
 }
 
-/* An id from the path, perhaps shortened; replies when there is none. */
-static bool
-find_action(struct request *q, struct id *ret)
-{
-	struct err e;
-
-	if (store_action_find(q->api->read, q->arg, ret, &e) == 0)
-		return (true);
-	reply_err(q, &e);
-	return (false);
-}
-
 void
 res_action(struct request *q)
 {
 	struct err e;
 	struct id id;
 
-	if (!find_action(q, &id))
+	if (!request_action(q, &id))
 		return;
 	err_set(&e, ERR_INTERNAL, "the stored action cannot be read");
 	if (store_action_get(q->api->read, &id, show_one, q, &e) != 0)
@@ -291,7 +270,7 @@ pass_envelope(struct request *q, enum server_msg type, size_t max)
 	struct err e;
 	struct id id;
 
-	if (!find_action(q, &id))
+	if (!request_action(q, &id))
 		return;
 	err_clear(&e);
 	buf_init(&env, max);
@@ -398,7 +377,7 @@ res_action_agents(struct request *q)
 	struct err e;
 	struct id id;
 
-	if (!find_action(q, &id))
+	if (!request_action(q, &id))
 		return;
 	if (store_action_get(q->api->read, &id, take_status, &found, &e) != 0) {
 		reply_err(q, &e);

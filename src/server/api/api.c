@@ -47,6 +47,26 @@ reply_out(struct request *q, int status)
 }
 
 void
+list_begin(struct request *q, struct jsonw *w, const char *name)
+{
+	jsonw_init(w, &q->out);
+	jsonw_object(w, NULL);
+	jsonw_array(w, name);
+}
+
+void
+list_end(struct request *q, struct jsonw *w, int rc, const struct err *e)
+{
+	if (rc != 0 && q->out.error == 0) {
+		reply_err(q, e);
+		return;
+	}
+	jsonw_array_end(w);
+	jsonw_object_end(w);
+	reply_out(q, 200);
+}
+
+void
 reply_error(
     struct request *q, int status, const char *code, const char *fmt, ...)
 {

@@ -103,6 +103,10 @@ void reply_error(struct request *q, int status, const char *code,
 void reply_err(struct request *q, const struct err *e);
 /* What was written to q->out. */
 void reply_out(struct request *q, int status);
+/* An answer that is one list, {"name": [...]}: begun, and ended by what the
+ * walk over its entries returned. */
+void list_begin(struct request *q, struct jsonw *w, const char *name);
+void list_end(struct request *q, struct jsonw *w, int rc, const struct err *e);
 
 /* --- api.c: to the core
  * ------------------------------------------------------- */
@@ -150,8 +154,9 @@ bool route_find(struct request *q, const char *method, const char *url);
 bool route_allowed(struct request *q);
 /* The body as a JSON object; replies and returns NULL when it is not. */
 json_t *request_json(struct request *q);
-/* "key": RFC 3339 of ms. */
-void request_add_time(struct jsonw *w, const char *key, int64_t ms);
+/* The action whose id, perhaps shortened, is in the path; replies when there is
+ * none. */
+bool request_action(struct request *q, struct id *ret);
 /* Asks the core with the fingerprint in the path, or replies 400. */
 void request_fingerprint(struct request *q, enum server_msg type);
 /* The caller's hash first: for every message that needs one. */

@@ -10,15 +10,6 @@
 #include <string.h>
 
 void
-request_add_time(struct jsonw *w, const char *key, int64_t ms)
-{
-	char text[RFC3339_LEN + 1];
-
-	rfc3339_format(ms / 1000, text);
-	jsonw_str(w, key, text);
-}
-
-void
 request_fingerprint(struct request *q, enum server_msg type)
 {
 	struct buf msg;
@@ -45,7 +36,7 @@ add_person(const struct store_investigator *i, void *arg)
 	jsonw_str(w, "name", i->name);
 	jsonw_str(w, "fingerprint", i->fpr);
 	jsonw_str(w, "role", person_role_text(i->role));
-	request_add_time(w, "created", i->created);
+	jsonw_time(w, "created", i->created);
 	jsonw_str(w, "keyring", i->keyring);
 	jsonw_object_end(w);
 	return (w->out->error);
@@ -57,17 +48,9 @@ res_people(struct request *q)
 	struct jsonw w;
 	struct err e;
 
-	jsonw_init(&w, &q->out);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "investigators");
-	if (store_investigators(q->api->read, add_person, &w, &e) < 0 &&
-	    q->out.error == 0) {
-		reply_err(q, &e);
-		return;
-	}
-	jsonw_array_end(&w);
-	jsonw_object_end(&w);
-	reply_out(q, 200);
+	list_begin(q, &w, "investigators");
+	list_end(
+	    q, &w, store_investigators(q->api->read, add_person, &w, &e), &e);
 }
 
 void
@@ -137,8 +120,8 @@ add_key(const struct store_key *k, void *arg)
 	jsonw_object(w, NULL);
 	jsonw_str(w, "name", k->name);
 	jsonw_str(w, "calls", calls);
-	request_add_time(w, "created", k->created);
-	request_add_time(w, "expires", k->expires);
+	jsonw_time(w, "created", k->created);
+	jsonw_time(w, "expires", k->expires);
 	jsonw_str(w, "by", k->by);
 	jsonw_object_end(w);
 	return (w->out->error);
@@ -150,17 +133,8 @@ res_keys(struct request *q)
 	struct jsonw w;
 	struct err e;
 
-	jsonw_init(&w, &q->out);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "apikeys");
-	if (store_keys(q->api->read, add_key, &w, &e) < 0 &&
-	    q->out.error == 0) {
-		reply_err(q, &e);
-		return;
-	}
-	jsonw_array_end(&w);
-	jsonw_object_end(&w);
-	reply_out(q, 200);
+	list_begin(q, &w, "apikeys");
+	list_end(q, &w, store_keys(q->api->read, add_key, &w, &e), &e);
 }
 
 void

@@ -37,17 +37,8 @@ res_policies(struct request *q)
 	struct jsonw w;
 	struct err e;
 
-	jsonw_init(&w, &q->out);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "policies");
-	if (store_policies(q->api->read, add_policy, &w, &e) < 0 &&
-	    q->out.error == 0) {
-		reply_err(q, &e);
-		return;
-	}
-	jsonw_array_end(&w);
-	jsonw_object_end(&w);
-	reply_out(q, 200);
+	list_begin(q, &w, "policies");
+	list_end(q, &w, store_policies(q->api->read, add_policy, &w, &e), &e);
 }
 
 static bool

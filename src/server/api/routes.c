@@ -250,6 +250,17 @@ request_json(struct request *q)
 	return (NULL);
 }
 
+bool
+request_action(struct request *q, struct id *ret)
+{
+	struct err e;
+
+	if (store_action_find(q->api->read, q->arg, ret, &e) == 0)
+		return (true);
+	reply_err(q, &e);
+	return (false);
+}
+
 void
 message_init(struct request *q, struct buf *b)
 {

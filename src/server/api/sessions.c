@@ -67,8 +67,8 @@ add_session(const struct store_session *x, void *arg)
 	jsonw_strn(&l->w, "id", id_hex(&x->hash).s, SESSION_ID_LEN);
 	jsonw_str(&l->w, "name", x->name);
 	jsonw_str(&l->w, "fingerprint", x->fpr);
-	request_add_time(&l->w, "created", x->created);
-	request_add_time(&l->w, "expires", x->expires);
+	jsonw_time(&l->w, "created", x->created);
+	jsonw_time(&l->w, "expires", x->expires);
 	jsonw_bool(&l->w, "current", id_equal(&x->hash, l->mine));
 	jsonw_object_end(&l->w);
 	return (l->w.out->error);
@@ -83,18 +83,11 @@ res_sessions(struct request *q)
 	bool all = call_allowed(CALL_SESSIONS, c->role, c->calls);
 	struct err e;
 
-	jsonw_init(&l.w, &q->out);
-	jsonw_object(&l.w, NULL);
-	jsonw_array(&l.w, "sessions");
-	if (store_sessions(q->api->read, all ? NULL : c->fpr, clock_wall_ms(),
-		add_session, &l, &e) < 0 &&
-	    q->out.error == 0) {
-		reply_err(q, &e);
-		return;
-	}
-	jsonw_array_end(&l.w);
-	jsonw_object_end(&l.w);
-	reply_out(q, 200);
+	list_begin(q, &l.w, "sessions");
+	list_end(q, &l.w,
+	    store_sessions(q->api->read, all ? NULL : c->fpr, clock_wall_ms(),
+		add_session, &l, &e),
+	    &e);
 }
 
 void

@@ -4,7 +4,6 @@
 
 #include "action/envelope.h"
 #include "action/share.h"
-#include "base/clock.h"
 #include "base/jsonw.h"
 #include "json/json.h"
 #include "server/api/resources.h"
@@ -13,17 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool
-find_action(struct request *q, struct id *ret)
-{
-	struct err e;
-
-	if (store_action_find(q->api->read, q->arg, ret, &e) == 0)
-		return (true);
-	reply_err(q, &e);
-	return (false);
-}
-
 void
 res_share_new(struct request *q)
 {
@@ -31,7 +19,7 @@ res_share_new(struct request *q)
 	struct id action;
 	struct err e;
 
-	if (!find_action(q, &action))
+	if (!request_action(q, &action))
 		return;
 	buf_init(&env, SHARE_ENVELOPE_MAX);
 	if (envelope_from_json(
@@ -53,7 +41,7 @@ res_shares_remove(struct request *q)
 	struct id action;
 	struct buf msg;
 
-	if (!find_action(q, &action))
+	if (!request_action(q, &action))
 		return;
 	message_init(q, &msg);
 	buf_add(&msg, action.b, ID_LEN);
@@ -65,7 +53,6 @@ static int
 show_share(const struct store_share *x, void *arg)
 {
 	struct jsonw *w = arg;
-	char when[RFC3339_LEN + 1];
 	struct envelope env;
 	struct err e;
 	json_t *j;
@@ -77,11 +64,10 @@ show_share(const struct store_share *x, void *arg)
 		return (0);
 	text = json_text(j, JSON_COMPACT);
 	if (text != NULL) {
-		rfc3339_format(x->created / 1000, when);
 		jsonw_object(w, NULL);
 		jsonw_str(w, "by", x->by);
 		jsonw_str(w, "to", x->reader);
-		jsonw_str(w, "created", when);
+		jsonw_time(w, "created", x->created);
 		jsonw_raw(w, "share", text, strlen(text));
 		jsonw_object_end(w);
 	}
@@ -97,17 +83,9 @@ res_shares(struct request *q)
 	struct jsonw w;
 	struct err e;
 
-	if (!find_action(q, &action))
+	if (!request_action(q, &action))
 		return;
-	jsonw_init(&w, &q->out);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "shares");
-	err_set(&e, ERR_INTERNAL, "the shares cannot be read");
-	if (store_shares(q->api->read, &action, show_share, &w, &e) != 0) {
-		reply_err(q, &e);
-		return;
-	}
-	jsonw_array_end(&w);
-	jsonw_object_end(&w);
-	reply_out(q, 200);
+	list_begin(q, &w, "shares");
+	list_end(
+	    q, &w, store_shares(q->api->read, &action, show_share, &w, &e), &e);
 }

@@ -16,8 +16,8 @@ add_token(const struct store_token *t, void *arg)
 	jsonw_object(w, NULL);
 	jsonw_str(w, "sha256", id_hex(&t->hash).s);
 	jsonw_i64(w, "uses", t->uses);
-	request_add_time(w, "created", t->created);
-	request_add_time(w, "expires", t->expires);
+	jsonw_time(w, "created", t->created);
+	jsonw_time(w, "expires", t->expires);
 	jsonw_object_end(w);
 	return (w->out->error);
 }
@@ -28,17 +28,8 @@ res_tokens(struct request *q)
 	struct jsonw w;
 	struct err e;
 
-	jsonw_init(&w, &q->out);
-	jsonw_object(&w, NULL);
-	jsonw_array(&w, "tokens");
-	if (store_tokens(q->api->read, add_token, &w, &e) < 0 &&
-	    q->out.error == 0) {
-		reply_err(q, &e);
-		return;
-	}
-	jsonw_array_end(&w);
-	jsonw_object_end(&w);
-	reply_out(q, 200);
+	list_begin(q, &w, "tokens");
+	list_end(q, &w, store_tokens(q->api->read, add_token, &w, &e), &e);
 }
 
 void

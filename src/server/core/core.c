@@ -212,7 +212,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	revoke_tick(c, clock_mono_ms());
 	assemblies_tick(c->parts, clock_mono_ms());
 	upkeep_tick(c, now);
-	people_tick(c, now);
+	logins_tick(c, now);
 	cosign_tick(c, now);
 	send_status(c);
 	watch_store(c);

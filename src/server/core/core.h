@@ -97,6 +97,8 @@ void *core_job_new(struct core *c, size_t size, uint32_t request,
 /* --- answers to the api --- */
 void core_reply(
     struct core *c, uint32_t request, int status, const struct buf *json);
+/* {} */
+void core_reply_done(struct core *c, uint32_t request, int status);
 /* {"error": {"code", "message"}} */
 void core_refuse(struct core *c, uint32_t request, int status, const char *code,
     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
@@ -111,12 +113,12 @@ int core_on_api(struct ipc_chan *ch, const struct ipc_msg *m, void *arg);
 bool core_caller(struct core *c, uint32_t request, const struct id *token,
     enum server_call call, struct store_caller *ret);
 
-/* --- logins.c, people.c --- */
+/* --- logins.c, people.c, tokens.c --- */
 struct nonces *nonces_new(void);
 void nonces_free(struct nonces *n);
-void people_nonce(struct core *c, uint32_t request);
-void people_tick(struct core *c, int64_t now);
-void people_session_new(struct core *c, uint32_t request, struct rd *rd);
+void logins_nonce(struct core *c, uint32_t request);
+void logins_tick(struct core *c, int64_t now);
+void logins_session_new(struct core *c, uint32_t request, struct rd *rd);
 void people_session_end(struct core *c, uint32_t request, struct rd *rd);
 void people_put(struct core *c, uint32_t request, struct rd *rd);
 void people_remove(struct core *c, uint32_t request, struct rd *rd);
@@ -125,9 +127,8 @@ void people_session_revoke(struct core *c, uint32_t request, struct rd *rd);
 void people_sessions_revoke(struct core *c, uint32_t request, struct rd *rd);
 void people_key_put(struct core *c, uint32_t request, struct rd *rd);
 void people_key_remove(struct core *c, uint32_t request, struct rd *rd);
-void people_token(struct core *c, uint32_t request, struct rd *rd);
-void people_token_remove(struct core *c, uint32_t request, struct rd *rd);
-void core_add_time(struct jsonw *w, const char *key, int64_t ms);
+void tokens_new(struct core *c, uint32_t request, struct rd *rd);
+void tokens_remove(struct core *c, uint32_t request, struct rd *rd);
 /* The keyring of today's investigators, read again when it changed. */
 const struct keyring *core_keyring(struct core *c, struct err *e);
 

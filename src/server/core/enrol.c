@@ -20,6 +20,7 @@
 #include "crypto/x509.h"
 #include "server/audit.h"
 #include "server/enrolcmd.h"
+#include "server/store/policies.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -70,7 +70,7 @@ nonce_use(struct nonces *n, const struct id *nonce, int64_t now)
 }
 
 void
-people_nonce(struct core *c, uint32_t request)
+logins_nonce(struct core *c, uint32_t request)
 {
 	struct nonces *n = c->nonces;
 	size_t at = n->next;
@@ -87,7 +87,7 @@ people_nonce(struct core *c, uint32_t request)
 	jsonw_init(&w, &out);
 	jsonw_object(&w, NULL);
 	jsonw_str(&w, "nonce", id_hex(&n->ring[at].nonce).s);
-	core_add_time(&w, "expires", n->ring[at].expires);
+	jsonw_time(&w, "expires", n->ring[at].expires);
 	jsonw_object_end(&w);
 	core_reply(c, request, 200, &out);
 	buf_release(&out);
@@ -200,7 +200,7 @@ session_done(struct writer_job *j)
 	jsonw_init(&w, &out);
 	jsonw_object(&w, NULL);
 	jsonw_str(&w, "token", x->token);
-	core_add_time(&w, "expires", x->expires);
+	jsonw_time(&w, "expires", x->expires);
 	jsonw_object(&w, "investigator");
 	jsonw_str(&w, "name", s.name);
 	jsonw_str(&w, "fingerprint", s.fpr);
@@ -268,7 +268,7 @@ note_refused(struct core *c, const char *from, const char *why)
 }
 
 void
-people_tick(struct core *c, int64_t now)
+logins_tick(struct core *c, int64_t now)
 {
 	struct nonces *n = c->nonces;
 
@@ -305,7 +305,7 @@ session_signer(struct core *c, const struct envelope *env,
 }
 
 void
-people_session_new(struct core *c, uint32_t request, struct rd *rd)
+logins_session_new(struct core *c, uint32_t request, struct rd *rd)
 {
 	struct signer signers[SIGS_MAX];
 	char from[ADDRESS_TEXT_MAX];

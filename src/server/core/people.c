@@ -14,15 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void
-core_add_time(struct jsonw *w, const char *key, int64_t ms)
-{
-	char text[RFC3339_LEN + 1];
-
-	rfc3339_format(ms / 1000, text);
-	jsonw_str(w, key, text);
-}
-
 const struct keyring *
 core_keyring(struct core *c, struct err *e)
 {
@@ -178,7 +169,6 @@ static void
 people_done(struct writer_job *j)
 {
 	struct people_job *x = (struct people_job *)j;
-	struct buf out;
 
 	if (j->rc != 0) {
 		core_refuse_err(x->j.c, x->j.request, &j->err);
@@ -189,10 +179,7 @@ people_done(struct writer_job *j)
 		    log_quote(x->name));
 		/* Streams of who may not read them any more end now. */
 		core_wake(x->j.c);
-		buf_init(&out, 16);
-		buf_add_str(&out, "{}");
-		core_reply(x->j.c, x->j.request, x->op->status, &out);
-		buf_release(&out);
+		core_reply_done(x->j.c, x->j.request, x->op->status);
 	}
 	free(x);
 }

@@ -37,6 +37,17 @@ core_reply(struct core *c, uint32_t request, int status, const struct buf *json)
 }
 
 void
+core_reply_done(struct core *c, uint32_t request, int status)
+{
+	struct buf out;
+
+	buf_init(&out, 2);
+	buf_add_str(&out, "{}");
+	core_reply(c, request, status, &out);
+	buf_release(&out);
+}
+
+void
 error_json(struct buf *out, const char *code, const char *message)
 {
 	struct jsonw w;

@@ -20,7 +20,7 @@ handler_of(uint32_t type)
 {
 	switch (type) {
 	case MSG_SESSION_NEW:
-		return (people_session_new);
+		return (logins_session_new);
 	case MSG_SESSION_END:
 		return (people_session_end);
 	case MSG_ACTION_NEW:
@@ -48,9 +48,9 @@ handler_of(uint32_t type)
 	case MSG_SHARES_REMOVE:
 		return (share_remove_request);
 	case MSG_TOKEN_NEW:
-		return (people_token);
+		return (tokens_new);
 	case MSG_TOKEN_REMOVE:
-		return (people_token_remove);
+		return (tokens_remove);
 	case MSG_AGENT_REVOKE:
 		return (revoke_request);
 	case MSG_POLICY_NEW:
@@ -71,7 +71,7 @@ core_on_api(struct ipc_chan *ch, const struct ipc_msg *m, void *arg)
 	if (m->request == 0)
 		return (ERR_INVALID);
 	if (m->type == MSG_NONCE) {
-		people_nonce(c, m->request);
+		logins_nonce(c, m->request);
 		return (0);
 	}
 	if ((handle = handler_of(m->type)) == NULL)

@@ -211,7 +211,6 @@ revoke_done(struct writer_job *j)
 	struct revoke_job *x = (struct revoke_job *)j;
 	struct core *c = x->j.c;
 	struct agent *a;
-	struct buf out;
 
 	if (j->rc != 0) {
 		core_refuse_err(c, x->j.request, &j->err);
@@ -223,10 +222,7 @@ revoke_done(struct writer_job *j)
 		relaylink_revoked(c->link);
 		kick(c, &x->agent);
 		kick_later(c->revoke, &x->agent);
-		buf_init(&out, 16);
-		buf_add_str(&out, "{}");
-		core_reply(c, x->j.request, 200, &out);
-		buf_release(&out);
+		core_reply_done(c, x->j.request, 200);
 	}
 	free(x);
 }

@@ -11,6 +11,7 @@
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/str.h"
+#include "server/store/policies.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "server/audit.h"
 #include "server/enrolcmd.h"
+#include "server/store/policies.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +64,7 @@ token_done(struct writer_job *j)
 	jsonw_init(&w, &out);
 	jsonw_object(&w, NULL);
 	jsonw_str(&w, "sha256", id_hex(&x->hash).s);
-	core_add_time(&w, "expires", x->expires);
+	jsonw_time(&w, "expires", x->expires);
 	jsonw_str(&w, "ca", id_hex(&c->ca_fprs[0]).s);
 	if (has)
 		jsonw_str(&w, "policy", id_hex(&policy).s);
@@ -89,7 +90,7 @@ out:
 }
 
 void
-people_token(struct core *c, uint32_t request, struct rd *rd)
+tokens_new(struct core *c, uint32_t request, struct rd *rd)
 {
 	uint64_t uses, seconds;
 	struct store_caller s;
@@ -154,23 +155,19 @@ static void
 end_done(struct writer_job *j)
 {
 	struct token_end *x = (struct token_end *)j;
-	struct buf out;
 
 	if (j->rc != 0) {
 		core_refuse_err(x->j.c, x->j.request, &j->err);
 	} else {
 		log_info("token_revoked by=%s token=%s", x->by,
 		    id_short(&x->hash).s);
-		buf_init(&out, 16);
-		buf_add_str(&out, "{}");
-		core_reply(x->j.c, x->j.request, 200, &out);
-		buf_release(&out);
+		core_reply_done(x->j.c, x->j.request, 200);
 	}
 	free(x);
 }
 
 void
-people_token_remove(struct core *c, uint32_t request, struct rd *rd)
+tokens_remove(struct core *c, uint32_t request, struct rd *rd)
 {
 	char prefix[ID_HEX_LEN + 1];
 	struct store_caller s;

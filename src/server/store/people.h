@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The store: investigators, their sessions, enrolment tokens, policies. See
+/* The store: investigators, their sessions, API keys, enrolment tokens. See
  * store.h. */
 #ifndef MIG_SERVER_STORE_PEOPLE_H
 #define MIG_SERVER_STORE_PEOPLE_H
@@ -116,11 +116,5 @@ int store_token_remove(
  * whose answer was lost may be repeated); ERR_AUTH otherwise. */
 int store_token_check(struct store *s, const struct id *hash,
     const struct id *agent, int64_t now, struct err *e);
-
-int store_policy_put(struct store *s, const struct id *hash, uint64_t version,
-    const void *text, size_t len, int64_t now, struct err *e);
-/* hash NULL: the current one (ret_hash may be NULL). ERR_NOTFOUND. */
-int store_policy_get(struct store *s, const struct id *hash,
-    struct id *ret_hash, struct buf *out, struct err *e);
 
 #endif

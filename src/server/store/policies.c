@@ -6,6 +6,51 @@
 #include "base/err.h"
 
 int
+store_policy_put(struct store *s, const struct id *hash, uint64_t version,
+    const void *text, size_t len, int64_t now, struct err *e)
+{
+	int rc;
+
+	rc = sql_run(s, e,
+	    "INSERT INTO policies (hash, version, created, text)"
+	    " VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+	    "diib", hash, (int64_t)version, now, text, len);
+	if (rc != 0)
+		return (rc);
+	return (store_meta_set(s, "policy", hash->b, ID_LEN, e));
+}
+
+int
+store_policy_get(struct store *s, const struct id *hash, struct id *ret_hash,
+    struct buf *out, struct err *e)
+{
+	sqlite3_stmt *st;
+	const uint8_t *p;
+	size_t len;
+	int rc;
+
+	if (hash != NULL)
+		rc = sql_row(s, e, &st,
+		    "SELECT hash, text FROM policies WHERE hash = ?", "d",
+		    hash);
+	else
+		rc = sql_row(s, e, &st,
+		    "SELECT hash, text FROM policies WHERE hash ="
+		    " (SELECT value FROM meta WHERE key = 'policy')",
+		    "");
+	if (rc != 0)
+		return (rc);
+	p = sql_blob(st, 1, &len);
+	if ((rc = sql_read(s, e)) == 0 && out != NULL &&
+	    (rc = buf_add(out, p, len)) != 0)
+		err_set(e, rc, "the policy is too large");
+	if (rc == 0 && ret_hash != NULL)
+		sql_id(st, 0, ret_hash);
+	sqlite3_reset(st);
+	return (rc);
+}
+
+int
 store_policy_step(struct store *s, const struct store_policy *p, struct err *e)
 {
 	int64_t newest = 0, other = 0;

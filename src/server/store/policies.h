@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The store: the chain of policies, for handing them out. What people set by
- * hand (people.h: store_policy_put) has no signatures and is no step. */
+/* The store: policies, and the chain of them for handing them out. What people
+ * set by hand (store_policy_put) has no signatures and is no step. */
 #ifndef MIG_SERVER_STORE_POLICIES_H
 #define MIG_SERVER_STORE_POLICIES_H
 
 #include "server/store/store.h"
+
+struct buf;
+
+int store_policy_put(struct store *s, const struct id *hash, uint64_t version,
+    const void *text, size_t len, int64_t now, struct err *e);
+/* hash NULL: the current one (ret_hash may be NULL). ERR_NOTFOUND. */
+int store_policy_get(struct store *s, const struct id *hash,
+    struct id *ret_hash, struct buf *out, struct err *e);
 
 struct store_policy {
 	struct id hash, previous;
