@@ -44,12 +44,12 @@
 
 #define PROTO_ICMP 1
 #define PROTO_ICMPV6 58
-#define IP_OWN_HEADER 3    /* IP_HDRINCL, at level 0 */
-#define IPV6_OWN_HEADER 36 /* IPV6_HDRINCL, at level 41 */
-#define IP_ANY_SOURCE 15   /* IP_FREEBIND, at level 0 */
-#define IP_PROXY 19        /* IP_TRANSPARENT, at level 0 */
-#define IPV6_ANY_SOURCE 78 /* IPV6_FREEBIND, at level 41 */
-#define IPV6_PROXY 75      /* IPV6_TRANSPARENT, at level 41 */
+/* linux/in.h, linux/in6.h, linux/icmp.h, linux/icmpv6.h */
+#define IP_ERRORS 11
+#define IPV6_ERRORS 25
+#define RAW_LEVEL 255
+#define ICMP_TYPES 1
+#define ICMPV6_TYPES 1
 #define GET_IFINDEX 0x8933 /* SIOCGIFINDEX: of a name */
 
 #define SET_VMA 0x53564d41 /* PR_SET_VMA: glibc names its memory */
@@ -107,8 +107,14 @@ static const char *const networking[] = { "connect", "bind", "getsockname",
 
 /* For a worker: it asks, and serves nobody. */
 static const char *const asking[] = { "connect", "bind", "getsockname",
-	"getpeername", "setsockopt", "getsockopt", "sendto", "sendmmsg",
-	"recvmmsg", NULL };
+	"getpeername", "getsockopt", "sendto", "sendmmsg", "recvmmsg", NULL };
+
+/* Levels and options: which errors, times and messages it wants to see. Others
+ * let a packet have any source (that takes no right for IPv6), header or way.
+ */
+static const unsigned asking_options[][2] = { { SOL_SOCKET, SO_TIMESTAMPNS },
+	{ IPPROTO_IP, IP_ERRORS }, { IPPROTO_IPV6, IPV6_ERRORS },
+	{ RAW_LEVEL, ICMP_TYPES }, { IPPROTO_ICMPV6, ICMPV6_TYPES } };
 
 static scmp_filter_ctx
 filter_new(uint32_t action, uint32_t arch)
@@ -260,6 +266,15 @@ allow_sockets(scmp_filter_ctx f, bool local)
 	/* getaddrinfo asks which addresses there are */
 	rule(f, SCMP_ACT_ALLOW, "socket", 2, netlink);
 	rules(f, SCMP_ACT_ALLOW, local ? networking : asking);
+	if (local)
+		return;
+	for (i = 0; i < sizeof(asking_options) / sizeof(asking_options[0]);
+	     i++) {
+		struct scmp_arg_cmp c[2] = { INT_IS(1, asking_options[i][0]),
+			INT_IS(2, asking_options[i][1]) };
+
+		rule(f, SCMP_ACT_ALLOW, "setsockopt", 2, c);
+	}
 }
 
 static void
@@ -393,17 +408,9 @@ make_opener_seal(uint32_t arch)
 	return f;
 }
 
-/* With a header of its own a packet could come from anybody, and be of any
- * protocol; bound to an address that this host has not (for IPv6 that takes no
- * right at all), from anybody as well. */
 static scmp_filter_ctx
 make_net_seal(uint32_t arch)
 {
-	static const unsigned forging[][2] = { { IPPROTO_IP, IP_OWN_HEADER },
-		{ IPPROTO_IPV6, IPV6_OWN_HEADER },
-		{ IPPROTO_IP, IP_ANY_SOURCE },
-		{ IPPROTO_IPV6, IPV6_ANY_SOURCE }, { IPPROTO_IP, IP_PROXY },
-		{ IPPROTO_IPV6, IPV6_PROXY } };
 	static const unsigned families[] = { AF_INET, AF_INET6 };
 	scmp_filter_ctx f = make_seal(arch);
 	size_t i;
@@ -413,12 +420,6 @@ make_net_seal(uint32_t arch)
 			SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW) };
 
 		rule(f, SCMP_ACT_ERRNO(EPERM), "socket", 2, raw);
-	}
-	for (i = 0; i < sizeof(forging) / sizeof(forging[0]); i++) {
-		struct scmp_arg_cmp set[2] = { INT_IS(1, forging[i][0]),
-			INT_IS(2, forging[i][1]) };
-
-		rule(f, SCMP_ACT_ERRNO(EPERM), "setsockopt", 2, set);
 	}
 	return f;
 }

@@ -298,6 +298,18 @@ be_proxy(void)
 }
 
 static bool
+set_source_route(void)
+{
+	/* LSRR (RFC 791 3.1) by way of 192.0.2.77, and the end of options */
+	static const unsigned char way[] = { 131, 7, 4, 192, 0, 2, 77, 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 &&
+	    setsockopt(fd, IPPROTO_IP, 4 /* IP_OPTIONS */, way, sizeof(way)) ==
+	    0;
+}
+
+static bool
 want_errors(void)
 {
 	const int on = 1;
@@ -392,11 +404,12 @@ test_asking(void **state)
 		{ "tcp to a host", connect_tcp, ALLOWED, ALLOWED },
 		{ "hosts", read_hosts, ALLOWED, ALLOWED },
 		{ "raw icmp", open_raw_icmp, ALLOWED, REFUSED },
-		{ "an own header", set_own_header, ALLOWED, REFUSED },
-		{ "an address of others", be_another_host, ALLOWED, REFUSED },
-		{ "an address of others, IPv6", be_another_host_v6, ALLOWED,
+		{ "an own header", set_own_header, REFUSED, REFUSED },
+		{ "an address of others", be_another_host, REFUSED, REFUSED },
+		{ "an address of others, IPv6", be_another_host_v6, REFUSED,
 		    REFUSED },
-		{ "being a proxy", be_proxy, ALLOWED, REFUSED },
+		{ "a way of its own", set_source_route, REFUSED, REFUSED },
+		{ "being a proxy", be_proxy, REFUSED, REFUSED },
 		{ "errors of the network", want_errors, ALLOWED, ALLOWED },
 		{ "passwd", read_passwd, ALLOWED, REFUSED },
 		{ "proc", list_proc, ALLOWED, REFUSED },
