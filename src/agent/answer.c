@@ -2,9 +2,10 @@
 /*
  * Answers. Order for one: seal and sign with the record's head after "asked";
  * the answer onto the disk, synced, but not yet in the spool; "answered" into
- * the record, synced; the answer into the spool; the journal; only then may it
- * leave. So the record never claims an answer for which there was no room, and
- * no answer leaves that the record does not know.
+ * the record, synced; the answer into the spool (a small one is there by that,
+ * agent/small.h); the journal; only then may it leave. So the record never
+ * claims an answer for which there was no room, and no answer leaves that the
+ * record does not know.
  *
  * When the disk does not take it, the sealed bytes wait in memory, bounded,
  * and a timer tries again. When that is full too, the answer gives way to a
@@ -46,7 +47,8 @@ struct waiting {
 	TAILQ_ENTRY(waiting) entry;
 	struct own_answered own;
 	int64_t expires;
-	bool recorded; /* "answered" is in the record */
+	bool recorded;     /* "answered" is in the record */
+	uint64_t position; /* there, or where it will be */
 	struct buf answer;
 };
 
@@ -82,8 +84,14 @@ put(struct agent *a, struct waiting *w, struct err *e)
 	const struct own_answered *own = &w->own;
 	int rc;
 
-	rc = spool_stage(a->spool, &own->id, w->answer.data, w->answer.len,
-	    own->status == RESULT_REFUSED, e);
+	rc = spool_reserve(
+	    a->spool, w->answer.len, own->status == RESULT_REFUSED, e);
+	/* making room may have written into the record */
+	if (!w->recorded)
+		w->position = record_position(a->record) + 1;
+	if (rc == 0)
+		rc = spool_stage(a->spool, &own->id, w->position,
+		    w->answer.data, w->answer.len, e);
 	fault_point("answer.staged");
 	if (rc == 0 && !w->recorded) {
 		rc = own_add_answered(a->record, own, e);

@@ -7,13 +7,13 @@
 #include "agent/checkout.h"
 #include "agent/monitor.h"
 #include "agent/once.h"
+#include "agent/spool.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "proc/proc.h"
 #include "record/record.h"
 #include "sandbox/sandbox.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -100,11 +100,9 @@ check_files(struct check *c)
 {
 	static const char *const names[] = { "journal", "record" };
 	char path[PATH_MAX];
-	struct dirent *de;
 	struct err e;
 	uint64_t n;
 	size_t i;
-	DIR *d;
 	int rc;
 
 	err_clear(&e);
@@ -120,13 +118,7 @@ check_files(struct check *c)
 		err_clear(&e);
 	}
 	state_path(&c->a.state, "spool", path);
-	d = opendir(path);
-	n = 0;
-	while (d != NULL && (de = readdir(d)) != NULL)
-		n += strlen(de->d_name) == ID_HEX_LEN;
-	if (d != NULL)
-		closedir(d);
-	checkout_say(&c->out, "spool", "%" PRIu64 " answers", n);
+	checkout_say(&c->out, "spool", "%zu answers", spool_count(path));
 }
 
 /* --- roles and policy ----------------------------------------------------- */

@@ -282,14 +282,36 @@ on_term(void *arg)
 	agent_stop(arg);
 }
 
+/* Whom the record's entries are told to. */
+struct reading {
+	struct ran *ran;
+	struct spool *spool;
+};
+
+static int
+on_recorded(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
+    void *arg)
+{
+	struct reading *r = arg;
+	struct own_answered answered;
+
+	if (type == OWN_ANSWERED &&
+	    own_answered_parse(data, len, &answered) == 0)
+		spool_proven(r->spool, &answered.id, position);
+	return ran_note(position, type, data, len, r->ran);
+}
+
+/* ran: NULL when only the file is opened anew. */
 static int
 open_record(struct agent *a, struct ran *ran, struct err *e)
 {
+	struct reading reading = { ran, a->spool };
 	char path[PATH_MAX], aside[PATH_MAX + 32];
 	int rc;
 
 	state_path(&a->state, "record", path);
-	rc = record_open(path, ran_note, ran, &a->record, e);
+	rc = record_open(
+	    path, ran != NULL ? on_recorded : NULL, &reading, &a->record, e);
 	if (rc != ERR_INVALID && rc != ERR_TOOBIG)
 		return rc;
 	log_error("record_damaged path=%s why=%s", path, log_quote(e->msg));
@@ -336,6 +358,8 @@ open_record_and_compare(struct agent *a, int64_t now, struct err *e)
 	if (ran == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = open_record(a, ran, e);
+	if (rc == 0)
+		rc = spool_settle(a->spool, record_was_new(a->record), e);
 	/* one that starts anew refuses all that was signed before */
 	if (rc == 0 && !journal_was_new(a->journal) &&
 	    !journal_was_damaged(a->journal))
@@ -365,15 +389,15 @@ open_files(struct agent *a, struct err *e)
 	if (rc == 0 && journal_was_damaged(a->journal))
 		log_error("journal_damaged path=%s effect=%s", path,
 		    log_quote("what was signed before now is refused"));
+	state_path(&a->state, "spool", path);
+	if (rc == 0)
+		rc = spool_open(path, a->conf.quota, now, &a->spool, e);
 	if (rc == 0)
 		rc = open_record_and_compare(a, now, e);
 	if (rc == 0 && journal_was_damaged(a->journal))
 		rc = own_add_note(a->record, clock_wall_ms(),
 		    "the journal was damaged and started anew", e);
-	if (rc != 0)
-		return rc;
-	state_path(&a->state, "spool", path);
-	return spool_open(path, a->conf.quota, now, &a->spool, e);
+	return rc;
 }
 
 static int

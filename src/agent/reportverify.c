@@ -10,6 +10,7 @@
 #include "action/result_wire.h"
 #include "agent/conf.h"
 #include "agent/once.h"
+#include "agent/small.h"
 #include "agent/state.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -98,53 +99,72 @@ bad:
 	    "'%.100s' is not POSITION:HEAD (a number and 64 hex digits)", text);
 }
 
-/* The signed header of one answer in the spool. */
+struct marking {
+	struct verify *v;
+	const struct identity *who;
+	struct err *e;
+};
+
+/* raw: the signed header of one answer in the spool. */
 static int
-mark_answer(struct verify *v, const struct identity *who, const char *path,
-    struct err *e)
+mark_header(const struct marking *m, const uint8_t *raw, size_t len)
+{
+	struct mark mark = { 0 };
+	struct result_header h;
+	struct rd r;
+
+	rd_init(&r, raw, RESULT_HEADER_LEN);
+	if (len < HEAD_LEN || result_header_read(&r, &h, NULL) != 0 ||
+	    !id_equal(&h.agent, &m->who->id) ||
+	    identity_check(m->who->pub, PURPOSE_RESULT, raw, RESULT_HEADER_LEN,
+		raw + RESULT_HEADER_LEN) != 0) {
+		m->v->strange++;
+		return 0;
+	}
+	mark.position = h.record_position;
+	mark.head = h.record_head;
+	mark.action = h.action;
+	mark.time_ms = h.time_ms;
+	return mark_add(m->v, &mark, m->e);
+}
+
+static int
+mark_block(
+    uint32_t block, const struct small_head *h, const uint8_t *data, void *arg)
+{
+	return mark_header(arg, data, h->len);
+}
+
+static int
+mark_file(const struct marking *m, const char *path)
 {
 	uint8_t raw[HEAD_LEN];
-	struct result_header h;
-	struct mark m = { 0 };
-	struct rd r;
 	ssize_t n;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0 && errno == ENOENT)
 		return 0; /* acknowledged and removed in between */
 	if (fd < 0 && errno == ELOOP) {
-		v->strange++;
+		m->v->strange++;
 		return 0;
 	}
 	if (fd < 0)
-		return err_errno(e, "%s", path);
+		return err_errno(m->e, "%s", path);
 	n = read(fd, raw, sizeof(raw));
 	if (n < 0) {
-		err_errno(e, "%s", path);
+		err_errno(m->e, "%s", path);
 		close(fd);
-		return e->code;
+		return m->e->code;
 	}
 	close(fd);
-	rd_init(&r, raw, RESULT_HEADER_LEN);
-	if (n != (ssize_t)sizeof(raw) ||
-	    result_header_read(&r, &h, NULL) != 0 ||
-	    !id_equal(&h.agent, &who->id) ||
-	    identity_check(who->pub, PURPOSE_RESULT, raw, RESULT_HEADER_LEN,
-		raw + RESULT_HEADER_LEN) != 0) {
-		v->strange++;
-		return 0;
-	}
-	m.position = h.record_position;
-	m.head = h.record_head;
-	m.action = h.action;
-	m.time_ms = h.time_ms;
-	return mark_add(v, &m, e);
+	return mark_header(m, raw, (size_t)n);
 }
 
 static int
 mark_spool(struct verify *v, const struct state *s, struct err *e)
 {
 	char dir[PATH_MAX], path[PATH_MAX + ID_HEX_LEN + 2];
+	struct marking m = { v, &s->who, e };
 	struct dirent *de;
 	struct id id;
 	DIR *d;
@@ -160,10 +180,10 @@ mark_spool(struct verify *v, const struct state *s, struct err *e)
 		if (id_parse(de->d_name, &id) != 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, id_hex(&id).s);
-		rc = mark_answer(v, &s->who, path, e);
+		rc = mark_file(&m, path);
 	}
 	closedir(d);
-	return rc;
+	return rc != 0 ? rc : small_scan(dir, mark_block, &m, e);
 }
 
 static int

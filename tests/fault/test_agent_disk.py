@@ -4,9 +4,10 @@ that it writes while it runs. Nothing runs that the journal does not have, the
 investigator is told, nothing finished is lost, and it goes on by itself when
 the disk takes writes again."""
 import errno
+import secrets
 
 from faultlib import ALWAYS, wait_for
-from fleetlib import check_round, needle, settled
+from fleetlib import check_round, left_behind, needle, settled
 
 MONITOR, NET = "mig-agent", "mig-agent-net"
 
@@ -23,16 +24,55 @@ CALLS = [
     ("refused unrecorded", "record.write", errno.ENOSPC, "/record", ALWAYS,
      None),
     ("done", "record.sync", errno.EIO, "/record", 1, None),
-    ("done", "file.open", errno.EROFS, "/spool/", ALWAYS, None),
-    ("done", "file.write", errno.ENOSPC, "/spool/", ALWAYS, None),
-    ("done", "file.sync", errno.EIO, "/spool/", ALWAYS, None),
-    ("done", "spool.rename", errno.ENOSPC, "", ALWAYS, None),
-    ("done", "spool.sync", errno.EIO, "", ALWAYS, None),
+    ("done", "small.open", errno.EROFS, "", ALWAYS, None),
+    ("done", "small.write", errno.ENOSPC, "", ALWAYS, None),
+    ("done", "small.sync", errno.EIO, "", ALWAYS, None),
     ("done", "spool.read", errno.EIO, "", 1, None),
     ("done", "spool.read", errno.EIO, "", 2, None),
     ("done", "file.write", errno.ENOSPC, "/connection", 1,
      (NET, "net.envelope")),
 ]
+
+# The same of answers that get a file of their own.
+LARGE_CALLS = [
+    ("file.open", errno.EROFS, "/spool/"),
+    ("file.write", errno.ENOSPC, "/spool/"),
+    ("file.sync", errno.EIO, "/spool/"),
+    ("spool.rename", errno.ENOSPC, ""),
+    ("spool.sync", errno.EIO, ""),
+]
+LARGE_KILLS = [
+    ("stopped", "file.write"), ("stopped", "file.sync"),
+    ("stopped", "answer.recorded"), ("done", "spool.renamed"),
+]
+
+
+def test_large_answers(fleet):
+    many = fleet.dir / "many"
+    many.mkdir(mode=0o755)
+    for _ in range(60):
+        (many / ("needle" + secrets.token_urlsafe(150))).touch()
+    settled(fleet)
+    agents = list(fleet.agents.values())
+    for agent in agents:
+        agent.fault.forget()
+    errors = [agent.fault.error(MONITOR, name, number, ALWAYS, 1, what=what)
+              for agent, (name, number, what) in zip(agents, LARGE_CALLS)]
+    killed = agents[len(LARGE_CALLS):len(LARGE_CALLS) + len(LARGE_KILLS)]
+    kills = [agent.fault.kill(MONITOR, name)
+             for agent, (_, name) in zip(killed, LARGE_KILLS)]
+    fleet.on_wait = lambda: all(f.fired for f in errors) and \
+        [f.disarm() for f in errors]
+    try:
+        _, answers, _ = fleet.ask("-t", "all", "-path", str(many), "-name",
+                                  "^needle")
+    finally:
+        fleet.on_wait = None
+    settled(fleet)
+    assert not [f.text for f in kills if not f.fired]
+    check_round(fleet, {agent.name: (want, name) for agent, (want, name)
+                        in zip(killed, LARGE_KILLS)}, answers)
+    assert not [x for agent in agents for x in left_behind(agent)]
 
 
 def test_calls_fail(fleet):

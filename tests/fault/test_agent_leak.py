@@ -10,6 +10,7 @@ import pytest
 
 from faultlib import session, wait_for
 from fleetlib import AGENTS, NAMES, settled
+from spoollib import spooled
 
 WARM, ASKS, AT_ONCE = 4, 16, 4     # of all agents each
 # Of one process, for ASKS actions: what is known of each stays in memory, 300
@@ -38,13 +39,13 @@ def inventory(agent):
                           processes[monitor][1])
     state = agent.dir / "state"
     files = sorted(str(f.relative_to(state)) for f in state.rglob("*")
-                   if not re.fullmatch("spool/[0-9a-f]{64}",
+                   if not re.fullmatch("spool/([0-9a-f]{64}|small)",
                                        str(f.relative_to(state))))
     return processes, files
 
 
 def answers(agent):
-    return len(os.listdir(agent.dir / "state" / "spool"))
+    return len(spooled(agent.dir / "state" / "spool"))
 
 
 def grown(before, now):

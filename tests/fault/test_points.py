@@ -26,7 +26,7 @@ TESTED = {
         net.welcome netlink.ack netlink.hello
         recover.begun recover.settling
         sender.ack_journalled sender.acknowledged sender.sent
-        spool.renamed state.policy_hash
+        small.written state.policy_hash
         verify.asked verify.checked verify.sandboxed verify.trying
         worker.answered worker.entered worker.limited worker.looked
         worker.ordered worker.walking
@@ -38,7 +38,8 @@ TESTED = {
         memory.listing opener.serving
     """,
     "test_agent_disk.py": """
-        record.sync record.write spool.read spool.rename spool.sync
+        record.sync record.write small.open small.sync small.write
+        spool.read spool.rename spool.renamed spool.sync
     """,
     "test_agent_enrol.py": """
         enrol.answered enrol.asked enrol.begun enrol.filed

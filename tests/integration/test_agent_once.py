@@ -15,6 +15,8 @@ import time
 
 import pytest
 
+from spoollib import spooled
+
 SHARDS = 4
 SECONDS = 60
 BUILD = pathlib.Path(os.environ.get(
@@ -234,8 +236,7 @@ def test_accepted(agent, gpg, found):
     assert asked["signers"] == [gpg.key("alice")[0]]
     assert asked["modules"] == ["file"] and asked["target"] == "all"
     assert answered["status"] == "done" and answered["sealed"] > 0
-    spool = os.listdir(agent.where / "state" / "spool")
-    assert spool == [answer["action"]]
+    assert list(spooled(agent.where / "state" / "spool")) == [answer["action"]]
 
 
 def test_accepted_json_envelope(agent, gpg, found):
@@ -319,8 +320,13 @@ def test_expires_between_two_operations(agent, gpg, slow):
         ("timeout", "the action expired")] * 2
 
 
-def test_answer_without_room_is_not_said_to_be_given(agent, gpg, found):
-    doc = document(gpg, found)
+def test_answer_without_room_is_not_said_to_be_given(agent, gpg, tmp_path):
+    # too large to be a small one: it gets a file of its own
+    many = tmp_path / "many"
+    many.mkdir()
+    for _ in range(60):
+        (many / ("needle" + secrets.token_urlsafe(150))).write_text("needle in")
+    doc = document(gpg, many)
     ident = hashlib.sha256(b"MIG action v3\n%d\n" % len(doc) + doc).hexdigest()
     # nothing can be written where the answer is to stand
     block = agent.where / "state" / "spool" / (ident + ".staged")
@@ -336,7 +342,7 @@ def test_answer_without_room_is_not_said_to_be_given(agent, gpg, found):
     assert answer["status"] == "known", answer
     last = agent.report()[-1]
     assert (last["type"], last["status"]) == ("answered", "stopped")
-    assert (agent.where / "state" / "spool" / ident).exists()
+    assert ident in spooled(agent.where / "state" / "spool")
 
 
 def test_bad_seal_key_does_not_stay_open(agent, gpg, found):
@@ -367,8 +373,7 @@ def test_too_large_answers_are_cut_quickly(agent, gpg, tmp_path):
     assert run.returncode == 0, run.stderr
     last = agent.report()[-1]
     assert last["type"] == "answered" and last["status"] == "done", last
-    size, = (p.stat().st_size
-             for p in (agent.where / "state" / "spool").iterdir())
+    size, = map(len, spooled(agent.where / "state" / "spool").values())
     # some had to go, and no more than that
     assert 10 < last["failed"] + last["done"] and last["failed"] > 0, last
     assert (1 << 19) < size <= (1 << 20) + 292

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from miglib import binary, wait_for
+from spoollib import small_ones
 from test_agent_once import (REPLAY_FLOOR, Agent, document, envelope, found,  # noqa: F401
                              gpg)
 
@@ -87,8 +88,9 @@ def test_an_answer_in_the_spool(platform, tmp_path):
     ran = agent.run("--once", str(path))
     assert ran.returncode == 0, ran.stderr
     action = json.loads(ran.stdout)["action"]
-    stored = agent.dir / "state" / "spool" / action
-    flip(stored, stored.stat().st_size - 100, 3)
+    spool = agent.dir / "state" / "spool"
+    at, length = small_ones(spool)[action]
+    flip(spool / "small", at + length - 100, 3)
     agent.start()
     wait_for("the damage to be seen", lambda: "answer_damaged action=" + action[:12] in agent.daemon.tail(1000))
     rows = [json.loads(x) for x in agent.run("report", "--json").stdout.splitlines()]

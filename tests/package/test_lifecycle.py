@@ -14,10 +14,14 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 
 import pytest
 
-from machine import OUT, Machine, leftovers, packages, raised, wait_for
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+from spoollib import spooled  # noqa: E402
+from machine import OUT, Machine, leftovers, packages, raised, wait_for  # noqa: E402
 
 SERVICES = ("mig-agent", "mig-server")
 NEXT = "99.1~test"
@@ -92,9 +96,7 @@ def looking_at(machine, path):
 
 
 def answers_kept(machine):
-    folder = machine.path(STATE + "/spool")
-    return sorted(p.name for p in folder.iterdir()
-                  if re.fullmatch("[0-9a-f]{64}", p.name))
+    return sorted(spooled(machine.path(STATE + "/spool")))
 
 
 def test_install(machine):

@@ -6,6 +6,7 @@ import shutil
 import time
 
 from miglib import wait_for
+from spoollib import spooled
 from takeoverlib import DONE, REPLAY_FLOOR, action_id, pack
 from test_agent_once import (NOT_TARGETED, REFUSED, Agent, document, envelope,  # noqa: F401
                              gpg)
@@ -177,8 +178,7 @@ def test_from_a_restored_snapshot(tmp_path, gpg):  # noqa: F811
     def run_it():
         run, answer = agent.once(env)
         assert run.returncode == 0, run.stderr
-        where = next((state / "spool").glob(answer["action"] + "*"))
-        data = where.read_bytes()
+        data = spooled(state / "spool")[answer["action"]]
         at = data.index(bytes.fromhex(answer["action"]) + bytes.fromhex(agent.id))
         header = data[at - 4:]
         return header[148:156], header[156:188]

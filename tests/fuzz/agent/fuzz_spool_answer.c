@@ -5,6 +5,7 @@
 #include "agent/stored.h"
 
 #include "action/result.h"
+#include "agent/small.h"
 #include "agent/spool.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -49,7 +50,7 @@ prepare(void)
 	BUG_ON(result_make(&h, &who, "n", NULL, NULL, 0, &good, &e) != 0);
 	BUG_ON(spool_open(dir, 16 << 20, 1, &spool, &e) != 0);
 	BUG_ON(spool_put(spool, &id, 100, good.data, good.len, &e) != 0);
-	snprintf(path, sizeof(path), "%s/%s", dir, id_hex(&id).s);
+	snprintf(path, sizeof(path), "%s/" SMALL_NAME, dir);
 	atexit(clean);
 }
 
@@ -69,8 +70,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	data += 2;
 	len -= 2;
 	BUG_ON((fd = open(path, O_WRONLY)) < 0);
-	BUG_ON(pwrite(fd, good.data, good.len, 0) != (ssize_t)good.len);
-	BUG_ON(pwrite(fd, data, len, (off_t)at) != (ssize_t)len);
+	BUG_ON(
+	    pwrite(fd, good.data, good.len, SMALL_HEAD) != (ssize_t)good.len);
+	BUG_ON(pwrite(fd, data, len, SMALL_HEAD + (off_t)at) != (ssize_t)len);
 	close(fd);
 	same = len == 0 || memcmp(data, good.data + at, len) == 0;
 	err_clear(&e);

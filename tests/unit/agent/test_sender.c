@@ -342,7 +342,7 @@ static void
 test_unreadable_answer(void **state)
 {
 	struct fixture *f = *state;
-	struct id gone = answer(f, 1, 10), good = answer(f, 2, 10);
+	struct id gone = answer(f, 1, BIG), good = answer(f, 2, 10);
 	char path[192];
 
 	snprintf(path, sizeof(path), "%s/spool/%s", f->dir, id_hex(&gone).s);

@@ -2,17 +2,20 @@
 /* Answers on the disk: found again, bounded, acknowledged ones first to go. */
 #include "agent/spool.h"
 
+#include "agent/small.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -83,6 +86,18 @@ there_and_back(void **state)
 	spool_free(s);
 }
 
+#define LARGE (SMALL_DATA_MAX + 1)
+static uint8_t large[LARGE];
+
+/* What spool_put() has put needs no record. */
+static void
+settle(struct spool *s)
+{
+	struct err e;
+
+	assert_int_equal(spool_settle(s, false, &e), 0);
+}
+
 static void
 found_again(void **state)
 {
@@ -99,6 +114,7 @@ found_again(void **state)
 	snprintf(path, sizeof(path), "%s/readme", dir);
 	assert_int_equal(file_write(path, "x", 1, 0600, NULL), 0);
 	s = open_spool(1000);
+	settle(s);
 	assert_int_equal(spool_waiting(s), 2);
 	assert_int_equal(spool_room(s), 988);
 	spool_describe(s, &b, NOW + 5, true);
@@ -214,24 +230,234 @@ refusals_have_a_pool(void **state)
 	struct spool *s = open_spool(100);
 	uint8_t data[SPOOL_SMALL + 1] = { 0 };
 	struct id id[3] = { number(1), number(2), number(3) };
+	struct err e;
 
 	assert_int_equal(spool_put(s, &id[0], NOW, data, 100, NULL), 0);
+	assert_int_equal(spool_reserve(s, 292, false, NULL), ERR_BUSY);
 	assert_int_equal(
-	    spool_stage(s, &id[1], data, 292, false, NULL), ERR_BUSY);
-	assert_int_equal(
-	    spool_stage(s, &id[1], data, SPOOL_SMALL + 1, true, NULL),
-	    ERR_BUSY);
-	assert_int_equal(spool_stage(s, &id[1], data, 292, true, NULL), 0);
+	    spool_reserve(s, SPOOL_SMALL + 1, true, NULL), ERR_BUSY);
+	assert_int_equal(spool_reserve(s, 292, true, NULL), 0);
+	assert_int_equal(spool_stage(s, &id[1], 1, data, 292, NULL), 0);
 	assert_int_equal(spool_commit(s, &id[1], NOW, 292, NULL), 0);
 	assert_int_equal(spool_find(s, &id[1])->len, 292);
 	/* staged only: not there, and swept at the next start */
-	assert_int_equal(spool_stage(s, &id[2], data, 292, true, NULL), 0);
+	assert_int_equal(spool_stage(s, &id[2], 2, large, LARGE, NULL), 0);
 	assert_null(spool_find(s, &id[2]));
 	spool_free(s);
 	s = open_spool(1000);
+	spool_proven(s, &id[1], 1);
+	assert_int_equal(spool_settle(s, false, &e), 0);
 	assert_int_equal(spool_waiting(s), 2);
-	assert_int_equal(spool_commit(s, &id[2], NOW, 292, NULL), ERR_NOTFOUND);
+	assert_int_equal(
+	    spool_commit(s, &id[2], NOW, LARGE, NULL), ERR_NOTFOUND);
 	spool_free(s);
+}
+
+static void
+put_at(struct spool *s, uint8_t n, uint64_t position, const char *text)
+{
+	struct id id = number(n);
+	struct err e;
+
+	assert_int_equal(
+	    spool_stage(s, &id, position, text, strlen(text), &e), 0);
+	assert_int_equal(spool_commit(s, &id, NOW, strlen(text), &e), 0);
+}
+
+static void
+is(struct spool *s, uint8_t n, const char *text)
+{
+	struct id id = number(n);
+	struct buf got;
+
+	assert_non_null(spool_find(s, &id));
+	assert_int_equal(spool_find(s, &id)->len, strlen(text));
+	buf_init(&got, 100);
+	assert_int_equal(spool_read(s, &id, 0, strlen(text), &got, NULL), 0);
+	assert_memory_equal(got.data, text, strlen(text));
+	buf_release(&got);
+}
+
+static size_t
+blocks(void)
+{
+	struct stat st;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/" SMALL_NAME, dir);
+	return stat(path, &st) == 0 ? (size_t)(st.st_size / SMALL_BLOCK) : 0;
+}
+
+static void
+small_ones_count_if_the_record_has_them(void **state)
+{
+	struct spool *s = open_spool(100000);
+	struct id id[5];
+	struct err e;
+	uint8_t i;
+
+	for (i = 0; i < 5; i++)
+		id[i] = number(i);
+	put_at(s, 0, 3, "zero");
+	put_at(s, 2, 6, "two");
+	/* not committed: written over by the next that is staged */
+	assert_int_equal(spool_stage(s, &id[3], 7, "no", 2, &e), 0);
+	put_at(s, 4, 7, "four");
+	/* the crash came before the record had this one */
+	assert_int_equal(spool_stage(s, &id[3], 8, "three", 5, &e), 0);
+	assert_int_equal(blocks(), 16);
+	spool_free(s);
+	assert_int_equal(spool_count(dir), 4);
+
+	s = open_spool(100000);
+	assert_int_equal(spool_waiting(s), 0);
+	spool_proven(s, &id[0], 3);
+	spool_proven(s, &id[3], 4); /* another of its answers */
+	spool_proven(s, &id[2], 6);
+	spool_proven(s, &id[4], 7);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	assert_int_equal(spool_waiting(s), 3);
+	is(s, 0, "zero");
+	is(s, 2, "two");
+	is(s, 4, "four");
+	assert_null(spool_find(s, &id[3]));
+	/* removed from the file too */
+	assert_int_equal(spool_count(dir), 3);
+	/* the place in the record is another's; and a lost record */
+	spool_free(s);
+	s = open_spool(100000);
+	spool_proven(s, &id[0], 3);
+	spool_proven(s, &id[1], 6);
+	spool_proven(s, &id[4], 7);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	assert_int_equal(spool_waiting(s), 2);
+	assert_null(spool_find(s, &id[2]));
+	spool_free(s);
+	s = open_spool(100000);
+	assert_int_equal(spool_settle(s, true, &e), 0);
+	assert_int_equal(spool_waiting(s), 2);
+	/* for good, whatever stands at their places in the next record */
+	put_at(s, 1, 3, "one");
+	spool_free(s);
+	s = open_spool(100000);
+	spool_proven(s, &id[1], 3);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	assert_int_equal(spool_waiting(s), 3);
+	is(s, 0, "zero");
+	is(s, 1, "one");
+	is(s, 4, "four");
+	/* a record that was cut: no crash takes two */
+	put_at(s, 2, 4, "two");
+	put_at(s, 3, 5, "three");
+	spool_free(s);
+	s = open_spool(100000);
+	spool_proven(s, &id[1], 3);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	assert_int_equal(spool_waiting(s), 5);
+	spool_free(s);
+}
+
+static void
+later_answers_take_the_place(void **state)
+{
+	struct spool *s = open_spool(100000);
+	struct id a = number(1), b = number(2);
+	struct err e;
+
+	/* both are there, as after a crash: the older removed, not synced */
+	assert_int_equal(spool_put(s, &b, NOW, large, LARGE, &e), 0);
+	put_at(s, 3, 9, "other");
+	put_at(s, 1, 4, "old");
+	assert_int_equal(spool_stage(s, &a, 7, "new", 3, &e), 0);
+	spool_free(s);
+	s = open_spool(100000);
+	assert_int_equal(spool_stage(s, &b, 8, "refused", 7, &e), 0);
+	spool_free(s);
+
+	s = open_spool(100000);
+	assert_int_equal(spool_waiting(s), 1);
+	spool_proven(s, &a, 4);
+	spool_proven(s, &a, 7);
+	spool_proven(s, &b, 8);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	is(s, 1, "new");
+	is(s, 2, "refused");
+	assert_int_equal(spool_waiting(s), 2);
+	assert_int_equal(spool_count(dir), 2);
+	spool_free(s);
+}
+
+static void
+more_than_there_are_blocks(void **state)
+{
+	struct spool *s = open_spool(10000000);
+	struct id id = { { 0 } };
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < SMALL_BLOCKS_MAX + 2; i++) {
+		id.b[0] = (uint8_t)i;
+		id.b[1] = (uint8_t)(i >> 8);
+		assert_int_equal(spool_put(s, &id, NOW, &i, sizeof(i), &e), 0);
+		spool_ack(s, &id);
+	}
+	assert_int_equal(spool_find(s, &id)->block, -1);
+	assert_int_equal(blocks(), SMALL_BLOCKS_MAX);
+	assert_int_equal(spool_count(dir), SMALL_BLOCKS_MAX + 2);
+	assert_int_equal(spool_clean(s, NOW + SPOOL_KEEP_SECONDS,
+			     clock_mono_ms() + SPOOL_KEEP_SECONDS * 1000LL),
+	    SMALL_BLOCKS_MAX + 2);
+	assert_int_equal(spool_count(dir), 0);
+	put_at(s, 1, 1, "again");
+	assert_int_equal(blocks(), SMALL_BLOCKS_MAX);
+	is(s, 1, "again");
+	spool_free(s);
+}
+
+static void
+whatever_bit_of_a_head_has_changed(void **state)
+{
+	struct spool *s = open_spool(100000);
+	uint8_t block[SMALL_BLOCK];
+	struct err e;
+	char path[128];
+	size_t i, at;
+	int fd;
+
+	put_at(s, 1, 0, "hello");
+	spool_free(s);
+	snprintf(path, sizeof(path), "%s/" SMALL_NAME, dir);
+	assert_true((fd = open(path, O_RDWR)) >= 0);
+	assert_int_equal(pread(fd, block, SMALL_BLOCK, 0), SMALL_BLOCK);
+	for (i = 0; i < 2 * SMALL_HEAD; i++) {
+		at = i < SMALL_HEAD ? i : SMALL_DATA_MAX + i;
+		block[at] ^= (uint8_t)(1u << i % 8);
+		assert_int_equal(
+		    pwrite(fd, block, SMALL_BLOCK, 0), SMALL_BLOCK);
+		s = open_spool(100000);
+		settle(s);
+		is(s, 1, "hello");
+		spool_free(s);
+		block[at] ^= (uint8_t)(1u << i % 8);
+	}
+	/* both: a free block; and a file that is none of blocks */
+	memset(block, 0xff, 9);
+	memset(block + SMALL_BLOCK - SMALL_HEAD, 0xff, 9);
+	assert_int_equal(pwrite(fd, block, SMALL_BLOCK, 0), SMALL_BLOCK);
+	assert_int_equal(ftruncate(fd, SMALL_BLOCK + 100), 0);
+	close(fd);
+	s = open_spool(100000);
+	settle(s);
+	assert_int_equal(spool_waiting(s), 0);
+	put_at(s, 2, 0, "two");
+	is(s, 2, "two");
+	spool_free(s);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	err_clear(&e);
+	assert_int_equal(spool_open(dir, 1000, NOW, &s, &e), ERR_INVALID);
+	assert_non_null(strstr(e.msg, "not a regular file"));
+	assert_int_equal(rmdir(path), 0);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
@@ -246,6 +472,10 @@ main(void)
 		CASE(kept_a_day_after_the_end),
 		CASE(unacknowledged_go_only_for_room),
 		CASE(refusals_have_a_pool),
+		CASE(small_ones_count_if_the_record_has_them),
+		CASE(later_answers_take_the_place),
+		CASE(more_than_there_are_blocks),
+		CASE(whatever_bit_of_a_head_has_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "agent/stored.h"
 
 #include "action/result.h"
+#include "agent/small.h"
 #include "agent/spool.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -87,12 +88,14 @@ flips(bool refused)
 	struct err e;
 	char path[160];
 	size_t bit;
+	off_t first;
 	int fd;
 
 	make(&id, refused, &b);
 	put(&id, &b);
 	assert_int_equal(stored_check(spool, &who, &id, &e), 0);
-	snprintf(path, sizeof(path), "%s/%s", dir, id_hex(&id).s);
+	snprintf(path, sizeof(path), "%s/" SMALL_NAME, dir);
+	first = spool_find(spool, &id)->block * SMALL_BLOCK + SMALL_HEAD;
 	assert_true((fd = open(path, O_WRONLY)) >= 0);
 	for (bit = 0; bit < b.len * 8; bit++) {
 		/* all of the head, a bit of each byte that is sealed */
@@ -101,13 +104,15 @@ flips(bool refused)
 			continue;
 		b.data[bit / 8] ^= (uint8_t)(1 << (bit % 8));
 		assert_int_equal(
-		    pwrite(fd, b.data + bit / 8, 1, (off_t)(bit / 8)), 1);
+		    pwrite(fd, b.data + bit / 8, 1, first + (off_t)(bit / 8)),
+		    1);
 		err_clear(&e);
 		assert_int_not_equal(stored_check(spool, &who, &id, &e), 0);
 		assert_true(e.msg[0] != '\0');
 		b.data[bit / 8] ^= (uint8_t)(1 << (bit % 8));
 		assert_int_equal(
-		    pwrite(fd, b.data + bit / 8, 1, (off_t)(bit / 8)), 1);
+		    pwrite(fd, b.data + bit / 8, 1, first + (off_t)(bit / 8)),
+		    1);
 	}
 	close(fd);
 	buf_release(&b);
