@@ -32,6 +32,13 @@ int str_add_safe(struct buf *out, const void *s, size_t len);
 /* Appends s where a person decides by it: as printable, and every letter that
  * is not ASCII, and so may look like one, as \u{N}. */
 int str_add_plain(struct buf *out, const void *s, size_t len);
+/* The same for text in any language: as it is, but for what could be taken for
+ * something else. \u{N} stands for each character that is treacherous, a space
+ * or sign beyond ASCII, a letter in another dress (full width, mathematical),
+ * and for those of Greek, Cyrillic and the like in a word that has Latin ones
+ * too, or none that is told from Latin. *marked becomes true when there was
+ * something (also \xNN). */
+int str_add_marked(struct buf *out, const void *s, size_t len, bool *marked);
 /* Appends one code point as JSON writes it: \uNNNN, or a pair of them. */
 int str_add_escape(struct buf *out, uint32_t cp);
 /* Length (1..4) and value of the UTF-8 sequence at s; 0: there is none. */

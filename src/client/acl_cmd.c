@@ -98,24 +98,14 @@ static int
 take_id(struct client *c, struct check *k, const char *id, struct err *e)
 {
 	struct fetched f;
-	char *text;
-	json_t *j;
 	struct buf binary;
 	int r = fetched_get(c, id, &f, e);
 
 	buf_init(&binary, ENVELOPE_MAX);
-	j = json_pack("{s:O?, s:O?}", "document",
-	    json_object_get(f.root, "document"), "signatures",
-	    json_object_get(f.root, "signatures"));
-	text = j != NULL ? json_text(j, JSON_COMPACT) : NULL;
-	if (r == 0 && text == NULL)
-		r = err_set(e, ERR_NOMEM, "out of memory");
 	if (r == 0)
-		r = envelope_from_json(text, strlen(text), &binary, e);
+		r = fetched_envelope(&f, &binary, e);
 	if (r == 0)
 		r = take_envelope(k, &binary, e);
-	free(text);
-	json_decref(j);
 	fetched_release(&f);
 	buf_release(&binary);
 	return r;
@@ -357,23 +347,6 @@ say_json(const struct check *k, struct buf *out)
 /* --- the command ----------------------------------------------------------*/
 
 static int
-load_policy(
-    struct client *c, const struct opts *o, struct check *k, struct err *e)
-{
-	const char *path = opts_get(o, "policy");
-	int r;
-
-	if (path != NULL)
-		return aclview_load(path, &k->view, e);
-	r = aclview_known(c, &k->view, e);
-	if (r == ERR_NOTFOUND)
-		err_set(e, r,
-		    "which policy? This client knows none (mig policy pin): "
-		    "--policy FILE");
-	return r;
-}
-
-static int
 cmd_acl_check(struct client *c, const struct opts *o, struct err *e)
 {
 	struct check *k = calloc(1, sizeof(*k));
@@ -384,7 +357,7 @@ cmd_acl_check(struct client *c, const struct opts *o, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	k->now = clock_wall_ms() / 1000;
 	buf_init(&out, OUT_MAX);
-	r = load_policy(c, o, k, e);
+	r = aclview_option(c, o, &k->view, e);
 	if (r == 0)
 		r = is_file(o->words[0]) ? take_file(c, k, o->words[0], e)
 					 : take_id(c, k, o->words[0], e);

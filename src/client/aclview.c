@@ -49,6 +49,23 @@ aclview_known(struct client *c, struct aclview *v, struct err *e)
 	return r;
 }
 
+int
+aclview_option(
+    struct client *c, const struct opts *o, struct aclview *v, struct err *e)
+{
+	const char *path = opts_get(o, "policy");
+	int r;
+
+	if (path != NULL)
+		return aclview_load(path, v, e);
+	r = aclview_known(c, v, e);
+	if (r == ERR_NOTFOUND)
+		err_set(e, r,
+		    "which policy? This client knows none (mig policy pin): "
+		    "--policy FILE");
+	return r;
+}
+
 void
 aclview_release(struct aclview *v)
 {

@@ -25,6 +25,9 @@ struct aclview {
 int aclview_load(const char *path, struct aclview *v, struct err *e);
 /* Of policy_known(); ERR_NOTFOUND: there is none. */
 int aclview_known(struct client *c, struct aclview *v, struct err *e);
+/* -policy FILE, else the known one; says what to do when there is none. */
+int aclview_option(
+    struct client *c, const struct opts *o, struct aclview *v, struct err *e);
 void aclview_release(struct aclview *v);
 
 /* The action that a question without a document would be; borrows from it. */

@@ -2,6 +2,7 @@
 /* `mig actions`, `mig action show`, `mig action sign`. */
 #include "client/api.h"
 #include "client/ask.h"
+#include "client/describe.h"
 #include "client/sign.h"
 #include "client/table.h"
 
@@ -87,11 +88,48 @@ action_row(struct table *t, const json_t *a)
 	table_cell(t, json_string_value(json_object_get(a, "name")));
 }
 
+/* One that waits for signatures. */
+static void
+waiting_row(struct table *t, const json_t *a)
+{
+	const char *id = json_string_value(json_object_get(a, "id"));
+	const json_t *weight =
+	    json_object_get(json_object_get(a, "waiting"), "weight");
+	const json_t *v, *who = json_object_get(a, "investigators");
+	char text[96], cut[ID_SHORT_LEN + 1];
+	struct buf names;
+	size_t i;
+
+	str_copy(cut, sizeof(cut), id != NULL ? id : "?");
+	table_cell(t, cut);
+	buf_init(&names, 64 * 1024);
+	json_array_foreach (who, i, v) {
+		if (i > 0)
+			buf_add_str(&names, ", ");
+		if (json_is_string(v))
+			buf_add(&names, json_string_value(v),
+			    strcspn(json_string_value(v), "<"));
+		while (names.len > 0 && names.data[names.len - 1] == ' ')
+			names.len--;
+	}
+	table_cell(t, buf_str(&names));
+	buf_release(&names);
+	snprintf(text, sizeof(text), "%" PRId64 "/%" PRId64,
+	    count_of(weight, "has"), count_of(weight, "needs"));
+	table_cell(t, text);
+	cell_when(t, json_object_get(a, "expireafter"));
+	table_cell(t, json_string_value(json_object_get(a, "target")));
+	table_cell(t, json_string_value(json_object_get(a, "name")));
+}
+
 static int
 cmd_actions(struct client *c, const struct opts *o, struct err *e)
 {
 	static const char *const head[] = { "ID", "STATUS", "CREATED",
 		"ANSWERED", "BY", "NAME", NULL };
+	static const char *const waiting_head[] = { "ID", "SIGNED BY", "WEIGHT",
+		"EXPIRES", "TARGET", "NAME", NULL };
+	bool waiting = opts_has(o, "waiting");
 	const char *n = opts_get(o, "limit");
 	uint64_t limit = ACTIONS_DEFAULT;
 	json_t *j = NULL, *list;
@@ -105,7 +143,8 @@ cmd_actions(struct client *c, const struct opts *o, struct err *e)
 	if (n != NULL && str_u64(n, 1, 1000, &limit) != 0)
 		return err_set(e, ERR_INVALID,
 		    "-limit %s: expected a number from 1 to 1000", n);
-	snprintf(path, sizeof(path), "/api/v1/actions?limit=%" PRIu64, limit);
+	snprintf(path, sizeof(path), "/api/v1/actions?limit=%" PRIu64 "%s",
+	    limit, waiting ? "&waiting=1" : "");
 	r = api_json(c, "GET", path, NULL, &j, e);
 	if (r == 0)
 		r = json_need_array(j, "", "actions", &list, e);
@@ -115,10 +154,10 @@ cmd_actions(struct client *c, const struct opts *o, struct err *e)
 		r = client_out_json(j, JSON_COMPACT, e);
 		goto out;
 	}
-	table_init(&t, head);
+	table_init(&t, waiting ? waiting_head : head);
 	buf_init(&out, 64u * 1024 * 1024);
 	json_array_foreach (list, i, a)
-		action_row(&t, a);
+		(waiting ? waiting_row : action_row)(&t, a);
 	table_print_fit(&t, &out);
 	r = client_out(&out, e);
 	table_release(&t);
@@ -131,64 +170,6 @@ out:
 /* --- one action --------------------------------------------------------------
  */
 
-/* What a signer or reader must see of a document. */
-static int
-describe(const struct action *a, const struct id *id, struct buf *out)
-{
-	char from[RFC3339_LEN + 1], to[RFC3339_LEN + 1], *text;
-	size_t i;
-
-	rfc3339_format(a->valid_from, from);
-	rfc3339_format(a->expire_after, to);
-	buf_add_fmt(out, "action   %s\nname     ", id_hex(id).s);
-	str_add_printable(out, a->name, strlen(a->name));
-	buf_add_str(out, "\ntarget   ");
-	str_add_printable(out, a->target, strlen(a->target));
-	buf_add_fmt(out, "\nvalid    %s to %s\nneeds    weight %" PRId64 "\n",
-	    from, to, a->require_weight);
-	buf_add_str(out, "readers ");
-	for (i = 0; i < a->nreaders; i++)
-		buf_add_fmt(out, " %s", a->readers[i]);
-	buf_add_str(out, "\n");
-	for (i = 0; i < a->noperations; i++) {
-		text = json_text(a->operations[i].parameters, JSON_COMPACT);
-		buf_add_fmt(out, "asks     %s ", a->operations[i].module);
-		if (text != NULL)
-			str_add_printable(out, text, strlen(text));
-		buf_add_str(out, "\n");
-		free(text);
-	}
-	return out->error;
-}
-
-/* Who ended it before its time, as the server says. */
-static void
-describe_cancel(const json_t *cancel, struct buf *out)
-{
-	const char *when, *why, *name;
-	const json_t *v;
-	size_t i;
-
-	if (!json_is_object(cancel))
-		return;
-	when = json_string_value(json_object_get(cancel, "time"));
-	why = json_string_value(json_object_get(cancel, "reason"));
-	buf_add_str(out, "cancelled ");
-	if (when != NULL)
-		str_add_printable(out, when, strlen(when));
-	json_array_foreach (json_object_get(cancel, "investigators"), i, v) {
-		name = json_string_value(v);
-		buf_add_str(out, i > 0 ? ", " : " by ");
-		if (name != NULL)
-			str_add_printable(out, name, strlen(name));
-	}
-	if (why != NULL && why[0] != '\0') {
-		buf_add_str(out, ": ");
-		str_add_printable(out, why, strlen(why));
-	}
-	buf_add_str(out, "\n");
-}
-
 static int
 show_text(const json_t *j, struct err *e)
 {
@@ -197,6 +178,7 @@ show_text(const json_t *j, struct err *e)
 	struct action a;
 	struct buf out;
 	struct id id;
+	bool marked = false;
 	size_t i, n;
 	int r;
 
@@ -207,7 +189,7 @@ show_text(const json_t *j, struct err *e)
 		return err_wrap(e, "the server's action");
 	purpose_hash(PURPOSE_ACTION, doc, strlen(doc), &id);
 	buf_init(&out, 16u * 1024 * 1024);
-	describe(&a, &id, &out);
+	describe_action(&a, &id, &out, &marked);
 	list = json_object_get(j, "investigators");
 	buf_add_str(&out, "signers ");
 	json_array_foreach (list, i, v) {
@@ -230,6 +212,7 @@ show_text(const json_t *j, struct err *e)
 		}
 	buf_add_str(&out, "\n");
 	describe_cancel(json_object_get(j, "cancel"), &out);
+	describe_marks(&out, marked);
 	r = client_out(&out, e);
 	buf_release(&out);
 	action_release(&a);
@@ -268,6 +251,7 @@ static int
 sign_shown(struct client *c, const struct opts *o, struct envelope *env,
     struct buf *packet, struct err *e)
 {
+	bool marked = false;
 	struct action a;
 	struct buf text;
 	struct id id;
@@ -278,7 +262,8 @@ sign_shown(struct client *c, const struct opts *o, struct envelope *env,
 		return r;
 	purpose_hash(PURPOSE_ACTION, env->doc, env->doc_len, &id);
 	buf_init(&text, 16u * 1024 * 1024);
-	describe(&a, &id, &text);
+	describe_action(&a, &id, &text, &marked);
+	describe_marks(&text, marked);
 	if (buf_str(&text) != NULL)
 		fputs(buf_str(&text), stderr);
 	buf_release(&text);
@@ -341,6 +326,8 @@ cmd_action_sign(struct client *c, const struct opts *o, struct err *e)
 
 static const struct opt actions_opts[] = {
 	{ "limit", NULL, "N", "how many, the newest first (default 20)" },
+	{ "waiting", NULL, NULL,
+	    "only those that wait for more signatures, and what they lack" },
 	{ "json", NULL, NULL, "as JSON" },
 	{ NULL, NULL, NULL, NULL },
 };

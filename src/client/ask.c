@@ -46,6 +46,11 @@ const struct opt ask_opts[] = {
 	{ "i", NULL, "FILE", "ask what is in an action file" },
 	{ "weight", NULL, "N",
 	    "how much weight of signatures the action needs (default 1)" },
+	{ "cosign", NULL, NULL,
+	    "leave it on the server until others have signed it, too (mig "
+	    "action cosign)" },
+	{ "cosign-by", NULL, "NAME|FPR",
+	    "who must have signed it, too; may be repeated" },
 	{ "reader", NULL, "FPR",
 	    "one more person who may read the answers, by full fingerprint or "
 	    "x25519:... key" },
@@ -308,6 +313,11 @@ ask_question(
 			    "change it (mig action sign adds a signature)");
 		return launch_question(c, q, o, e);
 	}
+	if ((opts_has(o, "cosign") || opts_has(o, "cosign-by")) &&
+	    (opts_has(o, "s") || opts_has(o, "p")))
+		return err_set(e, ERR_INVALID,
+		    "-cosign leaves the action on the server; -s and -p do not "
+		    "send it (mig action sign adds a signature to a file)");
 	r = question_complete(q, c, o, e);
 	if (r == 0)
 		r = ask_narrow(c, q, o, e);

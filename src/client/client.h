@@ -112,6 +112,7 @@ extern const struct command session_commands[];
 extern const struct command agents_commands[];
 extern const struct command actions_commands[];
 extern const struct command cancel_commands[];
+extern const struct command cosign_commands[];
 extern const struct command results_commands[];
 extern const struct command trust_commands[];
 extern const struct command run_commands[];

@@ -22,6 +22,12 @@ struct fetched {
 int fetched_get(
     struct client *c, const char *word, struct fetched *f, struct err *e);
 void fetched_release(struct fetched *f);
+/* Appends it with its signatures, in binary form. */
+int fetched_envelope(const struct fetched *f, struct buf *out, struct err *e);
+/* Opens the seal key in the document itself, as one of the readers whom it
+ * names; ERR_AUTH when what is in it is not the secret half of its seal. */
+int fetched_open_own(struct client *c, const struct fetched *f,
+    uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e);
 /* Opens the action's seal key as a reader that it names, else with one that
  * somebody has shared: in this file, or on the server when file is NULL. No key
  * is believed that is not the secret half of the action's seal. */

@@ -231,9 +231,9 @@ const struct command help_commands[] = {
 
 const struct command *const command_tables[] = { run_commands, results_commands,
 	trust_commands, agents_commands, actions_commands, cancel_commands,
-	session_commands, init_commands, keyring_commands, reader_commands,
-	policy_commands, acl_commands, doors_commands, audit_commands,
-	token_commands, help_commands, NULL };
+	cosign_commands, session_commands, init_commands, keyring_commands,
+	reader_commands, policy_commands, acl_commands, doors_commands,
+	audit_commands, token_commands, help_commands, NULL };
 
 /* "keyring add" takes two words, "agents" one. */
 const struct command *

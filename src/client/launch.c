@@ -8,11 +8,11 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "client/aclview.h"
-#include "client/api.h"
+#include "client/cosigners.h"
 #include "client/interrupt.h"
+#include "client/posted.h"
 #include "json/json.h"
 
-#include <poll.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +20,6 @@
 #include <unistd.h>
 
 #define HISTORY_MAX (16u * 1024 * 1024)
-#define POST_MS 30000 /* a server that restarts is waited for */
-#define POST_PAUSE_MS 250
 
 /* A document on its way out. */
 struct launch {
@@ -34,9 +32,8 @@ struct launch {
 	bool online_only;
 	int64_t weight; /* of signatures that the action needs */
 	size_t nsigs;
-	int64_t count, online; /* agents the server knows for the target */
-	json_t *agents;        /* names, as the server says them; owned */
-	json_t *targets;       /* owner of agents */
+	bool cosign;          /* others are to sign it on the server */
+	struct targeted whom; /* agents the server knows for the target */
 	bool has_policy;
 	struct aclview known; /* the policy, when there is one */
 };
@@ -111,7 +108,7 @@ launch_allowed(const struct opts *o, const struct launch *l,
 	size_t n;
 	int r;
 
-	if (opts_has(o, "y") || !l->has_policy)
+	if (opts_has(o, "y") || !l->has_policy || l->cosign)
 		return 0;
 	n = aclview_signers(&l->known, env, now, signers);
 	r = aclview_judge(&l->known, &l->action, signers, n, now, e);
@@ -153,74 +150,52 @@ launch_parse(struct launch *l, struct err *e)
 	return r;
 }
 
-/* Whom the server would ask. */
+/* Signatures are missing, as far as can be told, and nobody said so. */
 static int
-launch_count(
-    struct client *c, struct launch *l, const char *target, struct err *e)
+launch_enough(const struct launch *l, struct err *e)
 {
-	json_t *body;
-	struct buf b;
-	char *text;
-	int r;
-
-	body = json_pack(
-	    "{s:s, s:b}", "target", target, "online", (int)l->online_only);
-	text = body != NULL ? json_text(body, JSON_COMPACT) : NULL;
-	buf_init(&b, 64 * 1024);
-	r = text != NULL ? buf_add_str(&b, text) : ERR_NOMEM;
-	if (r != 0)
-		err_set(e, r, "the target is too long");
-	else
-		r = api_json(c, "POST", "/api/v1/targets", &b, &l->targets, e);
-	if (r == 0)
-		r = json_need_int(
-		    l->targets, "", "count", 0, INT64_C(1) << 40, &l->count, e);
-	if (r == 0)
-		r = json_need_int(l->targets, "", "online", 0, INT64_C(1) << 40,
-		    &l->online, e);
-	if (r == 0)
-		r = json_opt_array(l->targets, "", "agents", &l->agents, e);
-	free(text);
-	json_decref(body);
-	buf_release(&b);
-	return r;
+	if (l->cosign || l->weight <= (int64_t)l->nsigs)
+		return 0;
+	if (!client_interactive())
+		return err_set(e, ERR_DENIED,
+		    "the action needs weight %" PRId64 " and has %zu %s: let "
+		    "others sign it first (mig action sign FILE), have it wait "
+		    "for them on the server (-cosign), or say -y when these "
+		    "suffice",
+		    l->weight, l->nsigs,
+		    l->nsigs == 1 ? "signature" : "signatures");
+	client_warn("note: the action needs weight %" PRId64 " and has %zu %s; "
+		    "when that is too little it waits on the server for others "
+		    "to sign it",
+	    l->weight, l->nsigs, l->nsigs == 1 ? "signature" : "signatures");
+	return 0;
 }
 
 static int
 launch_confirm(const struct launch *l, const struct opts *o, struct err *e)
 {
-	if (l->count == 0)
+	int r;
+
+	if (l->whom.count == 0)
 		return err_set(e, ERR_NOTFOUND,
 		    "no agent matches this target%s; see: mig agents",
 		    l->online_only ? " and is online" : "");
 	if (opts_has(o, "y"))
 		return 0;
-	/* agents judge an action once: signing it more afterwards is in vain */
-	if (l->weight > (int64_t)l->nsigs && !client_interactive())
-		return err_set(e, ERR_DENIED,
-		    "the action needs weight %" PRId64 " and has %zu %s: "
-		    "agents that find it too light refuse it for good; let "
-		    "others sign it first (mig action sign FILE), or say -y "
-		    "when these suffice",
-		    l->weight, l->nsigs,
-		    l->nsigs == 1 ? "signature" : "signatures");
-	if (!client_interactive())
-		return 0;
-	if (l->weight > (int64_t)l->nsigs)
-		client_warn("warning: the action needs weight %" PRId64
-			    " and has %zu %s; agents that find it too light "
-			    "refuse it for good",
-		    l->weight, l->nsigs,
-		    l->nsigs == 1 ? "signature" : "signatures");
-	if (!client_confirm("Ask %" PRId64 " %s (%" PRId64 " online)? [y/N] ",
-		l->count, l->count == 1 ? "agent" : "agents", l->online))
+	if ((r = launch_enough(l, e)) != 0 || !client_interactive())
+		return r;
+	if (!client_confirm("Ask %" PRId64 " %s (%" PRId64 " online)%s? [y/N] ",
+		l->whom.count, l->whom.count == 1 ? "agent" : "agents",
+		l->whom.online,
+		l->cosign ? " once others have signed it, too" : ""))
 		return err_set(e, ERR_CLOSED, "not launched");
 	return 0;
 }
 
 /* Who will be able to read, before anybody is asked to launch. */
 static int
-launch_readers(struct client *c, const struct opts *o, struct err *e)
+launch_readers(const struct question *q, struct client *c, const struct opts *o,
+    struct err *e)
 {
 	struct sign_readers readers;
 	struct buf text;
@@ -229,7 +204,7 @@ launch_readers(struct client *c, const struct opts *o, struct err *e)
 	if (opts_has(o, "y") || !client_interactive())
 		return 0;
 	buf_init(&text, 64 * 1024);
-	r = sign_readers_fill(c, o, &readers, e);
+	r = question_readers(q, c, o, &readers, e);
 	if (r == 0)
 		r = sign_readers_text(c, &readers, &text, e);
 	if (r == 0 && buf_str(&text) != NULL)
@@ -248,12 +223,18 @@ launch_new(struct client *c, struct question *q, const struct opts *o,
 	struct buf packet;
 	int r;
 
+	if (l->cosign) {
+		r = cosigners_prepare(
+		    c, q, l->has_policy ? &l->known : NULL, o, e);
+		if (r != 0)
+			return r;
+	}
 	l->online_only = q->online;
 	l->weight = q->draft.require_weight;
 	l->nsigs = 1;
-	r = launch_count(c, l, q->target, e);
+	r = targeted_get(c, q->target, l->online_only, &l->whom, e);
 	if (r == 0)
-		r = launch_readers(c, o, e);
+		r = launch_readers(q, c, o, e);
 	if (r == 0)
 		r = draft_notes(l, q, e);
 	if (r == 0)
@@ -302,7 +283,8 @@ launch_signed(struct client *c, struct question *q, const struct opts *o,
 	l->nsigs = env.nsigs;
 	r = launch_allowed(o, l, &env, e);
 	if (r == 0)
-		r = launch_count(c, l, l->action.target, e);
+		r = targeted_get(
+		    c, l->action.target, l->online_only, &l->whom, e);
 	if (r == 0)
 		r = launch_notes(l, &l->action, e);
 	if (r == 0)
@@ -311,59 +293,6 @@ launch_signed(struct client *c, struct question *q, const struct opts *o,
 		r = sign_open_seal_key(c, l->action.seal_key, l->secret, e);
 	if (r == 0)
 		r = launch_body(l, &env, e);
-	return r;
-}
-
-/* The reply may be lost though the action is stored: the same bytes again are
- * the same action, so they are sent until there is an answer. */
-static int
-launch_send(struct client *c, struct launch *l, json_t **ret, struct err *e)
-{
-	int64_t start = clock_mono_ms();
-	int pause = POST_PAUSE_MS;
-	bool unknown = false;
-	int r;
-
-	for (;;) {
-		r = api_json(c, "POST", "/api/v1/actions", &l->post, ret, e);
-		if (r != ERR_CLOSED && r != ERR_TIMEOUT && r != ERR_IO &&
-		    r != ERR_BUSY)
-			break;
-		unknown = unknown || r != ERR_BUSY;
-		if (interrupt_seen() ||
-		    clock_mono_ms() - start + pause > POST_MS)
-			break;
-		client_warn("%s; sending it again", e->msg);
-		poll(NULL, 0, pause);
-		pause *= 2;
-	}
-	if (r != 0 && unknown)
-		err_wrap(e,
-		    "whether the action was launched is not known (mig "
-		    "results %s tells)",
-		    id_short(&l->id).s);
-	return r;
-}
-
-static int
-launch_post(
-    struct client *c, struct launch *l, int64_t *ret_expected, struct err *e)
-{
-	json_t *answer = NULL;
-	const char *text;
-	struct id id;
-	int r;
-
-	r = launch_send(c, l, &answer, e);
-	if (r == 0)
-		r = json_need_str(answer, "", "id", &text, e);
-	if (r == 0 && (id_parse(text, &id) != 0 || !id_equal(&id, &l->id)))
-		r = err_set(e, ERR_AUTH,
-		    "the server names another id than what was signed has");
-	if (r == 0)
-		r = json_need_int(answer, "", "expected", 0, INT64_C(1) << 40,
-		    ret_expected, e);
-	json_decref(answer);
 	return r;
 }
 
@@ -402,7 +331,7 @@ launch_collect(struct client *c, struct launch *l, const struct opts *o,
 	if (r != 0)
 		goto out;
 	memcpy(k.seal_secret, l->secret, sizeof(k.seal_secret));
-	launch_hints(&k, l->agents);
+	launch_hints(&k, l->whom.agents);
 	k.follow = true;
 	k.online_only = l->online_only;
 	k.wait = !opts_has(o, "nowait");
@@ -427,13 +356,38 @@ out:
 	return r;
 }
 
+/* It is sent; then its answers come, or it waits for others. */
+static int
+launch_go(
+    struct client *c, struct launch *l, const struct opts *o, struct err *e)
+{
+	struct posted p;
+	int r;
+
+	r = posted_send(c, "/api/v1/actions", &l->post, &l->id, &p, e);
+	fault_point("mig.posted");
+	if (r == 0) {
+		launch_remember(&l->id, l->action.name);
+		fault_point("mig.remembered");
+		if (!p.waits)
+			r = launch_collect(c, l, o, p.expected, e);
+		else
+			r = posted_tell_waiting(
+			    &p, &l->id, "", opts_has(o, "json"), e);
+		/* nobody has answered; that is what -cosign is for */
+		if (r == 0 && p.waits && !l->cosign)
+			r = EXIT_INCOMPLETE;
+	}
+	json_decref(p.root);
+	return r;
+}
+
 int
 launch_question(
     struct client *c, struct question *q, const struct opts *o, struct err *e)
 {
 	struct output check;
 	struct launch l = { 0 };
-	int64_t expected;
 	int r;
 
 	output_init(&check);
@@ -444,21 +398,16 @@ launch_question(
 	buf_init(&l.doc, ENVELOPE_DOC_MAX);
 	buf_init(&l.post, 4 * ENVELOPE_MAX);
 	l.has_policy = known_policy(c, &l.known);
+	l.cosign = opts_has(o, "cosign") || opts_has(o, "cosign-by");
 	r = q->envelope.len > 0 ? launch_signed(c, q, o, &l, e)
 				: launch_new(c, q, o, &l, e);
 	fault_point("mig.signed");
 	if (r == 0)
-		r = launch_post(c, &l, &expected, e);
-	fault_point("mig.posted");
-	if (r == 0) {
-		launch_remember(&l.id, l.action.name);
-		fault_point("mig.remembered");
-		r = launch_collect(c, &l, o, expected, e);
-	}
+		r = launch_go(c, &l, o, e);
 	secret_wipe(l.secret, sizeof(l.secret));
 	if (l.parsed)
 		action_release(&l.action);
-	json_decref(l.targets);
+	json_decref(l.whom.root);
 	aclview_release(&l.known);
 	buf_release(&l.doc);
 	buf_release(&l.post);

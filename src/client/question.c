@@ -335,6 +335,18 @@ question_complete(
 }
 
 int
+question_readers(const struct question *q, struct client *c,
+    const struct opts *o, struct sign_readers *ret, struct err *e)
+{
+	int r = sign_readers_fill(c, o, ret, e);
+	size_t i;
+
+	for (i = 0; r == 0 && i < q->cosign.nreaders; i++)
+		r = sign_readers_add(ret, q->cosign.readers[i], "-cosign", e);
+	return r;
+}
+
+int
 question_build(struct question *q, struct client *c, const struct opts *o,
     struct buf *out, uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
 {
@@ -344,7 +356,7 @@ question_build(struct question *q, struct client *c, const struct opts *o,
 	int r;
 
 	buf_init(&armored, 256 * 1024);
-	r = sign_readers_fill(c, o, &readers, e);
+	r = question_readers(q, c, o, &readers, e);
 	if (r == 0 && seal_keypair(d->seal_public, ret_secret) != 0)
 		r = err_set(e, ERR_INTERNAL, "no key could be made");
 	if (r == 0)

@@ -17,6 +17,17 @@
  * whose clock is behind. */
 #define DRAFT_CLOCK_SLACK 60
 
+/* What --cosign adds (client/cosigners.h). */
+#define COSIGN_READERS_MAX 32
+struct cosign {
+	bool on;
+	size_t nrequired; /* --cosign-by: must sign */
+	const char *required[SIGS_MAX];
+	char text[SIGS_MAX][41];
+	size_t nreaders; /* who could sign, by keys of the gpg keyring */
+	char readers[COSIGN_READERS_MAX][41];
+};
+
 struct question {
 	struct action_draft draft; /* borrows from below */
 	json_t *root;              /* owned: file or operations made here */
@@ -24,6 +35,7 @@ struct question {
 	bool online;               /* deliver only to who is online now */
 	bool local;                /* this machine, no server */
 	int64_t expire;            /* seconds */
+	struct cosign cosign;
 	struct buf envelope; /* a signed document that is sent as it is: the
 				binary form; empty: to be built */
 };
@@ -41,6 +53,9 @@ int question_from_file(struct question *q, const char *path, struct err *e);
 /* -t, -n, -e, -weight of the command line over what is there. */
 int question_complete(
     struct question *q, struct client *c, const struct opts *o, struct err *e);
+/* Who will be able to read the answers. */
+int question_readers(const struct question *q, struct client *c,
+    const struct opts *o, struct sign_readers *ret, struct err *e);
 /* Appends the document's bytes; the seal's secret half goes to ret_secret
  * (the caller wipes it). */
 int question_build(struct question *q, struct client *c, const struct opts *o,

@@ -244,3 +244,23 @@ readkey_open(
 	buf_release(&raw);
 	return rc;
 }
+
+int
+readkey_readers(
+    const char *blocks, readkey_on_reader *on, void *arg, struct err *e)
+{
+	const char *s = blocks + readkey_start(blocks);
+	char fpr[READKEY_FPR_LEN + 1];
+	struct buf raw;
+	int rc;
+
+	buf_init(&raw, BLOCK_MAX);
+	while ((rc = block_next(&s, &raw, e)) == 0) {
+		readkey_fpr(raw.data, fpr);
+		if ((rc = on(fpr, arg)) != 0)
+			break;
+		buf_clear(&raw);
+	}
+	buf_release(&raw);
+	return rc == ERR_NOTFOUND ? 0 : rc;
+}

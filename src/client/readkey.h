@@ -55,6 +55,11 @@ int readkey_seal(const uint8_t pub[static SEAL_KEY_LEN], const void *secret,
 /* Opens the block that is for this key; ERR_NOTFOUND: none is. */
 int readkey_open(const char *blocks, const struct readkey *k, struct buf *out,
     struct err *e);
+/* Calls back with the name of each block's reader, as in "readers". */
+typedef int
+readkey_on_reader(const char fpr[static READKEY_FPR_LEN + 1], void *arg);
+int readkey_readers(
+    const char *blocks, readkey_on_reader *on, void *arg, struct err *e);
 /* Bytes of the text before the first such block: the OpenPGP part. */
 size_t readkey_start(const char *text);
 

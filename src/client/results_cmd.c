@@ -3,6 +3,7 @@
  * answered. */
 #include "client/ask.h"
 
+#include "action/envelope.h"
 #include "base/clock.h"
 #include "client/api.h"
 #include "client/fetched.h"
@@ -77,6 +78,34 @@ fetched_release(struct fetched *f)
 	memset(f, 0, sizeof(*f));
 }
 
+int
+fetched_envelope(const struct fetched *f, struct buf *out, struct err *e)
+{
+	json_t *j = json_pack("{s:O?, s:O?}", "document",
+	    json_object_get(f->root, "document"), "signatures",
+	    json_object_get(f->root, "signatures"));
+	int r = j == NULL ? err_set(e, ERR_NOMEM, "out of memory")
+			  : envelope_from_value(j, out, e);
+
+	json_decref(j);
+	return r;
+}
+
+/* Nobody was asked yet. */
+static int
+check_sent(const struct fetched *f, struct err *e)
+{
+	const char *status = NULL;
+
+	(void)json_opt_str(f->root, "", "status", &status, NULL);
+	if (status == NULL || strcmp(status, "waiting") != 0)
+		return 0;
+	return err_set(e, ERR_NOTFOUND,
+	    "action %s waits for signatures: nobody was asked yet (mig actions "
+	    "--waiting, mig action cosign %s)",
+	    id_short(&f->id).s, id_short(&f->id).s);
+}
+
 /* What the server kept long enough is not "missing". */
 static void
 note_removed(const struct fetched *f)
@@ -117,6 +146,8 @@ cmd_results(struct client *c, const struct opts *o, struct err *e)
 	int r;
 
 	r = fetched_get(c, o->nwords > 0 ? o->words[0] : NULL, &f, e);
+	if (r == 0)
+		r = check_sent(&f, e);
 	if (r == 0)
 		r = collect_init(&k, c, &f.action, &f.id, e);
 	if (r == 0)

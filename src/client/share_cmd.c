@@ -46,6 +46,17 @@ open_checked(struct client *c, const struct fetched *f, const char *armored,
 	return r;
 }
 
+int
+fetched_open_own(struct client *c, const struct fetched *f,
+    uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
+{
+	if (!names_me(c, &f->action))
+		return err_set(e, ERR_DENIED,
+		    "you are not among the readers of action %s",
+		    id_short(&f->id).s);
+	return open_checked(c, f, f->action.seal_key, ret_secret, e);
+}
+
 /* One share, an envelope as JSON. */
 static int
 open_share(struct client *c, const struct fetched *f, const void *text,
@@ -141,7 +152,7 @@ fetched_open(struct client *c, const struct fetched *f, const char *file,
 		return r != 0 ? err_wrap(e, "%s", file) : 0;
 	}
 	if (names_me(c, &f->action)) {
-		r = open_checked(c, f, f->action.seal_key, ret_secret, e);
+		r = fetched_open_own(c, f, ret_secret, e);
 		if (r == 0)
 			return 0;
 		return open_listed(c, f, ret_secret, &shared) == 0 ? 0 : r;

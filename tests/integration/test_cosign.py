@@ -4,6 +4,8 @@ may sign, what launches them and what ends them."""
 import hashlib
 import json
 import os
+import re
+import shutil
 
 import pytest
 
@@ -68,6 +70,8 @@ def platform(tmp_path_factory):
             Person.mig(type("P", (), {"env": env}), *args, check=0)
         p.admin("investigator", "add", str(ring), "--role", "reader")
         p.people = {n: Signer(p, n, f).login() for n, f in fprs.items()}
+        for name in fprs:
+            shutil.copy(p.policy, p.dir / name / "config/mig/known-policy")
         for name in ("web1", "web2"):
             p.agent(name).start()
         p.wait_online(2)
@@ -93,7 +97,8 @@ def tree(tmp_path_factory):
 
 
 def ask(tree, *more, target="all", expiry="10m"):
-    return ["file", "-t", target, "-e", expiry, "-path", str(tree), "-name", "one", *more]
+    return ["file", "-t", target, *(["-e", expiry] if expiry else []), "-path", str(tree), "-name",
+            "one", *more]
 
 
 def signed(platform, tree, *more, **kw):
@@ -190,7 +195,7 @@ def test_who_may_sign_and_what(platform, people, tree):
     # the same person with other bytes
     first, = before["signatures"]
     again = wait_for("another second", lambda: (
-        lambda s: s if s != first else None)(alice.armored("action", doc)))
+        lambda s: s if miglib.dearmor(s) != miglib.dearmor(first) else None)(alice.armored("action", doc)))
     assert code(alice.cosign(ident, doc, again)) == (409, "exists")
     # who may only look, and whom nobody knows
     assert code(rita.cosign(ident, doc)) == (403, "not_allowed")
@@ -283,3 +288,130 @@ def test_one_that_nothing_is_said_of_goes_at_once(platform, people, tree):
     status, j = people["alice"].api.call("POST", "/actions", env)
     assert (status, j["expected"]) == (201, 2)
     wait_for("both refusals", lambda: state(platform, j["id"])["counts"]["refused"] == 2)
+
+
+# --- mig -------------------------------------------------------------------------
+
+def cosigning(platform, tree, *more, by="alice"):
+    """An action that somebody has left on the server: its id, and what was said."""
+    p = platform.people[by].mig(*ask(tree, expiry=None), "-y", *(more or ["--cosign"]),
+                                check=0)
+    short = re.match(r"action ([0-9a-f]{12}) waits for weight \d+, has \d+\n"
+                     r"who may sign it: mig action cosign \1\n", p.stdout)
+    assert short, (p.stdout, p.stderr)
+    ident, = [a["id"] for a in waiting(platform) if a["id"].startswith(short[1])]
+    return ident, p
+
+
+def waiting(platform):
+    return json.loads(platform.people["bob"].mig("actions", "--waiting", "--json",
+                                                 check=0).stdout)["actions"]
+
+
+def test_from_asking_to_the_answer(platform, people, tree):
+    alice, bob, carol = (people[n] for n in ("alice", "bob", "carol"))
+    ident, _ = cosigning(platform, tree)
+    p = alice.mig("results", ident, check=2)
+    assert "waits for signatures: nobody was asked yet" in p.stderr
+    row, = [x for x in bob.mig("actions", "--waiting", check=0).stdout.splitlines()
+            if x.startswith(ident[:12])]
+    assert re.fullmatch(ident[:12] + r" +Alice Demo +1/2 +20\S+Z +all +mig file.*", row), row
+    p = alice.mig("action", "cosign", ident, "-y", check=2)
+    assert "you have signed it already" in p.stderr
+    p = people["rita"].mig("action", "cosign", ident, "-y", check=2)
+    assert "is nobody's key in policy 1" in p.stderr
+    # without a terminal nobody is asked, and nothing signed; but all is shown
+    p = bob.mig("action", "cosign", ident[:12], check=2)
+    assert "nobody can be asked here" in p.stderr
+    for line in (f"action   {ident}", "needs    weight 2", "target   all",
+                 f"asked by Alice Demo <alice.demo@example.org> {platform.fpr.lower()}",
+                 "weight   has 1 of 2, with yours 2 (policy 1): it would be launched",
+                 "agents   2 (2 online), as the server says: web1, web2",
+                 f"reader   {bob.fpr.lower()} Bob Demo <bob.demo@example.org> (you)",
+                 f"reader   {carol.fpr.lower()} Carol Demo <carol.demo@example.org>"):
+        assert line in p.stderr, (line, p.stderr)
+    asks, = [x for x in p.stderr.splitlines() if x.startswith("asks ")]
+    assert str(tree) in asks and "\\u{" not in p.stderr
+    # a day, not the five minutes in which agents answer
+    start, end = re.search(r"valid +(\S+) to (\S+)", p.stderr).groups()
+    assert start[:10] != end[:10]
+    assert state(platform, ident)["status"] == "waiting" and told(platform, ident) == []
+    p = bob.mig("action", "cosign", ident[:12], "-y", check=0)
+    assert f"signed; action {ident[:12]} was launched: 2 agents asked" in p.stdout
+    for who in (bob, alice, carol):
+        p = who.mig("results", ident, "--follow", "--json", check=0)
+        answers, summary = miglib.answers_of(p)
+        assert summary["found"] == 2 and str(tree / "one.conf") in p.stdout
+    p = carol.mig("action", "cosign", ident, "-y", check=2)
+    assert "does not wait for signatures" in p.stderr
+    assert all(a["id"] != ident for a in waiting(platform))
+
+
+def test_by_whom(platform, people, tree):
+    """Carol by name: Bob's signature is taken, and does not suffice."""
+    alice, bob, carol = (people[n] for n in ("alice", "bob", "carol"))
+    for word, says in (("nobody", "nobody of policy 1 is named so"),
+                       ("demo", "it could be "), (platform.mallory_fpr, "knows no such person")):
+        p = alice.mig(*ask(tree), "-y", "--cosign-by", word, check=2)
+        assert says in p.stderr, (word, p.stderr)
+    ident, _ = cosigning(platform, tree, "--cosign-by", "carol", "-reader", bob.fpr)
+    doc = json.loads(state(platform, ident)["document"])
+    assert doc["require"]["weight"] == 2
+    assert [f.lower() for f in doc["require"]["fingerprints"]] == [carol.fpr.lower()]
+    assert sorted(f.lower() for f in doc["seal"]["readers"]) == \
+        sorted(f.lower() for f in (alice.fpr, bob.fpr, carol.fpr))
+    p = bob.mig("action", "cosign", ident, "-y", check=0)
+    assert p.stdout.startswith("signed; action") and "requires a signature by" in p.stdout
+    p = carol.mig("action", "cosign", ident, "-y", "--json", check=0)
+    assert json.loads(p.stdout)["expected"] == 2
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2)
+
+
+def test_what_it_cannot_be(platform, people, tree):
+    alice = people["alice"]
+    p = alice.mig("ping", "-t", "all", "-d", "127.0.0.1", "-p", "tcp", "-dp", "1", "-y", "--cosign",
+                  check=2)
+    assert "one signature suffices" in p.stderr
+    p = alice.mig(*ask(tree), "-y", "--cosign", "-weight", "9", check=2)
+    assert "with everybody's signature" in p.stderr and "needs weight 9" in p.stderr
+    p = alice.mig(*ask(tree), "-s", "--cosign", check=2)
+    assert "-s and -p do not send it" in p.stderr
+    p = platform.mig(*ask(tree), "-y", "--cosign", check=2)
+    assert "mig policy pin" in p.stderr
+    p = alice.mig("action", "cosign", "0" * 12, "-y", check=2)
+    assert "no action" in p.stderr
+
+
+def test_a_file_may_wait(platform, people, tree, tmp_path):
+    """What was signed into a file goes to the server half signed, when that is said."""
+    env, ident = signed(platform, tree)
+    path = tmp_path / "half.json"
+    path.write_text(json.dumps(env))
+    p = platform.mig("run", str(path), check=2)
+    assert "needs weight 2 and has 1 signature" in p.stderr and "-cosign" in p.stderr
+    p = platform.mig("run", str(path), "--cosign", check=0)
+    assert "waits for weight 2, has 1" in p.stdout
+    people["carol"].mig("action", "cosign", ident, "-y", check=0)
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2)
+
+
+def test_what_looks_like_something_else(platform, people, tree):
+    ident, _ = cosigning(platform, tree, "--cosign", "-n", "look at p\u0430sswd \u202efdp.exe",
+                         "-name", "\u0441onf")
+    p = people["bob"].mig("action", "cosign", ident, check=2)
+    assert "name     look at p\\u{430}sswd \\u{202e}fdp.exe\n" in p.stderr, p.stderr
+    assert '"\\u{441}onf"' in p.stderr and "not what it may look like" in p.stderr
+    assert "\u202e" not in p.stderr and "\u0430" not in p.stderr
+    people["alice"].mig("action", "cancel", ident, "-y", check=0)
+
+
+def test_withdrawn(platform, people, tree):
+    alice, bob = people["alice"], people["bob"]
+    ident, _ = cosigning(platform, tree)
+    p = bob.mig("action", "cancel", ident, "-y", check=2)
+    assert "can cancel it" in p.stderr
+    p = alice.mig("action", "cancel", ident, "-y", "-reason", "not needed", check=0)
+    assert "cancelled" in p.stdout
+    p = bob.mig("action", "cosign", ident, "-y", check=2)
+    assert "does not wait for signatures: it is cancelled" in p.stderr
+    assert "not needed" in bob.mig("action", "show", ident, check=0).stdout

@@ -770,6 +770,55 @@ pgp_encrypt(const char *const *fprs, size_t n, const void *data, size_t len,
 	return rc;
 }
 
+/* The person whose key has this id; false when there is none here. */
+static bool
+key_of_id(gpgme_ctx_t ctx, const uint8_t id[static PACKET_KEYID_LEN],
+    char ret[static PGP_FPR_HEX + 1])
+{
+	char hex[2 * PACKET_KEYID_LEN + 1];
+	gpgme_key_t key = NULL;
+	bool found;
+
+	hex_encode(id, PACKET_KEYID_LEN, hex);
+	found = gpgme_get_key(ctx, hex, &key, 0) == 0 && key->subkeys != NULL &&
+	    key->subkeys->fpr != NULL;
+	if (found)
+		lower_copy(ret, key->subkeys->fpr);
+	gpgme_key_unref(key);
+	return found;
+}
+
+int
+pgp_message_readers(const void *message, size_t len,
+    char (*ret)[PGP_FPR_HEX + 1], size_t max, size_t *ret_n,
+    size_t *ret_unknown, struct err *e)
+{
+	uint8_t ids[KEYS_MAX][PACKET_KEYID_LEN];
+	size_t n = 0, i;
+	struct buf plain;
+	gpgme_ctx_t ctx;
+	int rc = context_get(&ctx, e);
+
+	if (rc != 0)
+		return rc;
+	buf_init(&plain, len + 16);
+	rc = packet_dearmor(message, len, &plain, e);
+	if (rc == 0)
+		rc = packet_recipients(
+		    plain.data, plain.len, ids, KEYS_MAX, &n, e);
+	buf_release(&plain);
+	if (rc != 0)
+		return rc;
+	*ret_n = *ret_unknown = 0;
+	for (i = 0; i < n; i++) {
+		if (*ret_n < max && key_of_id(ctx, ids[i], ret[*ret_n]))
+			++*ret_n;
+		else
+			++*ret_unknown;
+	}
+	return 0;
+}
+
 int
 pgp_decrypt(const void *message, size_t len, struct buf *out, struct err *e)
 {

@@ -57,6 +57,12 @@ int pgp_reader(const char *fpr, char name[static PGP_NAME_MAX], struct err *e);
 int pgp_encrypt(const char *const *fprs, size_t n, const void *data, size_t len,
     struct buf *out, struct err *e);
 
+/* Whom an armoured message is for: primary fingerprints (lower case) of those
+ * in the local keyring, at most max; *ret_unknown: how many more. Refuses what
+ * packet_recipients() refuses. */
+int pgp_message_readers(const void *message, size_t len,
+    char (*ret)[PGP_FPR_HEX + 1], size_t max, size_t *ret_n,
+    size_t *ret_unknown, struct err *e);
 /* Appends the plaintext, bounded by out->max; the caller wipes it. */
 int
 pgp_decrypt(const void *message, size_t len, struct buf *out, struct err *e);

@@ -215,10 +215,65 @@ test_safe(void **state)
 	buf_release(&b);
 }
 
+static void
+test_marked(void **state)
+{
+	static const struct {
+		const char *in, *want; /* NULL: as it is */
+	} rows[] = {
+		{ "/etc/passwd 'web%' \\d+ ~", NULL },
+		{ "M\u00fcller \u0141\u00f3d\u017a Vi\u1ec7t", NULL },
+		{ "\u041c\u043e\u0441\u043a\u0432\u0430 \u65e5\u672c "
+		  "\u05d0\u05d1",
+		    NULL },
+		{ "\u0391\u03b8\u03ae\u03bd\u03b1", NULL },
+		/* one of them among Latin ones, or only such */
+		{ "/et\u0441", "/et\\u{441}" },
+		{ "p\u0430sswd x", "p\\u{430}sswd x" },
+		{ "\u0441\u043e\u0441\u0430",
+		    "\\u{441}\\u{43e}\\u{441}\\u{430}" },
+		{ "\u039f\u039a", "\\u{39f}\\u{39a}" },
+		{ "b\u03bfb.\u0438\u043c\u044f",
+		    "b\\u{3bf}b.\u0438\u043c\u044f" },
+		{ "\u0410\u0411c", "\\u{410}\\u{411}c" },
+		/* another dress */
+		{ "\uff41\uff42", "\\u{ff41}\\u{ff42}" },
+		{ "\U0001d41a", "\\u{1d41a}" },
+		{ "\u0131d", "\\u{131}d" },
+		{ "e\u0301", "e\\u{301}" },
+		/* signs and spaces */
+		{ "a\u2044b\u00a0c\u2212d", "a\\u{2044}b\\u{a0}c\\u{2212}d" },
+		{ "\u2018x\u2019", "\\u{2018}x\\u{2019}" },
+		/* what moves others, or is not to be seen */
+		{ "a\u202eb\u200bc", "a\\u{202e}b\\u{200b}c" },
+		{ "a\x1b[2Jb\r\n\t\x7f", "a\\x1b[2Jb\\x0d\\x0a\\x09\\x7f" },
+		{ "\xff\xc3", "\\xff\\xc3" },
+		{ "", NULL },
+	};
+	struct buf out;
+	bool marked;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *want =
+		    rows[i].want != NULL ? rows[i].want : rows[i].in;
+
+		buf_init(&out, 4096);
+		marked = false;
+		assert_int_equal(str_add_marked(&out, rows[i].in,
+				     strlen(rows[i].in), &marked),
+		    0);
+		assert_string_equal(buf_str(&out), want);
+		assert_int_equal(marked, rows[i].want != NULL);
+		buf_release(&out);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_marked),
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_u64),

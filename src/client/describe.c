@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "client/describe.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+add_text(struct buf *out, const char *text, bool *marked)
+{
+	str_add_marked(out, text, strlen(text), marked);
+}
+
+static void
+add_line(struct buf *out, const char *label, const char *text, bool *marked)
+{
+	buf_add_fmt(out, "%-8s ", label);
+	add_text(out, text, marked);
+	buf_add_str(out, "\n");
+}
+
+/* "name: text" of the fields that say more about it. */
+static void
+add_fields(
+    struct buf *out, const char *label, const json_t *object, bool *marked)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach ((json_t *)(uintptr_t)object, key, v) {
+		if (!json_is_string(v) || json_string_length(v) == 0)
+			continue;
+		buf_add_fmt(out, "%-8s %s: ", label, key);
+		add_text(out, json_string_value(v), marked);
+		buf_add_str(out, "\n");
+	}
+}
+
+static void
+add_limits(struct buf *out, const struct action_limits *l)
+{
+	const struct {
+		int64_t value;
+		const char *what;
+	} rows[] = { { l->seconds, "s" }, { l->cpu_seconds, "s of CPU" },
+		{ l->cpu_percent, "% of a core" },
+		{ l->read_bytes, "bytes read" },
+		{ l->result_bytes, "bytes of answer" } };
+	size_t i, n = 0;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].value <= 0)
+			continue;
+		buf_add_fmt(out, "%s%" PRId64 " %s",
+		    n++ == 0 ? "limits   " : ", ", rows[i].value, rows[i].what);
+	}
+	if (n > 0)
+		buf_add_str(out, "\n");
+}
+
+static void
+add_require(struct buf *out, const struct action *a)
+{
+	const json_t *list = json_object_get(
+	    json_object_get(a->root, "require"), "fingerprints");
+	const json_t *v;
+	size_t i;
+
+	buf_add_fmt(out, "needs    weight %" PRId64, a->require_weight);
+	json_array_foreach (list, i, v)
+		buf_add_fmt(out, "%s%s", i == 0 ? ", and signatures by " : " ",
+		    json_string_value(v));
+	buf_add_str(out, "\n");
+}
+
+int
+describe_action(
+    const struct action *a, const struct id *id, struct buf *out, bool *marked)
+{
+	char from[RFC3339_LEN + 1], to[RFC3339_LEN + 1], *text;
+	size_t i;
+
+	rfc3339_format(a->valid_from, from);
+	rfc3339_format(a->expire_after, to);
+	buf_add_fmt(out, "action   %s\n", id_hex(id).s);
+	add_line(out, "name", a->name, marked);
+	add_fields(
+	    out, "about", json_object_get(a->root, "description"), marked);
+	add_fields(out, "threat", json_object_get(a->root, "threat"), marked);
+	add_line(out, "target", a->target, marked);
+	buf_add_fmt(out, "valid    %s to %s\n", from, to);
+	add_require(out, a);
+	if (a->min_policy > 0)
+		buf_add_fmt(
+		    out, "policy   %" PRId64 " or later\n", a->min_policy);
+	buf_add_str(out, "readers ");
+	for (i = 0; i < a->nreaders; i++)
+		buf_add_fmt(out, " %s", a->readers[i]);
+	buf_add_str(out, "\n");
+	for (i = 0; i < a->noperations; i++) {
+		text = json_text(a->operations[i].parameters, JSON_COMPACT);
+		buf_add_fmt(out, "asks     %s ", a->operations[i].module);
+		if (text != NULL)
+			add_text(out, text, marked);
+		buf_add_str(out, "\n");
+		free(text);
+	}
+	add_limits(out, &a->limits);
+	return out->error;
+}
+
+void
+describe_marks(struct buf *out, bool marked)
+{
+	if (marked)
+		buf_add_str(out,
+		    "note     \\u{...} and \\x.. above stand for characters "
+		    "that cannot be seen or can be\n"
+		    "         taken for others: what is asked is not what it "
+		    "may look like\n");
+}
+
+void
+describe_cancel(const json_t *cancel, struct buf *out)
+{
+	const char *when, *why, *name;
+	const json_t *v;
+	size_t i;
+
+	if (!json_is_object(cancel))
+		return;
+	when = json_string_value(json_object_get(cancel, "time"));
+	why = json_string_value(json_object_get(cancel, "reason"));
+	buf_add_str(out, "cancelled ");
+	if (when != NULL)
+		str_add_printable(out, when, strlen(when));
+	json_array_foreach (json_object_get(cancel, "investigators"), i, v) {
+		name = json_string_value(v);
+		buf_add_str(out, i > 0 ? ", " : " by ");
+		if (name != NULL)
+			str_add_printable(out, name, strlen(name));
+	}
+	if (why != NULL && why[0] != '\0') {
+		buf_add_str(out, ": ");
+		str_add_printable(out, why, strlen(why));
+	}
+	buf_add_str(out, "\n");
+}

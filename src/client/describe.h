@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* An action in words, for whoever signs it or wants to know what was signed:
+ * every text of it as str_add_marked() shows it. */
+#ifndef MIG_CLIENT_DESCRIBE_H
+#define MIG_CLIENT_DESCRIBE_H
+
+#include "action/document.h"
+
+#include <jansson.h>
+
+/* Appends who is asked what, until when, within which limits, and who can read
+ * the answers. *marked becomes true when a text had to be marked. */
+int describe_action(
+    const struct action *a, const struct id *id, struct buf *out, bool *marked);
+/* What the marks mean; nothing when there are none. */
+void describe_marks(struct buf *out, bool marked);
+/* Who ended it before its time, as the server says. */
+void describe_cancel(const json_t *cancel, struct buf *out);
+
+#endif
