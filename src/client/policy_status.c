@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* `mig policy status`: which agent has which policy, by their signed hellos;
- * what the server says of them counts for nothing. */
+ * what the server says of them counts for nothing, and whom it does not list,
+ * or with an older hello than was seen here, has none that is known. */
 #include "client/policy_cmd.h"
 
 #include "action/hello.h"
@@ -19,18 +20,22 @@
 #define OUT_MAX (512u * 1024 * 1024)
 #define SOON (30 * 86400) /* seconds */
 
-enum standing { CURRENT, BEHIND, FOREIGN, NSTANDINGS };
+enum standing { CURRENT, BEHIND, FOREIGN, OLD, NSTANDINGS };
 
 static const char *const standing_words[NSTANDINGS] = { "current", "behind",
-	"foreign" };
+	"foreign", "old" };
 
 struct status {
 	const struct policy_chain *chain;
 	struct jsonw w; /* of list */
 	struct buf list;
 	struct table table;
+	struct trust trust;
+	struct seen seen;   /* whom the server lists */
+	struct jsonw missw; /* of missed */
+	struct buf missed;
 	bool json;
-	size_t total, unverified, refused, listed, expired;
+	size_t total, unverified, refused, listed, expired, leftout;
 	size_t standing[NSTANDINGS];
 	size_t has[POLICY_PAST_MAX]; /* agents with chain->past[i] */
 	struct err err;
@@ -103,6 +108,8 @@ row_text(struct status *s, const struct row *r)
 	if (r->refused)
 		snprintf(text, sizeof(text), "refused %" PRIu64 ": %s",
 		    h->refused.version, policy_refusal_text(h->refused.reason));
+	else if (r->standing == OLD)
+		snprintf(text, sizeof(text), "an older hello than was seen");
 	else if (r->standing == FOREIGN)
 		snprintf(text, sizeof(text), "foreign: %.16s",
 		    id_hex(&h->policy_hash).s);
@@ -117,13 +124,18 @@ take_hello(struct status *s, const struct hello *h, bool online)
 {
 	const struct policy_chain *ch = s->chain;
 	struct row r = { .h = h, .online = online };
+	const char *other;
 
 	r.steps = place_of(ch, h);
-	r.standing = r.steps == 0 ? CURRENT
-	    : r.steps < ch->npast ? BEHIND
-				  : FOREIGN;
+	if ((trust_see_hello(&s->trust, h, &other) & TRUST_OLD) != 0)
+		r.steps = POLICY_PAST_MAX + 1;
+	r.standing = r.steps > POLICY_PAST_MAX ? OLD
+	    : r.steps == 0                     ? CURRENT
+	    : r.steps < ch->npast              ? BEHIND
+					       : FOREIGN;
 	/* what it refused before it took a newer one is of no interest */
-	r.refused = h->refused.there && r.standing != CURRENT;
+	r.refused =
+	    h->refused.there && r.standing != CURRENT && r.standing != OLD;
 	s->standing[r.standing]++;
 	s->refused += r.refused;
 	if (r.steps < ch->npast) {
@@ -146,6 +158,7 @@ on_agent(const char *text, size_t len, void *arg)
 	const char *id_text, *hello = NULL;
 	bool online = false;
 	struct hello h;
+	struct id id;
 	json_t *j;
 
 	j = json_strict(text, len, 1024 * 1024, &s->err);
@@ -156,6 +169,8 @@ on_agent(const char *text, size_t len, void *arg)
 		return err_wrap(&s->err, "the server's list of agents");
 	}
 	s->total++;
+	if (id_parse(id_text, &id) == 0)
+		(void)seen_add(&s->seen, &id, &id);
 	if (hello_listed(id_text, hello, &h)) {
 		take_hello(s, &h, online);
 		hello_release(&h);
@@ -168,6 +183,39 @@ on_agent(const char *text, size_t len, void *arg)
 
 /* --- the end ---------------------------------------------------------------
  */
+
+static void
+on_missed(const struct trust_entry *te, void *arg)
+{
+	const char *name = te->name != NULL ? te->name : "";
+	struct status *s = arg;
+
+	s->leftout++;
+	jsonw_object(&s->missw, NULL);
+	jsonw_str(&s->missw, "agent", id_hex(&te->id).s);
+	jsonw_str(&s->missw, "name", name);
+	jsonw_object_end(&s->missw);
+	if (s->leftout <= LISTED_MAX)
+		client_warn("warning: agent %s (%s): %s", id_short(&te->id).s,
+		    name, trust_mark_text(TRUST_LEFT_OUT));
+}
+
+/* Who lags can also be left out of the list. */
+static void
+look_for_missed(struct status *s)
+{
+	struct err e = { 0 };
+	int r = trust_missed(&s->trust, "all", &s->seen, NULL, on_missed, s);
+
+	if (r != 0)
+		client_warn("warning: whether the server left out agents is "
+			    "not known: %s",
+		    err_text(r));
+	if (client_mkdir_for(s->trust.path, &e) != 0 ||
+	    trust_save(&s->trust, &e) != 0)
+		client_warn(
+		    "warning: these agents are not remembered: %s", e.msg);
+}
 
 static void
 add_policies(const struct status *s, struct jsonw *w)
@@ -211,9 +259,11 @@ say_json(struct status *s, struct err *e)
 	jsonw_u64(&w, "refused", s->refused);
 	jsonw_u64(&w, "expired", s->expired);
 	jsonw_u64(&w, "unverified", s->unverified);
+	jsonw_u64(&w, "leftout", s->leftout);
 	jsonw_object_end(&w);
 	add_policies(s, &w);
 	jsonw_raw(&w, "lagging", s->list.data, s->list.len);
+	jsonw_raw(&w, "leftout", s->missed.data, s->missed.len);
 	jsonw_object_end(&w);
 	buf_add_str(&out, "\n");
 	r = client_out(&out, e);
@@ -271,11 +321,32 @@ say_text(struct status *s, struct err *e)
 	r = client_out(&out, e);
 	buf_release(&out);
 	fprintf(stderr, "%zu of %zu agents have the newest policy\n",
-	    s->standing[CURRENT], s->total);
+	    s->standing[CURRENT], s->total + s->leftout);
 	if (s->unverified > 0)
 		client_warn("warning: %zu agents have no hello that verifies: "
 			    "what they have is not known",
 		    s->unverified);
+	return r;
+}
+
+static int
+look(struct client *c, struct status *s, struct policy_chain *ch, struct err *e)
+{
+	int r = policy_chain_load(c, true, ch, e);
+
+	if (r == 0)
+		r = trust_open(&s->trust, e);
+	jsonw_array(&s->w, NULL);
+	jsonw_array(&s->missw, NULL);
+	if (r == 0) {
+		r = api_lines(c, "/api/v1/agents?target=all", on_agent, s, e);
+		if (r != 0 && s->err.code != 0)
+			*e = s->err;
+	}
+	if (r == 0)
+		look_for_missed(s);
+	jsonw_array_end(&s->w);
+	jsonw_array_end(&s->missw);
 	return r;
 }
 
@@ -297,20 +368,19 @@ policy_cmd_status(struct client *c, const struct opts *o, struct err *e)
 	table_init(&s->table, head);
 	buf_init(&s->list, OUT_MAX);
 	jsonw_init(&s->w, &s->list);
-	jsonw_array(&s->w, NULL);
-	r = policy_chain_load(c, true, ch, e);
-	if (r == 0) {
-		r = api_lines(c, "/api/v1/agents?target=all", on_agent, s, e);
-		if (r != 0 && s->err.code != 0)
-			*e = s->err;
-	}
-	jsonw_array_end(&s->w);
+	buf_init(&s->missed, OUT_MAX);
+	jsonw_init(&s->missw, &s->missed);
+	seen_init(&s->seen);
+	r = look(c, s, ch, e);
 	if (r == 0)
 		r = s->json ? say_json(s, e) : say_text(s, e);
-	if (r == 0 && s->standing[CURRENT] < s->total)
+	if (r == 0 && s->standing[CURRENT] < s->total + s->leftout)
 		r = EXIT_NOTFOUND;
 	table_release(&s->table);
 	buf_release(&s->list);
+	buf_release(&s->missed);
+	trust_release(&s->trust);
+	seen_release(&s->seen);
 	policy_chain_release(ch);
 out:
 	free(s);
