@@ -71,10 +71,12 @@ cancel_tell(const struct fetched *f, const json_t *answer, const struct opts *o,
 	(void)json_opt_int(
 	    answer, "", "answered", 0, INT64_C(1) << 40, &answered, NULL);
 	buf_init(&out, 4096);
+	/* whether the server hands it on, only the agents can say */
 	buf_add_fmt(&out,
-	    "cancelled %s: %" PRId64 " of %" PRId64 " agents had answered; "
-	    "those online stop now, the others will not start it (mig "
-	    "results %s)\n",
+	    "cancelled %s, as the server says: %" PRId64 " of %" PRId64
+	    " agents had answered.\nNo agent has confirmed it yet: those "
+	    "online stop now, the others will not start it,\nand each says "
+	    "so in its answer (mig results %s)\n",
 	    id_short(&f->id).s, answered, expected, id_short(&f->id).s);
 	r = client_out(&out, e);
 	buf_release(&out);
