@@ -23,8 +23,8 @@ from procs import family, kind
 # src/action/refusal.h
 SIGNATURE, WEIGHT, NOT_TARGETED, TARGET_ERROR = 2, 3, 4, 5
 MALFORMED, TOO_EARLY, EXPIRED, TOO_LONG, POLICY_OLD = 1, 6, 7, 8, 9
-MODULE, PARAMETERS, REPLAY_FLOOR = 11, 12, 13
-DONE, REFUSED = 1, 2        # src/action/result.h
+MODULE, PARAMETERS, REPLAY_FLOOR, CANCELLED = 11, 12, 13, 19
+DONE, REFUSED, STOPPED = 1, 2, 3     # src/action/result.h
 SEAL = {"public": base64.b64encode(b"\x09" + bytes(31)).decode(), "readers": ["A" * 40],
         "key": "-----BEGIN PGP MESSAGE-----\n\nx\n-----END PGP MESSAGE-----\n"}
 
