@@ -12,8 +12,8 @@ import pytest
 import miglib
 import openapi
 from fakeagent import purpose, rfc3339
-from miglib import wait_for
-from test_cancel import Person, log_has, wait_log
+from miglib import binary, wait_for
+from test_cancel import Person, log_has, relay, wait_log  # noqa: F401
 from test_server_api import armor
 
 SECONDS = 60
@@ -269,6 +269,34 @@ def test_cancelled_while_it_waits(platform, people, tree):
     assert state(platform, ident)["status"] == "cancelled"
     assert code(bob.cosign(ident, doc)) == (409, "exists")
     platform.wait_online(2)
+
+
+# --- whoever owns the platform ---------------------------------------------------
+
+def test_delivered_early(platform, people, tree, relay):  # noqa: F811
+    """What waits, taken out of the store: agents refuse it, for good; the last signature, when it
+    comes, gets refusals and no answers."""
+    ident, doc = wait_for_signatures(platform, tree)
+    relay("mig/1/all", b"\x01" + binary({"document": doc,
+                                        "signatures": state(platform, ident)["signatures"]}))
+    for name in platform.agents:
+        wait_log(platform, name, "refused", ident[:12], "reason=3")
+    assert people["bob"].cosign(ident, doc)[0] == 201
+    wait_for("both refusals", lambda: state(platform, ident)["counts"]["refused"] == 2)
+    assert not any(log_has(platform, n, " accepted ", ident[:12]) for n in platform.agents)
+
+
+def test_a_cancel_that_the_server_forgot(platform, people, tree, relay):  # noqa: F811
+    """Bob is made to sign what Alice has withdrawn: agents remember."""
+    ident, doc = wait_for_signatures(platform, tree)
+    first = state(platform, ident)["signatures"]
+    second = people["bob"].armored("action", doc)
+    assert people["alice"].cancel(ident, doc)[0] == 201
+    for name in platform.agents:
+        wait_log(platform, name, " cancel ", ident[:12], "known=0")
+    relay("mig/1/all", b"\x01" + binary({"document": doc, "signatures": [*first, second]}))
+    for name in platform.agents:
+        wait_log(platform, name, "refused", ident[:12], "reason=19")
 
 
 def test_metrics_count_them(platform, people, tree):
