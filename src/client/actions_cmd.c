@@ -3,6 +3,7 @@
 #include "client/api.h"
 #include "client/ask.h"
 #include "client/describe.h"
+#include "client/sealcheck.h"
 #include "client/sign.h"
 #include "client/table.h"
 
@@ -272,6 +273,8 @@ sign_shown(struct client *c, const struct opts *o, struct envelope *env,
 	else if (env->nsigs >= SIGS_MAX)
 		r = err_set(
 		    e, ERR_TOOBIG, "it has %d signatures already", SIGS_MAX);
+	else if ((r = sealcheck(c, &a, e)) != 0)
+		err_wrap(e, "not signed: the seal of its answers");
 	else if (!opts_has(o, "y") && client_interactive() &&
 	    !client_confirm("Sign this action? [y/N] "))
 		r = err_set(e, ERR_CLOSED, "not signed");

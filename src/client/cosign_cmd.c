@@ -13,7 +13,7 @@
 #include "client/fetched.h"
 #include "client/pgp/openpgp.h"
 #include "client/posted.h"
-#include "client/readkey.h"
+#include "client/sealcheck.h"
 #include "client/trust_target.h"
 
 #include "action/envelope.h"
@@ -93,66 +93,11 @@ check_signers(const struct cosigning *k, struct err *e)
 /* --- the seal ---------------------------------------------------------------
  */
 
-static bool
-is_reader(const struct action *a, const char *fpr)
-{
-	size_t i;
-
-	for (i = 0; i < a->nreaders; i++)
-		if (strcasecmp(a->readers[i], fpr) == 0)
-			return true;
-	return false;
-}
-
-struct sealed {
-	const struct action *a;
-	size_t n;
-	struct err *e;
-};
-
-static int
-sealed_to(const char fpr[static READKEY_FPR_LEN + 1], void *arg)
-{
-	struct sealed *s = arg;
-
-	s->n++;
-	return is_reader(s->a, fpr)
-	    ? 0
-	    : err_set(s->e, ERR_AUTH,
-		  "its seal key is also for %s, whom it does not name among "
-		  "its readers",
-		  fpr);
-}
-
-/* Whom the key is encrypted to, against whom the document names: those whose
- * keys are here one by one, the others by their number. */
-static int
-check_readers(const struct action *a, struct err *e)
-{
-	char fprs[SIGN_READERS_MAX][PGP_FPR_HEX + 1];
-	size_t pgp = readkey_start(a->seal_key), n = 0, unknown = 0, i;
-	struct sealed s = { a, 0, e };
-	int r = 0;
-
-	if (pgp > 0)
-		r = pgp_message_readers(
-		    a->seal_key, pgp, fprs, SIGN_READERS_MAX, &n, &unknown, e);
-	for (i = 0; r == 0 && i < n; i++)
-		r = sealed_to(fprs[i], &s);
-	if (r == 0 && a->seal_key[pgp] != '\0')
-		r = readkey_readers(a->seal_key, sealed_to, &s, e);
-	if (r == 0 && s.n + unknown != a->nreaders)
-		r = err_set(e, ERR_AUTH,
-		    "it names %zu readers, and its seal key is for %zu",
-		    a->nreaders, s.n + unknown);
-	return r;
-}
-
 static int
 check_seal(struct client *c, const struct cosigning *k, struct err *e)
 {
 	uint8_t secret[SEAL_KEY_LEN];
-	int r = check_readers(&k->f.action, e);
+	int r = sealcheck_readers(c, &k->f.action, e);
 
 	if (r == 0) {
 		r = fetched_open_own(c, &k->f, secret, e);

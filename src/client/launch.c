@@ -11,6 +11,7 @@
 #include "client/cosigners.h"
 #include "client/interrupt.h"
 #include "client/posted.h"
+#include "client/sealcheck.h"
 #include "json/json.h"
 
 #include <inttypes.h>
@@ -290,7 +291,9 @@ launch_signed(struct client *c, struct question *q, const struct opts *o,
 	if (r == 0)
 		r = launch_confirm(l, o, e);
 	if (r == 0)
-		r = sign_open_seal_key(c, l->action.seal_key, l->secret, e);
+		r = sealcheck_readers(c, &l->action, e);
+	if (r == 0)
+		r = sealcheck_open(c, &l->action, l->secret, e);
 	if (r == 0)
 		r = launch_body(l, &env, e);
 	return r;

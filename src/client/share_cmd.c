@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "client/api.h"
-#include "client/sign.h"
+#include "client/sealcheck.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -17,17 +17,6 @@
 
 /* --- opening ---------------------------------------------------------------
  */
-
-static bool
-names_me(struct client *c, const struct action *a)
-{
-	size_t i;
-
-	for (i = 0; i < a->nreaders; i++)
-		if (sign_is_mine(c, a->readers[i]))
-			return true;
-	return false;
-}
 
 static int
 open_checked(struct client *c, const struct fetched *f, const char *armored,
@@ -50,7 +39,7 @@ int
 fetched_open_own(struct client *c, const struct fetched *f,
     uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
 {
-	if (!names_me(c, &f->action))
+	if (!sealcheck_names_me(c, &f->action))
 		return err_set(e, ERR_DENIED,
 		    "you are not among the readers of action %s",
 		    id_short(&f->id).s);
@@ -151,7 +140,7 @@ fetched_open(struct client *c, const struct fetched *f, const char *file,
 		buf_release(&b);
 		return r != 0 ? err_wrap(e, "%s", file) : 0;
 	}
-	if (names_me(c, &f->action)) {
+	if (sealcheck_names_me(c, &f->action)) {
 		r = fetched_open_own(c, f, ret_secret, e);
 		if (r == 0)
 			return 0;

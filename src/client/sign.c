@@ -27,7 +27,7 @@ use_gpghome(struct client *c, struct err *e)
 	return r;
 }
 
-static int
+int
 sign_prepare(struct client *c, struct err *e)
 {
 	int r = client_need_key(c, e);

@@ -11,6 +11,9 @@
 
 struct envelope;
 
+/* The configuration with a key, and the gpg home it names: before any other use
+ * of them. */
+int sign_prepare(struct client *c, struct err *e);
 /* Appends one signature packet or sshsig over the bytes. gpg-agent or
  * ssh-agent may ask, or a security key wait to be touched. */
 int sign_packet(struct client *c, enum purpose p, const void *doc, size_t len,
