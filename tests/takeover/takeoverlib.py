@@ -145,9 +145,9 @@ class Bait:
 
 
 class Taken:
-    """The platform as its owner sees it. People: ann has two keys, ben one,
-    sam one of SSH; both keys count for ann. mallory is nobody. A question about
-    memory needs two people."""
+    """The platform as its owner sees it. People: ann and cleo have two keys, ben
+    one, sam one of SSH; both keys count for one person. mallory is nobody. A
+    question about memory needs two people."""
 
     NAMES = (("web1", "web"), ("web2", "web"), ("db1", "db"))
 
@@ -156,8 +156,10 @@ class Taken:
             if parent.stat().st_uid == os.getuid() and str(parent) != "/":
                 parent.chmod(parent.stat().st_mode | 0o055)
         self.ann, self.spare, self.ben, self.mallory = Key(), Key(), Key(), Key()
+        self.cleo, self.second = Key(), Key()
         self.sam = SshKey()
-        people = {"ann": self.ann, "ben": self.ben, "sam": self.sam}
+        people = {"ann": self.ann, "ben": self.ben, "cleo": self.cleo, "sam": self.sam}
+        more = {"ann": self.spare, "cleo": self.second}
         self.platform = p = miglib.Platform(directory / "platform")
         weights = {k: {"fingerprint": v.fpr.hex(), "weight": 1} for k, v in people.items()}
         weights["alice"] = {"fingerprint": p.fpr.lower(), "weight": 1}
@@ -166,7 +168,7 @@ class Taken:
         p.acl = {"default": entry, "memory": two, "policy": two}
         p.persons = "".join(
             f"person {who.fpr.hex()} {name}\n{who.line()}" +
-            (self.spare.line() if name == "ann" else "") for name, who in people.items())
+            (more[name].line() if name in more else "") for name, who in people.items())
         self.tree = directory / "tree"
         self.tree.mkdir()
         (self.tree / "passwd").write_text("root:x\n")

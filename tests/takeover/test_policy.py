@@ -13,7 +13,7 @@ import pytest
 from fakeagent import purpose_hash
 from miglib import program, wait_for
 from pgplib import Key
-from takeoverlib import pack
+from takeoverlib import DONE, pack
 
 SECONDS = 20
 SECOND = itertools.count(1)
@@ -176,19 +176,46 @@ def test_another_under_the_announced_hash(taken, attack, first):
     assert version(taken) == 1
 
 
+def step(taken, attack, policy):
+    """An honest one, signed by both: in force on web1."""
+    data, n = policy.data(), policy.head["version"]
+    h = offer(taken, data, *both(taken, data))
+    for line in (f"policy_taken version={n} hash={h}", f"policy_in_force version={n}"):
+        wait_for(line, lambda x=line: x in attack.log("web1"))
+    assert version(taken) == int(n)
+    taken.in_force = data
+
+
 def test_the_honest_step_drops_a_signer(taken, attack, first):
     """Taken when both signed it; from then on ben's signature is worth nothing,
     and the policy before it does not come back."""
     old = taken.in_force
     first.acl(lambda a: a["default"]["investigators"].pop("ben"))
-    data = first.data()
-    h = offer(taken, data, *both(taken, data))
-    wait_for("the policy", lambda: f"policy_taken version=2 hash={h}" in attack.log("web1"))
-    wait_for("in force", lambda: "policy_in_force version=2" in attack.log("web1"))
-    assert version(taken) == 2
+    step(taken, attack, first)
     doc = taken.document(target="name = 'web1'")
     attack.refused(doc, taken.ben.sign(doc), reason=3)
     p = Policy(old)
     p.head["issued"] = "2026-01-01T00:00:09Z"
     data = p.data()
     refused(taken, attack, data, *both(taken, data), says="it is not newer")
+
+
+def test_both_keys_of_who_was_removed(taken, attack, first):
+    """cleo asked with her second key; from the next step on neither of the two is
+    known, for questions, cancels or policies."""
+    doc = taken.document(taken.tree, target="name = 'web1'")
+    action = attack.allow(taken.send(doc, taken.second.sign(doc), to="web1"))
+    taken.wait_said(action, "web1", DONE)
+    first.text["keyring"] = re.sub(r"(?ms)^person \w+ cleo$.*?(?=^person|\Z)", "",
+                                   first.text["keyring"])
+    assert taken.second.fpr.hex() not in first.text["keyring"]
+    first.acl(lambda a: [e["investigators"].pop("cleo", None) for e in a.values()])
+    step(taken, attack, first)
+    for key in (taken.cleo, taken.second):
+        doc = taken.document(target="name = 'web1'")
+        attack.unverified(doc, key.sign(doc), says="signature 1")
+    first.head["version"] = str(int(first.head["version"]) + 1)
+    first.head["previous"] = hash_of(taken.in_force)
+    data = first.data()
+    refused(taken, attack, data, taken.cleo.sign(data, "policy"),
+            taken.second.sign(data, "policy"), says="nobody of the policy in force signed it")

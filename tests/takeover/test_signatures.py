@@ -10,7 +10,7 @@ import pytest
 from fakeagent import purpose, rfc3339
 from pgplib import (CREATED, FINGERPRINT, ISSUER, NOTATION, SshKey, packet,
                     subpacket)
-from takeoverlib import (EXPIRED, MALFORMED, POLICY_OLD, REFUSED, TOO_EARLY,
+from takeoverlib import (DONE, EXPIRED, MALFORMED, POLICY_OLD, REFUSED, SEAL, TOO_EARLY,
                          TOO_LONG, WEIGHT, action_id, pack)
 
 SECONDS = 30
@@ -58,6 +58,20 @@ def test_fields_reordered(taken, attack):
     other = json.dumps(dict(reversed(list(fields.items())))).encode()
     assert json.loads(other) == fields and other != doc
     attack.unverified(other, taken.ann.sign(doc), says=BAD)
+
+
+def test_a_reader_added(taken, attack):
+    """To whom answers are sealed is signed, and so are key and readers."""
+    doc = taken.document(taken.tree, target="name = 'web1'")
+    sig = taken.ann.sign(doc)
+    for change in ({"readers": [*SEAL["readers"], "B" * 40]}, {"readers": ["B" * 40]},
+                   {"key": SEAL["key"].replace("x", "y")},
+                   {"public": SEAL["public"].replace("CQ", "CR", 1)}):
+        other = json.loads(doc)
+        other["seal"].update(change)
+        assert other != json.loads(doc)
+        attack.unverified(json.dumps(other).encode(), sig, says=BAD)
+    taken.wait_said(attack.allow(taken.send(doc, sig, to="web1")), "web1", DONE)
 
 
 def test_white_space_changed(taken, attack):
