@@ -28,6 +28,7 @@ enum server_msg {
 	MSG_TLS = 5,          /* F certificates, F key: the api's, anew */
 	MSG_CA = 6,           /* F the CA's certificates, newest first, anew */
 	MSG_PEER_LOST = 7,    /* - : another channel to the core is wanted */
+	MSG_READY = 8,        /* - : it serves */
 
 	MSG_NONCE = 16,       /* - */
 	MSG_SESSION_NEW = 17, /* F address it comes from, F envelope */

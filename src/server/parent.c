@@ -54,6 +54,7 @@ struct child {
 	pid_t pid;             /* 0: not running */
 	struct ipc_chan *chan; /* roles */
 	int64_t started, backoff;
+	bool served; /* roles: was ready once */
 	struct event *restart;
 };
 
@@ -65,7 +66,7 @@ struct parent {
 	int exe, lock;
 	int64_t relay_started;
 	int64_t relay_ca_end; /* unix s, of the CA that the relay has read */
-	bool stopping;
+	bool stopping, told_ready;
 	struct child children[CHILDREN];
 };
 
@@ -149,12 +150,32 @@ on_exit_child(pid_t pid, int status, void *arg)
 	back_off(ch);
 }
 
+/* Who waits for the start to be done can ask from then on. */
+static void
+on_ready(struct child *ch)
+{
+	struct parent *p = ch->p;
+	size_t i;
+
+	ch->served = true;
+	for (i = CHILD_CORE; i < CHILDREN; i++)
+		if (!p->children[i].served)
+			return;
+	if (!p->told_ready)
+		proc_notify("READY=1");
+	p->told_ready = true;
+}
+
 static int
 on_role_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 {
 	struct child *ch = arg;
 	pid_t relay = ch->p->children[CHILD_RELAY].pid;
 
+	if (m->type == MSG_READY && m->len == 0) {
+		on_ready(ch);
+		return (0);
+	}
 	if (m->type == MSG_PEER_LOST && ch->kind != CHILD_CORE && m->len == 0) {
 		connect_child(ch);
 		return (0);
@@ -560,7 +581,6 @@ parent_run(const struct server_conf *c)
 		fatal("relay error=%s", log_quote(e.msg));
 	for (i = 0; i < CHILDREN; i++)
 		child_start(&p.children[i]);
-	proc_notify("READY=1");
 	rc = proc_loop_run(p.loop);
 	for (i = 0; i < CHILDREN; i++)
 		event_free(p.children[i].restart);

@@ -183,6 +183,7 @@ role_run(struct role *r)
 		fatal("parent error=\"out of memory\"");
 	ipc_chan_accept_fds(r->parent, true);
 	log_info("ready sandbox=%s", log_quote(sandbox_describe()));
+	ipc_chan_send(r->parent, MSG_READY, 0, NULL, 0);
 	rc = proc_loop_run(r->loop);
 	ipc_chan_free(r->parent);
 	r->parent = NULL;

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """What an operator relies on: retention, full disks, health and metrics."""
 import hashlib
+import os
 import re
+import socket
 import sqlite3
 import ssl
 import time
@@ -159,6 +161,21 @@ def test_metrics_and_who_may_read_them(server):
         assert status == 401
     assert server.https().raw("GET", "/status", headers={
         "Authorization": "Bearer " + token})[0] == 401
+
+
+def test_started_means_that_it_serves(server, tmp_path):
+    """What systemd is told (sd_notify(3)), three times: it is asked at once."""
+    where = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    where.bind(str(tmp_path / "notify"))
+    where.settimeout(30)
+    server.daemon.env = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+    for _ in range(3):
+        server.daemon.start()
+        assert where.recv(100) == b"READY=1"
+        assert server.https().call("GET", "/health")[0] in (200, 503)
+        server.daemon.stop()
+        assert where.recv(100) == b"STOPPING=1"
+    where.close()
 
 
 def test_health_says_what_is_wrong(server):
