@@ -88,7 +88,7 @@ def looking_at(machine, path):
     """Workers that have the file open: the others wait for an order."""
     def has(pid):
         try:
-            return any(os.readlink(fd) == path for fd in
+            return any(os.readlink(fd).endswith(path) for fd in
                        pathlib.Path(f"/proc/{pid}/fd").iterdir())
         except OSError:
             return False
@@ -334,6 +334,8 @@ def test_upgrade_in_the_middle_of_work(machine, later):
 
     machine.run("systemctl unmask --runtime mig-server"
                 " && systemctl start mig-server")
+    wait_for("the server", lambda: machine.run(
+        "mig status", check=False).returncode == 0)
     for number in (1, 2):
         done = wait_for(f"answer {number}", lambda n=number: (
             lambda d: d if d.returncode == 0 else None)(result(machine, n)))
