@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "client/api.h"
 #include "client/interrupt.h"
+#include "client/policy_file.h"
 #include "client/question.h"
 #include "client/trust_target.h"
 #include "crypto/sha256.h"
@@ -26,6 +27,19 @@ static stream_on_bad collect_bad;
 static void __attribute__((format(printf, 2, 3)))
 collect_warn(struct collect *k, const char *fmt, ...);
 
+/* Without one nothing can be said of the policy of those who answer. */
+static void
+collect_policy(struct collect *k)
+{
+	struct policy_file f;
+
+	if (policy_known(k->client, &f, NULL) == 0) {
+		k->policy_version = f.policy.version;
+		k->policy_hash = f.policy.hash;
+	}
+	policy_file_release(&f);
+}
+
 int
 collect_init(struct collect *k, struct client *c, const struct action *a,
     const struct id *id, struct err *e)
@@ -39,6 +53,7 @@ collect_init(struct collect *k, struct client *c, const struct action *a,
 	seen_init(&k->seen);
 	seen_init(&k->asked);
 	stream_init(&k->stream, collect_event, collect_bad, k);
+	collect_policy(k);
 	return trust_open(&k->trust, e);
 }
 
@@ -149,6 +164,15 @@ collect_warn_trust(struct collect *k, const struct id *id, const char *name,
 		    id_short(id).s);
 }
 
+/* A newer one than is known here cannot be judged. */
+static bool
+collect_other_policy(const struct collect *k, const struct result_header *h)
+{
+	return h->policy_version < k->policy_version ||
+	    (h->policy_version == k->policy_version && k->policy_version > 0 &&
+		!id_equal(&h->policy_hash, &k->policy_hash));
+}
+
 /* Holds a verified answer against what is known of the agent. name NULL: it
  * does not say. */
 static unsigned int
@@ -170,6 +194,8 @@ collect_trust(
 	if (hint != NULL &&
 	    hint->first_s > k->action->valid_from + DRAFT_CLOCK_SLACK)
 		marks |= TRUST_LATE;
+	if (collect_other_policy(k, h))
+		marks |= TRUST_POLICY;
 	if (shown == NULL)
 		shown = trust_name(&k->trust, &h->agent);
 	if (shown == NULL)

@@ -29,6 +29,8 @@ struct collect {
 	struct output output;
 	struct summary summary;
 	struct progress progress;
+	uint64_t policy_version; /* of the one known here; 0: none */
+	struct id policy_hash;
 	struct trust trust;
 	struct trust hints; /* names and enrolment (first_s) as the server says
 			       them; not saved */

@@ -33,6 +33,9 @@ static const struct {
 	{ TRUST_LEFT_OUT, "left out",
 	    "known from here and fitting the target, but the server did not "
 	    "ask it" },
+	{ TRUST_POLICY, "other policy",
+	    "it answered under an older policy than the one known here, or "
+	    "one of another chain" },
 };
 
 const char *

@@ -34,8 +34,9 @@ enum trust_mark {
 	TRUST_OLD = 1 << 5,        /* a statement from before what is known */
 	TRUST_LATE = 1 << 6,       /* enrolled after the action was made */
 	TRUST_LEFT_OUT = 1 << 7,   /* known here, not asked by the server */
+	TRUST_POLICY = 1 << 8,     /* answered under another policy */
 };
-#define TRUST_MARKS 8
+#define TRUST_MARKS 9
 #define TRUST_STICKY (TRUST_COPIED | TRUST_WENT_BACK) /* until forgotten */
 
 struct trust_entry {

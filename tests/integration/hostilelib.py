@@ -69,6 +69,7 @@ class Liar(Identity):
         self.name = name
         self.position, self.head, self.connection = 10, "11" * 32, 1
         self.tags = {"role": "web"}
+        self.policy = 1, "00" * 32      # version and hash, of its answers
 
     def hello(self, **change):
         doc = {"id": self.id, "name": self.name, "version": "0.1.0", "protocol": 1,
@@ -109,7 +110,8 @@ class Liar(Identity):
     def header(self, action, status, reason, parts, sealed, when=None):
         h = struct.pack(">BBH", 3, status, reason)
         h += bytes.fromhex(action) + bytes.fromhex(self.id) + self.pub
-        h += struct.pack(">QQ", when or int(time.time() * 1000), 1) + bytes(32)
+        h += struct.pack(">QQ", when or int(time.time() * 1000), self.policy[0])
+        h += bytes.fromhex(self.policy[1])
         h += struct.pack(">Q", self.position) + bytes.fromhex(self.head)
         h += struct.pack(">HHI", parts, 0, len(sealed)) + hashlib.sha256(sealed).digest()
         return h + self.sign("result", h) + sealed

@@ -9,7 +9,7 @@ import pytest
 
 from fakeagent import purpose_hash
 from hostilelib import Liar, Platform
-from test_client_local import ERROR, NOT_FOUND, gpg  # noqa: F401
+from test_client_local import ERROR, FOUND, INCOMPLETE, NOT_FOUND, gpg  # noqa: F401
 
 SECONDS = 15
 NEWEST, BEHIND = 0, NOT_FOUND
@@ -141,6 +141,29 @@ def test_who_lags_is_left_out(liar):
     assert "frozen" in p.stderr and "left out" not in p.stdout
     liar.mig("trust", "forget", b.id, check=0)
     liar.status(good, check=NEWEST)
+
+
+def test_answers_say_under_which_policy(liar):
+    """It is signed: the platform does not hide who answers under an old one."""
+    agents = {"good": (2, liar.hashes[1]), "frozen": (1, liar.hashes[0]),
+              "foreign": (2, "ab" * 32), "ahead": (3, "cd" * 32)}
+    crowd = []
+    for name, policy in agents.items():
+        crowd.append(Liar(name))
+        crowd[-1].policy = policy
+    answers, summary, p = liar.ask(lambda action, doc: [
+        (a.id, a.answer(action, doc)) for a in crowd], expected=crowd, check=FOUND)
+    assert {a["name"] for a in answers if "other policy" in a["marks"]} == {"frozen", "foreign"}
+    assert [(m["reason"], m["count"]) for m in summary["marks"]] == [("other policy", 2)]
+    lied = crowd[1].answer
+
+    def newer(action, doc):
+        data = lied(action, doc)
+        at = data.index(bytes.fromhex(liar.hashes[0])) - 8
+        return data[:at] + (2).to_bytes(8, "big") + bytes.fromhex(liar.hashes[1]) + data[at + 40:]
+    _, summary, p = liar.ask(lambda action, doc: [(crowd[1].id, newer(action, doc))],
+                             check=INCOMPLETE)
+    assert summary["done"] == 0 and summary["notbelieved"] == 1, p.stderr
 
 
 def test_a_policy_of_no_chain(liar):
