@@ -213,6 +213,7 @@ show_text(const json_t *j, struct err *e)
 		}
 	buf_add_str(&out, "\n");
 	describe_cancel(json_object_get(j, "cancel"), &out);
+	describe_waiting(json_object_get(j, "waiting"), &out);
 	describe_marks(&out, marked);
 	r = client_out(&out, e);
 	buf_release(&out);

@@ -56,13 +56,6 @@ cosigners_me(struct client *c, const struct aclview *v,
 	return 0;
 }
 
-/* Letters of ASCII alike in both cases. */
-static bool
-contains(const char *text, const char *word)
-{
-	return strcasestr(text, word) != NULL;
-}
-
 /* --cosign-by: a full fingerprint, or a part of exactly one name. */
 static int
 by_name(const struct aclview *v, const char *word,
@@ -85,7 +78,7 @@ by_name(const struct aclview *v, const char *word,
 		    word);
 	for (i = 0; i < v->keyring.npersons && word[0] != '\0'; i++) {
 		p = &v->keyring.persons[i];
-		if (!contains(p->name, word))
+		if (strcasestr(p->name, word) == NULL)
 			continue;
 		if (found != NULL)
 			return err_set(e, ERR_INVALID,

@@ -125,6 +125,25 @@ describe_marks(struct buf *out, bool marked)
 }
 
 void
+describe_waiting(const json_t *waiting, struct buf *out)
+{
+	const json_t *weight = json_object_get(waiting, "weight");
+	const char *missing =
+	    json_string_value(json_object_get(waiting, "missing"));
+
+	if (!json_is_object(weight))
+		return;
+	buf_add_fmt(out, "waiting  has weight %lld of %lld",
+	    (long long)json_integer_value(json_object_get(weight, "has")),
+	    (long long)json_integer_value(json_object_get(weight, "needs")));
+	if (missing != NULL && missing[0] != '\0') {
+		buf_add_str(out, ": ");
+		str_add_printable(out, missing, strlen(missing));
+	}
+	buf_add_str(out, "\n");
+}
+
+void
 describe_cancel(const json_t *cancel, struct buf *out)
 {
 	const char *when, *why, *name;

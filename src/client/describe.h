@@ -14,6 +14,8 @@ int describe_action(
     const struct action *a, const struct id *id, struct buf *out, bool *marked);
 /* What the marks mean; nothing when there are none. */
 void describe_marks(struct buf *out, bool marked);
+/* What it waits for, as the server says. */
+void describe_waiting(const json_t *waiting, struct buf *out);
 /* Who ended it before its time, as the server says. */
 void describe_cancel(const json_t *cancel, struct buf *out);
 

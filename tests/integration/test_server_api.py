@@ -1250,3 +1250,18 @@ def test_roles_have_their_own_rights(server):
             links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in
                      os.listdir(f"/proc/{pid}/fd")]
             assert not any("ca.key" in x for x in links)
+
+
+def test_signatures_are_awaited_without_a_policy(server, api, bob):
+    """A server that knows no policy counts each person as one, and nobody else."""
+    text = server.document(require={"weight": 2})
+    ident = purpose_hash("action", text.encode())
+    j = server.launch(api, envelope=server.envelope(text))
+    assert j["status"] == "waiting" and j["weight"] == {"has": 1, "needs": 2}
+    assert "no policy is known here" in j["missing"]
+    path = f"/actions/{ident}/signatures"
+    nobody = {"document": text, "signatures": [server.sign("action", text.encode(), server.eve)]}
+    assert code(bob.call("POST", path, nobody)) == (403, "not_verified")
+    status, j = bob.call("POST", path, server.envelope(text, server.bob))
+    assert (status, sorted(j)) == (201, ["expected", "id", "online"]), j
+    assert bob.call("GET", f"/actions/{ident}")[1]["status"] == "open"

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import time
@@ -390,3 +391,20 @@ def test_a_key_counts_in_its_time(tmp_path, gpg, sam, found, after,  # noqa: F81
         assert a.once(env)[0].returncode == 0
     else:
         assert a.refused(env) == SIGNATURE
+
+
+def test_ssh_keys_sign_on_the_server(platform, tree):
+    """Sam leaves it there; Tess looks at it, touches her key, and it is launched."""
+    for who in (platform.sam, platform.tess):
+        shutil.copy(platform.policy, who.conf.parent / "known-policy")
+    tess = sshlib.name_of(platform.desk.public)
+    p = platform.sam.mig(*question(tree, "-y", "--cosign-by", "tess", "-weight", "2"), check=0)
+    ident = p.stdout.split()[1]
+    assert "Tess cannot open the seal key" in p.stderr     # but for the shared one
+    p = platform.sam.mig("action", "cosign", ident, "-y", check=ERROR)
+    assert "you have signed it already" in p.stderr
+    before = platform.desk.counter
+    p = platform.tess.mig("action", "cosign", ident, "-y", check=0)
+    assert "was launched: 1 agent asked" in p.stdout and platform.desk.counter > before
+    assert f"and signatures by {tess}" in p.stderr.lower()
+    assert opened(platform.tess.mig("results", ident, "--follow", "--json", check=FOUND), tree)

@@ -8,6 +8,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+static int
+on_reader(const char fpr[static READKEY_FPR_LEN + 1], void *arg)
+{
+	BUG_ON(strlen(fpr) != READKEY_FPR_LEN);
+	return 0;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -28,5 +35,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	/* no block can be sealed to the key of zeros */
 	BUG_ON(readkey_open(text, &k, &out, &e) == 0 || out.len != 0);
 	buf_release(&out);
+	(void)readkey_readers(text, on_reader, NULL, &e);
 	return 0;
 }

@@ -118,9 +118,25 @@ test_file(void **state)
 	rmdir(dir);
 }
 
+struct found {
+	char fprs[4][READKEY_FPR_LEN + 1];
+	size_t n;
+};
+
+static int
+take_reader(const char fpr[static READKEY_FPR_LEN + 1], void *arg)
+{
+	struct found *f = arg;
+
+	memcpy(f->fprs[f->n++], fpr, READKEY_FPR_LEN + 1);
+	return f->n == 4 ? ERR_DENIED : 0;
+}
+
 static void
 test_blocks(void **state)
 {
+	struct found found = { .n = 0 };
+	char fpr[READKEY_FPR_LEN + 1];
 	struct readkey k[3];
 	struct buf b;
 	struct err e;
@@ -142,8 +158,24 @@ test_blocks(void **state)
 	assert_int_equal(open_with(buf_str(&b), &k[1], &e), 0);
 	assert_int_equal(open_with(buf_str(&b), &k[2], &e), ERR_NOTFOUND);
 	assert_int_equal(open_with("", &k[0], &e), ERR_NOTFOUND);
+	assert_int_equal(
+	    readkey_readers(buf_str(&b), take_reader, &found, &e), 0);
+	assert_int_equal(found.n, 2);
+	readkey_fpr(k[0].pub, fpr);
+	assert_string_equal(found.fprs[0], fpr);
+	readkey_fpr(k[1].pub, fpr);
+	assert_string_equal(found.fprs[1], fpr);
+	/* who is called back may end it */
+	found.n = 3;
+	assert_int_equal(
+	    readkey_readers(buf_str(&b), take_reader, &found, &e), ERR_DENIED);
+	found.n = 0;
+	assert_int_equal(readkey_readers("", take_reader, &found, &e), 0);
 	/* something else behind the blocks */
 	buf_add_str(&b, "x");
+	found.n = 0;
+	assert_int_equal(
+	    readkey_readers(buf_str(&b), take_reader, &found, &e), ERR_INVALID);
 	assert_int_equal(open_with(buf_str(&b), &k[0], &e), 0);
 	assert_int_equal(open_with(buf_str(&b), &k[2], &e), ERR_INVALID);
 	buf_release(&b);
