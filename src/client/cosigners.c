@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/str.h"
 #include "client/pgp/openpgp.h"
+#include "client/sign.h"
 #include "client/ssh/signer.h"
 
 #include <inttypes.h>
@@ -33,7 +34,7 @@ cosigners_me(struct client *c, const struct aclview *v,
 {
 	const struct keyring_key *key;
 	uint8_t fpr[PGP_FPR_LEN];
-	int r = client_need_key(c, e);
+	int r = sign_prepare(c, e);
 
 	if (r != 0)
 		return r;
@@ -266,7 +267,7 @@ cosigners_prepare(struct client *c, struct question *q, const struct aclview *v,
 		r = err_set(e, ERR_NOMEM, "out of memory");
 	else if (v != NULL)
 		r = cosigners_me(c, v, me, e);
-	else if ((r = client_need_key(c, e)) == 0 && c->conf.signer == NULL)
+	else if ((r = sign_prepare(c, e)) == 0 && c->conf.signer == NULL)
 		(void)hex_decode(c->conf.key, me, sizeof(me));
 	if (r == 0)
 		r = aclview_draft(q, a, e);
