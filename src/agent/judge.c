@@ -23,6 +23,7 @@
 #include "sandbox/sandbox.h"
 #include "target/target.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -558,6 +559,8 @@ main(void)
 	if (start(&j, &e) != 0)
 		return say_failed(e.msg);
 	fault_point("judge.sandboxed");
+	/* what starting needed is not needed again */
+	malloc_trim(0);
 	buf_init(&in, 4 * 1024 * 1024);
 	buf_init(&out, MSG_DOC_MAX);
 	rc = say_ready(&j, &e);

@@ -884,6 +884,7 @@ main(int argc, char **argv)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	err_clear(&e);
+	x509_few_texts();
 	if (start(&n, &e) != 0) {
 		log_error("net_start why=%s", log_quote(e.msg));
 		return 1;

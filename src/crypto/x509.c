@@ -19,6 +19,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #define BACKDATE 3600 /* seconds */
@@ -29,11 +30,44 @@
 #define CN_MAX 64 /* RFC 5280 appendix A.1, ub-common-name */
 #define SPKI_MAX 1024
 
+void
+x509_few_texts(void)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL);
+	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL);
+}
+
+/* After x509_few_texts() nothing else loads them: of what is used here. */
+static void
+load_texts(void)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+	ERR_load_ASN1_strings();
+	ERR_load_EC_strings();
+	ERR_load_EVP_strings();
+	ERR_load_PEM_strings();
+	ERR_load_SSL_strings();
+	ERR_load_X509_strings();
+	ERR_load_X509V3_strings();
+#pragma GCC diagnostic pop
+}
+
+static const char *
+reason_text(unsigned long no)
+{
+	const char *text = no == 0 ? NULL : ERR_reason_error_string(no);
+
+	if (no == 0 || text != NULL)
+		return text;
+	load_texts();
+	return ERR_reason_error_string(no);
+}
+
 int
 x509_fail(struct err *e, int code, const char *what)
 {
-	unsigned long no = ERR_peek_error();
-	const char *reason = no == 0 ? NULL : ERR_reason_error_string(no);
+	const char *reason = reason_text(ERR_peek_error());
 
 	ERR_clear_error();
 	if (reason == NULL)

@@ -13,6 +13,9 @@ struct ssl_ctx_st;
 
 #define X509_PEM_MAX 16384
 
+/* Before anything else of OpenSSL in a process: the texts of its errors, 65 kB,
+ * come into memory only when one is needed. */
+void x509_few_texts(void);
 /* A new private key as PEM (PKCS#8). */
 int x509_key_new(struct buf *ret_key_pem, struct err *e);
 /* DER SubjectPublicKeyInfo of a PEM private key. */

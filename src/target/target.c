@@ -19,6 +19,10 @@
 #define ENGINE_STEPS 1000 /* virtual machine steps between two looks */
 #define ENGINE_LOOKS 100  /* looks that one match may take */
 #define ENGINE_COLUMNS 10
+/* Small pieces of memory that SQLite makes and touches at once (48 kB if
+ * nobody says so): bytes of one, how many. */
+#define ENGINE_PIECE 256
+#define ENGINE_PIECES 32
 #define ENGINE_SQL_MAX (4 * TARGET_CONDITION_MAX)
 
 struct target_engine {
@@ -223,6 +227,8 @@ target_engine_new(long memory, struct err *e)
 		    t->db == NULL ? "out of memory" : sqlite3_errmsg(t->db));
 		goto fail;
 	}
+	sqlite3_db_config(t->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, ENGINE_PIECE,
+	    ENGINE_PIECES);
 	sqlite3_set_authorizer(t->db, authorize, t);
 	sqlite3_progress_handler(t->db, ENGINE_STEPS, progress, t);
 	rc = set_config(t->db, e);

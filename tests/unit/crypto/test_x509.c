@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -74,6 +75,8 @@ group_setup(void **state)
 	struct buf b;
 	struct err e;
 
+	/* before anything else of OpenSSL */
+	x509_few_texts();
 	memset(agent_id.b, 0xab, sizeof(agent_id.b));
 	make_ca("one", &ca, &ca_key);
 	make_ca("one", &ca2, &ca2_key); /* same name, another key */
@@ -556,10 +559,27 @@ test_revocation_list(void **state)
 	buf_release(&b);
 }
 
+/* Whoever comes first loads them. */
+static void
+test_texts_come_when_needed(void **state)
+{
+	static const char bad[] = "-----BEGIN CERTIFICATE-----\nMII!\n"
+				  "-----END CERTIFICATE-----\n";
+	struct err e;
+	struct id id;
+
+	assert_null(ERR_reason_error_string(
+	    ERR_PACK(ERR_LIB_PEM, 0, PEM_R_BAD_BASE64_DECODE)));
+	err_clear(&e);
+	assert_int_not_equal(x509_fingerprint(bad, &id, &e), 0);
+	assert_non_null(strstr(e.msg, ": bad base64 decode"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_texts_come_when_needed),
 		cmocka_unit_test(test_extensions),
 		cmocka_unit_test(test_validity),
 		cmocka_unit_test(test_refusals),
