@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import threading
 
 import pytest
 
@@ -212,6 +213,7 @@ def test_who_may_sign_and_what(platform, people, tree):
     assert code(bob.cosign(ident, doc, bob.armored("action", doc), again)) == (400, "invalid")
     assert code(bob.cosign("0" * 64, doc)) == (404, "not_found")
     assert state(platform, ident) == before and told(platform, ident) == []
+    assert platform.status()["store"] == "ok"
     assert alice.cancel(other, other_doc)[0] == 201
     assert bob.cosign(ident, doc)[0] == 201
     wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2)
@@ -443,3 +445,29 @@ def test_withdrawn(platform, people, tree):
     p = bob.mig("action", "cosign", ident, "-y", check=2)
     assert "does not wait for signatures: it is cancelled" in p.stderr
     assert "not needed" in bob.mig("action", "show", ident, check=0).stdout
+
+
+def test_two_at_the_same_moment(platform, people, tree):
+    """Bob's and Carol's, of an action that needs all three: none is lost, and it is launched once."""
+    env, _ = signed(platform, tree)
+    doc = json.loads(env["document"])
+    doc["require"] = {"weight": 3}
+    text = json.dumps(doc)
+    ident = action_id(text.encode())
+    assert people["alice"].api.call("POST", "/actions",
+                                    people["alice"].envelope("action", text))[0] == 201
+    both = {n: people[n].armored("action", text) for n in ("bob", "carol")}
+    said = {n: [] for n in both}
+
+    def sign(name):
+        while not said[name] or said[name][-1] == 503:
+            said[name].append(people[name].cosign(ident, text, both[name])[0])
+    threads = [threading.Thread(target=sign, args=(n,)) for n in both]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    assert [x[-1] for x in said.values()] == [201, 201], said
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2)
+    assert len(state(platform, ident)["signatures"]) == 3
+    assert platform.status()["store"] == "ok"

@@ -200,6 +200,23 @@ cosign_known(struct core *c, uint32_t request, const struct store_caller *by,
 }
 
 static int
+take_status(const struct store_action *a, void *arg)
+{
+	*(int *)arg = a->status;
+	return (0);
+}
+
+bool
+cosign_waits(struct core *c, const struct id *id)
+{
+	int status = ACTION_OPEN;
+
+	return (
+	    store_action_get(c->read, id, take_status, &status, NULL) == 0 &&
+	    status == ACTION_WAITING);
+}
+
+static int
 check_one(const struct envelope *env, const struct id *id, struct err *e)
 {
 	struct id is;

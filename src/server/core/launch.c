@@ -328,6 +328,19 @@ launched(struct core *c, struct launch_job *x)
 	fault_point("core.action_published");
 }
 
+/* Two at once, and the other was first; or it is long there. */
+static void
+reply_second(struct core *c, const struct launch_job *x)
+{
+	if (x->was > 0 || cosign_waits(c, &x->a.id))
+		core_refuse(c, x->j.request, 503, "busy",
+		    "the action was changed at the same moment: try again");
+	else if (!launch_reply_known(c, x->j.request, &x->a.id))
+		core_refuse(c, x->j.request, 409, "exists",
+		    "this action was launched before and has ended: make a"
+		    " new one");
+}
+
 static void
 launch_done(struct writer_job *j)
 {
@@ -335,15 +348,7 @@ launch_done(struct writer_job *j)
 	struct core *c = x->j.c;
 
 	if (j->rc == ERR_EXISTS) {
-		/* Two at once: the other was first. */
-		if (x->waits)
-			core_refuse(c, x->j.request, 503, "busy",
-			    "this action was sent twice at the same moment:"
-			    " try again");
-		else if (!launch_reply_known(c, x->j.request, &x->a.id))
-			core_refuse(c, x->j.request, 409, "exists",
-			    "this action was launched before and has ended:"
-			    " make a new one");
+		reply_second(c, x);
 		launch_free(x);
 		return;
 	}

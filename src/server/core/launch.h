@@ -52,6 +52,8 @@ void cosign_request(struct core *c, uint32_t request, struct rd *rd);
 bool
 cosign_known(struct core *c, uint32_t request, const struct store_caller *by,
     const struct id *id, const struct envelope *env);
+/* Does it wait now? */
+bool cosign_waits(struct core *c, const struct id *id);
 /* What launch_submit has stored. */
 int cosign_store(struct store *s, struct launch_job *x, struct err *e);
 /* It waits (on): that is the answer. */

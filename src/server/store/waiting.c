@@ -63,8 +63,7 @@ replace_envelope(
 	    " AND EXISTS (SELECT 1 FROM waiting WHERE action = n)",
 	    "bii", a->envelope, a->envelope_len, a->n, (int64_t)was);
 	if (rc == 0 && sqlite3_changes(s->db) == 0)
-		rc = err_set(e, ERR_BUSY,
-		    "the action was changed at the same moment: try again");
+		rc = err_set(e, ERR_EXISTS, "the action was changed meanwhile");
 	if (rc != 0)
 		return (rc);
 	return (

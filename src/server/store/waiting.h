@@ -29,7 +29,7 @@ struct store_waiting {
 int store_waiting_put(struct store *s, const struct store_action *a,
     const struct store_waiting *w, int64_t *ret_n, struct err *e);
 /* a->n with another envelope and other investigators; was: bytes of the one
- * before. ERR_BUSY: it is another one by now, or does not wait any more. */
+ * before. ERR_EXISTS: it is another one by now, or does not wait any more. */
 int store_waiting_sign(struct store *s, const struct store_action *a,
     const struct store_waiting *w, size_t was, struct err *e);
 /* The same, and it waits no more: it is an open action. */

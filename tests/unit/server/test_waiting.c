@@ -153,9 +153,10 @@ test_sign_and_launch(void **state)
 	assert_true(w[0] == 2 && w[1] == 3);
 	assert_int_equal(stored(f, &a.id).envelope_len, 15);
 	a.envelope_len = 20;
-	assert_int_equal(store_waiting_sign(f->w, &a, &more, 10, &e), ERR_BUSY);
 	assert_int_equal(
-	    store_waiting_launch(f->w, &a, 10, &x, 1, &e), ERR_BUSY);
+	    store_waiting_sign(f->w, &a, &more, 10, &e), ERR_EXISTS);
+	assert_int_equal(
+	    store_waiting_launch(f->w, &a, 10, &x, 1, &e), ERR_EXISTS);
 	assert_int_equal(listed(f), 1);
 	assert_int_equal(store_waiting_launch(f->w, &a, 15, &x, 1, &e), 0);
 	assert_int_equal(store_action_counts(f->r, a.n, &status, &n, &e), 0);
@@ -164,8 +165,9 @@ test_sign_and_launch(void **state)
 	assert_int_equal(listed(f), 0);
 	/* once, and not to be signed any more */
 	assert_int_equal(
-	    store_waiting_launch(f->w, &a, 20, &x, 1, &e), ERR_BUSY);
-	assert_int_equal(store_waiting_sign(f->w, &a, &more, 20, &e), ERR_BUSY);
+	    store_waiting_launch(f->w, &a, 20, &x, 1, &e), ERR_EXISTS);
+	assert_int_equal(
+	    store_waiting_sign(f->w, &a, &more, 20, &e), ERR_EXISTS);
 	assert_int_equal(
 	    store_waiting_put(f->w, &a, &half, &a.n, &e), ERR_EXISTS);
 }
@@ -195,7 +197,7 @@ test_cancelled_and_expired(void **state)
 	assert_int_equal(store_cancel_put(f->w, a.n, &k, &e), 0);
 	assert_int_equal(stored(f, &a.id).status, ACTION_CANCELLED);
 	assert_int_equal(
-	    store_waiting_launch(f->w, &a, 10, NULL, 0, &e), ERR_BUSY);
+	    store_waiting_launch(f->w, &a, 10, NULL, 0, &e), ERR_EXISTS);
 	assert_int_equal(store_waiting_due(f->r, 99), 0);
 	assert_int_equal(store_waiting_due(f->r, 100), 1);
 	assert_int_equal(store_waiting_expire(f->w, 100, &n, &e), 0);
@@ -203,7 +205,8 @@ test_cancelled_and_expired(void **state)
 	assert_int_equal(stored(f, &b.id).status, ACTION_EXPIRED);
 	assert_int_equal(stored(f, &c.id).status, ACTION_WAITING);
 	assert_int_equal(stored(f, &a.id).status, ACTION_CANCELLED);
-	assert_int_equal(store_waiting_sign(f->w, &b, &half, 10, &e), ERR_BUSY);
+	assert_int_equal(
+	    store_waiting_sign(f->w, &b, &half, 10, &e), ERR_EXISTS);
 	/* one that is pruned before it was expired leaves nothing behind */
 	while (done.more)
 		assert_int_equal(store_prune_step(f->w, &cut, &done, &e), 0);
