@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "agent/guard.h"
 
+#include "agent/still.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define FIRST_LOOK_MS 100
 #define LAST_LOOK_MS 1000
 /* What makes a worker an expensive one. */
-#define CPU_MS 50
+#define CPU_US 50000
 #define AGE_MS 3000
 
 struct guard {
@@ -25,19 +25,6 @@ struct guard {
 	uint64_t kills_before;
 	bool placed;
 };
-
-/* CPU time of another process; 0 when it has ended. */
-static int64_t
-cpu_ms(pid_t pid)
-{
-	struct timespec t;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) != 0 ||
-	    clock_gettime(clock, &t) != 0)
-		return 0;
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void
 look_later(struct guard *g)
@@ -58,7 +45,8 @@ on_look(evutil_socket_t fd, short what, void *arg)
 	struct guard *g = arg;
 	struct err e;
 
-	if (cpu_ms(g->pid) < CPU_MS && clock_mono_ms() - g->since < AGE_MS) {
+	if (still_cpu_us(g->pid) < CPU_US &&
+	    clock_mono_ms() - g->since < AGE_MS) {
 		look_later(g);
 		return;
 	}

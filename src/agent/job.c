@@ -9,6 +9,7 @@
 #include "agent/monitor.h"
 #include "agent/ownstate.h"
 #include "agent/standby.h"
+#include "agent/still.h"
 #include "agent/turns.h"
 #include "agent/worker.h"
 #include "base/err.h"
@@ -20,6 +21,7 @@
 #include "proc/proc.h"
 #include "sandbox/cgroup.h"
 
+#include <event2/event.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -28,6 +30,10 @@
 
 #define SLOTS_MAX CGROUP_SLOTS
 #define QUEUE_DEFAULT 64
+/* Workers that stand still keep no place: for each place so many more may be
+ * busy. They have their limits of memory and time all the same. */
+#define SPARE_PLACES 3
+#define LOOK_S 1
 /* What an interrupted worker has to answer what it has found. */
 #define STOP_GRACE_MS 5000
 #define CANCEL_GRACE_MS 700 /* and is gone within a second */
@@ -41,6 +47,7 @@ struct slot {
 	struct job *job;
 	unsigned int operation;
 	size_t output_max;
+	struct still still;
 	bool used; /* since jobs_rest() */
 };
 
@@ -53,6 +60,7 @@ struct jobs {
 	struct turns turns;
 	int worker_fd; /* mig-worker, open */
 	struct cgroup *groups;
+	struct event *look; /* whether who is busy stands still */
 	bool stopping;
 };
 
@@ -166,11 +174,15 @@ on_worker_end(uint8_t status, uint8_t *data, size_t len, void *arg)
 static size_t
 free_slots(const struct jobs *j)
 {
-	size_t i, free = 0, n = jobs_slots(j);
+	size_t i, still = 0, n = jobs_slots(j);
 
-	for (i = 0; i < n; i++)
-		free += j->slots[i].worker == NULL;
-	return free;
+	for (i = 0; i < SLOTS_MAX; i++)
+		still += j->slots[i].worker != NULL &&
+		    still_stands(&j->slots[i].still);
+	n += still < n * SPARE_PLACES ? still : n * SPARE_PLACES;
+	if (n > SLOTS_MAX)
+		n = SLOTS_MAX;
+	return n > j->running ? n - j->running : 0;
 }
 
 /* Bytes the next worker of this job may put out: results are compressed
@@ -296,6 +308,7 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 	worker_group(s->worker, j->groups, (unsigned int)(s - j->slots));
 	s->job = job;
 	s->used = true;
+	s->still = (struct still){ 0 };
 	s->operation = op;
 	s->output_max = (size_t)o.output_max;
 	job->promised += s->output_max;
@@ -332,9 +345,9 @@ jobs_rest(struct jobs *j)
 static struct slot *
 free_slot(struct jobs *j)
 {
-	size_t i, n = jobs_slots(j);
+	size_t i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < SLOTS_MAX && free_slots(j) > 0; i++) {
 		if (j->slots[i].worker == NULL)
 			return &j->slots[i];
 	}
@@ -446,6 +459,23 @@ run(struct jobs *j)
 		start_worker(j, s, job);
 		maybe_done(j, job);
 	}
+	if (j->waiting > 0 && !j->stopping)
+		event_add(j->look, &(struct timeval){ .tv_sec = LOOK_S });
+	else
+		event_del(j->look);
+}
+
+static void
+on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct jobs *j = arg;
+	struct slot *s;
+
+	for (s = j->slots; s < j->slots + SLOTS_MAX; s++) {
+		if (s->worker != NULL)
+			still_look(&s->still, standby_pid(s->process));
+	}
+	run(j);
 }
 
 struct jobs *
@@ -464,6 +494,11 @@ jobs_new(struct agent *a, struct err *e)
 	for (i = 0; i < SLOTS_MAX; i++)
 		j->slots[i].jobs = j;
 	j->worker_fd = -1;
+	j->look = event_new(a->base, -1, 0, on_look, j);
+	if (j->look == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		goto fail;
+	}
 	if (proc_sibling("mig-worker", path, sizeof(path), e) != 0)
 		goto fail;
 	/* before any other process of this agent is started */
@@ -480,6 +515,8 @@ jobs_new(struct agent *a, struct err *e)
 	}
 	return j;
 fail:
+	if (j->look != NULL)
+		event_free(j->look);
 	cgroup_free(j->groups);
 	free(j);
 	return NULL;
@@ -501,6 +538,7 @@ jobs_free(struct jobs *j)
 		TAILQ_REMOVE(&j->list, job, entry);
 		job_free(job);
 	}
+	event_free(j->look);
 	close(j->worker_fd);
 	cgroup_free(j->groups);
 	free(j);

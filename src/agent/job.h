@@ -52,7 +52,8 @@ const struct job *jobs_find(const struct jobs *j, const struct id *id);
 /* Nothing more of it runs: its workers are stopped and what they have found is
  * answered; one that waits is refused. why: to whoever reads the answer. */
 void jobs_cancel(struct jobs *j, const struct id *id, const char *why);
-/* Workers that may run at once; operations that may wait. By the policy. */
+/* Workers that may run at once, without those that stand still; operations that
+ * may wait. By the policy. */
 size_t jobs_slots(const struct jobs *j);
 size_t jobs_queue_max(const struct jobs *j);
 bool jobs_slot_free(const struct jobs *j);

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 import miglib
+from netservers import Datagrams
 
 FOUND, NOTHING, INCOMPLETE = 0, 1, 3
 
@@ -194,3 +195,28 @@ def test_privacy_by_hand(tmp_path):
     assert '"file":"masked"' in p.stdout.replace(" ", "")
     assert "secret-name" not in p.stdout
     assert json.loads(p.stdout)["errors"] == ["masked"]
+
+
+def test_who_waits_keeps_no_place(two):
+    """As many operations as may run at once wait for an answer that does not come;
+    what is asked next is answered meanwhile."""
+    heard = []
+    silent = Datagrams(lambda data: heard.append(data) or [])
+    wait = ["ping", "-d", "127.0.0.1", "-p", "udp", "-dp", str(silent.port), "-c", "1",
+            "-timeout", "40"]
+    waiting = subprocess.Popen(
+        [miglib.program("mig"), *wait, "-t", "name = 'one'", *(["+", *wait] * 3)],
+        env=two.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        miglib.wait_for("them to run", lambda: len(heard) >= 2)
+        for _ in range(2):
+            two.mig("file", "-t", "name = 'one'", "-path", "/etc/passwd", "-name", ".", check=FOUND)
+        assert waiting.poll() is None
+        action = json.loads(two.mig("actions", "-json").stdout)
+        action = next(a for a in action["actions"] if a["name"].startswith("mig ping"))
+        two.mig("action", "cancel", action["id"], "-y")
+        waiting.communicate(timeout=60)
+    finally:
+        waiting.kill()
+        waiting.wait()
+        silent.close()
