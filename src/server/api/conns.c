@@ -7,11 +7,17 @@
  *   HEAD -- head is there --> BODY -- body is there --> REPLY -- sent --> HEAD
  *
  * Streams have none: they end by themselves, or when their reader is slow.
+ *
+ * Who opens many and says nothing takes the places of others only as long as
+ * there are some: beyond three quarters those that wait longest for a head are
+ * ended, of the same address first.
  */
 #include "server/api/conns.h"
 
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* How many request_timeouts each may take. */
@@ -25,14 +31,80 @@ static const int times[] = {
 struct conn {
 	int fd; /* libmicrohttpd's */
 	enum conn_phase phase;
+	bool ended;    /* libmicrohttpd has not closed it yet */
 	int64_t since; /* mono ms */
+	uint8_t address[16];
 	TAILQ_ENTRY(conn) next;
 };
 
 void
-conns_init(struct conns *c)
+conns_init(struct conns *c, size_t max, size_t max_ip)
 {
 	TAILQ_INIT(&c->list);
+	c->max = max;
+	c->max_ip = max_ip;
+}
+
+static void
+address_of(struct MHD_Connection *connection, uint8_t ret[16])
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	    connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct sockaddr_in6 six;
+	struct sockaddr_in four;
+
+	if (info == NULL || info->client_addr == NULL)
+		return;
+	if (info->client_addr->sa_family == AF_INET) {
+		memcpy(&four, info->client_addr, sizeof(four));
+		memcpy(ret, &four.sin_addr, sizeof(four.sin_addr));
+	} else if (info->client_addr->sa_family == AF_INET6) {
+		memcpy(&six, info->client_addr, sizeof(six));
+		memcpy(ret, &six.sin6_addr, sizeof(six.sin6_addr));
+	}
+}
+
+static void
+end(struct conn *n)
+{
+	/* libmicrohttpd sees its end and closes it */
+	shutdown(n->fd, SHUT_RDWR);
+	n->ended = true;
+}
+
+static bool
+older(const struct conn *n, const struct conn *than)
+{
+	return (
+	    n->phase == CONN_HEAD && (than == NULL || n->since < than->since));
+}
+
+static void
+make_room(struct conns *c, const struct conn *new)
+{
+	struct conn *n, *any = NULL, *same = NULL;
+	size_t all = 0, of_same = 0;
+	bool is_same;
+
+	if (c->n <= c->max / 4 * 3 && c->n <= c->max_ip / 4 * 3)
+		return;
+	TAILQ_FOREACH (n, &c->list, next) {
+		if (n->ended)
+			continue;
+		is_same = memcmp(n->address, new->address, 16) == 0;
+		all++;
+		of_same += is_same;
+		if (n == new)
+			continue;
+		if (older(n, any))
+			any = n;
+		if (is_same && older(n, same))
+			same = n;
+	}
+	if (of_same > c->max_ip / 4 * 3 && same != NULL)
+		end(same);
+	else if (all > c->max / 4 * 3 && any != NULL)
+		end(any);
 }
 
 void
@@ -44,8 +116,10 @@ conns_notify(void *cls, struct MHD_Connection *connection, void **context,
 	struct conn *n = *context;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-		if (n != NULL)
+		if (n != NULL) {
 			TAILQ_REMOVE(&c->list, n, next);
+			c->n--;
+		}
 		free(n);
 		*context = NULL;
 		return;
@@ -56,8 +130,11 @@ conns_notify(void *cls, struct MHD_Connection *connection, void **context,
 		return;
 	n->fd = info->connect_fd;
 	n->since = c->now;
+	address_of(connection, n->address);
 	TAILQ_INSERT_TAIL(&c->list, n, next);
+	c->n++;
 	*context = n;
+	make_room(c, n);
 }
 
 void
@@ -85,8 +162,7 @@ conns_tick(struct conns *c, int64_t now, int64_t timeout_ms)
 		if (times[n->phase] == 0 ||
 		    now - n->since <= times[n->phase] * timeout_ms)
 			continue;
-		/* libmicrohttpd sees its end and closes it */
-		shutdown(n->fd, SHUT_RDWR);
+		end(n);
 		n->since = now;
 		closed++;
 	}

@@ -4,6 +4,7 @@
 #define MIG_SERVER_API_CONNS_H
 
 #include <microhttpd.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -15,9 +16,12 @@ enum conn_phase { CONN_HEAD, CONN_BODY, CONN_REPLY, CONN_STREAM };
 struct conns {
 	TAILQ_HEAD(, conn) list;
 	int64_t now; /* mono ms, of the last tick */
+	size_t n, max, max_ip;
 };
 
-void conns_init(struct conns *c);
+/* max, max_ip: as libmicrohttpd has them, in all and of one address. Before it
+ * refuses anybody, who has longest not asked anything makes room. */
+void conns_init(struct conns *c, size_t max, size_t max_ip);
 /* MHD_NotifyConnectionCallback; cls is struct conns. */
 void conns_notify(void *cls, struct MHD_Connection *connection, void **context,
     enum MHD_ConnectionNotificationCode what);

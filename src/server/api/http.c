@@ -419,7 +419,8 @@ http_new(struct api *api, int listen_fd, struct err *e)
 		return (NULL);
 	}
 	h->api = api;
-	conns_init(&h->conns);
+	conns_init(&h->conns, (size_t)api->role.conf.connections,
+	    (size_t)api->role.conf.connections_per_ip);
 	h->conns.now = clock_mono_ms();
 	TAILQ_INIT(&h->servers);
 	if ((rc = certs_read_api(&api->role.conf, &cert, &key, e)) == 0 &&
