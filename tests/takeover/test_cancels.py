@@ -227,7 +227,7 @@ def many(taken, attack, n, by, line):
 
 
 @pytest.mark.parametrize("n", [pytest.param(70, id="some"),
-                               pytest.param(5000, id="many", marks=pytest.mark.long)])
+                               pytest.param(3000, id="many", marks=pytest.mark.long)])
 def test_for_actions_that_never_come(taken, works, n):
     """Of strangers nothing is kept; of who may not, the newest 64; and that
     pushes out nothing of others."""

@@ -14,6 +14,7 @@ import pytest
 from fakeagent import FakeAgent, Https, Identity
 from miglib import answers_of, wait_for
 from takeoverlib import Owner
+from test_server_api import Server
 
 SECONDS = 30
 SIZES = [pytest.param(False, id="some"), pytest.param(True, id="many", marks=pytest.mark.long)]
@@ -127,26 +128,55 @@ def test_enrolments(taken, attack, full):
     assert p.status()["agents"]["registered"] == before
 
 
+@contextlib.contextmanager
+def half_open(port, n, addresses):
+    """Connections that begin TLS and say nothing more, from each in turn."""
+    conns = []
+    try:
+        for i in range(n):
+            with contextlib.suppress(OSError):
+                s = socket.create_connection(("127.0.0.1", port), 5,
+                                             (addresses[i % len(addresses)], 0))
+                conns.append(s)
+                s.send(b"\x16\x03\x01\x02\x00\x01" if i % 2 else b"\x16")
+        assert len(conns) > n // 2
+        yield conns
+    finally:
+        for s in conns:
+            s.close()
+
+
+def test_more_half_open_connections_than_there_is_room_for(tmp_path):
+    """From the honest one's own address, and from so many that all places would
+    be taken: who says nothing makes room for who asks."""
+    s = Server(tmp_path)
+    try:
+        s.init()
+        text = re.sub(r"(?m)^connections(_per_ip)? .*\n", "", s.conf.read_text())
+        s.conf.write_text(text + "connections 64\nconnections_per_ip 32\n")
+        api = s.start().login()
+        everywhere = [f"127.0.0.{i}" for i in range(1, 6)]
+        for addresses in (everywhere[:1], everywhere):
+            with half_open(s.port, 200, addresses):
+                for _ in range(5):
+                    assert api.call("GET", "/status")[0] == 200
+    finally:
+        s.daemon.stop()
+        s.gpg.stop()
+
+
 @pytest.mark.parametrize("full", SIZES)
 @pytest.mark.parametrize("door", ["api", "relay"])
 def test_half_open_connections(taken, attack, door, full):
-    """Connections that begin TLS and say nothing more."""
+    """Some thousands of them, of several addresses; one is the honest one's."""
     p = taken.platform
     port = p.port if door == "api" else p.relay_port
     n = size(full, 300, 5000)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    conns = []
     try:
-        for i in range(n):
-            with contextlib.suppress(OSError):
-                s = socket.create_connection(("127.0.0.1", port), 5)
-                s.send(b"\x16\x03\x01\x02\x00\x01" if i % 2 else b"\x16")
-                conns.append(s)
-        assert len(conns) > n // 2
-        asks(attack)
-        taken.platform.wait_online(3)
+        with half_open(port, n, [f"127.0.0.{i}" for i in range(1, 6)]):
+            asks(attack)
+            taken.platform.wait_online(3)
     finally:
-        for s in conns:
-            s.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
