@@ -190,7 +190,7 @@ show_text(const json_t *j, struct err *e)
 		return err_wrap(e, "the server's action");
 	purpose_hash(PURPOSE_ACTION, doc, strlen(doc), &id);
 	buf_init(&out, 16u * 1024 * 1024);
-	describe_action(&a, &id, &out, &marked);
+	describe_action(&a, &id, true, &out, &marked);
 	list = json_object_get(j, "investigators");
 	buf_add_str(&out, "signers ");
 	json_array_foreach (list, i, v) {
@@ -264,12 +264,15 @@ sign_shown(struct client *c, const struct opts *o, struct envelope *env,
 		return r;
 	purpose_hash(PURPOSE_ACTION, env->doc, env->doc_len, &id);
 	buf_init(&text, 16u * 1024 * 1024);
-	describe_action(&a, &id, &text, &marked);
+	describe_action(&a, &id, true, &text, &marked);
 	describe_marks(&text, marked);
-	if (buf_str(&text) != NULL)
+	r = text.error;
+	if (r == 0 && buf_str(&text) != NULL)
 		fputs(buf_str(&text), stderr);
 	buf_release(&text);
-	if (a.expire_after <= clock_wall_ms() / 1000)
+	if (r != 0)
+		err_set(e, r, "not signed: the action is too large to show");
+	else if (a.expire_after <= clock_wall_ms() / 1000)
 		r = err_set(e, ERR_EXPIRED, "this action has expired");
 	else if (env->nsigs >= SIGS_MAX)
 		r = err_set(

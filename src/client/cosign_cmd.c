@@ -234,7 +234,6 @@ show_agents(const struct cosigning *k, struct buf *out, bool *marked)
 	show_known(k, out, marked);
 }
 
-/* Names for the fingerprints that describe_action has listed. */
 static void
 show_readers(
     struct client *c, const struct cosigning *k, struct buf *out, bool *marked)
@@ -263,7 +262,7 @@ show(struct client *c, const struct cosigning *k, struct err *e)
 	int r;
 
 	buf_init(&out, OUT_MAX);
-	describe_action(&k->f.action, &k->f.id, &out, &marked);
+	describe_action(&k->f.action, &k->f.id, false, &out, &marked);
 	aclview_notes(&k->v, &k->f.action, "limit    ", &out);
 	show_signers(k, &out, &marked);
 	show_weight(k, &out);

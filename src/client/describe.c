@@ -2,6 +2,7 @@
 #include "client/describe.h"
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/str.h"
 #include "json/json.h"
 
@@ -77,11 +78,88 @@ add_require(struct buf *out, const struct action *a)
 	buf_add_str(out, "\n");
 }
 
-int
-describe_action(
-    const struct action *a, const struct id *id, struct buf *out, bool *marked)
+static void
+add_value(struct buf *out, const json_t *v, bool *marked)
 {
-	char from[RFC3339_LEN + 1], to[RFC3339_LEN + 1], *text;
+	char *text;
+
+	if (json_is_string(v)) {
+		add_text(out, json_string_value(v), marked);
+		return;
+	}
+	text = json_text(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (text != NULL)
+		add_text(out, text, marked);
+	else
+		out->error = ERR_NOMEM;
+	free(text);
+}
+
+/* Numbers and truths alone, which no text can pose as. */
+static bool
+is_short(const json_t *object)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach ((json_t *)(uintptr_t)object, key, v) {
+		if (!json_is_number(v) && !json_is_boolean(v))
+			return false;
+	}
+	return true;
+}
+
+static void
+add_options(struct buf *out, const json_t *object, bool *marked)
+{
+	const char *key, *between = " ";
+	json_t *v;
+
+	json_object_foreach ((json_t *)(uintptr_t)object, key, v) {
+		buf_add_str(out, between);
+		add_text(out, key, marked);
+		buf_add_str(out, " ");
+		add_value(out, v, marked);
+		between = ", ";
+	}
+	buf_add_str(out, "\n");
+}
+
+/* One line for each name and value; the parser bounds the depth. */
+static void
+add_params(struct buf *out, int indent, const json_t *object, bool *marked)
+{
+	const char *key;
+	json_t *v, *item;
+	size_t i;
+
+	json_object_foreach ((json_t *)(uintptr_t)object, key, v) {
+		i = 0;
+		do {
+			item = json_is_array(v) ? json_array_get(v, i) : v;
+			buf_add_fmt(out, "%*s", indent, "");
+			add_text(out, key, marked);
+			if (json_is_object(item) && is_short(item)) {
+				add_options(out, item, marked);
+				continue;
+			}
+			buf_add_str(out, json_is_object(item) ? "\n" : " ");
+			if (json_is_object(item)) {
+				add_params(out, indent + 2, item, marked);
+				continue;
+			}
+			if (item != NULL)
+				add_value(out, item, marked);
+			buf_add_str(out, "\n");
+		} while (++i < json_array_size(v));
+	}
+}
+
+int
+describe_action(const struct action *a, const struct id *id, bool readers,
+    struct buf *out, bool *marked)
+{
+	char from[RFC3339_LEN + 1], to[RFC3339_LEN + 1];
 	size_t i;
 
 	rfc3339_format(a->valid_from, from);
@@ -97,17 +175,11 @@ describe_action(
 	if (a->min_policy > 0)
 		buf_add_fmt(
 		    out, "policy   %" PRId64 " or later\n", a->min_policy);
-	buf_add_str(out, "readers ");
-	for (i = 0; i < a->nreaders; i++)
-		buf_add_fmt(out, " %s", a->readers[i]);
-	buf_add_str(out, "\n");
+	for (i = 0; readers && i < a->nreaders; i++)
+		buf_add_fmt(out, "reader   %s\n", a->readers[i]);
 	for (i = 0; i < a->noperations; i++) {
-		text = json_text(a->operations[i].parameters, JSON_COMPACT);
-		buf_add_fmt(out, "asks     %s ", a->operations[i].module);
-		if (text != NULL)
-			add_text(out, text, marked);
-		buf_add_str(out, "\n");
-		free(text);
+		buf_add_fmt(out, "asks     %s\n", a->operations[i].module);
+		add_params(out, 11, a->operations[i].parameters, marked);
 	}
 	add_limits(out, &a->limits);
 	return out->error;

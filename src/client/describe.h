@@ -8,10 +8,11 @@
 
 #include <jansson.h>
 
-/* Appends who is asked what, until when, within which limits, and who can read
- * the answers. *marked becomes true when a text had to be marked. */
-int describe_action(
-    const struct action *a, const struct id *id, struct buf *out, bool *marked);
+/* Appends who is asked what, until when, within which limits, and, if readers,
+ * who can read the answers. *marked becomes true when a text had to be
+ * marked. */
+int describe_action(const struct action *a, const struct id *id, bool readers,
+    struct buf *out, bool *marked);
 /* What the marks mean; nothing when there are none. */
 void describe_marks(struct buf *out, bool marked);
 /* What it waits for, as the server says. */
