@@ -182,8 +182,8 @@ def test_killed_while_the_policy_changes(fleet):
 
 
 def test_killed_while_refusing(fleet):
-    """Too few signatures for what the action itself demands."""
-    answers = all_die(fleet, REFUSALS, "-weight", "5", "-y")
+    """What is valid for longer than the policy allows."""
+    answers = all_die(fleet, REFUSALS, "-e", "40d", "-y")
     check_round(fleet, {
         name: ("refused", f"{name} {kills}") for name, kills
         in itertools.zip_longest(NAMES, REFUSALS)}, answers)
