@@ -301,25 +301,41 @@ on_recorded(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 	return ran_note(position, type, data, len, r->ran);
 }
 
-/* ran: NULL when only the file is opened anew. */
+/* That is written after the record is synced. */
+static bool
+journal_has_answered(const struct id *id, void *arg)
+{
+	const struct journal_entry *found = journal_find(arg, id);
+
+	return found != NULL &&
+	    (found->state == JOURNAL_ANSWERED || found->state == JOURNAL_ACKED);
+}
+
+/* Small answers are vouched for before there is a new record: after a crash
+ * in between the new one would look as if it had always been theirs. */
 static int
 open_record(struct agent *a, struct ran *ran, struct err *e)
 {
 	struct reading reading = { ran, a->spool };
 	char path[PATH_MAX], aside[PATH_MAX + 32];
-	int rc;
+	int rc = 0;
 
 	state_path(&a->state, "record", path);
-	rc = record_open(
-	    path, ran != NULL ? on_recorded : NULL, &reading, &a->record, e);
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		rc = spool_settle(a->spool, true, e);
+	if (rc == 0)
+		rc = record_open(path, on_recorded, &reading, &a->record, e);
 	if (rc != ERR_INVALID && rc != ERR_TOOBIG)
 		return rc;
 	log_error("record_damaged path=%s why=%s", path, log_quote(e->msg));
 	snprintf(aside, sizeof(aside), "%s.damaged-%" PRId64, path,
 	    clock_wall_ms() / 1000);
+	err_clear(e);
+	rc = spool_settle(a->spool, true, e);
+	if (rc != 0)
+		return rc;
 	if (rename(path, aside) != 0)
 		return err_errno(e, "%s", path);
-	err_clear(e);
 	rc = record_open(path, NULL, NULL, &a->record, e);
 	if (rc == 0)
 		rc = own_add_note(a->record, clock_wall_ms(),
@@ -357,6 +373,7 @@ open_record_and_compare(struct agent *a, int64_t now, struct err *e)
 
 	if (ran == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	spool_on_unproven(a->spool, journal_has_answered, a->journal);
 	rc = open_record(a, ran, e);
 	if (rc == 0)
 		rc = spool_settle(a->spool, record_was_new(a->record), e);
@@ -569,12 +586,18 @@ agent_must_restart(struct agent *a)
 static void
 reopen_record(struct agent *a)
 {
+	char path[PATH_MAX];
 	struct err e;
 
 	err_clear(&e);
 	record_free(a->record);
 	a->record = NULL;
-	if (open_record(a, NULL, &e) == 0)
+	state_path(&a->state, "record", path);
+	/* one that is damaged or gone is left to the next start, which vouches
+	 * for the small answers that it had */
+	if (access(path, F_OK) != 0)
+		err_errno(&e, "%s", path);
+	else if (record_open(path, NULL, NULL, &a->record, &e) == 0)
 		return;
 	/* nothing may go on without it, not even an orderly end */
 	log_error("record why=%s effect=%s", log_quote(e.msg),

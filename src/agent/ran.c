@@ -83,6 +83,15 @@ note_asked(struct ran *r, const struct own_asked *own)
 	return 0;
 }
 
+/* What was refused after all did not run, but for an answer that could not be
+ * kept or made: a refusal took its place. */
+static bool
+did_run(const struct own_answered *own)
+{
+	return own->status != RESULT_REFUSED ||
+	    own->reason == REFUSAL_NO_ROOM || own->reason == REFUSAL_INTERNAL;
+}
+
 int
 ran_note(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
     void *arg)
@@ -97,10 +106,9 @@ ran_note(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 		return 0;
 	if (type == OWN_ASKED && own_asked_parse(data, len, &asked) == 0)
 		return note_asked(r, &asked);
-	/* what was refused after all did not run */
 	if (type == OWN_ANSWERED &&
 	    own_answered_parse(data, len, &answered) == 0 &&
-	    answered.status != RESULT_REFUSED &&
+	    did_run(&answered) &&
 	    (a = idmap_find(&r->map, &answered.id)) != NULL)
 		a->answered = true;
 	return 0;

@@ -56,6 +56,8 @@ read_exact(int fd, void *out, size_t len, off_t off)
 	uint8_t *p = out;
 	ssize_t n;
 
+	if (fault_error("small.read", NULL) != 0)
+		return -1;
 	while (len > 0) {
 		n = pread(fd, p, len, off);
 		if (n < 0 && errno == EINTR)
@@ -156,7 +158,7 @@ small_scan(const char *dir, small_on_block *cb, void *arg, struct err *e)
 	    : (uint32_t)(st.st_size / SMALL_BLOCK);
 	for (i = 0; rc == 0 && i < n; i++) {
 		if (read_exact(fd, block, sizeof(block), at(i)) != 0)
-			rc = err_errno(e, "%s: read", path);
+			rc = cb(i, NULL, NULL, arg);
 		else if (head_read(block, &h) == 0 ||
 		    head_read(block + TAIL_AT, &h) == 0)
 			rc = cb(i, &h, block + SMALL_HEAD, arg);
@@ -190,12 +192,16 @@ grow(int fd, const char *dir, uint32_t block)
 		return -1;
 	if (st.st_size >= at(block + 1))
 		return 0;
+	/* ahead, so that no failure on the way leaves it undone */
+	if (st.st_size == 0 && sync_name(dir) != 0)
+		return -1;
 	for (i = (uint32_t)(st.st_size / SMALL_BLOCK);
 	     i < (block / GROW + 1) * GROW; i++) {
+		/* a full disk: there need not be more than this block */
 		if (write_exact(fd, zeros, sizeof(zeros), at(i)) != 0)
-			return -1;
+			return i > block ? 0 : -1;
 	}
-	return st.st_size == 0 ? sync_name(dir) : 0;
+	return 0;
 }
 
 int

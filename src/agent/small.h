@@ -38,8 +38,9 @@ struct small_head {
 	uint32_t len;
 };
 
-/* Each block in use with its number and its answer (borrowed); a callback's
- * error ends it. No file: no block. */
+/* Each block in use with its number and its answer (borrowed), and each that
+ * cannot be read (h and data NULL); a callback's error ends it. No file: no
+ * block. */
 typedef int small_on_block(
     uint32_t block, const struct small_head *h, const uint8_t *data, void *arg);
 int small_scan(const char *dir, small_on_block *cb, void *arg, struct err *e);

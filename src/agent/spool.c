@@ -9,10 +9,12 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/log.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +41,8 @@ struct spool {
 		/* until spool_settle: in the record's order */
 		struct found *found; /* owned */
 		size_t nfound, next;
+		spool_witness *witness; /* NULL: none */
+		void *witness_arg;
 		int64_t now; /* when it was opened */
 	} small;
 };
@@ -145,6 +149,14 @@ note_block(
 	struct spool *s = arg;
 	struct found *p;
 
+	if (h == NULL) {
+		/* nothing is written there, it may be an answer */
+		log_error("spool_block path=%s/" SMALL_NAME " block=%" PRIu32
+			  " why=%s",
+		    s->dir, block, log_quote("it cannot be read: left out"));
+		use_block(s, block, true);
+		return 0;
+	}
 	if (s->small.nfound % 64 == 0) {
 		p = reallocarray(
 		    s->small.found, s->small.nfound + 64, sizeof(*p));
@@ -211,8 +223,13 @@ static int
 take_found(struct spool *s, const struct found *f, struct err *e)
 {
 	struct spool_item *it = find(s, &f->head.id);
-	int rc;
+	int rc = 0;
 
+	/* those that are vouched for are found in no order: synced */
+	if (it != NULL && it->block >= 0 && f->head.position == 0)
+		rc = small_free(s->dir, (uint32_t)it->block, e);
+	if (rc != 0)
+		return rc;
 	if (it != NULL)
 		drop(s, it);
 	rc = enter(s, &f->head.id, s->small.now + FOUND_KEEP, f->head.len,
@@ -236,15 +253,40 @@ vouch(struct spool *s, struct found *f, struct err *e)
 	return rc;
 }
 
+void
+spool_on_unproven(struct spool *s, spool_witness *cb, void *arg)
+{
+	s->small.witness = cb;
+	s->small.witness_arg = arg;
+}
+
+/* The only one that the record lacks. */
+static int
+settle_unproven(struct spool *s, struct found *f, struct err *e)
+{
+	int rc;
+
+	if (s->small.witness != NULL && find(s, &f->head.id) == NULL &&
+	    s->small.witness(&f->head.id, s->small.witness_arg)) {
+		rc = vouch(s, f, e);
+		return rc != 0 ? rc : take_found(s, f, e);
+	}
+	use_block(s, f->block, false);
+	return small_free(s->dir, f->block, e);
+}
+
 int
 spool_settle(struct spool *s, bool all, struct err *e)
 {
 	struct found *f, *unproven = NULL;
+	bool lost = all;
 	size_t i;
 	int rc = 0;
 
 	for (i = 0; i < s->small.nfound; i++) {
 		f = &s->small.found[i];
+		/* of an earlier vouching, which may not have come to its end */
+		all = all || f->head.position == 0;
 		f->proven = f->proven || f->head.position == 0;
 		if (f->proven)
 			continue;
@@ -253,15 +295,14 @@ spool_settle(struct spool *s, bool all, struct err *e)
 	}
 	for (i = 0; rc == 0 && i < s->small.nfound; i++) {
 		f = &s->small.found[i];
-		if (!f->proven && all)
+		/* what a lost record proved, the next one does not */
+		if (f->head.position != 0 && (lost || (all && !f->proven)))
 			rc = vouch(s, f, e);
 		if (rc == 0 && (f->proven || all))
 			rc = take_found(s, f, e);
 	}
-	if (rc == 0 && unproven != NULL && !all) {
-		use_block(s, unproven->block, false);
-		rc = small_free(s->dir, unproven->block, e);
-	}
+	if (rc == 0 && unproven != NULL && !all)
+		rc = settle_unproven(s, unproven, e);
 	free(s->small.found);
 	s->small.found = NULL;
 	s->small.nfound = s->small.next = 0;
@@ -384,18 +425,25 @@ spool_find(const struct spool *s, const struct id *id)
 	return find(s, id);
 }
 
+/* What it lies in is free or another's. */
 static void
-drop(struct spool *s, struct spool_item *it)
+forget(struct spool *s, struct spool_item *it)
 {
-	if (it->block < 0) {
-		unlinkat(s->dirfd, id_hex(&it->id).s, 0);
-	} else {
-		small_drop(s->dir, (uint32_t)it->block);
+	if (it->block >= 0)
 		use_block(s, (uint32_t)it->block, false);
-	}
 	count(s, it, -1);
 	idmap_take(&s->map, &it->id);
 	free(it);
+}
+
+static void
+drop(struct spool *s, struct spool_item *it)
+{
+	if (it->block < 0)
+		unlinkat(s->dirfd, id_hex(&it->id).s, 0);
+	else
+		small_drop(s->dir, (uint32_t)it->block);
+	forget(s, it);
 }
 
 static struct spool_item *
@@ -489,8 +537,12 @@ spool_stage(struct spool *s, const struct id *id, uint64_t position,
 static int
 commit_small(struct spool *s, const struct id *id, int64_t expires, size_t len)
 {
-	int rc = enter(s, id, expires, (uint32_t)len, s->small.staged);
+	struct spool_item *it = find(s, id);
+	int rc;
 
+	if (it != NULL)
+		drop(s, it);
+	rc = enter(s, id, expires, (uint32_t)len, s->small.staged);
 	if (rc == 0)
 		s->small.staged = -1;
 	return rc;
@@ -501,14 +553,27 @@ commit_file(struct spool *s, const struct id *id, int64_t expires, size_t len,
     struct err *e)
 {
 	char from[PATH_MAX + ID_HEX_LEN + 16], to[PATH_MAX + ID_HEX_LEN + 2];
+	struct spool_item *it = find(s, id);
+	int rc;
 
 	staged_path(s, id, from, sizeof(from));
 	snprintf(to, sizeof(to), "%s/%s", s->dir, id_hex(id).s);
 	if (fault_error("spool.rename", to) != 0 || rename(from, to) != 0)
 		return err_errno(e, "%s: rename", from);
 	fault_point("spool.renamed");
+	if (it != NULL && it->block < 0) {
+		forget(s, it);
+		it = NULL;
+	}
 	if (fault_error("spool.sync", to) != 0 || fsync(s->dirfd) != 0)
 		return err_errno(e, "%s: sync", s->dir);
+	if (it != NULL) {
+		/* synced as well: after a crash it would win over the file */
+		rc = small_free(s->dir, (uint32_t)it->block, e);
+		if (rc != 0)
+			return rc;
+		forget(s, it);
+	}
 	return enter(s, id, expires, (uint32_t)len, -1);
 }
 
@@ -516,13 +581,9 @@ int
 spool_commit(struct spool *s, const struct id *id, int64_t expires, size_t len,
     struct err *e)
 {
-	struct spool_item *it = find(s, id);
-	int rc;
+	int rc = s->small.staged >= 0 ? commit_small(s, id, expires, len)
+				      : commit_file(s, id, expires, len, e);
 
-	if (it != NULL)
-		drop(s, it);
-	rc = s->small.staged >= 0 ? commit_small(s, id, expires, len)
-				  : commit_file(s, id, expires, len, e);
 	return rc == ERR_NOMEM ? err_set(e, rc, "out of memory") : rc;
 }
 
@@ -642,7 +703,7 @@ count_block(
 {
 	size_t *n = arg;
 
-	(*n)++;
+	*n += h != NULL;
 	return 0;
 }
 

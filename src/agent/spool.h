@@ -45,8 +45,14 @@ void spool_free(struct spool *s);
 void spool_proven(struct spool *s, const struct id *id, uint64_t position);
 /* That was the whole record. The one small answer that a crash came before is
  * removed. all: the record is lost, and they all count, now and later; so they
- * do when it lacks more than one, because then it was cut. */
+ * do when it lacks more than one, because then it was cut, and when an earlier
+ * call made them count, because a crash may have ended that one. Nothing is
+ * left to do for a second call. */
 int spool_settle(struct spool *s, bool all, struct err *e);
+/* Asked about that one small answer: was it recorded, as something else knows
+ * that is written later? Then it stays. */
+typedef bool spool_witness(const struct id *id, void *arg);
+void spool_on_unproven(struct spool *s, spool_witness *cb, void *arg);
 typedef void spool_on_item(const struct spool_item *it, void *arg);
 void spool_each(struct spool *s, spool_on_item *cb, void *arg);
 void spool_describe(

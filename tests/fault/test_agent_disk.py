@@ -27,6 +27,7 @@ CALLS = [
     ("done", "small.open", errno.EROFS, "", ALWAYS, None),
     ("done", "small.write", errno.ENOSPC, "", ALWAYS, None),
     ("done", "small.sync", errno.EIO, "", ALWAYS, None),
+    ("done", "small.read", errno.EIO, "", 1, None),
     ("done", "spool.read", errno.EIO, "", 1, None),
     ("done", "spool.read", errno.EIO, "", 2, None),
     ("done", "file.write", errno.ENOSPC, "/connection", 1,

@@ -38,7 +38,8 @@ TESTED = {
         memory.listing opener.serving
     """,
     "test_agent_disk.py": """
-        record.sync record.write small.open small.sync small.write
+        record.sync record.write small.open small.read small.sync
+        small.write
         spool.read spool.rename spool.renamed spool.sync
     """,
     "test_agent_enrol.py": """

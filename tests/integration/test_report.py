@@ -92,11 +92,18 @@ def test_whole(agent):
     assert agent.run("report", "nonsense").returncode == 2
 
 
+def entries_at(data):
+    """Where each entry begins, and where the last one ends."""
+    at = [HEADER]
+    while at[-1] < len(data):
+        at.append(at[-1] + 40 + int.from_bytes(data[at[-1]:at[-1] + 4], "big"))
+    return at
+
+
 def test_a_changed_entry_is_named(agent):
     record = agent.where / "state" / "record"
     data = bytearray(agent.whole)
-    entry = HEADER + 40 + int.from_bytes(data[HEADER:HEADER + 4], "big")
-    data[entry + 50] ^= 1
+    data[entries_at(data)[1] + 50] ^= 1
     record.write_bytes(data)
     code, state = verify(agent)
     assert code == 1 and state["whole"] is False and state["entries"] == 1
@@ -107,8 +114,7 @@ def test_a_changed_entry_is_named(agent):
 def test_a_record_that_was_cut_or_written_anew_is_found(agent):
     """Both have a chain without a fault; the answers on the disk know better."""
     record = agent.where / "state" / "record"
-    first = HEADER + 40 + int.from_bytes(agent.whole[HEADER:HEADER + 4], "big")
-    record.write_bytes(agent.whole[:first])
+    record.write_bytes(agent.whole[:entries_at(agent.whole)[1]])
     assert agent.run("report").returncode == 0
     code, state = verify(agent)
     assert code == 1 and "cut off" in state["trouble"], state
@@ -116,6 +122,19 @@ def test_a_record_that_was_cut_or_written_anew_is_found(agent):
     assert agent.run("report").returncode == 0
     code, state = verify(agent)
     assert code == 1 and "written anew" in state["trouble"], state
+
+
+def test_a_crash_before_the_record_is_synced_cuts_nothing_off(agent):
+    """An answer's block is on the disk, the two entries about it are not yet."""
+    record = agent.where / "state" / "record"
+    at = entries_at(agent.whole)
+    record.write_bytes(agent.whole[:at[-3]])
+    code, state = verify(agent)
+    assert code == 0 and state["entries"] == len(at) - 3 and state["unread"] == 0, state
+    # no crash takes two
+    record.write_bytes(agent.whole[:at[-5]])
+    code, state = verify(agent)
+    assert code == 1 and "cut off" in state["trouble"], state
 
 
 def forged(data):
@@ -201,6 +220,28 @@ def test_notice_by_syslog(agent, gpg):
     finally:
         agent.conf.write_text(conf)
         agent.whole = (agent.where / "state" / "record").read_bytes()
+
+
+def test_a_damaged_record_takes_no_answer_with_it(agent, gpg):
+    """Not at the start that puts it aside, nor at the next."""
+    state = agent.where / "state"
+    # behind what proves one of them
+    first = [x["type"] for x in agent.report()].index("answered")
+    data = bytearray(agent.whole)
+    data[entries_at(data)[first + 1] + 50] ^= 1
+    (state / "record").write_bytes(data)
+    before = len(small_answers(state))
+    assert before >= 3
+    for n in (1, 2):
+        run, _ = agent.once(envelope(gpg, document(gpg, agent.where / "data")))
+        assert run.returncode == 0, run.stderr
+        assert ("record_damaged" in run.stderr) == (n == 1), run.stderr
+        assert len(small_answers(state)) == before + n
+
+
+def small_answers(state):
+    data = (state / "spool" / "small").read_bytes()
+    return [at for at in range(0, len(data), 4096) if data[at:at + 8] == b"MIGSML1\n"]
 
 
 def test_notice_on_desktops(request):

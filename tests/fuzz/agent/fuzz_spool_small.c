@@ -55,7 +55,10 @@ static int
 on_block(
     uint32_t block, const struct small_head *h, const uint8_t *data, void *arg)
 {
-	const struct small_head *want = &heads[h->position == 3 ? 0 : 1];
+	const struct small_head *want;
+
+	BUG_ON(h == NULL);
+	want = &heads[h->position == 3 ? 0 : 1];
 
 	BUG_ON(!id_equal(&h->id, &want->id) || h->position != want->position ||
 	    h->len != want->len);

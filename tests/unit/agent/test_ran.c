@@ -4,6 +4,7 @@
 #include "agent/ran.h"
 
 #include "action/refusal.h"
+#include "action/result.h"
 #include "agent/journal.h"
 #include "agent/ownrecord.h"
 #include "base/buf.h"
@@ -55,12 +56,15 @@ number(unsigned int n)
 	return id;
 }
 
-/* Action n ends NOW + 1000 + n; the last is not answered, so that it cannot
- * be told whether it ran. */
+/* Action n ends NOW + 1000 + n. Two ran and a refusal stands for what could
+ * not be kept or made; one was refused before it ran; the last is not answered,
+ * so that it cannot be told whether it ran. */
 static void
 write_record(void)
 {
-	struct own_answered ans = { .time_ms = 5, .status = 1 };
+	static const uint16_t reasons[] = { REFUSAL_NONE, REFUSAL_NO_ROOM,
+		REFUSAL_INTERNAL, REFUSAL_CANCELLED };
+	struct own_answered ans = { .time_ms = 5 };
 	struct judge_verdict v;
 	struct verify_verdict by;
 	struct record *r = NULL;
@@ -69,13 +73,17 @@ write_record(void)
 	memset(&by, 0, sizeof(by));
 	memset(&v, 0, sizeof(v));
 	assert_int_equal(record_open(record_path, NULL, NULL, &r, NULL), 0);
-	for (i = 0; i <= RAN; i++) {
+	for (i = 0; i <= RAN + 1; i++) {
 		v.id = number(i);
 		v.expire_after = NOW + 1000 + i;
 		assert_int_equal(own_add_asked(r, &v, &by, 4, NULL), 0);
 		ans.id = v.id;
-		if (i < RAN)
-			assert_int_equal(own_add_answered(r, &ans, NULL), 0);
+		if (i > RAN)
+			continue;
+		ans.reason = reasons[i];
+		ans.status =
+		    ans.reason == REFUSAL_NONE ? RESULT_DONE : RESULT_REFUSED;
+		assert_int_equal(own_add_answered(r, &ans, NULL), 0);
 	}
 	record_free(r);
 }
@@ -118,12 +126,13 @@ what_ran_stays_known(void **state)
 {
 	struct journal_action a = { .expires = INT64_MAX };
 	struct journal *j;
-	struct id unsure = number(RAN);
+	struct id refused = number(RAN), unsure = number(RAN + 1);
 	unsigned int i;
 
 	write_record();
 	j = open_journal();
 	hold(j, RAN);
+	assert_null(journal_find(j, &refused));
 	assert_null(journal_find(j, &unsure));
 	/* anybody in the keyring can have as much refused as they like */
 	for (i = 100; i < 100 + 4 * ROOM; i++) {

@@ -5,17 +5,22 @@
 #include "agent/small.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,6 +28,61 @@
 #define NOW 1700000000
 
 static char dir[64];
+
+/* --- a disk that fails, in the place of base/fault_none.c ----------------- */
+
+static const char *fails; /* NULL: nothing does */
+static int fails_at;      /* the call that does, from 1 */
+static unsigned int dir_syncs, data_syncs;
+
+int
+fault_error(const char *name, const char *what)
+{
+	if (fails == NULL || strcmp(fails, name) != 0 || --fails_at != 0)
+		return 0;
+	fails = NULL;
+	errno = EIO;
+	return EIO;
+}
+
+void
+fault_point(const char *name)
+{
+}
+
+int64_t
+fault_clock_ms(void)
+{
+	return 0;
+}
+
+char *const *
+fault_env(void)
+{
+	return NULL;
+}
+
+int
+fsync(int fd)
+{
+	dir_syncs++;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int
+fdatasync(int fd)
+{
+	data_syncs++;
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+/* At the call of that number from now on. */
+static void
+fail_call(const char *name, int number)
+{
+	fails = name;
+	fails_at = number;
+}
 
 static int
 make_dir(void **state)
@@ -460,6 +520,217 @@ whatever_bit_of_a_head_has_changed(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+static void
+what_a_lost_record_proved_stays(void **state)
+{
+	struct spool *s = open_spool(100000);
+	struct id id = number(1);
+	struct err e;
+
+	put_at(s, 1, 6, "one");
+	spool_free(s);
+	/* the record is damaged behind the entry that says so */
+	s = open_spool(100000);
+	spool_proven(s, &id, 6);
+	assert_int_equal(spool_settle(s, true, &e), 0);
+	assert_int_equal(spool_waiting(s), 1);
+	/* a second call has nothing to do */
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	assert_int_equal(spool_waiting(s), 1);
+	spool_free(s);
+	/* the next one begins anew */
+	s = open_spool(100000);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	is(s, 1, "one");
+	spool_free(s);
+}
+
+/* all: the record is lost; else it was cut. */
+static void
+interrupt_settling(bool all)
+{
+	struct spool *s = open_spool(100000);
+	char path[128];
+	struct err e;
+
+	put_at(s, 1, 3, "one");
+	put_at(s, 2, 5, "two");
+	spool_free(s);
+	s = open_spool(100000);
+	fail_call("small.write", 2);
+	assert_int_equal(spool_settle(s, all, &e), ERR_IO);
+	spool_free(s);
+	s = open_spool(100000);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	is(s, 1, "one");
+	is(s, 2, "two");
+	spool_free(s);
+	s = open_spool(100000);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	assert_int_equal(spool_waiting(s), 2);
+	spool_free(s);
+	snprintf(path, sizeof(path), "%s/" SMALL_NAME, dir);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+settling_that_was_interrupted_goes_on(void **state)
+{
+	interrupt_settling(true);
+	interrupt_settling(false);
+}
+
+static bool
+knows(const struct id *id, void *arg)
+{
+	return id_equal(id, arg);
+}
+
+static void
+what_else_knows_of_an_answer(void **state)
+{
+	struct spool *s = open_spool(100000);
+	struct id one = number(1), two = number(2);
+	struct err e;
+
+	put_at(s, 1, 3, "one");
+	spool_free(s);
+	/* the record lost its last entry */
+	s = open_spool(100000);
+	spool_on_unproven(s, knows, &one);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	is(s, 1, "one");
+	spool_free(s);
+	s = open_spool(100000);
+	settle(s);
+	is(s, 1, "one");
+	/* of the other nothing knows, or it knows of an earlier answer */
+	assert_int_equal(spool_put(s, &two, NOW, large, LARGE, &e), 0);
+	spool_describe(s, &one, NOW, true);
+	assert_int_equal(
+	    spool_clean(s, NOW + SPOOL_KEEP_SECONDS, clock_mono_ms() + DAY_MS),
+	    1);
+	assert_int_equal(spool_stage(s, &one, 5, "no", 2, &e), 0);
+	spool_free(s);
+	s = open_spool(100000);
+	spool_on_unproven(s, knows, &two);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	assert_null(spool_find(s, &one));
+	assert_int_equal(spool_stage(s, &two, 5, "no", 2, &e), 0);
+	spool_free(s);
+	s = open_spool(100000);
+	spool_on_unproven(s, knows, &two);
+	assert_int_equal(spool_settle(s, false, &e), 0);
+	assert_int_equal(spool_find(s, &two)->block, -1);
+	spool_free(s);
+}
+
+static void
+a_block_that_cannot_be_read_is_left_alone(void **state)
+{
+	struct spool *s = open_spool(100000);
+	struct id id;
+	uint8_t i;
+
+	for (i = 1; i <= 3; i++)
+		put_at(s, i, 0, "abc");
+	spool_free(s);
+	fail_call("small.read", 2);
+	s = open_spool(100000);
+	settle(s);
+	assert_int_equal(spool_waiting(s), 2);
+	id = number(2);
+	assert_null(spool_find(s, &id));
+	put_at(s, 4, 0, "four");
+	id = number(4);
+	assert_int_equal(spool_find(s, &id)->block, 3);
+	fail_call("small.read", 2);
+	assert_int_equal(spool_count(dir), 3);
+	spool_free(s);
+	/* the disk had a bad day */
+	s = open_spool(100000);
+	settle(s);
+	assert_int_equal(spool_waiting(s), 4);
+	is(s, 2, "abc");
+	spool_free(s);
+}
+
+static void
+limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+growing_as_far_as_the_disk_lets_it(void **state)
+{
+	struct sigaction old, ignore = { .sa_handler = SIG_IGN };
+	struct spool *s = open_spool(100000);
+	struct id id = number(1);
+	struct err e;
+
+	assert_int_equal(sigaction(SIGXFSZ, &ignore, &old), 0);
+	/* the name is synced, whatever comes after */
+	limit_files(0);
+	dir_syncs = 0;
+	assert_int_not_equal(spool_stage(s, &id, 0, "one", 3, &e), 0);
+	assert_int_equal(dir_syncs, 1);
+	limit_files((rlim_t)2 * SMALL_BLOCK);
+	put_at(s, 1, 0, "one");
+	assert_int_equal(blocks(), 2);
+	put_at(s, 2, 0, "two");
+	id = number(3);
+	assert_int_not_equal(spool_stage(s, &id, 0, "three", 5, &e), 0);
+	limit_files(RLIM_INFINITY);
+	put_at(s, 3, 0, "three");
+	assert_int_equal(blocks(), 16);
+	assert_int_equal(sigaction(SIGXFSZ, &old, NULL), 0);
+	is(s, 1, "one");
+	is(s, 2, "two");
+	is(s, 3, "three");
+	spool_free(s);
+}
+
+/* The older is not found again after a power loss. */
+static void
+what_gives_way_goes_synced(void **state)
+{
+	struct spool *s = open_spool(100000);
+	struct id id = number(1);
+	struct err e;
+
+	put_at(s, 1, 4, "old");
+	assert_int_equal(spool_stage(s, &id, 7, large, LARGE, &e), 0);
+	fail_call("spool.rename", 1);
+	assert_int_equal(spool_commit(s, &id, NOW, LARGE, &e), ERR_IO);
+	is(s, 1, "old");
+	data_syncs = 0;
+	assert_int_equal(spool_commit(s, &id, NOW, LARGE, &e), 0);
+	assert_int_equal(data_syncs, 1);
+	assert_int_equal(spool_find(s, &id)->block, -1);
+	assert_int_equal(spool_count(dir), 1);
+	/* a file for a file */
+	assert_int_equal(spool_put(s, &id, NOW, large, LARGE, &e), 0);
+	assert_int_equal(spool_count(dir), 1);
+	assert_int_equal(spool_waiting(s), 1);
+
+	put_at(s, 2, 8, "old");
+	id = number(2);
+	assert_int_equal(spool_stage(s, &id, 9, "new", 3, &e), 0);
+	spool_free(s);
+	s = open_spool(100000);
+	data_syncs = 0;
+	assert_int_equal(spool_settle(s, true, &e), 0);
+	/* both are vouched for, one is freed */
+	assert_int_equal(data_syncs, 3);
+	is(s, 2, "new");
+	spool_free(s);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int
@@ -476,6 +747,12 @@ main(void)
 		CASE(later_answers_take_the_place),
 		CASE(more_than_there_are_blocks),
 		CASE(whatever_bit_of_a_head_has_changed),
+		CASE(what_a_lost_record_proved_stays),
+		CASE(settling_that_was_interrupted_goes_on),
+		CASE(what_else_knows_of_an_answer),
+		CASE(a_block_that_cannot_be_read_is_left_alone),
+		CASE(growing_as_far_as_the_disk_lets_it),
+		CASE(what_gives_way_goes_synced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
