@@ -356,6 +356,30 @@ acl_standing(const struct acl *acl, const struct action *a,
 	*ret = s;
 }
 
+bool
+acl_counts(const struct acl *acl, const struct action *a,
+    const struct signer *s, int64_t now)
+{
+	const struct acl_entry *en;
+	struct agent_wish wish;
+	size_t i;
+
+	if (s->verdict != SIG_GOOD)
+		return false;
+	for (i = 0; i < a->nrequire_fprs; i++) {
+		if (memcmp(s->person, a->require_fprs[i], PGP_FPR_LEN) == 0)
+			return true;
+	}
+	for (i = 0; i < a->noperations; i++) {
+		en = acl_of_module(acl, a->operations[i].module);
+		if (en != NULL && acl_weight(en, s, 1, now) > 0)
+			return true;
+	}
+	return action_wish(a, &wish, &i) > 0 &&
+	    (en = acl_find(acl, AGENT_STOP_RIGHT)) != NULL &&
+	    acl_weight(en, s, 1, now) > 0;
+}
+
 static int
 weight_compare(const void *a, const void *b)
 {

@@ -102,6 +102,10 @@ bool acl_holds(const struct acl_dates *d, int64_t now);
 /* What the signers bring now. */
 int64_t acl_weight(const struct acl_entry *en, const struct signer *signers,
     size_t n, int64_t now);
+/* Can the signature count for this action now: is its good signer one whom
+ * require names, or who has weight for some operation or the wished right? */
+bool acl_counts(const struct acl *acl, const struct action *a,
+    const struct signer *s, int64_t now);
 /* Are the operation's paths within the entry's? ERR_DENIED names the first that
  * is not. */
 int acl_check_paths(const struct acl_entry *en,

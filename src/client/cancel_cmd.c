@@ -3,6 +3,7 @@
  * are those of the document that was fetched and verified. */
 #include "client/api.h"
 #include "client/fetched.h"
+#include "client/interrupt.h"
 #include "client/sign.h"
 
 #include "action/cancel.h"
@@ -11,8 +12,12 @@
 #include "json/json.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BUSY_PAUSE_MS 250
+#define BUSY_PAUSE_MAX_MS 2000
 
 static int
 cancel_fill(const struct fetched *f, const struct opts *o, struct cancel *ret,
@@ -45,15 +50,24 @@ cancel_confirm(const struct fetched *f, const struct opts *o, struct err *e)
 	return err_set(e, ERR_CLOSED, "not cancelled");
 }
 
+/* Busy: its last signature may launch it at this very moment. */
 static int
 cancel_post(struct client *c, const struct fetched *f, const struct buf *body,
     json_t **ret, struct err *e)
 {
 	char path[ID_HEX_LEN + 64];
+	int r, pause;
 
 	snprintf(
 	    path, sizeof(path), "/api/v1/actions/%s/cancel", id_hex(&f->id).s);
-	return api_json(c, "POST", path, body, ret, e);
+	for (pause = BUSY_PAUSE_MS;; pause *= 2) {
+		r = api_json(c, "POST", path, body, ret, e);
+		if (r != ERR_BUSY || pause > BUSY_PAUSE_MAX_MS ||
+		    interrupt_seen())
+			return r;
+		client_warn("%s; sending it again", e->msg);
+		poll(NULL, 0, pause);
+	}
 }
 
 static int

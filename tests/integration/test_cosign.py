@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MPL-2.0
 """Actions that need more than one signature: how they wait on the server, who
 may sign, what launches them and what ends them."""
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
+import sqlite3
+import subprocess
 import threading
+import time
 
 import pytest
 
@@ -54,11 +58,12 @@ class Signer(Person):
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):
-    """A question about files needs two of Alice, Bob and Carol; Rita may only look. Two agents."""
+    """A question about files needs two of Alice, Bob and Carol; Dave may ask, but brings no weight;
+    Rita may only look. Two agents."""
     p = miglib.Platform(tmp_path_factory.mktemp("platform"))
     fprs = {"alice": p.fpr, **{n: p.gpg.make_key(f"{n.title()} Demo") for n in
-                               ("bob", "carol", "rita")}}
-    for name in ("alice", "bob", "carol"):
+                               ("bob", "carol", "dave", "rita")}}
+    for name in ("alice", "bob", "carol", "dave"):
         p.mig("keyring", "add", fprs[name], check=0)
     who = {n: {"fingerprint": fprs[n], "weight": 1} for n in ("alice", "bob", "carol")}
     p.acl = {"default": {"minimumweight": 1, "investigators": who},
@@ -223,6 +228,37 @@ def test_who_may_sign_and_what(platform, people, tree):
     wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2)
 
 
+def test_without_weight(platform, people, tree):
+    """A signature that cannot count is not taken: who gave it could cancel, and fill the places."""
+    ident, doc = wait_for_signatures(platform, tree)
+    alice, bob, dave = (people[n] for n in ("alice", "bob", "dave"))
+    before = state(platform, ident)
+    status, j = dave.cosign(ident, doc)
+    assert (status, j["error"]["code"]) == (403, "denied"), j
+    assert "brings no weight for what is asked" in j["error"]["message"], j
+    both = [*before["signatures"], dave.armored("action", doc)]
+    assert code(dave.api.call("POST", "/actions", {"document": doc, "signatures": both})) == \
+        (403, "denied")
+    assert code(dave.cancel(ident, doc)) == (403, "denied")
+    assert state(platform, ident) == before
+    # beside one that counts it is left out
+    three = [*both, bob.armored("action", doc)]
+    status, j = bob.api.call("POST", "/actions", {"document": doc, "signatures": three})
+    assert (status, j["expected"]) == (201, 2), j
+    assert [miglib.dearmor(s) for s in state(platform, ident)["signatures"]] == \
+        [miglib.dearmor(s) for s in (three[0], three[2])]
+    # who has none is taken where the action wants just them
+    env, _ = signed(platform, tree)
+    wants = json.loads(env["document"])
+    wants["require"] = {"weight": 2, "fingerprints": [dave.fpr]}
+    text = json.dumps(wants)
+    ident = action_id(text.encode())
+    assert alice.api.call("POST", "/actions", alice.envelope("action", text))[0] == 201
+    status, j = dave.cosign(ident, text)
+    assert (status, j["weight"]) == (201, {"has": 1, "needs": 2}), j
+    assert dave.cancel(ident, text)[0] == 201
+
+
 def test_three_are_wanted_by_name(platform, people, tree):
     """Fingerprints that must have signed; the weight alone does not launch it."""
     alice, bob, carol = (people[n] for n in ("alice", "bob", "carol"))
@@ -269,6 +305,53 @@ def test_cancelled_while_it_waits(platform, people, tree):
     for name in platform.agents:
         wait_log(platform, name, " cancel ", ident[:12], "known=0")
     assert not any(log_has(platform, n, " accepted ", ident[:12]) for n in platform.agents)
+
+
+def test_cancelled_before_the_reply_was_heard(platform, people, tree):
+    """The last signature, and the whole, said again: that it was launched would be no answer."""
+    alice, bob = people["alice"], people["bob"]
+    env, _ = signed(platform, tree)
+    doc = {**json.loads(env["document"]), "validfrom": rfc3339(time.time() + 300)}
+    text = json.dumps(doc)
+    ident = action_id(text.encode())
+    assert alice.api.call("POST", "/actions", alice.envelope("action", text))[0] == 201
+    last = bob.armored("action", text)
+    assert bob.cosign(ident, text, last)[0] == 201
+    assert bob.cosign(ident, text, last)[0] == 200
+    whole = {"document": text, "signatures": state(platform, ident)["signatures"]}
+    assert alice.api.call("POST", "/actions", whole)[0] == 200
+    assert alice.cancel(ident, text)[0] == 201
+    for status, j in (bob.cosign(ident, text, last), alice.api.call("POST", "/actions", whole)):
+        assert (status, j["error"]["code"]) == (409, "exists"), j
+        assert j["error"]["message"] == f"action {ident[:12]} was cancelled: make a new one"
+
+
+def test_cancelled_while_its_last_signature_is_stored(platform, people, tree):
+    """Between the commit and the launch the store is ahead of who sends: try again."""
+    ident, doc = wait_for_signatures(platform, tree)
+    alice = people["alice"]
+
+    def store(status):
+        with contextlib.closing(sqlite3.connect(platform.state / "db/store.sqlite")) as db, db:
+            assert db.execute("UPDATE actions SET status = ? WHERE id = ?",
+                              (status, bytes.fromhex(ident))).rowcount == 1
+    store(0)
+    try:
+        assert code(alice.cancel(ident, doc)) == (503, "busy")
+        p = subprocess.Popen([miglib.program("mig"), "action", "cancel", ident, "-y"],
+                             env=alice.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+        try:
+            assert "try again; sending it again" in p.stderr.readline()
+            store(4)
+            out, err = p.communicate(timeout=60)
+        finally:
+            p.kill()
+        assert p.returncode == 0 and out.startswith("cancelled"), (out, err)
+    finally:
+        if state(platform, ident)["status"] == "open":
+            store(4)
+    assert state(platform, ident)["status"] == "cancelled"
 
 
 # --- whoever owns the platform ---------------------------------------------------

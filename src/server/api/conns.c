@@ -79,6 +79,13 @@ older(const struct conn *n, const struct conn *than)
 	    n->phase == CONN_HEAD && (than == NULL || n->since < than->since));
 }
 
+/* Three quarters; of fewer than four all, or nobody could keep one. */
+static size_t
+enough(size_t max)
+{
+	return (max - max / 4);
+}
+
 static void
 make_room(struct conns *c, const struct conn *new)
 {
@@ -86,7 +93,7 @@ make_room(struct conns *c, const struct conn *new)
 	size_t all = 0, of_same = 0;
 	bool is_same;
 
-	if (c->n <= c->max / 4 * 3 && c->n <= c->max_ip / 4 * 3)
+	if (c->n <= enough(c->max) && c->n <= enough(c->max_ip))
 		return;
 	TAILQ_FOREACH (n, &c->list, next) {
 		if (n->ended)
@@ -101,9 +108,9 @@ make_room(struct conns *c, const struct conn *new)
 		if (is_same && older(n, same))
 			same = n;
 	}
-	if (of_same > c->max_ip / 4 * 3 && same != NULL)
+	if (of_same > enough(c->max_ip) && same != NULL)
 		end(same);
-	else if (all > c->max / 4 * 3 && any != NULL)
+	else if (all > enough(c->max) && any != NULL)
 		end(any);
 }
 

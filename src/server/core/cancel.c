@@ -220,21 +220,45 @@ fill(struct cancel_job *x, const struct run *r, const struct envelope *env,
 struct waiting {
 	struct core *c;
 	struct run *run;
+	bool opens; /* it was stored as launched a moment ago */
+	struct err *e;
 };
 
 static int
 take_waiting(const struct store_action *a, void *arg)
 {
 	struct waiting *w = arg;
-	struct err e;
 
+	w->opens = a->status == ACTION_OPEN &&
+	    a->expire_after > clock_wall_ms() / 1000;
 	if (a->status != ACTION_WAITING)
 		return (0);
-	w->run = sched_run_new(&w->c->sched, a, NULL, 0, &e);
+	w->run = sched_run_new(&w->c->sched, a, NULL, 0, w->e);
 	if (w->run == NULL)
 		return (ERR_NOMEM);
 	w->run->n = a->n;
 	return (0);
+}
+
+/* One that the scheduler does not know; replies and returns NULL when it does
+ * not wait for signatures. */
+static struct run *
+find_waiting(struct core *c, uint32_t request, const struct id *id)
+{
+	struct err e;
+	struct waiting w = { c, NULL, false, &e };
+	int rc;
+
+	err_clear(&e);
+	rc = store_action_get(c->read, id, take_waiting, &w, &e);
+	if (rc != 0 && rc != ERR_NOTFOUND)
+		core_refuse_err(c, request, &e);
+	else if (w.opens)
+		core_refuse(c, request, 503, "busy",
+		    "the action was changed at the same moment: try again");
+	else if (w.run == NULL)
+		core_refuse(c, request, 404, "not_found", ENDED);
+	return (w.run);
 }
 
 /* The action as it is now, not owned when the scheduler has it; replies and
@@ -243,17 +267,12 @@ static struct run *
 find(struct core *c, uint32_t request, const struct id *id, bool *ret_owned)
 {
 	struct run *r = sched_find(&c->sched, id);
-	struct waiting w = { c, NULL };
-	struct err e;
 
-	*ret_owned = r == NULL &&
-	    store_action_get(c->read, id, take_waiting, &w, &e) == 0 &&
-	    w.run != NULL;
-	if (*ret_owned)
-		r = w.run;
-	if (r == NULL || (r->envelope == NULL && r->cancel == NULL)) {
-		core_refuse(c, request, r == NULL ? 404 : 403,
-		    r == NULL ? "not_found" : "expired", ENDED);
+	*ret_owned = r == NULL;
+	if (r == NULL)
+		return (find_waiting(c, request, id));
+	if (r->envelope == NULL && r->cancel == NULL) {
+		core_refuse(c, request, 403, "expired", ENDED);
 		return (NULL);
 	}
 	if (r->status == ACTION_CANCELLED) {

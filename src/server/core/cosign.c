@@ -52,6 +52,8 @@ load(struct core *c, const struct id *id, struct known *k, struct err *e)
 	if (ring == NULL)
 		return (e->code);
 	rc = store_action_get(c->read, id, take, k, e);
+	if (k->bytes.error != 0)
+		err_set(e, rc, "the stored action: %s", err_text(rc));
 	if (rc == 0)
 		rc = envelope_parse(k->bytes.data, k->bytes.len, &k->env, e);
 	if (rc == 0)
@@ -85,14 +87,33 @@ has_person(const struct known *k, const struct signer *s)
 	return (false);
 }
 
-/* What is there with what is good and new in more; *ret_added may be 0. */
+/* None of what came is added: why. Who can add nothing would, as a signer,
+ * take a place and could cancel. */
+static int
+nothing_new(bool again, bool idle, struct err *e)
+{
+	if (again)
+		return (err_set(e, ERR_EXISTS,
+		    "the same person has signed it already: a second"
+		    " signature of one person adds nothing"));
+	if (idle)
+		return (err_set(e, ERR_DENIED,
+		    "the signature is not taken, as it cannot count: by the"
+		    " newest policy that the server has its signer brings no"
+		    " weight for what is asked, and the action does not"
+		    " require it"));
+	return (0);
+}
+
+/* What is there with what is good, new and counts in more; *ret_added may be
+ * 0. */
 static int
 merge(const struct known *k, const struct envelope *more,
-    const struct core_signers *by, struct envelope *ret, size_t *ret_added,
-    struct err *e)
+    const struct core_signers *by, const bool *counts, struct envelope *ret,
+    size_t *ret_added, struct err *e)
 {
+	bool again = false, idle = false;
 	size_t i, added = 0;
-	bool again = false;
 
 	*ret = k->env;
 	for (i = 0; i < more->nsigs; i++) {
@@ -103,18 +124,18 @@ merge(const struct known *k, const struct envelope *more,
 			again = true;
 			continue;
 		}
+		if (!counts[i]) {
+			idle = true;
+			continue;
+		}
 		if (ret->nsigs == SIGS_MAX)
 			return (err_set(e, ERR_TOOBIG,
 			    "it has %d signatures already", SIGS_MAX));
 		ret->sigs[ret->nsigs++] = more->sigs[i];
 		added++;
 	}
-	if (again && added == 0)
-		return (err_set(e, ERR_EXISTS,
-		    "the same person has signed it already: a second"
-		    " signature of one person adds nothing"));
 	*ret_added = added;
-	return (0);
+	return (added > 0 ? 0 : nothing_new(again, idle, e));
 }
 
 /* It does not wait: it was launched with this very signature, or it is too
@@ -148,6 +169,7 @@ submit(struct core *c, uint32_t request, const struct store_caller *by,
     const struct known *k, const struct envelope *more)
 {
 	struct core_signers signers;
+	bool counts[SIGS_MAX];
 	struct envelope all;
 	struct launch_job *x;
 	struct buf bytes;
@@ -155,10 +177,12 @@ submit(struct core *c, uint32_t request, const struct store_caller *by,
 	size_t added = 0;
 	struct id id;
 
+	err_clear(&e);
 	buf_init(&bytes, ENVELOPE_MAX);
 	purpose_hash(PURPOSE_ACTION, more->doc, more->doc_len, &id);
 	if (core_signers(c, PURPOSE_ACTION, more, by->fpr, &signers, &e) != 0 ||
-	    merge(k, more, &signers, &all, &added, &e) != 0 ||
+	    core_counting(c, more, counts, &e) != 0 ||
+	    merge(k, more, &signers, counts, &all, &added, &e) != 0 ||
 	    envelope_write(&all, &bytes, &e) != 0) {
 		refuse(c, request, by, &id, &e);
 	} else if ((added == 0 || !launch_is_full(c, request)) &&
@@ -191,6 +215,7 @@ cosign_known(struct core *c, uint32_t request, const struct store_caller *by,
 	struct err e;
 	bool waits;
 
+	err_clear(&e);
 	buf_init(&k.bytes, ENVELOPE_MAX);
 	waits = load(c, id, &k, &e) == 0 && k.status == ACTION_WAITING;
 	if (waits)
@@ -249,6 +274,7 @@ cosign_request(struct core *c, uint32_t request, struct rd *rd)
 	if (rd->bad ||
 	    !core_caller(c, request, &token, CALL_ACTIONS_LAUNCH, &by))
 		return;
+	err_clear(&e);
 	buf_init(&k.bytes, ENVELOPE_MAX);
 	if (envelope_parse(bytes, len, &env, &e) != 0 ||
 	    check_one(&env, &id, &e) != 0 || load(c, &id, &k, &e) != 0)

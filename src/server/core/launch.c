@@ -307,7 +307,12 @@ launch_reply_known(struct core *c, uint32_t request, const struct id *id)
 
 	if (r == NULL)
 		return (false);
-	reply_action(c, request, 200, id, r->expected, run_online(c, r));
+	if (r->status == ACTION_CANCELLED)
+		core_refuse(c, request, 409, "exists",
+		    "action %s was cancelled: make a new one", id_short(id).s);
+	else
+		reply_action(
+		    c, request, 200, id, r->expected, run_online(c, r));
 	return (true);
 }
 

@@ -39,8 +39,8 @@ void launch_submit(struct core *c, struct launch_job *x);
 void launch_free(struct launch_job *x);
 /* There is no room for more; replies. */
 bool launch_is_full(struct core *c, uint32_t request);
-/* The same envelope again: the same answer. False when nobody is sent this
- * action (any more). */
+/* The same envelope again: the same answer, or that it was cancelled. False
+ * when nobody is sent this action (any more). */
 bool launch_reply_known(struct core *c, uint32_t request, const struct id *id);
 
 void launch_request(struct core *c, uint32_t request, struct rd *rd);

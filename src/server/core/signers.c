@@ -157,40 +157,76 @@ policy_signers(const struct policy *p, const struct envelope *env, int64_t now,
 	return (0);
 }
 
+/* The action's signers as agents see them, and the ACL (acl_free) that says
+ * what they bring; without a policy by the server's keyring, and no ACL. */
+static int
+judged_by(struct core *c, const struct envelope *env, int64_t now,
+    struct signer *ret, struct acl **ret_acl, struct err *e)
+{
+	const struct keyring *k;
+	struct policy p;
+	struct buf text;
+	int rc;
+
+	buf_init(&text, POLICY_MAX);
+	rc = newest_policy(c, &text, &p, e);
+	if (rc == 0) {
+		rc = policy_signers(&p, env, now, ret, e);
+		if (rc == 0)
+			rc = acl_parse(p.acl, p.acl_len, ret_acl, e);
+	} else if (rc == ERR_NOTFOUND && (k = core_keyring(c, e)) != NULL) {
+		keyring_verify(k, PURPOSE_ACTION, env->doc, env->doc_len,
+		    env->sigs, env->nsigs, now, ret);
+		*ret_acl = NULL;
+		rc = 0;
+	}
+	buf_release(&text);
+	return (rc);
+}
+
 int
 core_standing(struct core *c, const struct action *a,
     const struct envelope *env, struct core_standing *ret, struct err *e)
 {
 	struct signer signers[SIGS_MAX];
 	int64_t now = clock_wall_ms() / 1000;
-	const struct keyring *k;
-	struct acl *acl = NULL;
-	struct policy p;
-	struct buf text;
+	struct acl *acl;
 	struct err why;
-	int rc;
+	int rc = judged_by(c, env, now, signers, &acl, e);
 
-	buf_init(&text, POLICY_MAX);
-	rc = newest_policy(c, &text, &p, e);
-	if (rc == 0) {
-		rc = policy_signers(&p, env, now, signers, e);
-		if (rc == 0)
-			rc = acl_parse(p.acl, p.acl_len, &acl, e);
-	} else if (rc == ERR_NOTFOUND && (k = core_keyring(c, e)) != NULL) {
-		keyring_verify(k, PURPOSE_ACTION, env->doc, env->doc_len,
-		    env->sigs, env->nsigs, now, signers);
-		rc = 0;
-	}
-	if (rc == 0) {
-		err_clear(&why);
-		ret->met =
-		    (acl == NULL ? acl_check_alone(a, signers, env->nsigs, &why)
-				 : acl_check(acl, a, signers, env->nsigs, now,
-				       &why)) == 0;
-		acl_standing(acl, a, signers, env->nsigs, now, &ret->weight);
-		str_copy(ret->missing, sizeof(ret->missing), why.msg);
-	}
+	if (rc != 0)
+		return (rc);
+	err_clear(&why);
+	ret->met = (acl == NULL ? acl_check_alone(a, signers, env->nsigs, &why)
+				: acl_check(acl, a, signers, env->nsigs, now,
+				      &why)) == 0;
+	acl_standing(acl, a, signers, env->nsigs, now, &ret->weight);
+	str_copy(ret->missing, sizeof(ret->missing), why.msg);
 	acl_free(acl);
-	buf_release(&text);
+	return (0);
+}
+
+int
+core_counting(
+    struct core *c, const struct envelope *env, bool *ret, struct err *e)
+{
+	struct signer signers[SIGS_MAX];
+	int64_t now = clock_wall_ms() / 1000;
+	struct acl *acl;
+	struct action a;
+	size_t i;
+	int rc = action_parse(env->doc, env->doc_len, &a, e);
+
+	if (rc != 0)
+		return (rc);
+	rc = judged_by(c, env, now, signers, &acl, e);
+	if (rc == 0) {
+		for (i = 0; i < env->nsigs; i++)
+			ret[i] = acl == NULL
+			    ? signers[i].verdict == SIG_GOOD
+			    : acl_counts(acl, &a, &signers[i], now);
+		acl_free(acl);
+	}
+	action_release(&a);
 	return (rc);
 }

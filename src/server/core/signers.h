@@ -34,6 +34,10 @@ struct core_standing {
 };
 int core_standing(struct core *c, const struct action *a,
     const struct envelope *env, struct core_standing *ret, struct err *e);
+/* Of each signature: can it count for the action (acl_counts)? As the newest
+ * policy says it; without one every good signature. ret has SIGS_MAX. */
+int core_counting(
+    struct core *c, const struct envelope *env, bool *ret, struct err *e);
 /* The ACL of the newest policy that the server has (acl_free); ERR_NOTFOUND
  * when it has none. */
 int core_policy_acl(struct core *c, struct acl **ret, struct err *e);

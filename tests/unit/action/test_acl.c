@@ -233,6 +233,77 @@ test_standing(void **state)
 	acl_free(acl);
 }
 
+static void
+test_counts(void **state)
+{
+	static const struct {
+		const char *modules[2];
+		char signer;
+		bool counts;
+	} rows[] = {
+		{ { "file" }, 'a', true },
+		{ { "pkg" }, 'b', true },
+		{ { "memory" }, 'a', false }, /* its entry has nobody */
+		{ { "memory", "file" }, 'a', true },
+		{ { "file" }, 'x', false },
+		{ { "file" }, 'A', false }, /* not good */
+		{ { "file" }, 'r', true },  /* required */
+		{ { "file" }, 'R', false },
+	};
+	struct signer s;
+	struct action a;
+	struct acl *acl;
+	struct err e;
+	size_t i, n;
+
+	assert_int_equal(acl_parse(THE_ACL, sizeof(THE_ACL) - 1, &acl, &e), 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char c = rows[i].signer;
+
+		memset(&a, 0, sizeof(a));
+		for (n = 0; n < 2 && rows[i].modules[n] != NULL; n++)
+			strcpy(a.operations[n].module, rows[i].modules[n]);
+		a.noperations = n;
+		memset(a.require_fprs[0], 0x22, PGP_FPR_LEN);
+		a.nrequire_fprs = 1;
+		s = signer_of(c == 'b'         ? 0xbb
+			: c == 'x'             ? 0x11
+			: c == 'r' || c == 'R' ? 0x22
+					       : 0xaa,
+		    c == 'A' || c == 'R' ? SIG_BAD : SIG_GOOD);
+		if (acl_counts(acl, &a, &s, NOW) != rows[i].counts)
+			fail_msg("row %zu", i);
+	}
+	acl_free(acl);
+}
+
+/* Only who has the right to stop an agent: that is what is asked. */
+static void
+test_counts_for_a_wish(void **state)
+{
+	static const char text[] = "{" ENTRY("agent", "1", "") "," ENTRY(
+	    "agentstop", "1", PERSON("b", B40, "1")) "}";
+	struct signer s = signer_of(0xbb, SIG_GOOD);
+	struct action a = { .noperations = 1 };
+	json_t *none = json_pack("{}"), *stop;
+	struct acl *acl;
+	struct err e;
+
+	stop = json_pack("{s:{s:i,s:s}}", "stop", "pid", 7, "version", "1.0");
+	assert_int_equal(acl_parse(text, sizeof(text) - 1, &acl, &e), 0);
+	strcpy(a.operations[0].module, "agent");
+	a.operations[0].module_number = MODULE_agent;
+	a.operations[0].parameters = none;
+	assert_false(acl_counts(acl, &a, &s, NOW));
+	a.operations[0].parameters = stop;
+	assert_true(acl_counts(acl, &a, &s, NOW));
+	s = signer_of(0xaa, SIG_GOOD);
+	assert_false(acl_counts(acl, &a, &s, NOW));
+	json_decref(none);
+	json_decref(stop);
+	acl_free(acl);
+}
+
 /* Rights that are no modules never fall back to "default". */
 static void
 test_rights(void **state)
@@ -531,6 +602,8 @@ main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_standing),
+		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_counts_for_a_wish),
 		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_parse_limits),
 		cmocka_unit_test(test_many_paths),
