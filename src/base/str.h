@@ -36,8 +36,10 @@ int str_add_plain(struct buf *out, const void *s, size_t len);
  * something else. \u{N} stands for each character that is treacherous, a space
  * or sign beyond ASCII, a letter in another dress (full width, mathematical),
  * and for those of Greek, Cyrillic and the like in a word that has Latin ones
- * too, or none that is told from Latin. *marked becomes true when there was
- * something (also \xNN). */
+ * too, or none that is told from Latin, and for letters from right to left
+ * beside digits and slashes, which are drawn in another order. \x20 stands for
+ * spaces at its ends and for all but the first of several. *marked becomes true
+ * when there was something (also \xNN). */
 int str_add_marked(struct buf *out, const void *s, size_t len, bool *marked);
 /* Appends one code point as JSON writes it: \uNNNN, or a pair of them. */
 int str_add_escape(struct buf *out, uint32_t cp);

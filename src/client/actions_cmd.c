@@ -266,12 +266,10 @@ sign_shown(struct client *c, const struct opts *o, struct envelope *env,
 	buf_init(&text, 16u * 1024 * 1024);
 	describe_action(&a, &id, true, &text, &marked);
 	describe_marks(&text, marked);
-	r = text.error;
-	if (r == 0 && buf_str(&text) != NULL)
-		fputs(buf_str(&text), stderr);
+	r = describe_show(&text, stderr);
 	buf_release(&text);
 	if (r != 0)
-		err_set(e, r, "not signed: the action is too large to show");
+		err_set(e, r, "not signed: it cannot be shown");
 	else if (a.expire_after <= clock_wall_ms() / 1000)
 		r = err_set(e, ERR_EXPIRED, "this action has expired");
 	else if (env->nsigs >= SIGS_MAX)

@@ -29,6 +29,7 @@
 
 #define OUT_MAX (16u * 1024 * 1024)
 #define NAMES_SHOWN 10
+#define NAME_SHOWN 256 /* bytes */
 
 struct cosigning {
 	struct fetched f;
@@ -180,9 +181,15 @@ struct names {
 static void
 add_name(struct names *x, const char *name)
 {
+	size_t len;
+
 	if (x->n++ < NAMES_SHOWN) {
 		buf_add_str(x->out, x->n == 1 ? ": " : ", ");
-		str_add_marked(x->out, name, strlen(name), x->marked);
+		len = strnlen(name, NAME_SHOWN + 1);
+		str_add_marked(x->out, name,
+		    len > NAME_SHOWN ? NAME_SHOWN : len, x->marked);
+		if (len > NAME_SHOWN)
+			buf_add_str(x->out, "...");
 	}
 }
 
@@ -269,11 +276,9 @@ show(struct client *c, const struct cosigning *k, struct err *e)
 	show_readers(c, k, &out, &marked);
 	show_agents(k, &out, &marked);
 	describe_marks(&out, marked);
-	r = out.error;
-	if (r == 0 && buf_str(&out) != NULL)
-		fputs(buf_str(&out), stderr);
+	r = describe_show(&out, stderr);
 	buf_release(&out);
-	return r == 0 ? 0 : err_set(e, r, "it is too long to be shown");
+	return r == 0 ? 0 : err_set(e, r, "not signed: it cannot be shown");
 }
 
 /* --- the command ------------------------------------------------------------

@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More than this is not seen at one glance. */
+#define LINES_MANY 50
+#define BYTES_MANY 6000
+
 static void
 add_text(struct buf *out, const char *text, bool *marked)
 {
@@ -78,6 +82,22 @@ add_require(struct buf *out, const struct action *a)
 	buf_add_str(out, "\n");
 }
 
+/* Labels are whoever asks' own words: one that could pose as another line is
+ * quoted. */
+static void
+add_key(struct buf *out, const char *key, bool *marked)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	bool quoted = key[0] == '\0' || key[strspn(key, plain)] != '\0';
+
+	if (quoted)
+		buf_add_str(out, "\"");
+	add_text(out, key, marked);
+	if (quoted)
+		buf_add_str(out, "\"");
+}
+
 static void
 add_value(struct buf *out, const json_t *v, bool *marked)
 {
@@ -117,7 +137,7 @@ add_options(struct buf *out, const json_t *object, bool *marked)
 
 	json_object_foreach ((json_t *)(uintptr_t)object, key, v) {
 		buf_add_str(out, between);
-		add_text(out, key, marked);
+		add_key(out, key, marked);
 		buf_add_str(out, " ");
 		add_value(out, v, marked);
 		between = ", ";
@@ -138,7 +158,7 @@ add_params(struct buf *out, int indent, const json_t *object, bool *marked)
 		do {
 			item = json_is_array(v) ? json_array_get(v, i) : v;
 			buf_add_fmt(out, "%*s", indent, "");
-			add_text(out, key, marked);
+			add_key(out, key, marked);
 			if (json_is_object(item) && is_short(item)) {
 				add_options(out, item, marked);
 				continue;
@@ -194,6 +214,26 @@ describe_marks(struct buf *out, bool marked)
 		    "that cannot be seen or can be\n"
 		    "         taken for others: what is asked is not what it "
 		    "may look like\n");
+}
+
+int
+describe_show(struct buf *text, FILE *to)
+{
+	const char *s = buf_str(text), *p;
+	unsigned int lines = 0;
+
+	if (s == NULL)
+		return text->error != 0 ? text->error : ERR_NOMEM;
+	for (p = s; *p != '\0'; p++)
+		lines += *p == '\n';
+	if (fputs(s, to) == EOF)
+		return ERR_IO;
+	if (lines > LINES_MANY || text->len > BYTES_MANY)
+		fprintf(to,
+		    "note     these are %u lines, %zu bytes: read all of "
+		    "them\n",
+		    lines, text->len);
+	return fflush(to) == 0 ? 0 : ERR_IO;
 }
 
 void

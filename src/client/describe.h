@@ -7,6 +7,7 @@
 #include "action/document.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 /* Appends who is asked what, until when, within which limits, and, if readers,
  * who can read the answers. *marked becomes true when a text had to be
@@ -15,6 +16,9 @@ int describe_action(const struct action *a, const struct id *id, bool readers,
     struct buf *out, bool *marked);
 /* What the marks mean; nothing when there are none. */
 void describe_marks(struct buf *out, bool marked);
+/* Prints what is to be signed, whole, and says so when it is long. An error
+ * when that cannot be: then nothing may be signed. */
+int describe_show(struct buf *text, FILE *to);
 /* What it waits for, as the server says. */
 void describe_waiting(const json_t *waiting, struct buf *out);
 /* Who ended it before its time, as the server says. */

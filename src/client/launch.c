@@ -52,7 +52,9 @@ say_notes(const struct aclview *v, const struct action *a, struct err *e)
 
 	buf_init(&notes, 1024 * 1024);
 	r = aclview_notes(v, a, "mig: note: ", &notes);
-	if (r == 0 && buf_str(&notes) != NULL)
+	if (r == 0 && buf_str(&notes) == NULL)
+		r = ERR_NOMEM;
+	if (r == 0)
 		fputs(buf_str(&notes), stderr);
 	buf_release(&notes);
 	return r == 0 ? 0 : err_set(e, r, "the policy's limits are too long");
@@ -209,7 +211,9 @@ launch_readers(const struct question *q, struct client *c, const struct opts *o,
 	r = question_readers(q, c, o, &readers, e);
 	if (r == 0)
 		r = sign_readers_text(c, &readers, &text, e);
-	if (r == 0 && buf_str(&text) != NULL)
+	if (r == 0 && buf_str(&text) == NULL)
+		r = err_set(e, ERR_NOMEM, "out of memory");
+	if (r == 0)
 		fprintf(
 		    stderr, "The answers can be read by: %s\n", buf_str(&text));
 	buf_release(&text);

@@ -7,20 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-static bool
-is_reader(const struct action *a, const char *fpr)
-{
-	size_t i;
-
-	for (i = 0; i < a->nreaders; i++)
-		if (strcasecmp(a->readers[i], fpr) == 0)
-			return true;
-	return false;
-}
-
 struct sealed {
 	const struct action *a;
-	size_t n;
+	bool met[ACTION_READERS_MAX]; /* of its readers */
 	struct err *e;
 };
 
@@ -28,14 +17,43 @@ static int
 sealed_to(const char fpr[static READKEY_FPR_LEN + 1], void *arg)
 {
 	struct sealed *s = arg;
+	size_t i;
 
-	s->n++;
-	return is_reader(s->a, fpr)
-	    ? 0
-	    : err_set(s->e, ERR_AUTH,
-		  "its seal key is also for %s, whom it does not name among "
-		  "its readers",
-		  fpr);
+	for (i = 0; i < s->a->nreaders; i++) {
+		if (strcasecmp(s->a->readers[i], fpr) == 0) {
+			s->met[i] = true;
+			return 0;
+		}
+	}
+	return err_set(s->e, ERR_AUTH,
+	    "its seal key is also for %s, whom it does not name among its "
+	    "readers",
+	    fpr);
+}
+
+/* Whoever was not met must be one of as many whose keys are not here. */
+static int
+check_missing(const struct sealed *s, size_t unknown, struct err *e)
+{
+	char name[PGP_NAME_MAX];
+	size_t i, missing = 0;
+	struct err none;
+
+	for (i = 0; i < s->a->nreaders; i++) {
+		if (s->met[i])
+			continue;
+		missing++;
+		if (pgp_reader(s->a->readers[i], name, &none) == 0)
+			return err_set(e, ERR_AUTH,
+			    "its seal key is not for %s, whom it names among "
+			    "its readers",
+			    s->a->readers[i]);
+	}
+	if (missing != unknown)
+		return err_set(e, ERR_AUTH,
+		    "it names %zu readers, and its seal key is for %zu",
+		    s->a->nreaders, s->a->nreaders - missing + unknown);
+	return 0;
 }
 
 int
@@ -43,7 +61,7 @@ sealcheck_readers(struct client *c, const struct action *a, struct err *e)
 {
 	char fprs[SIGN_READERS_MAX][PGP_FPR_HEX + 1];
 	size_t pgp = readkey_start(a->seal_key), n = 0, unknown = 0, i;
-	struct sealed s = { a, 0, e };
+	struct sealed s = { .a = a, .e = e };
 	int r = sign_prepare(c, e);
 
 	if (r == 0 && pgp > 0)
@@ -53,11 +71,7 @@ sealcheck_readers(struct client *c, const struct action *a, struct err *e)
 		r = sealed_to(fprs[i], &s);
 	if (r == 0 && a->seal_key[pgp] != '\0')
 		r = readkey_readers(a->seal_key, sealed_to, &s, e);
-	if (r == 0 && s.n + unknown != a->nreaders)
-		r = err_set(e, ERR_AUTH,
-		    "it names %zu readers, and its seal key is for %zu",
-		    a->nreaders, s.n + unknown);
-	return r;
+	return r != 0 ? r : check_missing(&s, unknown, e);
 }
 
 bool

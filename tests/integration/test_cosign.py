@@ -519,6 +519,22 @@ def test_what_looks_like_something_else(platform, people, tree):
     people["alice"].mig("action", "cancel", ident, "-y", check=0)
 
 
+def test_a_label_that_poses_as_a_line(platform, people, tree, tmp_path):
+    """Labels of searches are free text: one that is no word is quoted, and room is seen."""
+    draft = tmp_path / "draft"
+    search = {"paths": [str(tree)], "names": ["one"]}
+    draft.write_text(json.dumps({
+        "syntaxversion": 3, "name": "x" + " " * 200 + "name y", "target": "all", "operations": [
+            {"module": "file", "parameters": {"searches": {
+                "s1": search, "  contents ^SECRET$": search}}}]}))
+    p = people["alice"].mig("run", str(draft), "--cosign", "-y", check=0)
+    ident = re.search(r"action ([0-9a-f]{12})", p.stdout + p.stderr)[1]
+    p = people["bob"].mig("action", "cosign", ident, check=2)
+    assert '\n             "\\x20\\x20contents ^SECRET$"\n' in p.stderr, p.stderr
+    assert "name     x \\x20\\x20" in p.stderr and "not what it may look like" in p.stderr
+    people["alice"].mig("action", "cancel", ident, "-y", check=0)
+
+
 def test_withdrawn(platform, people, tree):
     alice, bob = people["alice"], people["bob"]
     ident, _ = cosigning(platform, tree)

@@ -186,7 +186,7 @@ def test_a_seal_that_says_too_much(offer):
     """Readers for whom it is not; she is none; and she is one in name only."""
     g = offer.gpg
     three = [g.alice, g.bob, g.mallory]
-    offer.refused("names 3 readers, and its seal key is for 2",
+    offer.refused("whom it names among its readers",
                   offer.document(seal={"readers": three}))
     doc = offer.document(seal={"readers": [g.bob], "key": offer.encrypt(g.bob)})
     offer.refused("you are not among the readers", doc)

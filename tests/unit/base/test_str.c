@@ -248,6 +248,15 @@ test_marked(void **state)
 		{ "a\u202eb\u200bc", "a\\u{202e}b\\u{200b}c" },
 		{ "a\x1b[2Jb\r\n\t\x7f", "a\\x1b[2Jb\\x0d\\x0a\\x09\\x7f" },
 		{ "\xff\xc3", "\\xff\\xc3" },
+		/* what could pose as the next line, or end unseen */
+		{ " a b  c ", "\\x20a b \\x20c\\x20" },
+		/* scripts that hold the shapes of Latin letters, of a slash */
+		{ "\u15aainux", "\\u{15aa}inux" },
+		{ "etc\u30cepasswd", "etc\\u{30ce}passwd" },
+		{ "\u30ce\u30fc\u30c8", NULL },
+		{ "\u01c9", "\\u{1c9}" },
+		/* drawn as another path where letters turn the line round */
+		{ "/\u05d0/1", "/\\u{5d0}/1" },
 		{ "", NULL },
 	};
 	struct buf out;
