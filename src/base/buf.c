@@ -47,7 +47,7 @@ buf_reserve(struct buf *b, size_t len)
 		return b->data + b->len;
 	cap = b->cap < 64 ? 64 : b->cap;
 	while (cap < want)
-		cap = cap > b->max / 2 ? want : cap * 2;
+		cap = cap > b->max / 2 ? b->max : cap * 2;
 	p = realloc(b->data, cap);
 	if (p == NULL) {
 		b->error = ERR_NOMEM;

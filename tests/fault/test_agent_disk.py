@@ -4,6 +4,8 @@ that it writes while it runs. Nothing runs that the journal does not have, the
 investigator is told, nothing finished is lost, and it goes on by itself when
 the disk takes writes again."""
 import errno
+
+import pytest
 import secrets
 
 from faultlib import ALWAYS, wait_for
@@ -48,6 +50,7 @@ LARGE_KILLS = [
 ]
 
 
+@pytest.mark.long
 def test_large_answers(fleet):
     many = fleet.dir / "many"
     many.mkdir(mode=0o755)

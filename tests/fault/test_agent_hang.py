@@ -83,6 +83,7 @@ def two_at_once(fleet):
     assert {len(a["operations"]) for a in answers.values()} == {2}
 
 
+@pytest.mark.long
 def test_hanging_roles_are_replaced(brisk):
     fleet = brisk
     # each has two workers now

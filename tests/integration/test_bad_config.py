@@ -135,6 +135,7 @@ def test_the_tables_are_read_whole():
         assert set(STRINGS[prog]) == open_kinds, prog
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("prog", TABLES)
 def test_every_key_with_malformed_values(tmp_path, prog):
     path = tmp_path / "the.conf"

@@ -105,7 +105,8 @@ ENVIRONMENTS = {
 }
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", [pytest.param(
+    name, marks=pytest.mark.long if name == "chroot" else ()) for name in ENVIRONMENTS])
 def test_check_and_answer_agree(name, place, gpg, tree):  # noqa: F811
     prefix, user, seen, reads, unseen, hidden = ENVIRONMENTS[name]
     if name == "chroot":

@@ -99,8 +99,8 @@ class Tap(Owner):
             rest = rest[2:]
         if rest[:1] in (b"\x11", b"\x13"):        # wants a part of what was announced
             self.wanted.add(rest[1:33].hex())
-        if rest[:1] != b"\x10" or not topic.endswith("/out"):
-            return
+        if rest[:1] != b"\x10" or len(rest) < 37 or not topic.endswith("/out"):
+            return      # also what a hostile agent says
         part, of = struct.unpack(">HH", rest[33:37])
         where = rest[1:33].hex(), topic.split("/")[3]
         got = self.parts.setdefault(where, {})

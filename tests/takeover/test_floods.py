@@ -2,6 +2,7 @@
 """Much of what is worth nothing; what is honest is answered meanwhile. In full
 size: ./dev check long."""
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -146,6 +147,12 @@ def half_open(port, n, addresses):
             s.close()
 
 
+def answers(api):
+    """Who is slow on a busy machine may have to make room, too."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return api.call("GET", "/status")[0] == 200
+
+
 def test_more_half_open_connections_than_there_is_room_for(tmp_path):
     """From the honest one's own address, and from so many that all places would
     be taken: who says nothing makes room for who asks."""
@@ -159,7 +166,7 @@ def test_more_half_open_connections_than_there_is_room_for(tmp_path):
         for addresses in (everywhere[:1], everywhere):
             with half_open(s.port, 200, addresses):
                 for _ in range(5):
-                    assert api.call("GET", "/status")[0] == 200
+                    wait_for("an answer", lambda: answers(api), 10)
     finally:
         s.daemon.stop()
         s.gpg.stop()

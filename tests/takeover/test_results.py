@@ -202,6 +202,7 @@ def test_results_of_no_sense(liar, result):
     assert summary["failed"] + summary["partial"] + summary["notbelieved"] >= 1, summary
 
 
+@pytest.mark.long
 def test_bombs(liar):
     """Much in little, a size that is not true, sizes of 2^31 and more."""
     crowd, b = [Liar(f"bomb{i}") for i in range(6)], Liar("calm")

@@ -51,7 +51,7 @@ test_field(void **state)
 static void
 test_long_field(void **state)
 {
-	const size_t len = (size_t)3 * 1024 * 1024;
+	const size_t len = (size_t)3 * 512 * 1024;
 	char *text = malloc(len + 1);
 	struct buf b;
 
