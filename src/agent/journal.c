@@ -243,6 +243,15 @@ write_accepted(struct journal *j, struct cell *c,
 	return rc;
 }
 
+/* Before a new one is entered. */
+static int
+ready_for(struct journal *j, const struct id *id, struct err *e)
+{
+	int rc = known_already(j, id, e);
+
+	return rc != 0 ? rc : journal_compact(j, JOURNAL_DEAD_MAX, e);
+}
+
 int
 journal_accept(struct journal *j, const struct journal_action *a, bool start,
     struct err *e)
@@ -252,10 +261,8 @@ journal_accept(struct journal *j, const struct journal_action *a, bool start,
 		.state = start ? JOURNAL_STARTED : JOURNAL_ACCEPTED };
 	int64_t floor = j->floor;
 	struct cell *c;
-	int rc = known_already(j, &a->id, e);
+	int rc = ready_for(j, &a->id, e);
 
-	if (rc == 0)
-		rc = journal_compact(j, JOURNAL_DEAD_MAX, e);
 	if (rc != 0)
 		return rc;
 	en.sequence = j->next_sequence++;
@@ -282,10 +289,8 @@ journal_refuse(struct journal *j, const struct journal_action *a,
 		.state = JOURNAL_REFUSED,
 		.reason = reason };
 	struct cell *c;
-	int rc = known_already(j, &a->id, e);
+	int rc = ready_for(j, &a->id, e);
 
-	if (rc == 0)
-		rc = journal_compact(j, JOURNAL_DEAD_MAX, e);
 	if (rc != 0)
 		return rc;
 	en.sequence = j->next_sequence++;
@@ -310,10 +315,8 @@ journal_hold(struct journal *j, const struct journal_action *a, uint16_t reason,
 		.reason = reason };
 	int64_t floor = j->floor;
 	struct cell *c;
-	int rc = known_already(j, &a->id, e);
+	int rc = ready_for(j, &a->id, e);
 
-	if (rc == 0)
-		rc = journal_compact(j, JOURNAL_DEAD_MAX, e);
 	if (rc != 0)
 		return rc;
 	en.sequence = j->next_sequence++;
