@@ -106,6 +106,12 @@ int64_t acl_weight(const struct acl_entry *en, const struct signer *signers,
  * require names, or who has weight for some operation or the wished right? */
 bool acl_counts(const struct acl *acl, const struct action *a,
     const struct signer *s, int64_t now);
+/* Could more signatures complete it before it ends? have: n signatures that it
+ * has; fprs: who has a valid key, sorted. 0 also where it is complete.
+ * ERR_DENIED: there is no way, and why; ERR_NOMEM. */
+int acl_could_check(const struct acl *acl, const struct action *a,
+    const struct signer *have, size_t n, const uint8_t (*fprs)[PGP_FPR_LEN],
+    size_t nfprs, int64_t now, struct err *e);
 /* Are the operation's paths within the entry's? ERR_DENIED names the first that
  * is not. */
 int acl_check_paths(const struct acl_entry *en,

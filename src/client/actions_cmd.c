@@ -89,6 +89,35 @@ action_row(struct table *t, const json_t *a)
 	table_cell(t, json_string_value(json_object_get(a, "name")));
 }
 
+/* No signature can complete it, by the policy that the server has. */
+static bool
+is_stuck(const json_t *a)
+{
+	return json_is_false(
+	    json_object_get(json_object_get(a, "waiting"), "possible"));
+}
+
+/* Below the table: why, and what to do. */
+static void
+note_stuck(const json_t *a, struct buf *out)
+{
+	const char *id = json_string_value(json_object_get(a, "id"));
+	const char *why = json_string_value(
+	    json_object_get(json_object_get(a, "waiting"), "missing"));
+
+	if (!is_stuck(a) || id == NULL)
+		return;
+	str_add_printable(out, id, strnlen(id, ID_SHORT_LEN));
+	buf_add_str(out,
+	    " is stuck: by the server's newest policy no "
+	    "signature can complete it");
+	if (why != NULL) {
+		buf_add_str(out, ": ");
+		str_add_printable(out, why, strlen(why));
+	}
+	buf_add_str(out, " (mig action cancel, or another policy)\n");
+}
+
 /* One that waits for signatures. */
 static void
 waiting_row(struct table *t, const json_t *a)
@@ -118,6 +147,7 @@ waiting_row(struct table *t, const json_t *a)
 	snprintf(text, sizeof(text), "%" PRId64 "/%" PRId64,
 	    count_of(weight, "has"), count_of(weight, "needs"));
 	table_cell(t, text);
+	table_cell(t, is_stuck(a) ? "stuck" : "waits");
 	cell_when(t, json_object_get(a, "expireafter"));
 	table_cell(t, json_string_value(json_object_get(a, "target")));
 	table_cell(t, json_string_value(json_object_get(a, "name")));
@@ -129,7 +159,7 @@ cmd_actions(struct client *c, const struct opts *o, struct err *e)
 	static const char *const head[] = { "ID", "STATUS", "CREATED",
 		"ANSWERED", "BY", "NAME", NULL };
 	static const char *const waiting_head[] = { "ID", "SIGNED BY", "WEIGHT",
-		"EXPIRES", "TARGET", "NAME", NULL };
+		"STATE", "EXPIRES", "TARGET", "NAME", NULL };
 	bool waiting = opts_has(o, "waiting");
 	const char *n = opts_get(o, "limit");
 	uint64_t limit = ACTIONS_DEFAULT;
@@ -160,6 +190,9 @@ cmd_actions(struct client *c, const struct opts *o, struct err *e)
 	json_array_foreach (list, i, a)
 		(waiting ? waiting_row : action_row)(&t, a);
 	table_print_fit(&t, &out);
+	json_array_foreach (list, i, a)
+		if (waiting)
+			note_stuck(a, &out);
 	r = client_out(&out, e);
 	table_release(&t);
 	buf_release(&out);

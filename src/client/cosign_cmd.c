@@ -91,6 +91,57 @@ check_signers(const struct cosigning *k, struct err *e)
 	return 0;
 }
 
+/* Once each, as the modules that are asked need them. */
+static void
+add_entries(const struct cosigning *k, struct buf *out)
+{
+	const struct action *a = &k->f.action;
+	const struct acl_entry *en;
+	size_t i, j;
+
+	for (i = 0; i < a->noperations; i++) {
+		for (j = 0; j < i; j++)
+			if (strcmp(a->operations[i].module,
+				a->operations[j].module) == 0)
+				break;
+		if (j < i)
+			continue;
+		buf_add_fmt(
+		    out, "%s%s (", i > 0 ? ", " : "", a->operations[i].module);
+		en = acl_of_module(k->v.acl, a->operations[i].module);
+		if (en == NULL)
+			buf_add_str(out, "no entry of the ACL");
+		else
+			buf_add_fmt(out, "entry \"%s\" of the ACL", en->name);
+		buf_add_str(out, ")");
+	}
+}
+
+/* Whose signature cannot count is told so before anything is made with a key;
+ * the server would not take it. */
+static int
+check_weight(const struct cosigning *k, struct err *e)
+{
+	struct signer me = { .verdict = SIG_GOOD };
+	struct buf of;
+	int r;
+
+	memcpy(me.person, k->me, PGP_FPR_LEN);
+	if (acl_counts(k->v.acl, &k->f.action, &me, k->now))
+		return 0;
+	buf_init(&of, ERR_MSG_MAX / 2);
+	add_entries(k, &of);
+	r = err_set(e, ERR_DENIED,
+	    "your signature would not count: by policy %" PRIu64
+	    " you bring no weight now for what is asked: %s; whoever signs "
+	    "needs some there, or has to be named by the action itself "
+	    "(-cosign-by)",
+	    k->v.file.policy.version,
+	    buf_str(&of) != NULL ? buf_str(&of) : "several modules");
+	buf_release(&of);
+	return r;
+}
+
 /* --- the seal ---------------------------------------------------------------
  */
 
@@ -304,7 +355,9 @@ load(struct client *c, const struct opts *o, struct cosigning *k, struct err *e)
 	k->online_only = delivery != NULL;
 	(void)aclview_signers(&k->v, &k->env, k->now, k->signers);
 	r = check_state(k, e);
-	return r == 0 ? check_signers(k, e) : r;
+	if (r == 0)
+		r = check_signers(k, e);
+	return r == 0 ? check_weight(k, e) : r;
 }
 
 static int

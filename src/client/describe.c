@@ -242,12 +242,18 @@ describe_waiting(const json_t *waiting, struct buf *out)
 	const json_t *weight = json_object_get(waiting, "weight");
 	const char *missing =
 	    json_string_value(json_object_get(waiting, "missing"));
+	const json_t *version = json_object_get(waiting, "policy");
 
 	if (!json_is_object(weight))
 		return;
 	buf_add_fmt(out, "waiting  has weight %lld of %lld",
 	    (long long)json_integer_value(json_object_get(weight, "has")),
 	    (long long)json_integer_value(json_object_get(weight, "needs")));
+	if (json_is_integer(version))
+		buf_add_fmt(out, " (policy %lld)",
+		    (long long)json_integer_value(version));
+	if (json_is_false(json_object_get(waiting, "possible")))
+		buf_add_str(out, ", and no signature can complete it");
 	if (missing != NULL && missing[0] != '\0') {
 		buf_add_str(out, ": ");
 		str_add_printable(out, missing, strlen(missing));

@@ -126,6 +126,7 @@ posted_tell_waiting(const struct posted *p, const struct id *id,
 {
 	const char *missing = NULL;
 	struct buf out;
+	bool stuck;
 	int r;
 
 	if (json)
@@ -135,8 +136,10 @@ posted_tell_waiting(const struct posted *p, const struct id *id,
 	buf_add_fmt(&out,
 	    "%saction %s waits for weight %" PRId64 ", has %" PRId64 "\n", what,
 	    id_short(id).s, p->needs, p->has);
-	if (missing != NULL && p->has >= p->needs) {
-		buf_add_str(&out, "missing: ");
+	stuck = json_is_false(json_object_get(p->root, "possible"));
+	if (missing != NULL && (p->has >= p->needs || stuck)) {
+		buf_add_str(&out,
+		    stuck ? "no signature can complete it: " : "missing: ");
 		str_add_printable(&out, missing, strlen(missing));
 		buf_add_str(&out, "\n");
 	}

@@ -67,7 +67,8 @@ def platform(tmp_path_factory):
         p.mig("keyring", "add", fprs[name], check=0)
     who = {n: {"fingerprint": fprs[n], "weight": 1} for n in ("alice", "bob", "carol")}
     p.acl = {"default": {"minimumweight": 1, "investigators": who},
-             "file": {"minimumweight": 2, "investigators": who}}
+             "file": {"minimumweight": 2, "investigators": who},
+             "policy": {"minimumweight": 1, "investigators": {"alice": who["alice"]}}}
     try:
         p.setup().start().login()
         ring = p.dir / "ring-of-rita"
@@ -157,8 +158,8 @@ def test_waits_and_is_launched_by_the_second(platform, people, tree):
     listed = rita.api.call("GET", "/actions?waiting=1")[1]["actions"]
     row, = [a for a in listed if a["id"] == ident]
     assert row["status"] == "waiting" and row["target"] == "all"
-    assert row["waiting"] == {"weight": j["weight"], "missing": j["missing"],
-                              "by": platform.fpr.lower()}
+    assert row["waiting"] == {"weight": j["weight"], "missing": j["missing"], "possible": True,
+                              "policy": 1, "by": platform.fpr.lower()}
     assert row["counts"]["expected"] == 0
     withdrawn, doc = wait_for_signatures(platform, tree)
     assert alice.cancel(withdrawn, doc)[0] == 201
@@ -241,6 +242,11 @@ def test_without_weight(platform, people, tree):
         (403, "denied")
     assert code(dave.cancel(ident, doc)) == (403, "denied")
     assert state(platform, ident) == before
+    # mig says so before it shows, opens or signs anything
+    p = dave.mig("action", "cosign", ident, "-y", check=2)
+    assert "your signature would not count: by policy 1" in p.stderr, p.stderr
+    assert 'file (entry "file" of the ACL)' in p.stderr and "-cosign-by" in p.stderr
+    assert "target " not in p.stderr and "seal" not in p.stderr
     # beside one that counts it is left out
     three = [*both, bob.armored("action", doc)]
     status, j = bob.api.call("POST", "/actions", {"document": doc, "signatures": three})
@@ -257,6 +263,9 @@ def test_without_weight(platform, people, tree):
     status, j = dave.cosign(ident, text)
     assert (status, j["weight"]) == (201, {"has": 1, "needs": 2}), j
     assert dave.cancel(ident, text)[0] == 201
+    ident, _ = cosigning(platform, tree, "--cosign-by", dave.fpr)
+    assert "signed; action" in dave.mig("action", "cosign", ident, "-y", check=0).stdout
+    alice.mig("action", "cancel", ident, "-y", check=0)
 
 
 def test_three_are_wanted_by_name(platform, people, tree):
@@ -426,7 +435,7 @@ def test_from_asking_to_the_answer(platform, people, tree):
     assert "waits for signatures: nobody was asked yet" in p.stderr
     row, = [x for x in bob.mig("actions", "--waiting", check=0).stdout.splitlines()
             if x.startswith(ident[:12])]
-    assert re.fullmatch(ident[:12] + r" +Alice Demo +1/2 +20\S+Z +all +mig file.*", row), row
+    assert re.fullmatch(ident[:12] + r" +Alice Demo +1/2 +waits +20\S+Z +all +mig file.*", row), row
     p = alice.mig("action", "cosign", ident, "-y", check=2)
     assert "you have signed it already" in p.stderr
     p = people["rita"].mig("action", "cosign", ident, "-y", check=2)
@@ -571,3 +580,89 @@ def test_two_at_the_same_moment(platform, people, tree):
     wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2)
     assert len(state(platform, ident)["signatures"]) == 3
     assert platform.status()["store"] == "ok"
+
+
+# --- another policy --------------------------------------------------------------
+
+def next_policy(platform, version, **weights):
+    """Alice makes and pushes the one in which these have this weight for files; its file."""
+    acl = json.loads(json.dumps(platform.acl))
+    for name, w in weights.items():
+        acl["file"]["investigators"].setdefault(
+            name, {"fingerprint": platform.people[name].fpr})["weight"] = w
+    path = platform.dir / f"policy-{version}"
+    (platform.dir / "acl-next").write_text(json.dumps(acl))
+    alice = platform.people["alice"]
+    alice.mig("policy", "edit", "-acl", str(platform.dir / "acl-next"), "-o", str(path), check=0)
+    alice.mig("policy", "sign", str(path), check=0)
+    return f"{path}.signed"
+
+
+def other(platform, env, **require):
+    """The same question with something else required: (document, id), signed by nobody."""
+    text = json.dumps({**json.loads(env["document"]), "nonce": os.urandom(16).hex(),
+                       "require": require})
+    return text, action_id(text.encode())
+
+
+def test_weightless_signatures_of_a_new_one(platform, people, tree):
+    """Posted at once they are left out as later; so is a stranger's. The first may be weightless."""
+    env, _ = signed(platform, tree)
+    alice, dave = people["alice"], people["dave"]
+    text, ident = other(platform, env, weight=3)
+    sigs = [who.armored("action", text) for who in (alice, dave, people["bob"])]
+    stranger = alice.armored("action", text, platform.mallory_fpr, platform.mallory)
+    status, j = alice.api.call("POST", "/actions", {
+        "document": text, "signatures": [stranger, *sigs]})
+    assert (status, j["weight"], j["possible"]) == (201, {"has": 2, "needs": 3}, True), j
+    now = state(platform, ident)
+    assert [miglib.dearmor(s) for s in now["signatures"]] == \
+        [miglib.dearmor(s) for s in (sigs[0], sigs[2])]
+    assert [n.split(" <")[0] for n in now["investigators"]] == ["Alice Demo", "Bob Demo"]
+    assert code(dave.cancel(ident, text)) == (403, "denied")
+    assert alice.cancel(ident, text)[0] == 201
+    text, ident = other(platform, env, weight=2)
+    sigs = [who.armored("action", text) for who in (dave, alice)]
+    status, j = dave.api.call("POST", "/actions", {"document": text, "signatures": sigs})
+    assert (status, j["weight"]) == (201, {"has": 1, "needs": 2}), j
+    assert len(state(platform, ident)["signatures"]) == 2
+    assert dave.cancel(ident, text)[0] == 201
+
+
+def test_another_policy_launches(platform, people, tree):
+    """What is complete by a new policy is launched, once agents have it, and nothing else; what can
+    never be says so, until another policy comes. Of all that no word is lost with a restart."""
+    env, ident = signed(platform, tree)
+    alice = people["alice"]
+    assert alice.api.call("POST", "/actions", env)[0] == 201
+    named, name_id = other(platform, env, weight=2, fingerprints=[people["carol"].fpr])
+    heavy, heavy_id = other(platform, env, weight=4)
+    for text in (named, heavy):
+        assert alice.api.call("POST", "/actions", alice.envelope("action", text))[0] == 201
+    # three can sign, and four is needed
+    stuck = state(platform, heavy_id)["waiting"]
+    assert stuck["possible"] is False and "could bring 3" in stuck["missing"], stuck
+    p = people["bob"].mig("actions", "--waiting", check=0)
+    row, = [x for x in p.stdout.splitlines() if x.startswith(heavy_id[:12] + " ") and "1/4" in x]
+    assert " stuck " in row and f"\n{heavy_id[:12]} is stuck: by the server's" in p.stdout
+    assert "no signature can complete it: file: needs weight 4" in \
+        people["bob"].mig("action", "show", heavy_id, check=0).stdout
+    alice.mig("policy", "push", next_policy(platform, 2, alice=2), check=0)
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 90)
+    wait_for("hope", lambda: state(platform, heavy_id)["waiting"]["possible"])
+    now = state(platform, name_id)["waiting"]
+    assert (now["policy"], now["weight"]) == (2, {"has": 2, "needs": 2}), now
+    assert "requires a signature by " + people["carol"].fpr.lower() in now["missing"]
+    assert told(platform, name_id) == []
+    what = [json.loads(e["text"]) for e in audit(alice) if ident in e["text"]]
+    assert [(w["what"], w["who"]) for w in what][1:] == \
+        [("action_rejudged", "-"), ("action_launched", "-")]
+    # pushed, and the server gone before it has looked
+    platform.server.kill()
+    with contextlib.closing(sqlite3.connect(platform.state / "db/store.sqlite")) as db, db:
+        db.execute("UPDATE waiting SET policy = 1, possible = 0, has = 0")
+    platform.start()
+    for text, i in ((named, name_id), (heavy, heavy_id)):
+        wait_for("the start", lambda: state(platform, i)["waiting"]["possible"])  # noqa: B023
+        assert state(platform, i)["waiting"]["policy"] == 2
+        assert alice.cancel(i, text)[0] == 201

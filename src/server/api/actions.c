@@ -113,6 +113,9 @@ show_waiting(const struct store_waiting *x, void *arg)
 	jsonw_i64(w, "needs", x->needs);
 	jsonw_object_end(w);
 	jsonw_str(w, "missing", x->missing);
+	jsonw_bool(w, "possible", x->possible);
+	if (x->policy > 0)
+		jsonw_u64(w, "policy", x->policy);
 	jsonw_str(w, "by", x->first);
 	jsonw_object_end(w);
 	return (w->out->error);

@@ -9,6 +9,7 @@
 
 #include "server/core/core.h"
 #include "server/audit.h"
+#include "server/core/judging.h"
 #include "server/core/signers.h"
 
 #include "action/cancel.h"

@@ -10,7 +10,7 @@
  *   people.c     investigators, their sessions, API keys
  *   tokens.c     enrolment tokens
  *   launch.c, signers.c, cancel.c   a new action, who signed it, its end
- *   cosign.c     actions that wait for more signatures
+ *   cosign.c, judging.c, rejudge.c   actions that wait for more signatures
  *   enrol.c      a new agent
  *   renew.c      an agent's next certificate
  *   revoke.c     revoking an agent, the list of its certificates
@@ -29,6 +29,7 @@
 #include "crypto/keyring.h"
 #include "server/core/assembly.h"
 #include "server/core/registry.h"
+#include "server/core/rejudge.h"
 #include "server/core/scheduler.h"
 #include "server/core/writer.h"
 #include "server/role.h"
@@ -73,12 +74,12 @@ struct core {
 	struct event *tick, *wake; /* owned */
 	/* mono ms: */
 	int64_t started, last_prune, last_watch, last_silent, lost_since;
-	int64_t last_waiting;
 	int64_t roll_asked; /* everyone was asked whether he is there; 0: not */
 	int64_t roll_until; /* who has not answered by then is not there */
-	int64_t last_believed, said_clock;
+	int64_t last_waiting, last_believed, said_clock;
 	int64_t believed;        /* wall ms that old things are removed by */
 	struct unsaved *unsaved; /* owned */
+	struct rejudge rejudge;
 	enum disk_state disk;
 	bool store_over, pruning, took_nothing;
 };

@@ -3,8 +3,9 @@
  * Core: actions that wait for more signatures. They are in the store alone:
  * the scheduler, which sends, does not know them, and so neither a hello, nor
  * an agent that asks for parts, nor a restart can bring one to an agent. With
- * each signature the whole is judged anew, by the very code that judges a new
- * action, and goes the way of a new one when nothing is missing any more.
+ * each signature, and with each policy (rejudge.c), the whole is judged anew,
+ * by the very code that judges a new action, and goes the way of a new one when
+ * nothing is missing any more.
  */
 #include "server/core/launch.h"
 
@@ -22,20 +23,10 @@
 
 /* --- one more signature --------------------------------------------------- */
 
-/* What is stored of the action. */
-struct known {
-	int64_t n;
-	int status;
-	bool online_only;
-	struct buf bytes;    /* its envelope */
-	struct envelope env; /* borrows from bytes */
-	struct signer signers[SIGS_MAX];
-};
-
 static int
 take(const struct store_action *a, void *arg)
 {
-	struct known *k = arg;
+	struct cosign_known *k = arg;
 
 	k->n = a->n;
 	k->status = a->status;
@@ -43,8 +34,9 @@ take(const struct store_action *a, void *arg)
 	return (buf_add(&k->bytes, a->envelope, a->envelope_len));
 }
 
-static int
-load(struct core *c, const struct id *id, struct known *k, struct err *e)
+int
+cosign_load(
+    struct core *c, const struct id *id, struct cosign_known *k, struct err *e)
 {
 	const struct keyring *ring = core_keyring(c, e);
 	int rc;
@@ -76,7 +68,7 @@ has_bytes(const struct envelope *env, const struct sig_bytes *sig)
 }
 
 static bool
-has_person(const struct known *k, const struct signer *s)
+has_person(const struct cosign_known *k, const struct signer *s)
 {
 	size_t i;
 
@@ -108,7 +100,7 @@ nothing_new(bool again, bool idle, struct err *e)
 /* What is there with what is good, new and counts in more; *ret_added may be
  * 0. */
 static int
-merge(const struct known *k, const struct envelope *more,
+merge(const struct cosign_known *k, const struct envelope *more,
     const struct core_signers *by, const bool *counts, struct envelope *ret,
     size_t *ret_added, struct err *e)
 {
@@ -142,7 +134,7 @@ merge(const struct known *k, const struct envelope *more,
  * late. */
 static void
 reply_over(struct core *c, uint32_t request, const struct id *id,
-    const struct known *k, const struct envelope *more)
+    const struct cosign_known *k, const struct envelope *more)
 {
 	size_t i = 0;
 
@@ -164,9 +156,26 @@ refuse(struct core *c, uint32_t request, const struct store_caller *by,
 	core_refuse_err(c, request, e);
 }
 
+static int
+counting(struct core *c, const struct envelope *env, bool *ret, struct err *e)
+{
+	struct judging j;
+	struct action a;
+	int rc = action_parse(env->doc, env->doc_len, &a, e);
+
+	if (rc != 0)
+		return (rc);
+	if ((rc = judging_load(c, &j, e)) == 0) {
+		judging_counts(&j, &a, env, ret);
+		judging_release(&j);
+	}
+	action_release(&a);
+	return (rc);
+}
+
 static void
 submit(struct core *c, uint32_t request, const struct store_caller *by,
-    const struct known *k, const struct envelope *more)
+    const struct cosign_known *k, const struct envelope *more)
 {
 	struct core_signers signers;
 	bool counts[SIGS_MAX];
@@ -181,7 +190,7 @@ submit(struct core *c, uint32_t request, const struct store_caller *by,
 	buf_init(&bytes, ENVELOPE_MAX);
 	purpose_hash(PURPOSE_ACTION, more->doc, more->doc_len, &id);
 	if (core_signers(c, PURPOSE_ACTION, more, by->fpr, &signers, &e) != 0 ||
-	    core_counting(c, more, counts, &e) != 0 ||
+	    counting(c, more, counts, &e) != 0 ||
 	    merge(k, more, &signers, counts, &all, &added, &e) != 0 ||
 	    envelope_write(&all, &bytes, &e) != 0) {
 		refuse(c, request, by, &id, &e);
@@ -199,7 +208,8 @@ submit(struct core *c, uint32_t request, const struct store_caller *by,
 
 static void
 cosign(struct core *c, uint32_t request, const struct store_caller *by,
-    const struct id *id, const struct envelope *more, const struct known *k)
+    const struct id *id, const struct envelope *more,
+    const struct cosign_known *k)
 {
 	if (k->status != ACTION_WAITING)
 		reply_over(c, request, id, k, more);
@@ -211,13 +221,13 @@ bool
 cosign_known(struct core *c, uint32_t request, const struct store_caller *by,
     const struct id *id, const struct envelope *env)
 {
-	struct known k = { .n = 0 };
+	struct cosign_known k = { .n = 0 };
 	struct err e;
 	bool waits;
 
 	err_clear(&e);
 	buf_init(&k.bytes, ENVELOPE_MAX);
-	waits = load(c, id, &k, &e) == 0 && k.status == ACTION_WAITING;
+	waits = cosign_load(c, id, &k, &e) == 0 && k.status == ACTION_WAITING;
 	if (waits)
 		cosign(c, request, by, id, env, &k);
 	buf_release(&k.bytes);
@@ -260,7 +270,7 @@ check_one(const struct envelope *env, const struct id *id, struct err *e)
 void
 cosign_request(struct core *c, uint32_t request, struct rd *rd)
 {
-	struct known k = { .n = 0 };
+	struct cosign_known k = { .n = 0 };
 	struct store_caller by;
 	const uint8_t *bytes;
 	struct envelope env;
@@ -277,14 +287,69 @@ cosign_request(struct core *c, uint32_t request, struct rd *rd)
 	err_clear(&e);
 	buf_init(&k.bytes, ENVELOPE_MAX);
 	if (envelope_parse(bytes, len, &env, &e) != 0 ||
-	    check_one(&env, &id, &e) != 0 || load(c, &id, &k, &e) != 0)
+	    check_one(&env, &id, &e) != 0 || cosign_load(c, &id, &k, &e) != 0)
 		refuse(c, request, &by, &id, &e);
 	else
 		cosign(c, request, &by, &id, &env, &k);
 	buf_release(&k.bytes);
 }
 
+/* --- a new one ------------------------------------------------------------ */
+
+int
+cosign_strip(struct core *c, const struct judging *j, struct launch_job *x,
+    struct envelope *env, struct err *e)
+{
+	struct envelope kept = *env;
+	bool counts[SIGS_MAX], first = true;
+	struct buf bytes;
+	uint8_t *p;
+	size_t i;
+	int rc;
+
+	judging_counts(j, &x->doc, env, counts);
+	kept.nsigs = 0;
+	for (i = 0; i < env->nsigs; i++) {
+		if (x->signers.list[i].verdict != SIG_GOOD ||
+		    (!first && !counts[i]))
+			continue;
+		first = false;
+		kept.sigs[kept.nsigs++] = env->sigs[i];
+	}
+	if (kept.nsigs == env->nsigs)
+		return (0);
+	log_info("signatures_left_out id=%s n=%zu", id_short(&x->a.id).s,
+	    env->nsigs - kept.nsigs);
+	buf_init(&bytes, ENVELOPE_MAX);
+	if ((rc = envelope_write(&kept, &bytes, e)) != 0) {
+		buf_release(&bytes);
+		return (rc);
+	}
+	buf_take(&bytes, &p, &x->a.envelope_len);
+	free(x->envelope);
+	x->envelope = p;
+	x->a.envelope = p;
+	x->added = kept.nsigs;
+	rc = envelope_parse(p, x->a.envelope_len, env, e);
+	return (rc != 0
+		? rc
+		: core_signers(c, PURPOSE_ACTION, env, x->by, &x->signers, e));
+}
+
 /* --- storing -------------------------------------------------------------- */
+
+/* first: as hex; NULL where it is not written. */
+void
+waiting_row(
+    const struct standing *s, const char *first, struct store_waiting *ret)
+{
+	*ret = (struct store_waiting){ .first = first,
+		.has = s->weight.has,
+		.needs = s->weight.needs,
+		.missing = s->missing,
+		.possible = s->possible,
+		.policy = s->version };
+}
 
 static int
 note(struct store *s, const struct launch_job *x, const char *what,
@@ -295,19 +360,21 @@ note(struct store *s, const struct launch_job *x, const char *what,
 	struct audit_note n = { x->by, what, id.s, detail };
 
 	snprintf(detail, sizeof(detail),
-	    "%.300s; signed by %.400s; weight %lld of %lld", x->a.name,
-	    x->a.investigators, (long long)x->standing.weight.has,
-	    (long long)x->standing.weight.needs);
+	    "%.300s; signed by %.400s; weight %lld of %lld; policy %llu",
+	    x->a.name, x->a.investigators, (long long)x->standing.weight.has,
+	    (long long)x->standing.weight.needs,
+	    (unsigned long long)x->standing.version);
 	return (audit_add(s, &n, x->a.created, e));
 }
 
 int
 cosign_store(struct store *s, struct launch_job *x, struct err *e)
 {
-	struct store_waiting w = { x->first, x->standing.weight.has,
-		x->standing.weight.needs, x->standing.missing };
+	struct store_waiting w;
+	const char *what = "action_cosigned";
 	int rc;
 
+	waiting_row(&x->standing, x->first, &w);
 	if (x->was == 0)
 		rc = store_waiting_put(s, &x->a, &w, &x->a.n, e);
 	else if (x->waits)
@@ -317,8 +384,11 @@ cosign_store(struct store *s, struct launch_job *x, struct err *e)
 		    s, &x->a, x->was, x->expect, x->nexpect, e);
 	if (rc != 0)
 		return (rc);
-	return (
-	    note(s, x, x->was == 0 ? "action_waiting" : "action_cosigned", e));
+	if (x->was == 0)
+		what = "action_waiting";
+	else if (x->j.request == 0)
+		what = "action_rejudged";
+	return (note(s, x, what, e));
 }
 
 void
@@ -344,6 +414,7 @@ cosign_reply(struct core *c, int status, const struct launch_job *x)
 	jsonw_i64(&w, "needs", x->standing.weight.needs);
 	jsonw_object_end(&w);
 	jsonw_str(&w, "missing", x->standing.missing);
+	jsonw_bool(&w, "possible", x->standing.possible);
 	jsonw_object_end(&w);
 	core_reply(c, x->j.request, status, &out);
 	buf_release(&out);
@@ -382,12 +453,15 @@ cosign_tick(struct core *c, int64_t now)
 	int64_t wall = clock_wall_ms() / 1000;
 	struct expire_job *x;
 
+	rejudge_step(c);
 	if (now - c->last_waiting < TICK_MS)
 		return;
 	c->last_waiting = now;
 	c->status.actions_waiting = (uint64_t)store_waiting_total(c->read);
-	if (c->status.actions_waiting == 0 ||
-	    store_waiting_due(c->read, wall) == 0)
+	if (c->status.actions_waiting == 0)
+		return;
+	rejudge_begin(c, now);
+	if (store_waiting_due(c->read, wall) == 0)
 		return;
 	x = core_job_new(c, sizeof(*x), 0, expire_run, expire_done);
 	if (x == NULL)

@@ -352,6 +352,8 @@ launch_done(struct writer_job *j)
 	struct launch_job *x = (struct launch_job *)j;
 	struct core *c = x->j.c;
 
+	if (j->rc != 0 && x->j.request == 0)
+		rejudge_again(c);
 	if (j->rc == ERR_EXISTS) {
 		reply_second(c, x);
 		launch_free(x);
@@ -362,6 +364,8 @@ launch_done(struct writer_job *j)
 		launch_free(x);
 		return;
 	}
+	if (x->waits && !id_equal(&x->standing.policy, &c->rejudge.policy))
+		rejudge_again(c); /* there was another meanwhile */
 	if (x->waits)
 		cosign_reply(c, 201, x);
 	else
@@ -437,17 +441,36 @@ first_signer(struct launch_job *x)
 	hex_encode(x->signers.list[i].person, PGP_FPR_LEN, x->first);
 }
 
+/* Is it to wait? */
 static int
-fill(struct core *c, struct launch_job *x, const struct envelope *env,
-    struct err *e)
+judge(struct core *c, struct launch_job *x, struct envelope *env, struct err *e)
 {
+	struct judging j;
+	int rc = judging_load(c, &j, e);
+
+	if (rc != 0)
+		return (rc);
+	rc = judging_standing(&j, &x->doc, env, &x->standing, e);
+	x->waits = rc == 0 && !x->standing.met;
+	if (x->waits && x->was == 0 &&
+	    (rc = cosign_strip(c, &j, x, env, e)) == 0)
+		rc = judging_standing(&j, &x->doc, env, &x->standing, e);
+	judging_release(&j);
+	return (rc);
+}
+
+static int
+fill(struct core *c, struct launch_job *x, struct envelope *env, struct err *e)
+{
+	const char *by = x->j.request != 0 ? x->by : NULL;
 	int rc;
 
 	if ((rc = action_parse(env->doc, env->doc_len, &x->doc, e)) != 0)
 		return (rc);
 	if ((rc = check_times(&x->doc, e)) != 0 ||
-	    (rc = core_signers(
-		 c, PURPOSE_ACTION, env, x->by, &x->signers, e)) != 0)
+	    (rc = core_signers(c, PURPOSE_ACTION, env, by, &x->signers, e)) !=
+		0 ||
+	    (wants_several(&x->doc) && (rc = judge(c, x, env, e)) != 0))
 		return (rc);
 	first_signer(x);
 	x->a.name = x->doc.name;
@@ -456,11 +479,7 @@ fill(struct core *c, struct launch_job *x, const struct envelope *env,
 	x->a.created = clock_wall_ms();
 	x->a.valid_from = x->doc.valid_from;
 	x->a.expire_after = x->doc.expire_after;
-	if (wants_several(&x->doc)) {
-		rc = core_standing(c, &x->doc, env, &x->standing, e);
-		x->waits = !x->standing.met;
-	}
-	return (rc);
+	return (0);
 }
 
 /* Whom it is for; one that waits is for nobody yet, but could be. */

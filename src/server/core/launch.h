@@ -4,12 +4,15 @@
  * cosign.c (one that waits, with another signature). Both go the same way:
  *
  *   launch_job_new -> launch_submit --commit--> sent to agents, or waits
+ *
+ * One of request 0 is of rejudge.c: it waits, and nobody asks now.
  */
 #ifndef MIG_SERVER_CORE_LAUNCH_H
 #define MIG_SERVER_CORE_LAUNCH_H
 
 #include "action/document.h"
 #include "server/core/core.h"
+#include "server/core/judging.h"
 #include "server/core/signers.h"
 
 struct launch_job {
@@ -28,7 +31,7 @@ struct launch_job {
 	size_t was;   /* it waits in the store, with an envelope of so many
 			 bytes; 0: it is new */
 	size_t added; /* signatures that are new with it */
-	struct core_standing standing;
+	struct standing standing;
 };
 
 /* Copies the envelope. Replies and returns NULL when out of memory. */
@@ -54,6 +57,25 @@ cosign_known(struct core *c, uint32_t request, const struct store_caller *by,
     const struct id *id, const struct envelope *env);
 /* Does it wait now? */
 bool cosign_waits(struct core *c, const struct id *id);
+/* What is stored of one that waits. */
+struct cosign_known {
+	int64_t n;
+	int status;
+	bool online_only;
+	struct buf bytes;                /* its envelope; the caller's */
+	struct envelope env;             /* borrows from bytes */
+	struct signer signers[SIGS_MAX]; /* by the server's keyring */
+};
+/* Of any action; ret->bytes is there and empty. */
+int cosign_load(struct core *c, const struct id *id, struct cosign_known *ret,
+    struct err *e);
+/* A new one is to wait: of its signatures only the first good one, and those
+ * that can count, are kept. env is that of x, before and after. */
+int cosign_strip(struct core *c, const struct judging *j, struct launch_job *x,
+    struct envelope *env, struct err *e);
+struct store_waiting;
+void waiting_row(
+    const struct standing *s, const char *first, struct store_waiting *ret);
 /* What launch_submit has stored. */
 int cosign_store(struct store *s, struct launch_job *x, struct err *e);
 /* It waits (on): that is the answer. */

@@ -154,6 +154,21 @@ policies_hello(struct core *c, const struct agent *a)
 	relaylink_policy(c->link, a, &s->hash, s->size, &s->sum);
 }
 
+bool
+policies_lag(const struct core *c)
+{
+	const struct agent *a;
+	size_t i;
+
+	for (i = 0; i < c->registry.n; i++) {
+		a = c->registry.slots[i];
+		if (a->online && a->policies && !a->revoked &&
+		    step_from(c->policies, &a->policy) != NULL)
+			return (true);
+	}
+	return (false);
+}
+
 void
 policies_relay_up(struct core *c)
 {

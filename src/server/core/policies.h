@@ -11,6 +11,7 @@
 #ifndef MIG_SERVER_CORE_POLICIES_H
 #define MIG_SERVER_CORE_POLICIES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ int policies_load(struct core *c, struct err *e);
 void policies_request(struct core *c, uint32_t request, struct rd *rd);
 /* It has said which policy it has. */
 void policies_hello(struct core *c, const struct agent *a);
+/* Is somebody connected who has not got the next step yet? */
+bool policies_lag(const struct core *c);
 /* The relay is there: whoever lags is told anew, a few at a time. */
 void policies_relay_up(struct core *c);
 void policies_tick(struct core *c);

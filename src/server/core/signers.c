@@ -6,18 +6,16 @@
 
 #include "server/core/core.h"
 
-#include "action/policy.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
-#include "base/str.h"
-#include "server/store/policies.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* Names of those whose signature is good, as JSON; and whether one of them is
- * logged in: 1, 0, or ERR_* when that cannot be found out. */
+ * logged in, which by NULL takes for granted: 1, 0, or ERR_* when that cannot
+ * be found out. */
 static int
 name_good(struct core *c, const struct keyring *k, const char *by,
     struct core_signers *s)
@@ -36,7 +34,7 @@ name_good(struct core *c, const struct keyring *k, const char *by,
 			continue;
 		s->good++;
 		hex_encode(s->list[i].person, PGP_FPR_LEN, fpr);
-		if (strcmp(fpr, by) == 0)
+		if (by == NULL || strcmp(fpr, by) == 0)
 			session = 1;
 		else if (session != 1)
 			session =
@@ -114,119 +112,4 @@ core_signers_meet(const struct core_signers *a, const struct core_signers *b)
 		}
 	}
 	return (false);
-}
-
-/* The newest policy; it borrows from text. */
-static int
-newest_policy(
-    struct core *c, struct buf *text, struct policy *ret, struct err *e)
-{
-	int rc = store_policy_get(c->read, NULL, NULL, text, e);
-
-	return (rc != 0 ? rc : policy_parse(text->data, text->len, ret, e));
-}
-
-int
-core_policy_acl(struct core *c, struct acl **ret, struct err *e)
-{
-	struct policy p;
-	struct buf text;
-	int rc;
-
-	buf_init(&text, POLICY_MAX);
-	rc = newest_policy(c, &text, &p, e);
-	if (rc == 0)
-		rc = acl_parse(p.acl, p.acl_len, ret, e);
-	buf_release(&text);
-	return (rc);
-}
-
-/* By its own keyring, as agents do it. */
-static int
-policy_signers(const struct policy *p, const struct envelope *env, int64_t now,
-    struct signer *ret, struct err *e)
-{
-	struct keyring k;
-	int rc = keyring_parse(p->keyring, p->keyring_len, &k, e);
-
-	if (rc != 0)
-		return (rc);
-	keyring_verify(&k, PURPOSE_ACTION, env->doc, env->doc_len, env->sigs,
-	    env->nsigs, now, ret);
-	keyring_release(&k);
-	return (0);
-}
-
-/* The action's signers as agents see them, and the ACL (acl_free) that says
- * what they bring; without a policy by the server's keyring, and no ACL. */
-static int
-judged_by(struct core *c, const struct envelope *env, int64_t now,
-    struct signer *ret, struct acl **ret_acl, struct err *e)
-{
-	const struct keyring *k;
-	struct policy p;
-	struct buf text;
-	int rc;
-
-	buf_init(&text, POLICY_MAX);
-	rc = newest_policy(c, &text, &p, e);
-	if (rc == 0) {
-		rc = policy_signers(&p, env, now, ret, e);
-		if (rc == 0)
-			rc = acl_parse(p.acl, p.acl_len, ret_acl, e);
-	} else if (rc == ERR_NOTFOUND && (k = core_keyring(c, e)) != NULL) {
-		keyring_verify(k, PURPOSE_ACTION, env->doc, env->doc_len,
-		    env->sigs, env->nsigs, now, ret);
-		*ret_acl = NULL;
-		rc = 0;
-	}
-	buf_release(&text);
-	return (rc);
-}
-
-int
-core_standing(struct core *c, const struct action *a,
-    const struct envelope *env, struct core_standing *ret, struct err *e)
-{
-	struct signer signers[SIGS_MAX];
-	int64_t now = clock_wall_ms() / 1000;
-	struct acl *acl;
-	struct err why;
-	int rc = judged_by(c, env, now, signers, &acl, e);
-
-	if (rc != 0)
-		return (rc);
-	err_clear(&why);
-	ret->met = (acl == NULL ? acl_check_alone(a, signers, env->nsigs, &why)
-				: acl_check(acl, a, signers, env->nsigs, now,
-				      &why)) == 0;
-	acl_standing(acl, a, signers, env->nsigs, now, &ret->weight);
-	str_copy(ret->missing, sizeof(ret->missing), why.msg);
-	acl_free(acl);
-	return (0);
-}
-
-int
-core_counting(
-    struct core *c, const struct envelope *env, bool *ret, struct err *e)
-{
-	struct signer signers[SIGS_MAX];
-	int64_t now = clock_wall_ms() / 1000;
-	struct acl *acl;
-	struct action a;
-	size_t i;
-	int rc = action_parse(env->doc, env->doc_len, &a, e);
-
-	if (rc != 0)
-		return (rc);
-	rc = judged_by(c, env, now, signers, &acl, e);
-	if (rc == 0) {
-		for (i = 0; i < env->nsigs; i++)
-			ret[i] = acl == NULL
-			    ? signers[i].verdict == SIG_GOOD
-			    : acl_counts(acl, &a, &signers[i], now);
-		acl_free(acl);
-	}
-	action_release(&a);
-	return (rc);
 }

@@ -96,6 +96,9 @@ const char *const store_schema[] = {
 	" first TEXT NOT NULL, has INTEGER NOT NULL, needs INTEGER NOT NULL,"
 	" missing TEXT NOT NULL, bytes INTEGER NOT NULL,"
 	" expires INTEGER NOT NULL);",
+	/* 9 -> 10: what a policy that came later says of them */
+	"ALTER TABLE waiting ADD COLUMN possible INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE waiting ADD COLUMN policy INTEGER NOT NULL DEFAULT 0;",
 };
 
 const int store_schema_version =

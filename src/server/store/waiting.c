@@ -45,9 +45,10 @@ store_waiting_put(struct store *s, const struct store_action *a,
 		return (rc);
 	return (sql_run(s, e,
 	    "INSERT INTO waiting (action, first, has, needs, missing, bytes,"
-	    " expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
-	    "itiitii", *ret_n, w->first, w->has, w->needs, w->missing,
-	    (int64_t)a->envelope_len, a->expire_after));
+	    " expires, possible, policy) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    "itiitiiii", *ret_n, w->first, w->has, w->needs, w->missing,
+	    (int64_t)a->envelope_len, a->expire_after, (int64_t)w->possible,
+	    (int64_t)w->policy));
 }
 
 /* Still the one that the change was made for? */
@@ -80,10 +81,26 @@ store_waiting_sign(struct store *s, const struct store_action *a,
 	if ((rc = replace_envelope(s, a, was, e)) != 0)
 		return (rc);
 	return (sql_run(s, e,
-	    "UPDATE waiting SET has = ?, needs = ?, missing = ?, bytes = ?"
-	    " WHERE action = ?",
-	    "iitii", w->has, w->needs, w->missing, (int64_t)a->envelope_len,
-	    a->n));
+	    "UPDATE waiting SET has = ?, needs = ?, missing = ?, bytes = ?,"
+	    " possible = ?, policy = ? WHERE action = ?",
+	    "iitiiii", w->has, w->needs, w->missing, (int64_t)a->envelope_len,
+	    (int64_t)w->possible, (int64_t)w->policy, a->n));
+}
+
+int
+store_waiting_judge(struct store *s, int64_t action, size_t was,
+    const struct store_waiting *w, struct err *e)
+{
+	int rc;
+
+	rc = sql_run(s, e,
+	    "UPDATE waiting SET has = ?, needs = ?, missing = ?, possible = ?,"
+	    " policy = ? WHERE action = ? AND bytes = ?",
+	    "iitiiii", w->has, w->needs, w->missing, (int64_t)w->possible,
+	    (int64_t)w->policy, action, (int64_t)was);
+	if (rc == 0 && sqlite3_changes(s->db) == 0)
+		rc = err_set(e, ERR_EXISTS, "the action was changed meanwhile");
+	return (rc);
 }
 
 int
@@ -140,7 +157,8 @@ store_waiting_get(struct store *s, int64_t action, store_on_waiting *fn,
 	int rc;
 
 	rc = sql_row(s, e, &st,
-	    "SELECT first, has, needs, missing FROM waiting WHERE action = ?",
+	    "SELECT first, has, needs, missing, possible, policy FROM waiting"
+	    " WHERE action = ?",
 	    "i", action);
 	if (rc != 0)
 		return (rc);
@@ -148,9 +166,31 @@ store_waiting_get(struct store *s, int64_t action, store_on_waiting *fn,
 	w.has = sqlite3_column_int64(st, 1);
 	w.needs = sqlite3_column_int64(st, 2);
 	w.missing = sql_text(st, 3);
+	w.possible = sqlite3_column_int64(st, 4) != 0;
+	w.policy = (uint64_t)sqlite3_column_int64(st, 5);
 	if ((rc = sql_read(s, e)) == 0)
 		rc = fn(&w, arg);
 	sqlite3_reset(st);
+	return (rc);
+}
+
+int
+store_waiting_after(struct store *s, int64_t after, int limit,
+    store_on_waiting_id *fn, void *arg, struct err *e)
+{
+	sqlite3_stmt *st;
+	struct id id;
+	int rc;
+
+	rc = sql_bound(s, e, &st,
+	    "SELECT a.n, a.id FROM waiting w JOIN actions a ON a.n = w.action"
+	    " WHERE w.action > ? ORDER BY w.action LIMIT ?",
+	    "ii", after, (int64_t)limit);
+	while (rc == 0 && (rc = sql_next(s, st, e)) == 1) {
+		sql_id(st, 1, &id);
+		if ((rc = fn(sqlite3_column_int64(st, 0), &id, arg)) != 0)
+			sqlite3_reset(st);
+	}
 	return (rc);
 }
 

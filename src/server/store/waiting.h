@@ -23,6 +23,8 @@ struct store_waiting {
 	const char *first; /* fingerprint of its first signer */
 	int64_t has, needs;
 	const char *missing; /* in words */
+	bool possible;       /* signatures can bring it */
+	uint64_t policy;     /* version that says so; 0: none is known */
 };
 
 /* As store_action_put. ERR_TOOBIG: as many wait as may. */
@@ -32,7 +34,11 @@ int store_waiting_put(struct store *s, const struct store_action *a,
  * before. ERR_EXISTS: it is another one by now, or does not wait any more. */
 int store_waiting_sign(struct store *s, const struct store_action *a,
     const struct store_waiting *w, size_t was, struct err *e);
-/* The same, and it waits no more: it is an open action. */
+/* It was judged anew: what it has and lacks. was, ERR_EXISTS as above. w->first
+ * stays as it is. */
+int store_waiting_judge(struct store *s, int64_t action, size_t was,
+    const struct store_waiting *w, struct err *e);
+/* The same as sign, and it waits no more: it is an open action. */
 int store_waiting_launch(struct store *s, const struct store_action *a,
     size_t was, const struct store_expect *exp, size_t nexp, struct err *e);
 /* The row goes; nothing when there is none. */
@@ -40,6 +46,11 @@ int store_waiting_end(struct store *s, int64_t action, struct err *e);
 /* Those whose end has come are expired; *ret_n: how many. */
 int store_waiting_expire(
     struct store *s, int64_t now, int64_t *ret_n, struct err *e);
+
+/* Those with numbers above after, in order, at most limit. */
+typedef int store_on_waiting_id(int64_t n, const struct id *id, void *arg);
+int store_waiting_after(struct store *s, int64_t after, int limit,
+    store_on_waiting_id *fn, void *arg, struct err *e);
 
 typedef int store_on_waiting(const struct store_waiting *w, void *arg);
 /* ERR_NOTFOUND: it does not wait. */

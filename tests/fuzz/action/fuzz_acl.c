@@ -25,6 +25,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* nobody is never enough */
 	BUG_ON(acl_check(acl, &a, &s, 0, 0, NULL) == 0);
 	acl_check(acl, &a, &s, 1, 0, NULL);
+	acl_could_check(acl, &a, &s, 1, NULL, 0, 0, NULL);
 	acl_check_right(acl, "policy", &s, 1, 0, NULL);
 	acl_free(acl);
 	return 0;

@@ -497,6 +497,94 @@ test_dates(void **state)
 	}
 }
 
+/* Who has signed, who has a key, how many places are taken by strangers. */
+static void
+test_could(void **state)
+{
+#define END "2001-09-09T02:46:40Z" /* of the action */
+	static const char acl_text[] = "{" ENTRY("default", "2",
+	    PERSON("a", A40, "1") "," PERSON("b", B40, "2")) "," ENTRY("file",
+	    "3",
+	    PERSON("a", A40, "1") "," PERSON("b", B40,
+		"2")) ","
+		      "\"pkg\":{\"minimumweight\":1,\"investigators\":{" PERSON(
+			  "a", A40, "1") "}," AT(PAST,
+			  THEN) "},"
+				"\"ping\":{\"minimumweight\":1,"
+				"\"investigators\":{" DATED("a", A40, "1",
+				    AT(LATER, END)) "}},"
+						    "\"memory\":{"
+						    "\"minimumweight\":1,"
+						    "\"investigators\":{" DATED(
+							"a", A40, "1",
+							AT(END,
+							    "2030-01-01T00:00:"
+							    "00Z")) "}}}";
+	static const struct {
+		const char *module, *signers, *keys;
+		size_t strangers;
+		int64_t weight;
+		const char *require, *want; /* want NULL: it could */
+	} rows[] = {
+		{ "file", "", "ab", 0, 1, NULL, NULL },
+		{ "file", "a", "ab", 0, 1, NULL, NULL },
+		{ "file", "ab", "", 0, 1, NULL, NULL },
+		{ "file", "a", "a", 0, 1, NULL, "could bring 1" },
+		{ "file", "A", "ab", 0, 1, NULL, NULL }, /* again, good */
+		{ "file", "", "ab", 0, 4, NULL, "needs weight 4 " },
+		{ "file", "", "ab", 14, 1, NULL, NULL },
+		{ "file", "", "ab", 15, 1, NULL, "could bring 2" },
+		{ "file", "", "xy", 0, 1, NULL, "could bring 0" },
+		{ "netstat", "", "b", 0, 1, NULL, NULL },
+		{ "netstat", "b", "", 0, 1, "a",
+		    "requires a signature by aaaa" },
+		{ "netstat", "b", "a", 0, 1, "a", NULL },
+		{ "netstat", "b", "a", 15, 1, "a", "takes 16" },
+		{ "pkg", "", "a", 0, 1, NULL, "does not hold any more" },
+		{ "ping", "", "a", 0, 1, NULL, NULL },
+		{ "memory", "", "a", 0, 1, NULL, "could bring 0" },
+	};
+	uint8_t keys[4][PGP_FPR_LEN];
+	struct signer signers[SIGS_MAX];
+	struct action a;
+	struct acl *acl;
+	struct err e;
+	size_t i, n, k;
+	int rc;
+
+	assert_int_equal(
+	    acl_parse(acl_text, sizeof(acl_text) - 1, &acl, &e), 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(&a, 0, sizeof(a));
+		strcpy(a.operations[0].module, rows[i].module);
+		a.noperations = 1;
+		a.require_weight = rows[i].weight;
+		a.expire_after = NOW + 3600;
+		if (rows[i].require != NULL)
+			memset(a.require_fprs[a.nrequire_fprs++], 0xaa,
+			    PGP_FPR_LEN);
+		for (n = 0; rows[i].signers[n] != '\0'; n++)
+			signers[n] =
+			    signer_of(rows[i].signers[n] == 'b' ? 0xbb : 0xaa,
+				rows[i].signers[n] == 'A' ? SIG_BAD : SIG_GOOD);
+		for (k = 0; k < rows[i].strangers; k++)
+			signers[n++] = signer_of(0, SIG_UNKNOWN_KEY);
+		for (k = 0; rows[i].keys[k] != '\0'; k++)
+			memset(keys[k],
+			    rows[i].keys[k] == 'a'       ? 0xaa
+				: rows[i].keys[k] == 'b' ? 0xbb
+							 : 0xcc + (int)k,
+			    PGP_FPR_LEN);
+		err_clear(&e);
+		rc = acl_could_check(acl, &a, signers, n,
+		    (const uint8_t(*)[PGP_FPR_LEN])keys, k, NOW, &e);
+		if (rc != (rows[i].want == NULL ? 0 : ERR_DENIED) ||
+		    (rc != 0 && strstr(e.msg, rows[i].want) == NULL))
+			fail_msg("row %zu: %d %s", i, rc, e.msg);
+	}
+	acl_free(acl);
+}
+
 static void
 test_paths(void **state)
 {
@@ -608,6 +696,7 @@ main(void)
 		cmocka_unit_test(test_parse_limits),
 		cmocka_unit_test(test_many_paths),
 		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_could),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_limits),
 	};

@@ -21,7 +21,7 @@ make_action(const char *name, size_t len)
 	    .envelope_len = len });
 }
 
-static const struct store_waiting half = { "aa", 1, 2, "weight" };
+static const struct store_waiting half = { "aa", 1, 2, "weight", true, 3 };
 
 static int
 take_status(const struct store_action *a, void *arg)
@@ -111,6 +111,59 @@ test_sign_and_launch(void **state)
 	    store_waiting_sign(f->w, &a, &more, 20, &e), ERR_EXISTS);
 	assert_int_equal(
 	    store_waiting_put(f->w, &a, &half, &a.n, &e), ERR_EXISTS);
+}
+
+static int
+take_row(const struct store_waiting *w, void *arg)
+{
+	struct store_waiting *ret = arg;
+
+	*ret = *w;
+	assert_string_equal(w->first, "aa");
+	assert_string_equal(w->missing, ret->possible ? "weight" : "hope");
+	return (0);
+}
+
+static int
+take_numbers(int64_t n, const struct id *id, void *arg)
+{
+	int64_t **at = arg;
+
+	assert_false(id_is_zero(id));
+	*(*at)++ = n;
+	return (0);
+}
+
+/* By another policy: what is signed meanwhile is left alone. */
+static void
+test_judged_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct store_action a = make_action("one", 10);
+	struct store_action b = make_action("two", 10);
+	struct store_waiting w = half, none = { NULL, 0, 2, "hope", false, 4 };
+	int64_t numbers[4], *at = numbers;
+	struct err e;
+
+	assert_int_equal(store_waiting_put(f->w, &a, &half, &a.n, &e), 0);
+	assert_int_equal(store_waiting_put(f->w, &b, &half, &b.n, &e), 0);
+	assert_int_equal(store_waiting_get(f->r, a.n, take_row, &w, &e), 0);
+	assert_true(w.possible && w.policy == 3);
+	assert_int_equal(
+	    store_waiting_judge(f->w, a.n, 11, &none, &e), ERR_EXISTS);
+	assert_int_equal(store_waiting_judge(f->w, a.n, 10, &none, &e), 0);
+	assert_int_equal(store_waiting_get(f->r, a.n, take_row, &w, &e), 0);
+	assert_true(!w.possible && w.policy == 4 && w.has == 0);
+	assert_int_equal(
+	    store_waiting_after(f->r, 0, 1, take_numbers, &at, &e), 0);
+	assert_int_equal(
+	    store_waiting_after(f->r, a.n, 2, take_numbers, &at, &e), 0);
+	assert_true(
+	    at == numbers + 2 && numbers[0] == a.n && numbers[1] == b.n);
+	a.envelope_len = 20;
+	assert_int_equal(store_waiting_launch(f->w, &a, 10, NULL, 0, &e), 0);
+	assert_int_equal(
+	    store_waiting_judge(f->w, a.n, 20, &none, &e), ERR_EXISTS);
 }
 
 static void
@@ -222,6 +275,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_sign_and_launch),
+		T(test_judged_anew),
 		T(test_cancelled_and_expired),
 		T(test_limits),
 		T(test_bytes),

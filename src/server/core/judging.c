@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "server/core/judging.h"
+
+#include "server/core/core.h"
+
+#include "action/policy.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "crypto/keyring_people.h"
+#include "server/store/policies.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The newest policy; it borrows from text. */
+static int
+newest_policy(struct core *c, struct buf *text, struct id *ret_hash,
+    struct policy *ret, struct err *e)
+{
+	int rc = store_policy_get(c->read, NULL, ret_hash, text, e);
+
+	return (rc != 0 ? rc : policy_parse(text->data, text->len, ret, e));
+}
+
+int
+core_policy_acl(struct core *c, struct acl **ret, struct err *e)
+{
+	struct policy p;
+	struct buf text;
+	int rc;
+
+	buf_init(&text, POLICY_MAX);
+	rc = newest_policy(c, &text, NULL, &p, e);
+	if (rc == 0)
+		rc = acl_parse(p.acl, p.acl_len, ret, e);
+	buf_release(&text);
+	return (rc);
+}
+
+int
+judging_policy(struct core *c, struct id *ret, struct err *e)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, ID_LEN);
+	memset(ret, 0, sizeof(*ret));
+	rc = store_meta_get(c->read, "policy", &b, e);
+	if (rc == 0 && b.len == ID_LEN)
+		memcpy(ret->b, b.data, ID_LEN);
+	buf_release(&b);
+	return (rc == ERR_NOTFOUND ? 0 : rc);
+}
+
+static int
+fpr_compare(const void *a, const void *b)
+{
+	return (memcmp(a, b, PGP_FPR_LEN));
+}
+
+/* Its own keyring, as agents have it. */
+static int
+read_policy(struct judging *j, const struct policy *p, struct err *e)
+{
+	int rc;
+
+	if ((rc = keyring_parse(p->keyring, p->keyring_len, &j->own, e)) != 0)
+		return (rc);
+	rc = keyring_people(
+	    p->keyring, p->keyring_len, j->now, &j->people, &j->npeople, e);
+	if (rc == 0)
+		rc = acl_parse(p->acl, p->acl_len, &j->acl, e);
+	if (rc != 0)
+		return (rc);
+	if (j->npeople > 0)
+		qsort(j->people, j->npeople, PGP_FPR_LEN, fpr_compare);
+	j->version = p->version;
+	return (0);
+}
+
+int
+judging_load(struct core *c, struct judging *ret, struct err *e)
+{
+	struct judging j = { .version = 0 };
+	struct policy p;
+	struct buf text;
+	int rc;
+
+	j.now = clock_wall_ms() / 1000;
+	buf_init(&text, POLICY_MAX);
+	rc = newest_policy(c, &text, &j.policy, &p, e);
+	if (rc == 0) {
+		rc = read_policy(&j, &p, e);
+	} else if (rc == ERR_NOTFOUND &&
+	    (j.keys = core_keyring(c, e)) != NULL) {
+		memset(&j.policy, 0, sizeof(j.policy));
+		rc = 0;
+	}
+	buf_release(&text);
+	if (rc != 0) {
+		judging_release(&j);
+		return (rc);
+	}
+	*ret = j;
+	return (0);
+}
+
+void
+judging_release(struct judging *j)
+{
+	acl_free(j->acl);
+	keyring_release(&j->own);
+	free(j->people);
+	memset(j, 0, sizeof(*j));
+}
+
+/* As agents see them. */
+static void
+verify(const struct judging *j, const struct envelope *env, struct signer *ret)
+{
+	keyring_verify(j->keys != NULL ? j->keys : &j->own, PURPOSE_ACTION,
+	    env->doc, env->doc_len, env->sigs, env->nsigs, j->now, ret);
+}
+
+int
+judging_standing(const struct judging *j, const struct action *a,
+    const struct envelope *env, struct standing *ret, struct err *e)
+{
+	struct signer signers[SIGS_MAX];
+	struct err why;
+	int rc = 0;
+
+	err_clear(&why);
+	verify(j, env, signers);
+	ret->met =
+	    (j->acl == NULL ? acl_check_alone(a, signers, env->nsigs, &why)
+			    : acl_check(j->acl, a, signers, env->nsigs, j->now,
+				  &why)) == 0;
+	acl_standing(j->acl, a, signers, env->nsigs, j->now, &ret->weight);
+	if (!ret->met && j->acl != NULL)
+		rc = acl_could_check(j->acl, a, signers, env->nsigs,
+		    (const uint8_t(*)[PGP_FPR_LEN])j->people, j->npeople,
+		    j->now, &why);
+	if (rc == ERR_NOMEM)
+		return (err_set(e, rc, "out of memory"));
+	ret->possible = rc == 0;
+	str_copy(ret->missing, sizeof(ret->missing), why.msg);
+	ret->policy = j->policy;
+	ret->version = j->version;
+	return (0);
+}
+
+void
+judging_counts(const struct judging *j, const struct action *a,
+    const struct envelope *env, bool *ret)
+{
+	struct signer signers[SIGS_MAX];
+	size_t i;
+
+	verify(j, env, signers);
+	for (i = 0; i < env->nsigs; i++)
+		ret[i] = j->acl == NULL
+		    ? signers[i].verdict == SIG_GOOD
+		    : acl_counts(j->acl, a, &signers[i], j->now);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "server/core/rejudge.h"
+
+#include "server/core/judging.h"
+#include "server/core/launch.h"
+#include "server/core/policies.h"
+
+#include "base/log.h"
+#include "base/str.h"
+#include "server/store/waiting.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEP_ACTIONS 16 /* a tick: a few ms of the loop */
+#define EVERY_MS (5 * 60 * 1000)
+#define HOLD_MS (60 * 1000) /* for agents to get a policy */
+#define NOBODY "-"          /* in the audit log: who launched it */
+
+void
+rejudge_again(struct core *c)
+{
+	c->rejudge.again = true;
+}
+
+/* Not all are back yet, or one has the policy before. */
+static bool
+agents_lag(const struct core *c, int64_t now)
+{
+	return ((now - c->started < HOLD_MS &&
+		    c->registry.online < c->registry.n - c->registry.revoked) ||
+	    policies_lag(c));
+}
+
+void
+rejudge_begin(struct core *c, int64_t now)
+{
+	struct rejudge *r = &c->rejudge;
+	int64_t since = r->since;
+	struct id policy;
+	struct err e;
+
+	/* what would be launched is refused while there is no room */
+	if (r->running || c->disk != DISK_OK ||
+	    judging_policy(c, &policy, &e) != 0)
+		return;
+	if (r->begun && !r->again && id_equal(&policy, &r->policy) &&
+	    now - r->swept < EVERY_MS)
+		return;
+	if (!r->begun || !id_equal(&policy, &r->policy))
+		since = now;
+	*r = (struct rejudge){ .policy = policy,
+		.swept = now,
+		.since = since,
+		.holds = now - since < HOLD_MS && agents_lag(c, now),
+		.running = true,
+		.begun = true };
+}
+
+/* --- what the store says of it -------------------------------------------- */
+
+struct judge_job {
+	struct core_job j;
+	struct id id;
+	int64_t n;
+	size_t was; /* bytes of the envelope that was judged */
+	struct standing standing;
+};
+
+static int
+judge_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct judge_job *x = (struct judge_job *)j;
+	struct store_waiting w;
+
+	waiting_row(&x->standing, NULL, &w);
+	return (store_waiting_judge(s, x->n, x->was, &w, e));
+}
+
+static void
+judge_done(struct writer_job *j)
+{
+	struct judge_job *x = (struct judge_job *)j;
+	struct core *c = x->j.c;
+
+	if (j->rc != 0)
+		rejudge_again(c);
+	else
+		log_info("action_rejudged id=%s policy=%llu has=%lld needs=%lld"
+			 " possible=%d",
+		    id_short(&x->id).s, (unsigned long long)x->standing.version,
+		    (long long)x->standing.weight.has,
+		    (long long)x->standing.weight.needs, x->standing.possible);
+	core_wake(c);
+	free(x);
+}
+
+struct row {
+	struct standing is;
+	bool same;
+};
+
+static int
+compare_row(const struct store_waiting *w, void *arg)
+{
+	struct row *r = arg;
+
+	r->same = w->has == r->is.weight.has &&
+	    w->needs == r->is.weight.needs && w->possible == r->is.possible &&
+	    w->policy == r->is.version &&
+	    strcmp(w->missing, r->is.missing) == 0;
+	return (0);
+}
+
+static void
+keep(struct core *c, const struct id *id, const struct cosign_known *k,
+    const struct standing *is)
+{
+	struct row row = { *is, false };
+	struct judge_job *x;
+
+	if (store_waiting_get(c->read, k->n, compare_row, &row, NULL) != 0 ||
+	    row.same)
+		return;
+	x = core_job_new(c, sizeof(*x), 0, judge_run, judge_done);
+	if (x == NULL) {
+		rejudge_again(c);
+		return;
+	}
+	x->id = *id;
+	x->n = k->n;
+	x->was = k->bytes.len;
+	x->standing = *is;
+	writer_submit(c->writer, &x->j.j);
+}
+
+/* --- one of them ---------------------------------------------------------- */
+
+static void
+launch(struct core *c, const struct cosign_known *k)
+{
+	static const struct store_caller nobody = { .fpr = NOBODY };
+	struct launch_job *x;
+
+	x = launch_job_new(c, 0, &nobody, k->bytes.data, k->bytes.len);
+	if (x == NULL) {
+		rejudge_again(c);
+		return;
+	}
+	x->a.n = k->n;
+	x->a.online_only = k->online_only;
+	x->was = k->bytes.len;
+	launch_submit(c, x);
+}
+
+/* Agents would take it; but whoever signed it may not ask here any more, or
+ * not all who are connected would take it yet. */
+static bool
+can_go(struct core *c, const struct envelope *env, struct standing *is)
+{
+	struct core_signers by;
+	struct err e;
+
+	if (core_signers(c, PURPOSE_ACTION, env, NULL, &by, &e) != 0) {
+		str_copy(is->missing, sizeof(is->missing), e.msg);
+		return (false);
+	}
+	if (!c->rejudge.holds)
+		return (true);
+	snprintf(is->missing, sizeof(is->missing),
+	    "nothing: it is launched when agents have policy %llu, or in a"
+	    " minute",
+	    (unsigned long long)is->version);
+	rejudge_again(c);
+	return (false);
+}
+
+static void
+judge(struct core *c, const struct judging *j, const struct id *id)
+{
+	struct cosign_known k = { .n = 0 };
+	struct standing is;
+	struct action a;
+	struct err e;
+
+	err_clear(&e);
+	buf_init(&k.bytes, ENVELOPE_MAX);
+	if (cosign_load(c, id, &k, &e) == 0 && k.status == ACTION_WAITING &&
+	    action_parse(k.env.doc, k.env.doc_len, &a, &e) == 0) {
+		if (a.expire_after > j->now &&
+		    judging_standing(j, &a, &k.env, &is, &e) == 0) {
+			if (is.met && can_go(c, &k.env, &is))
+				launch(c, &k);
+			else
+				keep(c, id, &k, &is);
+		}
+		action_release(&a);
+	}
+	if (e.code != 0)
+		log_error(
+		    "rejudge id=%s why=%s", id_short(id).s, log_quote(e.msg));
+	buf_release(&k.bytes);
+}
+
+struct batch {
+	struct id ids[STEP_ACTIONS];
+	size_t n;
+	int64_t last;
+};
+
+static int
+take(int64_t n, const struct id *id, void *arg)
+{
+	struct batch *b = arg;
+
+	b->ids[b->n++] = *id;
+	b->last = n;
+	return (0);
+}
+
+void
+rejudge_step(struct core *c)
+{
+	struct rejudge *r = &c->rejudge;
+	struct batch b = { .n = 0 };
+	struct judging j;
+	struct err e;
+	size_t i;
+
+	if (!r->running)
+		return;
+	if (store_waiting_after(
+		c->read, r->after, STEP_ACTIONS, take, &b, &e) != 0 ||
+	    (b.n > 0 && judging_load(c, &j, &e) != 0)) {
+		log_error("rejudge why=%s", log_quote(e.msg));
+		r->running = false;
+		r->again = true;
+		return;
+	}
+	for (i = 0; i < b.n; i++)
+		judge(c, &j, &b.ids[i]);
+	if (b.n > 0) {
+		/* another one by now: from the beginning */
+		if (!id_equal(&j.policy, &r->policy))
+			r->again = true;
+		judging_release(&j);
+		r->after = b.last;
+	}
+	r->running = b.n == STEP_ACTIONS;
+}
