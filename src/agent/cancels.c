@@ -202,3 +202,78 @@ cancels_find(const struct cancels *t, const struct id *action,
 	}
 	return NULL;
 }
+
+/* --- how many a day ------------------------------------------------------- */
+
+#define DAY_MS (INT64_C(86400) * 1000)
+
+static struct cancel_day_of *
+day_of(struct cancel_day *d, const uint8_t person[static PGP_FPR_LEN])
+{
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		if (memcmp(d->of[i].person, person, PGP_FPR_LEN) == 0)
+			return &d->of[i];
+	if (d->n == CANCEL_DAY_PERSONS)
+		return &d->of[CANCEL_DAY_PERSONS - 1];
+	if (d->n < CANCEL_DAY_PERSONS - 1)
+		memcpy(d->of[d->n].person, person, PGP_FPR_LEN);
+	return &d->of[d->n++];
+}
+
+static void
+keep(struct cancel_day *d, const struct signed_by *by)
+{
+	size_t i;
+
+	for (i = 0; i < by->n; i++)
+		day_of(d, by->persons[i])->kept++;
+}
+
+bool
+cancel_day_take(struct cancel_day *d, const struct cancelled *c, int64_t now_ms,
+    const struct cancel_day_of **ret_first)
+{
+	unsigned int most = c->right ? CANCELS_MAX : CANCELS_DAY;
+	struct cancel_day_of *of;
+	bool may = false;
+	size_t i;
+
+	*ret_first = NULL;
+	if (!d->begun) {
+		d->begun = true;
+		d->began = now_ms;
+	}
+	for (i = 0; i < c->by.n && !may; i++)
+		may = day_of(d, c->by.persons[i])->kept < most;
+	if (may) {
+		keep(d, &c->by);
+	} else if (c->by.n > 0) {
+		of = day_of(d, c->by.persons[0]);
+		if (of->more++ == 0)
+			*ret_first = of;
+		d->over = true;
+	}
+	return may;
+}
+
+void
+cancel_day_count(struct cancel_day *d, const struct signed_by *by,
+    int64_t age_ms, int64_t now_ms)
+{
+	if (age_ms < 0 || age_ms >= DAY_MS)
+		return;
+	if (!d->begun || now_ms - age_ms < d->began)
+		d->began = now_ms - age_ms;
+	d->begun = true;
+	keep(d, by);
+}
+
+int64_t
+cancel_day_left(const struct cancel_day *d, int64_t now_ms)
+{
+	if (!d->begun)
+		return -1;
+	return d->began + DAY_MS > now_ms ? d->began + DAY_MS - now_ms : 0;
+}

@@ -4,6 +4,7 @@
 
 #include "action/policy.h"
 #include "agent/answer.h"
+#include "agent/cancel.h"
 #include "agent/chain.h"
 #include "agent/exam.h"
 #include "agent/hello.h"
@@ -286,6 +287,7 @@ on_term(void *arg)
 struct reading {
 	struct ran *ran;
 	struct spool *spool;
+	struct cancel_day *day;
 };
 
 static int
@@ -294,10 +296,15 @@ on_recorded(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 {
 	struct reading *r = arg;
 	struct own_answered answered;
+	struct own_cancelled cancelled;
 
 	if (type == OWN_ANSWERED &&
 	    own_answered_parse(data, len, &answered) == 0)
 		spool_proven(r->spool, &answered.id, position);
+	if (type == OWN_CANCELLED &&
+	    own_cancelled_parse(data, len, &cancelled) == 0 && !cancelled.open)
+		cancel_day_count(r->day, &cancelled.by,
+		    clock_wall_ms() - cancelled.time_ms, clock_mono_ms());
 	return ran_note(position, type, data, len, r->ran);
 }
 
@@ -316,7 +323,7 @@ journal_has_answered(const struct id *id, void *arg)
 static int
 open_record(struct agent *a, struct ran *ran, struct err *e)
 {
-	struct reading reading = { ran, a->spool };
+	struct reading reading = { ran, a->spool, &a->cancel_day };
 	char path[PATH_MAX], aside[PATH_MAX + 32];
 	int rc = 0;
 
@@ -497,6 +504,8 @@ agent_open(
 void
 agent_close(struct agent *a)
 {
+	if (a->record != NULL)
+		cancel_day_end(a);
 	netlink_free(a->net);
 	role_free(a->verify);
 	role_free(a->judge);
@@ -671,6 +680,11 @@ on_house(evutil_socket_t fd, short what, void *arg)
 	if (spool_clean(a->spool, agent_now(a), now) > 0 || a->worked)
 		malloc_trim(0);
 	a->worked = false;
+	due = cancel_day_left(&a->cancel_day, now);
+	if (due == 0)
+		cancel_day_end(a);
+	else if (due > 0 && a->cancel_day.over)
+		agent_house(a, due);
 	due = spool_clean_in_ms(a->spool, agent_now(a), now);
 	if (a->disk_failed)
 		agent_house(a, DISK_MS);
