@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "client/apikey.h"
 #include "client/interrupt.h"
 #include "http/apiversion.h"
 #include "json/json.h"
@@ -210,6 +211,25 @@ api_plain(struct client *c, const char *method, const char *path,
 	return api_request(c, &req, ret_json, e);
 }
 
+/* The same with an API key, which is not made anew. */
+static int
+api_with_key(struct client *c, struct http_request *req, json_t **ret_json,
+    struct err *e)
+{
+	int r;
+
+	req->token = c->api_key;
+	r = api_request(c, req, ret_json, e);
+	if (r == ERR_EXPIRED)
+		err_set(e, r,
+		    "the server does not take the API key in %s: it has ended "
+		    "or was revoked (an admin makes another: mig apikey make)",
+		    apikey_path(c));
+	else if (r == ERR_DENIED)
+		err_wrap(e, "with the API key in %s", apikey_path(c));
+	return r;
+}
+
 /* Runs a request with the session; a token that is not accepted any more is
  * replaced once. */
 static int
@@ -218,6 +238,10 @@ api_with_session(struct client *c, struct http_request *req, json_t **ret_json,
 {
 	int r, again;
 
+	if ((r = apikey_ensure(c, e)) != 0)
+		return r;
+	if (c->api_key != NULL)
+		return api_with_key(c, req, ret_json, e);
 	for (again = 0; again < 2; again++) {
 		r = session_ensure(c, e);
 		if (r != 0)

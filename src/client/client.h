@@ -22,6 +22,7 @@ struct client_conf {
 	char *signer;   /* SSH key that signs (client/ssh/signer.h), or NULL:
 			   key does */
 	char *gpghome;  /* NULL: gpg's own choice */
+	char *apikey;   /* file of an API key; NULL: a person logs in */
 	int64_t expire; /* seconds an action is valid */
 	struct conf_list *readers; /* fingerprints that may read results */
 	struct conf_map *targets;  /* names for targets */
@@ -36,6 +37,7 @@ struct client {
 	char *ca_pem; /* owned; the pinned CA */
 	struct http *http;
 	char token[CLIENT_TOKEN_LEN + 1]; /* "": no session yet */
+	char *api_key; /* owned; instead of a session (client/apikey.h) */
 };
 
 /* conf_path NULL: the usual place. */

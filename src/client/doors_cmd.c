@@ -3,6 +3,7 @@
  * What is printed here is the server's word; what agents accept is said by the
  * policy alone. */
 #include "client/api.h"
+#include "client/apikey.h"
 #include "client/table.h"
 
 #include "base/clock.h"
@@ -19,8 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_PREFIX "mig-key-" /* before an API key's secret */
-#define KEY_LEN 32
 #define FPR_HEX 40
 #define BODY_MAX (2u * 1024 * 1024)
 
@@ -273,12 +272,44 @@ key_body(const struct opts *o, const struct id *hash, int64_t seconds,
 }
 
 /* The secret is made here, and the server gets its hash. */
+/* Printed, or into a file for mig itself. */
+static int
+key_hand_out(const char *path, const char *hex, struct err *e)
+{
+	struct buf line;
+	int r;
+
+	buf_init(&line, 256);
+	buf_reserve(&line, 256);
+	r = buf_add_fmt(&line, APIKEY_PREFIX "%s\n", hex);
+	if (r != 0)
+		err_set(e, r, "out of memory");
+	else
+		r = client_write(path, &line, e);
+	if (r != 0)
+		err_wrap(e,
+		    "the key is made and lost (mig apikey revoke, and again)");
+	else if (path != NULL)
+		fprintf(stderr,
+		    "wrote %s; a program's mig uses it with " APIKEY_ENV
+		    ", or by apikey in its configuration\n",
+		    path);
+	else
+		fprintf(stderr,
+		    "This is shown once: keep it where only the program can "
+		    "read it. It is sent as\nAuthorization: Bearer\n");
+	if (line.data != NULL)
+		secret_wipe(line.data, line.cap);
+	buf_release(&line);
+	return r;
+}
+
 static int
 cmd_key_make(struct client *c, const struct opts *o, struct err *e)
 {
 	const char *expires = opts_get(o, "expires");
-	char text[2 * KEY_LEN + 1];
-	uint8_t secret[KEY_LEN];
+	char text[2 * APIKEY_SECRET_LEN + 1];
+	uint8_t secret[APIKEY_SECRET_LEN];
 	int64_t seconds = INT64_C(90) * 86400;
 	struct buf body;
 	struct id hash;
@@ -297,13 +328,9 @@ cmd_key_make(struct client *c, const struct opts *o, struct err *e)
 	if (r == 0)
 		r = api_json(c, "POST", "/api/v1/apikeys", &body, NULL, e);
 	buf_release(&body);
-	if (r == 0) {
-		hex_encode(secret, sizeof(secret), text);
-		printf(KEY_PREFIX "%s\n", text);
-		fprintf(stderr,
-		    "This is shown once: keep it where only the program can "
-		    "read it. It is sent as\nAuthorization: Bearer\n");
-	}
+	hex_encode(secret, sizeof(secret), text);
+	if (r == 0)
+		r = key_hand_out(opts_get(o, "o"), text, e);
 	secret_wipe(text, sizeof(text));
 	secret_wipe(secret, sizeof(secret));
 	return r;
@@ -334,6 +361,8 @@ static const struct opt key_opts[] = {
 	    "actions:read, results, policies:read, investigators:read, "
 	    "actions:launch, policies:push, tokens, agents:revoke, audit" },
 	{ "expires", NULL, "DURATION", "how long it is good (default 90d)" },
+	{ "o", "output", "FILE",
+	    "write it to a file that only its owner can read" },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -357,8 +386,10 @@ const struct command doors_commands[] = {
 	    NULL, NULL, 1, 1, NULL },
 	{ "apikey make", "NAME", "a key for a program, limited to named calls",
 	    cmd_key_make, key_opts, NULL, 1, 1,
-	    "The key is printed once. With it nothing can be asked of agents "
-	    "that a person has\nnot signed." },
+	    "The key is printed once. mig uses one that is in a file of mode "
+	    "0600, named by apikey\nin its configuration or by " APIKEY_ENV
+	    ". With it nothing can be asked of\nagents that a person has not "
+	    "signed." },
 	{ "apikey list", "", "which keys there are", cmd_keys, json_opts, NULL,
 	    0, 0, NULL },
 	{ "apikey revoke", "NAME", "end a key", cmd_key_revoke, NULL, NULL, 1,

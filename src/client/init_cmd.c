@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* `mig init`: key, server, pinned CA, first login. */
 #include "client/api.h"
+#include "client/apikey.h"
 
 #include "base/file.h"
 #include "base/str.h"
@@ -197,6 +198,33 @@ named_key(const struct pgp_key *keys, size_t n, const char *fpr,
 	return 0;
 }
 
+/* -apikey, "none" for a person again. */
+static int
+init_apikey(struct client *c, const struct opts *o, struct err *e)
+{
+	const char *name = opts_get(o, "apikey");
+	char *full;
+	int r;
+
+	if (name != NULL && strcmp(name, "none") == 0) {
+		free(c->conf.apikey);
+		c->conf.apikey = NULL;
+		return 0;
+	}
+	if (name != NULL) {
+		if ((full = realpath(name, NULL)) == NULL)
+			return err_errno(e, "-apikey %s", name);
+		r = set_str(&c->conf.apikey, full, e);
+		free(full);
+		if (r != 0)
+			return r;
+	}
+	r = apikey_ensure(c, e);
+	if (r == 0 && c->api_key != NULL)
+		fprintf(stderr, "apikey  %s\n", apikey_path(c));
+	return r;
+}
+
 static int
 init_key(struct client *c, const struct opts *o, struct err *e)
 {
@@ -208,7 +236,7 @@ init_key(struct client *c, const struct opts *o, struct err *e)
 
 	if (fpr == NULL)
 		fpr = c->conf.key;
-	if (fpr == NULL && c->conf.signer != NULL)
+	if (fpr == NULL && (c->conf.signer != NULL || c->api_key != NULL))
 		return 0;
 	if (c->conf.gpghome != NULL)
 		setenv("GNUPGHOME", c->conf.gpghome, 0);
@@ -334,6 +362,8 @@ cmd_init(struct client *c, const struct opts *o, struct err *e)
 
 	r = client_conf_load(c, e);
 	if (r == 0)
+		r = init_apikey(c, o, e);
+	if (r == 0)
 		r = init_signer(c, o, e);
 	if (r == 0)
 		r = init_key(c, o, e);
@@ -344,7 +374,7 @@ cmd_init(struct client *c, const struct opts *o, struct err *e)
 	if (r != 0)
 		return r;
 	fprintf(stderr, "wrote   %s\n", c->conf_path);
-	if (c->conf.key == NULL &&
+	if (c->conf.key == NULL && c->conf.signer != NULL &&
 	    (c->conf.readers == NULL || c->conf.readers->n == 0))
 		client_warn("an SSH key only signs; to read the answers: mig "
 			    "reader make, or an OpenPGP key (mig init --key "
@@ -357,6 +387,11 @@ cmd_init(struct client *c, const struct opts *o, struct err *e)
 	}
 	if (opts_has(o, "no-login"))
 		return 0;
+	if (c->api_key != NULL) {
+		r = apikey_try(c, e);
+		return r != 0 ? err_wrap(e, "the configuration is written, but")
+			      : 0;
+	}
 	r = session_login(c, e);
 	if (r != 0)
 		return err_wrap(e,
@@ -376,6 +411,8 @@ static const struct opt init_opts[] = {
 	{ "key", NULL, "FPR", "your OpenPGP key, by full fingerprint" },
 	{ "signer", NULL, "KEY",
 	    "sign with this SSH key: ssh:SHA256:... or its file" },
+	{ "apikey", NULL, "FILE",
+	    "for a program: nobody logs in, the API key in it is used" },
 	{ "no-login", NULL, NULL, "write the configuration only" },
 	{ NULL, NULL, NULL, NULL },
 };
@@ -387,6 +424,7 @@ const struct command init_commands[] = {
 	    "fingerprint of the server's\nCA is shown on a terminal and must "
 	    "be confirmed. With -signer an SSH key of\nssh-agent signs and "
 	    "-key, if given, reads the answers; -signer none ends that.\n"
-	    "Safe to run again." },
+	    "With -apikey FILE no key of a person is needed; -apikey none ends "
+	    "that.\nSafe to run again." },
 	{ .name = NULL },
 };

@@ -29,6 +29,9 @@ client_release(struct client *c)
 	free(c->ca_pem);
 	free(c->conf_path);
 	secret_wipe(c->token, sizeof(c->token));
+	if (c->api_key != NULL)
+		secret_wipe(c->api_key, strlen(c->api_key));
+	free(c->api_key);
 	memset(c, 0, sizeof(*c));
 }
 

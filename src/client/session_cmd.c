@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* `mig login`, `mig logout`, `mig status`. */
 #include "client/api.h"
+#include "client/apikey.h"
 
 #include "base/str.h"
 #include "json/json.h"
@@ -9,11 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define METRICS_MAX (4u * 1024 * 1024)
+
 static int
 cmd_login(struct client *c, const struct opts *o, struct err *e)
 {
-	int r = session_login(c, e);
+	int r = client_conf_load(c, e);
 
+	if (r == 0 && apikey_path(c) != NULL)
+		r = err_set(e, ERR_INVALID,
+		    "nobody logs in here: the API key in %s is used instead",
+		    apikey_path(c));
+	if (r == 0)
+		r = session_login(c, e);
 	if (r == 0)
 		fprintf(stderr, "logged in to %s\n", c->conf.server);
 	return r;
@@ -71,7 +80,9 @@ status_text(struct client *c, const json_t *j, struct err *e)
 	add_number(&out, actions, "open", "", "open");
 	add_number(&out, actions, "total", ", ", "in all");
 	add_number(&out, j, "answers", ", ", "answers");
-	buf_add_fmt(&out, "\nkey      %s\n", client_signer(c));
+	buf_add_fmt(&out, "\nkey      %s%s\n",
+	    c->api_key != NULL ? "the API key in " : "",
+	    c->api_key != NULL ? apikey_path(c) : client_signer(c));
 	r = client_out(&out, e);
 	buf_release(&out);
 	return r;
@@ -99,6 +110,29 @@ cmd_status(struct client *c, const struct opts *o, struct err *e)
 	return r;
 }
 
+static int
+add_text(const void *data, size_t len, void *arg)
+{
+	return buf_add(arg, data, len);
+}
+
+static int
+cmd_metrics(struct client *c, const struct opts *o, struct err *e)
+{
+	struct buf out;
+	int r;
+
+	buf_init(&out, METRICS_MAX);
+	r = api_stream(c, "/api/v1/metrics", add_text, NULL, &out, e);
+	if (out.error != 0)
+		r = err_set(e, out.error, "the server's metrics: %s",
+		    err_text(out.error));
+	if (r == 0)
+		r = client_out(&out, e);
+	buf_release(&out);
+	return r;
+}
+
 static const struct opt status_opts[] = {
 	{ "json", NULL, NULL, "as JSON" },
 	{ "check", NULL, NULL, "exit code 3 when the relay is down" },
@@ -108,6 +142,8 @@ static const struct opt status_opts[] = {
 const struct command session_commands[] = {
 	{ "status", "", "is the server there, its relay up, who is connected",
 	    cmd_status, status_opts, NULL, 0, 0, NULL },
+	{ "metrics", "", "the server's figures, as Prometheus reads them",
+	    cmd_metrics, NULL, NULL, 0, 0, NULL },
 	{ "login", "", "open a session (commands do it by themselves)",
 	    cmd_login, NULL, NULL, 0, 0, NULL },
 	{ "logout", "", "end the session and forget its token", cmd_logout,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "client/api.h"
+#include "client/apikey.h"
 #include "client/sealcheck.h"
 #include "json/json.h"
 
@@ -128,8 +129,11 @@ fetched_open(struct client *c, const struct fetched *f, const char *file,
 {
 	struct err shared = { 0 };
 	struct buf b;
-	int r = client_need_key(c, e);
+	int r = client_conf_load(c, e);
 
+	/* a program may have a reader's key alone */
+	if (r == 0 && apikey_path(c) == NULL)
+		r = client_need_key(c, e);
 	if (r != 0)
 		return r;
 	if (file != NULL) {

@@ -339,7 +339,7 @@ sign_open_seal_key(struct client *c, const char *armored,
     uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
 {
 	size_t pgp = readkey_start(armored);
-	int r = sign_prepare(c, e);
+	int r = use_gpghome(c, e);
 
 	if (r != 0)
 		return r;

@@ -359,6 +359,71 @@ def test_client(doors):
         in p.stderr
 
 
+class Program:
+    """mig of a program: no gpg, no person, a file with an API key."""
+
+    def __init__(self, doors, home):
+        self.doors, self.home, self.key = doors, home, home / "key"
+        home.mkdir()
+        self.env = {"HOME": str(home), "LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"],
+                    "GNUPGHOME": str(home / "nothing")}
+
+    def make(self, name, calls):
+        doors = self.doors
+        assert f"wrote {self.key}" in doors.mig(
+            "apikey", "make", name, "-calls", calls, "-o", str(self.key)).stderr
+        assert self.key.stat().st_mode & 0o777 == 0o600
+        return self
+
+    def mig(self, *args, code=0, **env):
+        p = subprocess.run([program("mig"), *args], env={**self.env, **env}, text=True, timeout=60,
+                           stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        assert p.returncode == code, (args, p.stdout, p.stderr)
+        return p
+
+
+def test_mig_with_an_api_key(doors, tmp_path):
+    nightly = Program(doors, tmp_path / "program").make("nightly", "status,metrics,actions:read")
+    server = ("--server", f"https://localhost:{doors.port}", "--ca", doors.ca)
+    said = nightly.mig("init", *server, "-apikey", str(nightly.key)).stderr
+    assert f"apikey  {nightly.key}" in said and "key     " not in said.replace("apikey  ", "")
+    conf = nightly.home / ".config/mig/config"
+    secret = nightly.key.read_text().strip()
+    assert f"apikey {nightly.key}\n" in conf.read_text() and secret not in conf.read_text()
+    assert f"\nkey      the API key in {nightly.key}\n" in nightly.mig("status").stdout
+    assert "mig_actions_waiting " in nightly.mig("metrics").stdout
+    assert json.loads(nightly.mig("actions", "-json").stdout)["actions"] is not None
+    # what it is not for, and what is for people
+    for args, why in ((["agents"], "this API key is not for 'agents': an admin can make one"),
+                      (["sessions", "list"], "'session' is for people who log in, not for API keys"),
+                      (["apikey", "list"], "'apikeys' is for people who log in")):
+        p = nightly.mig(*args, code=2)
+        assert f"with the API key in {nightly.key}: " in p.stderr and why in p.stderr, p.stderr
+    assert "nobody logs in here" in nightly.mig("login", code=2).stderr
+    # the environment's comes first; neither is one that others can read
+    other = Program(doors, tmp_path / "other").make("other", "agents")
+    nightly.mig("agents", code=1, MIG_API_KEY_FILE=str(other.key))     # there is none
+    assert "not for 'status'" in nightly.mig("status", code=2, MIG_API_KEY_FILE=str(other.key)).stderr
+    nightly.mig("status", MIG_API_KEY_FILE="")
+    for change, why in ((lambda: other.key.chmod(0o660), "(chmod 600)"),
+                        (lambda: other.key.chmod(0o604), "(chmod 600)"),
+                        (lambda: other.key.write_text(secret[:-1]), "not an API key as mig apikey"),
+                        (lambda: other.key.write_text(secret[8:]), "not an API key as mig apikey"),
+                        (lambda: other.key.write_text("x" * 1000), "not an API key as mig apikey"),
+                        (other.key.unlink, "No such file"), (other.key.mkdir, "(chmod 600)")):
+        change()
+        p = nightly.mig("status", code=2, MIG_API_KEY_FILE=str(other.key))
+        assert why in p.stderr and str(other.key) in p.stderr, p.stderr
+        assert secret[8:-1] not in p.stderr
+        if other.key.is_file():
+            other.key.chmod(0o600)
+    doors.mig("apikey", "revoke", "nightly")
+    p = nightly.mig("status", code=2)
+    assert f"does not take the API key in {nightly.key}: it has ended or was revoked" in p.stderr
+    nightly.mig("init", "-apikey", "none", "-no-login", code=2)    # and has no key of a person
+    doors.mig("apikey", "revoke", "other")
+
+
 # --- the audit log ------------------------------------------------------------------
 
 def entries(doors, **what):

@@ -126,6 +126,29 @@ def test_keys_that_cannot_read(readers):
     assert "no such key" in r.stderr
 
 
+def test_a_program_reads_with_an_api_key(readers, tmp_path):
+    """Nobody logs in, and there is no gpg: an API key opens the door, a reader's key the answers."""
+    p, key = readers, tmp_path / "key"
+    p.mig("apikey", "make", "nightly", "-calls", "agents,actions:read,results", "-o", str(key), check=0)
+    env = {"HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "MIG_API_KEY_FILE": str(key)}
+
+    def nightly(*args, code=0):
+        r = subprocess.run([program("mig"), *args], env=env, capture_output=True, text=True,
+                           stdin=subprocess.DEVNULL, timeout=60, check=False)
+        assert r.returncode == code, (args, r.stdout, r.stderr)
+        return r
+    nightly("init", "--server", p.url, "--ca", p.ca)
+    name = nightly("reader", "make").stdout.strip()
+    ident = ask(p, "-reader", name)
+    assert "secret.conf" in nightly("results", ident, code=FOUND).stdout
+    assert "web1" in nightly("agents").stdout and ident[:12] in nightly("actions").stdout
+    assert "you are not among the readers" in nightly("results", ask(p), code=ERROR).stderr
+    # it asks nothing: there is nothing that signs
+    r = nightly("file", "-t", "all", "-path", "/etc", "-name", "x", code=ERROR)
+    assert "no key in" in r.stderr
+    p.mig("apikey", "revoke", "nightly", check=0)
+
+
 def test_share_and_forget(readers):
     p = readers
     ident = ask(p)
