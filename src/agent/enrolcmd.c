@@ -13,7 +13,9 @@
 #include "agent/journal.h"
 #include "agent/monitor.h"
 #include "agent/once.h"
+#include "agent/ownopen.h"
 #include "agent/ownrecord.h"
+#include "agent/spool.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"
@@ -338,19 +340,26 @@ file_answer(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 static int
 begin_records(struct enrolment *en, struct err *e)
 {
+	int64_t now = clock_wall_ms() / 1000;
 	struct journal *journal = NULL;
 	struct record *record = NULL;
+	struct spool *spool = NULL;
 	char path[PATH_MAX], note[NOTE_MAX];
+	bool expected = false;
 	int rc;
 
 	state_path(&en->state, "journal", path);
-	rc = journal_open(
-	    path, JOURNAL_MAX, clock_wall_ms() / 1000, &journal, e);
+	rc = journal_open(path, JOURNAL_MAX, now, &journal, e);
+	state_path(&en->state, "spool", path);
+	if (rc == 0)
+		expected = own_expected(journal, path);
 	journal_free(journal);
-	if (rc != 0)
-		return rc;
+	if (rc == 0)
+		rc = spool_open(path, en->conf.quota, now, &spool, e);
 	state_path(&en->state, "record", path);
-	rc = record_open(path, NULL, NULL, &record, e);
+	if (rc == 0)
+		rc = own_open(path, spool, expected, NULL, NULL, &record, e);
+	spool_free(spool);
 	snprintf(note, sizeof(note), "enrolled at %s port %u", en->host,
 	    (unsigned int)en->port);
 	if (rc == 0)

@@ -12,6 +12,7 @@
 #include "agent/journal.h"
 #include "agent/netlink.h"
 #include "agent/notice.h"
+#include "agent/ownopen.h"
 #include "agent/ownrecord.h"
 #include "agent/ran.h"
 #include "agent/role.h"
@@ -27,7 +28,6 @@
 #include "record/record.h"
 #include "sandbox/sandbox.h"
 
-#include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -318,38 +318,6 @@ journal_has_answered(const struct id *id, void *arg)
 	    (found->state == JOURNAL_ANSWERED || found->state == JOURNAL_ACKED);
 }
 
-/* Small answers are vouched for before there is a new record: after a crash
- * in between the new one would look as if it had always been theirs. */
-static int
-open_record(struct agent *a, struct ran *ran, struct err *e)
-{
-	struct reading reading = { ran, a->spool, &a->cancel_day };
-	char path[PATH_MAX], aside[PATH_MAX + 32];
-	int rc = 0;
-
-	state_path(&a->state, "record", path);
-	if (access(path, F_OK) != 0 && errno == ENOENT)
-		rc = spool_settle(a->spool, true, e);
-	if (rc == 0)
-		rc = record_open(path, on_recorded, &reading, &a->record, e);
-	if (rc != ERR_INVALID && rc != ERR_TOOBIG)
-		return rc;
-	log_error("record_damaged path=%s why=%s", path, log_quote(e->msg));
-	snprintf(aside, sizeof(aside), "%s.damaged-%" PRId64, path,
-	    clock_wall_ms() / 1000);
-	err_clear(e);
-	rc = spool_settle(a->spool, true, e);
-	if (rc != 0)
-		return rc;
-	if (rename(path, aside) != 0)
-		return err_errno(e, "%s", path);
-	rc = record_open(path, NULL, NULL, &a->record, e);
-	if (rc == 0)
-		rc = own_add_note(a->record, clock_wall_ms(),
-		    "the record before this was damaged and put aside", e);
-	return rc;
-}
-
 /* It would refuse everything until then. Only a person can say which of the
  * two clocks was right: by the other answer, what ran already could run again.
  */
@@ -374,14 +342,20 @@ static int
 open_record_and_compare(struct agent *a, int64_t now, struct err *e)
 {
 	struct ran *ran = ran_new(now);
-	char text[NOTE_MAX];
+	struct reading reading = { ran, a->spool, &a->cancel_day };
+	char text[NOTE_MAX], path[PATH_MAX];
 	size_t lost = 0;
+	bool expected;
 	int rc;
 
 	if (ran == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	spool_on_unproven(a->spool, journal_has_answered, a->journal);
-	rc = open_record(a, ran, e);
+	state_path(&a->state, "spool", path);
+	expected = own_expected(a->journal, path);
+	state_path(&a->state, "record", path);
+	rc = own_open(
+	    path, a->spool, expected, on_recorded, &reading, &a->record, e);
 	if (rc == 0)
 		rc = spool_settle(a->spool, record_was_new(a->record), e);
 	/* one that starts anew refuses all that was signed before */

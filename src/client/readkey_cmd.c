@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 /* Into the configuration, where comments and order stay. */
 static int
@@ -26,11 +28,46 @@ reader_configure(struct client *c, const char *name, struct err *e)
 	return r;
 }
 
+static bool
+is_configured(const struct client *c, const char *name)
+{
+	const struct conf_list *l = c->conf.readers;
+	size_t i;
+
+	for (i = 0; l != NULL && i < l->n; i++)
+		if (strcasecmp(l->items[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* A new one; or one that is there and in no configuration, because whoever made
+ * it did not come that far. */
+static int
+make_or_take(const struct client *c, const char *path, bool *ret_new,
+    char name[static READKEY_NAME_LEN + 1], struct err *e)
+{
+	struct readkey k;
+	int r = readkey_make(path, &k, e);
+
+	*ret_new = r == 0;
+	if (r == ERR_EXISTS && readkey_load(path, &k, NULL) == 0) {
+		readkey_name(k.pub, name);
+		if (!is_configured(c, name)) {
+			err_clear(e);
+			r = 0;
+		}
+	}
+	if (r == 0)
+		readkey_name(k.pub, name);
+	secret_wipe(&k, sizeof(k));
+	return r;
+}
+
 static int
 cmd_make(struct client *c, const struct opts *o, struct err *e)
 {
 	char name[READKEY_NAME_LEN + 1], *path;
-	struct readkey k;
+	bool new = false;
 	int r = client_conf_load(c, e);
 
 	if (r != 0)
@@ -40,18 +77,15 @@ cmd_make(struct client *c, const struct opts *o, struct err *e)
 		return ERR_NOMEM;
 	r = client_mkdir_for(path, e);
 	if (r == 0)
-		r = readkey_make(path, &k, e);
-	if (r == 0) {
-		readkey_name(k.pub, name);
-		secret_wipe(&k, sizeof(k));
-		r = reader_configure(c, name, e);
-	}
+		r = make_or_take(c, path, &new, name, e);
+	if (r == 0 && (r = reader_configure(c, name, e)) != 0 && new)
+		unlink(path); /* nobody has seen its public half */
 	if (r == 0) {
 		printf("%s\n", name);
 		fprintf(stderr,
-		    "wrote %s (keep a copy: without it these answers cannot "
-		    "be read) and %s\n",
-		    path, c->conf_path);
+		    "%s %s (keep a copy: without it these answers cannot "
+		    "be read) and wrote %s\n",
+		    new ? "wrote" : "took up", path, c->conf_path);
 	}
 	free(path);
 	return r;

@@ -15,6 +15,7 @@ import time
 import pytest
 
 from miglib import Agent, answers_of, free_ports, program, wait_for
+from spoollib import small_ones
 
 FOUND, NOT_FOUND, ERROR, PARTIAL = 0, 1, 2, 3
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="not root")
@@ -171,6 +172,38 @@ def test_first_policy_by_its_hash(platform, newcomer):
     newcomer.start()
     wait_for("the new agent online", lambda: newcomer.name in platform.mig(
         "agents", "-t", "online").stdout)
+
+
+@pytest.mark.parametrize("lost", ["gone", "damaged"])
+def test_a_lost_record_is_not_hidden_by_enrolling_again(platform, newcomer, lost):
+    """Its small answers stay, and the new record says that there was another. Without the journal, as
+    both were lost."""
+    agent, state = newcomer, newcomer.dir / "state"
+    assert enrol(platform, agent, "--policy", str(platform.policy)).returncode == 0
+    agent.start()
+    wait_for("it to be online", lambda: online(platform, agent))
+    p = platform.mig("agent", "-t", f"name='{agent.name}'", "--json")
+    assert p.returncode == FOUND, (p.stdout, p.stderr)
+    agent.daemon.stop()
+    before = small_ones(state / "spool")
+    assert len(before) == 1
+    (state / "journal").unlink()
+    if lost == "gone":
+        (state / "record").unlink()
+    else:
+        data = bytearray((state / "record").read_bytes())
+        data[100] ^= 1
+        (state / "record").write_bytes(data)
+    p = enrol(platform, agent)
+    assert p.returncode == 0 and ("record_" + lost) in p.stderr, (p.stdout, p.stderr)
+    entries = [json.loads(x) for x in agent.run("report", "--json").stdout.splitlines()]
+    assert "the record before this " + ("is gone" if lost == "gone" else "was damaged") in \
+        entries[0]["text"] and entries[1]["text"].startswith("enrolled at "), entries
+    assert len(list(state.glob("record.damaged-*"))) == (lost == "damaged")
+    agent.start()
+    wait_for("it to be online", lambda: online(platform, agent))
+    agent.daemon.stop()
+    assert small_ones(state / "spool") == before
 
 
 def test_wrong_policy_hash(platform, newcomer):

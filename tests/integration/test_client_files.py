@@ -2,6 +2,8 @@
 """What mig does with files of its own, without any server."""
 import hashlib
 import json
+import resource
+import signal
 import subprocess
 
 import pytest
@@ -139,6 +141,39 @@ def test_the_draft_shows_readers_who_are_no_pgp_keys(sam):
     p = sam.mig("file", "-path", "/etc", "-name", "x", "-p", check=0)
     shown, = json.loads(p.stdout)["seal"]["readers"]
     assert f"could be read by: a reader's key ({shown})" in p.stderr
+
+
+def full(size):
+    """No file takes more than that, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_reader_s_key_is_made_whole_or_not(sam):
+    """Where the configuration cannot be written no key is left that nobody knows of; one that is left
+    all the same, by a crash, is taken up."""
+    before = sam.config.read_text() + "# " + "x" * 4096 + "\n"
+    sam.config.write_text(before)
+    key = sam.config.parent / "reader.key"
+    p = subprocess.run([program("mig"), "reader", "make"], env=sam.env, text=True, timeout=60,
+                       capture_output=True, stdin=subprocess.DEVNULL,
+                       preexec_fn=lambda: full(4096))
+    assert p.returncode == ERROR and str(sam.config) in p.stderr and p.stdout == "", p
+    assert not key.exists() and sam.config.read_text() == before
+    name = sam.mig("reader", "make", check=0).stdout.strip()
+    assert sam.config.read_text() == before + f"reader {name}\n"
+    p = sam.mig("reader", "make", check=ERROR)
+    assert "reader.key is there already" in p.stderr
+    whole = key.read_bytes()
+    sam.config.write_text(before)
+    p = sam.mig("reader", "make", check=0)
+    assert p.stdout.strip() == name and f"took up {key}" in p.stderr
+    assert sam.config.read_text() == before + f"reader {name}\n" and key.read_bytes() == whole
+    # what is no key is left alone
+    sam.config.write_text(before)
+    key.write_text("mine\n")
+    sam.mig("reader", "make", check=ERROR)
+    assert key.read_text() == "mine\n" and sam.config.read_text() == before
 
 
 def test_a_draft_with_a_reader_needs_no_key(sam):

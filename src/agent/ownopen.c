@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "agent/ownopen.h"
+
+#include "agent/journal.h"
+#include "agent/ownrecord.h"
+#include "agent/spool.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+bool
+own_expected(const struct journal *journal, const char *spool_dir)
+{
+	return journal_count(journal) > 0 || spool_count(spool_dir) > 0;
+}
+
+static int
+put_aside(const char *path, const char *why, struct err *e)
+{
+	char aside[PATH_MAX + 32];
+
+	log_error("record_damaged path=%s why=%s", path, log_quote(why));
+	snprintf(aside, sizeof(aside), "%s.damaged-%" PRId64, path,
+	    clock_wall_ms() / 1000);
+	return rename(path, aside) == 0 ? 0 : err_errno(e, "%s", path);
+}
+
+int
+own_open(const char *path, struct spool *spool, bool expected,
+    record_on_entry *on_entry, void *arg, struct record **ret, struct err *e)
+{
+	const char *note = NULL;
+	struct err why;
+	int rc = 0;
+
+	if (access(path, F_OK) != 0 && errno == ENOENT) {
+		if (expected) {
+			log_error("record_gone path=%s", path);
+			note = "the record before this is gone";
+		}
+		rc = spool_settle(spool, true, e);
+	}
+	if (rc == 0)
+		rc = record_open(path, on_entry, arg, ret, e);
+	if (rc == ERR_INVALID || rc == ERR_TOOBIG) {
+		why = *e;
+		err_clear(e);
+		note = "the record before this was damaged and put aside";
+		rc = spool_settle(spool, true, e);
+		if (rc == 0)
+			rc = put_aside(path, why.msg, e);
+		if (rc == 0)
+			rc = record_open(path, NULL, NULL, ret, e);
+	}
+	if (rc != 0 || note == NULL)
+		return rc;
+	return own_add_note(*ret, clock_wall_ms(), note, e);
+}
