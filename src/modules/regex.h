@@ -48,6 +48,21 @@ int regex_write(const struct regex *r, enum regex_form form, struct buf *out);
 #define REGEX_LITERAL_MAX 32
 size_t
 regex_literal(const struct regex *r, uint8_t ret[static REGEX_LITERAL_MAX]);
+/* Texts one of which stands in every match, in one piece and without a newline
+ * (bytes, not characters: upper and lower case, branches and small classes
+ * written out). */
+#define REGEX_NEEDLES_MAX 16
+#define REGEX_NEEDLE_MIN 4
+struct regex_needles {
+	size_t n;      /* 0: no such texts are known */
+	size_t before; /* most bytes of a match before the first one in it;
+			  SIZE_MAX: any number */
+	struct {
+		uint8_t len; /* REGEX_NEEDLE_MIN or more */
+		uint8_t bytes[REGEX_LITERAL_MAX];
+	} list[REGEX_NEEDLES_MAX];
+};
+void regex_needles(const struct regex *r, struct regex_needles *ret);
 /* Whether it is nothing but that text, REGEX_LITERAL_MAX bytes at most, with or
  * without ^ before and $ after it. */
 bool

@@ -55,6 +55,11 @@ struct regex {
 	size_t nnodes, nranges;
 };
 
+/* The bytes of a character; how many. */
+size_t regex_utf8(uint32_t r, uint8_t out[static 4]);
+/* As regex_longest, of a part. */
+size_t regex_node_longest(const struct node *n);
+
 /* Adding returns 0, ERR_NOMEM or ERR_TOOBIG. */
 int cclass_add(struct cclass *c, uint32_t lo, uint32_t hi);
 void cclass_add_raw(struct cclass *c, uint8_t lo, uint8_t hi);

@@ -130,8 +130,8 @@ class_longest(const struct cclass *c)
 	return hi < 0x80 ? 1 : hi < 0x800 ? 2 : hi < 0x10000 ? 3 : 4;
 }
 
-static size_t
-longest(const struct node *n)
+size_t
+regex_node_longest(const struct node *n)
 {
 	const struct node *c;
 	size_t all = 0, one;
@@ -144,7 +144,7 @@ longest(const struct node *n)
 	case NODE_CAT:
 	case NODE_ALT:
 		for (c = n->child; c != NULL; c = c->next) {
-			one = longest(c);
+			one = regex_node_longest(c);
 			if (n->type == NODE_CAT)
 				all = sum(all, one);
 			else if (one > all)
@@ -152,7 +152,7 @@ longest(const struct node *n)
 		}
 		return all;
 	case NODE_REPEAT:
-		return times(longest(n->child), n->max);
+		return times(regex_node_longest(n->child), n->max);
 	default:
 		return 0;
 	}
@@ -161,5 +161,5 @@ longest(const struct node *n)
 size_t
 regex_longest(const struct regex *r)
 {
-	return longest(r->root);
+	return regex_node_longest(r->root);
 }

@@ -163,9 +163,13 @@ put_set(struct buf *out, const uint8_t set[32])
 	return true;
 }
 
-static size_t
-utf8_encode(uint32_t r, uint8_t out[4])
+size_t
+regex_utf8(uint32_t r, uint8_t out[static 4])
 {
+	if (r < 0x80) {
+		out[0] = (uint8_t)r;
+		return 1;
+	}
 	if (r < 0x800) {
 		out[0] = (uint8_t)(0xc0 | r >> 6);
 		out[1] = (uint8_t)(0x80 | (r & 0x3f));
@@ -188,9 +192,9 @@ static void
 put_sequence(struct buf *out, uint32_t lo, uint32_t hi, bool *first)
 {
 	uint8_t a[4], b[4];
-	size_t n = utf8_encode(lo, a), i;
+	size_t n = regex_utf8(lo, a), i;
 
-	utf8_encode(hi, b);
+	regex_utf8(hi, b);
 	if (!*first)
 		buf_add_u8(out, '|');
 	*first = false;

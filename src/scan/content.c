@@ -10,12 +10,10 @@
 #include <unistd.h>
 
 #define READ_SIZE (256 * 1024)
-#define BLOCK 256 /* looked through at once */
 
 struct content {
 	struct content_job *job;
 	struct err *e;
-	bool held_cr; /* a \r at the end of the last piece */
 	bool any;     /* bytes went to the patterns */
 	bool newline; /* the last of them was \n */
 	bool failed;  /* a digest failed */
@@ -35,7 +33,7 @@ content_free(struct content *c)
 }
 
 static void
-feed(struct content *c, const uint8_t *data, size_t len)
+feed(struct content *c, uint8_t *data, size_t len)
 {
 	const uint8_t *p;
 	size_t left;
@@ -44,70 +42,14 @@ feed(struct content *c, const uint8_t *data, size_t len)
 		return;
 	c->any = true;
 	c->newline = data[len - 1] == '\n';
-	if (c->job->match != NULL)
-		match_feed(c->job->match, data, len);
-	if (!c->job->count_lines)
-		return;
-	for (p = data, left = len; (p = memchr(p, '\n', left)) != NULL; p++) {
+	for (p = data, left = len;
+	     c->job->count_lines && (p = memchr(p, '\n', left)) != NULL; p++) {
 		c->job->lines++;
 		left = len - (size_t)(p + 1 - data);
 	}
-}
-
-/* The first \r\n, or NULL. In what is no text \r is frequent and \r\n is not,
- * so both are looked for at once. */
-static uint8_t *
-find_crlf(uint8_t *data, size_t len)
-{
-	typedef uint8_t block __attribute__((vector_size(16)));
-	block here, next, any = { 0 }, none = { 0 };
-	size_t i, k;
-
-	for (i = 0; i + BLOCK < len; i += BLOCK) {
-		for (k = 0; k < BLOCK; k += sizeof(here)) {
-			memcpy(&here, data + i + k, sizeof(here));
-			memcpy(&next, data + i + k + 1, sizeof(next));
-			any |= (block)(here == none + '\r') &
-			    (block)(next == none + '\n');
-		}
-		if (memcmp(&any, &none, sizeof(any)) != 0)
-			break;
-	}
-	return memmem(data + i, len - i, "\r\n", 2);
-}
-
-/* Takes the \r out of each \r\n, in place; returns what is left. */
-static size_t
-drop_cr(uint8_t *data, size_t len)
-{
-	uint8_t *in = find_crlf(data, len), *out = in, *next;
-	uint8_t *end = data + len;
-	size_t n;
-
-	while (in != NULL) {
-		in++; /* to the \n */
-		next = find_crlf(in, (size_t)(end - in));
-		n = (size_t)((next != NULL ? next : end) - in);
-		memmove(out, in, n);
-		out += n;
-		in = next;
-	}
-	return out == NULL ? len : (size_t)(out - data);
-}
-
-static void
-feed_lines(struct content *c, uint8_t *data, size_t len)
-{
-	static const uint8_t cr = '\r';
-
-	if (len == 0)
-		return;
-	if (c->held_cr && data[0] != '\n')
-		feed(c, &cr, 1);
-	c->held_cr = data[len - 1] == '\r';
-	if (c->held_cr)
-		len--;
-	feed(c, data, drop_cr(data, len));
+	/* may change data */
+	if (c->job->match != NULL)
+		match_feed(c->job->match, data, len);
 }
 
 /* decompress_sink: also for what needs no decompression. */
@@ -120,7 +62,7 @@ piece(void *arg, uint8_t *data, size_t len)
 	if (job->digests != NULL && digests_add(job->digests, data, len) != 0)
 		c->failed = true;
 	if (job->match != NULL || job->count_lines)
-		feed_lines(c, data, len);
+		feed(c, data, len);
 	if (job->stop != NULL && job->stop(job->arg))
 		return false;
 	return job->enough == NULL || !job->enough(job->arg);
@@ -129,9 +71,9 @@ piece(void *arg, uint8_t *data, size_t len)
 static void
 finish(struct content *c)
 {
-	static const uint8_t nl = '\n';
+	uint8_t nl = '\n';
 
-	if (c->held_cr ? true : c->any && !c->newline)
+	if (c->any && !c->newline)
 		feed(c, &nl, 1);
 	if (c->job->match != NULL)
 		match_end(c->job->match);
@@ -266,7 +208,7 @@ content_read(struct content *c, int fd, struct content_job *job, struct err *e)
 
 	c->job = job;
 	c->e = e;
-	c->held_cr = c->any = c->newline = c->failed = false;
+	c->any = c->newline = c->failed = false;
 	job->lines = job->bytes = 0;
 	if (job->match != NULL)
 		match_begin(job->match);

@@ -10,6 +10,8 @@
 #define MANY 16384 /* windows */
 #define STEP 4
 #define AT_ONCE 4 /* places */
+#define FEW 64    /* literals of which every place is looked at */
+#define PLACES 1024
 #define END UINT32_MAX
 
 struct entry {
@@ -30,6 +32,8 @@ struct table {
 	uint32_t *buckets;
 	uint64_t *map;
 	unsigned int shift; /* of hash to bucket */
+	sift_run *run;      /* NULL: this processor has none */
+	struct sift sift;
 };
 
 struct literals {
@@ -42,9 +46,17 @@ struct scan {
 	const struct table *t;
 	const uint8_t *text;
 	size_t len;
-	void (*found)(uint32_t number, void *arg);
+	literal_found *found;
 	void *arg;
 };
+
+static enum sift_cpu cpu = SIFT_AVX512;
+
+void
+literals_limit(enum sift_cpu at_most)
+{
+	cpu = at_most;
+}
 
 static uint32_t
 window_at(const uint8_t *p)
@@ -67,11 +79,37 @@ hash(uint32_t window)
 	return window * 0x9e3779b1u;
 }
 
-/* In which table, and so which step, a literal is. */
+/* In which table, and so which step, a literal of n is. */
 static unsigned int
-table_of(const struct literal *lit)
+table_of(const struct literal *lit, size_t n)
 {
-	return lit->len >= LITERAL_MIN + STEP - 1 ? 0 : 1;
+	return n > FEW && lit->len >= LITERAL_MIN + STEP - 1 ? 0 : 1;
+}
+
+/* How often a byte is seen on disks and in memory, as a logarithm, roughly. */
+static uint32_t
+byte_weight(uint8_t b)
+{
+	static const char often[] = " etaoinsrl\n\x48\x8b\x89\x0f\x24\x01";
+
+	if (b == 0 || b == 0xff)
+		return 8;
+	if (memchr(often, b, sizeof(often) - 1) != NULL)
+		return 6;
+	if (b >= 'a' && b <= 'z')
+		return 5;
+	return b < 0x80 ? 4 : 3;
+}
+
+static uint32_t
+weight(const uint8_t *window)
+{
+	uint32_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < LITERAL_MIN; i++)
+		sum += byte_weight(window[i]);
+	return sum;
 }
 
 /* How often each window occurs in all literals; by hash, roughly. */
@@ -93,7 +131,8 @@ count_windows(const struct literal *list, size_t n, unsigned int shift)
 	return counts;
 }
 
-/* Where the step windows begin that the literals have least. */
+/* Where the step windows begin that the literals have least, and of those the
+ * rarest elsewhere. */
 static uint32_t
 rarest(const struct literal *lit, size_t step, const uint16_t *counts,
     unsigned int shift)
@@ -104,7 +143,9 @@ rarest(const struct literal *lit, size_t step, const uint16_t *counts,
 	for (k = 0; k + step - 1 + LITERAL_MIN <= lit->len; k++) {
 		n = 0;
 		for (i = k; i < k + step; i++)
-			n += counts[hash(window_at(lit->bytes + i)) >> shift];
+			n += counts[hash(window_at(lit->bytes + i)) >> shift] *
+				64u +
+			    weight(lit->bytes + i);
 		if (n < least) {
 			least = n;
 			best = k;
@@ -137,6 +178,38 @@ add(struct table *t, const struct literal *lit, uint32_t number, size_t text,
 	}
 }
 
+static int
+compare(const void *a, const void *b)
+{
+	return memcmp(a, b, LITERAL_MIN);
+}
+
+/* Windows that are alike make a group: few halves of bytes each. */
+static bool
+fill_sift(struct table *t)
+{
+	uint8_t(*windows)[LITERAL_MIN] = calloc(t->n + 1, sizeof(*windows));
+	uint8_t group, b;
+	size_t i, k;
+
+	if (windows == NULL)
+		return false;
+	for (i = 0; i < t->n; i++)
+		memcpy(windows[i], &t->list[i].window, LITERAL_MIN);
+	qsort(windows, t->n, sizeof(*windows), compare);
+	for (i = 0; i < t->n; i++) {
+		group = (uint8_t)(1u << (i * SIFT_GROUPS / t->n));
+		for (k = 0; k < LITERAL_MIN; k++) {
+			b = windows[i][k];
+			t->sift.low[k][b & 15] |= group;
+			t->sift.high[k][b >> 4] |= group;
+			t->sift.six[k][b & 63] |= group;
+		}
+	}
+	free(windows);
+	return true;
+}
+
 static bool
 table_init(struct table *t, size_t step, size_t n)
 {
@@ -158,6 +231,7 @@ table_init(struct table *t, size_t step, size_t n)
 	return true;
 }
 
+/* The rarest windows of each literal. */
 static bool
 fill(struct literals *l, const struct literal *list, size_t n)
 {
@@ -171,14 +245,14 @@ fill(struct literals *l, const struct literal *list, size_t n)
 	if (counts == NULL)
 		return false;
 	for (i = 0; i < n; i++) {
-		t = &l->tables[table_of(&list[i])];
+		t = &l->tables[table_of(&list[i], n)];
 		memcpy(l->texts + text, list[i].bytes, list[i].len);
 		add(t, &list[i], (uint32_t)i, text,
 		    rarest(&list[i], t->step, counts, shift));
 		text += list[i].len;
 	}
 	free(counts);
-	return true;
+	return fill_sift(&l->tables[0]) && fill_sift(&l->tables[1]);
 }
 
 struct literals *
@@ -191,7 +265,7 @@ literals_new(const struct literal *list, size_t n)
 		return NULL;
 	for (i = 0; i < n; i++) {
 		total += list[i].len;
-		in[table_of(&list[i])]++;
+		in[table_of(&list[i], n)]++;
 	}
 	l->texts = malloc(total + 1);
 	if (l->texts == NULL || !table_init(&l->tables[0], STEP, in[0]) ||
@@ -199,6 +273,8 @@ literals_new(const struct literal *list, size_t n)
 		literals_free(l);
 		return NULL;
 	}
+	l->tables[0].run = sift_fourth(cpu);
+	l->tables[1].run = sift_every(cpu);
 	return l;
 }
 
@@ -241,7 +317,7 @@ look_up(const struct scan *s, size_t at)
 	     i = t->list[i].next) {
 		if (t->list[i].window == window &&
 		    stands_at(s->l, &t->list[i], s->text, s->len, at))
-			s->found(t->list[i].number, s->arg);
+			s->found(t->list[i].number, at - t->list[i].at, s->arg);
 	}
 }
 
@@ -253,11 +329,36 @@ marked(const struct scan *s, size_t at, bool many)
 	return s->t->map[m / 64] >> (m % 64) & 1;
 }
 
+/* The places that the first look leaves, as far as it can look: first those
+ * whose window is not marked are dropped, without a branch. Returns where the
+ * text goes on. */
+static size_t
+scan_sifted(const struct scan *s)
+{
+	uint32_t places[PLACES];
+	bool many = s->t->many;
+	size_t at = 0, n, k, i;
+
+	if (s->t->run == NULL || s->len > UINT32_MAX)
+		return 0;
+	while (s->len - at >= SIFT_NEEDS) {
+		n = s->t->run(
+		    &s->t->sift, s->text, s->len, &at, places, PLACES);
+		for (i = 0, k = 0; i < n; i++) {
+			places[k] = places[i];
+			k += marked(s, places[i], many);
+		}
+		for (i = 0; i < k; i++)
+			look_up(s, places[i]);
+	}
+	return at;
+}
+
 /* step and many are constants where it is called: the loop is all there is. */
 static inline void
 scan(const struct scan *s, const size_t step, const bool many)
 {
-	size_t at = 0, k;
+	size_t at = scan_sifted(s), k;
 	uint64_t any;
 
 	for (; at + AT_ONCE * step + LITERAL_MIN <= s->len;
@@ -280,7 +381,7 @@ scan(const struct scan *s, const size_t step, const bool many)
 
 void
 literals_scan(const struct literals *l, const void *text, size_t len,
-    void (*found)(uint32_t number, void *arg), void *arg)
+    literal_found *found, void *arg)
 {
 	struct scan s = { l, NULL, text, len, found, arg };
 	const struct table *t;

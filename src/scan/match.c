@@ -2,6 +2,8 @@
 #include "scan/match_engine.h"
 
 #include "base/err.h"
+#include "scan/crlf.h"
+#include "scan/gate.h"
 #include "scan/literals.h"
 
 #include <stdio.h>
@@ -19,12 +21,15 @@ struct match {
 	const struct match_ops *ops[MATCH_ENGINES];
 	void *impl[MATCH_ENGINES];
 	size_t n; /* patterns */
+	enum match_mode mode;
+	struct gate *gate; /* NULL: none */
 	char name[128];
 };
 
 void
 match_hit(struct match_state *st, uint32_t id, bool count, uint64_t to)
 {
+	to += st->base;
 	if (st->hits[id] == 0)
 		st->ids[st->nids++] = id;
 	else if (!count || st->last[id] == to)
@@ -211,6 +216,7 @@ match_new(const struct match_pattern *patterns, size_t n, enum match_mode mode,
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	m->n = n;
+	m->mode = mode;
 	for (i = 0; i < n; i++) {
 		if (patterns[i].bytes != NULL)
 			list.ids[list.n++] = (uint32_t)i;
@@ -218,6 +224,9 @@ match_new(const struct match_pattern *patterns, size_t n, enum match_mode mode,
 	if (list.n > 0)
 		rc = compile(m, &rq, &list, engine);
 	free(list.ids);
+	/* what is plain is found as quickly without */
+	if (rc == 0 && m->ops[0] != NULL && m->ops[0] != &match_plain_ops)
+		rc = gate_new(patterns, n, mode, &m->gate, e);
 	if (rc != 0) {
 		match_free(m);
 		return rc;
@@ -237,6 +246,7 @@ match_free(struct match *m)
 		if (m->ops[k] != NULL)
 			m->ops[k]->release(m->impl[k]);
 	}
+	gate_free(m->gate);
 	free(m);
 }
 
@@ -246,9 +256,47 @@ match_engine_name(const struct match *m)
 	return m->name;
 }
 
+static void
+begin_engines(uint64_t base, void *arg)
+{
+	struct match_state *st = arg;
+	size_t k;
+
+	st->base = base;
+	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
+		st->m->ops[k]->begin(st->engine[k], st);
+}
+
+static void
+to_engines(struct match_state *st, const uint8_t *data, size_t len)
+{
+	size_t k;
+
+	if (len == 0)
+		return;
+	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
+		st->m->ops[k]->feed(st->engine[k], st, data, len);
+}
+
+static void
+pass(uint8_t *data, size_t len, void *arg)
+{
+	static const uint8_t cr = '\r';
+	struct match_state *st = arg;
+
+	if (st->m->mode == MATCH_LINES && len > 0) {
+		if (st->held_cr && data[0] != '\n')
+			to_engines(st, &cr, 1);
+		st->held_cr = data[len - 1] == '\r';
+		len = crlf_drop(data, len - st->held_cr);
+	}
+	to_engines(st, data, len);
+}
+
 int
 match_state_new(const struct match *m, struct match_state **ret, struct err *e)
 {
+	static const struct gate_ops ops = { begin_engines, pass };
 	struct match_state *st = calloc(1, sizeof(*st));
 	size_t k;
 	int rc = 0;
@@ -259,7 +307,10 @@ match_state_new(const struct match *m, struct match_state **ret, struct err *e)
 	st->hits = calloc(m->n + 1, sizeof(*st->hits));
 	st->last = calloc(m->n + 1, sizeof(*st->last));
 	st->ids = calloc(m->n + 1, sizeof(*st->ids));
-	if (st->hits == NULL || st->last == NULL || st->ids == NULL)
+	if (m->gate != NULL)
+		st->gate = gate_state_new(m->gate, &ops, st);
+	if (st->hits == NULL || st->last == NULL || st->ids == NULL ||
+	    (m->gate != NULL && st->gate == NULL))
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	for (k = 0; k < MATCH_ENGINES && rc == 0; k++) {
 		if (m->ops[k] != NULL)
@@ -285,6 +336,7 @@ match_state_free(struct match_state *st)
 		if (st->engine[k] != NULL)
 			st->m->ops[k]->state_free(st->engine[k]);
 	}
+	gate_state_free(st->gate);
 	free(st->hits);
 	free(st->last);
 	free(st->ids);
@@ -300,6 +352,8 @@ reset(struct match_state *st)
 		st->hits[st->ids[i]] = 0;
 	st->nids = 0;
 	st->gave_up = NULL;
+	st->base = 0;
+	st->held_cr = false;
 }
 
 void
@@ -315,20 +369,20 @@ match_text(struct match_state *st, const void *data, size_t len)
 void
 match_begin(struct match_state *st)
 {
-	size_t k;
-
 	reset(st);
-	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
-		st->m->ops[k]->begin(st->engine[k], st);
+	if (st->gate != NULL)
+		gate_begin(st->gate);
+	else
+		begin_engines(0, st);
 }
 
 void
-match_feed(struct match_state *st, const void *data, size_t len)
+match_feed(struct match_state *st, uint8_t *data, size_t len)
 {
-	size_t k;
-
-	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
-		st->m->ops[k]->feed(st->engine[k], st, data, len);
+	if (st->gate != NULL)
+		gate_feed(st->gate, data, len);
+	else
+		pass(data, len, st);
 }
 
 void
@@ -336,6 +390,8 @@ match_end(struct match_state *st)
 {
 	size_t k;
 
+	if (st->gate != NULL && !gate_end(st->gate))
+		return;
 	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
 		st->m->ops[k]->end(st->engine[k], st);
 }

@@ -13,11 +13,14 @@
 #ifndef MIG_SCAN_MATCH_H
 #define MIG_SCAN_MATCH_H
 
+#include "modules/regex.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct err;
+struct gate_state;
 struct match;
 
 enum match_engine {
@@ -49,6 +52,9 @@ struct match_pattern {
 	bool at_begin, at_end;  /* at these ends of the text or line */
 	size_t longest;         /* MATCH_STREAM: most bytes of a match; 0: any
 				   number */
+	/* NULL: nothing is known. When all patterns have such texts, the
+	 * engines see little but what is around them (scan/gate.h). */
+	const struct regex_needles *needles;
 };
 
 /* Pattern number i is patterns[i]. ERR_INVALID names a pattern that no engine
@@ -70,6 +76,10 @@ struct match_state {
 	uint32_t *ids;  /* the nids patterns with hits */
 	size_t nids;
 	const char *gave_up; /* an engine stopped early: why; else NULL */
+	/* inside of match.c */
+	struct gate_state *gate; /* NULL: engines see everything */
+	uint64_t base;           /* of what they see now, in the stream */
+	bool held_cr; /* the last byte was \r, and they have not seen it */
 	void *engine[MATCH_ENGINES];
 };
 
@@ -80,9 +90,10 @@ void match_state_free(struct match_state *st);
 /* Results are in st until the next call. */
 void match_text(struct match_state *st, const void *data, size_t len);
 
-/* A stream of lines must end with \n (the caller adds a missing one). */
+/* A stream of lines must end with \n (the caller adds a missing one); a \r
+ * before \n is dropped. The bytes of data may be changed. */
 void match_begin(struct match_state *st);
-void match_feed(struct match_state *st, const void *data, size_t len);
+void match_feed(struct match_state *st, uint8_t *data, size_t len);
 void match_end(struct match_state *st);
 
 #endif

@@ -404,7 +404,7 @@ run_pattern(struct pcre_state *s, struct match_state *st,
 }
 
 static void
-on_literal(uint32_t number, void *arg)
+on_literal(uint32_t number, size_t at, void *arg)
 {
 	struct pcre_state *s = arg;
 

@@ -167,14 +167,25 @@ where(const struct plan *p, uint32_t check, struct err *e)
 	    file_kind_names[pc->c->kind].field, i, pc->c->value);
 }
 
+/* The patterns of one matcher, while they are written; offsets say where they
+ * are in text. */
+struct draft {
+	struct match_pattern *patterns;
+	size_t *offsets;               /* SIZE_MAX: never matches */
+	struct regex_needles *needles; /* contents; else NULL */
+	struct buf text;
+};
+
 /* Writes one expression for the engines, then its literal; where they are is
  * known when text no longer grows. */
 static int
 write_pattern(struct plan *p, uint32_t check, enum plan_matcher which,
-    struct match_pattern *ret, size_t *ret_offset, struct buf *text,
-    struct err *e)
+    struct draft *d, struct err *e)
 {
 	const struct plan_check *pc = &p->checks[check];
+	struct match_pattern *ret = &d->patterns[pc->pattern];
+	size_t *ret_offset = &d->offsets[pc->pattern];
+	struct buf *text = &d->text;
 	enum regex_form form = REGEX_TEXT;
 	uint8_t literal[REGEX_LITERAL_MAX];
 	struct regex *re;
@@ -190,6 +201,10 @@ write_pattern(struct plan *p, uint32_t check, enum plan_matcher which,
 	ret->literal_len = regex_literal(re, literal);
 	ret->plain = form != REGEX_WHOLE_LINES &&
 	    regex_is_plain(re, &ret->at_begin, &ret->at_end);
+	if (d->needles != NULL) {
+		regex_needles(re, &d->needles[pc->pattern]);
+		ret->needles = &d->needles[pc->pattern];
+	}
 	*ret_offset = text->len;
 	rc = regex_write(re, form, text);
 	regex_free(re);
@@ -225,52 +240,63 @@ compile(struct plan *p, enum plan_matcher which, enum match_engine engine,
 }
 
 static int
+draft_all(
+    struct plan *p, enum plan_matcher which, struct draft *d, struct err *e)
+{
+	uint32_t i, k = 0;
+	int rc;
+
+	for (i = 0; i < p->nchecks; i++) {
+		if (p->checks[i].c->kind != matcher_kind[which])
+			continue;
+		p->pattern_check[which][k] = i;
+		p->checks[i].pattern = k++;
+		rc = write_pattern(p, i, which, d, e);
+		if (rc != 0)
+			return where(p, i, e);
+	}
+	for (i = 0; i < k; i++) {
+		if (d->offsets[i] == SIZE_MAX)
+			continue;
+		d->patterns[i].bytes =
+		    (const char *)d->text.data + d->offsets[i];
+		d->patterns[i].literal = d->text.data + d->offsets[i] +
+		    strlen(d->patterns[i].bytes) + 1;
+	}
+	return 0;
+}
+
+static int
 build_matcher(struct plan *p, enum plan_matcher which, enum match_engine engine,
     struct err *e)
 {
-	struct match_pattern *patterns = NULL;
-	size_t *offsets = NULL, n = 0, k;
-	struct buf text;
+	struct draft d = { NULL };
+	size_t n = 0;
 	uint32_t i;
-	int rc = 0;
+	int rc;
 
 	for (i = 0; i < p->nchecks; i++)
 		n += p->checks[i].c->kind == matcher_kind[which];
 	if (n == 0)
 		return 0;
-	buf_init(&text, PATTERNS_MAX);
-	patterns = calloc(n, sizeof(*patterns));
-	offsets = calloc(n, sizeof(*offsets));
+	buf_init(&d.text, PATTERNS_MAX);
+	d.patterns = calloc(n, sizeof(*d.patterns));
+	d.offsets = calloc(n, sizeof(*d.offsets));
+	if (which == PLAN_LINES)
+		d.needles = calloc(n, sizeof(*d.needles));
 	p->pattern_check[which] = calloc(n, sizeof(uint32_t));
-	if (patterns == NULL || offsets == NULL ||
-	    p->pattern_check[which] == NULL) {
+	if (d.patterns == NULL || d.offsets == NULL ||
+	    (which == PLAN_LINES && d.needles == NULL) ||
+	    p->pattern_check[which] == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
-		goto out;
-	}
-	for (i = 0, k = 0; i < p->nchecks && rc == 0; i++) {
-		if (p->checks[i].c->kind != matcher_kind[which])
-			continue;
-		p->pattern_check[which][k] = i;
-		p->checks[i].pattern = (uint32_t)k;
-		rc = write_pattern(
-		    p, i, which, &patterns[k], &offsets[k], &text, e);
-		if (rc != 0)
-			rc = where(p, i, e);
-		k++;
-	}
-	for (k = 0; k < n && rc == 0; k++) {
-		if (offsets[k] == SIZE_MAX)
-			continue;
-		patterns[k].bytes = (const char *)text.data + offsets[k];
-		patterns[k].literal =
-		    text.data + offsets[k] + strlen(patterns[k].bytes) + 1;
-	}
+	else
+		rc = draft_all(p, which, &d, e);
 	if (rc == 0)
-		rc = compile(p, which, engine, patterns, n, e);
-out:
-	free(patterns);
-	free(offsets);
-	buf_release(&text);
+		rc = compile(p, which, engine, d.patterns, n, e);
+	free(d.patterns);
+	free(d.offsets);
+	free(d.needles);
+	buf_release(&d.text);
 	return rc;
 }
 

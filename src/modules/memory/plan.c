@@ -18,6 +18,7 @@
 struct draft {
 	struct match_pattern *patterns;
 	size_t *bytes, *literals; /* offsets; SIZE_MAX: never matches */
+	struct regex_needles *needles;
 	struct buf text;
 };
 
@@ -74,6 +75,19 @@ where(const struct memory_plan *p, const struct plan_check *pc, struct err *e)
 	    memory_kind_names[pc->c->kind].field, i, pc->c->value);
 }
 
+/* What of a byte string is looked for first. */
+static void
+bytes_needle(struct regex_needles *ret, const uint8_t *bytes, size_t n)
+{
+	if (n < REGEX_NEEDLE_MIN)
+		return;
+	if (n > REGEX_LITERAL_MAX)
+		n = REGEX_LITERAL_MAX;
+	ret->n = 1;
+	ret->list[0].len = (uint8_t)n;
+	memcpy(ret->list[0].bytes, bytes, n);
+}
+
 static int
 draft_bytes(struct draft *d, struct plan_check *pc, size_t k, struct err *e)
 {
@@ -89,6 +103,8 @@ draft_bytes(struct draft *d, struct plan_check *pc, size_t k, struct err *e)
 	buf_add(&d->text, bytes, n);
 	mp->literal_len = mp->longest = n;
 	mp->plain = true;
+	bytes_needle(&d->needles[k], bytes, n);
+	mp->needles = &d->needles[k];
 	pc->length = (uint32_t)n;
 	return d->text.error != 0
 	    ? err_set(e, ERR_TOOBIG, "the byte strings are too large")
@@ -110,6 +126,8 @@ draft_regex(struct draft *d, struct plan_check *pc, size_t k, struct err *e)
 	mp->longest = regex_longest(re);
 	if (mp->longest == SIZE_MAX)
 		mp->longest = 0;
+	regex_needles(re, &d->needles[k]);
+	mp->needles = &d->needles[k];
 	if (mp->plain)
 		pc->length = (uint32_t)mp->literal_len;
 	d->bytes[k] = d->text.len;
@@ -186,9 +204,10 @@ build(struct memory_plan *p, uint32_t which, enum match_engine engine,
 	d.patterns = calloc(m->n, sizeof(*d.patterns));
 	d.bytes = calloc(m->n, sizeof(*d.bytes));
 	d.literals = calloc(m->n, sizeof(*d.literals));
+	d.needles = calloc(m->n, sizeof(*d.needles));
 	m->checks = calloc(m->n, sizeof(*m->checks));
 	if (d.patterns == NULL || d.bytes == NULL || d.literals == NULL ||
-	    m->checks == NULL)
+	    d.needles == NULL || m->checks == NULL)
 		rc = no_memory(e);
 	else
 		rc = draft_all(p, which, &d, e);
@@ -197,6 +216,7 @@ build(struct memory_plan *p, uint32_t which, enum match_engine engine,
 	free(d.patterns);
 	free(d.bytes);
 	free(d.literals);
+	free(d.needles);
 	buf_release(&d.text);
 	return rc;
 }

@@ -21,7 +21,7 @@ struct seen {
 };
 
 static void
-on_found(uint32_t number, void *arg)
+on_found(uint32_t number, size_t at, void *arg)
 {
 	struct seen *s = arg;
 
@@ -103,6 +103,61 @@ test_many(void **state)
 	free(texts);
 }
 
+/* What the processor can at best, less, and nothing: the same places. */
+static void
+on_place(uint32_t number, size_t at, void *arg)
+{
+	uint64_t *sum = arg;
+
+	sum[0]++;
+	sum[1] += (at + 1) * 0x9e3779b97f4a7c15u + number * 31u;
+}
+
+static void
+test_processors(void **state)
+{
+	enum { N = 300, SIZE = 20000 };
+	static const enum sift_cpu cpus[] = { SIFT_NONE, SIFT_AVX2,
+		SIFT_AVX512 };
+	struct literal list[N];
+	uint8_t *text = malloc(SIZE + 1);
+	uint64_t sums[3][2];
+	struct literals *l;
+	uint32_t seed = 5, turn;
+	size_t i, k, n, len;
+
+	for (turn = 0; turn < 40; turn++) {
+		for (i = 0; i < SIZE; i++) {
+			seed = seed * 1664525u + 1013904223u;
+			text[i] = (uint8_t)("abcdefgh"[seed >> 29] +
+			    (turn % 2 == 0 ? 0 : 0x80));
+		}
+		/* few and many, taken from the text itself */
+		n = turn % 3 == 0 ? 9 : N;
+		for (i = 0; i < n; i++) {
+			seed = seed * 1664525u + 1013904223u;
+			list[i].bytes = text + (seed >> 8) % (SIZE - 40);
+			list[i].len = LITERAL_MIN +
+			    (seed >> 24) % (turn % 4 == 1 ? 3 : 20);
+		}
+		len = SIZE - turn * 7u;
+		for (k = 0; k < 3; k++) {
+			literals_limit(cpus[k]);
+			l = literals_new(list, n);
+			assert_non_null(l);
+			sums[k][0] = sums[k][1] = 0;
+			literals_scan(l, text + turn % 5, len - turn % 5,
+			    on_place, sums[k]);
+			literals_free(l);
+		}
+		assert_true(sums[0][0] > n / 2);
+		assert_memory_equal(sums[0], sums[1], sizeof(sums[0]));
+		assert_memory_equal(sums[0], sums[2], sizeof(sums[0]));
+	}
+	literals_limit(SIFT_AVX512);
+	free(text);
+}
+
 static void
 test_none(void **state)
 {
@@ -121,6 +176,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everywhere),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_processors),
 		cmocka_unit_test(test_none),
 	};
 

@@ -18,6 +18,17 @@
 static uint8_t its_literal[REGEX_LITERAL_MAX];
 static struct match_pattern found; /* literal and plain of the last one */
 
+/* A copy, as it may be changed. */
+static void
+feed(struct match_state *st, const char *data, size_t len)
+{
+	uint8_t *copy = malloc(len + 1);
+
+	memcpy(copy, data, len);
+	match_feed(st, copy, len);
+	free(copy);
+}
+
 static char *
 write_regex(const char *source, bool count, enum match_mode mode)
 {
@@ -83,7 +94,7 @@ run(enum match_engine engine, const char *source, bool count,
 		match_begin(st);
 		for (at = 0; at < len; at += n) {
 			n = len - at < step ? len - at : step;
-			match_feed(st, text + at, n);
+			feed(st, text + at, n);
 		}
 		match_end(st);
 	}
@@ -267,8 +278,7 @@ test_stream_ends(void **state)
 		match_begin(st);
 		/* 100005 divides by 15: the second piece ends in the needle */
 		for (at = 0; at < len; at += 6667)
-			match_feed(
-			    st, text + at, len - at < 6667 ? len - at : 6667);
+			feed(st, text + at, len - at < 6667 ? len - at : 6667);
 		match_end(st);
 		assert_int_equal(st->nids, 1);
 		assert_int_equal(st->last[0], 100009);
@@ -444,7 +454,7 @@ test_many(void **state)
 	    match_new(p, N, MATCH_LINES, MATCH_BEST, &m, &bad, &e), 0);
 	assert_int_equal(match_state_new(m, &st, &e), 0);
 	match_begin(st);
-	match_feed(st, "needle77\nx needle4999\nneedle12 \n", 32);
+	feed(st, "needle77\nx needle4999\nneedle12 \n", 32);
 	match_end(st);
 	assert_int_equal(st->nids, 2);
 	assert_int_equal(st->hits[77], 1);
@@ -530,7 +540,7 @@ test_sieve(void **state)
 			match_begin(st[k]);
 			for (at = 0; at < len; at += n) {
 				n = len - at < steps[i] ? len - at : steps[i];
-				match_feed(st[k], text + at, n);
+				feed(st[k], text + at, n);
 			}
 			match_end(st[k]);
 			assert_null(st[k]->gave_up);
@@ -620,6 +630,81 @@ test_literal(void **state)
 	}
 }
 
+/* As "text text ... before". */
+static void
+write_needles(const struct regex_needles *n, char *out, size_t size)
+{
+	size_t i, at = 0;
+
+	out[0] = '\0';
+	for (i = 0; i < n->n; i++)
+		at += (size_t)snprintf(out + at, size - at, "%.*s ",
+		    n->list[i].len, (const char *)n->list[i].bytes);
+	if (n->n > 0)
+		snprintf(out + at, size - at, "%s",
+		    n->before == SIZE_MAX ? "any"
+			: n->before == 0  ? "0"
+			: n->before == 4  ? "4"
+					  : "more");
+}
+
+static void
+test_needles(void **state)
+{
+	static const struct {
+		const char *source, *want;
+	} cases[] = {
+		{ "needle", "needle 0" },
+		{ "mozilla|firefox", "mozilla firefox 0" },
+		{ "abcd|x", "" },
+		{ "abcd|[xy]efgh", "abcd xefgh yefgh 0" },
+		{ "https?://evil[0-9]", "http://evil https://evil 0" },
+		{ "[ab]{1,4}needle", "needle 4" },
+		{ ".*needle", "needle any" },
+		{ ".*needle|abcd", "needle abcd any" },
+		{ "(?:x*needle)+", "needle any" },
+		{ "(?:ab|cd)efgh{2}", "abefghh cdefghh 0" },
+		{ "(?i)ab12", "AB12 Ab12 aB12 ab12 0" },
+		{ "(?i)k[12]x3", "K1X3 K1x3 K2X3 K2x3 k1X3 k1x3 k2X3 k2x3 0" },
+		{ "needle(?:abcd)?", "needle 0" },
+		{ "needle\\n", "needle 0" },
+		{ "^\\bneedle$", "needle 0" },
+		{ "a{6}", "aaaaaa 0" },
+		{ "(?:abcd){0}efgh", "efgh 0" },
+		{ "(?:abcdef|)x", "" },
+		{ "abc", "" },
+		{ "[^a]bcd", "" },
+		{ "", "" },
+	};
+	struct regex_needles n;
+	struct regex *re;
+	struct err e;
+	char got[1024];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(regex_parse(cases[i].source, &re, &e), 0);
+		regex_needles(re, &n);
+		write_needles(&n, got, sizeof(got));
+		if (strcmp(got, cases[i].want) != 0)
+			fail_msg("%s: '%s'", cases[i].source, got);
+		regex_free(re);
+	}
+	/* a character and a byte that stands for itself */
+	assert_int_equal(regex_parse("ab\\xe9c", &re, &e), 0);
+	regex_needles(re, &n);
+	assert_int_equal(n.n, 2);
+	assert_memory_equal(n.list[0].bytes,
+	    "ab\xe9"
+	    "c",
+	    4);
+	assert_memory_equal(n.list[1].bytes,
+	    "ab\xc3\xa9"
+	    "c",
+	    5);
+	regex_free(re);
+}
+
 int
 main(void)
 {
@@ -635,6 +720,7 @@ main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_sieve),
 		cmocka_unit_test(test_literal),
+		cmocka_unit_test(test_needles),
 		cmocka_unit_test(test_longest),
 	};
 
