@@ -27,6 +27,10 @@ def resolve(node):
 
 def check(value, schema, where="answer"):
     schema = resolve(schema)
+    if set(schema) == {"oneOf"}:
+        fits = [s for s in schema["oneOf"] if says(value, s, where) is None]
+        assert len(fits) == 1, (where, [says(value, s, where) for s in schema["oneOf"]])
+        return
     assert set(schema) <= KNOWN, (where, set(schema) - KNOWN)
     if value is None and schema.get("nullable"):
         return
@@ -48,6 +52,15 @@ def check(value, schema, where="answer"):
             assert set(value) <= set(props), (where, set(value) - set(props))
         for k in set(value) & set(props):
             check(value[k], props[k], f"{where}.{k}")
+
+
+def says(value, schema, where):
+    """Why not, or None."""
+    try:
+        check(value, schema, where)
+    except AssertionError as e:
+        return str(e)
+    return None
 
 
 def find(method, path):

@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 import openapi
-from fakeagent import RAW, FakeAgent, Https, Identity, rfc3339
+from fakeagent import RAW, FakeAgent, Https, Identity, purpose_hash, rfc3339
 from miglib import program, wait_for
 from test_server_api import SEAL, Server, code
 
@@ -785,6 +785,46 @@ def described_shares(doors, api, ident):
                    who=doors.alice.lower(), detail="1 of them")
 
 
+def described_signatures(doors, api):
+    """One that waits for two, and gets both; the same again."""
+    text = doors.document(require={"weight": 2})
+    ident = purpose_hash("action", text.encode())
+    first, second = (doors.sign("action", text.encode(), fpr) for fpr in (doors.alice, doors.bob))
+    for want in (201, 200):
+        got, j = api.call("POST", "/actions", {"document": text, "signatures": [first]})
+        assert (got, j["status"], j["possible"]) == (want, "waiting", True), j
+    row, = api.call("GET", "/actions?waiting=1")[1]["actions"]
+    assert row["id"] == ident and "policy" not in row["waiting"]
+    path = f"/actions/{ident}/signatures"
+    assert code(api.call("POST", path, {"document": text, "signatures": []})) == (400, "invalid")
+    for want in (201, 200):
+        got, j = api.call("POST", path, {"document": text, "signatures": [second]})
+        assert (got, set(j)) == (want, {"id", "expected", "online"}), j
+    assert len(api.call("GET", "/actions/" + ident)[1]["signatures"]) == 2
+
+
+def described_policies(doors, api):
+    """The first is set by hand; the second follows it, and no third does."""
+    first, files = doors.dir / "policy-1", []
+    doors.mig("policy", "make", "-keyring", str(doors.keyring(doors.alice)), "-o", str(first))
+    doors.command("policy", "set", str(first))
+    for name in ("two", "other"):
+        path = doors.dir / name
+        doors.mig("policy", "edit", str(first), "-expires", "9d", "-o", str(path))
+        doors.mig("policy", "sign", str(path), "-from", str(first), "-y")
+        files.append(json.loads(path.with_name(name + ".signed").read_text()))
+    for _ in range(2):
+        got, j = api.call("POST", "/policies", files[0])
+        assert (got, j["version"]) == (201, 2), j
+    assert code(api.call("POST", "/policies", files[1])) == (409, "exists")
+    assert code(api.call("POST", "/policies", {**files[0], "signatures": []})) == (403, "policy")
+    listed = api.call("GET", "/policies")[1]["policies"]
+    assert [p["version"] for p in listed] == [1, 2]
+    status, _, text = api.raw("GET", "/policies/" + j["hash"])
+    assert (status, text.decode()) == (200, files[0]["document"])
+    assert api.call("GET", f"/policies/{j['hash']}/signed")[1]["document"] == files[0]["document"]
+
+
 def test_a_cancel_that_comes_too_late(doors):
     """The action ends while its cancel waits for the store."""
     api = doors.api["admin"]
@@ -844,6 +884,8 @@ def test_answers_are_as_described(doors):
     agent.close()
     described_cancel(doors, api)
     described_shares(doors, api, action)
+    described_signatures(doors, api)
+    described_policies(doors, api)
     text = doors.keyring(doors.eve).read_text()
     who = "/investigators/" + doors.eve.lower()
     assert api.call("POST", "/investigators", {"keyring": text})[0] == 201
@@ -862,11 +904,23 @@ def test_answers_are_as_described(doors):
         assert api.call(method, path, body)[0] == 200, (method, path)
     want = {(m.upper(), p) for p, item in openapi.DOC["paths"].items()
             for m in item if m != "parameters"}
-    # the first is a stream without end, of the others there is none here
-    want -= {("GET", "/events"), ("GET", "/policies/{id}"),
-             ("GET", "/policies/{id}/signed"), ("POST", "/policies"),
-             ("POST", "/actions/{id}/signatures")}
+    want -= {("GET", "/events")}    # a stream without end
     assert want - openapi.Checked.seen == set()
+
+
+def test_what_was_launched_is_one_of_two_forms():
+    schema = openapi.resolve({"$ref": "#/components/responses/Launched"})["content"][
+        "application/json"]["schema"]
+    sent = {"id": "0" * 64, "expected": 1, "online": 0}
+    waits = {"id": "0" * 64, "status": "waiting", "weight": {"has": 1, "needs": 2},
+             "missing": "", "possible": True}
+    for good in (sent, waits):
+        openapi.check(good, schema)
+        for k in good:
+            with pytest.raises(AssertionError):
+                openapi.check({x: v for x, v in good.items() if x != k}, schema)
+    with pytest.raises(AssertionError):
+        openapi.check({**sent, **waits}, schema)
 
 
 @pytest.mark.parametrize("change", [
