@@ -808,9 +808,9 @@ def described_policies(doors, api):
     first, files = doors.dir / "policy-1", []
     doors.mig("policy", "make", "-keyring", str(doors.keyring(doors.alice)), "-o", str(first))
     doors.command("policy", "set", str(first))
-    for name in ("two", "other"):
+    for name, days in (("two", "9d"), ("other", "10d")):
         path = doors.dir / name
-        doors.mig("policy", "edit", str(first), "-expires", "9d", "-o", str(path))
+        doors.mig("policy", "edit", str(first), "-expires", days, "-o", str(path))
         doors.mig("policy", "sign", str(path), "-from", str(first), "-y")
         files.append(json.loads(path.with_name(name + ".signed").read_text()))
     for _ in range(2):

@@ -371,7 +371,6 @@ int
 cosign_store(struct store *s, struct launch_job *x, struct err *e)
 {
 	struct store_waiting w;
-	const char *what = "action_cosigned";
 	int rc;
 
 	waiting_row(&x->standing, x->first, &w);
@@ -384,11 +383,11 @@ cosign_store(struct store *s, struct launch_job *x, struct err *e)
 		    s, &x->a, x->was, x->expect, x->nexpect, e);
 	if (rc != 0)
 		return (rc);
-	if (x->was == 0)
-		what = "action_waiting";
-	else if (x->j.request == 0)
-		what = "action_rejudged";
-	return (note(s, x, what, e));
+	return (note(s, x,
+	    x->was == 0             ? "action_waiting"
+		: x->j.request == 0 ? "action_rejudged"
+				    : "action_cosigned",
+	    e));
 }
 
 void
