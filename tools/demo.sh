@@ -216,6 +216,7 @@ start() {
 	done
 	quiet mig init --server "https://localhost:$port" --ca "$ca" \
 		--key "$fpr"
+	quiet mig policy pin "$state/policy"
 	wait_for "three agents online" 30 all_online
 
 	show mig status

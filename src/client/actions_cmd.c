@@ -194,6 +194,8 @@ cmd_actions(struct client *c, const struct opts *o, struct err *e)
 		if (waiting)
 			note_stuck(a, &out);
 	r = client_out(&out, e);
+	if (r == 0 && waiting && json_array_size(list) == 0)
+		fprintf(stderr, "no action waits for signatures\n");
 	table_release(&t);
 	buf_release(&out);
 out:

@@ -18,8 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGENTS_CSV \
-	"name,id,state,lastseen,verified,os,arch,version,tags,trouble,marks\n"
+#define AGENTS_CSV                                                            \
+	"name,id,state,lastseen,verified,os,arch,version,tags,trouble,marks," \
+	"enrolment\n"
 #define WARNINGS_MAX 100 /* more are only counted */
 
 struct listing {
@@ -153,7 +154,8 @@ agent_csv(struct listing *l, const struct agent_row *a)
 		if ((a->marks & bit) != 0)
 			buf_add_fmt(&marks, "%s%s", marks.len > 0 ? ";" : "",
 			    trust_mark_word(bit));
-	csv_field(&l->out, marks.len > 0 ? buf_str(&marks) : "");
+	agent_csv_field(l, marks.len > 0 ? buf_str(&marks) : "");
+	csv_field(&l->out, token_verdict_text(a->token));
 	buf_add_str(&l->out, "\n");
 	buf_release(&marks);
 }
@@ -455,6 +457,10 @@ const struct command agents_commands[] = {
 	    "It cannot enrol again with the same identity." },
 	{ "agents", "", "list agents: name, id, state, system, tags",
 	    cmd_agents, agents_opts, NULL, 0, 0,
-	    "Exit code 1 when no agent matches." },
+	    "Shown is what agents have signed and this client has verified. "
+	    "ENROLMENT: checked,\nwith a token of mig token make that is "
+	    "known here; unchecked, with any other; forged,\nwhen one names "
+	    "such a token and cannot prove it. Exit code 1 when no agent "
+	    "matches." },
 	{ .name = NULL },
 };

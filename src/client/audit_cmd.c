@@ -226,7 +226,8 @@ static const struct opt show_opts[] = {
 const struct command audit_commands[] = {
 	{ "audit show", "", "who did what at the server, newest last", cmd_show,
 	    show_opts, NULL, 0, 0, NULL },
-	{ "audit verify", "", "is the audit log whole, and the one seen before",
+	{ "audit verify", "",
+	    "check that the audit log is whole, and the one seen before",
 	    cmd_verify, NULL, NULL, 0, 0,
 	    "Computes the chain of all entries here and compares it with the "
 	    "newest one that\nthis machine has seen: a log that was changed, "

@@ -130,6 +130,8 @@ extern const struct command help_commands[];
 /* help.c */
 extern const struct opt common_opts[];
 int help_command(const struct command *cmd, struct buf *out);
+/* The commands that begin with this word; false: there are none. */
+bool help_of_group(const char *word, struct buf *out);
 const struct command *command_find(int argc, char *const *argv, int *ret_words);
 /* All tables, NULL-terminated. */
 extern const struct command *const command_tables[];

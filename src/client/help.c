@@ -83,6 +83,58 @@ help_all(struct buf *out)
 	    "results brings the\nrest. A second Ctrl-C ends at once (130).\n");
 }
 
+/* Does the command's name begin with this word? */
+static bool
+is_of_group(const struct command *cmd, const char *word, size_t n)
+{
+	return strncmp(cmd->name, word, n) == 0 &&
+	    (cmd->name[n] == ' ' || cmd->name[n] == '\0');
+}
+
+bool
+help_of_group(const char *word, struct buf *out)
+{
+	const struct command *const *t, *c;
+	char head[64];
+	bool any = false;
+
+	for (t = command_tables; *t != NULL; t++)
+		for (c = *t; c->name != NULL; c++) {
+			if (!is_of_group(c, word, strlen(word)))
+				continue;
+			if (!any)
+				buf_add_fmt(
+				    out, "usage: mig %s COMMAND\n\n", word);
+			any = true;
+			snprintf(head, sizeof(head), "%s %s", c->name, c->args);
+			help_line(out, head, c->summary);
+		}
+	if (any)
+		buf_add_fmt(
+		    out, "\nMore of each: mig %s COMMAND --help\n", word);
+	return any;
+}
+
+/* Of one that is a word: those of two that begin with it. */
+static void
+help_others(const struct command *cmd, struct buf *out)
+{
+	const struct command *const *t, *c;
+	size_t n = strlen(cmd->name);
+	bool any = false;
+
+	for (t = command_tables; *t != NULL; t++)
+		for (c = *t; c->name != NULL; c++) {
+			if (c == cmd || !is_of_group(c, cmd->name, n))
+				continue;
+			buf_add_fmt(out, "%smig %s",
+			    any ? ", " : "\nSee also: ", c->name);
+			any = true;
+		}
+	if (any)
+		buf_add_str(out, "\n");
+}
+
 int
 help_command(const struct command *cmd, struct buf *out)
 {
@@ -100,13 +152,16 @@ help_command(const struct command *cmd, struct buf *out)
 		opts_help(cmd->opts, out);
 	if (cmd->more_opts != NULL)
 		opts_help(cmd->more_opts, out);
-	return opts_help(common_opts, out);
+	opts_help(common_opts, out);
+	help_others(cmd, out);
+	return out->error;
 }
 
 static int
 cmd_help(struct client *c, const struct opts *o, struct err *e)
 {
 	const struct command *cmd;
+	bool group = false;
 	struct buf out;
 	int used, r;
 
@@ -123,9 +178,11 @@ cmd_help(struct client *c, const struct opts *o, struct err *e)
 			    : NULL;
 	if (cmd != NULL)
 		help_command(cmd, &out);
-	else
+	else if (o->nwords == 0)
 		help_all(&out);
-	if (o->nwords > 0 && cmd == NULL)
+	else
+		group = o->nwords == 1 && help_of_group(o->words[0], &out);
+	if (o->nwords > 0 && cmd == NULL && !group)
 		r = err_set(e, ERR_NOTFOUND,
 		    "there is no command or module '%s'; see: mig help",
 		    o->words[0]);

@@ -91,16 +91,37 @@ run_command(struct client *c, const struct command *cmd, int argc,
 	return r;
 }
 
+static bool
+is_help(const char *word)
+{
+	return strcmp(word, "-h") == 0 || strcmp(word, "-help") == 0 ||
+	    strcmp(word, "--help") == 0;
+}
+
+/* mig trust --help; false: there is no such group. */
+static bool
+print_group(const char *word, int *ret, struct err *e)
+{
+	struct buf out;
+	bool found;
+
+	buf_init(&out, 64 * 1024);
+	found = help_of_group(word, &out);
+	if (found)
+		*ret = client_out(&out, e);
+	buf_release(&out);
+	return found;
+}
+
 static int
 dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 {
 	static char help[] = "help", version[] = "version";
 	char *words[] = { help, NULL };
 	const struct command *cmd;
-	int used = 1;
+	int used = 1, r;
 
-	if (argc == 0 || strcmp(argv[0], "-h") == 0 ||
-	    strcmp(argv[0], "-help") == 0 || strcmp(argv[0], "--help") == 0)
+	if (argc == 0 || is_help(argv[0]))
 		return run_command(
 		    c, command_find(1, words, &used), 0, words, e);
 	if (strcmp(argv[0], "-V") == 0 || strcmp(argv[0], "--version") == 0 ||
@@ -114,6 +135,9 @@ dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 	if (module_find(argv[0]) != NULL)
 		return ask_module(c, argc, argv, e);
 	cmd = command_find(argc, argv, &used);
+	if (cmd == NULL && argc == 2 && is_help(argv[1]) &&
+	    print_group(argv[0], &r, e))
+		return r;
 	if (cmd == NULL)
 		return unknown_command(argc, argv, e);
 	return run_command(c, cmd, argc - used, argv + used, e);

@@ -297,9 +297,10 @@ const struct command policy_commands[] = {
 	    policy_cmd_status, status_opts, NULL, 0, 0,
 	    "Only agents' own signed words count. Exit code 1 when some have "
 	    "not the newest." },
-	{ "policy pin", "FILE|HASH", "the policy to know the others from",
+	{ "policy pin", "FILE|HASH", "tell mig which policy agents have",
 	    policy_cmd_pin, NULL, NULL, 1, 1,
-	    "The hash is the one that mig policy make printed and endpoints "
-	    "are enrolled with." },
+	    "The policies that follow are known by their signatures from then "
+	    "on; mig policy status\nand --cosign need it. The hash is the one "
+	    "that mig policy make printed and endpoints\nare enrolled with." },
 	{ .name = NULL },
 };

@@ -211,6 +211,22 @@ share_post(
 	return r;
 }
 
+/* For who can read it anyway there is nothing to share. */
+static int
+check_new_reader(const struct fetched *f, const struct sign_readers *to,
+    const char *name, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < f->action.nreaders; i++)
+		if (strcasecmp(f->action.readers[i], to->list[0]) == 0)
+			return err_set(e, ERR_EXISTS,
+			    "%s is among the readers of action %s already: mig "
+			    "results %s opens it there",
+			    name, id_short(&f->id).s, id_short(&f->id).s);
+	return 0;
+}
+
 int
 cmd_results_share(struct client *c, const struct opts *o, struct err *e)
 {
@@ -232,6 +248,8 @@ cmd_results_share(struct client *c, const struct opts *o, struct err *e)
 		r = sign_readers_text(c, &reader, &name, e);
 	if (r == 0)
 		r = fetched_get(c, o->words[0], &f, e);
+	if (r == 0)
+		r = check_new_reader(&f, &reader, buf_str(&name), e);
 	if (r == 0) {
 		client_warn("%s will be able to read the answers to "
 			    "action %s, \"%s\", for good",
@@ -250,6 +268,9 @@ cmd_results_share(struct client *c, const struct opts *o, struct err *e)
 		fprintf(stderr,
 		    "written: mig results %s -share %s opens it there\n",
 		    id_short(&f.id).s, file);
+	else if (r == 0 && file == NULL)
+		fprintf(stderr, "shared: mig results %s opens it there\n",
+		    id_short(&f.id).s);
 	fetched_release(&f);
 	buf_release(&name);
 	buf_release(&out);

@@ -242,6 +242,19 @@ def test_help_of_everything(nobody):
     assert nobody.mig("version").stdout == nobody.mig("-V").stdout
 
 
+def test_help_of_a_group(nobody):
+    """mig trust is no command; who asks for its help gets what there is."""
+    out = nobody.mig("trust", "--help", check=0).stdout
+    assert out.startswith("usage: mig trust COMMAND\n")
+    assert re.findall(r"^  trust (\w+)", out, re.M) == ["list", "forget", "export", "import"]
+    assert out == nobody.mig("help", "trust", check=0).stdout
+    assert "See also: mig results share, mig results forget\n" in \
+        nobody.mig("results", "--help", check=0).stdout
+    assert "See also" not in nobody.mig("trust", "list", "--help", check=0).stdout
+    for args in (["trusty", "--help"], ["help", "trusty"], ["help", "trust", "lost"]):
+        assert "there is no command or module" in nobody.mig(*args, check=ERROR).stderr
+
+
 # --- several modules -----------------------------------------------------------
 
 def test_several_modules_at_once(nobody, tree):

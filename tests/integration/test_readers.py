@@ -155,6 +155,9 @@ def test_share_and_forget(readers):
     assert not reads(p, "bob", ident)[0]
     r = p.mig("results", "share", ident[:12], "-to", p.bob, check=0)
     assert f"Bob Demo <bob.demo@example.org> ({p.bob.lower()})" in r.stderr and "for good" in r.stderr
+    assert f"shared: mig results {ident[:12]} opens it there\n" in r.stderr
+    r = p.mig("results", "share", ident, "-to", p.fpr, check=ERROR)
+    assert f"is among the readers of action {ident[:12]} already" in r.stderr
     ok, err = reads(p, "bob", ident)
     assert ok and f"opened with the key that {p.fpr.lower()} has shared" in err.lower()
     assert not reads(p, "carol", ident)[0]
