@@ -24,6 +24,7 @@
 #include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@
 
 #define ANSWER_MAX (64 * 1024)
 #define LIMIT_SECONDS 30
+#define BUSY_TRIES 4   /* when the server takes no more just now */
+#define BUSY_SECONDS 5 /* longest wait; together less than is waited for us */
 #define MEMORY_MAX (512ull * 1024 * 1024)
 
 struct enrol {
@@ -53,6 +56,7 @@ struct call {
 	struct bufferevent *bev; /* owned by the connection */
 	size_t max;
 	int status; /* 0: no answer */
+	int wait;   /* seconds that the server asks for */
 	struct buf *body;
 	char why[512];
 };
@@ -125,6 +129,7 @@ on_answer(struct evhttp_request *req, void *arg)
 {
 	struct call *c = arg;
 	struct evbuffer *in;
+	const char *wait;
 	size_t len;
 	uint8_t *p;
 
@@ -145,6 +150,9 @@ on_answer(struct evhttp_request *req, void *arg)
 	}
 	c->body->len += len;
 	c->status = evhttp_request_get_response_code(req);
+	wait = evhttp_find_header(
+	    evhttp_request_get_input_headers(req), "Retry-After");
+	c->wait = wait != NULL ? atoi(wait) : 0;
 }
 
 static struct evhttp_connection *
@@ -177,10 +185,9 @@ open_connection(struct call *c)
 	return conn;
 }
 
-/* One request; body of the answer into ret (cleared). post NULL: GET. */
 static int
-call(struct enrol *en, const char *path, const struct buf *post,
-    struct buf *ret, int *ret_status, struct err *e)
+call_once(struct enrol *en, const char *path, const struct buf *post,
+    struct buf *ret, struct call *ret_call, struct err *e)
 {
 	struct call c = { .en = en, .max = ret->max, .body = ret };
 	struct evhttp_connection *conn = open_connection(&c);
@@ -212,8 +219,38 @@ call(struct enrol *en, const char *path, const struct buf *post,
 		return err_set(e, ERR_IO, "%s port %u: %s", en->host,
 		    (unsigned int)en->port,
 		    c.why[0] == '\0' ? "cannot connect" : c.why);
-	*ret_status = c.status;
+	*ret_call = c;
 	return 0;
+}
+
+/* Hosts that enrol at once often share an address. Up to a second more, so that
+ * not all come back together. */
+static void
+wait_busy(int seconds)
+{
+	if (seconds < 1)
+		seconds = 1;
+	if (seconds > BUSY_SECONDS)
+		seconds = BUSY_SECONDS;
+	log_warn("enrol wait=%ds why=\"the server takes no more just now\"",
+	    seconds);
+	poll(NULL, 0, seconds * 1000 + getpid() % 1000);
+}
+
+/* One request; body of the answer into ret (cleared). post NULL: GET. */
+static int
+call(struct enrol *en, const char *path, const struct buf *post,
+    struct buf *ret, int *ret_status, struct err *e)
+{
+	int rc, tries = 0;
+	struct call c = { 0 };
+
+	while ((rc = call_once(en, path, post, ret, &c, e)) == 0 &&
+	    c.status == 429 && ++tries < BUSY_TRIES)
+		wait_busy(c.wait);
+	if (rc == 0)
+		*ret_status = c.status;
+	return rc;
 }
 
 /* --- the answer ------------------------------------------------------------

@@ -22,6 +22,13 @@ def raise_limits():
 PROGRAM = miglib.BUILD / "tests" / "load" / "swarm"
 
 
+def no_rates(platform):
+    """All of a swarm come from one address: between setup() and start()."""
+    with platform.conf.open("a") as f:
+        f.write("rate_address 0\n")
+    return platform
+
+
 class Swarm:
     """Enrolled agents, all in one process."""
 
