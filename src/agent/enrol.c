@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "crypto/x509.h"
 #include "json/json.h"
 #include "proc/proc.h"
@@ -55,8 +56,8 @@ struct call {
 	struct enrol *en;
 	struct bufferevent *bev; /* owned by the connection */
 	size_t max;
-	int status; /* 0: no answer */
-	int wait;   /* seconds that the server asks for */
+	int status;    /* 0: no answer */
+	uint64_t wait; /* seconds, when it takes no more just now */
 	struct buf *body;
 	char why[512];
 };
@@ -152,7 +153,8 @@ on_answer(struct evhttp_request *req, void *arg)
 	c->status = evhttp_request_get_response_code(req);
 	wait = evhttp_find_header(
 	    evhttp_request_get_input_headers(req), "Retry-After");
-	c->wait = wait != NULL ? atoi(wait) : 0;
+	if (wait == NULL || str_u64(wait, 1, BUSY_SECONDS, &c->wait) != 0)
+		c->wait = BUSY_SECONDS;
 }
 
 static struct evhttp_connection *
@@ -187,7 +189,7 @@ open_connection(struct call *c)
 
 static int
 call_once(struct enrol *en, const char *path, const struct buf *post,
-    struct buf *ret, struct call *ret_call, struct err *e)
+    struct buf *ret, int *ret_status, uint64_t *ret_wait, struct err *e)
 {
 	struct call c = { .en = en, .max = ret->max, .body = ret };
 	struct evhttp_connection *conn = open_connection(&c);
@@ -219,22 +221,19 @@ call_once(struct enrol *en, const char *path, const struct buf *post,
 		return err_set(e, ERR_IO, "%s port %u: %s", en->host,
 		    (unsigned int)en->port,
 		    c.why[0] == '\0' ? "cannot connect" : c.why);
-	*ret_call = c;
+	*ret_status = c.status;
+	*ret_wait = c.wait;
 	return 0;
 }
 
 /* Hosts that enrol at once often share an address. Up to a second more, so that
  * not all come back together. */
 static void
-wait_busy(int seconds)
+wait_busy(uint64_t seconds)
 {
-	if (seconds < 1)
-		seconds = 1;
-	if (seconds > BUSY_SECONDS)
-		seconds = BUSY_SECONDS;
-	log_warn("enrol wait=%ds why=\"the server takes no more just now\"",
-	    seconds);
-	poll(NULL, 0, seconds * 1000 + getpid() % 1000);
+	log_warn("enrol wait=%us why=\"the server takes no more just now\"",
+	    (unsigned int)seconds);
+	poll(NULL, 0, (int)seconds * 1000 + getpid() % 1000);
 }
 
 /* One request; body of the answer into ret (cleared). post NULL: GET. */
@@ -242,14 +241,13 @@ static int
 call(struct enrol *en, const char *path, const struct buf *post,
     struct buf *ret, int *ret_status, struct err *e)
 {
+	uint64_t wait = 0;
 	int rc, tries = 0;
-	struct call c = { 0 };
 
-	while ((rc = call_once(en, path, post, ret, &c, e)) == 0 &&
-	    c.status == 429 && ++tries < BUSY_TRIES)
-		wait_busy(c.wait);
-	if (rc == 0)
-		*ret_status = c.status;
+	while (
+	    (rc = call_once(en, path, post, ret, ret_status, &wait, e)) == 0 &&
+	    *ret_status == 429 && ++tries < BUSY_TRIES)
+		wait_busy(wait);
 	return rc;
 }
 
