@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -647,7 +648,17 @@ def test_another_policy_launches(platform, people, tree):
     assert " stuck " in row and f"\n{heavy_id[:12]} is stuck: by the server's" in p.stdout
     assert "no signature can complete it: file: needs weight 4" in \
         people["bob"].mig("action", "show", heavy_id, check=0).stdout
-    alice.mig("policy", "push", next_policy(platform, 2, alice=2), check=0)
+    # one agent is slow to take it: until then it would refuse, for good
+    slow = platform.agents["web2"].daemon.proc.pid
+    signed_policy = next_policy(platform, 2, alice=2)
+    os.kill(slow, signal.SIGSTOP)
+    try:
+        alice.mig("policy", "push", signed_policy, check=0)
+        wait_for("it to be held", lambda: "it is launched when agents have policy 2" in
+                 state(platform, ident)["waiting"]["missing"])
+        assert state(platform, ident)["waiting"]["weight"] == {"has": 2, "needs": 2}
+    finally:
+        os.kill(slow, signal.SIGCONT)
     wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 90)
     wait_for("hope", lambda: state(platform, heavy_id)["waiting"]["possible"])
     now = state(platform, name_id)["waiting"]

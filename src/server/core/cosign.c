@@ -340,7 +340,7 @@ cosign_strip(struct core *c, const struct judging *j, struct launch_job *x,
 
 /* first: as hex; NULL where it is not written. */
 void
-waiting_row(
+cosign_row(
     const struct standing *s, const char *first, struct store_waiting *ret)
 {
 	*ret = (struct store_waiting){ .first = first,
@@ -373,7 +373,7 @@ cosign_store(struct store *s, struct launch_job *x, struct err *e)
 	struct store_waiting w;
 	int rc;
 
-	waiting_row(&x->standing, x->first, &w);
+	cosign_row(&x->standing, x->first, &w);
 	if (x->was == 0)
 		rc = store_waiting_put(s, &x->a, &w, &x->a.n, e);
 	else if (x->waits)

@@ -74,7 +74,7 @@ int cosign_load(struct core *c, const struct id *id, struct cosign_known *ret,
 int cosign_strip(struct core *c, const struct judging *j, struct launch_job *x,
     struct envelope *env, struct err *e);
 struct store_waiting;
-void waiting_row(
+void cosign_row(
     const struct standing *s, const char *first, struct store_waiting *ret);
 /* What launch_submit has stored. */
 int cosign_store(struct store *s, struct launch_job *x, struct err *e);

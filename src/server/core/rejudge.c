@@ -74,7 +74,7 @@ judge_run(struct store *s, struct writer_job *j, struct err *e)
 	struct judge_job *x = (struct judge_job *)j;
 	struct store_waiting w;
 
-	waiting_row(&x->standing, NULL, &w);
+	cosign_row(&x->standing, NULL, &w);
 	return (store_waiting_judge(s, x->n, x->was, &w, e));
 }
 
@@ -230,6 +230,11 @@ rejudge_step(struct core *c)
 
 	if (!r->running)
 		return;
+	if (c->disk != DISK_OK) {
+		r->running = false;
+		r->again = true;
+		return;
+	}
 	if (store_waiting_after(
 		c->read, r->after, STEP_ACTIONS, take, &b, &e) != 0 ||
 	    (b.n > 0 && judging_load(c, &j, &e) != 0)) {
