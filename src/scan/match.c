@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "scan/crlf.h"
 #include "scan/gate.h"
+#include "scan/kept.h"
 #include "scan/literals.h"
 
 #include <stdio.h>
@@ -23,6 +24,8 @@ struct match {
 	size_t n; /* patterns */
 	enum match_mode mode;
 	struct gate *gate; /* NULL: none */
+	struct kept *kept; /* no engines were made yet; else NULL */
+	bool failed;       /* and cannot be */
 	char name[128];
 };
 
@@ -198,6 +201,47 @@ compile(struct match *m, const struct request *rq, struct id_list *list,
 	return rc;
 }
 
+/* Of all patterns that can match. */
+static int
+make_engines(
+    struct match *m, const struct request *rq, enum match_engine engine)
+{
+	struct id_list list = { calloc(m->n + 1, sizeof(uint32_t)), 0 };
+	size_t i;
+	int rc = 0;
+
+	m->name[0] = '\0';
+	if (list.ids == NULL)
+		return err_set(rq->e, ERR_NOMEM, "out of memory");
+	for (i = 0; i < m->n; i++) {
+		if (rq->patterns[i].bytes != NULL)
+			list.ids[list.n++] = (uint32_t)i;
+	}
+	if (list.n > 0)
+		rc = compile(m, rq, &list, engine);
+	free(list.ids);
+	return rc;
+}
+
+static int
+make(struct match *m, const struct request *rq, enum match_engine engine)
+{
+	int rc;
+
+	/* what is plain is found as quickly without */
+	if (engine != MATCH_PLAIN && engine != MATCH_LIGHT) {
+		rc = gate_new(rq->patterns, m->n, m->mode, &m->gate, rq->e);
+		if (rc != 0)
+			return rc;
+	}
+	if (m->gate == NULL || engine != MATCH_BEST ||
+	    !kept_is_sure(rq->patterns, m->n))
+		return make_engines(m, rq, engine);
+	m->kept = kept_new(rq->patterns, m->n, engine);
+	snprintf(m->name, sizeof(m->name), "texts");
+	return m->kept != NULL ? 0 : err_set(rq->e, ERR_NOMEM, "out of memory");
+}
+
 int
 match_new(const struct match_pattern *patterns, size_t n, enum match_mode mode,
     enum match_engine engine, struct match **ret, size_t *ret_bad,
@@ -205,28 +249,14 @@ match_new(const struct match_pattern *patterns, size_t n, enum match_mode mode,
 {
 	const struct request rq = { patterns, mode, ret_bad, e };
 	struct match *m = calloc(1, sizeof(*m));
-	struct id_list list = { calloc(n + 1, sizeof(uint32_t)), 0 };
-	size_t i;
-	int rc = 0;
+	int rc;
 
 	*ret_bad = n;
-	if (m == NULL || list.ids == NULL) {
-		free(m);
-		free(list.ids);
+	if (m == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	}
 	m->n = n;
 	m->mode = mode;
-	for (i = 0; i < n; i++) {
-		if (patterns[i].bytes != NULL)
-			list.ids[list.n++] = (uint32_t)i;
-	}
-	if (list.n > 0)
-		rc = compile(m, &rq, &list, engine);
-	free(list.ids);
-	/* what is plain is found as quickly without */
-	if (rc == 0 && m->ops[0] != NULL && m->ops[0] != &match_plain_ops)
-		rc = gate_new(patterns, n, mode, &m->gate, e);
+	rc = make(m, &rq, engine);
 	if (rc != 0) {
 		match_free(m);
 		return rc;
@@ -235,18 +265,27 @@ match_new(const struct match_pattern *patterns, size_t n, enum match_mode mode,
 	return 0;
 }
 
-void
-match_free(struct match *m)
+static void
+drop_engines(struct match *m)
 {
 	size_t k;
 
-	if (m == NULL)
-		return;
 	for (k = 0; k < MATCH_ENGINES; k++) {
 		if (m->ops[k] != NULL)
 			m->ops[k]->release(m->impl[k]);
+		m->ops[k] = NULL;
+		m->impl[k] = NULL;
 	}
+}
+
+void
+match_free(struct match *m)
+{
+	if (m == NULL)
+		return;
+	drop_engines(m);
 	gate_free(m->gate);
+	kept_free(m->kept);
 	free(m);
 }
 
@@ -256,6 +295,50 @@ match_engine_name(const struct match *m)
 	return m->name;
 }
 
+static int
+state_engines(struct match_state *st, struct err *e)
+{
+	const struct match *m = st->m;
+	size_t k;
+	int rc = 0;
+
+	for (k = 0; k < MATCH_ENGINES && rc == 0; k++) {
+		if (m->ops[k] != NULL && st->engine[k] == NULL)
+			rc =
+			    m->ops[k]->state_new(m->impl[k], &st->engine[k], e);
+	}
+	return rc;
+}
+
+/* What was kept until now; false: it cannot be had, what passes is not seen. */
+static bool
+wake(struct match_state *st)
+{
+	struct match *m = st->m;
+	struct request rq = { NULL, m->mode, NULL, NULL };
+	size_t bad = m->n;
+	struct err e;
+	int rc = 0;
+
+	err_clear(&e);
+	rq.ret_bad = &bad;
+	rq.e = &e;
+	if (m->failed)
+		return false;
+	if (m->kept != NULL) {
+		rq.patterns = m->kept->patterns;
+		rc = make_engines(m, &rq, m->kept->engine);
+		if (rc != 0) {
+			drop_engines(m);
+			m->failed = true;
+			return false;
+		}
+		kept_free(m->kept);
+		m->kept = NULL;
+	}
+	return state_engines(st, &e) == 0;
+}
+
 static void
 begin_engines(uint64_t base, void *arg)
 {
@@ -263,6 +346,11 @@ begin_engines(uint64_t base, void *arg)
 	size_t k;
 
 	st->base = base;
+	if (st->asleep && !wake(st)) {
+		st->gave_up = "the expressions cannot be compiled here";
+		return;
+	}
+	st->asleep = false;
 	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
 		st->m->ops[k]->begin(st->engine[k], st);
 }
@@ -272,7 +360,7 @@ to_engines(struct match_state *st, const uint8_t *data, size_t len)
 {
 	size_t k;
 
-	if (len == 0)
+	if (len == 0 || st->asleep)
 		return;
 	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
 		st->m->ops[k]->feed(st->engine[k], st, data, len);
@@ -294,16 +382,16 @@ pass(uint8_t *data, size_t len, void *arg)
 }
 
 int
-match_state_new(const struct match *m, struct match_state **ret, struct err *e)
+match_state_new(struct match *m, struct match_state **ret, struct err *e)
 {
 	static const struct gate_ops ops = { begin_engines, pass };
 	struct match_state *st = calloc(1, sizeof(*st));
-	size_t k;
 	int rc = 0;
 
 	if (st == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	st->m = m;
+	st->asleep = m->kept != NULL;
 	st->hits = calloc(m->n + 1, sizeof(*st->hits));
 	st->last = calloc(m->n + 1, sizeof(*st->last));
 	st->ids = calloc(m->n + 1, sizeof(*st->ids));
@@ -312,11 +400,8 @@ match_state_new(const struct match *m, struct match_state **ret, struct err *e)
 	if (st->hits == NULL || st->last == NULL || st->ids == NULL ||
 	    (m->gate != NULL && st->gate == NULL))
 		rc = err_set(e, ERR_NOMEM, "out of memory");
-	for (k = 0; k < MATCH_ENGINES && rc == 0; k++) {
-		if (m->ops[k] != NULL)
-			rc =
-			    m->ops[k]->state_new(m->impl[k], &st->engine[k], e);
-	}
+	if (rc == 0)
+		rc = state_engines(st, e);
 	if (rc != 0) {
 		match_state_free(st);
 		return rc;
@@ -390,7 +475,7 @@ match_end(struct match_state *st)
 {
 	size_t k;
 
-	if (st->gate != NULL && !gate_end(st->gate))
+	if (st->asleep || (st->gate != NULL && !gate_end(st->gate)))
 		return;
 	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
 		st->m->ops[k]->end(st->engine[k], st);

@@ -7,8 +7,10 @@
  * With very many patterns those with a literal go to PCRE2 as well, each only
  * over text that has its literal: compiling thousands together takes seconds.
  *
- * A struct match is immutable once made and may be shared by threads; each
- * thread has its own struct match_state.
+ * Where the engines have a gate before them (scan/gate.h), they are loaded and
+ * made when it first lets something pass, unless one might refuse a pattern.
+ *
+ * A struct match and its states are for one thread.
  */
 #ifndef MIG_SCAN_MATCH_H
 #define MIG_SCAN_MATCH_H
@@ -63,14 +65,15 @@ int match_new(const struct match_pattern *patterns, size_t n,
     enum match_mode mode, enum match_engine engine, struct match **ret,
     size_t *ret_bad, struct err *e);
 void match_free(struct match *m);
-/* "hyperscan 5.4.0", "pcre2 10.42 jit", or both; borrowed from m. */
+/* "hyperscan 5.4.0", "pcre2 10.42 jit", or both; "texts" while there was no
+ * need of them. Borrowed from m. */
 const char *match_engine_name(const struct match *m);
 
 #define MATCH_ENGINES 3 /* at once */
 #define MATCH_CARRY (64 * 1024)
 
 struct match_state {
-	const struct match *m;
+	struct match *m;
 	uint64_t *hits; /* by pattern: 0, 1, or lines when counting */
 	uint64_t *last; /* end of the last counted line */
 	uint32_t *ids;  /* the nids patterns with hits */
@@ -79,12 +82,12 @@ struct match_state {
 	/* inside of match.c */
 	struct gate_state *gate; /* NULL: engines see everything */
 	uint64_t base;           /* of what they see now, in the stream */
+	bool asleep;             /* without engines so far */
 	bool held_cr; /* the last byte was \r, and they have not seen it */
 	void *engine[MATCH_ENGINES];
 };
 
-int
-match_state_new(const struct match *m, struct match_state **ret, struct err *e);
+int match_state_new(struct match *m, struct match_state **ret, struct err *e);
 void match_state_free(struct match_state *st);
 
 /* Results are in st until the next call. */

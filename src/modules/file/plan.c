@@ -300,12 +300,13 @@ build_matcher(struct plan *p, enum plan_matcher which, enum match_engine engine,
 	return rc;
 }
 
-static void
-name_engines(struct plan *p)
+const char *
+plan_engine(struct plan *p)
 {
 	const char *name;
 	size_t k, used;
 
+	p->engine[0] = '\0';
 	for (k = 0; k < PLAN_MATCHERS; k++) {
 		name =
 		    p->match[k] != NULL ? match_engine_name(p->match[k]) : "";
@@ -316,6 +317,7 @@ name_engines(struct plan *p)
 	}
 	if (p->engine[0] == '\0')
 		snprintf(p->engine, sizeof(p->engine), "none");
+	return p->engine;
 }
 
 int
@@ -340,7 +342,6 @@ plan_init(struct plan *p, const struct file_params *params,
 		plan_release(p);
 		return rc;
 	}
-	name_engines(p);
 	return 0;
 }
 
@@ -374,7 +375,6 @@ plan_will_read(struct plan *p, uint64_t size, struct err *e)
 		drop_matcher(p, PLAN_LINES);
 		rc = build_matcher(p, PLAN_LINES, MATCH_PLAIN, e);
 	}
-	name_engines(p);
 	return rc;
 }
 

@@ -50,13 +50,15 @@ struct plan {
 	uint32_t nbuckets;
 	bool light; /* contents: no engine so far, as little was read */
 	uint64_t light_bytes;
-	char engine[192];
+	char engine[192]; /* see plan_engine */
 };
 
 /* ERR_INVALID names the field whose expression no engine takes. */
 int plan_init(struct plan *p, const struct file_params *params,
     enum match_engine engine, struct err *e);
 void plan_release(struct plan *p);
+/* The engines that were in use so far; borrowed from p. */
+const char *plan_engine(struct plan *p);
 /* Before a file of about this size is read for its content: with much to read
  * an engine is worth its start. ERR_NOMEM. */
 int plan_will_read(struct plan *p, uint64_t size, struct err *e);

@@ -725,7 +725,7 @@ file_run(const json_t *params, const struct run_context *ctx,
 	if (rc == 0)
 		rc = work(&r, scopes, engine, e);
 	if (rc == 0)
-		rc = answer_write(&r.answer, r.plan.engine, out, e);
+		rc = answer_write(&r.answer, plan_engine(&r.plan), out, e);
 	walk_free(r.walk);
 	plan_release(&r.plan);
 	content_free(r.content);

@@ -332,12 +332,17 @@ on_mapping(const struct os_mapping *m, void *arg)
 		begin = l->job->window->offset / l->page * l->page;
 	there = m->present + m->swapped;
 	all = absent_too(l, m, there < size ? size - there : 0);
-	if (m->detailed && there == 0 && !all)
+	if (m->detailed && there == 0 && !all) {
 		note_absent(l, m, m->end - begin);
-	else if (l->job->fds.pagemap < 0)
+	} else if (m->detailed && there >= size) {
+		/* every page of it: none has to be looked up */
+		l->npages = 0;
+		read_range(l, m, begin, m->end);
+	} else if (l->job->fds.pagemap < 0) {
 		read_blindly(l, m, begin, m->end);
-	else
+	} else {
 		read_pages(l, m, begin, m->end, all);
+	}
 	return l->end == LOOK_ALL && l->length_left > 0;
 }
 

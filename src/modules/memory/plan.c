@@ -221,12 +221,13 @@ build(struct memory_plan *p, uint32_t which, enum match_engine engine,
 	return rc;
 }
 
-static void
-name_engines(struct memory_plan *p)
+void
+memory_plan_engine(struct memory_plan *p)
 {
 	const char *name;
 	size_t k, used;
 
+	p->engine[0] = '\0';
 	for (k = 0; k < PLAN_MATCHERS; k++) {
 		name = p->matchers[k].match != NULL
 		    ? match_engine_name(p->matchers[k].match)
@@ -256,7 +257,6 @@ memory_plan_init(struct memory_plan *p, const struct memory_params *params,
 		memory_plan_release(p);
 		return rc;
 	}
-	name_engines(p);
 	return 0;
 }
 

@@ -48,5 +48,7 @@ struct memory_plan {
 int memory_plan_init(struct memory_plan *p, const struct memory_params *params,
     enum match_engine engine, struct err *e);
 void memory_plan_release(struct memory_plan *p);
+/* Notes in p->engine which engines were in use so far. */
+void memory_plan_engine(struct memory_plan *p);
 
 #endif

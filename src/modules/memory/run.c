@@ -580,6 +580,7 @@ memory_run(const json_t *params, const struct run_context *ctx,
 	rc = prepare(&r, engine, e);
 	if (rc == 0)
 		rc = work(&r, e);
+	memory_plan_engine(&r.plan);
 	if (rc == 0)
 		rc = memory_answer_write(&r.answer, out, e);
 	if (r.answer.searches != NULL)

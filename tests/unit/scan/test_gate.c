@@ -3,6 +3,7 @@
  * it, in whatever pieces the text comes and whatever the processor has. */
 #include "base/err.h"
 #include "modules/regex.h"
+#include "scan/kept.h"
 #include "scan/literals.h"
 #include "scan/match.h"
 
@@ -250,6 +251,8 @@ test_random(void **state)
 		random_engine(MATCH_HYPERSCAN, MATCH_STREAM, 60);
 		random_engine(MATCH_PCRE2, MATCH_LINES, 60);
 		random_engine(MATCH_PCRE2, MATCH_STREAM, 60);
+		random_engine(MATCH_BEST, MATCH_LINES, 60);
+		random_engine(MATCH_BEST, MATCH_STREAM, 60);
 	}
 	literals_limit(SIFT_AVX512);
 }
@@ -374,6 +377,38 @@ test_not_worth_it(void **state)
 	free(text);
 }
 
+/* Engines are made when something passes, and not in vain; never late are those
+ * that might refuse. */
+static void
+test_late_engines(void **state)
+{
+	static const char *const sources[] = { "needle[0-9]x", "(?i)abcd\\b",
+		"(?:needle[^x]{1,9}){3}" };
+	static const char *const large[] = { "needle(?:[a-c]{9}.x){90}",
+		"needle(?:(?:ab|cd){30}(?:e|f){30}){30}", "needle\\pL{300}" };
+	struct pair p = { .mode = MATCH_STREAM };
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		assert_true(add(&p, sources[i], false));
+	assert_true(kept_is_sure(p.patterns, p.n));
+	assert_true(make(&p, MATCH_BEST));
+	assert_string_equal(match_engine_name(p.m[0]), "texts");
+	assert_int_equal(compare(&p, "nothing of it", 13, 0, true), 0);
+	assert_string_equal(match_engine_name(p.m[0]), "texts");
+	assert_int_equal(compare(&p, "xx needle7x xabCD", 17, 4, true), 2);
+	assert_string_equal(
+	    match_engine_name(p.m[0]), match_engine_name(p.m[1]));
+	assert_int_equal(compare(&p, "aBcd", 4, 1, true), 1);
+	release(&p);
+	for (i = 0; i < 3; i++) {
+		memset(&p, 0, sizeof(p));
+		assert_true(add(&p, large[i], false));
+		assert_false(kept_is_sure(p.patterns, p.n));
+		free(p.bytes[0]);
+	}
+}
+
 static void
 test_no_gate(void **state)
 {
@@ -413,6 +448,7 @@ main(void)
 		cmocka_unit_test(test_many_needles),
 		cmocka_unit_test(test_stream_parts),
 		cmocka_unit_test(test_not_worth_it),
+		cmocka_unit_test(test_late_engines),
 		cmocka_unit_test(test_no_gate),
 	};
 
