@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEP_ACTIONS 16 /* a tick: a few ms of the loop */
+/* A tick takes so much of the loop, a few ms: actions, and bytes of them. To
+ * launch one is to look at each agent, and ends it. */
+#define STEP_ACTIONS 16
+#define STEP_BYTES (256 * 1024)
 #define EVERY_MS (5 * 60 * 1000)
 #define HOLD_MS (60 * 1000) /* for agents to get a policy */
 #define NOBODY "-"          /* in the audit log: who launched it */
@@ -176,10 +179,12 @@ can_go(struct core *c, const struct envelope *env, struct standing *is)
 	return (false);
 }
 
-static void
+/* What it has cost, in bytes. */
+static size_t
 judge(struct core *c, const struct judging *j, const struct id *id)
 {
 	struct cosign_known k = { .n = 0 };
+	size_t cost = STEP_BYTES;
 	struct standing is;
 	struct action a;
 	struct err e;
@@ -188,12 +193,15 @@ judge(struct core *c, const struct judging *j, const struct id *id)
 	buf_init(&k.bytes, ENVELOPE_MAX);
 	if (cosign_load(c, id, &k, &e) == 0 && k.status == ACTION_WAITING &&
 	    action_parse(k.env.doc, k.env.doc_len, &a, &e) == 0) {
-		if (a.expire_after > j->now &&
-		    judging_standing(j, &a, &k.env, &is, &e) == 0) {
-			if (is.met && can_go(c, &k.env, &is))
-				launch(c, &k);
-			else
-				keep(c, id, &k, &is);
+		if (a.expire_after <= j->now) {
+			cost = k.bytes.len;
+		} else if (judging_standing(j, &a, &k.env, &is, &e) != 0) {
+			; /* told below */
+		} else if (is.met && can_go(c, &k.env, &is)) {
+			launch(c, &k);
+		} else {
+			keep(c, id, &k, &is);
+			cost = k.bytes.len;
 		}
 		action_release(&a);
 	}
@@ -201,12 +209,13 @@ judge(struct core *c, const struct judging *j, const struct id *id)
 		log_error(
 		    "rejudge id=%s why=%s", id_short(id).s, log_quote(e.msg));
 	buf_release(&k.bytes);
+	return (cost);
 }
 
 struct batch {
 	struct id ids[STEP_ACTIONS];
+	int64_t numbers[STEP_ACTIONS];
 	size_t n;
-	int64_t last;
 };
 
 static int
@@ -214,8 +223,8 @@ take(int64_t n, const struct id *id, void *arg)
 {
 	struct batch *b = arg;
 
+	b->numbers[b->n] = n;
 	b->ids[b->n++] = *id;
-	b->last = n;
 	return (0);
 }
 
@@ -225,8 +234,8 @@ rejudge_step(struct core *c)
 	struct rejudge *r = &c->rejudge;
 	struct batch b = { .n = 0 };
 	struct judging j;
+	size_t i = 0, cost = 0;
 	struct err e;
-	size_t i;
 
 	if (!r->running)
 		return;
@@ -243,14 +252,15 @@ rejudge_step(struct core *c)
 		r->again = true;
 		return;
 	}
-	for (i = 0; i < b.n; i++)
-		judge(c, &j, &b.ids[i]);
-	if (b.n > 0) {
-		/* another one by now: from the beginning */
-		if (!id_equal(&j.policy, &r->policy))
-			r->again = true;
-		judging_release(&j);
-		r->after = b.last;
+	r->running = b.n > 0;
+	if (b.n == 0)
+		return;
+	/* another one by now: from the beginning, later */
+	if (!id_equal(&j.policy, &r->policy))
+		r->again = true;
+	while (i < b.n && cost < STEP_BYTES) {
+		r->after = b.numbers[i];
+		cost += judge(c, &j, &b.ids[i++]);
 	}
-	r->running = b.n == STEP_ACTIONS;
+	judging_release(&j);
 }
