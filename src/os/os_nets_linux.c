@@ -307,7 +307,8 @@ meet_descriptors(struct os_nets *ns, int proc, pid_t pid)
 		return;
 	}
 	errno = 0;
-	while ((de = readdir(d)) != NULL) {
+	/* who may not follow one of its links may follow none */
+	while (!p.refused && (de = readdir(d)) != NULL) {
 		if (de->d_name[0] != '.')
 			meet_descriptor(ns, &p, de->d_name);
 		errno = 0;

@@ -120,10 +120,10 @@ write_search(struct jsonw *w, const struct file_search *s, size_t most)
  * found, or with the paths when it found nothing. */
 static void
 write_search_of(struct jsonw *w, const struct file_search *s,
-    const struct file_check *check, const char *dir, size_t dir_len,
-    size_t most)
+    const struct answer_search *as, const struct file_check *check,
+    const char *dir, size_t dir_len)
 {
-	size_t i;
+	size_t i, most = as->most;
 
 	jsonw_object(w, "search");
 	write_description(w, s);
@@ -136,7 +136,7 @@ write_search_of(struct jsonw *w, const struct file_search *s,
 	jsonw_array(w, file_kind_names[check->kind].field);
 	jsonw_str(w, NULL, check->value);
 	jsonw_array_end(w);
-	write_options(w, &s->options);
+	buf_add(w->out, as->options.data, as->options.len);
 	if (dir == NULL && s->npaths > most)
 		jsonw_bool(w, "shortened", true);
 	jsonw_object_end(w);
@@ -157,7 +157,11 @@ write_echo(struct answer_search *as, const struct file_search *s)
 		jsonw_init(&w, &as->echo);
 		write_search(&w, s, as->most);
 	}
-	return as->echo.error;
+	buf_init(&as->options, TEXTS_MAX);
+	jsonw_init(&w, &as->options);
+	w.comma = true;
+	write_options(&w, &s->options);
+	return as->echo.error != 0 ? as->echo.error : as->options.error;
 }
 
 int
@@ -200,6 +204,7 @@ answer_release(struct answer *a)
 	for (i = 0; a->searches != NULL && i < a->params->n; i++) {
 		buf_release(&a->searches[i].entries);
 		buf_release(&a->searches[i].echo);
+		buf_release(&a->searches[i].options);
 		free(a->searches[i].check_hits);
 	}
 	free(a->searches);
@@ -267,8 +272,7 @@ write_entry(struct answer *a, size_t search, const struct file_check *check,
 	} else {
 		for (dir = len; dir > 0 && path[dir] != '/'; dir--)
 			;
-		write_search_of(
-		    &w, s, check, path, dir > 0 ? dir : 1, as->most);
+		write_search_of(&w, s, as, check, path, dir > 0 ? dir : 1);
 	}
 	write_info(&w, st, sha256);
 	jsonw_object_end(&w);

@@ -28,6 +28,8 @@ struct jsonw;
 struct answer_search {
 	struct buf entries; /* JSON objects with commas between */
 	struct buf echo;    /* "search" of its match-all entries */
+	struct buf options; /* what stands behind "," in the others: the same in
+			       each */
 	size_t most;        /* values of a list in an echo */
 	uint64_t hits;
 	uint64_t *check_hits; /* match-any: by check */
