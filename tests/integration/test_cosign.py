@@ -657,9 +657,17 @@ def test_another_policy_launches(platform, people, tree):
         wait_for("it to be held", lambda: "it is launched when agents have policy 2" in
                  state(platform, ident)["waiting"]["missing"])
         assert state(platform, ident)["waiting"]["weight"] == {"has": 2, "needs": 2}
+        # nor does a new one, or one with its last signature, run into them
+        new, new_id = other(platform, env, weight=2)
+        status, j = alice.api.call("POST", "/actions", alice.envelope("action", new))
+        assert (status, j["status"], j["weight"]) == (201, "waiting", {"has": 2, "needs": 2}), j
+        status, j = people["bob"].cosign(new_id, new)
+        assert (status, j["status"], j["possible"]) == (201, "waiting", True), j
+        assert j["missing"].startswith("nothing: it is launched when agents have policy 2"), j
     finally:
         os.kill(slow, signal.SIGCONT)
-    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 90)
+    for i in (ident, new_id):
+        wait_for("both answers", lambda: state(platform, i)["counts"]["done"] == 2, 90)  # noqa: B023
     wait_for("hope", lambda: state(platform, heavy_id)["waiting"]["possible"])
     now = state(platform, name_id)["waiting"]
     assert (now["policy"], now["weight"]) == (2, {"has": 2, "needs": 2}), now

@@ -451,10 +451,14 @@ judge(struct core *c, struct launch_job *x, struct envelope *env, struct err *e)
 	if (rc != 0)
 		return (rc);
 	rc = judging_standing(&j, &x->doc, env, &x->standing, e);
-	x->waits = rc == 0 && !x->standing.met;
+	/* rejudge.c has asked itself whether to wait for agents */
+	x->waits = rc == 0 &&
+	    (!x->standing.met || (x->j.request != 0 && rejudge_holds(c)));
 	if (x->waits && x->was == 0 &&
 	    (rc = cosign_strip(c, &j, x, env, e)) == 0)
 		rc = judging_standing(&j, &x->doc, env, &x->standing, e);
+	if (x->waits && x->standing.met)
+		rejudge_hold(c, &x->standing);
 	judging_release(&j);
 	return (rc);
 }

@@ -242,6 +242,7 @@ policy_done(struct writer_job *j)
 		if (step_add(c->policies, &x->p) != 0)
 			core_broken(c, "a policy");
 		c->policies->next = 0;
+		rejudge_policy(c);
 		policy_reply(c, x->j.request, &x->p);
 	}
 	free(x);

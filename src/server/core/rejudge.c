@@ -37,6 +37,32 @@ agents_lag(const struct core *c, int64_t now)
 }
 
 void
+rejudge_hold(struct core *c, struct standing *s)
+{
+	rejudge_again(c);
+	snprintf(s->missing, sizeof(s->missing),
+	    "nothing: it is launched when agents have policy %llu, or in a"
+	    " minute",
+	    (unsigned long long)s->version);
+}
+
+void
+rejudge_policy(struct core *c)
+{
+	c->rejudge.pushed = core_now(c);
+	rejudge_again(c);
+}
+
+bool
+rejudge_holds(struct core *c)
+{
+	const struct rejudge *r = &c->rejudge;
+
+	return (r->pushed != 0 && core_now(c) - r->pushed < HOLD_MS &&
+	    policies_lag(c));
+}
+
+void
 rejudge_begin(struct core *c, int64_t now)
 {
 	struct rejudge *r = &c->rejudge;
@@ -56,6 +82,7 @@ rejudge_begin(struct core *c, int64_t now)
 	*r = (struct rejudge){ .policy = policy,
 		.swept = now,
 		.since = since,
+		.pushed = r->pushed,
 		.holds = now - since < HOLD_MS && agents_lag(c, now),
 		.running = true,
 		.begun = true };
@@ -171,11 +198,7 @@ can_go(struct core *c, const struct envelope *env, struct standing *is)
 	}
 	if (!c->rejudge.holds)
 		return (true);
-	snprintf(is->missing, sizeof(is->missing),
-	    "nothing: it is launched when agents have policy %llu, or in a"
-	    " minute",
-	    (unsigned long long)is->version);
-	rejudge_again(c);
+	rejudge_hold(c, is);
 	return (false);
 }
 
