@@ -14,6 +14,7 @@
 
 #define POST_MS 30000 /* a server that restarts is waited for */
 #define POST_PAUSE_MS 250
+#define COMPLETE "nothing: " /* what the server says is missing then */
 #define NUMBER_MAX (INT64_C(1) << 40)
 
 int
@@ -120,6 +121,24 @@ posted_send(struct client *c, const char *path, const struct buf *body,
 	return r == 0 ? read_answer(id, ret, e) : r;
 }
 
+/* Nothing is missing; it waits for agents that have not got a policy yet. */
+static int
+tell_complete(const struct posted *p, const struct id *id, const char *what,
+    const char *rest, struct err *e)
+{
+	struct buf out;
+	int r;
+
+	buf_init(&out, 64 * 1024);
+	buf_add_fmt(&out, "%saction %s has weight %" PRId64 " of %" PRId64 ": ",
+	    what, id_short(id).s, p->has, p->needs);
+	str_add_printable(&out, rest, strlen(rest));
+	buf_add_fmt(&out, " (mig results %s)\n", id_short(id).s);
+	r = client_out(&out, e);
+	buf_release(&out);
+	return r;
+}
+
 int
 posted_tell_waiting(const struct posted *p, const struct id *id,
     const char *what, bool json, struct err *e)
@@ -132,6 +151,10 @@ posted_tell_waiting(const struct posted *p, const struct id *id,
 	if (json)
 		return client_out_json(p->root, JSON_COMPACT, e);
 	(void)json_opt_str(p->root, "", "missing", &missing, NULL);
+	if (missing != NULL && p->has >= p->needs &&
+	    str_starts(missing, COMPLETE))
+		return tell_complete(
+		    p, id, what, missing + strlen(COMPLETE), e);
 	buf_init(&out, 64 * 1024);
 	buf_add_fmt(&out,
 	    "%saction %s waits for weight %" PRId64 ", has %" PRId64 "\n", what,
