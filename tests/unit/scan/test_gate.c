@@ -6,6 +6,7 @@
 #include "scan/kept.h"
 #include "scan/literals.h"
 #include "scan/match.h"
+#include "../rounds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -247,12 +248,12 @@ test_random(void **state)
 	for (i = 0; i < 3; i++) {
 		literals_limit(cpus[i]);
 		seed = 11 + (uint32_t)i;
-		random_engine(MATCH_HYPERSCAN, MATCH_LINES, 60);
-		random_engine(MATCH_HYPERSCAN, MATCH_STREAM, 60);
-		random_engine(MATCH_PCRE2, MATCH_LINES, 60);
-		random_engine(MATCH_PCRE2, MATCH_STREAM, 60);
-		random_engine(MATCH_BEST, MATCH_LINES, 60);
-		random_engine(MATCH_BEST, MATCH_STREAM, 60);
+		random_engine(MATCH_HYPERSCAN, MATCH_LINES, rounds(60));
+		random_engine(MATCH_HYPERSCAN, MATCH_STREAM, rounds(60));
+		random_engine(MATCH_PCRE2, MATCH_LINES, rounds(60));
+		random_engine(MATCH_PCRE2, MATCH_STREAM, rounds(60));
+		random_engine(MATCH_BEST, MATCH_LINES, rounds(60));
+		random_engine(MATCH_BEST, MATCH_STREAM, rounds(60));
 	}
 	literals_limit(SIFT_AVX512);
 }

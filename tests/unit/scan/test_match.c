@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "modules/regex.h"
 #include "scan/match.h"
+#include "../rounds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -327,7 +328,7 @@ test_engines_agree(void **state)
 	size_t i, k, len;
 	bool count;
 
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < rounds(2000); i++) {
 		random_regex(&seed, re, sizeof(re));
 		len = 1 + rnd(&seed) % 30;
 		for (k = 0; k < len; k++)
@@ -354,7 +355,7 @@ test_stream_engines_agree(void **state)
 	long hs, pcre, whole, hits = 0;
 	size_t i, k, len;
 
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < rounds(2000); i++) {
 		random_regex(&seed, re, sizeof(re));
 		len = 1 + rnd(&seed) % 30;
 		for (k = 0; k < len; k++)
@@ -373,7 +374,7 @@ test_stream_engines_agree(void **state)
 			    text, pcre, whole);
 		hits += pcre;
 	}
-	assert_in_range(hits, 300, 1800);
+	assert_in_range(hits, rounds(300), rounds(1800));
 }
 
 /* Plain text with and without anchors: what needs no engine finds the same, in
@@ -388,7 +389,7 @@ test_plain_agrees(void **state)
 	long plain, pcre, hits = 0;
 	size_t i, k, len, n;
 
-	for (i = 0; i < 4000; i++) {
+	for (i = 0; i < rounds(4000); i++) {
 		n = 0;
 		if (rnd(&seed) % 3 == 0)
 			re[n++] = '^';
@@ -413,7 +414,7 @@ test_plain_agrees(void **state)
 			    plain, pcre);
 		hits += plain;
 	}
-	assert_in_range(hits, 500, 3500);
+	assert_in_range(hits, rounds(500), rounds(3500));
 }
 
 /* What is not plain is not taken for it. */
