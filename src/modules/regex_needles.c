@@ -227,23 +227,41 @@ plus(size_t a, size_t b)
 	return a > SIZE_MAX - b ? SIZE_MAX : a + b;
 }
 
-/* Longer is rarer, more of them are more often there; 0: of no use. */
+/* How rare a text is, roughly: in what is read, letters are frequent. */
+static int
+rarity(const uint8_t *bytes, size_t len)
+{
+	int sum = 0;
+	size_t i;
+
+	for (i = 0; i < len && i < LONG; i++)
+		sum += (bytes[i] >= 'a' && bytes[i] <= 'z') ||
+			bytes[i] == ' ' || bytes[i] == 0
+		    ? 3
+		    : 4;
+	return sum;
+}
+
+/* Of all its texts together, and whether what comes before has a limit; 0: of
+ * no use. */
 static int
 score(const struct regex_needles *s)
 {
-	size_t i, least = REGEX_LITERAL_MAX;
-	int bits = 0;
+	int its, least = LONG * 4, bits = 0;
+	size_t i;
 
-	for (i = 0; i < s->n; i++) {
-		if (s->list[i].len < least)
-			least = s->list[i].len;
-	}
-	if (s->n == 0 || least < REGEX_NEEDLE_MIN)
+	if (s->n == 0)
 		return 0;
+	for (i = 0; i < s->n; i++) {
+		if (s->list[i].len < REGEX_NEEDLE_MIN)
+			return 0;
+		its = rarity(s->list[i].bytes, s->list[i].len);
+		if (its < least)
+			least = its;
+	}
 	for (i = 1; i < s->n; i *= 2)
 		bits++;
-	return (int)(least < LONG ? least : LONG) * 3 - bits * 2 +
-	    (s->before == SIZE_MAX ? 1 : 8);
+	return least - bits * 2 + (s->before == SIZE_MAX ? 1 : 8);
 }
 
 static void

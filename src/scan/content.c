@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define READ_SIZE (256 * 1024)
+#define ALIGNED 4096 /* the kernel copies faster to such a place */
 
 struct content {
 	struct content_job *job;
@@ -17,13 +18,17 @@ struct content {
 	bool any;     /* bytes went to the patterns */
 	bool newline; /* the last of them was \n */
 	bool failed;  /* a digest failed */
-	uint8_t buf[READ_SIZE];
+	_Alignas(ALIGNED) uint8_t buf[READ_SIZE];
 };
 
 struct content *
 content_new(void)
 {
-	return calloc(1, sizeof(struct content));
+	struct content *c = aligned_alloc(ALIGNED, sizeof(*c));
+
+	if (c != NULL)
+		memset(c, 0, offsetof(struct content, buf));
+	return c;
 }
 
 void

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define PIECE (256 * 1024)
+#define ALIGNED 4096       /* the kernel copies faster to such a place */
 #define PAGEMAP_PAGES 4096 /* looked up at a time: 16 MiB of addresses */
 #define PAGE_IN_MEMORY (UINT64_C(1) << 63) /* proc_pid_pagemap(5) */
 #define PAGE_IN_SWAP (UINT64_C(1) << 62)
@@ -33,13 +34,17 @@ struct look {
 	uint64_t length_left; /* of the window */
 	struct os_maps maps;
 	uint64_t pages[PAGEMAP_PAGES];
-	uint8_t piece[PIECE];
+	_Alignas(ALIGNED) uint8_t piece[PIECE];
 };
 
 struct look *
 look_new(void)
 {
-	return calloc(1, sizeof(struct look));
+	struct look *l = aligned_alloc(ALIGNED, sizeof(*l));
+
+	if (l != NULL)
+		memset(l, 0, offsetof(struct look, piece));
+	return l;
 }
 
 void
