@@ -71,6 +71,34 @@ def start_asking(p, name, **kw):
                             stderr=subprocess.PIPE, text=True)
 
 
+def next_policy(p, version):
+    """In which Alice weighs as much as its version is."""
+    who = {"alice": {"fingerprint": p.fpr, "weight": version}}
+    acl = {name: {"minimumweight": 1, "investigators": who} for name in ("default", "policy")}
+    (p.dir / "acl-next").write_text(json.dumps(acl))
+    before = p.policy if version == 2 else p.dir / f"policy-{version - 1}"
+    path = p.dir / f"policy-{version}"
+    p.mig("policy", "edit", str(before), "-acl", str(p.dir / "acl-next"), "-o", str(path), check=0)
+    p.mig("policy", "sign", str(path), "-from", str(before), check=0)
+    return f"{path}.signed"
+
+
+def ask_many(p, name, weight):
+    """What needs more weight than Alice has: it is left on the server. The finished process."""
+    half = p.dir / "half"
+    half.write_text(p.mig(*question(p, name)[:-1], "-s", "-e", "10m", "-weight", str(weight),
+                          check=0).stdout)
+    return p.mig("run", str(half), "--cosign", check=0)
+
+
+def check_launched(p, name):
+    """It waited, and goes the way of another."""
+    wait_for("three answers", lambda: rows(
+        p, "SELECT status, done FROM actions WHERE n = ?", action_of(p, name)[0]) == [(1, 3)], 90)
+    check_again(p, check_stored(p, name))
+    assert rows(p, "SELECT COUNT(*) FROM waiting") == [(0,)]
+
+
 # --- the oracle ---------------------------------------------------------------
 
 def rows(p, sql, *args):

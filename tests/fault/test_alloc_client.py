@@ -38,8 +38,8 @@ class Mig:
     """mig with failing allocations; each run has its own cache of a session,
     so that several may run at once."""
 
-    def __init__(self, p, tmp_path, args):
-        self.p, self.dir, self.args = p, tmp_path, args
+    def __init__(self, p, tmp_path, args, **env):
+        self.p, self.dir, self.args, self.env = p, tmp_path, args, {**p.env, **env}
 
     def run(self, name, n=None, times=1, args=None):
         control = Control(self.dir / f"fault-{name}")
@@ -47,7 +47,7 @@ class Mig:
         kw = {} if n is None else {"n": n, "times": times}
         a = control.allocations("mig", **kw)
         q = subprocess.run([program("mig"), *(args or self.args)],
-                           env=control.env(self.p.env), capture_output=True,
+                           env=control.env(self.env), capture_output=True,
                            text=True, errors="replace", timeout=120,
                            stdin=subprocess.DEVNULL)
         seen, fired = a.seen, a.fired
@@ -102,6 +102,12 @@ def sweep(mig, most=MOST, workers=3):
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         problems = [x for x in pool.map(one, jobs) if x]
     assert not problems, "\n".join(problems)
+
+
+def test_with_an_api_key(p, tmp_path):
+    key = tmp_path / "key"
+    p.mig("apikey", "make", "alloc", "-calls", "actions:read", "-o", str(key), check=0)
+    sweep(Mig(p, tmp_path, ["actions", "--json"], MIG_API_KEY_FILE=str(key)))
 
 
 def test_local(p, tmp_path):

@@ -74,6 +74,26 @@ def test_action_and_answers(p, n):
         ("core.answer_stored", n), ("core.answer_stored", n + 2)])
 
 
+WAITING = far([2, 15, 40, 90, 160, 250])
+
+
+@pytest.mark.parametrize("i", range(len(WAITING)), ids=lambda i: str(WAITING[i]))
+def test_waiting_and_another_policy(p, i):
+    """An action that waits, and the policy that completes it."""
+    n, version = WAITING[i], i + 2
+    name = f"allocation {n} of policy {version}"
+    signed = lib.next_policy(p, version)
+    slot = p.fault.allocation_after(SERVER, "core.action_received", n)
+    assert "waits for weight" in lib.ask_many(p, name, version).stdout
+    slot.disarm()
+    slot = p.fault.allocation_after(SERVER, "core.policy_stored", n)
+    # whose answer is lost asks again, and is told that it is there
+    wait_for("the push", lambda: p.mig("policy", "push", signed).returncode == 0)
+    lib.check_launched(p, name)
+    slot.disarm()
+    check_no_crash(p)
+
+
 ENROL = ["core.enrol_checked", "ca.asked", "core.enrol_signed",
          "core.enrol_stored"]
 

@@ -19,6 +19,10 @@
 
 #define STEPS_MAX 65536
 #define TICK_AGENTS 256 /* told in a tick: a thousand a second */
+/* Who lags then is told again, as a message may be lost: before what waits for
+ * them goes without them (rejudge.c). */
+#define AGAIN_MS 15000
+#define AGAIN_TIMES 3
 #define REPLY_MAX 4096
 
 struct step {
@@ -30,8 +34,10 @@ struct step {
 struct policies {
 	struct step *steps; /* owned */
 	size_t n, cap;
-	size_t next;    /* slot of the agent to look at next */
-	struct id held; /* whose envelope this is */
+	size_t next;        /* slot of the agent to look at next */
+	int64_t told;       /* when it began with the first, mono ms */
+	unsigned int again; /* times to tell again */
+	struct id held;     /* whose envelope this is */
 	struct buf envelope;
 };
 
@@ -183,6 +189,11 @@ policies_tick(struct core *c)
 
 	if (p->n == 0 || !relaylink_up(c->link))
 		return;
+	if (p->again > 0 && core_now(c) - p->told >= AGAIN_MS) {
+		p->told = core_now(c);
+		p->again--;
+		p->next = 0;
+	}
 	for (i = 0; i < TICK_AGENTS && p->next < c->registry.n; i++)
 		policies_hello(c, c->registry.slots[p->next++]);
 }
@@ -242,6 +253,8 @@ policy_done(struct writer_job *j)
 		if (step_add(c->policies, &x->p) != 0)
 			core_broken(c, "a policy");
 		c->policies->next = 0;
+		c->policies->told = core_now(c);
+		c->policies->again = AGAIN_TIMES;
 		rejudge_policy(c);
 		policy_reply(c, x->j.request, &x->p);
 	}

@@ -3,7 +3,8 @@
  * Core: the policy's next steps. A new one is checked like an agent would
  * (agents do so themselves) and stored; every agent whose hello says that it
  * has the policy before it is told that there is one, and fetches it. Who is
- * several steps behind says hello after each.
+ * several steps behind says hello after each. A message may be lost: who still
+ * lags is told again three times in the minute after.
  *
  *   api --POLICY_NEW--> core --commit--> announced, so many agents a tick
  *   hello (of an older policy) --------> announced
