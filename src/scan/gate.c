@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEEDLES_MAX 65536 /* of all patterns */
+#define NEEDLES_MAX 16384 /* of all patterns */
 #define BEFORE_MAX 4096   /* bytes before a needle, where that has a limit */
 #define LINE_KEPT 65536   /* of the begin of a line, where it has none */
 #define PLACES_MAX 256    /* needles in a piece; with more all of it passes */

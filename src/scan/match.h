@@ -44,6 +44,9 @@ enum match_mode {
 	MATCH_STREAM,
 };
 
+/* With more patterns there is no gate: needles would be in vain. */
+#define MATCH_GATE_MAX 4096
+
 struct match_pattern {
 	const char *bytes;      /* NULL: never matches */
 	bool count;             /* count the matching lines (WHOLE_LINES form);

@@ -271,6 +271,7 @@ build_matcher(struct plan *p, enum plan_matcher which, enum match_engine engine,
     struct err *e)
 {
 	struct draft d = { NULL };
+	bool needles;
 	size_t n = 0;
 	uint32_t i;
 	int rc;
@@ -279,15 +280,15 @@ build_matcher(struct plan *p, enum plan_matcher which, enum match_engine engine,
 		n += p->checks[i].c->kind == matcher_kind[which];
 	if (n == 0)
 		return 0;
+	needles = which == PLAN_LINES && n <= MATCH_GATE_MAX;
 	buf_init(&d.text, PATTERNS_MAX);
 	d.patterns = calloc(n, sizeof(*d.patterns));
 	d.offsets = calloc(n, sizeof(*d.offsets));
-	if (which == PLAN_LINES)
+	if (needles)
 		d.needles = calloc(n, sizeof(*d.needles));
 	p->pattern_check[which] = calloc(n, sizeof(uint32_t));
 	if (d.patterns == NULL || d.offsets == NULL ||
-	    (which == PLAN_LINES && d.needles == NULL) ||
-	    p->pattern_check[which] == NULL)
+	    (needles && d.needles == NULL) || p->pattern_check[which] == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	else
 		rc = draft_all(p, which, &d, e);

@@ -17,8 +17,8 @@
  * known when it no longer grows. */
 struct draft {
 	struct match_pattern *patterns;
-	size_t *bytes, *literals; /* offsets; SIZE_MAX: never matches */
-	struct regex_needles *needles;
+	size_t *bytes, *literals;      /* offsets; SIZE_MAX: never matches */
+	struct regex_needles *needles; /* of what is in memory; else NULL */
 	struct buf text;
 };
 
@@ -103,8 +103,10 @@ draft_bytes(struct draft *d, struct plan_check *pc, size_t k, struct err *e)
 	buf_add(&d->text, bytes, n);
 	mp->literal_len = mp->longest = n;
 	mp->plain = true;
-	bytes_needle(&d->needles[k], bytes, n);
-	mp->needles = &d->needles[k];
+	if (d->needles != NULL) {
+		bytes_needle(&d->needles[k], bytes, n);
+		mp->needles = &d->needles[k];
+	}
 	pc->length = (uint32_t)n;
 	return d->text.error != 0
 	    ? err_set(e, ERR_TOOBIG, "the byte strings are too large")
@@ -126,8 +128,10 @@ draft_regex(struct draft *d, struct plan_check *pc, size_t k, struct err *e)
 	mp->longest = regex_longest(re);
 	if (mp->longest == SIZE_MAX)
 		mp->longest = 0;
-	regex_needles(re, &d->needles[k]);
-	mp->needles = &d->needles[k];
+	if (d->needles != NULL) {
+		regex_needles(re, &d->needles[k]);
+		mp->needles = &d->needles[k];
+	}
 	if (mp->plain)
 		pc->length = (uint32_t)mp->literal_len;
 	d->bytes[k] = d->text.len;
@@ -195,6 +199,7 @@ build(struct memory_plan *p, uint32_t which, enum match_engine engine,
     struct err *e)
 {
 	struct plan_matcher *m = &p->matchers[which];
+	bool needles = which >= PLAN_WINDOWS && m->n <= MATCH_GATE_MAX;
 	struct draft d;
 	int rc;
 
@@ -204,10 +209,10 @@ build(struct memory_plan *p, uint32_t which, enum match_engine engine,
 	d.patterns = calloc(m->n, sizeof(*d.patterns));
 	d.bytes = calloc(m->n, sizeof(*d.bytes));
 	d.literals = calloc(m->n, sizeof(*d.literals));
-	d.needles = calloc(m->n, sizeof(*d.needles));
+	d.needles = needles ? calloc(m->n, sizeof(*d.needles)) : NULL;
 	m->checks = calloc(m->n, sizeof(*m->checks));
 	if (d.patterns == NULL || d.bytes == NULL || d.literals == NULL ||
-	    d.needles == NULL || m->checks == NULL)
+	    (needles && d.needles == NULL) || m->checks == NULL)
 		rc = no_memory(e);
 	else
 		rc = draft_all(p, which, &d, e);
