@@ -10,10 +10,16 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MAX 256
+
+struct apikey {
+	char key[APIKEY_LEN + 1];
+	char ca[2 * ID_LEN + 1]; /* "": none is named */
+};
 
 const char *
 apikey_path(const struct client *c)
@@ -52,12 +58,44 @@ is_key(const char *text)
 	return ok;
 }
 
-static int
-read_key(const char *path, char ret[static APIKEY_LEN + 1], struct err *e)
+/* The next line, without its end; moves *text behind it. */
+static size_t
+line_len(const char **text)
 {
-	char text[APIKEY_LEN + 1] = "";
+	size_t len = strcspn(*text, "\r\n");
+
+	*text += len;
+	*text += strspn(*text, "\r\n");
+	return len;
+}
+
+static bool
+parse(const char *text, struct apikey *ret)
+{
+	const char *line = text;
+	uint8_t ca[ID_LEN];
+
+	if (line_len(&text) != APIKEY_LEN)
+		return false;
+	memcpy(ret->key, line, APIKEY_LEN);
+	if (!is_key(ret->key))
+		return false;
+	if (text[0] == '\0')
+		return true;
+	line = text + strlen(APIKEY_CA);
+	if (!str_starts(text, APIKEY_CA) ||
+	    line_len(&text) != strlen(APIKEY_CA) + 2 * sizeof(ca) ||
+	    text[0] != '\0')
+		return false;
+	memcpy(ret->ca, line, 2 * sizeof(ca));
+	return hex_decode(ret->ca, ca, sizeof(ca)) == 0;
+}
+
+static int
+read_key(const char *path, struct apikey *ret, struct err *e)
+{
+	const char *text;
 	struct buf b;
-	size_t len;
 	int fd, r;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -71,17 +109,12 @@ read_key(const char *path, char ret[static APIKEY_LEN + 1], struct err *e)
 	if (r == 0)
 		r = fd_read_all(fd, &b, e);
 	close(fd);
-	len = b.len;
-	while (len > 0 && (b.data[len - 1] == '\n' || b.data[len - 1] == '\r'))
-		len--;
-	if (r == 0 && len == APIKEY_LEN)
-		memcpy(text, b.data, len);
-	if (r == ERR_TOOBIG || (r == 0 && !is_key(text)))
+	text = r == 0 ? buf_str(&b) : NULL;
+	if (r == ERR_TOOBIG ||
+	    (r == 0 &&
+		(text == NULL || strlen(text) != b.len || !parse(text, ret))))
 		r = err_set(e, ERR_INVALID,
 		    "not an API key as mig apikey make prints it");
-	if (r == 0)
-		memcpy(ret, text, sizeof(text));
-	secret_wipe(text, sizeof(text));
 	if (b.data != NULL)
 		secret_wipe(b.data, b.cap);
 	buf_release(&b);
@@ -89,8 +122,9 @@ read_key(const char *path, char ret[static APIKEY_LEN + 1], struct err *e)
 }
 
 int
-apikey_ensure(struct client *c, struct err *e)
+apikey_load(struct client *c, struct err *e)
 {
+	struct apikey found = { "", "" };
 	const char *path;
 	char *key;
 	int r = client_conf_load(c, e);
@@ -99,13 +133,41 @@ apikey_ensure(struct client *c, struct err *e)
 		return r;
 	if ((key = calloc(1, APIKEY_LEN + 1)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	r = read_key(path, key, e);
-	if (r != 0) {
+	r = read_key(path, &found, e);
+	if (r == 0) {
+		memcpy(key, found.key, sizeof(found.key));
+		memcpy(c->api_key_ca, found.ca, sizeof(found.ca));
+		c->api_key = key;
+	} else {
 		free(key);
-		return err_wrap(e, "the API key in %s", path);
+		err_wrap(e, "the API key in %s", path);
 	}
-	c->api_key = key;
-	return 0;
+	secret_wipe(&found, sizeof(found));
+	return r;
+}
+
+/* Who is asked under another address is the same: no other has its CA. */
+int
+apikey_fits(const struct client *c, struct err *e)
+{
+	if (c->api_key == NULL || c->api_key_ca[0] == '\0' ||
+	    c->conf.ca == NULL || strcasecmp(c->api_key_ca, c->conf.ca) == 0)
+		return 0;
+	return err_set(e, ERR_AUTH,
+	    "the API key in %s is not for this server: its file names the CA "
+	    "%s, and %s has %s; it is not sent (when the platform itself has a "
+	    "new CA, change the file)",
+	    apikey_path(c), c->api_key_ca,
+	    c->conf.server != NULL ? c->conf.server : "the configuration",
+	    c->conf.ca);
+}
+
+int
+apikey_ensure(struct client *c, struct err *e)
+{
+	int r = apikey_load(c, e);
+
+	return r == 0 ? apikey_fits(c, e) : r;
 }
 
 int

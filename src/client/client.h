@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "client/cli.h"
 #include "client/summary.h"
 #include "conf/conf.h"
@@ -38,6 +39,7 @@ struct client {
 	struct http *http;
 	char token[CLIENT_TOKEN_LEN + 1]; /* "": no session yet */
 	char *api_key; /* owned; instead of a session (client/apikey.h) */
+	char api_key_ca[2 * ID_LEN + 1]; /* whose it is; "": not said */
 };
 
 /* conf_path NULL: the usual place. */

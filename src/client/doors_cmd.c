@@ -271,10 +271,10 @@ key_body(const struct opts *o, const struct id *hash, int64_t seconds,
 				      "too long");
 }
 
-/* The secret is made here, and the server gets its hash. */
-/* Printed, or into a file for mig itself. */
+/* Printed, or into a file for mig itself, which sends it to no other. */
 static int
-key_hand_out(const char *path, const char *hex, struct err *e)
+key_hand_out(
+    const struct client *c, const char *path, const char *hex, struct err *e)
 {
 	struct buf line;
 	int r;
@@ -282,6 +282,8 @@ key_hand_out(const char *path, const char *hex, struct err *e)
 	buf_init(&line, 256);
 	buf_reserve(&line, 256);
 	r = buf_add_fmt(&line, APIKEY_PREFIX "%s\n", hex);
+	if (r == 0 && path != NULL && strcmp(path, "-") != 0)
+		r = buf_add_fmt(&line, APIKEY_CA "%s\n", c->conf.ca);
 	if (r != 0)
 		err_set(e, r, "out of memory");
 	else
@@ -304,6 +306,7 @@ key_hand_out(const char *path, const char *hex, struct err *e)
 	return r;
 }
 
+/* The secret is made here, and the server gets its hash. */
 static int
 cmd_key_make(struct client *c, const struct opts *o, struct err *e)
 {
@@ -330,7 +333,7 @@ cmd_key_make(struct client *c, const struct opts *o, struct err *e)
 	buf_release(&body);
 	hex_encode(secret, sizeof(secret), text);
 	if (r == 0)
-		r = key_hand_out(opts_get(o, "o"), text, e);
+		r = key_hand_out(c, opts_get(o, "o"), text, e);
 	secret_wipe(text, sizeof(text));
 	secret_wipe(secret, sizeof(secret));
 	return r;

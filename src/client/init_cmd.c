@@ -219,7 +219,7 @@ init_apikey(struct client *c, const struct opts *o, struct err *e)
 		if (r != 0)
 			return r;
 	}
-	r = apikey_ensure(c, e);
+	r = apikey_load(c, e);
 	if (r == 0 && c->api_key != NULL)
 		fprintf(stderr, "apikey  %s\n", apikey_path(c));
 	return r;
@@ -296,9 +296,36 @@ init_accept_ca(const struct client *c, const char *pinned,
 	return 0;
 }
 
+/* A key goes to no other platform than before, unless it is named for this one
+ * now. */
 static int
-init_ca(struct client *c, const char *pinned, struct err *e)
+init_key_fits(
+    const struct client *c, const struct opts *o, bool moved, struct err *e)
 {
+	bool named = opts_has(o, "apikey") && apikey_path(c) == c->conf.apikey;
+
+	if (!moved || named || c->api_key == NULL || c->api_key_ca[0] != '\0')
+		return apikey_fits(c, e);
+	return err_set(e, ERR_AUTH,
+	    "the API key in %s was for another platform than %s: say -apikey "
+	    "FILE with one of this platform, or -apikey none%s",
+	    apikey_path(c), c->conf.server,
+	    apikey_path(c) == c->conf.apikey ? "" : ", without " APIKEY_ENV);
+}
+
+/* Another platform than the configuration's? Its CA says it. */
+static bool
+init_moves(const struct client *c, const struct id *ca, bool same)
+{
+	return c->conf.ca != NULL ? strcasecmp(c->conf.ca, id_hex(ca).s) != 0
+				  : !same;
+}
+
+static int
+init_ca(struct client *c, const struct opts *o, const char *pinned, bool same,
+    struct err *e)
+{
+	bool moved = false;
 	struct buf pem;
 	struct id fpr;
 	char *path;
@@ -312,8 +339,12 @@ init_ca(struct client *c, const char *pinned, struct err *e)
 		r = x509_fingerprint(buf_str(&pem), &fpr, e);
 	if (r == 0)
 		r = init_accept_ca(c, pinned, &fpr, e);
-	if (r == 0)
+	if (r == 0) {
+		moved = init_moves(c, &fpr, same);
 		r = set_str(&c->conf.ca, id_hex(&fpr).s, e);
+	}
+	if (r == 0)
+		r = init_key_fits(c, o, moved, e);
 	path = r == 0 ? client_ca_path(c, e) : NULL;
 	if (r == 0 && path == NULL)
 		r = ERR_NOMEM;
@@ -334,7 +365,7 @@ init_server(struct client *c, const struct opts *o, struct err *e)
 {
 	const char *server = opts_get(o, "server"), *pinned;
 	char answer[512];
-	bool same;
+	bool same, fresh = c->conf.server == NULL;
 	int r = 0;
 
 	if (server == NULL && c->conf.server == NULL && client_interactive() &&
@@ -352,7 +383,7 @@ init_server(struct client *c, const struct opts *o, struct err *e)
 	pinned = opts_get(o, "ca");
 	if (pinned == NULL && same)
 		pinned = c->conf.ca;
-	return init_ca(c, pinned, e);
+	return init_ca(c, o, pinned, same || fresh, e);
 }
 
 static int

@@ -729,6 +729,55 @@ def test_another_ca_later(alice, server, tmp_path):
     assert "is not the CA" in alice.mig("login", check=ERROR).stderr
 
 
+def bearers(server):
+    return {r[3] for r in server.requests}
+
+
+def test_an_api_key_goes_to_its_own_platform_only(alice, server, tmp_path):
+    """A key file names the CA; a bare one is of the platform that the configuration was for."""
+    other, key, bare = Server(tmp_path / "other"), tmp_path / "key", tmp_path / "bare"
+    other.replies = server.replies
+    server.replies["POST", "/api/v1/apikeys"] = (201, {})
+    to, moved = (("-server", s.url, "-ca", s.ca) for s in (server, other))
+    try:
+        alice.mig("init", *to, check=0)
+        alice.mig("apikey", "make", "x", "-calls", "status", "-o", str(key), check=0)
+        secret, names = key.read_text().splitlines()
+        assert re.fullmatch("mig-key-[0-9a-f]{64}", secret) and names == f"ca {server.ca}"
+        bare.write_text(secret + "\n")
+        bare.chmod(0o600)
+        pem = alice.config.parent / "ca.pem"
+        for file, named, why in ((key, ["-apikey", str(key)], "is not for this server"),
+                                 (key, [], "is not for this server"),
+                                 (bare, [], "was for another platform")):
+            alice.mig("init", *to, "-apikey", str(file), check=0)
+            assert "Bearer " + secret == server.requests[-1][3]
+            before = alice.config.read_text(), pem.read_text()
+            for args in (moved, (*moved, "-no-login")):
+                p = alice.mig("init", *args, *named, check=ERROR)
+                assert why in p.stderr and str(file) in p.stderr, p.stderr
+                assert before == (alice.config.read_text(), pem.read_text())
+        alice.mig("init", *to, "-apikey", "none", check=0)
+        # named by the environment: for another configuration, and beside -apikey
+        for file, why in ((key, "is not for this server"), (bare, "was for another platform")):
+            p = alice.mig("init", *moved, "-apikey", str(bare), check=ERROR,
+                          env={"MIG_API_KEY_FILE": str(file)})
+            assert why in p.stderr
+        alice.mig("init", *moved, "-no-login", check=0)
+        p = alice.mig("status", check=ERROR, env={"MIG_API_KEY_FILE": str(key)})
+        assert "is not for this server" in p.stderr and server.ca in p.stderr
+        assert other.requests == []
+        # whoever says that it is of this one
+        alice.mig("init", *moved, "-apikey", str(bare), check=0)
+        assert bearers(other) == {"Bearer " + secret}
+        for text in (f"{secret}\nca {server.ca[:-1]}\n", f"{secret}\nca {server.ca}\nx\n",
+                     f"{secret}\n{names[3:]}\n", f"{secret}\n{names}\0"):
+            bare.write_text(text)
+            assert "not an API key as mig" in alice.mig("status", check=ERROR).stderr, text
+    finally:
+        other.stop()
+
+
 def test_wrong_name(alice, server):
     url = server.url.replace("localhost", "127.0.0.1")
     p = alice.mig("init", "-server", url, "-ca", server.ca, check=ERROR)

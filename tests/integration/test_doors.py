@@ -388,7 +388,8 @@ def test_mig_with_an_api_key(doors, tmp_path):
     said = nightly.mig("init", *server, "-apikey", str(nightly.key)).stderr
     assert f"apikey  {nightly.key}" in said and "key     " not in said.replace("apikey  ", "")
     conf = nightly.home / ".config/mig/config"
-    secret = nightly.key.read_text().strip()
+    secret, names = nightly.key.read_text().splitlines()
+    assert names == f"ca {doors.ca}"
     assert f"apikey {nightly.key}\n" in conf.read_text() and secret not in conf.read_text()
     assert f"\nkey      the API key in {nightly.key}\n" in nightly.mig("status").stdout
     assert "mig_actions_waiting " in nightly.mig("metrics").stdout
