@@ -686,3 +686,30 @@ def test_another_policy_launches(platform, people, tree):
         wait_for("the start", lambda: state(platform, i)["waiting"]["possible"])  # noqa: B023
         assert state(platform, i)["waiting"]["policy"] == 2
         assert alice.cancel(i, text)[0] == 201
+
+
+def push(platform, by="alice", **weights):
+    """The platform's first policy with these weights for files is the newest now."""
+    platform.policies = getattr(platform, "policies", 100) + 1
+    path = next_policy(platform, platform.policies, **weights)
+    platform.people[by].mig("policy", "push", path, check=0)
+
+
+def test_who_may_not_ask_any_more(platform, people, tree):
+    """A policy does not launch what only they signed who are in a role that may not."""
+    push(platform)
+    ident, doc = wait_for_signatures(platform, tree)
+    alice, carol = people["alice"], people["carol"]
+    platform.admin("investigator", "role", carol.fpr, "admin")
+    platform.admin("investigator", "role", alice.fpr, "reader")
+    try:
+        push(platform, by="bob", alice=2)
+        wait_for("it to be said", lambda: "may launch actions any more: that takes the role "
+                 "investigator" in state(platform, ident)["waiting"]["missing"])
+        assert state(platform, ident)["status"] == "waiting"
+    finally:
+        platform.admin("investigator", "role", alice.fpr, "admin")
+        platform.admin("investigator", "role", carol.fpr, "investigator")
+    alice.mig("policy", "status")
+    push(platform, alice=2)
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 90)

@@ -13,9 +13,21 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Names of those whose signature is good, as JSON; and whether one of them is
- * logged in, which by NULL takes for granted: 1, 0, or ERR_* when that cannot
- * be found out. */
+/* Is it this person who asks, or somebody logged in? By NULL: may he ask, by
+ * his role of today? 1, 0, or ERR_*. */
+static int
+may_ask(struct core *c, const char *by, const char *fpr)
+{
+	if (by == NULL)
+		return (
+		    store_investigator_may(c->read, fpr, CALL_ACTIONS_LAUNCH));
+	if (strcmp(fpr, by) == 0)
+		return (1);
+	return (store_session_any(c->read, fpr, clock_wall_ms()));
+}
+
+/* Names of those whose signature is good, as JSON; and whether one of them
+ * may ask: 1, 0, or ERR_* when that cannot be found out. */
 static int
 name_good(struct core *c, const struct keyring *k, const char *by,
     struct core_signers *s)
@@ -34,11 +46,8 @@ name_good(struct core *c, const struct keyring *k, const char *by,
 			continue;
 		s->good++;
 		hex_encode(s->list[i].person, PGP_FPR_LEN, fpr);
-		if (by == NULL || strcmp(fpr, by) == 0)
-			session = 1;
-		else if (session != 1)
-			session =
-			    store_session_any(c->read, fpr, clock_wall_ms());
+		if (session != 1)
+			session = may_ask(c, by, fpr);
 		for (j = 0; j < k->npersons; j++)
 			if (memcmp(k->persons[j].fpr, s->list[i].person,
 				PGP_FPR_LEN) == 0)
@@ -90,11 +99,16 @@ core_signers(struct core *c, enum purpose p, const struct envelope *env,
 		return (nobody(ret, e));
 	if (session < 0)
 		return (err_set(e, session,
-		    "who is logged in cannot be looked up: %s",
-		    err_text(session)));
-	return (session == 1
-		? 0
-		: err_set(e, ERR_DENIED, "none of the signers is logged in"));
+		    "who may ask cannot be looked up: %s", err_text(session)));
+	if (session == 1)
+		return (0);
+	if (by != NULL)
+		return (
+		    err_set(e, ERR_DENIED, "none of the signers is logged in"));
+	return (err_set(e, ERR_DENIED,
+	    "none of the signers may launch actions any more: that takes the"
+	    " role %s",
+	    person_role_text(call_role(CALL_ACTIONS_LAUNCH))));
 }
 
 bool

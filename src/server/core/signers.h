@@ -18,8 +18,8 @@ struct core_signers {
 
 /* Verifies every signature. by: fingerprint (hex) of whose session it is; one
  * of the good signers must be logged in. NULL: nobody asks now, it is stored
- * since somebody did. ERR_AUTH says of each signature what
- * is wrong when none is good. */
+ * since somebody did; one of them must be in a role that may. ERR_AUTH says of
+ * each signature what is wrong when none is good. */
 int core_signers(struct core *c, enum purpose p, const struct envelope *env,
     const char *by, struct core_signers *ret, struct err *e);
 /* Has somebody signed both? */

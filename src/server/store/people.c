@@ -119,6 +119,18 @@ store_investigator_role(
 	return (bump(s, "doors", e));
 }
 
+int
+store_investigator_may(struct store *s, const char *fpr, enum server_call call)
+{
+	int64_t any = 0;
+	int rc;
+
+	rc = sql_get(s, NULL, &any,
+	    "SELECT COUNT(*) FROM investigators WHERE fpr = ? AND role >= ?",
+	    "ti", fpr, (int64_t)call_role(call));
+	return (rc != 0 ? rc : any > 0);
+}
+
 /* --- callers and their sessions ------------------------------------------ */
 
 static int

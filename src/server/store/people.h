@@ -28,6 +28,9 @@ int64_t store_investigators_revision(struct store *s);
 /* Bumps the revision; ERR_NOTFOUND. */
 int store_investigator_role(
     struct store *s, const char *fpr, enum person_role role, struct err *e);
+/* May this person do it, in the role of now? 1, 0, or ERR_*. */
+int
+store_investigator_may(struct store *s, const char *fpr, enum server_call call);
 /* Changes with every change of who may do what, also the end of a session:
  * whoever remembers a caller then looks again. */
 int64_t store_doors_revision(struct store *s);
