@@ -648,26 +648,26 @@ def test_another_policy_launches(platform, people, tree):
     assert " stuck " in row and f"\n{heavy_id[:12]} is stuck: by the server's" in p.stdout
     assert "no signature can complete it: file: needs weight 4" in \
         people["bob"].mig("action", "show", heavy_id, check=0).stdout
-    # one agent is slow to take it: until then it would refuse, for good
+    # one agent is slow to take it: until then it would refuse, for good, and is not sent it
     slow = platform.agents["web2"].daemon.proc.pid
     signed_policy = next_policy(platform, 2, alice=2)
     os.kill(slow, signal.SIGSTOP)
     try:
         alice.mig("policy", "push", signed_policy, check=0)
-        wait_for("it to be held", lambda: "it is launched when agents have policy 2" in
-                 state(platform, ident)["waiting"]["missing"])
-        assert state(platform, ident)["waiting"]["weight"] == {"has": 2, "needs": 2}
-        # nor does a new one, or one with its last signature, run into them
+        wait_for("the others", lambda: state(platform, ident)["counts"]["done"] == 1)
+        # nor a new one, nor one with its last signature
         new, new_id = other(platform, env, weight=2)
         status, j = alice.api.call("POST", "/actions", alice.envelope("action", new))
-        assert (status, j["status"], j["weight"]) == (201, "waiting", {"has": 2, "needs": 2}), j
-        assert j["missing"].startswith("nothing: it is launched when agents have policy 2"), j
-        p = people["bob"].mig("action", "cosign", new_id, "-y", check=0)
-        assert p.stdout == (f"signed; action {new_id[:12]} has weight 3 of 2: it is launched when "
-                            f"agents have policy 2, or in a minute (mig results {new_id[:12]})\n")
+        assert (status, j["expected"]) == (201, 2), j
+        last, last_id = other(platform, env, weight=3)
+        status, j = alice.api.call("POST", "/actions", alice.envelope("action", last))
+        assert (status, j["weight"]) == (201, {"has": 2, "needs": 3}), j
+        assert people["bob"].cosign(last_id, last)[0] == 201
+        for i in (new_id, last_id):
+            wait_for("the others", lambda: state(platform, i)["counts"]["done"] == 1)  # noqa: B023
     finally:
         os.kill(slow, signal.SIGCONT)
-    for i in (ident, new_id):
+    for i in (ident, new_id, last_id):
         wait_for("both answers", lambda: state(platform, i)["counts"]["done"] == 2, 90)  # noqa: B023
     wait_for("hope", lambda: state(platform, heavy_id)["waiting"]["possible"])
     now = state(platform, name_id)["waiting"]
@@ -713,3 +713,35 @@ def test_who_may_not_ask_any_more(platform, people, tree):
     alice.mig("policy", "status")
     push(platform, alice=2)
     wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 90)
+
+
+def test_who_comes_back_after_a_policy(platform, people, tree):
+    """An agent that was away gets the policy first, and then what it completed."""
+    push(platform)
+    ident, _ = wait_for_signatures(platform, tree)
+    web2 = platform.agents["web2"]
+    web2.daemon.stop()
+    try:
+        wait_for("it to be away", lambda: platform.status()["agents"]["online"] == 1)
+        push(platform, alice=2)
+        wait_for("the other's answer", lambda: state(platform, ident)["counts"]["done"] == 1)
+    finally:
+        web2.start()
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["answered"] == 2, 60)
+    assert state(platform, ident)["counts"]["done"] == 2
+
+
+def test_nothing_is_left_out_of_what_is_complete(platform, people, tree):
+    """Carol is in the policy and not registered: with her it is complete, and is launched with both
+    signatures."""
+    env, _ = signed(platform, tree)
+    alice, carol = people["alice"], people["carol"]
+    text, ident = other(platform, env, weight=2)
+    both = {"document": text,
+            "signatures": [alice.armored("action", text), carol.armored("action", text)]}
+    platform.admin("investigator", "remove", carol.fpr)
+    push(platform)
+    status, j = alice.api.call("POST", "/actions", both)
+    assert (status, j["expected"]) == (201, 2), j
+    assert len(state(platform, ident)["signatures"]) == 2
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2)

@@ -254,6 +254,8 @@ agents_on_presence(
 	if (!registry_presence(&c->registry, a, online, connection, now) ||
 	    same)
 		return;
+	if (online && !was)
+		a->came = core_now(c);
 	log_debug("presence agent=%s online=%d connection=%llu", id_short(id).s,
 	    online, (unsigned long long)connection);
 	agents_store_presence(c, a);
@@ -443,6 +445,7 @@ agents_on_hello(
 	struct hello h;
 	struct err e;
 	bool changed, was = a->online;
+	uint64_t before = a->connection;
 
 	if (writer_full(c->writer))
 		return; /* it says hello again */
@@ -480,6 +483,8 @@ agents_on_hello(
 	fault_point("core.hello");
 	a->refused = false;
 	a->policies = h.protocol >= WIRE_PROTOCOL_POLICY;
+	if (a->connection != before || !id_equal(&a->policy, &h.policy_hash))
+		a->came = core_now(c);
 	a->policy = h.policy_hash;
 	a->interval = interval_ms(h.interval);
 	relaylink_welcome(c->link, a);

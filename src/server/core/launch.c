@@ -7,6 +7,7 @@
  */
 #include "server/core/launch.h"
 #include "server/core/cancel.h"
+#include "server/core/policies.h"
 #include "server/core/relaylink.h"
 #include "server/core/unsaved.h"
 
@@ -109,8 +110,21 @@ op_status(struct run *r, int status, void *arg)
 	submit_expect(arg, r->n, 0, false, status);
 }
 
+static bool
+op_keeps(const struct agent *a, int64_t now, void *arg)
+{
+	return (policies_keep(arg, a));
+}
+
 const struct sched_ops core_sched_ops = { op_broadcast, op_single, op_cancel,
-	op_expect, op_status };
+	op_expect, op_status, op_keeps };
+
+/* One signature suffices for what does not say otherwise: agents judge it. */
+static bool
+wants_several(const struct action *a)
+{
+	return (a->require_weight > 1 || a->nrequire_fprs > 0);
+}
 
 /* --- at start ----------------------------------------------------------- */
 
@@ -151,6 +165,22 @@ load_expected(const struct store_expected *x, void *arg)
 	return (0);
 }
 
+/* Of what was read when it came. */
+static bool
+stored_wants_several(const struct store_action *a)
+{
+	struct envelope env;
+	struct action doc;
+	bool is;
+
+	if (envelope_parse(a->envelope, a->envelope_len, &env, NULL) != 0 ||
+	    action_parse(env.doc, env.doc_len, &doc, NULL) != 0)
+		return (false);
+	is = wants_several(&doc);
+	action_release(&doc);
+	return (is);
+}
+
 struct load_all {
 	struct core *c;
 	struct err *e;
@@ -186,6 +216,7 @@ load_action(const struct store_action *a, void *arg)
 		free(l.entries);
 		return (rc != 0 ? rc : ERR_NOMEM);
 	}
+	r->careful = stored_wants_several(a);
 	sched_add(&c->sched, r, a->n);
 	/* What was on its way is asked for on the agents' own topics. */
 	r->launched = r->valid_from <= clock_wall_ms() / 1000;
@@ -397,8 +428,8 @@ check_times(const struct action *a, struct err *e)
 static int
 expect(struct core *c, struct launch_job *x, struct err *e)
 {
+	bool now, careful = wants_several(&x->doc);
 	size_t i, n;
-	bool now;
 	int rc;
 
 	rc = sched_match(&c->sched, x->doc.target, x->a.online_only,
@@ -416,19 +447,12 @@ expect(struct core *c, struct launch_job *x, struct err *e)
 		if (x->entries[i].state != X_WAITING)
 			continue;
 		x->online += a->online;
-		if (now && a->online)
+		if (now && a->online && !(careful && policies_keep(c, a)))
 			x->entries[i].state = X_SENT;
 		x->expect[x->nexpect].agent = a->n;
-		x->expect[x->nexpect++].sent = now && a->online;
+		x->expect[x->nexpect++].sent = x->entries[i].state == X_SENT;
 	}
 	return (0);
-}
-
-/* One signature suffices for what does not say otherwise: agents judge it. */
-static bool
-wants_several(const struct action *a)
-{
-	return (a->require_weight > 1 || a->nrequire_fprs > 0);
 }
 
 static void
@@ -451,14 +475,10 @@ judge(struct core *c, struct launch_job *x, struct envelope *env, struct err *e)
 	if (rc != 0)
 		return (rc);
 	rc = judging_standing(&j, &x->doc, env, &x->standing, e);
-	/* rejudge.c has asked itself whether to wait for agents */
-	x->waits = rc == 0 &&
-	    (!x->standing.met || (x->j.request != 0 && rejudge_holds(c)));
+	x->waits = rc == 0 && !x->standing.met;
 	if (x->waits && x->was == 0 &&
 	    (rc = cosign_strip(c, &j, x, env, e)) == 0)
 		rc = judging_standing(&j, &x->doc, env, &x->standing, e);
-	if (x->waits && x->standing.met)
-		rejudge_hold(c, &x->standing);
 	judging_release(&j);
 	return (rc);
 }
@@ -507,6 +527,7 @@ aim(struct core *c, struct launch_job *x, struct err *e)
 	if (x->run == NULL)
 		return (ERR_NOMEM);
 	x->entries = NULL;
+	x->run->careful = wants_several(&x->doc);
 	return (0);
 }
 

@@ -19,8 +19,9 @@
 
 #define STEPS_MAX 65536
 #define TICK_AGENTS 256 /* told in a tick: a thousand a second */
-/* Who lags then is told again, as a message may be lost: before what waits for
- * them goes without them (rejudge.c). */
+/* Who lags is kept from what several sign for so long, and told again
+ * meanwhile, as a message may be lost. */
+#define KEEP_MS 60000
 #define AGAIN_MS 15000
 #define AGAIN_TIMES 3
 #define REPLY_MAX 4096
@@ -36,6 +37,7 @@ struct policies {
 	size_t n, cap;
 	size_t next;        /* slot of the agent to look at next */
 	int64_t told;       /* when it began with the first, mono ms */
+	int64_t pushed;     /* when the newest came, mono ms; 0: before */
 	unsigned int again; /* times to tell again */
 	struct id held;     /* whose envelope this is */
 	struct buf envelope;
@@ -161,18 +163,17 @@ policies_hello(struct core *c, const struct agent *a)
 }
 
 bool
-policies_lag(const struct core *c)
+policies_keep(const struct core *c, const struct agent *a)
 {
-	const struct agent *a;
-	size_t i;
+	const struct policies *p = c->policies;
+	int64_t since = a->came > p->pushed ? a->came : p->pushed;
 
-	for (i = 0; i < c->registry.n; i++) {
-		a = c->registry.slots[i];
-		if (a->online && a->policies && !a->revoked &&
-		    step_from(c->policies, &a->policy) != NULL)
-			return (true);
-	}
-	return (false);
+	if (since < c->started)
+		since = c->started;
+	return (a->policies && !a->revoked && p->n > 0 &&
+	    clock_mono_ms() - since < KEEP_MS &&
+	    !id_equal(&a->policy, &p->steps[p->n - 1].hash) &&
+	    step_from(p, &a->policy) != NULL);
 }
 
 void
@@ -254,8 +255,9 @@ policy_done(struct writer_job *j)
 			core_broken(c, "a policy");
 		c->policies->next = 0;
 		c->policies->told = core_now(c);
+		c->policies->pushed = core_now(c);
 		c->policies->again = AGAIN_TIMES;
-		rejudge_policy(c);
+		rejudge_again(c);
 		policy_reply(c, x->j.request, &x->p);
 	}
 	free(x);

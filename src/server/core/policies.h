@@ -31,8 +31,10 @@ int policies_load(struct core *c, struct err *e);
 void policies_request(struct core *c, uint32_t request, struct rd *rd);
 /* It has said which policy it has. */
 void policies_hello(struct core *c, const struct agent *a);
-/* Is somebody connected who has not got the next step yet? */
-bool policies_lag(const struct core *c);
+/* Is there a next step that it has not got yet, and may get in a moment? An
+ * agent judges once: what several people sign is kept from it, for a minute
+ * after it came (with another policy), or that step did. */
+bool policies_keep(const struct core *c, const struct agent *a);
 /* The relay is there: whoever lags is told anew, a few at a time. */
 void policies_relay_up(struct core *c);
 void policies_tick(struct core *c);

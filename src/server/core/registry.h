@@ -16,18 +16,20 @@ struct agent {
 	size_t slot;
 	char *name; /* owned */
 	bool online, revoked;
-	bool lost;              /* was online when the relay went away */
-	uint64_t connection;    /* of the newest hello */
-	int64_t hello_ms;       /* its own time; 0: not known yet */
-	uint64_t position;      /* of the record in it */
-	bool refused;           /* speaks no protocol of ours */
-	int64_t renewed;        /* mono ms of its last renewal; 0: none */
-	int64_t lastseen;       /* ms */
-	int64_t heard;          /* mono ms of its last message; 0: none yet */
-	int64_t interval;       /* ms between its hellos; 0: not said yet */
-	bool policies;          /* its protocol has a policy's next steps */
-	struct id policy;       /* that its newest hello names */
-	bool unsaved;           /* the store does not know its newest state */
+	bool lost;           /* was online when the relay went away */
+	uint64_t connection; /* of the newest hello */
+	int64_t hello_ms;    /* its own time; 0: not known yet */
+	uint64_t position;   /* of the record in it */
+	bool refused;        /* speaks no protocol of ours */
+	int64_t renewed;     /* mono ms of its last renewal; 0: none */
+	int64_t lastseen;    /* ms */
+	int64_t heard;       /* mono ms of its last message; 0: none yet */
+	int64_t interval;    /* ms between its hellos; 0: not said yet */
+	bool policies;       /* its protocol has a policy's next steps */
+	struct id policy;    /* that its newest hello names */
+	int64_t came; /* mono ms: connected, or with another policy than before
+		       */
+	bool unsaved; /* the store does not know its newest state */
 	uint8_t *unsaved_hello; /* owned: nor this */
 	size_t unsaved_len;
 	unsigned int pulls;          /* parts that wait to be sent to it */

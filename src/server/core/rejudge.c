@@ -18,7 +18,7 @@
 #define STEP_ACTIONS 16
 #define STEP_BYTES (256 * 1024)
 #define EVERY_MS (5 * 60 * 1000)
-#define HOLD_MS (60 * 1000) /* for agents to get a policy */
+#define HOLD_MS (60 * 1000) /* for agents to come back */
 #define NOBODY "-"          /* in the audit log: who launched it */
 
 void
@@ -27,46 +27,21 @@ rejudge_again(struct core *c)
 	c->rejudge.again = true;
 }
 
-/* Not all are back yet, or one has the policy before. */
+/* It is for who is connected, not all are back after the start, and it has the
+ * time. */
 static bool
-agents_lag(const struct core *c, int64_t now)
+waits_for_agents(struct core *c, const struct judging *j,
+    const struct action *a, const struct cosign_known *k)
 {
-	return ((now - c->started < HOLD_MS &&
-		    c->registry.online < c->registry.n - c->registry.revoked) ||
-	    policies_lag(c));
-}
-
-void
-rejudge_hold(struct core *c, struct standing *s)
-{
-	rejudge_again(c);
-	snprintf(s->missing, sizeof(s->missing),
-	    "nothing: it is launched when agents have policy %llu, or in a"
-	    " minute",
-	    (unsigned long long)s->version);
-}
-
-void
-rejudge_policy(struct core *c)
-{
-	c->rejudge.pushed = core_now(c);
-	rejudge_again(c);
-}
-
-bool
-rejudge_holds(struct core *c)
-{
-	const struct rejudge *r = &c->rejudge;
-
-	return (r->pushed != 0 && core_now(c) - r->pushed < HOLD_MS &&
-	    policies_lag(c));
+	return (k->online_only && core_now(c) - c->started < HOLD_MS &&
+	    c->registry.online < c->registry.n - c->registry.revoked &&
+	    a->expire_after - j->now > 4 * (HOLD_MS / 1000));
 }
 
 void
 rejudge_begin(struct core *c, int64_t now)
 {
 	struct rejudge *r = &c->rejudge;
-	int64_t since = r->since;
 	struct id policy;
 	struct err e;
 
@@ -77,15 +52,9 @@ rejudge_begin(struct core *c, int64_t now)
 	if (r->begun && !r->again && id_equal(&policy, &r->policy) &&
 	    now - r->swept < EVERY_MS)
 		return;
-	if (!r->begun || !id_equal(&policy, &r->policy))
-		since = now;
-	*r = (struct rejudge){ .policy = policy,
-		.swept = now,
-		.since = since,
-		.pushed = r->pushed,
-		.holds = now - since < HOLD_MS && agents_lag(c, now),
-		.running = true,
-		.begun = true };
+	*r = (struct rejudge){
+		.policy = policy, .swept = now, .running = true, .begun = true
+	};
 }
 
 /* --- what the store says of it -------------------------------------------- */
@@ -185,20 +154,23 @@ launch(struct core *c, const struct cosign_known *k)
 }
 
 /* Agents would take it; but whoever signed it may not ask here any more, or
- * not all who are connected would take it yet. */
+ * not all who shall get it are back. */
 static bool
-can_go(struct core *c, const struct envelope *env, struct standing *is)
+can_go(struct core *c, const struct judging *j, const struct action *a,
+    const struct cosign_known *k, struct standing *is)
 {
 	struct core_signers by;
 	struct err e;
 
-	if (core_signers(c, PURPOSE_ACTION, env, NULL, &by, &e) != 0) {
+	if (core_signers(c, PURPOSE_ACTION, &k->env, NULL, &by, &e) != 0) {
 		str_copy(is->missing, sizeof(is->missing), e.msg);
 		return (false);
 	}
-	if (!c->rejudge.holds)
+	if (!waits_for_agents(c, j, a, k))
 		return (true);
-	rejudge_hold(c, is);
+	rejudge_again(c);
+	str_copy(is->missing, sizeof(is->missing),
+	    "nothing: it is launched when the agents are back, or in a minute");
 	return (false);
 }
 
@@ -220,7 +192,7 @@ judge(struct core *c, const struct judging *j, const struct id *id)
 			cost = k.bytes.len;
 		} else if (judging_standing(j, &a, &k.env, &is, &e) != 0) {
 			; /* told below */
-		} else if (is.met && can_go(c, &k.env, &is)) {
+		} else if (is.met && can_go(c, j, &a, &k, &is)) {
 			launch(c, &k);
 		} else {
 			keep(c, id, &k, &is);

@@ -6,9 +6,10 @@
  * of the others the store says what they lack, and which of them signatures
  * cannot help any more.
  *
- * An agent that has not got that policy would refuse, and for good: as long as
- * one that is connected lags, and for a while after the start, what is complete
- * waits for them, but not for ever.
+ * An agent that has not got that policy would refuse, and for good: the
+ * scheduler keeps it from each that lags (policies_keep). Only what is for
+ * those who are connected waits after the start until all are back, or for a
+ * minute.
  *
  *   IDLE --another policy, again, time--> SWEEP: so many a tick --end--> IDLE
  */
@@ -21,28 +22,17 @@
 #include <stdint.h>
 
 struct core;
-struct standing;
 
 struct rejudge {
 	struct id policy; /* of the newest sweep; zero: there was none */
 	int64_t after;    /* the action, by its number, that it has come to */
 	int64_t swept;    /* when it began, mono ms */
-	int64_t since;    /* when that policy was first seen, mono ms */
-	int64_t pushed;   /* when the newest was pushed, mono ms; 0: never */
-	bool holds;       /* in this sweep: agents are waited for */
 	bool running, begun, again;
 };
 
 /* What was judged may be so by a policy that is not the newest any more, or
  * could not be stored: the next sweep finds it. */
 void rejudge_again(struct core *c);
-/* A policy was pushed. */
-void rejudge_policy(struct core *c);
-/* Was one pushed a moment ago that agents who are connected have not got yet?
- * What is complete waits for them. */
-bool rejudge_holds(struct core *c);
-/* This one does: says so in s->missing, and comes back to it. */
-void rejudge_hold(struct core *c, struct standing *s);
 /* Is there something to sweep for? Begins; about once a second. */
 void rejudge_begin(struct core *c, int64_t now);
 /* Goes on with a sweep that runs; every tick. */

@@ -230,6 +230,13 @@ mark_sent(struct sched *s, struct run *r, struct agent *a, int64_t now)
 	s->ops->expect(r, a, true, s->arg);
 }
 
+bool
+sched_keeps(const struct sched *s, const struct run *r, const struct agent *a,
+    int64_t now)
+{
+	return (r->careful && s->ops->keeps(a, now, s->arg));
+}
+
 static int64_t
 wall_seconds(const struct sched *s, int64_t now)
 {
@@ -249,14 +256,27 @@ static void
 launch(struct sched *s, struct run *r, int64_t now)
 {
 	struct registry *reg = s->registry;
-	size_t i, n = 0;
+	size_t i, n = 0, kept = 0;
 	bool all;
 
-	for (i = 0; i < r->nentries && i < reg->n; i++)
-		if (reg->slots[i]->online &&
-		    (r->entries[i].state == X_WAITING ||
-			r->entries[i].state == X_SENT))
-			n++;
+	r->launched = true;
+	r->scan_step = SCAN_MIN_MS;
+	r->last_answer = 0;
+	for (i = 0; i < r->nentries && i < reg->n; i++) {
+		if (!reg->slots[i]->online ||
+		    (r->entries[i].state != X_WAITING &&
+			r->entries[i].state != X_SENT))
+			continue;
+		n++;
+		kept += sched_keeps(s, r, reg->slots[i], now);
+	}
+	/* What goes to all goes to these as well: one by one then, so many a
+	 * tick. */
+	if (kept > 0) {
+		r->next_scan = now;
+		return;
+	}
+	r->next_scan = now + SILENT_MS;
 	all = sched_is_broadcast(n, reg->online);
 	if (all)
 		s->ops->broadcast(r, s->arg);
@@ -271,17 +291,13 @@ launch(struct sched *s, struct run *r, int64_t now)
 			s->ops->single(r, a, s->arg);
 		mark_sent(s, r, a, now);
 	}
-	r->launched = true;
-	r->next_scan = now + SILENT_MS;
-	r->scan_step = SCAN_MIN_MS;
-	r->last_answer = 0;
 }
 
 /* Expected, online, silent for long enough: asked on its own topic, where it
  * has to answer; of a cancelled action, told that it is. Returns whether more
- * wait than may be asked at once. */
+ * wait than may be asked at once; *ret_kept: it is kept from somebody. */
 static bool
-ask_silent(struct sched *s, struct run *r, int64_t now)
+ask_silent(struct sched *s, struct run *r, int64_t now, bool *ret_kept)
 {
 	struct registry *reg = s->registry;
 	uint32_t since, t = deciseconds(s, now);
@@ -299,6 +315,10 @@ ask_silent(struct sched *s, struct run *r, int64_t now)
 		/* who was never sent it has nothing to stop */
 		if (r->cancel != NULL && x->state != X_SENT)
 			continue;
+		if (r->cancel == NULL && sched_keeps(s, r, a, now)) {
+			*ret_kept = true;
+			continue;
+		}
 		since = t - x->asked_at;
 		if ((int64_t)since * 100 < silent << x->asked)
 			continue;
@@ -319,10 +339,14 @@ ask_silent(struct sched *s, struct run *r, int64_t now)
 static void
 scan(struct sched *s, struct run *r, int64_t now)
 {
-	if (ask_silent(s, r, now)) {
+	bool kept = false;
+
+	if (ask_silent(s, r, now, &kept)) {
 		r->next_scan = now + 1;
 		return;
 	}
+	if (kept)
+		r->scan_step = SCAN_MIN_MS;
 	r->next_scan = now + r->scan_step;
 	if (r->scan_step < SCAN_MAX_MS)
 		r->scan_step += r->scan_step / 2;
@@ -397,12 +421,14 @@ sched_hello(struct sched *s, struct agent *a, bool row_changed,
 		if (!is_expected(s, r, a) || !r->launched ||
 		    !is_valid(s, r, now))
 			continue;
-		if (!is_known(known, nknown, &r->id))
-			s->ops->single(r, a, s->arg);
-		mark_sent(s, r, a, now);
 		r->scan_step = SCAN_MIN_MS;
 		if (r->next_scan > now + SILENT_MS)
 			r->next_scan = now + SILENT_MS;
+		if (sched_keeps(s, r, a, now))
+			continue;
+		if (!is_known(known, nknown, &r->id))
+			s->ops->single(r, a, s->arg);
+		mark_sent(s, r, a, now);
 	}
 }
 

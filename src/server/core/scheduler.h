@@ -53,6 +53,7 @@ struct run { /* one action that may still be answered */
 	int64_t next_scan; /* when silent agents are looked for */
 	int64_t scan_step; /* ms */
 	int64_t last_answer;
+	bool careful; /* kept from agents as long as ops->keeps() says so */
 	bool touched; /* counts changed since the last event */
 	TAILQ_ENTRY(run) next;
 };
@@ -69,6 +70,8 @@ struct sched_ops {
 	 * was sent the action. */
 	void (*expect)(struct run *r, struct agent *a, bool sent, void *arg);
 	void (*status)(struct run *r, int status, void *arg);
+	/* Would it refuse now, for good, what it takes in a moment? */
+	bool (*keeps)(const struct agent *a, int64_t now, void *arg);
 };
 
 struct sched {
@@ -102,6 +105,9 @@ void sched_run_free(struct run *r);
 /* Takes an action that the store holds as number n. It is sent with the next
  * tick, or when it becomes valid. */
 void sched_add(struct sched *s, struct run *r, int64_t n);
+/* Is it kept from this agent now? */
+bool sched_keeps(const struct sched *s, const struct run *r,
+    const struct agent *a, int64_t now);
 struct run *sched_find(const struct sched *s, const struct id *id);
 /* NULL when out of memory. */
 struct run_entry *run_entry(struct run *r, const struct agent *a);

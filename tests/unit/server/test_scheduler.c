@@ -19,7 +19,7 @@
 struct notes {
 	size_t broadcasts, singles, added, sent, cancels, cancelled_all;
 	int status;
-	const struct agent *last;
+	const struct agent *last, *kept;
 };
 
 static void
@@ -64,8 +64,14 @@ note_status(struct run *r, int status, void *arg)
 	((struct notes *)arg)->status = status;
 }
 
+static bool
+keeps(const struct agent *a, int64_t now, void *arg)
+{
+	return (a == ((struct notes *)arg)->kept);
+}
+
 static const struct sched_ops ops = { note_broadcast, note_single, note_cancel,
-	note_expect, note_status };
+	note_expect, note_status, keeps };
 
 struct fixture {
 	struct registry reg;
@@ -265,6 +271,63 @@ test_hello(void **state)
 	/* what has answered gets nothing */
 	sched_answered(&f->s, r, b, NOW);
 	sched_hello(&f->s, b, false, &all->id, 1, NOW);
+	assert_int_equal(f->n.singles, 2);
+}
+
+/* One of many may not have it yet: the others get it, one by one. */
+static void
+test_kept_from_one(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *a = NULL;
+	struct run *r;
+	int64_t t = NOW;
+	int i;
+
+	for (i = 0; i < 300; i++)
+		a = add_agent(f, i, "{}", true);
+	f->n.kept = a;
+	r = add_run(f, "all", S(-1), S(100000), false);
+	r->careful = true;
+	for (i = 0; i < 40; i++, t += 250)
+		sched_tick(&f->s, t);
+	assert_int_equal(f->n.broadcasts, 0);
+	assert_in_range(f->n.singles, 299, 1200);
+	assert_int_equal(f->n.sent, 299);
+	assert_int_equal(r->entries[a->slot].state, X_WAITING);
+	for (i = 0; i < 299; i++)
+		sched_answered(&f->s, r, f->reg.slots[i], t);
+	f->n.singles = 0;
+	sched_hello(&f->s, a, false, NULL, 0, t);
+	assert_int_equal(f->n.singles, 0);
+	f->n.kept = NULL;
+	sched_hello(&f->s, a, false, NULL, 0, t);
+	assert_int_equal(f->n.singles, 1);
+	assert_ptr_equal(f->n.last, a);
+}
+
+/* It does not say hello again, and its time is over. */
+static void
+test_kept_for_a_time(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *a = add_agent(f, 0, "{}", true);
+	struct run *r = add_run(f, "all", S(-1), S(100000), false);
+	int64_t t = NOW;
+
+	r->careful = true;
+	f->n.kept = a;
+	for (; t < NOW + 60000; t += 250)
+		sched_tick(&f->s, t);
+	assert_int_equal(f->n.singles, 0);
+	f->n.kept = NULL;
+	for (; t < NOW + 63000; t += 250)
+		sched_tick(&f->s, t);
+	assert_int_equal(f->n.singles, 1);
+	/* what is not careful is kept from nobody */
+	f->n.kept = a;
+	add_run(f, "all", S(-1), S(100000), false);
+	sched_tick(&f->s, t);
 	assert_int_equal(f->n.singles, 2);
 }
 
@@ -468,6 +531,8 @@ main(void)
 		T(test_not_before_its_time_nor_without_relay),
 		T(test_complete),
 		T(test_hello),
+		T(test_kept_for_a_time),
+		T(test_kept_from_one),
 		T(test_online_only),
 		T(test_silent_ones_are_asked),
 		T(test_nobody_is_asked_in_a_storm),
