@@ -336,26 +336,36 @@ file_answer(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 	return rc;
 }
 
-/* The journal begins here: what was signed earlier was not for this agent. */
+/* What was signed earlier was not for this agent. */
 static int
-begin_records(struct enrolment *en, struct err *e)
+begin_journal(struct enrolment *en, int64_t now, struct err *e)
 {
-	int64_t now = clock_wall_ms() / 1000;
 	struct journal *journal = NULL;
-	struct record *record = NULL;
-	struct spool *spool = NULL;
-	char path[PATH_MAX], note[NOTE_MAX];
-	bool expected = false;
+	char path[PATH_MAX];
 	int rc;
 
 	state_path(&en->state, "journal", path);
 	rc = journal_open(path, JOURNAL_MAX, now, &journal, e);
-	state_path(&en->state, "spool", path);
-	if (rc == 0)
-		expected = own_expected(journal, path);
 	journal_free(journal);
-	if (rc == 0)
-		rc = spool_open(path, en->conf.quota, now, &spool, e);
+	return rc;
+}
+
+/* The journal last: where there is one, the record has had an entry. */
+static int
+begin_records(struct enrolment *en, struct err *e)
+{
+	int64_t now = clock_wall_ms() / 1000;
+	struct record *record = NULL;
+	struct spool *spool = NULL;
+	char path[PATH_MAX], note[NOTE_MAX];
+	bool expected;
+	int rc;
+
+	state_path(&en->state, "journal", path);
+	expected = access(path, F_OK) == 0;
+	state_path(&en->state, "spool", path);
+	expected = own_expected(expected, path);
+	rc = spool_open(path, en->conf.quota, now, &spool, e);
 	state_path(&en->state, "record", path);
 	if (rc == 0)
 		rc = own_open(path, spool, expected, NULL, NULL, &record, e);
@@ -365,7 +375,7 @@ begin_records(struct enrolment *en, struct err *e)
 	if (rc == 0)
 		rc = own_add_note(record, clock_wall_ms(), note, e);
 	record_free(record);
-	return rc;
+	return rc == 0 ? begin_journal(en, now, e) : rc;
 }
 
 static int

@@ -352,7 +352,9 @@ open_record_and_compare(struct agent *a, int64_t now, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	spool_on_unproven(a->spool, journal_has_answered, a->journal);
 	state_path(&a->state, "spool", path);
-	expected = own_expected(a->journal, path);
+	expected = own_expected(
+	    !journal_was_new(a->journal) || journal_was_damaged(a->journal),
+	    path);
 	state_path(&a->state, "record", path);
 	rc = own_open(
 	    path, a->spool, expected, on_recorded, &reading, &a->record, e);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "agent/ownopen.h"
 
-#include "agent/journal.h"
 #include "agent/ownrecord.h"
 #include "agent/spool.h"
 #include "base/clock.h"
@@ -15,9 +14,9 @@
 #include <unistd.h>
 
 bool
-own_expected(const struct journal *journal, const char *spool_dir)
+own_expected(bool had_journal, const char *spool_dir)
 {
-	return journal_count(journal) > 0 || spool_count(spool_dir) > 0;
+	return had_journal || spool_count(spool_dir) > 0;
 }
 
 static int
@@ -39,15 +38,17 @@ own_open(const char *path, struct spool *spool, bool expected,
 	struct err why;
 	int rc = 0;
 
-	if (access(path, F_OK) != 0 && errno == ENOENT) {
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		rc = spool_settle(spool, true, e);
+	if (rc == 0)
+		rc = record_open(path, on_entry, arg, ret, e);
+	if (rc == 0 && record_position(*ret) == 0) {
 		if (expected) {
 			log_error("record_gone path=%s", path);
 			note = "the record before this is gone";
 		}
 		rc = spool_settle(spool, true, e);
 	}
-	if (rc == 0)
-		rc = record_open(path, on_entry, arg, ret, e);
 	if (rc == ERR_INVALID || rc == ERR_TOOBIG) {
 		why = *e;
 		err_clear(e);

@@ -8,14 +8,15 @@
 
 #include <stdbool.h>
 
-struct journal;
 struct spool;
 
-/* Something was asked here, so there was a record. spool_dir: where it lies. */
-bool own_expected(const struct journal *journal, const char *spool_dir);
+/* There was a record: the journal has not begun just now, or there are answers.
+ * spool_dir: where they lie. */
+bool own_expected(bool had_journal, const char *spool_dir);
 /* path: of the record. One that is damaged is put aside as PATH.damaged-<now>;
  * a new one then says so, and one that took the place of a lost one (expected:
- * there was one) does too. Before there is a new one, the spool's small answers
+ * there was one) does too: also when a crash, or whoever cut it, left one
+ * without any entry. Before there is a new one, the spool's small answers
  * are vouched for: after a crash in between it would look as if it had always
  * been theirs. on_entry, arg: as of record_open. */
 int own_open(const char *path, struct spool *spool, bool expected,

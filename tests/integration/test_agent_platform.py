@@ -206,6 +206,33 @@ def test_a_lost_record_is_not_hidden_by_enrolling_again(platform, newcomer, lost
     assert small_ones(state / "spool") == before
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_the_lost_record_of_an_agent_that_was_asked_nothing(platform, newcomer, again):
+    """At the next start, and where somebody enrols it again; also when what follows died at once."""
+    record = newcomer.dir / "state" / "record"
+
+    def lost():
+        if again:
+            p = enrol(platform, newcomer)
+            assert p.returncode == 0, p.stderr
+            return "record_gone" in p.stderr
+        log = newcomer.daemon.log
+        log.write_bytes(b"")
+        newcomer.start()
+        wait_for("it to be connected", lambda: b"relay_up" in log.read_bytes())
+        newcomer.daemon.stop()
+        return b"record_gone" in log.read_bytes()
+    assert enrol(platform, newcomer, "--policy", str(platform.policy)).returncode == 0
+    assert not lost()
+    for damage in (record.unlink, lambda: record.write_bytes(record.read_bytes()[:16]),
+                   lambda: record.write_bytes(record.read_bytes()[:20])):
+        damage()
+        assert lost()
+        entries = [json.loads(x) for x in newcomer.run("report", "--json").stdout.splitlines()]
+        assert entries[0]["text"] == "the record before this is gone", entries
+        assert not lost()
+
+
 def test_wrong_policy_hash(platform, newcomer):
     run = enrol(platform, newcomer, "--policy-hash", secrets.token_hex(32))
     assert run.returncode == 1
