@@ -42,7 +42,6 @@ struct gate_state {
 	void *arg;
 	bool begun;           /* ops->begin was called in this stream */
 	bool open;            /* a line, or a part, is being passed */
-	bool all;             /* this stream passes whole */
 	uint64_t pos;         /* of the piece at hand, in the stream */
 	uint64_t part, until; /* where the open part begins and ends */
 	/* what came before the piece; with lines, of the line at hand */
@@ -51,7 +50,7 @@ struct gate_state {
 	uint8_t *join; /* the end of what was kept, and a begin of the piece */
 	struct place places[PLACES_MAX];
 	size_t nplaces;
-	bool full;       /* there were more */
+	bool full;       /* there were more, or it was not looked at */
 	uint64_t offset; /* of what is scanned, in the stream */
 	uint64_t border; /* SIZE_MAX, or where the piece begins: only needles
 			    across it count */
@@ -117,7 +116,7 @@ measure(struct gate *g, const struct match_pattern *p)
 static void
 reach_far(struct gate *g, size_t n)
 {
-	uint64_t least = add(g->before, g->longest + 2);
+	uint64_t least = add(g->before, 2 * g->longest + 2);
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -128,26 +127,73 @@ reach_far(struct gate *g, size_t n)
 	}
 }
 
-static bool
-fill(struct gate *g, const struct match_pattern *patterns, size_t n)
-{
-	size_t total = count(patterns, n, g->mode), i, k, at = 0;
-	struct literal *list = calloc(total, sizeof(*list));
+/* A needle of one pattern. */
+struct text {
+	struct literal literal;
+	uint64_t reach;
+};
 
-	g->needles = calloc(total, sizeof(*g->needles));
-	for (i = 0; i < n && list != NULL && g->needles != NULL; i++) {
+static int
+by_bytes(const void *a, const void *b)
+{
+	const struct text *x = a, *y = b;
+
+	if (x->literal.len != y->literal.len)
+		return x->literal.len < y->literal.len ? -1 : 1;
+	return memcmp(x->literal.bytes, y->literal.bytes, x->literal.len);
+}
+
+static void
+collect(struct gate *g, const struct match_pattern *patterns, size_t n,
+    struct text *texts)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++) {
 		if (patterns[i].bytes == NULL)
 			continue;
 		measure(g, &patterns[i]);
-		for (k = 0; k < patterns[i].needles->n; k++, at++) {
-			list[at].bytes = patterns[i].needles->list[k].bytes;
-			list[at].len = patterns[i].needles->list[k].len;
-			g->needles[at].len = (uint32_t)list[at].len;
-			g->needles[at].reach = reach(&patterns[i]);
+		for (k = 0; k < patterns[i].needles->n; k++, texts++) {
+			texts->literal.bytes =
+			    patterns[i].needles->list[k].bytes;
+			texts->literal.len = patterns[i].needles->list[k].len;
+			texts->reach = reach(&patterns[i]);
 		}
 	}
-	if (at == total)
+}
+
+/* What several patterns have is one needle, which reaches as far as for any. */
+static size_t
+merge(struct gate *g, struct text *texts, size_t total, struct literal *list)
+{
+	size_t i, n = 0;
+
+	qsort(texts, total, sizeof(*texts), by_bytes);
+	for (i = 0; i < total; i++) {
+		if (i == 0 || by_bytes(&texts[i - 1], &texts[i]) != 0) {
+			list[n] = texts[i].literal;
+			g->needles[n++].len = (uint32_t)texts[i].literal.len;
+		}
+		if (g->needles[n - 1].reach < texts[i].reach)
+			g->needles[n - 1].reach = texts[i].reach;
+	}
+	return n;
+}
+
+static bool
+fill(struct gate *g, const struct match_pattern *patterns, size_t n)
+{
+	size_t total = count(patterns, n, g->mode);
+	struct text *texts = calloc(total, sizeof(*texts));
+	struct literal *list = calloc(total, sizeof(*list));
+
+	g->needles = calloc(total, sizeof(*g->needles));
+	if (texts != NULL && list != NULL && g->needles != NULL) {
+		collect(g, patterns, n, texts);
+		total = merge(g, texts, total, list);
 		g->literals = literals_new(list, total);
+	}
+	free(texts);
 	free(list);
 	if (g->literals == NULL)
 		return false;
@@ -155,7 +201,7 @@ fill(struct gate *g, const struct match_pattern *patterns, size_t n)
 	if (g->before > BEFORE_MAX)
 		g->keep = LINE_KEPT;
 	else
-		g->keep = g->before + g->longest;
+		g->keep = g->before + 2 * g->longest;
 	reach_far(g, total);
 	return true;
 }
@@ -222,7 +268,7 @@ gate_state_free(struct gate_state *s)
 /* --- needles ---------------------------------------------------------------
  */
 
-static void
+static bool
 on_needle(uint32_t number, size_t at, void *arg)
 {
 	struct gate_state *s = arg;
@@ -232,16 +278,35 @@ on_needle(uint32_t number, size_t at, void *arg)
 	if (s->border != UINT64_MAX &&
 	    (begin >= s->border ||
 		begin + s->g->needles[number].len <= s->border))
-		return;
+		return true;
 	if (s->nplaces == PLACES_MAX) {
 		s->full = true;
-		return;
+		return false;
 	}
 	/* they come nearly in order */
 	for (i = s->nplaces++; i > 0 && s->places[i - 1].begin > begin; i--)
 		s->places[i] = s->places[i - 1];
 	s->places[i].begin = begin;
 	s->places[i].number = number;
+	return true;
+}
+
+/* False: so much of what came lately passed that this much is not looked at. */
+static bool
+is_tried(struct gate_state *s, size_t len)
+{
+	if (s->rest == 0 && s->seen > TRIED) {
+		if (s->passed > s->seen / 2)
+			s->rest = TRIED_AGAIN;
+		s->seen = s->passed = 0;
+	}
+	if (s->rest == 0) {
+		s->seen += len;
+		return true;
+	}
+	s->rest -= s->rest < len ? s->rest : len;
+	s->passed = 0;
+	return false;
 }
 
 /* Of the needles that begin before the piece and end in it. */
@@ -265,8 +330,12 @@ static void
 find(struct gate_state *s, const uint8_t *data, size_t len)
 {
 	s->nplaces = 0;
-	s->full = false;
+	s->full = !is_tried(s, len);
+	if (s->full)
+		return;
 	find_across(s, data, len);
+	if (s->full)
+		return;
 	s->offset = s->pos;
 	s->border = UINT64_MAX;
 	literals_scan(s->g->literals, data, len, on_needle, s);
@@ -440,10 +509,12 @@ pass_part(struct gate_state *s, uint8_t *data, size_t len, uint64_t at)
 	return at;
 }
 
+/* A longer needle that has this one in it begins before it and may end in the
+ * next piece: its part must not have to begin before this one then. */
 static uint64_t
 part_of(const struct gate_state *s, const struct place *p, uint64_t *ret_end)
 {
-	uint64_t more = (uint64_t)s->g->before + 1;
+	uint64_t more = (uint64_t)s->g->before + s->g->longest + 1;
 
 	*ret_end = add(p->begin, s->g->needles[p->number].reach);
 	return p->begin > more ? p->begin - more : 0;
@@ -499,12 +570,6 @@ gate_begin(struct gate_state *s)
 	s->begun = s->open = false;
 	s->pos = s->until = 0;
 	s->nkept = 0;
-	if (s->seen > TRIED) {
-		if (s->passed > s->seen / 2)
-			s->rest = TRIED_AGAIN;
-		s->seen = s->passed = 0;
-	}
-	s->all = s->rest > 0;
 }
 
 void
@@ -514,22 +579,15 @@ gate_feed(struct gate_state *s, uint8_t *data, size_t len)
 
 	if (len == 0)
 		return;
-	if (s->all) {
-		pass(s, data, len);
-		s->passed = 0;
-		s->rest -= s->rest < len ? s->rest : len;
-	} else if (s->g->mode == MATCH_LINES) {
-		s->seen += len;
+	if (s->g->mode == MATCH_LINES)
 		feed_lines(s, data, len);
-	} else {
-		s->seen += len;
+	else
 		feed_stream(s, data, len);
-	}
 	s->pos = end;
 }
 
 bool
 gate_end(struct gate_state *s)
 {
-	return s->begun && (s->all || s->open);
+	return s->begun && s->open;
 }

@@ -48,6 +48,7 @@ struct scan {
 	size_t len;
 	literal_found *found;
 	void *arg;
+	bool enough; /* found wants no more */
 };
 
 static enum sift_cpu cpu = SIFT_AVX512;
@@ -308,16 +309,17 @@ stands_at(const struct literals *l, const struct entry *en, const uint8_t *text,
 }
 
 static void
-look_up(const struct scan *s, size_t at)
+look_up(struct scan *s, size_t at)
 {
 	const struct table *t = s->t;
 	uint32_t window = window_at(s->text + at), i;
 
-	for (i = t->buckets[hash(window) >> t->shift]; i != END;
+	for (i = t->buckets[hash(window) >> t->shift]; i != END && !s->enough;
 	     i = t->list[i].next) {
 		if (t->list[i].window == window &&
 		    stands_at(s->l, &t->list[i], s->text, s->len, at))
-			s->found(t->list[i].number, at - t->list[i].at, s->arg);
+			s->enough = !s->found(
+			    t->list[i].number, at - t->list[i].at, s->arg);
 	}
 }
 
@@ -333,7 +335,7 @@ marked(const struct scan *s, size_t at, bool many)
  * whose window is not marked are dropped, without a branch. Returns where the
  * text goes on. */
 static size_t
-scan_sifted(const struct scan *s)
+scan_sifted(struct scan *s)
 {
 	uint32_t places[PLACES];
 	bool many = s->t->many;
@@ -341,7 +343,7 @@ scan_sifted(const struct scan *s)
 
 	if (s->t->run == NULL || s->len > UINT32_MAX)
 		return 0;
-	while (s->len - at >= SIFT_NEEDS) {
+	while (s->len - at >= SIFT_NEEDS && !s->enough) {
 		n = s->t->run(
 		    &s->t->sift, s->text, s->len, &at, places, PLACES);
 		for (i = 0, k = 0; i < n; i++) {
@@ -356,12 +358,12 @@ scan_sifted(const struct scan *s)
 
 /* step and many are constants where it is called: the loop is all there is. */
 static inline void
-scan(const struct scan *s, const size_t step, const bool many)
+scan(struct scan *s, const size_t step, const bool many)
 {
 	size_t at = scan_sifted(s), k;
 	uint64_t any;
 
-	for (; at + AT_ONCE * step + LITERAL_MIN <= s->len;
+	for (; at + AT_ONCE * step + LITERAL_MIN <= s->len && !s->enough;
 	     at += AT_ONCE * step) {
 		any = marked(s, at, many) | marked(s, at + step, many) |
 		    marked(s, at + 2 * step, many) |
@@ -373,7 +375,7 @@ scan(const struct scan *s, const size_t step, const bool many)
 				look_up(s, at + k * step);
 		}
 	}
-	for (; at + LITERAL_MIN <= s->len; at += step) {
+	for (; at + LITERAL_MIN <= s->len && !s->enough; at += step) {
 		if (marked(s, at, many))
 			look_up(s, at);
 	}
@@ -383,10 +385,10 @@ void
 literals_scan(const struct literals *l, const void *text, size_t len,
     literal_found *found, void *arg)
 {
-	struct scan s = { l, NULL, text, len, found, arg };
+	struct scan s = { l, NULL, text, len, found, arg, false };
 	const struct table *t;
 
-	for (t = l->tables; t < l->tables + 2; t++) {
+	for (t = l->tables; t < l->tables + 2 && !s.enough; t++) {
 		s.t = t;
 		if (t->n == 0)
 			continue;

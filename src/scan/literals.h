@@ -17,6 +17,7 @@
 
 #include "scan/sift.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,8 +30,8 @@ struct literal {
 	size_t len;           /* at least LITERAL_MIN */
 };
 
-/* A literal stands in the text from this offset on. */
-typedef void literal_found(uint32_t number, size_t at, void *arg);
+/* A literal stands in the text from this offset on. False: no more of them. */
+typedef bool literal_found(uint32_t number, size_t at, void *arg);
 
 /* NULL: out of memory. */
 struct literals *literals_new(const struct literal *list, size_t n);

@@ -25,7 +25,8 @@ struct match {
 	enum match_mode mode;
 	struct gate *gate; /* NULL: none */
 	struct kept *kept; /* no engines were made yet; else NULL */
-	bool failed;       /* and cannot be */
+	bool failed;       /* and cannot be: why */
+	char why[200];
 	char name[128];
 };
 
@@ -310,6 +311,24 @@ state_engines(struct match_state *st, struct err *e)
 	return rc;
 }
 
+/* Where no engine can be had, plain texts are found without: slow, but as
+ * good. */
+static int
+make_late(struct match *m, const struct request *rq)
+{
+	struct err none;
+	struct request plain = *rq;
+	int rc = make_engines(m, rq, m->kept->engine);
+
+	if (rc == 0)
+		return 0;
+	drop_engines(m);
+	plain.e = &none;
+	if (make_engines(m, &plain, MATCH_PLAIN) == 0)
+		return 0;
+	return rc;
+}
+
 /* What was kept until now; false: it cannot be had, what passes is not seen. */
 static bool
 wake(struct match_state *st)
@@ -318,7 +337,6 @@ wake(struct match_state *st)
 	struct request rq = { NULL, m->mode, NULL, NULL };
 	size_t bad = m->n;
 	struct err e;
-	int rc = 0;
 
 	err_clear(&e);
 	rq.ret_bad = &bad;
@@ -327,10 +345,12 @@ wake(struct match_state *st)
 		return false;
 	if (m->kept != NULL) {
 		rq.patterns = m->kept->patterns;
-		rc = make_engines(m, &rq, m->kept->engine);
-		if (rc != 0) {
+		if (make_late(m, &rq) != 0) {
 			drop_engines(m);
 			m->failed = true;
+			snprintf(m->why, sizeof(m->why),
+			    "the expressions cannot be compiled: %.150s",
+			    e.msg);
 			return false;
 		}
 		kept_free(m->kept);
@@ -347,7 +367,9 @@ begin_engines(uint64_t base, void *arg)
 
 	st->base = base;
 	if (st->asleep && !wake(st)) {
-		st->gave_up = "the expressions cannot be compiled here";
+		st->gave_up = st->m->failed
+		    ? st->m->why
+		    : "the expressions cannot be compiled here";
 		return;
 	}
 	st->asleep = false;

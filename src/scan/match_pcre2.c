@@ -403,15 +403,16 @@ run_pattern(struct pcre_state *s, struct match_state *st,
 	} while (p->count && ov[1] > ov[0] && at < len);
 }
 
-static void
+static bool
 on_literal(uint32_t number, size_t at, void *arg)
 {
 	struct pcre_state *s = arg;
 
 	if (s->is_candidate[number])
-		return;
+		return true;
 	s->is_candidate[number] = true;
 	s->candidates[s->ncandidates++] = number;
+	return true;
 }
 
 /* The code of a pattern of the sieve; NULL: reported. */

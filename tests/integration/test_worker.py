@@ -117,3 +117,27 @@ def test_memory_limit_and_empty_environment(tmp_path):
                        stdout=subprocess.PIPE, env={})
     answer = json.loads(r.stdout)
     assert answer["foundanything"] and answer["statistics"]["notexamined"] == {}
+
+
+def test_no_engine_at_all(tmp_path):
+    """Plain texts are found without one, also in what is large; of an
+    expression the answer says why it was not looked for."""
+    libraries, tree = tmp_path / "lib", tmp_path / "tree"
+    libraries.mkdir()
+    tree.mkdir()
+    for name in ("libhs.so.5", "libvectorscan.so.5", "libpcre2-8.so.0"):
+        (libraries / name).touch()
+    (tree / "large").write_text("some line of text\n" * 100000 + "a needle9 here\n")
+
+    def look(content):
+        p = subprocess.run(
+            [WORKER, "file"], input=search(
+                paths=[str(tree)], contents=[content]).encode(),
+            capture_output=True, timeout=60, check=False,
+            env={**os.environ, "LD_LIBRARY_PATH": str(libraries)})
+        return json.loads(p.stdout)
+
+    assert look("needle9")["foundanything"] is True
+    answer = look("needle[0-9]x?")
+    assert answer["foundanything"] is False
+    assert "libpcre2-8" in json.dumps(answer)

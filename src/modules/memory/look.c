@@ -122,6 +122,15 @@ absent_too(const struct look *l, const struct os_mapping *m, uint64_t absent)
 	return kind == OS_DEVICE_LOCAL && absent <= LOOK_FILE_MAX;
 }
 
+/* All of it was there when it was listed, and a page that is gone by now costs
+ * no more than its own disk: none has to be looked up. */
+static bool
+is_all_there(const struct look *l, const struct os_mapping *m, uint64_t absent)
+{
+	return m->detailed && absent == 0 && !m->userfault &&
+	    (m->inode == 0 || absent_too(l, m, 0));
+}
+
 static void
 note_absent(struct look *l, const struct os_mapping *m, uint64_t bytes)
 {
@@ -324,7 +333,7 @@ static bool
 on_mapping(const struct os_mapping *m, void *arg)
 {
 	struct look *l = arg;
-	uint64_t begin = m->begin, size = m->end - m->begin, there;
+	uint64_t begin = m->begin, size = m->end - m->begin, there, absent;
 	bool all;
 
 	if (m->end <= l->job->window->offset)
@@ -336,11 +345,11 @@ on_mapping(const struct os_mapping *m, void *arg)
 	if (begin < l->job->window->offset)
 		begin = l->job->window->offset / l->page * l->page;
 	there = m->present + m->swapped;
-	all = absent_too(l, m, there < size ? size - there : 0);
+	absent = there < size ? size - there : 0;
+	all = absent_too(l, m, absent);
 	if (m->detailed && there == 0 && !all) {
 		note_absent(l, m, m->end - begin);
-	} else if (m->detailed && there >= size) {
-		/* every page of it: none has to be looked up */
+	} else if (is_all_there(l, m, absent)) {
 		l->npages = 0;
 		read_range(l, m, begin, m->end);
 	} else if (l->job->fds.pagemap < 0) {

@@ -164,15 +164,16 @@ static void
 random_regex(char *out, size_t size)
 {
 	static const char *const parts[] = { "abcd", "dcba", "abca",
-		"(?i:abCd)", "(?:abcd|dcbaa)", "ab", "b?", "[ab]", "[^a]", ".",
-		"x*", "[a-c]{1,3}", "\\b", "(?:abcd)+", "a{4}", "(?:x|yabcdz)",
-		".{0,9}", "\\s", "\\xff", "\xc3\xa9" };
+		"(?i:abCd)", "(?:abcd|xxabcdyy)", "ab", "b?", "[ab]", "[^a]",
+		".", "x*", "[a-c]{1,3}", "\\b", "(?:abcd)+", "a{4}",
+		"(?:x|yabcdz)", ".{0,9}", "\\s", "\\xff", "\xc3\xa9", "(?s:.*)",
+		"dcba" };
 	size_t n = 1 + rnd(4), i, at = 0;
 
 	at += (size_t)snprintf(out, size, "%s", rnd(5) == 0 ? "^" : "");
 	for (i = 0; i < n; i++)
 		at += (size_t)snprintf(out + at, size - at, "%s%s",
-		    parts[i == 0 ? rnd(5) : rnd(20)],
+		    parts[i == 0 ? rnd(5) : rnd(22)],
 		    i + 1 < n && rnd(9) == 0 ? "|" : "");
 	if (rnd(5) == 0)
 		snprintf(out + at, size - at, "$");
@@ -183,7 +184,7 @@ random_text(char *text, size_t most, bool lines)
 {
 	static const char *const parts[] = { "abcd", "dcba", "abca", "ABcd",
 		"aaaa", "ab", "a", "b", "c", "d", "x", "yabcdz", " ", "\n",
-		"\r\n", "\r", "\xc3\xa9", "\xff", "--------", "\n" };
+		"\r\n", "\r", "\xc3\xa9", "\xff", "--------", "xxabcdyy" };
 	size_t want = rnd((unsigned int)most), at = 0, n;
 	const char *part;
 
@@ -329,6 +330,31 @@ test_many_needles(void **state)
 	free(text);
 }
 
+/* A needle in a longer one that ends in the next piece: the part that the first
+ * opens has the begin of the second. */
+static void
+test_nested_needles(void **state)
+{
+	static const char found[] = "abcdefghijwxyzKLMNOPQRST";
+	char *text = malloc(TEXT_MAX);
+	size_t len = TEXT_MAX, at, i;
+
+	memset(text, '-', len);
+	for (at = 4096; at < len - 4096; at += 65536)
+		memcpy(text + at - 14, found, sizeof(found) - 1);
+	limits("(?:wxyz(?s:.*)Q9|abcdefghijwxyzKLMNOPQRST)", MATCH_STREAM, text,
+	    len, 1);
+	limits("(?:wxyz[^-]{0,9}Z9|\\Aabcdefghijwxyz|^hijwxyz)", MATCH_STREAM,
+	    text, len, 0);
+	at = 4096 - 14 + sizeof(found) - 1;
+	memset(text + at, '-', len - at);
+	for (i = 0; i < 400; i++, at += 4)
+		memcpy(text + at, "wxyz", 4);
+	limits("(?:wxyz[^-]{0,9}Z9|abcdefghijwxyzKLMNOPQRST)", MATCH_STREAM,
+	    text, len, 1);
+	free(text);
+}
+
 /* Parts of a stream end in time, and what anchors ask is the same. */
 static void
 test_stream_parts(void **state)
@@ -448,6 +474,7 @@ main(void)
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_many_needles),
 		cmocka_unit_test(test_stream_parts),
+		cmocka_unit_test(test_nested_needles),
 		cmocka_unit_test(test_not_worth_it),
 		cmocka_unit_test(test_late_engines),
 		cmocka_unit_test(test_no_gate),

@@ -20,7 +20,7 @@ struct seen {
 	unsigned int times, others;
 };
 
-static void
+static bool
 on_found(uint32_t number, size_t at, void *arg)
 {
 	struct seen *s = arg;
@@ -29,6 +29,7 @@ on_found(uint32_t number, size_t at, void *arg)
 		s->times++;
 	else
 		s->others++;
+	return true;
 }
 
 static void
@@ -104,13 +105,14 @@ test_many(void **state)
 }
 
 /* What the processor can at best, less, and nothing: the same places. */
-static void
+static bool
 on_place(uint32_t number, size_t at, void *arg)
 {
 	uint64_t *sum = arg;
 
 	sum[0]++;
 	sum[1] += (at + 1) * 0x9e3779b97f4a7c15u + number * 31u;
+	return true;
 }
 
 static void
@@ -170,6 +172,29 @@ test_none(void **state)
 	literals_free(l);
 }
 
+static bool
+first_three(uint32_t number, size_t at, void *arg)
+{
+	return ++*(int *)arg < 3;
+}
+
+static void
+test_enough(void **state)
+{
+	const struct literal one = { (const uint8_t *)"abcd", 4 };
+	struct literals *l = literals_new(&one, 1);
+	char text[4000];
+	int times = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(text); i += 4)
+		memcpy(text + i, "abcd", 4);
+	assert_non_null(l);
+	literals_scan(l, text, sizeof(text), first_three, &times);
+	assert_int_equal(times, 3);
+	literals_free(l);
+}
+
 int
 main(void)
 {
@@ -178,6 +203,7 @@ main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_processors),
 		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_enough),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
