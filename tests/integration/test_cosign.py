@@ -710,9 +710,14 @@ def test_who_may_not_ask_any_more(platform, people, tree):
     finally:
         platform.admin("investigator", "role", alice.fpr, "admin")
         platform.admin("investigator", "role", carol.fpr, "investigator")
-    alice.mig("policy", "status")
-    push(platform, alice=2)
+    # nobody looks again of itself so soon: she says the same again
+    env = {"document": doc, "signatures": state(platform, ident)["signatures"]}
+    assert alice.api.call("POST", "/actions", env)[0] == 201
     wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 90)
+    what = [json.loads(e["text"]) for e in audit(alice) if ident in e["text"]]
+    assert [(w["what"], w["who"]) for w in what][1:] == \
+        [(w, alice.fpr.lower()) for w in ("action_rejudged", "action_launched")]
+    alice.mig("policy", "status")
 
 
 def test_who_comes_back_after_a_policy(platform, people, tree):
@@ -729,6 +734,37 @@ def test_who_comes_back_after_a_policy(platform, people, tree):
         web2.start()
     wait_for("both answers", lambda: state(platform, ident)["counts"]["answered"] == 2, 60)
     assert state(platform, ident)["counts"]["done"] == 2
+
+
+@pytest.mark.long
+def test_no_room_on_the_disk(platform, people, tree):
+    """What a policy completes waits for room, says so, and is not launched by the same signature
+    said again."""
+    push(platform)
+    alice = people["alice"]
+    ident, doc = wait_for_signatures(platform, tree)
+    conf = platform.conf.read_text()
+    free = os.statvfs(platform.state)
+    reserve = free.f_bavail * free.f_frsize * 2  # low, not full
+    assert "disk_reserve" in conf
+
+    def restart(text):
+        platform.server.stop()
+        platform.conf.write_text(text)
+        platform.start()
+        platform.wait_online(2)
+    try:
+        restart(re.sub(r"disk_reserve.*", f"disk_reserve {reserve}", conf))
+        push(platform, alice=2)
+        wait_for("it to be said", lambda: state(platform, ident)["waiting"]["missing"] ==
+                 "nothing: it is launched when the server's disk has room again")
+        env = {"document": doc, "signatures": state(platform, ident)["signatures"]}
+        assert code(alice.api.call("POST", "/actions", env)) == (507, "storage")
+        assert code(alice.cosign(ident, doc, *env["signatures"])) == (507, "storage")
+        assert state(platform, ident)["status"] == "waiting"
+    finally:
+        restart(conf)
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 90)
 
 
 def test_nothing_is_left_out_of_what_is_complete(platform, people, tree):

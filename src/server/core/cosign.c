@@ -194,9 +194,8 @@ submit(struct core *c, uint32_t request, const struct store_caller *by,
 	    merge(k, more, &signers, counts, &all, &added, &e) != 0 ||
 	    envelope_write(&all, &bytes, &e) != 0) {
 		refuse(c, request, by, &id, &e);
-	} else if ((added == 0 || !launch_is_full(c, request)) &&
-	    (x = launch_job_new(c, request, by, bytes.data, bytes.len)) !=
-		NULL) {
+	} else if ((x = launch_job_new(
+			c, request, by, bytes.data, bytes.len)) != NULL) {
 		x->a.n = k->n;
 		x->a.online_only = k->online_only;
 		x->was = k->bytes.len;
@@ -384,9 +383,9 @@ cosign_store(struct store *s, struct launch_job *x, struct err *e)
 	if (rc != 0)
 		return (rc);
 	return (note(s, x,
-	    x->was == 0             ? "action_waiting"
-		: x->j.request == 0 ? "action_rejudged"
-				    : "action_cosigned",
+	    x->was == 0         ? "action_waiting"
+		: x->added == 0 ? "action_rejudged"
+				: "action_cosigned",
 	    e));
 }
 

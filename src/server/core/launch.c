@@ -604,6 +604,11 @@ launch_submit(struct core *c, struct launch_job *x)
 		launch_free(x);
 		return;
 	}
+	/* it takes room, also by a signature that was there before */
+	if (x->was > 0 && launch_is_full(c, x->j.request)) {
+		launch_free(x);
+		return;
+	}
 	writer_submit(c->writer, &x->j.j);
 }
 

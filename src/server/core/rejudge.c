@@ -45,16 +45,17 @@ rejudge_begin(struct core *c, int64_t now)
 	struct id policy;
 	struct err e;
 
-	/* what would be launched is refused while there is no room */
-	if (r->running || c->disk != DISK_OK ||
+	if (r->running || c->disk == DISK_FULL ||
 	    judging_policy(c, &policy, &e) != 0)
 		return;
 	if (r->begun && !r->again && id_equal(&policy, &r->policy) &&
-	    now - r->swept < EVERY_MS)
+	    c->disk == r->disk && now - r->swept < EVERY_MS)
 		return;
-	*r = (struct rejudge){
-		.policy = policy, .swept = now, .running = true, .begun = true
-	};
+	*r = (struct rejudge){ .policy = policy,
+		.swept = now,
+		.disk = c->disk,
+		.running = true,
+		.begun = true };
 }
 
 /* --- what the store says of it -------------------------------------------- */
@@ -153,8 +154,8 @@ launch(struct core *c, const struct cosign_known *k)
 	launch_submit(c, x);
 }
 
-/* Agents would take it; but whoever signed it may not ask here any more, or
- * not all who shall get it are back. */
+/* Agents would take it; but whoever signed it may not ask here any more, there
+ * is no room, or not all who shall get it are back. */
 static bool
 can_go(struct core *c, const struct judging *j, const struct action *a,
     const struct cosign_known *k, struct standing *is)
@@ -164,6 +165,12 @@ can_go(struct core *c, const struct judging *j, const struct action *a,
 
 	if (core_signers(c, PURPOSE_ACTION, &k->env, NULL, &by, &e) != 0) {
 		str_copy(is->missing, sizeof(is->missing), e.msg);
+		return (false);
+	}
+	if (c->disk != DISK_OK) {
+		str_copy(is->missing, sizeof(is->missing),
+		    "nothing: it is launched when the server's disk has room"
+		    " again");
 		return (false);
 	}
 	if (!waits_for_agents(c, j, a, k))
@@ -234,7 +241,7 @@ rejudge_step(struct core *c)
 
 	if (!r->running)
 		return;
-	if (c->disk != DISK_OK) {
+	if (c->disk == DISK_FULL) {
 		r->running = false;
 		r->again = true;
 		return;

@@ -17,6 +17,7 @@
 #define MIG_SERVER_CORE_REJUDGE_H
 
 #include "base/id.h"
+#include "server/messages.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct rejudge {
 	struct id policy; /* of the newest sweep; zero: there was none */
 	int64_t after;    /* the action, by its number, that it has come to */
 	int64_t swept;    /* when it began, mono ms */
+	enum disk_state disk; /* then: what is complete waits for room */
 	bool running, begun, again;
 };
 
