@@ -695,6 +695,25 @@ def push(platform, by="alice", **weights):
     platform.people[by].mig("policy", "push", path, check=0)
 
 
+def test_whom_a_newer_policy_gave_weight(platform, people, tree):
+    """Their client knows the policy before: it follows the signed steps instead of refusing them."""
+    alice, dave = people["alice"], people["dave"]
+    push(platform)
+    dave.mig("policy", "status")
+    known = platform.dir / "dave/config/mig/known-policy"
+    before = platform.dir / "before-dave"
+    shutil.copy(known, before)
+    env, _ = signed(platform, tree, "-reader", dave.fpr)
+    ident = alice.api.call("POST", "/actions", env)[1]["id"]
+    push(platform, dave=1)
+    p = dave.mig("action", "cosign", ident, "-y", "-policy", str(before), check=2)
+    assert "your signature would not count: by policy" in p.stderr
+    assert known.read_bytes() == before.read_bytes()
+    dave.mig("action", "cosign", ident, "-y", check=0)
+    assert known.read_bytes() != before.read_bytes()
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 90)
+
+
 def test_who_may_not_ask_any_more(platform, people, tree):
     """A policy does not launch what only they signed who are in a role that may not."""
     push(platform)
