@@ -756,6 +756,33 @@ def test_who_comes_back_after_a_policy(platform, people, tree):
 
 
 @pytest.mark.long
+def test_a_launch_that_fails(platform, people, tree):
+    """It is said in the log, by its id, tried again ever more rarely, and goes when nothing fails."""
+    push(platform)
+    ident, _ = wait_for_signatures(platform, tree)
+
+    def store(sql):
+        with contextlib.closing(sqlite3.connect(platform.state / "db/store.sqlite", timeout=30)) \
+                as db, db:
+            db.execute(sql)
+
+    def pauses():
+        return [int(x) for x in re.findall(rf"rejudge id={ident[:12]} why=.* again_ms=(\d+)",
+                                           platform.server.log.read_text(errors="replace"))]
+    # what cannot be computed of it once it is open
+    store(f"CREATE INDEX no ON actions(abs(CASE WHEN id = x'{ident}' AND status = 0"
+          " THEN -9223372036854775807 - 1 ELSE 0 END))")
+    try:
+        push(platform, alice=2)
+        wait_for("two failures", lambda: len(pauses()) >= 2)
+        assert pauses()[:2] == [2000, 4000]
+        assert state(platform, ident)["status"] == "waiting"
+    finally:
+        store("DROP INDEX no")
+    wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 60)
+
+
+@pytest.mark.long
 def test_no_room_on_the_disk(platform, people, tree):
     """What a policy completes waits for room, says so, and is not launched by the same signature
     said again."""

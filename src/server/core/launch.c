@@ -384,7 +384,7 @@ launch_done(struct writer_job *j)
 	struct core *c = x->j.c;
 
 	if (j->rc != 0 && x->j.request == 0)
-		rejudge_again(c);
+		rejudge_failed(c, &x->a.id, &j->err);
 	if (j->rc == ERR_EXISTS) {
 		reply_second(c, x);
 		launch_free(x);
@@ -591,6 +591,11 @@ launch_submit(struct core *c, struct launch_job *x)
 	}
 	if (rc == 0)
 		rc = aim(c, x, &e);
+	if (rc != 0 && x->j.request == 0) {
+		rejudge_failed(c, &x->a.id, &e);
+		launch_free(x);
+		return;
+	}
 	if (rc != 0) {
 		log_warn("action_refused id=%s by=%s why=%s",
 		    id_short(&x->a.id).s, x->by, log_quote(e.msg));

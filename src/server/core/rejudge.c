@@ -19,12 +19,31 @@
 #define STEP_BYTES (256 * 1024)
 #define EVERY_MS (5 * 60 * 1000)
 #define HOLD_MS (60 * 1000) /* for agents to come back */
-#define NOBODY "-"          /* in the audit log: who launched it */
+#define PAUSE_MS 2000 /* after the first failure; twice it after another */
+#define NOBODY "-"    /* in the audit log: who launched it */
 
 void
 rejudge_again(struct core *c)
 {
 	c->rejudge.again = true;
+}
+
+void
+rejudge_failed(struct core *c, const struct id *id, const struct err *e)
+{
+	struct rejudge *r = &c->rejudge;
+
+	r->again = true;
+	if (e->code == ERR_EXISTS)
+		return;
+	if (!r->failed)
+		r->pause = r->pause == 0      ? PAUSE_MS
+		    : 2 * r->pause < EVERY_MS ? 2 * r->pause
+					      : EVERY_MS;
+	r->failed = true;
+	log_error("rejudge id=%s why=%s again_ms=%lld",
+	    id != NULL ? id_short(id).s : "-", log_quote(e->msg),
+	    (long long)r->pause);
 }
 
 /* It is for who is connected, not all are back after the start, and it has the
@@ -42,18 +61,20 @@ void
 rejudge_begin(struct core *c, int64_t now)
 {
 	struct rejudge *r = &c->rejudge;
+	int64_t pause = r->failed ? r->pause : 0;
 	struct id policy;
 	struct err e;
 
 	if (r->running || c->disk == DISK_FULL ||
 	    judging_policy(c, &policy, &e) != 0)
 		return;
-	if (r->begun && !r->again && id_equal(&policy, &r->policy) &&
-	    c->disk == r->disk && now - r->swept < EVERY_MS)
+	if (r->begun && id_equal(&policy, &r->policy) && c->disk == r->disk &&
+	    now - r->swept < (r->again ? pause : EVERY_MS))
 		return;
 	*r = (struct rejudge){ .policy = policy,
 		.swept = now,
 		.disk = c->disk,
+		.pause = pause,
 		.running = true,
 		.begun = true };
 }
@@ -85,7 +106,7 @@ judge_done(struct writer_job *j)
 	struct core *c = x->j.c;
 
 	if (j->rc != 0)
-		rejudge_again(c);
+		rejudge_failed(c, &x->id, &j->err);
 	else
 		log_info("action_rejudged id=%s policy=%llu has=%lld needs=%lld"
 			 " possible=%d",

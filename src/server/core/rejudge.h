@@ -23,18 +23,25 @@
 #include <stdint.h>
 
 struct core;
+struct err;
 
 struct rejudge {
 	struct id policy; /* of the newest sweep; zero: there was none */
 	int64_t after;    /* the action, by its number, that it has come to */
 	int64_t swept;    /* when it began, mono ms */
 	enum disk_state disk; /* then: what is complete waits for room */
+	int64_t pause; /* ms until the next, as something fails; 0: nothing */
+	bool failed;   /* something, since it began */
 	bool running, begun, again;
 };
 
 /* What was judged may be so by a policy that is not the newest any more, or
  * could not be stored: the next sweep finds it. */
 void rejudge_again(struct core *c);
+/* Nobody asks who could be told: it is logged and tried again, ever more rarely
+ * as long as something fails. What was only changed meanwhile is no failure.
+ * id may be NULL. */
+void rejudge_failed(struct core *c, const struct id *id, const struct err *e);
 /* Is there something to sweep for? Begins; about once a second. */
 void rejudge_begin(struct core *c, int64_t now);
 /* Goes on with a sweep that runs; every tick. */
