@@ -29,7 +29,8 @@ apikey_path(const struct client *c)
 	return env != NULL && env[0] != '\0' ? env : c->conf.apikey;
 }
 
-/* root may hand a service its key through a group; nobody else may. */
+/* Of nobody else: whoever owns it could change whom one is. root may hand a
+ * service its key through a group; nobody else may. */
 static int
 check_file(int fd, struct err *e)
 {
@@ -38,6 +39,11 @@ check_file(int fd, struct err *e)
 
 	if (fstat(fd, &st) != 0)
 		return err_errno(e, "fstat");
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return err_set(e, ERR_DENIED,
+		    "it is of another user (uid %u): it has to be your own or "
+		    "root's",
+		    (unsigned int)st.st_uid);
 	others = st.st_uid == 0 ? 037 : 077;
 	if (!S_ISREG(st.st_mode) || (st.st_mode & others) != 0)
 		return err_set(e, ERR_DENIED,

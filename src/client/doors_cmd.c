@@ -16,9 +16,12 @@
 #include "crypto/sha256.h"
 #include "json/json.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FPR_HEX 40
 #define BODY_MAX (2u * 1024 * 1024)
@@ -306,11 +309,30 @@ key_hand_out(
 	return r;
 }
 
+/* Before the server has the key: what cannot be written would be lost, and a
+ * key that is there may be in use. */
+static int
+key_file_make(const char *path, struct err *e)
+{
+	int fd = open(
+	    path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
+
+	if (fd < 0 && errno == EEXIST)
+		return err_set(e, ERR_EXISTS,
+		    "%s is there already and stays as it is: no key was made",
+		    path);
+	if (fd < 0)
+		return err_errno(e, "%s: no key was made", path);
+	close(fd);
+	return 0;
+}
+
 /* The secret is made here, and the server gets its hash. */
 static int
 cmd_key_make(struct client *c, const struct opts *o, struct err *e)
 {
-	const char *expires = opts_get(o, "expires");
+	const char *expires = opts_get(o, "expires"), *path = opts_get(o, "o");
+	bool file = path != NULL && strcmp(path, "-") != 0;
 	char text[2 * APIKEY_SECRET_LEN + 1];
 	uint8_t secret[APIKEY_SECRET_LEN];
 	int64_t seconds = INT64_C(90) * 86400;
@@ -328,12 +350,16 @@ cmd_key_make(struct client *c, const struct opts *o, struct err *e)
 	sha256(secret, sizeof(secret), &hash);
 	buf_init(&body, BODY_MAX);
 	r = key_body(o, &hash, seconds, &body, e);
-	if (r == 0)
-		r = api_json(c, "POST", "/api/v1/apikeys", &body, NULL, e);
+	if (r == 0 && file)
+		r = key_file_make(path, e);
+	if (r == 0 &&
+	    (r = api_json(c, "POST", "/api/v1/apikeys", &body, NULL, e)) != 0 &&
+	    file)
+		unlink(path);
 	buf_release(&body);
 	hex_encode(secret, sizeof(secret), text);
 	if (r == 0)
-		r = key_hand_out(c, opts_get(o, "o"), text, e);
+		r = key_hand_out(c, path, text, e);
 	secret_wipe(text, sizeof(text));
 	secret_wipe(secret, sizeof(secret));
 	return r;
@@ -365,7 +391,7 @@ static const struct opt key_opts[] = {
 	    "actions:launch, policies:push, tokens, agents:revoke, audit" },
 	{ "expires", NULL, "DURATION", "how long it is good (default 90d)" },
 	{ "o", "output", "FILE",
-	    "write it to a file that only its owner can read" },
+	    "write it to a new file that only its owner can read" },
 	{ NULL, NULL, NULL, NULL },
 };
 

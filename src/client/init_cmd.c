@@ -12,9 +12,11 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static int
 set_str(char **field, const char *value, struct err *e)
@@ -198,6 +200,30 @@ named_key(const struct pgp_key *keys, size_t n, const char *fpr,
 	return 0;
 }
 
+/* Absolute, and through its links as they will be: keys are changed that way.
+ * Owned by the caller. */
+static char *
+absolute(const char *name, struct err *e)
+{
+	char dir[PATH_MAX], *path;
+	size_t size;
+
+	if (access(name, F_OK) != 0 ||
+	    (name[0] != '/' && getcwd(dir, sizeof(dir)) == NULL)) {
+		err_errno(e, "-apikey %s", name);
+		return NULL;
+	}
+	if (name[0] == '/')
+		dir[0] = '\0';
+	size = strlen(dir) + 1 + strlen(name) + 1;
+	if ((path = malloc(size)) == NULL)
+		err_set(e, ERR_NOMEM, "out of memory");
+	else
+		snprintf(
+		    path, size, "%s%s%s", dir, dir[0] != '\0' ? "/" : "", name);
+	return path;
+}
+
 /* -apikey, "none" for a person again. */
 static int
 init_apikey(struct client *c, const struct opts *o, struct err *e)
@@ -212,8 +238,8 @@ init_apikey(struct client *c, const struct opts *o, struct err *e)
 		return 0;
 	}
 	if (name != NULL) {
-		if ((full = realpath(name, NULL)) == NULL)
-			return err_errno(e, "-apikey %s", name);
+		if ((full = absolute(name, e)) == NULL)
+			return e->code;
 		r = set_str(&c->conf.apikey, full, e);
 		free(full);
 		if (r != 0)

@@ -778,6 +778,33 @@ def test_an_api_key_goes_to_its_own_platform_only(alice, server, tmp_path):
         other.stop()
 
 
+def test_the_file_of_an_api_key(alice, server, tmp_path):
+    """It can be written before the key is made; it is found through its link, and nobody else's."""
+    server.replies["POST", "/api/v1/apikeys"] = (403, {"error": {"code": "denied", "message": "no"}})
+    make = "apikey", "make", "x", "-calls", "status", "-o"
+    one, two, link = (tmp_path / n for n in ("one", "two", "link"))
+    alice.mig("init", "-server", server.url, "-ca", server.ca, check=0)
+    alice.mig(*make, one, check=ERROR)
+    assert not one.exists()
+    server.replies["POST", "/api/v1/apikeys"] = (201, {})
+    alice.mig(*make, one, check=0)
+    alice.mig(*make, two, check=0)
+    before, n = one.read_text(), len(server.requests)
+    for path, why in ((one, "is there already"), (tmp_path / "none/x", "No such file")):
+        p = alice.mig(*make, path, check=ERROR)
+        assert why in p.stderr and "no key was made" in p.stderr
+    assert one.read_text() == before and len(server.requests) == n
+    link.symlink_to(one)
+    alice.mig("init", "-apikey", os.path.relpath(link), check=0)
+    link.unlink()
+    link.symlink_to(two)
+    alice.mig("status", check=0)
+    assert server.requests[-1][3] == "Bearer " + two.read_text().splitlines()[0]
+    if os.geteuid() == 0:
+        os.chown(two, 12345, 12345)
+        assert "of another user (uid 12345)" in alice.mig("status", check=ERROR).stderr
+
+
 def test_wrong_name(alice, server):
     url = server.url.replace("localhost", "127.0.0.1")
     p = alice.mig("init", "-server", url, "-ca", server.ca, check=ERROR)
