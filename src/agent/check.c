@@ -224,6 +224,11 @@ check_main(const char *conf_path, bool json)
 	check_state(&c, running);
 	check_relay(&c);
 	check_files(&c);
+	if (running)
+		checkout_say(&c.out, "what follows", "%s",
+		    "is true of an agent started from here; its unit may"
+		    " allow the one that runs more, and give it control"
+		    " groups");
 	checkrights(&c.out, &c.a);
 	check_roles(&c);
 	agent_close(&c.a);
