@@ -2,6 +2,7 @@
 /* The core role: start, channels to api and ca, the tick. See core.h. */
 #include "server/core/core.h"
 #include "server/core/launch.h"
+#include "server/core/judging.h"
 #include "server/core/policies.h"
 #include "server/core/relaylink.h"
 #include "server/core/revoke.h"
@@ -549,6 +550,7 @@ release(struct core *c)
 	unsaved_free(c->unsaved);
 	revoke_free(c->revoke);
 	policies_free(c->policies);
+	judging_free(c->judging);
 	nonces_free(c->nonces);
 	keyring_release(&c->keyring);
 	buf_release(&c->ca_pem);

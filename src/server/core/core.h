@@ -80,6 +80,7 @@ struct core {
 	int64_t believed;        /* wall ms that old things are removed by */
 	struct unsaved *unsaved; /* owned */
 	struct rejudge rejudge;
+	struct judging *judging; /* owned; NULL: not read yet */
 	enum disk_state disk;
 	bool store_over, pruning, took_nothing;
 };
@@ -193,8 +194,7 @@ void core_store_relay(struct core *c);
 void core_broken(struct core *c, const char *what);
 /* The api is told soon that something was committed. */
 void core_wake(struct core *c);
-/* Stores and announces an event: kind "action", "answer" or "agent". Takes
- * nothing. */
+/* Stores and announces an event: kind "action", "answer" or "agent". */
 void core_event(struct core *c, const char *kind, const char *json);
 
 #endif

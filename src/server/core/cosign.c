@@ -159,16 +159,14 @@ refuse(struct core *c, uint32_t request, const struct store_caller *by,
 static int
 counting(struct core *c, const struct envelope *env, bool *ret, struct err *e)
 {
-	struct judging j;
+	const struct judging *j;
 	struct action a;
 	int rc = action_parse(env->doc, env->doc_len, &a, e);
 
 	if (rc != 0)
 		return (rc);
-	if ((rc = judging_load(c, &j, e)) == 0) {
-		judging_counts(&j, &a, env, ret);
-		judging_release(&j);
-	}
+	if ((rc = judging_now(c, &j, e)) == 0)
+		judging_counts(j, &a, env, ret);
 	action_release(&a);
 	return (rc);
 }

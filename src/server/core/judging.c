@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEEP_S 60 /* whose keys have ended since changes what is possible */
+
 /* The newest policy; it borrows from text. */
 static int
 newest_policy(struct core *c, struct buf *text, struct id *ret_hash,
@@ -79,40 +81,71 @@ read_policy(struct judging *j, const struct policy *p, struct err *e)
 	return (0);
 }
 
-int
-judging_load(struct core *c, struct judging *ret, struct err *e)
-{
-	struct judging j = { .version = 0 };
-	struct policy p;
-	struct buf text;
-	int rc;
-
-	j.now = clock_wall_ms() / 1000;
-	buf_init(&text, POLICY_MAX);
-	rc = newest_policy(c, &text, &j.policy, &p, e);
-	if (rc == 0) {
-		rc = read_policy(&j, &p, e);
-	} else if (rc == ERR_NOTFOUND &&
-	    (j.keys = core_keyring(c, e)) != NULL) {
-		memset(&j.policy, 0, sizeof(j.policy));
-		rc = 0;
-	}
-	buf_release(&text);
-	if (rc != 0) {
-		judging_release(&j);
-		return (rc);
-	}
-	*ret = j;
-	return (0);
-}
-
-void
-judging_release(struct judging *j)
+static void
+forget(struct judging *j)
 {
 	acl_free(j->acl);
 	keyring_release(&j->own);
 	free(j->people);
 	memset(j, 0, sizeof(*j));
+}
+
+/* One that the store names and does not have is none. */
+static int
+load(struct core *c, struct judging *j, int64_t now, struct err *e)
+{
+	struct policy p;
+	struct buf text;
+	int rc;
+
+	forget(j);
+	j->now = now;
+	buf_init(&text, POLICY_MAX);
+	rc = newest_policy(c, &text, NULL, &p, e);
+	if (rc == 0)
+		rc = read_policy(j, &p, e);
+	else if (rc == ERR_NOTFOUND)
+		rc = 0;
+	buf_release(&text);
+	if (rc != 0)
+		forget(j);
+	return (rc);
+}
+
+int
+judging_now(struct core *c, const struct judging **ret, struct err *e)
+{
+	int64_t now = clock_wall_ms() / 1000;
+	struct id named;
+	struct judging *j;
+	int rc;
+
+	if ((rc = judging_policy(c, &named, e)) != 0)
+		return (rc);
+	if (c->judging == NULL &&
+	    (c->judging = calloc(1, sizeof(*c->judging))) == NULL)
+		return (err_set(e, ERR_NOMEM, "out of memory"));
+	j = c->judging;
+	if (j->read == 0 || !id_equal(&named, &j->policy) || now < j->read ||
+	    now - j->read >= KEEP_S) {
+		if ((rc = load(c, j, now, e)) != 0)
+			return (rc);
+		j->policy = named;
+		j->read = now;
+	}
+	if (j->acl == NULL && (j->keys = core_keyring(c, e)) == NULL)
+		return (e->code);
+	j->now = now;
+	*ret = j;
+	return (0);
+}
+
+void
+judging_free(struct judging *j)
+{
+	if (j != NULL)
+		forget(j);
+	free(j);
 }
 
 /* As agents see them. */

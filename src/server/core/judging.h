@@ -16,21 +16,23 @@ struct core;
 struct err;
 
 struct judging {
-	struct id policy;               /* its hash; zero: there is none */
+	struct id policy;               /* that the store names; zero: none */
 	uint64_t version;               /* 0: there is none */
 	struct acl *acl;                /* NULL: there is none */
 	struct keyring own;             /* of the policy */
 	const struct keyring *keys;     /* borrowed; NULL: own */
 	uint8_t (*people)[PGP_FPR_LEN]; /* with a valid key; sorted */
 	size_t npeople;
-	int64_t now; /* unix s */
+	int64_t now;  /* unix s */
+	int64_t read; /* the same, when it was; 0: not */
 };
 
-int judging_load(struct core *c, struct judging *ret, struct err *e);
-/* Also of one that is all zero. */
-void judging_release(struct judging *j);
-/* The hash of the policy that judging_load() would read; zero: there is none.
- */
+/* As of now; what was read for one that is still named is kept for a minute.
+ * Borrowed until the next call. */
+int judging_now(struct core *c, const struct judging **ret, struct err *e);
+/* Also NULL. */
+void judging_free(struct judging *j);
+/* The hash of the policy that judging_now() would use; zero: there is none. */
 int judging_policy(struct core *c, struct id *ret, struct err *e);
 
 /* What is missing until agents would take an action. */

@@ -469,17 +469,16 @@ first_signer(struct launch_job *x)
 static int
 judge(struct core *c, struct launch_job *x, struct envelope *env, struct err *e)
 {
-	struct judging j;
-	int rc = judging_load(c, &j, e);
+	const struct judging *j;
+	int rc = judging_now(c, &j, e);
 
 	if (rc != 0)
 		return (rc);
-	rc = judging_standing(&j, &x->doc, env, &x->standing, e);
+	rc = judging_standing(j, &x->doc, env, &x->standing, e);
 	x->waits = rc == 0 && !x->standing.met;
 	if (x->waits && x->was == 0 &&
-	    (rc = cosign_strip(c, &j, x, env, e)) == 0)
-		rc = judging_standing(&j, &x->doc, env, &x->standing, e);
-	judging_release(&j);
+	    (rc = cosign_strip(c, j, x, env, e)) == 0)
+		rc = judging_standing(j, &x->doc, env, &x->standing, e);
 	return (rc);
 }
 

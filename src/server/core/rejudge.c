@@ -17,6 +17,7 @@
  * launch one is to look at each agent, and ends it. */
 #define STEP_ACTIONS 16
 #define STEP_BYTES (256 * 1024)
+#define PERSON_BYTES 4
 #define EVERY_MS (5 * 60 * 1000)
 #define HOLD_MS (60 * 1000) /* for agents to come back */
 #define PAUSE_MS 2000 /* after the first failure; twice it after another */
@@ -202,17 +203,25 @@ can_go(struct core *c, const struct judging *j, const struct action *a,
 	return (false);
 }
 
-/* What it has cost, in bytes. */
+/* What it has cost, in bytes: each person is tried with each operation. */
 static size_t
-judge(struct core *c, const struct judging *j, const struct id *id)
+judge(struct core *c, const struct id *id)
 {
 	struct cosign_known k = { .n = 0 };
+	const struct judging *j;
 	size_t cost = STEP_BYTES;
 	struct standing is;
 	struct action a;
 	struct err e;
 
+	if (judging_now(c, &j, &e) != 0) {
+		rejudge_failed(c, id, &e);
+		return (cost);
+	}
 	err_clear(&e);
+	/* another one by now: from the beginning, later */
+	if (!id_equal(&j->policy, &c->rejudge.policy))
+		rejudge_again(c);
 	buf_init(&k.bytes, ENVELOPE_MAX);
 	if (cosign_load(c, id, &k, &e) == 0 && k.status == ACTION_WAITING &&
 	    action_parse(k.env.doc, k.env.doc_len, &a, &e) == 0) {
@@ -224,7 +233,8 @@ judge(struct core *c, const struct judging *j, const struct id *id)
 			launch(c, &k);
 		} else {
 			keep(c, id, &k, &is);
-			cost = k.bytes.len;
+			cost = k.bytes.len +
+			    a.noperations * j->npeople * PERSON_BYTES;
 		}
 		action_release(&a);
 	}
@@ -256,7 +266,6 @@ rejudge_step(struct core *c)
 {
 	struct rejudge *r = &c->rejudge;
 	struct batch b = { .n = 0 };
-	struct judging j;
 	size_t i = 0, cost = 0;
 	struct err e;
 
@@ -268,22 +277,14 @@ rejudge_step(struct core *c)
 		return;
 	}
 	if (store_waiting_after(
-		c->read, r->after, STEP_ACTIONS, take, &b, &e) != 0 ||
-	    (b.n > 0 && judging_load(c, &j, &e) != 0)) {
-		log_error("rejudge why=%s", log_quote(e.msg));
+		c->read, r->after, STEP_ACTIONS, take, &b, &e) != 0) {
 		r->running = false;
-		r->again = true;
+		rejudge_failed(c, NULL, &e);
 		return;
 	}
 	r->running = b.n > 0;
-	if (b.n == 0)
-		return;
-	/* another one by now: from the beginning, later */
-	if (!id_equal(&j.policy, &r->policy))
-		r->again = true;
 	while (i < b.n && cost < STEP_BYTES) {
 		r->after = b.numbers[i];
-		cost += judge(c, &j, &b.ids[i++]);
+		cost += judge(c, &b.ids[i++]);
 	}
-	judging_release(&j);
 }
