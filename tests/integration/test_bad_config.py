@@ -62,6 +62,7 @@ STRINGS = {
         "ca": ["abc", "g" * 64, "a" * 63, '""'],
         "key": ["abc", "DEADBEEF", "g" * 40, '""'],
         "gpghome": ["relative", '""'],
+        "apikey": ["relative", '""'],
         "signer": ['""', "ssh:", "ssh:MD5:x", "alice"],
         "reader": ["abc", "alice@example.org", '""',
                    "A" * 40 + " " + "B" * 39],
