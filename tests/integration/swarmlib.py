@@ -2,6 +2,7 @@
 """Thousands of agents in one process: drives tests/load/swarm."""
 import json
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -24,8 +25,9 @@ PROGRAM = miglib.BUILD / "tests" / "load" / "swarm"
 
 def no_rates(platform):
     """All of a swarm come from one address: between setup() and start()."""
-    with platform.conf.open("a") as f:
-        f.write("rate_address 0\n")
+    text = platform.conf.read_text()
+    platform.conf.write_text(re.sub(r"(?m)^rate_address .*", "rate_address 0",
+                                    text))
     return platform
 
 
