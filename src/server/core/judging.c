@@ -17,10 +17,10 @@
 
 /* The newest policy; it borrows from text. */
 static int
-newest_policy(struct core *c, struct buf *text, struct id *ret_hash,
-    struct policy *ret, struct err *e)
+newest_policy(
+    struct core *c, struct buf *text, struct policy *ret, struct err *e)
 {
-	int rc = store_policy_get(c->read, NULL, ret_hash, text, e);
+	int rc = store_policy_get(c->read, NULL, NULL, text, e);
 
 	return (rc != 0 ? rc : policy_parse(text->data, text->len, ret, e));
 }
@@ -33,7 +33,7 @@ core_policy_acl(struct core *c, struct acl **ret, struct err *e)
 	int rc;
 
 	buf_init(&text, POLICY_MAX);
-	rc = newest_policy(c, &text, NULL, &p, e);
+	rc = newest_policy(c, &text, &p, e);
 	if (rc == 0)
 		rc = acl_parse(p.acl, p.acl_len, ret, e);
 	buf_release(&text);
@@ -101,7 +101,7 @@ load(struct core *c, struct judging *j, int64_t now, struct err *e)
 	forget(j);
 	j->now = now;
 	buf_init(&text, POLICY_MAX);
-	rc = newest_policy(c, &text, NULL, &p, e);
+	rc = newest_policy(c, &text, &p, e);
 	if (rc == 0)
 		rc = read_policy(j, &p, e);
 	else if (rc == ERR_NOTFOUND)
