@@ -317,7 +317,8 @@ test_many_needles(void **state)
 	size_t len = 0;
 
 	while (len < TEXT_MAX - 100) {
-		memcpy(text + len, len % 7 == 0 ? "needle\n" : "noodles", 7);
+		memcpy(
+		    text + len, len / 7 % 3 == 0 ? "needle\n" : "noodles", 7);
 		len += 7;
 	}
 	memcpy(text + len, "needlework\n", 11);
