@@ -84,17 +84,35 @@ answer_why(struct answer *a, bool *flag, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* The first entry of "errors" as text; NULL when there is none. */
-static const char *
-first_error(const json_t *result)
+/* Is it about something not examined that leaves no doubt ("WORD: ...")? */
+static bool
+is_ordinary(const struct module *m, const char *error)
 {
-	const json_t *errors = json_object_get(result, "errors");
+	const char *colon = strstr(error, ": ");
+	char word[64];
 
-	if (!json_is_array(errors) || json_array_size(errors) == 0)
-		return NULL;
-	if (!json_is_string(json_array_get(errors, 0)))
-		return "?";
-	return json_string_value(json_array_get(errors, 0));
+	if (colon == NULL || (size_t)(colon - error) >= sizeof(word))
+		return false;
+	memcpy(word, error, (size_t)(colon - error));
+	word[colon - error] = '\0';
+	return module_is_ordinary(m, word);
+}
+
+/* The first entry of "errors" as text, of those that leave doubt when m is
+ * given; NULL when there is none. */
+static const char *
+first_error(const json_t *result, const struct module *m)
+{
+	const json_t *errors = json_object_get(result, "errors"), *v;
+	size_t i;
+
+	json_array_foreach (errors, i, v) {
+		if (!json_is_string(v))
+			return "?";
+		if (m == NULL || !is_ordinary(m, json_string_value(v)))
+			return json_string_value(v);
+	}
+	return NULL;
 }
 
 /* What says which limit ended it. */
@@ -141,14 +159,15 @@ not_examined(
 static void
 judge_result(struct answer *a, struct answer_part *p)
 {
-	const char *error = first_error(p->result);
+	bool success = json_is_true(json_object_get(p->result, "success"));
+	const char *error = first_error(p->result, success ? p->module : NULL);
 	char text[ANSWER_WHY_MAX / 2] = "", skipped[ANSWER_WHY_MAX / 2];
 
 	if (error != NULL)
 		printable_copy(text, sizeof(text), error, strlen(error));
 	if (json_is_true(json_object_get(p->result, "foundanything")))
 		a->found = true;
-	if (!json_is_true(json_object_get(p->result, "success")))
+	if (!success)
 		answer_why(a, &a->failed, "%s: %s", p->module->name,
 		    error != NULL ? text : "did not succeed");
 	not_examined(p->module, p->result, skipped, sizeof(skipped));

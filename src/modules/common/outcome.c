@@ -203,8 +203,8 @@ note_last(struct outcome *o)
 		    (unsigned long long)o->maxerrors);
 	for (i = 0; i < o->nkinds; i++) {
 		if (o->kinds[i].summary != NULL && o->counts[i] > 0)
-			outcome_note(o, "%llu %s; the first: %s",
-			    (unsigned long long)o->counts[i],
+			outcome_note(o, "%s: %llu %s; the first: %s",
+			    o->kinds[i].word, (unsigned long long)o->counts[i],
 			    o->kinds[i].summary,
 			    o->first[i] != NULL ? o->first[i] : "?");
 	}

@@ -28,7 +28,7 @@ struct jsonw;
  * its own enum; module->ordinary names those that leave no doubt. */
 struct outcome_kind {
 	const char *word;    /* in statistics.notexamined and before texts */
-	const char *summary; /* one line for all of them: "N SUMMARY; the
+	const char *summary; /* one line for all of them: "WORD: N SUMMARY; the
 				first: WHAT"; NULL: a line each */
 	bool silent;         /* no line at all, the number says it */
 };
@@ -56,7 +56,8 @@ void outcome_release(struct outcome *o);
 /* Something was not examined. what (a path, a process) and why may be NULL. */
 void outcome_gap(
     struct outcome *o, unsigned int kind, const char *what, const char *why);
-/* A text that is returned in any case. */
+/* A text that is returned in any case. Like the others it begins with "WORD: "
+ * where it is about a kind: of those that leave no doubt, so do their texts. */
 void outcome_note(struct outcome *o, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* An entry was appended to list from before on: keeps it if the answer has room

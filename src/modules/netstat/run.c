@@ -384,12 +384,12 @@ count_gaps(struct run *r)
 		r->outcome.counts[GAP_OWNERS] = g->processes + g->holders;
 	if (sockets && g->processes > 0)
 		outcome_note(&r->outcome,
-		    "processes that may not be looked into: %llu; which "
-		    "sockets they hold is not told",
+		    "owners: processes that may not be looked into: %llu; "
+		    "which sockets they hold is not told",
 		    (unsigned long long)g->processes);
 	if (sockets && g->holders > 0)
 		outcome_note(&r->outcome,
-		    "sockets too many to note whose they are: %llu",
+		    "owners: sockets too many to note whose they are: %llu",
 		    (unsigned long long)g->holders);
 	if (!r->everywhere)
 		r->outcome.counts[GAP_NOT_ASKED] = others + g->networks;

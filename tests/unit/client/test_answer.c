@@ -46,6 +46,14 @@ static const struct {
 	{ "{\"foundanything\":false,\"success\":true,\"statistics\":{"
 	  "\"notexamined\":[1]}}",
 	    PART_DONE, false, false, false, "" },
+	/* a sentence about what leaves no doubt leaves none either */
+	{ "{\"foundanything\":false,\"success\":true,\"errors\":["
+	  "\"symlinkoutside: 2 links; the first: /a\"],\"statistics\":{"
+	  "\"notexamined\":{\"symlinkoutside\":2}}}",
+	    PART_DONE, false, false, false, "" },
+	{ "{\"foundanything\":false,\"success\":true,\"errors\":["
+	  "\"symlinkoutside: 2 links; the first: /a\",\"no filter\"]}",
+	    PART_DONE, false, false, true, "no filter" },
 	{ "{}", PART_DONE, false, true, false, "did not succeed" },
 	{ "{\"foundanything\":1,\"success\":\"yes\"}", PART_DONE, false, true,
 	    false, "did not succeed" },

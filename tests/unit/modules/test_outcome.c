@@ -80,7 +80,7 @@ test_shape(void **state)
 	assert_string_equal(
 	    error_at(j, 3), "1 errors were not returned (max errors = 2)");
 	assert_string_equal(
-	    error_at(j, 4), "2 things left out; the first: four");
+	    error_at(j, 4), "agentstate: 2 things left out; the first: four");
 	assert_null(error_at(j, 5));
 	statistics = json_object_get(j, "statistics");
 	assert_non_null(json_object_get(statistics, "exectime"));
