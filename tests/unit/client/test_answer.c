@@ -191,6 +191,31 @@ test_json(void **state)
 	output_release(&o);
 }
 
+/* Columns are known by their names: those of the host and of the module. */
+static void
+test_csv_columns(void **state)
+{
+	const struct module *const *all;
+	char line[512], *rest, *a, *seen[32];
+	size_t n, i, k, used;
+
+	all = module_all(&n);
+	for (i = 0; i < n; i++) {
+		snprintf(
+		    line, sizeof(line), "agent,name,%s", all[i]->csv_header);
+		used = 0;
+		for (rest = line; (a = strsep(&rest, ",")) != NULL;) {
+			for (k = 0; k < used; k++) {
+				if (strcmp(seen[k], a) == 0)
+					fail_msg("%s: two columns \"%s\"",
+					    all[i]->name, a);
+			}
+			assert_true(used < 32);
+			seen[used++] = a;
+		}
+	}
+}
+
 static void
 test_csv(void **state)
 {
@@ -225,6 +250,7 @@ main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_csv_columns),
 		cmocka_unit_test(test_csv),
 	};
 
