@@ -270,6 +270,7 @@ def do_fuzz(part):
 def do_long(part):
     BUILD.need(part)
     folders = ["tests/integration", "tests/takeover", "tests/fault",
+               "tests/unit/crypto/test_signatures.py",
                "tests/unit/crypto/test_sshsigs.py"]
     part.counts = part.pytest(part.name, "-n", WORKERS, "-m", "long", *folders)
     if part.counts[1]:

@@ -8,6 +8,7 @@ at is the unhashed area: it is not signed, and nothing is taken from it.
 """
 import hashlib
 import os
+import pathlib
 import random
 import shutil
 import struct
@@ -17,7 +18,9 @@ import time
 
 import pytest
 
-TOOL = os.environ.get("MIG_SIGTOOL")
+TOOL = os.environ.get("MIG_SIGTOOL",
+                      str(pathlib.Path(__file__).resolve().parents[3] /
+                          "build/tests/unit/crypto/sigtool"))
 MUTATIONS = int(os.environ.get("MIG_SIGNATURE_MUTATIONS", "200"))
 DATA = b'{"syntaxversion":3,"name":"test"}\n\x00\xff binary \r\n'
 PREFIXED = b"MIG action v3\n%d\n" % len(DATA) + DATA
@@ -413,12 +416,12 @@ def test_key_expiry(world, sigs):
 
 
 # --- many --------------------------------------------------------------------
-def test_random_mutations(world, sigs):
+def mutate(world, sigs, count):
     """Bit flips, byte changes, cuts and splices outside the unhashed area."""
     rng = random.Random(int(os.environ.get("MIG_SIGNATURE_SEED", "1")))
     names = sorted(sigs)
     cases = []
-    for _ in range(MUTATIONS * 10):
+    for _ in range(count):
         body = bytearray(packet(sigs[rng.choice(names)])[1])
         _, start, rest = areas(body)
         places = [i for i in range(len(body)) if not start <= i < rest]
@@ -436,6 +439,15 @@ def test_random_mutations(world, sigs):
     # A changed signature that verifies would be a break, or the same bytes.
     originals = set(sigs.values())
     assert all(v != GOOD or c in originals for v, c in zip(verdicts, cases))
+
+
+def test_random_mutations(world, sigs):
+    mutate(world, sigs, MUTATIONS * 10)
+
+
+@pytest.mark.long
+def test_hundred_thousand(world, sigs):
+    mutate(world, sigs, 100_000)
 
 
 def test_every_bit_of_one_signature(world, sigs):
