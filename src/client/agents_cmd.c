@@ -171,11 +171,12 @@ agent_show(struct listing *l, const struct agent_row *a)
 		agent_text(l, a);
 }
 
-/* What is wrong with who it is, one line an agent. */
+/* What is wrong with who it is, one line an agent. other NULL: nothing. */
 static void
 agent_warn(struct listing *l, const struct id *id, const char *name,
-    unsigned int marks, const char *other)
+    unsigned int marks, const struct trust_other *other)
 {
+	const char *about;
 	unsigned int bit;
 
 	marks &= ~(unsigned int)TRUST_NEW;
@@ -184,15 +185,18 @@ agent_warn(struct listing *l, const struct id *id, const char *name,
 			continue;
 		if (++l->warned > WARNINGS_MAX)
 			return;
+		about = bit == TRUST_RENAMED && other != NULL  ? other->name
+		    : bit == TRUST_NAME_TAKEN && other != NULL ? other->id.s
+							       : "";
 		client_warn("warning: agent %s (%s): %s%s%s%s", id_short(id).s,
-		    name, trust_mark_text(bit), other != NULL ? " (" : "",
-		    other != NULL ? other : "", other != NULL ? ")" : "");
+		    name, trust_mark_text(bit), about[0] != '\0' ? " (" : "",
+		    about, about[0] != '\0' ? ")" : "");
 		if (l->warned == WARNINGS_MAX)
 			client_warn("warning: there are more; see: mig agents "
 				    "-json");
 		if ((bit & TRUST_STICKY) != 0)
-			client_warn("when that is explained: mig trust forget "
-				    "%s",
+			client_warn("when that is explained: mig trust %s %s",
+			    (bit & TRUST_NAMES) != 0 ? "accept" : "forget",
 			    id_short(id).s);
 	}
 }
@@ -201,7 +205,7 @@ agent_warn(struct listing *l, const struct id *id, const char *name,
 static void
 agent_trust(struct listing *l, struct agent_row *a)
 {
-	const char *other;
+	struct trust_other other;
 	struct id id;
 
 	if (id_parse(a->id, &id) != 0)
@@ -210,7 +214,7 @@ agent_trust(struct listing *l, struct agent_row *a)
 	if (!a->verified)
 		return;
 	a->marks = trust_see_hello(&l->trust, &a->hello, &other);
-	agent_warn(l, &id, a->hello.row.name, a->marks, other);
+	agent_warn(l, &id, a->hello.row.name, a->marks, &other);
 	a->token = tokens_check(
 	    &l->tokens, &a->hello.token, &a->hello.proof, a->hello.pub);
 	if (a->token == TOKEN_FORGED)

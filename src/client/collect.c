@@ -144,17 +144,23 @@ collect_show(struct collect *k, const struct answer *a)
 
 static void
 collect_warn_trust(struct collect *k, const struct id *id, const char *name,
-    unsigned int marks, const char *other)
+    unsigned int marks, const struct trust_other *other)
 {
 	if ((marks & TRUST_RENAMED) != 0)
-		collect_warn(k, "agent %s was known as %s, now it is %s",
-		    id_short(id).s, other, name);
+		collect_warn(k,
+		    "agent %s was known as %s, now it is %s (until: mig trust "
+		    "accept %s)",
+		    id_short(id).s,
+		    other->name[0] != '\0' ? other->name : "something else",
+		    name, id_short(id).s);
 	if ((marks & TRUST_NAME_TAKEN) != 0)
 		collect_warn(k,
 		    "%s was agent %s, now agent %s answers by that name: "
-		    "installed anew, or somebody else?",
-		    name, other, id_short(id).s);
-	if ((marks & TRUST_STICKY) != 0)
+		    "installed anew, or somebody else? (until: mig trust "
+		    "accept %s)",
+		    name, other->id.s[0] != '\0' ? other->id.s : "another",
+		    id_short(id).s, id_short(id).s);
+	if ((marks & (TRUST_COPIED | TRUST_WENT_BACK)) != 0)
 		collect_warn(k,
 		    "agent %s (%s): %s (until: mig trust forget %s)",
 		    id_short(id).s, name,
@@ -187,7 +193,8 @@ collect_trust(
 		.agent_ms = h->time_ms,
 		.connection = -1,
 		.asked_s = k->action->valid_from };
-	const char *other, *shown = name;
+	struct trust_other other;
+	const char *shown = name;
 	unsigned int marks, bit;
 
 	marks = trust_see(&k->trust, &s, &other);
@@ -202,7 +209,7 @@ collect_trust(
 		shown = hint != NULL && hint->name != NULL
 		    ? hint->name
 		    : id_short(&h->agent).s;
-	collect_warn_trust(k, &h->agent, shown, marks, other);
+	collect_warn_trust(k, &h->agent, shown, marks, &other);
 	if ((marks & TRUST_NEW) != 0)
 		k->summary.firstseen++;
 	for (bit = 1; bit < 1u << TRUST_MARKS; bit <<= 1)

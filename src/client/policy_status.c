@@ -124,7 +124,7 @@ take_hello(struct status *s, const struct hello *h, bool online)
 {
 	const struct policy_chain *ch = s->chain;
 	struct row r = { .h = h, .online = online };
-	const char *other;
+	struct trust_other other;
 
 	r.steps = place_of(ch, h);
 	if ((trust_see_hello(&s->trust, h, &other) & TRUST_OLD) != 0)

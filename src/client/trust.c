@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/jsonw.h"
+#include "base/str.h"
 #include "crypto/sha256.h"
 
 #include <stdlib.h>
@@ -332,39 +333,52 @@ take_hello(struct trust_entry *te, const struct trust_sight *s, int64_t now)
 /* Marks of the name; it is taken over. */
 static unsigned int
 take_name(struct trust *t, struct trust_entry *te, const struct trust_sight *s,
-    const char **ret_other)
+    struct trust_other *ret_other)
 {
-	static char before[TRUST_NAME_MAX + 1];
-	static struct id_hex other;
-	struct trust_entry *namesake;
 	unsigned int found = 0;
 
 	if (s->name == NULL ||
 	    (te->name != NULL && strcmp(te->name, s->name) == 0))
 		return 0;
-	namesake = trust_namesake(t, s->id, s->name);
 	if (te->name != NULL) {
-		memcpy(before, te->name, strlen(te->name) + 1);
-		*ret_other = before;
-		found = TRUST_RENAMED;
-	} else if (namesake != NULL) {
-		other = id_short(&namesake->id);
-		*ret_other = other.s;
-		found = TRUST_NAME_TAKEN;
+		(void)str_copy(
+		    ret_other->name, sizeof(ret_other->name), te->name);
+		found |= TRUST_RENAMED;
 	}
+	if (trust_namesake(t, s->id, s->name) != NULL)
+		found |= TRUST_NAME_TAKEN;
 	if (trust_rename(t, te, s->name) == 0)
 		te->changed = true;
 	return found;
 }
 
+/* Adds what stays, of now and of before. */
+static unsigned int
+stay(const struct trust *t, struct trust_entry *te, unsigned int found,
+    struct trust_other *ret_other)
+{
+	const struct trust_entry *namesake = NULL;
+
+	if ((found & TRUST_STICKY & ~te->sticky) != 0) {
+		te->sticky |= found & TRUST_STICKY;
+		te->changed = true;
+	}
+	if ((te->sticky & TRUST_NAME_TAKEN) != 0 && te->name != NULL)
+		namesake = trust_namesake(t, &te->id, te->name);
+	if (namesake != NULL)
+		ret_other->id = id_short(&namesake->id);
+	return found | te->sticky;
+}
+
 unsigned int
-trust_see(struct trust *t, const struct trust_sight *s, const char **ret_other)
+trust_see(
+    struct trust *t, const struct trust_sight *s, struct trust_other *ret_other)
 {
 	struct trust_entry *te = trust_find(t, s->id);
 	int64_t now = clock_wall_ms() / 1000;
 	unsigned int found = 0;
 
-	*ret_other = NULL;
+	memset(ret_other, 0, sizeof(*ret_other));
 	if (te == NULL) {
 		te = trust_add(t, s->id);
 		if (te == NULL) /* full: it is new each time */
@@ -374,16 +388,12 @@ trust_see(struct trust *t, const struct trust_sight *s, const char **ret_other)
 		found = TRUST_NEW;
 	}
 	found |= judge_record(te, s);
-	if ((found & TRUST_STICKY & ~te->sticky) != 0) {
-		te->sticky |= found & TRUST_STICKY;
-		te->changed = true;
-	}
 	if ((found & (TRUST_OLD | TRUST_WENT_BACK)) != 0)
-		return found | te->sticky;
+		return stay(t, te, found, ret_other);
 	take_hello(te, s, now);
 	/* an old answer is read again as often as one likes */
 	if (s->head != NULL && te->has_record && s->position < te->position)
-		return found | te->sticky;
+		return stay(t, te, found, ret_other);
 	found |= take_name(t, te, s, ret_other);
 	if ((found & TRUST_NAME_TAKEN) != 0)
 		found &= ~(unsigned int)TRUST_NEW;
@@ -391,7 +401,7 @@ trust_see(struct trust *t, const struct trust_sight *s, const char **ret_other)
 	if (now > te->seen_s + 3600)
 		te->changed = true;
 	te->seen_s = now;
-	return found | te->sticky;
+	return stay(t, te, found, ret_other);
 }
 
 void

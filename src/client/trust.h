@@ -37,7 +37,9 @@ enum trust_mark {
 	TRUST_POLICY = 1 << 8,     /* answered under another policy */
 };
 #define TRUST_MARKS 9
-#define TRUST_STICKY (TRUST_COPIED | TRUST_WENT_BACK) /* until forgotten */
+#define TRUST_NAMES (TRUST_RENAMED | TRUST_NAME_TAKEN) /* until accepted */
+/* These stay; the others of them until the agent is forgotten. */
+#define TRUST_STICKY (TRUST_NAMES | TRUST_COPIED | TRUST_WENT_BACK)
 
 struct trust_entry {
 	struct id id;
@@ -81,13 +83,19 @@ struct trust_sight {
 	const char *row;    /* of a hello, or NULL */
 };
 
+/* What its marks of the name are about; printable, "" when not known. */
+struct trust_other {
+	char name[TRUST_NAME_MAX + 1]; /* it was known by right before */
+	struct id_hex id; /* short: another agent that has its name */
+};
+
 /* A file that cannot be read is an error; a missing one is empty. */
 int trust_load(struct trust *t, const char *path, struct err *e);
-/* Judges and remembers; returns marks. *ret_other: the name or id it was known
- * by before (borrowed until the next call), for warnings. What is older than
- * what is known changes nothing. */
-unsigned int
-trust_see(struct trust *t, const struct trust_sight *s, const char **ret_other);
+/* Judges and remembers; returns marks, those of before that stay among them.
+ * What is older than what is known changes nothing. ret_other is for warnings.
+ */
+unsigned int trust_see(struct trust *t, const struct trust_sight *s,
+    struct trust_other *ret_other);
 /* A name without any statement: for hints. Returns the entry, or NULL. */
 struct trust_entry *
 trust_hint(struct trust *t, const struct id *id, const char *name);
@@ -109,10 +117,14 @@ void trust_release(struct trust *t);
  * and none takes away what another has written. Makes the file small again
  * when most of it is out of date. */
 int trust_save(struct trust *t, struct err *e);
-/* Removes from the file those for which forget() is true; *ret_n how many.
+/* Removes from the file those for which choose() is true; *ret_n how many.
  * ERR_INVALID when a line is damaged: which agent it is of is not known. */
-typedef bool trust_forget(const struct trust_entry *te, void *arg);
-int trust_remove(const char *path, trust_forget *forget, void *arg,
+typedef bool trust_choose(const struct trust_entry *te, void *arg);
+int trust_remove(const char *path, trust_choose *choose, void *arg,
+    size_t *ret_n, struct err *e);
+/* The same, but they stay known and lose TRUST_NAMES only; *ret_n: how many had
+ * any. */
+int trust_accept(const char *path, trust_choose *choose, void *arg,
     size_t *ret_n, struct err *e);
 /* Takes in what another client exported: adds unknown agents and newer
  * statements; an agent that is known by another name, or whose name is

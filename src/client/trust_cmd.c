@@ -130,10 +130,10 @@ cmd_list(struct client *c, const struct opts *o, struct err *e)
 	return r;
 }
 
-/* --- forgetting -------------------------------------------------------------
+/* --- forgetting and accepting -----------------------------------------------
  */
 
-struct forget {
+struct choice {
 	const struct opts *opts;
 	bool all;
 	size_t *matched; /* by word */
@@ -151,9 +151,9 @@ word_names(const char *word, const struct trust_entry *te)
 }
 
 static bool
-is_forgotten(const struct trust_entry *te, void *arg)
+is_chosen(const struct trust_entry *te, void *arg)
 {
-	struct forget *f = arg;
+	struct choice *f = arg;
 	bool found = f->all;
 	size_t i;
 
@@ -165,10 +165,14 @@ is_forgotten(const struct trust_entry *te, void *arg)
 	return found;
 }
 
+/* change: trust_remove() or trust_accept(); done: "forgotten". */
 static int
-cmd_forget(struct client *c, const struct opts *o, struct err *e)
+change_chosen(const struct opts *o, const char *verb, const char *done,
+    int (*change)(const char *path, trust_choose *choose, void *arg,
+	size_t *ret_n, struct err *e),
+    struct err *e)
 {
-	struct forget f = { .opts = o, .all = opts_has(o, "all") };
+	struct choice f = { .opts = o, .all = opts_has(o, "all") };
 	char *path = client_path(DIR_DATA, "known", e);
 	size_t n = 0, i;
 	int r = ERR_NOTFOUND;
@@ -177,7 +181,7 @@ cmd_forget(struct client *c, const struct opts *o, struct err *e)
 		return r;
 	if (o->nwords == 0 && !f.all) {
 		r = err_set(e, ERR_INVALID,
-		    "which? mig trust forget NAME|ID ..., or -all");
+		    "which? mig trust %s NAME|ID ..., or -all", verb);
 		goto out;
 	}
 	f.matched = calloc(o->nwords + 1, sizeof(*f.matched));
@@ -187,21 +191,34 @@ cmd_forget(struct client *c, const struct opts *o, struct err *e)
 	}
 	r = client_mkdir_for(path, e);
 	if (r == 0)
-		r = trust_remove(path, is_forgotten, &f, &n, e);
+		r = change(path, is_chosen, &f, &n, e);
 	for (i = 0; r == 0 && i < o->nwords; i++)
 		if (f.matched[i] == 0)
 			r = err_set(e, ERR_NOTFOUND,
 			    "no agent '%s' is known here (an exact name, or 8 "
-			    "digits of its id or more; see: mig trust list)%s",
-			    o->words[i],
-			    n > 0 ? "; others were forgotten" : "");
+			    "digits of its id or more; see: mig trust "
+			    "list)%s%s",
+			    o->words[i], n > 0 ? "; others were " : "",
+			    n > 0 ? done : "");
 	if (r == 0)
-		fprintf(stderr, "%zu %s forgotten\n", n,
-		    n == 1 ? "agent" : "agents");
+		fprintf(stderr, "%zu %s %s\n", n, n == 1 ? "agent" : "agents",
+		    done);
 out:
 	free(f.matched);
 	free(path);
 	return r;
+}
+
+static int
+cmd_forget(struct client *c, const struct opts *o, struct err *e)
+{
+	return change_chosen(o, "forget", "forgotten", trust_remove, e);
+}
+
+static int
+cmd_accept(struct client *c, const struct opts *o, struct err *e)
+{
+	return change_chosen(o, "accept", "accepted", trust_accept, e);
 }
 
 /* --- to and from others ------------------------------------------------------
@@ -292,6 +309,11 @@ const struct command trust_commands[] = {
 	{ "trust forget", "[NAME|ID ...]",
 	    "forget agents: those that are gone, or were installed anew",
 	    cmd_forget, forget_opts, NULL, 0, 1000, NULL },
+	{ "trust accept", "[NAME|ID ...]",
+	    "agents have their names rightly: end renamed and name taken",
+	    cmd_accept, forget_opts, NULL, 0, 1000,
+	    "They stay known. copied and went back are about an agent's "
+	    "record, and end with\nmig trust forget." },
 	{ "trust export", "", "what is known here, for another client",
 	    cmd_export, export_opts, NULL, 0, 0, NULL },
 	{ "trust import", "FILE", "take in what another client has exported",

@@ -394,10 +394,13 @@ out:
 	return r;
 }
 
-int
-trust_remove(const char *path, trust_forget *forget, void *arg, size_t *ret_n,
-    struct err *e)
+/* Writes the file anew without those that are chosen, or, accept, with marks of
+ * their names taken off. */
+static int
+rewrite(const char *path, bool accept, trust_choose *choose, void *arg,
+    size_t *ret_n, struct err *e)
 {
+	struct trust_entry *te;
 	struct trust t;
 	struct buf all;
 	size_t i, n = 0;
@@ -414,10 +417,14 @@ trust_remove(const char *path, trust_forget *forget, void *arg, size_t *ret_n,
 		    "first, or move the file away to start anew",
 		    path, t.bad_line);
 	for (i = 0; r == 0 && i < t.n; i++) {
-		if (forget(&t.list[i], arg))
-			n++;
-		else
-			r = trust_line(&t.list[i], &all);
+		te = &t.list[i];
+		if (choose(te, arg)) {
+			n += !accept || (te->sticky & TRUST_NAMES) != 0;
+			te->sticky &= ~(unsigned int)TRUST_NAMES;
+			if (!accept)
+				continue;
+		}
+		r = trust_line(te, &all);
 	}
 	if (r == 0 && n > 0)
 		r = file_write(path, all.data, all.len, 0600, e);
@@ -427,6 +434,20 @@ trust_remove(const char *path, trust_forget *forget, void *arg, size_t *ret_n,
 	trust_release(&t);
 	buf_release(&all);
 	return r;
+}
+
+int
+trust_remove(const char *path, trust_choose *choose, void *arg, size_t *ret_n,
+    struct err *e)
+{
+	return rewrite(path, false, choose, arg, ret_n, e);
+}
+
+int
+trust_accept(const char *path, trust_choose *choose, void *arg, size_t *ret_n,
+    struct err *e)
+{
+	return rewrite(path, true, choose, arg, ret_n, e);
 }
 
 /* --- from another client -----------------------------------------------------

@@ -37,7 +37,8 @@ trust_row_make(const struct hello *h, struct buf *out)
 }
 
 unsigned int
-trust_see_hello(struct trust *t, const struct hello *h, const char **ret_other)
+trust_see_hello(
+    struct trust *t, const struct hello *h, struct trust_other *ret_other)
 {
 	struct trust_sight s = { .id = &h->agent,
 		.head = &h->record_head,

@@ -16,8 +16,8 @@ struct hello;
 /* Appends what is to be remembered of a hello's facts. */
 int trust_row_make(const struct hello *h, struct buf *out);
 /* What is remembered of a verified hello; as trust_see. */
-unsigned int
-trust_see_hello(struct trust *t, const struct hello *h, const char **ret_other);
+unsigned int trust_see_hello(
+    struct trust *t, const struct hello *h, struct trust_other *ret_other);
 
 /* What this client knows of agents, from the usual file; warns of a damaged
  * line. Releasing it is right after a failure as well. */

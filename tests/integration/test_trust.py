@@ -64,6 +64,41 @@ def test_a_name_with_another_id(liar):
     assert marks(answers) == [["renamed"]] and "was known as web1" in p.stderr
 
 
+def test_marks_of_names_stay_until_accepted(liar):
+    """Whoever reads the second answer only is told as well."""
+    a, b, c = Liar(), Liar(), Liar("db1")
+    liar.agents(a.row(), b.row(), c.row())
+    c.name = "web1"
+    liar.agents(a.row(), b.row(), c.row())
+
+    def all_three(action, doc):
+        return [(x.id, x.answer(action, doc)) for x in (a, b, c)]
+    for _ in range(2):
+        answers, summary, p = liar.ask(all_three, check=FOUND)
+        assert marks(answers) == [[], ["name taken"], ["renamed", "name taken"]]
+        assert {m["reason"]: m["count"] for m in summary["marks"]} == {
+            "name taken": 2, "renamed": 1}
+        assert f"now agent {b.id[:12]} answers by that name" in p.stderr
+        assert f"mig trust accept {b.id[:12]}" in p.stderr
+        rows, p = liar.agents(a.row(), b.row(), c.row())
+        assert marks(rows) == marks(answers)
+        assert f"mig trust accept {c.id[:12]}" in p.stderr
+    assert [known(liar)[x.id]["marks"] for x in (a, b, c)] == [
+        "", "name taken", "renamed, name taken"]
+    p = liar.mig("trust", "accept", b.id[:12], c.id, check=0)
+    assert p.stderr == "2 agents accepted\n"
+    answers, summary, p = liar.ask(all_three, check=FOUND)
+    assert marks(answers) == [[], [], []] and summary["marks"] == []
+    assert set(known(liar)) == {a.id, b.id, c.id}
+    # what is wrong with a record is not a name's
+    a.head = "99" * 32
+    assert marks(liar.agents(a.row())[0])[0] == ["copied"]
+    assert liar.mig("trust", "accept", "-all", check=0).stderr == "0 agents accepted\n"
+    assert marks(liar.agents(a.row())[0])[0] == ["copied"]
+    liar.mig("trust", "accept", "nobody", check=ERROR)
+    liar.mig("trust", "accept", check=ERROR)
+
+
 def test_two_records_at_one_position(liar):
     a = Liar()
     liar.agents(a.row())

@@ -48,7 +48,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct id id = { { 1 } };
 	struct trust_sight s = { .id = &id, .name = "web1", .connection = -1 };
-	const char *other, *name;
+	struct trust_other other;
+	const char *name;
 	struct trust t;
 	struct err e;
 	FILE *f;

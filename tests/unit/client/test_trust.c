@@ -29,7 +29,7 @@ static unsigned int
 see(struct trust *t, const struct id *id, const char *name)
 {
 	struct trust_sight s = { .id = id, .name = name, .connection = -1 };
-	const char *other;
+	struct trust_other other;
 
 	return trust_see(t, &s, &other);
 }
@@ -39,18 +39,19 @@ test_see(void **state)
 {
 	struct id a = id_of(1), b = id_of(2);
 	struct trust_sight s = { .id = &b, .name = "web1", .connection = -1 };
-	const char *other;
+	struct trust_other other;
 	struct trust t;
 
 	assert_int_equal(trust_load(&t, path, NULL), 0);
 	assert_int_equal(see(&t, &a, "web1"), TRUST_NEW);
 	assert_int_equal(see(&t, &a, "web1"), 0);
 	assert_int_equal(trust_see(&t, &s, &other), TRUST_NAME_TAKEN);
-	assert_string_equal(other, id_short(&a).s);
+	assert_string_equal(other.id.s, id_short(&a).s);
+	assert_string_equal(other.name, "");
 	s.id = &a;
 	s.name = "web2 with space";
 	assert_int_equal(trust_see(&t, &s, &other), TRUST_RENAMED);
-	assert_string_equal(other, "web1");
+	assert_string_equal(other.name, "web1");
 	assert_int_equal(trust_save(&t, NULL), 0);
 	assert_int_equal(trust_save(&t, NULL), 0); /* nothing twice */
 	trust_release(&t);
@@ -59,9 +60,74 @@ test_see(void **state)
 	assert_int_equal(t.n, 2);
 	assert_string_equal(trust_name(&t, &a), "web2 with space");
 	assert_string_equal(trust_name(&t, &b), "web1");
-	assert_int_equal(see(&t, &a, "web2 with space"), 0);
-	/* the name a had before is free again but for b, who has it */
+	/* both stay marked, though the other one has left the name */
+	assert_int_equal(see(&t, &a, "web2 with space"), TRUST_RENAMED);
+	assert_int_equal(see(&t, &b, "web1"), TRUST_NAME_TAKEN);
+	trust_release(&t);
+	unlink(path);
+}
+
+static bool
+is_id(const struct trust_entry *te, void *arg)
+{
+	return id_equal(&te->id, arg);
+}
+
+/* Marks of names are there each time, until a person says so. */
+static void
+test_names(void **state)
+{
+	struct id a = id_of(1), b = id_of(2), c = id_of(3);
+	struct trust_sight s = { .id = &c, .name = "web1", .connection = -1 };
+	const unsigned int both = TRUST_RENAMED | TRUST_NAME_TAKEN;
+	struct trust_other other;
+	struct trust t;
+	size_t n, i;
+
+	assert_int_equal(trust_load(&t, path, NULL), 0);
+	assert_int_equal(see(&t, &a, "web1"), TRUST_NEW);
+	assert_int_equal(see(&t, &b, "web1"), TRUST_NAME_TAKEN);
+	assert_int_equal(see(&t, &c, "web3"), TRUST_NEW);
+	/* who takes a name that way is marked for both, and both are named */
+	assert_int_equal(trust_see(&t, &s, &other), both);
+	assert_string_equal(other.name, "web3");
+	assert_true(strcmp(other.id.s, id_short(&a).s) == 0 ||
+	    strcmp(other.id.s, id_short(&b).s) == 0);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(trust_save(&t, NULL), 0);
+		trust_release(&t);
+		assert_int_equal(trust_load(&t, path, NULL), 0);
+		assert_int_equal(see(&t, &a, "web1"), 0);
+		assert_int_equal(see(&t, &b, "web1"), TRUST_NAME_TAKEN);
+		assert_int_equal(trust_see(&t, &s, &other), both);
+		assert_string_equal(other.name, "");
+		assert_string_not_equal(other.id.s, "");
+	}
+	trust_release(&t);
+
+	assert_int_equal(trust_accept(path, is_id, &a, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(trust_accept(path, is_id, &b, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(trust_load(&t, path, NULL), 0);
+	assert_int_equal(t.n, 3);
 	assert_int_equal(see(&t, &b, "web1"), 0);
+	assert_int_equal(trust_see(&t, &s, &other), both);
+	/* what is about the record is not a matter of the name */
+	trust_find(&t, &c)->sticky |= TRUST_COPIED;
+	trust_find(&t, &c)->changed = true;
+	assert_int_equal(trust_save(&t, NULL), 0);
+	trust_release(&t);
+	assert_int_equal(trust_accept(path, is_id, &c, &n, NULL), 0);
+	assert_int_equal(trust_load(&t, path, NULL), 0);
+	assert_int_equal(trust_see(&t, &s, &other), TRUST_COPIED);
+	trust_release(&t);
+
+	/* who forgets instead sees it again, as the name is still another's */
+	assert_int_equal(trust_remove(path, is_id, &c, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(trust_load(&t, path, NULL), 0);
+	assert_int_equal(trust_see(&t, &s, &other), TRUST_NAME_TAKEN);
 	trust_release(&t);
 	unlink(path);
 }
@@ -102,7 +168,7 @@ test_record(void **state)
 	const int64_t begin = INT64_C(1700000000);
 	struct id a = id_of(1), head;
 	struct trust_sight s = { .id = &a, .name = "web1", .head = &head };
-	const char *other;
+	struct trust_other other;
 	struct trust t;
 	size_t i;
 
@@ -126,7 +192,7 @@ test_record(void **state)
 	assert_int_equal(t.n, 1);
 	assert_int_equal(t.list[0].position, 16);
 	assert_int_equal(t.list[0].connection, 7);
-	assert_int_equal(t.list[0].sticky, TRUST_STICKY);
+	assert_int_equal(t.list[0].sticky, TRUST_COPIED | TRUST_WENT_BACK);
 	trust_release(&t);
 	unlink(path);
 }
@@ -142,7 +208,7 @@ test_counters(void **state)
 		.agent_ms = 1000000,
 		.connection = 9,
 		.row = "{}" };
-	const char *other;
+	struct trust_other other;
 	struct trust t;
 
 	assert_int_equal(trust_load(&t, path, NULL), 0);
@@ -234,7 +300,7 @@ test_sums(void **state)
 		.row = "{\"os\":\"linux\"}" };
 	struct trust_import im;
 	struct trust t = { 0 }, other = { 0 };
-	const char *ignored;
+	struct trust_other ignored;
 	struct buf line, bad;
 	size_t bit;
 
@@ -275,7 +341,7 @@ test_two_clients(void **state)
 	struct trust_sight s = {
 		.id = &who, .name = "x", .head = &head, .connection = 1
 	};
-	const char *other;
+	struct trust_other other;
 	struct trust one, two;
 	char row[7000], name[16];
 	size_t i;
@@ -377,6 +443,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_see),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_record),
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_two_clients),
