@@ -118,6 +118,19 @@ note_stuck(const json_t *a, struct buf *out)
 	buf_add_str(out, " (mig action cancel, or another policy)\n");
 }
 
+static void
+note_uncounted(const json_t *a, struct buf *out)
+{
+	const char *id = json_string_value(json_object_get(a, "id"));
+	char head[ID_HEX_LEN + 2];
+	struct id is;
+
+	if (id == NULL || id_parse(id, &is) != 0)
+		return;
+	snprintf(head, sizeof(head), "%s ", id_short(&is).s);
+	describe_uncounted(json_object_get(a, "waiting"), head, out);
+}
+
 /* One that waits for signatures. */
 static void
 waiting_row(struct table *t, const json_t *a)
@@ -190,9 +203,12 @@ cmd_actions(struct client *c, const struct opts *o, struct err *e)
 	json_array_foreach (list, i, a)
 		(waiting ? waiting_row : action_row)(&t, a);
 	table_print_fit(&t, &out);
-	json_array_foreach (list, i, a)
-		if (waiting)
-			note_stuck(a, &out);
+	json_array_foreach (list, i, a) {
+		if (!waiting)
+			break;
+		note_stuck(a, &out);
+		note_uncounted(a, &out);
+	}
 	r = client_out(&out, e);
 	if (r == 0 && waiting && json_array_size(list) == 0)
 		fprintf(stderr, "no action waits for signatures\n");

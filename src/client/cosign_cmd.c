@@ -451,6 +451,7 @@ tell(const struct cosigning *k, const struct posted *p, const struct opts *o,
 	    "%s)\n",
 	    id_short(&k->f.id).s, p->expected,
 	    p->expected == 1 ? "agent" : "agents", id_short(&k->f.id).s);
+	describe_uncounted(p->root, "", &out);
 	r = client_out(&out, e);
 	buf_release(&out);
 	return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "client/describe.h"
 
+#include "action/envelope.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -236,6 +237,40 @@ describe_show(struct buf *text, FILE *to)
 	return fflush(to) == 0 ? 0 : ERR_IO;
 }
 
+static void
+add_uncounted(
+    const json_t *list, const char *head, const char *what, struct buf *out)
+{
+	const char *fpr, *why;
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach (list, i, v) {
+		if (i == SIGS_MAX)
+			return;
+		fpr = json_string_value(json_object_get(v, "fingerprint"));
+		why = json_string_value(json_object_get(v, "reason"));
+		buf_add_fmt(out, "%s%s ", head, what);
+		if (fpr == NULL)
+			fpr = "(of no key)";
+		str_add_printable(out, fpr, strlen(fpr));
+		buf_add_str(out, ": ");
+		if (why == NULL)
+			why = "the server does not say why";
+		str_add_printable(out, why, strlen(why));
+		buf_add_str(out, "\n");
+	}
+}
+
+void
+describe_uncounted(const json_t *of, const char *head, struct buf *out)
+{
+	add_uncounted(
+	    json_object_get(of, "left_out"), head, "signature left out:", out);
+	add_uncounted(json_object_get(of, "uncounted"), head,
+	    "signature does not count:", out);
+}
+
 void
 describe_waiting(const json_t *waiting, struct buf *out)
 {
@@ -259,6 +294,7 @@ describe_waiting(const json_t *waiting, struct buf *out)
 		str_add_printable(out, missing, strlen(missing));
 	}
 	buf_add_str(out, "\n");
+	describe_uncounted(waiting, "waiting  ", out);
 }
 
 void

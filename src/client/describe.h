@@ -21,6 +21,9 @@ void describe_marks(struct buf *out, bool marked);
 int describe_show(struct buf *text, FILE *to);
 /* What it waits for, as the server says. */
 void describe_waiting(const json_t *waiting, struct buf *out);
+/* A line a signature that the server says does not count, or has left out; each
+ * with head before it. of: its answer, or "waiting" of an action. */
+void describe_uncounted(const json_t *of, const char *head, struct buf *out);
 /* Who ended it before its time, as the server says. */
 void describe_cancel(const json_t *cancel, struct buf *out);
 

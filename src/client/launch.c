@@ -378,6 +378,8 @@ launch_go(
 		launch_remember(&l->id, l->action.name);
 		fault_point("mig.remembered");
 		if (!p.waits)
+			posted_tell_uncounted(&p);
+		if (!p.waits)
 			r = launch_collect(c, l, o, p.expected, e);
 		else
 			r = posted_tell_waiting(

@@ -4,11 +4,13 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "client/api.h"
+#include "client/describe.h"
 #include "client/interrupt.h"
 #include "json/json.h"
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +123,18 @@ posted_send(struct client *c, const char *path, const struct buf *body,
 	return r == 0 ? read_answer(id, ret, e) : r;
 }
 
+void
+posted_tell_uncounted(const struct posted *p)
+{
+	struct buf out;
+
+	buf_init(&out, 64 * 1024);
+	describe_uncounted(p->root, "", &out);
+	if (out.error == 0)
+		fwrite(out.data, 1, out.len, stderr);
+	buf_release(&out);
+}
+
 /* Nothing is missing; it waits for agents that have not got a policy yet. */
 static int
 tell_complete(const struct posted *p, const struct id *id, const char *what,
@@ -134,6 +148,7 @@ tell_complete(const struct posted *p, const struct id *id, const char *what,
 	    what, id_short(id).s, p->has, p->needs);
 	str_add_printable(&out, rest, strlen(rest));
 	buf_add_fmt(&out, " (mig results %s)\n", id_short(id).s);
+	describe_uncounted(p->root, "", &out);
 	r = client_out(&out, e);
 	buf_release(&out);
 	return r;
@@ -166,6 +181,7 @@ posted_tell_waiting(const struct posted *p, const struct id *id,
 		str_add_printable(&out, missing, strlen(missing));
 		buf_add_str(&out, "\n");
 	}
+	describe_uncounted(p->root, "", &out);
 	buf_add_fmt(
 	    &out, "who may sign it: mig action cosign %s\n", id_short(id).s);
 	r = client_out(&out, e);

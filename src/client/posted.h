@@ -31,6 +31,8 @@ int targeted_get(struct client *c, const char *target, bool online_only,
  * an answer. */
 int posted_send(struct client *c, const char *path, const struct buf *body,
     const struct id *id, struct posted *ret, struct err *e);
+/* Tells on standard error which of its signatures do not count, if some. */
+void posted_tell_uncounted(const struct posted *p);
 /* Tells that it waits, on standard output. what: "" or "signed; " */
 int posted_tell_waiting(const struct posted *p, const struct id *id,
     const char *what, bool json, struct err *e);

@@ -252,6 +252,7 @@ def test_without_weight(platform, people, tree):
     three = [*both, bob.armored("action", doc)]
     status, j = bob.api.call("POST", "/actions", {"document": doc, "signatures": three})
     assert (status, j["expected"]) == (201, 2), j
+    assert [x["fingerprint"] for x in j["left_out"]] == [dave.fpr.lower()], j
     assert [miglib.dearmor(s) for s in state(platform, ident)["signatures"]] == \
         [miglib.dearmor(s) for s in (three[0], three[2])]
     # who has none is taken where the action wants just them
@@ -513,8 +514,12 @@ def test_a_file_may_wait(platform, people, tree, tmp_path):
     path.write_text(json.dumps(env))
     p = platform.mig("run", str(path), check=2)
     assert "needs weight 2 and has 1 signature" in p.stderr and "-cosign" in p.stderr
+    dave = people["dave"]
+    path.write_text(json.dumps({**env, "signatures": [
+        *env["signatures"], dave.armored("action", env["document"])]}))
     p = platform.mig("run", str(path), "--cosign", check=0)
     assert "waits for weight 2, has 1" in p.stdout
+    assert f"\nsignature left out: {dave.fpr.lower()}: brings no weight" in p.stdout, p.stdout
     people["carol"].mig("action", "cosign", ident, "-y", check=0)
     wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2)
 
@@ -607,7 +612,8 @@ def other(platform, env, **require):
 
 
 def test_weightless_signatures_of_a_new_one(platform, people, tree):
-    """Posted at once they are left out as later; so is a stranger's. The first may be weightless."""
+    """Posted at once they are left out as later; so is a stranger's. The first may be weightless.
+    The answer says which, and why, and so does the list."""
     env, _ = signed(platform, tree)
     alice, dave = people["alice"], people["dave"]
     text, ident = other(platform, env, weight=3)
@@ -616,6 +622,18 @@ def test_weightless_signatures_of_a_new_one(platform, people, tree):
     status, j = alice.api.call("POST", "/actions", {
         "document": text, "signatures": [stranger, *sigs]})
     assert (status, j["weight"], j["possible"]) == (201, {"has": 2, "needs": 3}, True), j
+    by = f"(by policy {state(platform, ident)['waiting']['policy']})"
+    no_weight = {"fingerprint": dave.fpr.lower(),
+                 "reason": f"brings no weight for what is asked {by}"}
+    unknown = {"fingerprint": platform.mallory_fpr.lower(),
+               "reason": "key not in the keyring (by the server's keyring)"}
+    assert j["left_out"] == [unknown, no_weight] and "uncounted" not in j, j
+    listed, = [a["waiting"] for a in waiting(platform) if a["id"] == ident]
+    assert listed["left_out"] == [unknown, no_weight] and "uncounted" not in listed, listed
+    p = people["bob"].mig("actions", "--waiting", check=0)
+    for x in (unknown, no_weight):
+        assert f"\n{ident[:12]} signature left out: {x['fingerprint']}: {x['reason']}\n" \
+            in p.stdout, p.stdout
     now = state(platform, ident)
     assert [miglib.dearmor(s) for s in now["signatures"]] == \
         [miglib.dearmor(s) for s in (sigs[0], sigs[2])]
@@ -626,7 +644,11 @@ def test_weightless_signatures_of_a_new_one(platform, people, tree):
     sigs = [who.armored("action", text) for who in (dave, alice)]
     status, j = dave.api.call("POST", "/actions", {"document": text, "signatures": sigs})
     assert (status, j["weight"]) == (201, {"has": 1, "needs": 2}), j
+    assert j["uncounted"] == [no_weight] and "left_out" not in j, j
     assert len(state(platform, ident)["signatures"]) == 2
+    p = people["bob"].mig("action", "cosign", ident, "-y", check=0)
+    assert re.search(r"was launched: 2 agents asked .*\nsignature does not count: "
+                     + re.escape(f"{dave.fpr.lower()}: {no_weight['reason']}\n"), p.stdout), p.stdout
     assert dave.cancel(ident, text)[0] == 201
 
 
@@ -712,6 +734,19 @@ def test_whom_a_newer_policy_gave_weight(platform, people, tree):
     dave.mig("action", "cosign", ident, "-y", check=0)
     assert known.read_bytes() != before.read_bytes()
     wait_for("both answers", lambda: state(platform, ident)["counts"]["done"] == 2, 90)
+    # what they signed is stored, and does not count any more by the policy after it
+    text, ident = other(platform, env, weight=3)
+    both = [who.armored("action", text) for who in (alice, dave)]
+    status, j = alice.api.call("POST", "/actions", {"document": text, "signatures": both})
+    assert (status, j["weight"]) == (201, {"has": 2, "needs": 3}) and "uncounted" not in j, j
+    push(platform)
+    wait_for("it to be said", lambda: [
+        (x["fingerprint"], x["reason"].split(" (")[0])
+        for x in state(platform, ident)["waiting"].get("uncounted", [])] ==
+        [(dave.fpr.lower(), "brings no weight for what is asked")])
+    assert f"signature does not count: {dave.fpr.lower()}: brings" in \
+        alice.mig("action", "show", ident, check=0).stdout
+    assert alice.cancel(ident, text)[0] == 201
 
 
 def test_who_may_not_ask_any_more(platform, people, tree):

@@ -102,6 +102,13 @@ add_action(struct jsonw *w, const struct store_action *a)
 	jsonw_object_end(w);
 }
 
+static void
+add_signatures(struct jsonw *w, const char *key, const char *list)
+{
+	if (strcmp(list, "[]") != 0)
+		jsonw_raw(w, key, list, strlen(list));
+}
+
 static int
 show_waiting(const struct store_waiting *x, void *arg)
 {
@@ -117,6 +124,8 @@ show_waiting(const struct store_waiting *x, void *arg)
 	if (x->policy > 0)
 		jsonw_u64(w, "policy", x->policy);
 	jsonw_str(w, "by", x->first);
+	add_signatures(w, "left_out", x->left_out);
+	add_signatures(w, "uncounted", x->uncounted);
 	jsonw_object_end(w);
 	return (w->out->error);
 }

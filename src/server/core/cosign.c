@@ -20,6 +20,7 @@
 #include <string.h>
 
 #define TICK_MS 1000
+#define BY_SERVER " (by the server's keyring)"
 
 /* --- one more signature --------------------------------------------------- */
 
@@ -97,37 +98,46 @@ nothing_new(bool again, bool idle, struct err *e)
 	return (0);
 }
 
-/* What is there with what is good, new and counts in more; *ret_added may be
- * 0. */
+static void
+leave(struct uncounted *left, const struct signer *s, const char *why)
+{
+	char text[UNCOUNTED_WHY_MAX];
+
+	snprintf(
+	    text, sizeof(text), "%s" BY_SERVER, sig_verdict_text(s->verdict));
+	uncounted_add(left, s, s->verdict != SIG_GOOD ? text : why);
+}
+
+/* What is there with what is good, new and counts in more; it may
+ * be no more. */
 static int
 merge(const struct cosign_known *k, const struct envelope *more,
-    const struct core_signers *by, const bool *counts, struct envelope *ret,
-    size_t *ret_added, struct err *e)
+    const struct core_signers *by, const struct counting *is,
+    struct envelope *ret, struct uncounted *left, struct err *e)
 {
-	bool again = false, idle = false;
-	size_t i, added = 0;
+	bool again = false, idle = false, good, second;
+	size_t i;
 
 	*ret = k->env;
 	for (i = 0; i < more->nsigs; i++) {
-		if (by->list[i].verdict != SIG_GOOD ||
-		    has_bytes(&k->env, &more->sigs[i]))
+		if (has_bytes(&k->env, &more->sigs[i]))
 			continue;
-		if (has_person(k, &by->list[i])) {
-			again = true;
-			continue;
-		}
-		if (!counts[i]) {
-			idle = true;
+		good = by->list[i].verdict == SIG_GOOD;
+		second = good && has_person(k, &by->list[i]);
+		if (!good || second || !is[i].counts) {
+			again = again || second;
+			idle = idle || (good && !second);
+			leave(left, &by->list[i],
+			    second ? "its signer has signed it already"
+				   : is[i].why);
 			continue;
 		}
 		if (ret->nsigs == SIGS_MAX)
 			return (err_set(e, ERR_TOOBIG,
 			    "it has %d signatures already", SIGS_MAX));
 		ret->sigs[ret->nsigs++] = more->sigs[i];
-		added++;
 	}
-	*ret_added = added;
-	return (added > 0 ? 0 : nothing_new(again, idle, e));
+	return (ret->nsigs > k->env.nsigs ? 0 : nothing_new(again, idle, e));
 }
 
 /* It does not wait: it was launched with this very signature, or it is too
@@ -157,7 +167,8 @@ refuse(struct core *c, uint32_t request, const struct store_caller *by,
 }
 
 static int
-counting(struct core *c, const struct envelope *env, bool *ret, struct err *e)
+counting(struct core *c, const struct envelope *env, struct counting *ret,
+    struct err *e)
 {
 	const struct judging *j;
 	struct action a;
@@ -175,21 +186,21 @@ static void
 submit(struct core *c, uint32_t request, const struct store_caller *by,
     const struct cosign_known *k, const struct envelope *more)
 {
+	struct uncounted left = { .n = 0 };
+	struct counting is[SIGS_MAX];
 	struct core_signers signers;
-	bool counts[SIGS_MAX];
 	struct envelope all;
 	struct launch_job *x;
 	struct buf bytes;
 	struct err e;
-	size_t added = 0;
 	struct id id;
 
 	err_clear(&e);
 	buf_init(&bytes, ENVELOPE_MAX);
 	purpose_hash(PURPOSE_ACTION, more->doc, more->doc_len, &id);
 	if (core_signers(c, PURPOSE_ACTION, more, by->fpr, &signers, &e) != 0 ||
-	    counting(c, more, counts, &e) != 0 ||
-	    merge(k, more, &signers, counts, &all, &added, &e) != 0 ||
+	    counting(c, more, is, &e) != 0 ||
+	    merge(k, more, &signers, is, &all, &left, &e) != 0 ||
 	    envelope_write(&all, &bytes, &e) != 0) {
 		refuse(c, request, by, &id, &e);
 	} else if ((x = launch_job_new(
@@ -197,7 +208,8 @@ submit(struct core *c, uint32_t request, const struct store_caller *by,
 		x->a.n = k->n;
 		x->a.online_only = k->online_only;
 		x->was = k->bytes.len;
-		x->added = added;
+		x->added = all.nsigs - k->env.nsigs;
+		x->left = left;
 		launch_submit(c, x);
 	}
 	buf_release(&bytes);
@@ -298,18 +310,21 @@ cosign_strip(struct core *c, const struct judging *j, struct launch_job *x,
     struct envelope *env, struct err *e)
 {
 	struct envelope kept = *env;
-	bool counts[SIGS_MAX], first = true;
+	struct counting is[SIGS_MAX];
+	bool first = true;
 	struct buf bytes;
 	uint8_t *p;
 	size_t i;
 	int rc;
 
-	judging_counts(j, &x->doc, env, counts);
+	judging_counts(j, &x->doc, env, is);
 	kept.nsigs = 0;
 	for (i = 0; i < env->nsigs; i++) {
 		if (x->signers.list[i].verdict != SIG_GOOD ||
-		    (!first && !counts[i]))
+		    (!first && !is[i].counts)) {
+			leave(&x->left, &x->signers.list[i], is[i].why);
 			continue;
+		}
 		first = false;
 		kept.sigs[kept.nsigs++] = env->sigs[i];
 	}
@@ -337,14 +352,16 @@ cosign_strip(struct core *c, const struct judging *j, struct launch_job *x,
 
 /* first: as hex; NULL where it is not written. */
 void
-cosign_row(
-    const struct standing *s, const char *first, struct store_waiting *ret)
+cosign_row(const struct standing *s, const char *first,
+    char uncounted[static UNCOUNTED_JSON_MAX], struct store_waiting *ret)
 {
+	uncounted_text(&s->uncounted, uncounted);
 	*ret = (struct store_waiting){ .first = first,
 		.has = s->weight.has,
 		.needs = s->weight.needs,
 		.missing = s->missing,
 		.possible = s->possible,
+		.uncounted = uncounted,
 		.policy = s->version };
 }
 
@@ -367,10 +384,13 @@ note(struct store *s, const struct launch_job *x, const char *what,
 int
 cosign_store(struct store *s, struct launch_job *x, struct err *e)
 {
+	char left[UNCOUNTED_JSON_MAX], uncounted[UNCOUNTED_JSON_MAX];
 	struct store_waiting w;
 	int rc;
 
-	cosign_row(&x->standing, x->first, &w);
+	cosign_row(&x->standing, x->first, uncounted, &w);
+	uncounted_text(&x->left, left);
+	w.left_out = left;
 	if (x->was == 0)
 		rc = store_waiting_put(s, &x->a, &w, &x->a.n, e);
 	else if (x->waits)
@@ -385,6 +405,15 @@ cosign_store(struct store *s, struct launch_job *x, struct err *e)
 		: x->added == 0 ? "action_rejudged"
 				: "action_cosigned",
 	    e));
+}
+
+void
+cosign_add_uncounted(const struct launch_job *x, struct jsonw *w)
+{
+	if (x->left.n > 0)
+		uncounted_json(&x->left, w, "left_out");
+	if (x->standing.uncounted.n > 0)
+		uncounted_json(&x->standing.uncounted, w, "uncounted");
 }
 
 void
@@ -411,6 +440,7 @@ cosign_reply(struct core *c, int status, const struct launch_job *x)
 	jsonw_object_end(&w);
 	jsonw_str(&w, "missing", x->standing.missing);
 	jsonw_bool(&w, "possible", x->standing.possible);
+	cosign_add_uncounted(x, &w);
 	jsonw_object_end(&w);
 	core_reply(c, x->j.request, status, &out);
 	buf_release(&out);

@@ -156,6 +156,46 @@ verify(const struct judging *j, const struct envelope *env, struct signer *ret)
 	    env->doc, env->doc_len, env->sigs, env->nsigs, j->now, ret);
 }
 
+/* Whose keyring it is that says so matters to who looks for the key. */
+static void
+count(const struct judging *j, const struct action *a, const struct signer *s,
+    struct counting *ret)
+{
+	unsigned long long version = j->version;
+
+	ret->counts = j->acl == NULL ? s->verdict == SIG_GOOD
+				     : acl_counts(j->acl, a, s, j->now);
+	ret->why[0] = '\0';
+	if (ret->counts)
+		return;
+	if (j->acl == NULL)
+		snprintf(ret->why, sizeof(ret->why),
+		    "%s (by the server's keyring)",
+		    sig_verdict_text(s->verdict));
+	else if (s->verdict != SIG_GOOD)
+		snprintf(ret->why, sizeof(ret->why), "%s (by policy %llu)",
+		    sig_verdict_text(s->verdict), version);
+	else
+		snprintf(ret->why, sizeof(ret->why),
+		    "brings no weight for what is asked (by policy %llu)",
+		    version);
+}
+
+static void
+list_uncounted(const struct judging *j, const struct action *a,
+    const struct signer *signers, size_t n, struct uncounted *ret)
+{
+	struct counting is;
+	size_t i;
+
+	ret->n = 0;
+	for (i = 0; i < n; i++) {
+		count(j, a, &signers[i], &is);
+		if (!is.counts)
+			uncounted_add(ret, &signers[i], is.why);
+	}
+}
+
 int
 judging_standing(const struct judging *j, const struct action *a,
     const struct envelope *env, struct standing *ret, struct err *e)
@@ -179,6 +219,7 @@ judging_standing(const struct judging *j, const struct action *a,
 		return (err_set(e, rc, "out of memory"));
 	ret->possible = rc == 0;
 	str_copy(ret->missing, sizeof(ret->missing), why.msg);
+	list_uncounted(j, a, signers, env->nsigs, &ret->uncounted);
 	ret->policy = j->policy;
 	ret->version = j->version;
 	return (0);
@@ -186,14 +227,12 @@ judging_standing(const struct judging *j, const struct action *a,
 
 void
 judging_counts(const struct judging *j, const struct action *a,
-    const struct envelope *env, bool *ret)
+    const struct envelope *env, struct counting *ret)
 {
 	struct signer signers[SIGS_MAX];
 	size_t i;
 
 	verify(j, env, signers);
 	for (i = 0; i < env->nsigs; i++)
-		ret[i] = j->acl == NULL
-		    ? signers[i].verdict == SIG_GOOD
-		    : acl_counts(j->acl, a, &signers[i], j->now);
+		count(j, a, &signers[i], &ret[i]);
 }

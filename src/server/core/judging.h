@@ -11,6 +11,7 @@
 #include "action/acl.h"
 #include "action/envelope.h"
 #include "base/id.h"
+#include "server/core/uncounted.h"
 
 struct core;
 struct err;
@@ -40,16 +41,21 @@ struct standing {
 	bool met;
 	bool possible; /* signatures can bring what is missing */
 	struct acl_standing weight;
-	char missing[512]; /* in words; "" when it is met */
-	struct id policy;  /* that says so; zero: none is known */
+	char missing[512];          /* in words; "" when it is met */
+	struct uncounted uncounted; /* of its signatures */
+	struct id policy;           /* that says so; zero: none is known */
 	uint64_t version;
 };
 int judging_standing(const struct judging *j, const struct action *a,
     const struct envelope *env, struct standing *ret, struct err *e);
 /* Of each signature: can it count for the action (acl_counts)? Without a
- * policy every good one. ret has SIGS_MAX. */
+ * policy every good one. ret has SIGS_MAX; why: of one that cannot. */
+struct counting {
+	bool counts;
+	char why[UNCOUNTED_WHY_MAX];
+};
 void judging_counts(const struct judging *j, const struct action *a,
-    const struct envelope *env, bool *ret);
+    const struct envelope *env, struct counting *ret);
 
 /* The ACL alone (acl_free); ERR_NOTFOUND when there is no policy. */
 int core_policy_acl(struct core *c, struct acl **ret, struct err *e);

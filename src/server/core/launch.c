@@ -282,9 +282,10 @@ launch_run(struct store *s, struct writer_job *j, struct err *e)
 	return (rc != 0 || x->waits ? rc : note_launch(s, x, e));
 }
 
+/* x: what it was launched with just now, or NULL. */
 static void
 reply_action(struct core *c, uint32_t request, int status, const struct id *id,
-    size_t expected, size_t online)
+    size_t expected, size_t online, const struct launch_job *x)
 {
 	struct buf out;
 	struct jsonw w;
@@ -295,6 +296,8 @@ reply_action(struct core *c, uint32_t request, int status, const struct id *id,
 	jsonw_str(&w, "id", id_hex(id).s);
 	jsonw_u64(&w, "expected", expected);
 	jsonw_u64(&w, "online", online);
+	if (x != NULL)
+		cosign_add_uncounted(x, &w);
 	jsonw_object_end(&w);
 	core_reply(c, request, status, &out);
 	buf_release(&out);
@@ -343,7 +346,7 @@ launch_reply_known(struct core *c, uint32_t request, const struct id *id)
 		    "action %s was cancelled: make a new one", id_short(id).s);
 	else
 		reply_action(
-		    c, request, 200, id, r->expected, run_online(c, r));
+		    c, request, 200, id, r->expected, run_online(c, r), NULL);
 	return (true);
 }
 
@@ -355,7 +358,7 @@ launched(struct core *c, struct launch_job *x)
 	log_info("action_new id=%s by=%s name=%s expected=%zu online=%zu",
 	    id_short(&x->a.id).s, x->by, log_quote(x->a.name), x->nexpect,
 	    x->online);
-	reply_action(c, x->j.request, 201, &x->a.id, x->nexpect, x->online);
+	reply_action(c, x->j.request, 201, &x->a.id, x->nexpect, x->online, x);
 	fault_point("core.action_replied");
 	c->status.actions_total += x->was == 0;
 	sched_add(&c->sched, x->run, x->a.n);

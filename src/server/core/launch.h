@@ -32,6 +32,7 @@ struct launch_job {
 			 bytes; 0: it is new */
 	size_t added; /* signatures that are new with it */
 	struct standing standing;
+	struct uncounted left; /* came with it, and are not stored */
 };
 
 /* Copies the envelope. Replies and returns NULL when out of memory. */
@@ -74,8 +75,12 @@ int cosign_load(struct core *c, const struct id *id, struct cosign_known *ret,
 int cosign_strip(struct core *c, const struct judging *j, struct launch_job *x,
     struct envelope *env, struct err *e);
 struct store_waiting;
-void cosign_row(
-    const struct standing *s, const char *first, struct store_waiting *ret);
+/* It borrows from all that is given. */
+void cosign_row(const struct standing *s, const char *first,
+    char uncounted[static UNCOUNTED_JSON_MAX], struct store_waiting *ret);
+struct jsonw;
+/* Of an answer: signatures that are not stored, or that do not count. */
+void cosign_add_uncounted(const struct launch_job *x, struct jsonw *w);
 /* What launch_submit has stored. */
 int cosign_store(struct store *s, struct launch_job *x, struct err *e);
 /* It waits (on): that is the answer. */

@@ -94,9 +94,10 @@ static int
 judge_run(struct store *s, struct writer_job *j, struct err *e)
 {
 	struct judge_job *x = (struct judge_job *)j;
+	char uncounted[UNCOUNTED_JSON_MAX];
 	struct store_waiting w;
 
-	cosign_row(&x->standing, NULL, &w);
+	cosign_row(&x->standing, NULL, uncounted, &w);
 	return (store_waiting_judge(s, x->n, x->was, &w, e));
 }
 
@@ -126,11 +127,13 @@ struct row {
 static int
 compare_row(const struct store_waiting *w, void *arg)
 {
+	char uncounted[UNCOUNTED_JSON_MAX];
 	struct row *r = arg;
 
-	r->same = w->has == r->is.weight.has &&
-	    w->needs == r->is.weight.needs && w->possible == r->is.possible &&
-	    w->policy == r->is.version &&
+	uncounted_text(&r->is.uncounted, uncounted);
+	r->same = strcmp(w->uncounted, uncounted) == 0 &&
+	    w->has == r->is.weight.has && w->needs == r->is.weight.needs &&
+	    w->possible == r->is.possible && w->policy == r->is.version &&
 	    strcmp(w->missing, r->is.missing) == 0;
 	return (0);
 }

@@ -99,6 +99,9 @@ const char *const store_schema[] = {
 	/* 9 -> 10: what a policy that came later says of them */
 	"ALTER TABLE waiting ADD COLUMN possible INTEGER NOT NULL DEFAULT 1;"
 	"ALTER TABLE waiting ADD COLUMN policy INTEGER NOT NULL DEFAULT 0;",
+	/* 10 -> 11: signatures that do not count */
+	"ALTER TABLE waiting ADD COLUMN left_out TEXT NOT NULL DEFAULT '[]';"
+	"ALTER TABLE waiting ADD COLUMN uncounted TEXT NOT NULL DEFAULT '[]';",
 };
 
 const int store_schema_version =

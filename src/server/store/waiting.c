@@ -34,6 +34,12 @@ check_room(struct store *s, const struct store_action *a,
 	return (0);
 }
 
+static const char *
+list(const char *json)
+{
+	return (json != NULL ? json : "[]");
+}
+
 int
 store_waiting_put(struct store *s, const struct store_action *a,
     const struct store_waiting *w, int64_t *ret_n, struct err *e)
@@ -45,10 +51,11 @@ store_waiting_put(struct store *s, const struct store_action *a,
 		return (rc);
 	return (sql_run(s, e,
 	    "INSERT INTO waiting (action, first, has, needs, missing, bytes,"
-	    " expires, possible, policy) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	    "itiitiiii", *ret_n, w->first, w->has, w->needs, w->missing,
+	    " expires, possible, policy, left_out, uncounted)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    "itiitiiiitt", *ret_n, w->first, w->has, w->needs, w->missing,
 	    (int64_t)a->envelope_len, a->expire_after, (int64_t)w->possible,
-	    (int64_t)w->policy));
+	    (int64_t)w->policy, list(w->left_out), list(w->uncounted)));
 }
 
 /* Still the one that the change was made for? */
@@ -82,9 +89,10 @@ store_waiting_sign(struct store *s, const struct store_action *a,
 		return (rc);
 	return (sql_run(s, e,
 	    "UPDATE waiting SET has = ?, needs = ?, missing = ?, bytes = ?,"
-	    " possible = ?, policy = ? WHERE action = ?",
-	    "iitiiii", w->has, w->needs, w->missing, (int64_t)a->envelope_len,
-	    (int64_t)w->possible, (int64_t)w->policy, a->n));
+	    " possible = ?, policy = ?, uncounted = ? WHERE action = ?",
+	    "iitiiiti", w->has, w->needs, w->missing, (int64_t)a->envelope_len,
+	    (int64_t)w->possible, (int64_t)w->policy, list(w->uncounted),
+	    a->n));
 }
 
 int
@@ -95,9 +103,9 @@ store_waiting_judge(struct store *s, int64_t action, size_t was,
 
 	rc = sql_run(s, e,
 	    "UPDATE waiting SET has = ?, needs = ?, missing = ?, possible = ?,"
-	    " policy = ? WHERE action = ? AND bytes = ?",
-	    "iitiiii", w->has, w->needs, w->missing, (int64_t)w->possible,
-	    (int64_t)w->policy, action, (int64_t)was);
+	    " policy = ?, uncounted = ? WHERE action = ? AND bytes = ?",
+	    "iitiitii", w->has, w->needs, w->missing, (int64_t)w->possible,
+	    (int64_t)w->policy, list(w->uncounted), action, (int64_t)was);
 	if (rc == 0 && sqlite3_changes(s->db) == 0)
 		rc = err_set(e, ERR_EXISTS, "the action was changed meanwhile");
 	return (rc);
@@ -157,8 +165,8 @@ store_waiting_get(struct store *s, int64_t action, store_on_waiting *fn,
 	int rc;
 
 	rc = sql_row(s, e, &st,
-	    "SELECT first, has, needs, missing, possible, policy FROM waiting"
-	    " WHERE action = ?",
+	    "SELECT first, has, needs, missing, possible, policy, left_out,"
+	    " uncounted FROM waiting WHERE action = ?",
 	    "i", action);
 	if (rc != 0)
 		return (rc);
@@ -168,6 +176,8 @@ store_waiting_get(struct store *s, int64_t action, store_on_waiting *fn,
 	w.missing = sql_text(st, 3);
 	w.possible = sqlite3_column_int64(st, 4) != 0;
 	w.policy = (uint64_t)sqlite3_column_int64(st, 5);
+	w.left_out = sql_text(st, 6);
+	w.uncounted = sql_text(st, 7);
 	if ((rc = sql_read(s, e)) == 0)
 		rc = fn(&w, arg);
 	sqlite3_reset(st);

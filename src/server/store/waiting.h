@@ -25,17 +25,21 @@ struct store_waiting {
 	const char *missing; /* in words */
 	bool possible;       /* signatures can bring it */
 	uint64_t policy;     /* version that says so; 0: none is known */
+	/* JSON arrays; NULL: none. Signatures that came with it and are not
+	 * stored, and those of the stored that do not count. */
+	const char *left_out, *uncounted;
 };
 
 /* As store_action_put. ERR_TOOBIG: as many wait as may. */
 int store_waiting_put(struct store *s, const struct store_action *a,
     const struct store_waiting *w, int64_t *ret_n, struct err *e);
 /* a->n with another envelope and other investigators; was: bytes of the one
- * before. ERR_EXISTS: it is another one by now, or does not wait any more. */
+ * before; left_out stays as it is. ERR_EXISTS: it is another one by now, or
+ * does not wait any more. */
 int store_waiting_sign(struct store *s, const struct store_action *a,
     const struct store_waiting *w, size_t was, struct err *e);
 /* It was judged anew: what it has and lacks. was, ERR_EXISTS as above. w->first
- * stays as it is. */
+ * and left_out stay as they are. */
 int store_waiting_judge(struct store *s, int64_t action, size_t was,
     const struct store_waiting *w, struct err *e);
 /* The same as sign, and it waits no more: it is an open action. */

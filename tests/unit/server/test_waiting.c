@@ -166,6 +166,38 @@ test_judged_anew(void **state)
 	    store_waiting_judge(f->w, a.n, 20, &none, &e), ERR_EXISTS);
 }
 
+static int
+take_uncounted(const struct store_waiting *w, void *arg)
+{
+	snprintf(arg, 64, "%s %s", w->left_out, w->uncounted);
+	return (0);
+}
+
+/* What was left out stays so; what does not count is as it was judged last. */
+static void
+test_signatures_that_do_not_count(void **state)
+{
+	struct fixture *f = *state;
+	struct store_action a = make_action("one", 10);
+	struct store_waiting w = half;
+	struct err e;
+	char is[64];
+
+	w.left_out = "[1]";
+	assert_int_equal(store_waiting_put(f->w, &a, &w, &a.n, &e), 0);
+	store_waiting_get(f->r, a.n, take_uncounted, is, &e);
+	assert_string_equal(is, "[1] []");
+	w.left_out = NULL;
+	w.uncounted = "[2]";
+	assert_int_equal(store_waiting_judge(f->w, a.n, 10, &w, &e), 0);
+	store_waiting_get(f->r, a.n, take_uncounted, is, &e);
+	assert_string_equal(is, "[1] [2]");
+	w.uncounted = "[3]";
+	assert_int_equal(store_waiting_sign(f->w, &a, &w, 10, &e), 0);
+	store_waiting_get(f->r, a.n, take_uncounted, is, &e);
+	assert_string_equal(is, "[1] [3]");
+}
+
 static void
 test_cancelled_and_expired(void **state)
 {
@@ -276,6 +308,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_sign_and_launch),
 		T(test_judged_anew),
+		T(test_signatures_that_do_not_count),
 		T(test_cancelled_and_expired),
 		T(test_limits),
 		T(test_bytes),
