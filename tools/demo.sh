@@ -168,9 +168,21 @@ start_server() {
 	wait_for "the server" 30 reachable "$port"
 }
 
+# The investigator is the platform's first administrator. A token that mig made
+# is one by which it can check agents later; mig-server's is not.
+connect_mig() {
+	quiet mig init --server "https://localhost:$port" --ca "$ca" \
+		--key "$fpr"
+	quiet mig policy pin "$state/policy"
+	quiet mig token make --uses "${#agents[@]}" --expires 1h \
+		--policy "$state/policy"
+	token=$(grep -oE 'mig-token-[0-9a-f]{64}' "$state/log/setup" |
+		head -n 1)
+}
+
 # start_agent NAME ROLE
 start_agent() {
-	local dir=$state/agent-$1 token
+	local dir=$state/agent-$1
 	mkdir -m 755 "$dir"
 	cat >"$dir/agent.conf" <<-TEXT
 	name $1
@@ -178,8 +190,6 @@ start_agent() {
 	tag operator demo
 	tag role $2
 	TEXT
-	token=$(mig-server token -c "$state/server.conf" |
-		sed -n 's/.*--token \([^ ]*\).*/\1/p' | head -n 1)
 	quiet mig-agent enrol "https://localhost:$port" --ca "$ca" \
 		--token "$token" --policy "$state/policy" -c "$dir/agent.conf"
 	background "agent-$1" mig-agent run -c "$dir/agent.conf"
@@ -210,13 +220,11 @@ start() {
 	echo "demo: an investigator's key, a server with its relay, three agents"
 	make_key
 	start_server
+	connect_mig
 	for a in "${agents[@]}"; do
 		read -r name role <<<"$a"
 		start_agent "$name" "$role"
 	done
-	quiet mig init --server "https://localhost:$port" --ca "$ca" \
-		--key "$fpr"
-	quiet mig policy pin "$state/policy"
 	wait_for "three agents online" 30 all_online
 
 	show mig status
