@@ -8,6 +8,7 @@
 #include "agent/cancel.h"
 
 #include "agent/cancels.h"
+#include "agent/days.h"
 #include "agent/job.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
@@ -15,7 +16,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"
-#include "base/hex.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -61,62 +61,6 @@ remember(struct agent *a, const struct cancelled *c, bool open)
 	agent_disk_error(a, rc);
 }
 
-/* --- of what is not here -------------------------------------------------- */
-
-static void
-note(struct agent *a, const struct cancel_day_of *of, const char *rest)
-{
-	char fpr[2 * PGP_FPR_LEN + 1], text[NOTE_MAX];
-	static const uint8_t others[PGP_FPR_LEN];
-	struct err e;
-
-	err_clear(&e);
-	hex_encode(of->person, PGP_FPR_LEN, fpr);
-	snprintf(text, sizeof(text),
-	    "cancels of actions that are not here, by %s: %u kept within a "
-	    "day, %s",
-	    memcmp(of->person, others, PGP_FPR_LEN) == 0 ? "further people"
-							 : fpr,
-	    of->kept, rest);
-	log_warn("cancels why=%s", log_quote(text));
-	if (own_add_note(a->record, clock_wall_ms(), text, &e) != 0)
-		log_error("record why=%s", log_quote(e.msg));
-}
-
-void
-cancel_day_end(struct agent *a)
-{
-	struct cancel_day *d = &a->cancel_day;
-	char rest[64];
-	size_t i;
-
-	for (i = 0; i < d->n; i++) {
-		if (d->of[i].more == 0)
-			continue;
-		snprintf(rest, sizeof(rest), "%u more were not", d->of[i].more);
-		note(a, &d->of[i], rest);
-	}
-	memset(d, 0, sizeof(*d));
-}
-
-/* One that waits for an action which may never come. */
-static bool
-may_wait(struct agent *a, const struct cancelled *c)
-{
-	int64_t now = clock_mono_ms();
-	const struct cancel_day_of *first;
-
-	if (cancel_day_left(&a->cancel_day, now) == 0)
-		cancel_day_end(a);
-	if (cancel_day_take(&a->cancel_day, c, now, &first))
-		return true;
-	if (first != NULL) {
-		note(a, first, "further ones are counted");
-		agent_house(a, cancel_day_left(&a->cancel_day, now));
-	}
-	return false;
-}
-
 void
 cancel_take(struct agent *a, const struct cancel_verdict *v,
     const struct verify_verdict *who)
@@ -139,7 +83,10 @@ cancel_take(struct agent *a, const struct cancel_verdict *v,
 		ignore(a, v, v->detail);
 		return;
 	}
-	if (en == NULL && job == NULL && !may_wait(a, &c))
+	/* one that waits for an action which may never come */
+	if (en == NULL && job == NULL &&
+	    !days_take(
+		a, DAY_CANCELS, &c.by, c.right ? CANCELS_MAX : CANCELS_DAY))
 		return;
 	if (job != NULL && job->verdict.expire_after > c.expires)
 		c.expires = job->verdict.expire_after;

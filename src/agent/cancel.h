@@ -12,7 +12,5 @@ struct agent;
  * or have the right; one of an action that is not known yet waits for it. */
 void cancel_take(struct agent *a, const struct cancel_verdict *v,
     const struct verify_verdict *who);
-/* What was only counted is told: the day is over, or the agent ends. */
-void cancel_day_end(struct agent *a);
 
 #endif

@@ -65,37 +65,12 @@ bool cancels_has(const struct cancels *t, const struct id *cancel);
 const struct cancelled *cancels_find(const struct cancels *t,
     const struct id *action, const struct signed_by *by, int64_t now);
 
-/*
- * How many of them may be kept. Who may sign cancels, and cancels more of what
- * is not here than is remembered, makes each of them new again: whoever hands
- * them on could have the journal and the own record written for ever. So a day
- * takes so many of a person, CANCELS_DAY, or CANCELS_MAX with the right; the
- * rest is counted. A day is 24 hours from the first.
- */
+/* How many of them, for actions that are not here, a day takes of one person
+ * (agent/daybook.h); with the right CANCELS_MAX. Who may sign cancels, and
+ * cancels more of what is not here than is remembered, makes each of them new
+ * again: whoever hands them on could have journal and own record written for
+ * ever. */
 #define CANCELS_DAY (4 * CANCELS_EACH)
-#define CANCEL_DAY_PERSONS 64 /* the last counts all further ones */
-
-struct cancel_day {
-	int64_t began; /* clock_mono_ms(), if begun: one has come */
-	bool begun;
-	bool over; /* for somebody: there is something to tell */
-	size_t n;
-	struct cancel_day_of {
-		uint8_t person[PGP_FPR_LEN]; /* zero: all further ones */
-		unsigned int kept, more;
-	} of[CANCEL_DAY_PERSONS];
-};
-
-/* May this one be kept? It is counted. *ret_first: where not, whose first it is
- * that may not, else NULL. A day that is over is the caller's to tell and clear
- * before. */
-bool cancel_day_take(struct cancel_day *d, const struct cancelled *c,
-    int64_t now_ms, const struct cancel_day_of **ret_first);
-/* One that was kept before this start, so long ago. */
-void cancel_day_count(struct cancel_day *d, const struct signed_by *by,
-    int64_t age_ms, int64_t now_ms);
-/* ms until it is over (0: now); -1: it has not begun. */
-int64_t cancel_day_left(const struct cancel_day *d, int64_t now_ms);
 
 int cancelled_write(const struct cancelled *c, struct buf *out);
 int cancelled_read(struct rd *r, struct cancelled *ret);

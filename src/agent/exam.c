@@ -18,6 +18,7 @@
 #include "agent/answer.h"
 #include "agent/cancel.h"
 #include "agent/cancels.h"
+#include "agent/days.h"
 #include "agent/job.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
@@ -59,6 +60,7 @@ struct exam {
 	struct verify_verdict who;
 	struct id policy; /* that who was found with */
 	struct judge_verdict verdict;
+	bool unrecorded; /* refused, and counted only */
 	struct event *wait;
 	struct bucket rate;
 	int64_t unstored_ms; /* when the last unstored answer was sent */
@@ -238,6 +240,9 @@ refused(struct exam *x)
 	if (rc != 0 || x->verdict.reason == REFUSAL_JOURNAL) {
 		if (send_unstored(x, x->verdict.reason))
 			record_unstored(x, x->verdict.reason);
+	} else if (!silent && x->unrecorded) {
+		/* one that is stored stands in the record */
+		answer_unstored(a, &x->id, x->verdict.reason);
 	} else if (!silent) {
 		answer_refuse(a, &x->id, x->verdict.reason, ja.expires);
 	}
@@ -276,6 +281,19 @@ accepted(struct exam *x, struct err *e)
 	return 0;
 }
 
+/* Is it one that the record only counts? Whoever is known and may ask nothing
+ * could have it written for ever. */
+static bool
+only_counted(struct exam *x)
+{
+	struct signed_by by;
+
+	if (x->verdict.reason == REFUSAL_NONE)
+		return false;
+	signed_by_good(x->who.signers, x->who.n, &by);
+	return !days_take(x->a, DAY_REFUSED, &by, REFUSED_DAY);
+}
+
 static void
 decide(struct exam *x)
 {
@@ -291,8 +309,10 @@ decide(struct exam *x)
 	}
 	fault_point("exam.judged");
 	narrow(x);
-	rc = own_add_asked(
-	    a->record, &x->verdict, &x->who, agent_now(a) * 1000, &e);
+	x->unrecorded = only_counted(x);
+	rc = x->unrecorded ? 0
+			   : own_add_asked(a->record, &x->verdict, &x->who,
+				 agent_now(a) * 1000, &e);
 	fault_point("exam.recorded");
 	if (rc != 0) {
 		log_error("record why=%s", log_quote(e.msg));

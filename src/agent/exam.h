@@ -8,6 +8,11 @@
 
 struct agent;
 
+/* Refused actions, and those of other targets, that a day's own record has one
+ * by one of each person (agent/daybook.h); those beyond are counted there, and
+ * their answers are not stored. Accepted ones all stand there. */
+#define REFUSED_DAY 1000
+
 /* EXAM_POLICY is none: such an envelope is chain.h's. */
 enum exam_source { EXAM_ALL = 0, EXAM_IN = 1, EXAM_ONCE = 2, EXAM_POLICY = 3 };
 

@@ -287,8 +287,21 @@ on_term(void *arg)
 struct reading {
 	struct ran *ran;
 	struct spool *spool;
-	struct cancel_day *day;
+	struct daybook *days;
+	int64_t now; /* as entries have it, in ms */
 };
+
+static void
+count_refused(const struct own_asked *asked, const struct reading *r)
+{
+	struct signed_by by;
+
+	memset(&by, 0, sizeof(by));
+	by.n = (uint8_t)asked->nsigners;
+	memcpy(by.persons, asked->persons, sizeof(by.persons));
+	daybook_count(&r->days[DAY_REFUSED], &by, r->now - asked->time_ms,
+	    clock_mono_ms());
+}
 
 static int
 on_recorded(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
@@ -297,14 +310,18 @@ on_recorded(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
 	struct reading *r = arg;
 	struct own_answered answered;
 	struct own_cancelled cancelled;
+	struct own_asked asked;
 
 	if (type == OWN_ANSWERED &&
 	    own_answered_parse(data, len, &answered) == 0)
 		spool_proven(r->spool, &answered.id, position);
 	if (type == OWN_CANCELLED &&
 	    own_cancelled_parse(data, len, &cancelled) == 0 && !cancelled.open)
-		cancel_day_count(r->day, &cancelled.by,
+		daybook_count(&r->days[DAY_CANCELS], &cancelled.by,
 		    clock_wall_ms() - cancelled.time_ms, clock_mono_ms());
+	if (type == OWN_ASKED && own_asked_parse(data, len, &asked) == 0 &&
+	    asked.reason != 0)
+		count_refused(&asked, r);
 	return ran_note(position, type, data, len, r->ran);
 }
 
@@ -342,7 +359,8 @@ static int
 open_record_and_compare(struct agent *a, int64_t now, struct err *e)
 {
 	struct ran *ran = ran_new(now);
-	struct reading reading = { ran, a->spool, &a->cancel_day };
+	struct reading reading = { ran, a->spool, a->days,
+		agent_now(a) * 1000 };
 	char text[NOTE_MAX], path[PATH_MAX];
 	size_t lost = 0;
 	bool expected;
@@ -481,7 +499,7 @@ void
 agent_close(struct agent *a)
 {
 	if (a->record != NULL)
-		cancel_day_end(a);
+		days_end(a);
 	netlink_free(a->net);
 	role_free(a->verify);
 	role_free(a->judge);
@@ -656,11 +674,7 @@ on_house(evutil_socket_t fd, short what, void *arg)
 	if (spool_clean(a->spool, agent_now(a), now) > 0 || a->worked)
 		malloc_trim(0);
 	a->worked = false;
-	due = cancel_day_left(&a->cancel_day, now);
-	if (due == 0)
-		cancel_day_end(a);
-	else if (due > 0 && a->cancel_day.over)
-		agent_house(a, due);
+	days_house(a);
 	due = spool_clean_in_ms(a->spool, agent_now(a), now);
 	if (a->disk_failed)
 		agent_house(a, DISK_MS);

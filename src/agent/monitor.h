@@ -15,8 +15,8 @@
 #ifndef MIG_AGENT_MONITOR_H
 #define MIG_AGENT_MONITOR_H
 
-#include "agent/cancels.h"
 #include "agent/conf.h"
+#include "agent/days.h"
 #include "agent/facts.h"
 #include "agent/messages.h"
 #include "agent/state.h"
@@ -70,7 +70,7 @@ struct agent {
 	struct sender *sender;
 	struct notice *notice;
 	struct netlink *net; /* NULL without a relay */
-	struct cancel_day cancel_day;
+	struct daybook days[DAYS_MAX];
 	struct event *house; /* house-keeping; set while something is due */
 	int64_t house_ms;    /* when it is due, clock_mono_ms() */
 	bool worked;         /* memory of an answer to be given back */

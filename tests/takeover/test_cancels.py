@@ -4,6 +4,7 @@ nobody else; and a cancel that the platform keeps back is not said to be done.""
 import json
 import os
 import re
+import struct
 import time
 
 import pytest
@@ -11,11 +12,12 @@ import pytest
 from fakeagent import purpose_hash, rfc3339
 from hostilelib import Liar, Platform
 from miglib import wait_for
-from takeoverlib import CANCELLED, DONE, REFUSED, STOPPED, pack
+from takeoverlib import CANCELLED, DONE, REFUSED, STOPPED, WEIGHT, append, pack
 from test_client_local import FOUND, INCOMPLETE, gpg  # noqa: F401
 
 SECONDS = 20
 CANCELS_DAY = 256       # src/agent/cancels.h
+REFUSED_DAY = 1000      # src/agent/exam.h
 
 
 def cancel(action, end=600, **change):
@@ -33,10 +35,10 @@ def post(taken, doc, *sigs, to="web1"):
     return purpose_hash("cancel", doc)
 
 
-def question(taken, target="name = 'web1'"):
+def question(taken, target="name = 'web1'", by=None):
     """Signed by ann, and not sent: (document, signature, id)."""
     doc = taken.document(taken.tree, target=target, name="to be cancelled")
-    return doc, taken.ann.sign(doc), purpose_hash("action", doc)
+    return doc, (by or taken.ann).sign(doc), purpose_hash("action", doc)
 
 
 def says(taken, attack, pattern, name="web1"):
@@ -306,6 +308,62 @@ def test_more_than_a_day_takes(taken, works, slow):
     post(taken, stop, taken.cleo.sign(stop, "cancel"))
     taken.wait_said(action, "web1", STOPPED, CANCELLED)
     works.refused(*gone[:2], reason=CANCELLED)
+
+
+def refused_entry(who, reason=WEIGHT):
+    """As its own record has one (src/agent/ownrecord.h): signed just now."""
+    now = int(time.time())
+    return 1, (struct.pack(">Q", now * 1000) + os.urandom(32) + struct.pack(">HB", reason, 1) +
+               2 * who.fpr + struct.pack(">BH", 1, 1) + struct.pack(">QQ", now, now + 600) +
+               3 * struct.pack(">I", 0))
+
+
+def refused_of(taken, who):
+    """How many the record has, and what it says of those beyond."""
+    entries, who = report(taken), who.fpr.hex()
+    return (sum(e["type"] == "asked" and not e["accepted"] and e["signers"] == [who]
+                for e in entries),
+            [e["text"] for e in entries if e["type"] == "note" and f"actions, by {who}" in e["text"]])
+
+
+def test_refused_ones_more_than_a_day_takes(taken, works):
+    """Not only cancels: somebody known whose signature does not suffice has whatever number of actions
+    sent. The record has so many of one person and day, also across a start, and counts the rest;
+    each is answered, and what is accepted stands there, also of this person."""
+    agent = taken.platform.agents["web1"]
+    record = agent.dir / "state" / "record"
+    works.restarts = True
+    agent.daemon.stop()
+    append(record, [refused_entry(taken.sam) for _ in range(REFUSED_DAY - 10)])
+    agent.start()
+    taken.platform.wait_online(3)
+
+    def send(n, to="web1", **change):
+        for _ in range(n):
+            doc = taken.document(**change)
+            action = taken.send(doc, taken.sam.sign(doc), to=to)
+            if to is not None:
+                taken.wait_said(action, to, REFUSED, WEIGHT)
+        works.honest("web1")
+    two = {"require": {"weight": 2}}
+    send(10, **two)
+    assert refused_of(taken, taken.sam) == (REFUSED_DAY, [])
+    before = record.stat().st_size
+    send(15, **two)
+    send(12, None, target="name = 'nobody'")
+    many, notes = refused_of(taken, taken.sam)
+    assert many == REFUSED_DAY and len(notes) == 1 and "further ones are counted" in notes[0]
+    # of the note and two honest questions
+    assert record.stat().st_size - before < 2000
+    agent.daemon.stop()
+    agent.start()
+    taken.platform.wait_online(3)
+    send(2, **two)
+    many, notes = refused_of(taken, taken.sam)
+    assert many == REFUSED_DAY and len(notes) == 3
+    assert f": {REFUSED_DAY} kept within a day, 27 more were not" in notes[1], notes
+    runs(taken, works, question(taken, by=taken.sam))
+    assert agent.run("report", "verify").returncode == 0
 
 
 # --- and what mig says of it ----------------------------------------------------

@@ -221,70 +221,6 @@ journal_remembers(void **state)
 	unlink(path);
 }
 
-/* A day takes so many of a person, with the right more; what more there is, is
- * counted. One who may still carries those who may not. */
-static void
-so_many_a_day(void **state)
-{
-	struct cancelled weak = cancel(1, ALICE, false, NOW),
-			 right = cancel(1, ALICE, true, NOW),
-			 other = cancel(1, BOB, false, NOW), both = weak;
-	const struct cancel_day_of *first;
-	struct cancel_day d = { .begun = false };
-	int i;
-
-	both.by.n = 2;
-	memset(both.by.persons[1], BOB, PGP_FPR_LEN);
-	assert_int_equal(cancel_day_left(&d, 5), -1);
-	for (i = 0; i < CANCELS_DAY; i++)
-		assert_true(cancel_day_take(&d, &weak, 5, &first));
-	assert_false(d.over);
-	assert_false(cancel_day_take(&d, &weak, 6, &first));
-	assert_non_null(first);
-	assert_true(first->kept == CANCELS_DAY && first->more == 1 && d.over);
-	assert_false(cancel_day_take(&d, &weak, 6, &first));
-	assert_null(first);
-	assert_true(cancel_day_take(&d, &other, 6, &first));
-	assert_true(cancel_day_take(&d, &both, 6, &first));
-	for (i = CANCELS_DAY + 1; i < CANCELS_MAX; i++)
-		assert_true(cancel_day_take(&d, &right, 6, &first));
-	assert_false(cancel_day_take(&d, &right, 6, &first));
-	assert_true(d.n == 2 && d.of[0].more == 3 && d.of[1].kept == 2);
-	assert_int_equal(cancel_day_left(&d, 6), 86400000 - 1);
-	assert_int_equal(cancel_day_left(&d, 86400005), 0);
-}
-
-/* More people than there is room for share one count; starts begin no new day.
- */
-static void
-days_of_many(void **state)
-{
-	struct cancel_day d = { .begun = false };
-	const struct cancel_day_of *first;
-	struct cancelled c;
-	struct signed_by s;
-	int i, n = 0;
-
-	for (i = 0; i < CANCEL_DAY_PERSONS - 1; i++) {
-		s = by((uint8_t)(i + 1));
-		cancel_day_count(&d, &s, 1000 + i, 500);
-	}
-	s = by(ALICE);
-	cancel_day_count(&d, &s, 86400000, 500); /* of the day before */
-	cancel_day_count(&d, &s, -1, 500);       /* of a clock that went back */
-	assert_true(d.n == CANCEL_DAY_PERSONS - 1 && d.of[0].kept == 1);
-	assert_int_equal(d.began, 500 - 1000 - (CANCEL_DAY_PERSONS - 2));
-	for (i = 0; i < 300; i++) {
-		c = cancel(1, (uint8_t)(100 + i % 2), false, NOW);
-		n += cancel_day_take(&d, &c, 500, &first);
-	}
-	assert_int_equal(n, CANCELS_DAY);
-	assert_int_equal(d.n, CANCEL_DAY_PERSONS);
-	assert_int_equal(d.of[CANCEL_DAY_PERSONS - 1].more, 300 - CANCELS_DAY);
-	c = cancel(1, 5, false, NOW);
-	assert_true(cancel_day_take(&d, &c, 500, &first));
-}
-
 int
 main(void)
 {
@@ -293,8 +229,6 @@ main(void)
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(written_and_read),
 		cmocka_unit_test(journal_remembers),
-		cmocka_unit_test(so_many_a_day),
-		cmocka_unit_test(days_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
