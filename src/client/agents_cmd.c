@@ -337,10 +337,10 @@ agents_path(struct client *c, const struct opts *o, struct buf *out,
 }
 
 static void
-agent_missed(const struct trust_entry *te, void *arg)
+agent_missed(struct trust_entry *te, unsigned int mark, void *arg)
 {
 	struct agent_row a = { .trouble = "the server does not list it",
-		.marks = TRUST_LEFT_OUT };
+		.marks = mark };
 	struct id_hex id = id_hex(&te->id);
 	struct listing *l = arg;
 
@@ -348,6 +348,8 @@ agent_missed(const struct trust_entry *te, void *arg)
 	a.name = te->name != NULL ? te->name : "";
 	a.lastseen = te->row_s * 1000;
 	l->n++;
+	if (mark == TRUST_LAPSED)
+		trust_lapsed(te);
 	agent_warn(l, &te->id, a.name, a.marks, NULL);
 	agent_show(l, &a);
 }

@@ -245,9 +245,11 @@ add_name(struct names *x, const char *name)
 }
 
 static void
-known_agent(const struct trust_entry *te, void *arg)
+known_agent(struct trust_entry *te, unsigned int mark, void *arg)
 {
-	add_name(arg, te->name != NULL ? te->name : id_short(&te->id).s);
+	if (mark == TRUST_LEFT_OUT)
+		add_name(
+		    arg, te->name != NULL ? te->name : id_short(&te->id).s);
 }
 
 /* By what agents have signed and this client has seen. */

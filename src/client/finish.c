@@ -152,19 +152,28 @@ collect_follow(struct collect *k, struct err *e)
 }
 
 static void
-finish_missed(const struct trust_entry *te, void *arg)
+finish_missed(struct trust_entry *te, unsigned int mark, void *arg)
 {
 	struct collect *k = arg;
 
-	summary_add(&k->summary.leftout, trust_mark_text(TRUST_LEFT_OUT),
+	summary_add(&k->summary.leftout, trust_mark_text(mark),
 	    te->name != NULL ? te->name : id_short(&te->id).s);
+}
+
+/* When it is known who was asked: this is what people are told. */
+static void
+finish_told(struct trust_entry *te, unsigned int mark, void *arg)
+{
+	finish_missed(te, mark, arg);
+	if (mark == TRUST_LAPSED)
+		trust_lapsed(te);
 }
 
 static int
 finish_look(struct collect *k, const struct seen *asked, struct err *e)
 {
-	int r = trust_missed(
-	    &k->trust, k->action->target, &k->seen, asked, finish_missed, k);
+	int r = trust_missed(&k->trust, k->action->target, &k->seen, asked,
+	    asked != NULL ? finish_told : finish_missed, k);
 
 	return r == 0 ? 0 : err_set(e, r, "the target: %s", err_text(r));
 }

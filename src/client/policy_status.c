@@ -185,19 +185,21 @@ on_agent(const char *text, size_t len, void *arg)
  */
 
 static void
-on_missed(const struct trust_entry *te, void *arg)
+on_missed(struct trust_entry *te, unsigned int mark, void *arg)
 {
 	const char *name = te->name != NULL ? te->name : "";
 	struct status *s = arg;
 
 	s->leftout++;
+	if (mark == TRUST_LAPSED)
+		trust_lapsed(te);
 	jsonw_object(&s->missw, NULL);
 	jsonw_str(&s->missw, "agent", id_hex(&te->id).s);
 	jsonw_str(&s->missw, "name", name);
 	jsonw_object_end(&s->missw);
 	if (s->leftout <= LISTED_MAX)
 		client_warn("warning: agent %s (%s): %s", id_short(&te->id).s,
-		    name, trust_mark_text(TRUST_LEFT_OUT));
+		    name, trust_mark_text(mark));
 }
 
 /* Who lags can also be left out of the list. */

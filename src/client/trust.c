@@ -37,6 +37,10 @@ static const struct {
 	{ TRUST_POLICY, "other policy",
 	    "it answered under an older policy than the one known here, or "
 	    "one of another chain" },
+	{ TRUST_LAPSED, "lapsed",
+	    "left out by the server and not seen from here for 30 days: said "
+	    "for the last time (is it gone: mig trust forget; if not, ask "
+	    "those who run it and the server)" },
 };
 
 const char *

@@ -35,8 +35,9 @@ enum trust_mark {
 	TRUST_LATE = 1 << 6,       /* enrolled after the action was made */
 	TRUST_LEFT_OUT = 1 << 7,   /* known here, not asked by the server */
 	TRUST_POLICY = 1 << 8,     /* answered under another policy */
+	TRUST_LAPSED = 1 << 9,     /* left out for long: told a last time */
 };
-#define TRUST_MARKS 9
+#define TRUST_MARKS 10
 #define TRUST_NAMES (TRUST_RENAMED | TRUST_NAME_TAKEN) /* until accepted */
 /* These stay; the others of them until the agent is forgotten. */
 #define TRUST_STICKY (TRUST_NAMES | TRUST_COPIED | TRUST_WENT_BACK)
@@ -55,6 +56,8 @@ struct trust_entry {
 	char *row;          /* owned; its facts of the newest hello, JSON, or
 			       NULL */
 	int64_t row_s;      /* when that hello was last seen */
+	int64_t lapsed_s;   /* when a person was told that it is not missed
+			       any more; of no meaning once row_s is later */
 	unsigned int sticky;
 	bool changed; /* not saved yet */
 };

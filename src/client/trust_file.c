@@ -69,6 +69,8 @@ trust_line(const struct trust_entry *te, struct buf *out)
 		jsonw_str(&w, "row", te->row);
 		jsonw_i64(&w, "rowseen", te->row_s);
 	}
+	if (te->lapsed_s != 0)
+		jsonw_i64(&w, "lapsed", te->lapsed_s);
 	if (te->sticky != 0)
 		jsonw_u64(&w, "marks", te->sticky);
 	jsonw_object_end(&w);
@@ -116,6 +118,8 @@ said_json(const char *text, size_t len, struct said *s, struct err *e)
 	    json_opt_int(o, "", "hello", 0, NUMBER_MAX, &te->hello_ms, e) !=
 		0 ||
 	    json_opt_int(o, "", "rowseen", 0, NUMBER_MAX, &te->row_s, e) != 0 ||
+	    json_opt_int(o, "", "lapsed", 0, NUMBER_MAX, &te->lapsed_s, e) !=
+		0 ||
 	    json_opt_int(o, "", "marks", 0, TRUST_STICKY, &sticky, e) != 0 ||
 	    (head != NULL && id_parse(head, &te->head) != 0))
 		return ERR_INVALID;
@@ -218,6 +222,8 @@ apply(struct trust *t, const struct said *s)
 		te->first_s = from->first_s;
 	if (from->seen_s > te->seen_s)
 		te->seen_s = from->seen_s;
+	if (from->lapsed_s > te->lapsed_s)
+		te->lapsed_s = from->lapsed_s;
 	te->sticky |= from->sticky;
 	if (s->name != NULL)
 		r = trust_rename(t, te, s->name);

@@ -131,6 +131,22 @@ out:
 	return match;
 }
 
+void
+trust_lapsed(struct trust_entry *te)
+{
+	te->lapsed_s = clock_wall_ms() / 1000;
+	te->changed = true;
+}
+
+/* 0: not any more. */
+static unsigned int
+missed_mark(const struct trust_entry *te, int64_t since)
+{
+	if (te->row_s >= since)
+		return TRUST_LEFT_OUT;
+	return te->lapsed_s > te->row_s ? 0 : TRUST_LAPSED;
+}
+
 int
 trust_missed(const struct trust *t, const char *target,
     const struct seen *answered, const struct seen *asked, trust_on_missed *on,
@@ -139,13 +155,15 @@ trust_missed(const struct trust *t, const char *target,
 	int64_t since = clock_wall_ms() / 1000 - TRUST_MISSED_DAYS * 86400;
 	struct target_engine *engine = NULL;
 	struct target *prepared = NULL;
-	const struct trust_entry *te;
+	struct trust_entry *te;
+	unsigned int mark;
 	size_t i;
 	int r = 0;
 
 	for (i = 0; r == 0 && i < t->n; i++) {
 		te = &t->list[i];
-		if (te->row == NULL || te->row_s < since ||
+		mark = missed_mark(te, since);
+		if (te->row == NULL || mark == 0 ||
 		    (answered != NULL && seen_has(answered, &te->id)) ||
 		    (asked != NULL && seen_has(asked, &te->id)))
 			continue;
@@ -156,7 +174,7 @@ trust_missed(const struct trust *t, const char *target,
 			    : target_prepare(engine, target, &prepared, NULL);
 		}
 		if (r == 0 && fits(prepared, te))
-			on(te, arg);
+			on(te, mark, arg);
 	}
 	target_free(prepared);
 	target_engine_free(engine);

@@ -10,7 +10,8 @@
 struct err;
 struct hello;
 
-/* Agents whose hello was last seen longer ago are not missed any more. */
+/* Agents whose hello was last seen longer ago are not missed any more; that is
+ * told once of each. */
 #define TRUST_MISSED_DAYS 30
 
 /* Appends what is to be remembered of a hello's facts. */
@@ -27,10 +28,14 @@ int trust_open(struct trust *t, struct err *e);
 bool hello_listed(const char *id, const char *text, struct hello *ret);
 
 /* Calls back for each agent that fits the target ("all" or a condition) by its
- * newest hello and is in neither set (NULL: none). */
-typedef void trust_on_missed(const struct trust_entry *te, void *arg);
+ * newest hello and is in neither set (NULL: none): TRUST_LEFT_OUT, or
+ * TRUST_LAPSED until trust_lapsed() was called for it. */
+typedef void
+trust_on_missed(struct trust_entry *te, unsigned int mark, void *arg);
 int trust_missed(const struct trust *t, const char *target,
     const struct seen *answered, const struct seen *asked, trust_on_missed *on,
     void *arg);
+/* A person is told of it now. */
+void trust_lapsed(struct trust_entry *te);
 
 #endif

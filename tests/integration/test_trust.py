@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """What mig remembers of agents, and how it marks those that changed, were
 copied, went back, came late or were left out by a server that lies."""
+import hashlib
 import json
 import subprocess
 import time
@@ -197,6 +198,52 @@ def test_left_out(liar):
     liar.mig("trust", "forget", "web2", check=0)
     _, summary, _ = liar.ask(one(a), *target, expected=[a], check=FOUND)
     assert summary["leftout"] == []
+
+
+def aged(liar, days):
+    """What is known, as if it were of so many days ago."""
+    lines = []
+    for line in liar.known.read_text().splitlines():
+        o = json.loads(line.split(" ", 1)[1])
+        for key in ("first", "seen", "recorded", "rowseen", "lapsed"):
+            if key in o:
+                o[key] -= days * 86400
+        text = json.dumps(o, separators=(",", ":"))
+        lines.append(f"{hashlib.sha256(text.encode()).hexdigest()[:16]} {text}\n")
+    liar.known.write_text("".join(lines))
+
+
+def test_left_out_for_long(liar):
+    """Who is hidden for 30 days does not go without a word; but it is said once."""
+    a, b, c = Liar(), Liar("web2"), Liar("db1")
+    c.tags = {"role": "db"}
+    target = ("-t", "tags->>'role'='web'")
+    liar.agents(a.row(), b.row(), c.row())
+    aged(liar, 29)
+    _, summary, _ = liar.ask(one(a), *target, expected=[a], check=INCOMPLETE)
+    assert [x["agents"] for x in summary["leftout"]] == [["web2"]]
+    assert "30 days" not in summary["leftout"][0]["reason"]
+    aged(liar, 2)
+    # who was asked, or whether, is for the server's list to say
+    _, summary, _ = liar.ask(one(a), *target, expected=[a, b], check=INCOMPLETE)
+    assert summary["leftout"] == []
+    _, summary, p = liar.ask(one(a), *target, expected=[a], check=INCOMPLETE)
+    assert [x["agents"] for x in summary["leftout"]] == [["web2"]]
+    assert "30 days" in summary["leftout"][0]["reason"]
+    assert "mig trust forget" in summary["leftout"][0]["reason"]
+    _, summary, _ = liar.ask(one(a), *target, expected=[a], check=FOUND)
+    assert summary["leftout"] == []
+    # the list says it of who was not said yet
+    rows, p = liar.agents(a.row())
+    assert [(r["name"], r["marks"]) for r in rows if "marks" in r] == [("db1", ["lapsed"])]
+    assert f"agent {c.id[:12]} (db1): left out by the server" in p.stderr
+    rows, p = liar.agents(a.row())
+    assert len(rows) == 1 and "warning" not in p.stderr
+    # seen again, it is missed again, and told of again
+    liar.agents(a.row(), b.row())
+    assert [r.get("marks") for r in liar.agents(a.row())[0]] == [None, ["left out"]]
+    aged(liar, 31)
+    assert [r.get("marks") for r in liar.agents(a.row())[0]] == [None, ["lapsed"]]
 
 
 def test_enrolled_after_the_action(liar):
