@@ -90,9 +90,9 @@ cmd_check(const struct args *a)
 	return check_main(a->conf, a->json);
 }
 
-#define REPORT_USAGE                                                        \
-	"report [--json] [--since TIME|DURATION] | report verify [--json] " \
-	"[POSITION:HEAD]"
+#define REPORT_USAGE                                  \
+	"report [--json] [--since TIME|DURATION] |\n" \
+	"  report verify [--json] [POSITION:HEAD]"
 
 static int
 cmd_report(const struct args *a)

@@ -366,13 +366,16 @@ module_help(const struct module *m, const struct opt *opts, struct err *e)
 	opts_help(show_opts, &out);
 	buf_add_str(&out,
 	    "\nSeveral modules are asked at once with + between them: mig file "
-	    "... + memory ...\nOptions may be written -x, --x, -x=VALUE or -x "
-	    "VALUE. Every "
-	    "registered agent that the\ntarget fits is asked; those that are "
-	    "offline now may answer until the action expires,\nand mig waits "
-	    "for them (-nowait, Ctrl-C: leave, and come back with mig "
-	    "results).\nExit code: 0 found, 1 not found, 2 error, 3 "
-	    "incomplete; see mig --help.\n");
+	    "... + memory ...\n"
+	    "Options may be written -x, --x, -x=VALUE or -x VALUE. Every "
+	    "registered agent\n"
+	    "that the target fits is asked; those that are offline now may "
+	    "answer until the\n"
+	    "action expires, and mig waits for them (-nowait, Ctrl-C: leave, "
+	    "and come back\n"
+	    "with mig results).\n"
+	    "Exit code: 0 found, 1 not found, 2 error, 3 incomplete; see mig "
+	    "--help.\n");
 	r = client_out(&out, e);
 	buf_release(&out);
 	return r;

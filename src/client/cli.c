@@ -251,6 +251,30 @@ opts_has(const struct opts *o, const char *name)
 }
 
 int
+cli_wrap(struct buf *out, size_t column, const char *text)
+{
+	size_t at = column, n, i, chars;
+
+	for (;; text += n) {
+		text += strspn(text, " ");
+		n = strcspn(text, " ");
+		for (i = 0, chars = 0; i < n; i++)
+			chars += ((unsigned char)text[i] & 0xc0) != 0x80;
+		if (n == 0)
+			return buf_add_str(out, "\n");
+		if (at > column && at + 1 + chars > CLI_WIDTH) {
+			buf_add_fmt(out, "\n%*s", (int)column, "");
+			at = column;
+		} else if (at > column) {
+			buf_add_str(out, " ");
+			at++;
+		}
+		buf_add(out, text, n);
+		at += chars;
+	}
+}
+
+int
 opts_help(const struct opt *table, struct buf *out)
 {
 	const struct opt *o;
@@ -268,8 +292,8 @@ opts_help(const struct opt *table, struct buf *out)
 			buf_add_str(out, "\n");
 			used = 0;
 		}
-		buf_add_fmt(
-		    out, "%*s%s\n", (int)(CLI_HELP_COLUMN - used), "", o->help);
+		buf_add_fmt(out, "%*s", (int)(CLI_HELP_COLUMN - used), "");
+		cli_wrap(out, CLI_HELP_COLUMN, o->help);
 	}
 	return out->error;
 }

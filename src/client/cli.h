@@ -55,6 +55,11 @@ void opts_release(struct opts *o);
 const char *opts_get(const struct opts *o, const char *name);
 bool opts_has(const struct opts *o, const char *name);
 
+/* Lines of help are at most so wide. */
+#define CLI_WIDTH 80
+/* Appends text and a line's end; the line is at column and what does not fit
+ * goes on in lines of its own that begin there. A word is never broken. */
+int cli_wrap(struct buf *out, size_t column, const char *text);
 /* Appends "  -name ARG   help" lines, aligned. */
 int opts_help(const struct opt *table, struct buf *out);
 

@@ -22,10 +22,10 @@ static void
 help_line(struct buf *out, const char *head, const char *text)
 {
 	if (strlen(head) >= TEXT_COLUMN)
-		buf_add_fmt(
-		    out, "  %s\n  %-*s%s\n", head, TEXT_COLUMN, "", text);
+		buf_add_fmt(out, "  %s\n  %-*s", head, TEXT_COLUMN, "");
 	else
-		buf_add_fmt(out, "  %-*s%s\n", TEXT_COLUMN, head, text);
+		buf_add_fmt(out, "  %-*s", TEXT_COLUMN, head);
+	cli_wrap(out, TEXT_COLUMN + 2, text);
 }
 
 static void
@@ -76,9 +76,10 @@ help_all(struct buf *out)
 	    "  1  not found: every agent answered and looked at everything\n"
 	    "  2  error: wrong usage, nothing launched, server not reached\n"
 	    "  3  incomplete: an agent failed, refused or did not answer, or "
-	    "Ctrl-C, whether or not\n"
-	    "     something was found; or nothing was found, but not "
-	    "everything could be examined\n"
+	    "Ctrl-C,\n"
+	    "     whether or not something was found; or nothing was found, "
+	    "but not\n"
+	    "     everything could be examined\n"
 	    "\nCtrl-C shows what is there and leaves; agents go on, and mig "
 	    "results brings the\nrest. A second Ctrl-C ends at once (130).\n");
 }
@@ -135,6 +136,30 @@ help_others(const struct command *cmd, struct buf *out)
 		buf_add_str(out, "\n");
 }
 
+/* Its lines are filled anew; one that begins with a space, or none at all,
+ * begins another paragraph. */
+static void
+help_details(const char *text, struct buf *out)
+{
+	struct buf one;
+	size_t n;
+
+	buf_init(&one, 64 * 1024);
+	for (; *text != '\0'; text += n) {
+		n = strcspn(text, "\n");
+		buf_add(&one, text, n);
+		n += text[n] == '\n';
+		if (text[n] != '\0' && text[n] != ' ' && text[n] != '\n') {
+			buf_add_str(&one, " ");
+			continue;
+		}
+		if (buf_str(&one) != NULL)
+			cli_wrap(out, 0, buf_str(&one));
+		buf_clear(&one);
+	}
+	buf_release(&one);
+}
+
 int
 help_command(const struct command *cmd, struct buf *out)
 {
@@ -145,8 +170,10 @@ help_command(const struct command *cmd, struct buf *out)
 		? cmd->summary[0] - 'a' + 'A'
 		: cmd->summary[0],
 	    cmd->summary + 1);
-	if (cmd->details != NULL)
-		buf_add_fmt(out, "\n%s\n", cmd->details);
+	if (cmd->details != NULL) {
+		buf_add_str(out, "\n");
+		help_details(cmd->details, out);
+	}
 	buf_add_str(out, "\nOptions:\n");
 	if (cmd->opts != NULL)
 		opts_help(cmd->opts, out);

@@ -44,7 +44,8 @@ struct init {
 	const char *investigators[INVESTIGATORS_MAX];
 	size_t ninvestigators;
 	struct server_conf conf;
-	bool user_given, began; /* began: what is there is ours */
+	struct server_conf kept; /* conf_path's, when it was there before */
+	bool has_kept, user_given, began; /* began: what is there is ours */
 	uid_t uid;
 	gid_t gid;
 	struct buf ca_cert, ca_key;
@@ -287,7 +288,7 @@ write_conf(struct init *in, struct err *e)
 	struct buf b;
 	int rc;
 
-	if (access(in->conf_path, F_OK) == 0)
+	if (in->has_kept)
 		return (0);
 	str_copy(dir, sizeof(dir), in->conf_path);
 	if ((slash = strrchr(dir, '/')) != NULL && slash != dir) {
@@ -307,7 +308,7 @@ write_conf(struct init *in, struct err *e)
 }
 
 static int
-refuse_existing(struct init *in, struct err *e)
+refuse_existing(const struct server_conf *c, struct err *e)
 {
 	static const enum server_file files[] = { FILE_CA_KEY, FILE_DB,
 		FILE_TLS_KEY, FILE_RELAY_KEY };
@@ -315,13 +316,62 @@ refuse_existing(struct init *in, struct err *e)
 	size_t i;
 
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (access(server_file(&in->conf, files[i], path), F_OK) == 0)
+		if (access(server_file(c, files[i], path), F_OK) == 0)
 			return (err_set(e, ERR_EXISTS,
 			    "%s is there already: nothing was changed. Remove"
 			    " %s to start anew (every agent would have to"
 			    " enrol again)",
-			    path, in->conf.state));
+			    path, c->state));
 	return (0);
+}
+
+/* A configuration that is there is what the server will read: what it says is
+ * what is made, and an option may not say otherwise. */
+static int
+refuse_others(const struct init *in, struct err *e)
+{
+	const struct server_conf *c = &in->conf, *k = &in->kept;
+	const struct {
+		const char *key, *had, *given;
+	} words[] = {
+		{ "state", k->state, c->state },
+		{ "name", k->name, c->name },
+		{ "user", k->user, c->user },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(words[i].had, words[i].given) != 0)
+			return (err_set(e, ERR_EXISTS,
+			    "%s has %s \"%s\", not \"%s\": nothing was changed."
+			    " Give what it has, change it, or name another file"
+			    " with -c",
+			    in->conf_path, words[i].key, words[i].had,
+			    words[i].given));
+	if (k->port == c->port && k->relay_port == c->relay_port)
+		return (0);
+	return (err_set(e, ERR_EXISTS,
+	    "%s has port %lld and relay_port %lld, not %lld and %lld: nothing"
+	    " was changed. Give what it has, change it, or name another file"
+	    " with -c",
+	    in->conf_path, (long long)k->port, (long long)k->relay_port,
+	    (long long)c->port, (long long)c->relay_port));
+}
+
+/* Before the options, which are added to what the file says. */
+static int
+load_kept(struct init *in, struct err *e)
+{
+	int rc;
+
+	if (access(in->conf_path, F_OK) != 0)
+		return (0);
+	in->has_kept = true;
+	if ((rc = conf_load(server_conf_table, server_conf_entries,
+		 in->conf_path, &in->kept, e)) != 0)
+		return (rc);
+	return (conf_load(server_conf_table, server_conf_entries, in->conf_path,
+	    &in->conf, e));
 }
 
 /* Packages make the user. Without them, and with no other named, the roles
@@ -329,7 +379,8 @@ refuse_existing(struct init *in, struct err *e)
 static int
 choose_user(struct init *in, struct err *e)
 {
-	if (in->user_given || geteuid() != 0 || getpwnam(in->conf.user) != NULL)
+	if (in->user_given || in->has_kept || geteuid() != 0 ||
+	    getpwnam(in->conf.user) != NULL)
 		return (0);
 	fprintf(stderr,
 	    "mig-server: init: there is no user %s, so the configuration says"
@@ -347,10 +398,14 @@ make_all(struct init *in, struct err *e)
 {
 	int rc;
 
+	if (in->has_kept &&
+	    ((rc = refuse_existing(&in->kept, e)) != 0 ||
+		(rc = refuse_others(in, e)) != 0))
+		return (rc);
 	if ((rc = server_conf_check(&in->conf, e)) != 0 ||
 	    (rc = choose_user(in, e)) != 0 ||
 	    (rc = server_user(&in->conf, &in->uid, &in->gid, e)) != 0 ||
-	    (rc = refuse_existing(in, e)) != 0)
+	    (rc = refuse_existing(&in->conf, e)) != 0)
 		return (rc);
 	in->began = true;
 	if ((rc = file_mkdirs(in->conf.state, 0755, e)) != 0 ||
@@ -419,12 +474,18 @@ command_init(const char *conf, int argc, char **argv)
 	int rc;
 
 	conf_defaults(server_conf_table, server_conf_entries, &in.conf);
+	conf_defaults(server_conf_table, server_conf_entries, &in.kept);
+	err_clear(&e);
+	if (load_kept(&in, &e) != 0) {
+		fprintf(stderr, "mig-server: init: %s\n", e.msg);
+		rc = 1;
+		goto out;
+	}
 	if ((rc = parse_args(&in, argc, argv)) != 0)
 		goto out;
 	buf_init(&in.ca_cert, X509_PEM_MAX);
 	buf_init(&in.ca_key, X509_PEM_MAX);
 	umask(022);
-	err_clear(&e);
 	if ((rc = make_all(&in, &e)) != 0) {
 		fprintf(stderr, "mig-server: init: %s\n", e.msg);
 		if (in.began)
@@ -438,6 +499,7 @@ command_init(const char *conf, int argc, char **argv)
 	buf_release(&in.ca_key);
 	buf_release(&in.ca_cert);
 out:
+	server_conf_release(&in.kept);
 	server_conf_release(&in.conf);
 	return (rc);
 }

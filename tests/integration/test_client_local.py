@@ -228,6 +228,7 @@ def test_help_of_everything(nobody):
         out = nobody.mig(*words, "--help", check=0).stdout
         assert out.startswith(f"usage: mig {c}") and "Options:" in out
         assert out == nobody.mig("help", *words, check=0).stdout
+        assert max(len(line) for line in out.splitlines()) <= 80, c
     for flag in ("-path", "-content", "-t, -target", "-show", "-nowait"):
         assert flag in nobody.mig("file", "--help", check=0).stdout
     assert re.search(r"^ +1  file +linux +files by name", nobody.mig(
@@ -240,6 +241,16 @@ def test_help_of_everything(nobody):
             "help": "file or directory to search (absolute)"} in listed[0][
                 "parameters"]
     assert nobody.mig("version").stdout == nobody.mig("-V").stdout
+
+
+def test_help_fits_a_terminal(nobody):
+    modules = [json.loads(x)["name"] for x in nobody.mig(
+        "modules", "-json", check=0).stdout.splitlines()]
+    assert len(modules) > 5
+    for words in ([], *([m] for m in modules), ["init"], ["policy", "make"]):
+        out = nobody.mig(*words, "--help", check=0).stdout
+        wide = [x for x in out.splitlines() if len(x) > 80]
+        assert not wide, (words, wide)
 
 
 def test_help_of_a_group(nobody):

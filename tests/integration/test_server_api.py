@@ -1172,6 +1172,35 @@ def test_init_refuses_to_overwrite(server):
     assert server.https().call("GET", "/health")[0] == 200
 
 
+def test_init_keeps_to_the_configuration_that_is_there(server, tmp_path):
+    """It names the state; what says otherwise is refused, nothing made."""
+    def init(*args, code):
+        p = subprocess.run(
+            [program("mig-server"), "-c", str(tmp_path / "conf"), "init",
+             "--name", "localhost", *args],
+            capture_output=True, text=True, check=False, timeout=30)
+        assert p.returncode == code, p.stderr
+        return p.stderr
+
+    elsewhere = tmp_path / "elsewhere"
+    text = server.conf.read_text()
+    (tmp_path / "conf").write_text(text)
+    for args in ((), ("--state", str(elsewhere))):
+        assert f"{server.state}/ca/ca.key is there" in init(*args, code=1)
+    text = text.replace(str(server.state), str(tmp_path / "own"))
+    text = text.replace("localhost,127.0.0.1", "localhost")
+    (tmp_path / "conf").write_text(text)
+    for args in (("--state", str(elsewhere)), ("--port", "1"),
+                 ("--name", "a.b"), ("--user", "other")):
+        assert f"{tmp_path}/conf has " in init(*args, code=1)
+    assert [p.name for p in tmp_path.iterdir()] == ["conf"]
+    init(code=0)
+    assert (tmp_path / "own" / "ca" / "ca.key").exists()
+    assert (tmp_path / "conf").read_text() == text
+    (tmp_path / "conf").write_text("nosuchkey 1\n")
+    assert "nosuchkey" in init(code=1)
+
+
 def test_init_makes_one_admin(server, tmp_path):
     """The first person of the first keyring, and nobody else."""
     ring = server.keyring(server.bob).read_text()
@@ -1200,8 +1229,8 @@ def test_init_that_fails_leaves_nothing_of_its_own(server, tmp_path):
         if os.geteuid() != 0 and args[0] == "--user":
             continue
         state = tmp_path / args[0]
-        server.command("init", "--name", "localhost", "--state", str(state),
-                       *args, code=1)
+        server.command("-c", str(tmp_path / "none"), "init", "--name",
+                       "localhost", "--state", str(state), *args, code=1)
         assert [p for p in state.rglob("*") if p.is_file()] == []
     assert (server.state / "ca" / "ca.key").exists()
     assert server.https().call("GET", "/health")[0] == 200

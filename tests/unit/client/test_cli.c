@@ -165,6 +165,41 @@ test_help(void **state)
 	buf_release(&out);
 }
 
+/* Lines end before the 81st column and go on under the text; a word that is
+ * longer than the line is whole. */
+static void
+test_help_is_wrapped(void **state)
+{
+	static const char text[] =
+	    "one two three four five six seven eight nine ten eleven twelve "
+	    "thirteen fourteen fifteen sixteen\u2026 seventeen";
+	static const struct opt long_text[] = {
+		{ "x", NULL, "ARG", text },
+		{ "a-name-that-leaves-no-place", NULL, NULL, text },
+		{ NULL, NULL, NULL, NULL },
+	};
+	static const char want[] =
+	    "one two three four five six seven eight nine ten\n"
+	    "                          eleven twelve thirteen fourteen fifteen "
+	    "sixteen\u2026\n"
+	    "                          seventeen\n";
+	char word[2 * CLI_WIDTH + 1];
+	struct buf out;
+	const char *p;
+
+	buf_init(&out, 4096);
+	assert_int_equal(opts_help(long_text, &out), 0);
+	p = strstr(buf_str(&out), want);
+	assert_non_null(p);
+	assert_non_null(strstr(p + 1, want));
+	buf_clear(&out);
+	memset(word, 'w', sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	assert_int_equal(cli_wrap(&out, 4, word), 0);
+	assert_int_equal(out.len, sizeof(word));
+	buf_release(&out);
+}
+
 static void
 test_segment(void **state)
 {
@@ -225,6 +260,7 @@ main(void)
 		cmocka_unit_test(test_get),
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_help_is_wrapped),
 		cmocka_unit_test(test_segment),
 		cmocka_unit_test(test_collect),
 	};
