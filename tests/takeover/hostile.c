@@ -5,7 +5,9 @@
  * does WHAT (with the path "/REST") and answers in "errors" how that went.
  * Everything else is the file module's.
  */
+#include "modules/order.h"
 #include "modules/run.h"
+#include "worker/serve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,7 +26,6 @@
 #include <unistd.h>
 
 #define PREFIX "/hostile/"
-#define SERVE_FD 4 /* worker/serve.h */
 
 int __real_module_file_run(const json_t *params, const struct run_context *ctx,
     struct buf *out, struct err *e);
@@ -151,19 +152,64 @@ do_mem(const char *path)
 	return open(name, O_RDONLY | O_CLOEXEC);
 }
 
-/* Orders, and the document, are one-way: what is said there is not heard. */
-static long
-do_orders(const char *path)
+/* What none says where orders come from; then nothing, until it is ended. */
+static void
+say_junk(void)
 {
 	char junk[4096];
 
-	(void)path;
 	memset(junk, 'A', sizeof(junk));
 	for (int i = 0; i < 64; i++)
 		(void)!send(SERVE_FD, junk, sizeof(junk), MSG_DONTWAIT);
-	return write(SERVE_FD, junk, sizeof(junk)) < 0 ? -1 : 0;
+	for (;;)
+		pause();
 }
 
+/* That this order is done, and the next one begun and done: as one that had
+ * to say before that it was spent. */
+static void
+say_done(void)
+{
+	static const unsigned char said[] = { ORDER_DONE, ORDER_TAKEN,
+		ORDER_DONE, ORDER_TAKEN, ORDER_DONE };
+	unsigned char frame[12] = { 0 };
+
+	serve_spent();
+	for (size_t i = 0; i < sizeof(said); i++) {
+		frame[5] = said[i];
+		(void)!send(SERVE_FD, frame, sizeof(frame), MSG_NOSIGNAL);
+	}
+	for (;;)
+		pause();
+}
+
+/* As its own answer, the part of operation n: that it found nothing; raw: as
+ * the agent writes parts (action/result.h), behind an answer. */
+static void
+forge_part(unsigned int n, bool raw, struct buf *out)
+{
+	static const char nothing[] =
+	    "{\"foundanything\":false,\"success\":true,\"elements\":{},"
+	    "\"statistics\":{},\"errors\":[\"forged\"]";
+
+	if (!raw) {
+		buf_add_fmt(out,
+		    "%s,\"operation\":%u,\"module\":\"pkg\","
+		    "\"status\":\"failed\",\"operations\":[%s},%s}]}",
+		    nothing, n, nothing, nothing);
+		return;
+	}
+	buf_add_fmt(out, "%s}", nothing);
+	buf_add_u8(out, 0);
+	buf_add_u8(out, (uint8_t)n);
+	buf_add_u8(out, 1); /* done */
+	for (int i = 0; i < 4; i++)
+		buf_add_u8(out, 0);
+	buf_add_u8(out, sizeof(nothing));
+	buf_add_fmt(out, "%s}", nothing);
+}
+
+/* The document is one-way. */
 static long
 do_document(const char *path)
 {
@@ -190,7 +236,6 @@ static const struct {
 	{ "ptrace", do_ptrace },
 	{ "memory", do_memory },
 	{ "mem", do_mem },
-	{ "orders", do_orders },
 	{ "document", do_document },
 };
 
@@ -215,7 +260,16 @@ odd_answer(const char *what, struct buf *out)
 		__builtin_trap();
 	if (strcmp(what, "nothing") == 0)
 		return true;
-	if (strcmp(what, "forge") == 0) {
+	if (strcmp(what, "orders") == 0)
+		say_junk();
+	if (strcmp(what, "done") == 0)
+		say_done();
+	if (strncmp(what, "part", 4) == 0 || strncmp(what, "bytes", 5) == 0) {
+		forge_part((unsigned int)(what[strlen(what) - 1] - '0'),
+		    *what == 'b', out);
+		return true;
+	}
+	if (strcmp(what, "twice") == 0) {
 		buf_add_str(out,
 		    "{\"operation\":1,\"module\":\"pkg\",\"status\":\"done\","
 		    "\"foundanything\":true,\"foundanything\":false}");

@@ -37,10 +37,24 @@ def ask(taken, *paths):
         taken.platform.mig("file", "-t", "name = 'victim'", *args, "-name", ".", "--json"))
 
 
-def operation(p):
+def operations(p):
     assert p.returncode in (FOUND, NOT_FOUND, ERROR, INCOMPLETE), p.stderr
     (answer,), _ = answers_of(p)
-    return answer["operations"][0]
+    return answer["operations"]
+
+
+def operation(p):
+    return operations(p)[0]
+
+
+def ask_all(taken, draft, *paths, seconds=20):
+    """One action with an operation for each path."""
+    draft.write_text(json.dumps({
+        "syntaxversion": 3, "name": "several", "target": "name = 'victim'",
+        "limits": {"seconds": seconds},
+        "operations": [{"module": "file", "parameters": {"searches": {"s1": {
+            "paths": [str(p)], "names": ["."]}}}} for p in paths]}))
+    return operations(taken.platform.mig("run", str(draft), "--json"))
 
 
 def honest(taken):
@@ -117,12 +131,7 @@ def test_more_output_than_allowed(taken):
 
 
 def test_no_end(taken, tmp_path):
-    draft = tmp_path / "draft"
-    draft.write_text(json.dumps({
-        "syntaxversion": 3, "name": "no end", "target": "name = 'victim'", "limits": {"seconds": 1},
-        "operations": [{"module": "file", "parameters": {"searches": {"s1": {
-            "paths": ["/hostile/sleep"], "names": ["."]}}}}]}))
-    op = operation(taken.platform.mig("run", str(draft), "--json"))
+    op, = ask_all(taken, tmp_path / "draft", "/hostile/sleep", seconds=1)
     assert op["status"] == "timeout" and op["error"] == "limit reached: time 1 s", op
 
 
@@ -132,19 +141,41 @@ def test_no_answer(taken, what):
     assert "foundanything" not in op and op["error"], op
 
 
-def test_forging_another_operations_part(taken):
-    """An answer that says it were the second operation's stays the first's, and
-    what is no JSON by the strict reader is not believed by the client."""
-    op = ask(taken, "/hostile/forge")
+def test_an_answer_with_a_member_twice(taken):
+    """What is no JSON by the strict reader is not believed by the client."""
+    op = ask(taken, "/hostile/twice")
     assert op["module"] == "file" and "foundanything" not in op, op
     assert "cannot be read" in op["error"] and "duplicate" in op["error"], op
 
 
+@pytest.mark.parametrize("what", ["part", "bytes", "done"])
+def test_forging_another_operations_part(taken, tmp_path, what):
+    """Of two operations the worker of one says that the other found nothing, in
+    an answer that reads well or as the agent writes parts, or that it is done.
+    Each part is of the operation that was ordered, and the honest one stands."""
+    for mine, other in ((0, 1), (1, 0)):
+        bad = f"/hostile/{what}" + ("" if what == "done" else str(other))
+        ops = ask_all(taken, tmp_path / "draft", *((bad, taken.tree) if mine == 0
+                                                   else (taken.tree, bad)))
+        assert len(ops) == 2 and [op["module"] for op in ops] == ["file", "file"], ops
+        honest_op, forged = ops[other], ops[mine]
+        assert honest_op["status"] == "done" and honest_op["foundanything"] is True, ops
+        assert honest_op["success"] is True and not honest_op["errors"], ops
+        assert {e["file"] for e in honest_op["elements"]["s1"]} == {
+            str(taken.tree / "passwd")}, ops
+        if what == "part":      # it may lie about itself, as what it is
+            assert forged["status"] == "done" and forged["errors"] == ["forged"], ops
+        elif what == "bytes":
+            assert "foundanything" not in forged and "cannot be read" in forged["error"], ops
+        else:
+            assert "foundanything" not in forged and "killed" in forged["error"], ops
+
+
 def test_orders_to_the_monitor(taken, victim):
-    """What is said where orders come from ends that worker at most."""
-    size = victim.daemon.log.stat().st_size
+    """What none says where orders come from ends that worker, at once, and the
+    part says so: it is neither heard nor waited for."""
     op = ask(taken, "/hostile/orders")
-    assert op["module"] == "file", op
+    assert op["module"] == "file" and "foundanything" not in op, op
+    assert op["status"] == "limit" and "killed" in op["error"], op
     assert victim.daemon.alive()
     wait_for("another worker", lambda: ask(taken, taken.tree)["foundanything"])
-    assert victim.daemon.log.stat().st_size >= size
