@@ -202,6 +202,25 @@ def test_results_of_no_sense(liar, result):
     assert summary["failed"] + summary["partial"] + summary["notbelieved"] >= 1, summary
 
 
+def test_small_bombs(liar):
+    """A few kilobytes that are a byte more than is taken, and frames that only
+    claim to be; an honest answer beside them counts."""
+    crowd, b = [Liar(f"bomb{i}") for i in range(4)], Liar("calm")
+    bomb = zstd(bytes((64 << 20) + 1))
+    assert len(bomb) < 16 << 10
+    claim = b"\x28\xb5\x2f\xfd\xe0"     # a frame that states its size, in 8 bytes
+    packed = [bomb] + [claim + n.to_bytes(8, "little") + b"\1\0\0" for n in (1 << 62, 1 << 31, 5)]
+
+    def make(action, doc):
+        return [*((a.id, a.answer(action, doc, packed=x)) for a, x in zip(crowd, packed)),
+                (b.id, b.answer(action, doc))]
+    answers, p = believed(liar, make, 1, 4, *(f"unpacks to {n} bytes, at most" for n in (
+        (64 << 20) + 1, 1 << 62, 1 << 31)), "damaged")
+    assert answers[0]["name"] == "calm", answers
+    for a in crowd:
+        assert f"agent {a.id[:12]} is not believed" in p.stderr, p.stderr
+
+
 @pytest.mark.long
 def test_bombs(liar):
     """Much in little, a size that is not true, sizes of 2^31 and more."""
