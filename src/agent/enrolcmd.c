@@ -446,6 +446,7 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 	char fetched[PATH_MAX] = "", installed[PATH_MAX] = "";
 	struct enrolment en;
 	struct err e;
+	bool usage;
 	int rc;
 
 	memset(&en, 0, sizeof(en));
@@ -456,9 +457,8 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 	buf_init(&en.key_pem, PEM_MAX);
 	err_clear(&e);
 	signal(SIGPIPE, SIG_IGN);
-	rc = parse_options(o, &en, &e);
-	if (rc == 0)
-		rc = agent_conf_load(conf_path, &en.conf, &e);
+	usage = parse_options(o, &en, &e) != 0;
+	rc = usage ? e.code : agent_conf_load(conf_path, &en.conf, &e);
 	if (rc == 0)
 		rc = state_open(en.conf.state, &en.state, &e);
 	if (rc == 0)
@@ -481,5 +481,7 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 	sodium_memzero(en.token, sizeof(en.token));
 	buf_release(&en.key_pem);
 	buf_release(&en.in);
-	return rc != 0 ? 1 : take_policy(conf_path, o, fetched, installed);
+	if (rc != 0)
+		return usage ? AGENT_USAGE : 1;
+	return take_policy(conf_path, o, fetched, installed);
 }

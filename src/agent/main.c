@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE AGENT_USAGE
 
 enum option_key {
 	OPT_ONCE = 256,
@@ -182,7 +182,9 @@ test_conf(const struct args *a)
 		return 1;
 	}
 	buf_init(&out, 1024 * 1024);
-	if (a->dump && agent_conf_dump(&c, &out) == 0)
+	if (!a->dump)
+		fprintf(stderr, "configuration OK\n");
+	else if (agent_conf_dump(&c, &out) == 0)
 		fwrite(out.data, 1, out.len, stdout);
 	buf_release(&out);
 	agent_conf_release(&c);
@@ -277,6 +279,13 @@ main(int argc, char **argv)
 		rc = parse_option(key, &a);
 		if (rc >= 0)
 			return rc;
+	}
+	if (a.test && optind < argc) {
+		fprintf(stderr,
+		    "mig-agent: -n takes no command: '%s'; see mig-agent "
+		    "--help\n",
+		    argv[optind]);
+		return EXIT_USAGE;
 	}
 	if (a.test)
 		return test_conf(&a);

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#define AGENT_USAGE 2 /* exit code: wrong usage */
+
 /* Judges and runs one envelope file ("-": standard input); JSON result on
  * standard output. 0 run, 1 error, 3 refused. */
 int once_main(const char *conf_path, const char *file);

@@ -357,10 +357,11 @@ report_main(const char *conf_path, const char *since, bool json)
 
 	memset(&c, 0, sizeof(c));
 	err_clear(&e);
-	rc = since == NULL ? 0 : since_parse(since, &r.since_ms, &e);
-	if (rc == 0)
-		rc = agent_conf_load(conf_path, &c, &e);
-	if (rc != 0) {
+	if (since != NULL && since_parse(since, &r.since_ms, &e) != 0) {
+		fprintf(stderr, "mig-agent: %s\n", e.msg);
+		return AGENT_USAGE;
+	}
+	if (agent_conf_load(conf_path, &c, &e) != 0) {
 		fprintf(stderr, "mig-agent: %s\n", e.msg);
 		return 1;
 	}

@@ -12,6 +12,7 @@
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/jsonw.h"
+#include "base/str.h"
 #include "crypto/seal.h"
 #include "json/json.h"
 
@@ -437,7 +438,12 @@ static int
 cmd_revoke(struct client *c, const struct opts *o, struct err *e)
 {
 	int r = api_send_to(c, "DELETE", "/api/v1/agents/", o->words[0], "", e);
+	char said[sizeof(e->msg)];
 
+	if (r == ERR_NOTFOUND || r == ERR_INVALID) {
+		str_copy(said, sizeof(said), e->msg);
+		return err_set(e, r, "%s (see: mig agents)", said);
+	}
 	if (r == 0)
 		fprintf(stderr,
 		    "revoked: its connection is ended, and the relay takes "

@@ -54,9 +54,9 @@ const struct opt ask_opts[] = {
 	{ "reader", NULL, "FPR",
 	    "one more person who may read the answers, by full fingerprint or "
 	    "x25519:... key" },
-	{ "target-found", NULL, "ID",
+	{ "target-found", NULL, "ID|last",
 	    "only agents that found something in this earlier action" },
-	{ "target-notfound", NULL, "ID",
+	{ "target-notfound", NULL, "ID|last",
 	    "only agents that looked and found nothing in it" },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -220,7 +220,7 @@ static int
 cmd_sessions(struct client *c, const struct opts *o, struct err *e)
 {
 	static const struct list_form form = { "/api/v1/sessions", "sessions",
-		{ "ID", "NAME", "FINGERPRINT", "SINCE", "UNTIL", "" },
+		{ "ID", "NAME", "FINGERPRINT", "SINCE", "UNTIL", "CURRENT" },
 		{ "id", "name", "fingerprint", "created", "expires",
 		    "current" } };
 
@@ -368,7 +368,14 @@ cmd_key_make(struct client *c, const struct opts *o, struct err *e)
 static int
 cmd_key_revoke(struct client *c, const struct opts *o, struct err *e)
 {
-	return api_send_to(c, "DELETE", "/api/v1/apikeys/", o->words[0], "", e);
+	int r =
+	    api_send_to(c, "DELETE", "/api/v1/apikeys/", o->words[0], "", e);
+
+	if (r == 0)
+		fprintf(stderr,
+		    "revoked: the server refuses the key '%s' from now on\n",
+		    o->words[0]);
+	return r;
 }
 
 /* --- the table -------------------------------------------------------------

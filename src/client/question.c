@@ -312,7 +312,9 @@ question_complete(
 	s = opts_get(o, "e");
 	if (s != NULL && duration_parse(s, &q->expire) != 0)
 		return err_set(e, ERR_INVALID,
-		    "-e %s: expected a duration such as 90s, 5m or 1h30m", s);
+		    "-e %s: expected a duration of 1s or more, such as 90s, "
+		    "5m or 1h30m",
+		    s);
 	s = opts_get(o, "weight");
 	if (s != NULL && str_u64(s, 1, 1000, &weight) != 0)
 		return err_set(e, ERR_INVALID,

@@ -158,6 +158,16 @@ command_token(const char *conf, int argc, char **argv)
 			continue;
 		if (opt == 'e' && duration_parse(optarg, &seconds) == 0)
 			continue;
+		if (opt == 'u')
+			fprintf(stderr,
+			    "mig-server: --uses %s: expected a number from 1"
+			    " to %d\n",
+			    optarg, TOKEN_USES_MAX);
+		if (opt == 'e')
+			fprintf(stderr,
+			    "mig-server: --expires %s: expected a duration"
+			    " such as 1h or 7d\n",
+			    optarg);
 		return (
 		    admin_usage("token [--uses 1..1000000] [--expires 1h]"));
 	}

@@ -92,7 +92,7 @@ command_audit(const char *conf, int argc, char **argv)
 	if (rc != 0)
 		return (admin_fail(&e));
 	if (!w.show)
-		printf("entries %llu\nhead    %s\n", (unsigned long long)w.at.n,
-		    id_hex(&w.at.chain).s);
+		printf("entries %llu\nhead    %s\nverdict whole\n",
+		    (unsigned long long)w.at.n, id_hex(&w.at.chain).s);
 	return (0);
 }

@@ -196,6 +196,13 @@ main(int argc, char **argv)
 			return (EXIT_USAGE);
 		}
 	}
+	if (check && optind < argc) {
+		fprintf(stderr,
+		    "mig-server: -n takes no command: '%s'; see mig-server"
+		    " --help\n",
+		    argv[optind]);
+		return (EXIT_USAGE);
+	}
 	if (check)
 		return (check_conf(conf, verbose));
 	if (optind == argc) {

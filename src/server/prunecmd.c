@@ -44,8 +44,13 @@ parse(struct prune *p, int argc, char **argv)
 		else if (opt != 'r' && opt != 'a')
 			return (EXIT_USAGE);
 		else if (duration_parse(optarg,
-			     opt == 'r' ? &p->results : &p->actions) != 0)
+			     opt == 'r' ? &p->results : &p->actions) != 0) {
+			fprintf(stderr,
+			    "mig-server: --%s %s: expected a duration such as"
+			    " 90d or 12h\n",
+			    opt == 'r' ? "results" : "actions", optarg);
 			return (EXIT_USAGE);
+		}
 	}
 	return (optind == argc ? 0 : EXIT_USAGE);
 }

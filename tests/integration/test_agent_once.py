@@ -723,6 +723,11 @@ def test_bad_configuration(tmp_path, text, message):
 
 
 def test_configuration_printed_parses_again(agent, tmp_path):
+    plain = agent.run("-n")
+    assert (plain.returncode, plain.stdout) == (0, "")
+    assert plain.stderr == "configuration OK\n"
+    more = agent.run("-n", "extra")
+    assert more.returncode == 2 and "'extra'" in more.stderr
     first = agent.run("-n", "-v")
     again = tmp_path / "again.conf"
     again.write_text(first.stdout)

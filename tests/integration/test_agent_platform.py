@@ -298,7 +298,7 @@ def test_server_name_that_does_not_exist(platform, newcomer):
 ])
 def test_bad_enrol_options(newcomer, args, text):
     run = newcomer.run("enrol", *args)
-    assert run.returncode == 1 and text in run.stderr
+    assert run.returncode == 2 and text in run.stderr
     assert nothing_filed(newcomer)
 
 

@@ -193,6 +193,7 @@ def test_full_disk_is_an_error(nobody, tree):
     (["actions"], "mig init"),
     (["file", "-path", "/etc", "-name", "x"], "mig init"),
     (["file", "-path", "/etc", "-name", "x", "-e", "soon"], "-e soon"),
+    (["file", "-path", "/etc", "-name", "x", "-e", "0s"], "-e 0s: expected a duration of 1s or more"),
     (["file", "-path", "/etc", "-name", "x", "-weight", "0"], "1 to 1000"),
     (["file", "-path", "/etc", "-name", "x", "-t", "status='gone'"],
      "status"),

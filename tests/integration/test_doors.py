@@ -329,7 +329,7 @@ def test_client(doors):
     assert api.call("GET", "/status")[0] == 200
     assert "grafana" in doors.mig("apikey", "list").stdout
     assert secret not in doors.mig("apikey", "list", "-json").stdout
-    doors.mig("apikey", "revoke", "grafana")
+    assert "'grafana'" in doors.mig("apikey", "revoke", "grafana").stderr
     assert api.call("GET", "/status")[0] == 401
     p = doors.mig("apikey", "revoke", "grafana", code=2)
     assert "there is no API key 'grafana'" in p.stderr
@@ -545,7 +545,8 @@ def test_tampering_is_seen(doors):
     shown = doors.mig("audit", "show", "-last", "3", "-json").stdout
     assert json.loads(shown.splitlines()[-1])["entry"]["object"] == "more"
     assert "apikey_made" in doors.mig("audit", "show").stdout
-    assert "head" in doors.command("audit", "verify").stdout
+    assert re.fullmatch(r"entries \d+\nhead    [0-9a-f]{64}\nverdict whole\n",
+                        doors.command("audit", "verify").stdout)
 
     with sqlite3.connect(db) as c:
         rows = c.execute("SELECT n, time, chain, text FROM audit"
@@ -670,6 +671,9 @@ def test_tokens(doors):
     doors.mig("token", "revoke", digest[:16])
     assert code(doors.https().call("POST", "/enrol", Identity().enrol_request(
         auth, "late"))) == (403, "token")
+    for word in ("web2", "0" * 64):
+        p = doors.mig("agents", "revoke", word, code=2)
+        assert "(see: mig agents)" in p.stderr
     doors.mig("agents", "revoke", own.who.id[:16])
     assert own.who.id in doors.mig("agents", "-revoked", "-json").stdout
     # this machine knows it, and says that the server names it no more

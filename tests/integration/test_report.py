@@ -73,7 +73,7 @@ def test_since(agent):
     shown = lines(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last)))
     assert everything[-1] in shown
     run = agent.run("report", "--since", "yesterday")
-    assert run.returncode == 1 and "--since yesterday: expected" in run.stderr
+    assert run.returncode == 2 and "--since yesterday: expected" in run.stderr
 
 
 def test_whole(agent):

@@ -1236,8 +1236,16 @@ def test_init_that_fails_leaves_nothing_of_its_own(server, tmp_path):
     assert server.https().call("GET", "/health")[0] == 200
 
 
+@pytest.mark.parametrize("args", [
+    ("token", "--uses", "0"), ("token", "--expires", "1x"),
+    ("prune", "--results", "5x"), ("prune", "--actions", "")])
+def test_wrong_value_is_named(server, args):
+    assert f"{args[1]} {args[2]}: expected a " in server.command(
+        *args, code=2).stderr
+
+
 @pytest.mark.parametrize("args,want", [
-    ((), 2), (("nosuch",), 2), (("token", "--uses", "0"), 2),
+    ((), 2), (("nosuch",), 2), (("-n", "extra"), 2), (("token", "--uses", "0"), 2),
     (("token", "--expires", "x"), 2), (("policy",), 2),
     (("policy", "set", "/nonexistent"), 1), (("policy", "show"), 1),
     (("investigator", "add"), 2), (("investigator", "add", "/dev/null"), 1),
