@@ -258,7 +258,8 @@ def test_help_of_a_group(nobody):
     """mig trust is no command; who asks for its help gets what there is."""
     out = nobody.mig("trust", "--help", check=0).stdout
     assert out.startswith("usage: mig trust COMMAND\n")
-    assert re.findall(r"^  trust (\w+)", out, re.M) == ["list", "forget", "export", "import"]
+    assert re.findall(r"^  trust (\w+)", out, re.M) == [
+        "list", "forget", "accept", "export", "import"]
     assert out == nobody.mig("help", "trust", check=0).stdout
     assert "See also: mig results share, mig results forget\n" in \
         nobody.mig("results", "--help", check=0).stdout
