@@ -138,13 +138,15 @@ trust_lapsed(struct trust_entry *te)
 	te->changed = true;
 }
 
-/* 0: not any more. */
+/* By its last hello or answer; 0: not any more. */
 static unsigned int
 missed_mark(const struct trust_entry *te, int64_t since)
 {
-	if (te->row_s >= since)
+	int64_t last = te->row_s > te->seen_s ? te->row_s : te->seen_s;
+
+	if (last >= since)
 		return TRUST_LEFT_OUT;
-	return te->lapsed_s > te->row_s ? 0 : TRUST_LAPSED;
+	return te->lapsed_s > last ? 0 : TRUST_LAPSED;
 }
 
 int

@@ -244,6 +244,9 @@ def test_left_out_for_long(liar):
     assert [r.get("marks") for r in liar.agents(a.row())[0]] == [None, ["left out"]]
     aged(liar, 31)
     assert [r.get("marks") for r in liar.agents(a.row())[0]] == [None, ["lapsed"]]
+    # an answer is seen as well as a hello
+    liar.ask(one(b), *target, expected=[b])
+    assert [r.get("marks") for r in liar.agents(a.row())[0]] == [None, ["left out"]]
 
 
 def test_enrolled_after_the_action(liar):
