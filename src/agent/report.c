@@ -14,10 +14,12 @@
 #include "modules/module.h"
 #include "record/record.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LINE_MAX_BYTES 65536
 
@@ -333,17 +335,38 @@ static int
 since_parse(const char *text, int64_t *ret_ms, struct err *e)
 {
 	int64_t seconds;
+	int rc;
 
-	if (rfc3339_parse(text, &seconds) == 0)
+	if (rfc3339_parse(text, &seconds) == 0) {
 		*ret_ms = seconds * 1000;
-	else if (duration_parse(text, &seconds) == 0)
+		return 0;
+	}
+	rc = duration_option("--since", text,
+	    "a time as 2026-11-23T03:44:11Z or how long ago as 90s, "
+	    "2h, 7d",
+	    &seconds, e);
+	if (rc == 0)
 		*ret_ms = clock_wall_ms() - seconds * 1000;
+	return rc;
+}
+
+/* No record: an agent that was asked nothing, or none at all. */
+static void
+say_no_record(const char *state, const char *path)
+{
+	char who[PATH_MAX];
+	struct stat st;
+
+	snprintf(who, sizeof(who), "%s/identity", state);
+	if (lstat(who, &st) == 0)
+		fprintf(stderr, "mig-agent: %s: nothing was asked yet\n", path);
+	else if (errno == ENOENT)
+		fprintf(stderr,
+		    "mig-agent: there is no agent in %s: run 'mig-agent "
+		    "enrol', or name the configuration with -c\n",
+		    state);
 	else
-		return err_set(e, ERR_INVALID,
-		    "--since %.100s: expected a time as 2026-11-23T03:44:11Z "
-		    "or how long ago as 90s, 2h, 7d",
-		    text);
-	return 0;
+		fprintf(stderr, "mig-agent: %s: %s\n", who, strerror(errno));
 }
 
 int
@@ -369,7 +392,7 @@ report_main(const char *conf_path, const char *since, bool json)
 	buf_init(&r.line, LINE_MAX_BYTES);
 	rc = record_scan(path, on_entry, &r, &e);
 	if (rc == ERR_NOTFOUND) {
-		fprintf(stderr, "mig-agent: %s: nothing was asked yet\n", path);
+		say_no_record(c.state, path);
 	} else if (rc != 0) {
 		fflush(stdout);
 		fprintf(stderr,

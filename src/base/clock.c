@@ -182,6 +182,26 @@ duration_parse(const char *s, int64_t *ret_seconds)
 	return 0;
 }
 
+int
+duration_option(const char *option, const char *s, const char *expected,
+    int64_t *ret_seconds, struct err *e)
+{
+	int64_t seconds;
+
+	if (duration_parse(s, &seconds) != 0)
+		return err_set(e, ERR_INVALID, "%s %.64s: expected %s", option,
+		    s, expected);
+	if (isdigit((unsigned char)s[strlen(s) - 1]))
+		return err_set(e, ERR_INVALID,
+		    "%s %.64s: give a unit, as in %.64s%c (s, m, h, d)", option,
+		    s, s,
+		    s[strspn(s, "0123456789")] == '\0'
+			? expected[strlen(expected) - 1]
+			: 's');
+	*ret_seconds = seconds;
+	return 0;
+}
+
 void
 duration_format(int64_t seconds, char out[32])
 {

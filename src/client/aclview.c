@@ -134,7 +134,7 @@ static int
 judge_time(
     const struct aclview *v, const struct action *a, int64_t now, struct err *e)
 {
-	char text[RFC3339_LEN + 1];
+	char text[RFC3339_LEN + 1], is[32], most[32];
 
 	if (now >= v->file.policy.expires) {
 		rfc3339_format(v->file.policy.expires, text);
@@ -149,11 +149,13 @@ judge_time(
 		return 0;
 	if (now >= a->expire_after)
 		return err_set(e, ERR_EXPIRED, "the action has expired");
-	if (a->expire_after - a->valid_from > v->limits.max_validity)
+	if (a->expire_after - a->valid_from > v->limits.max_validity) {
+		duration_format(a->expire_after - a->valid_from, is);
+		duration_format(v->limits.max_validity, most);
 		return err_set(e, ERR_DENIED,
-		    "the action is valid for %" PRId64
-		    " s, the policy allows %" PRId64 " s",
-		    a->expire_after - a->valid_from, v->limits.max_validity);
+		    "the action is valid for %s, the policy allows %s", is,
+		    most);
+	}
 	return 0;
 }
 

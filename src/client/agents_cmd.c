@@ -2,6 +2,7 @@
 /* `mig agents`: what agents say about themselves in hellos that are verified
  * here; what only the server says is marked as its claim. */
 #include "client/api.h"
+#include "client/question.h"
 #include "client/table.h"
 #include "client/tokens.h"
 #include "client/trust_target.h"
@@ -293,12 +294,14 @@ static int
 agents_path(struct client *c, const struct opts *o, struct buf *out,
     struct listing *l, struct err *e)
 {
-	const char *t = opts_get(o, "t"), *named;
+	const char *t, *named;
 	struct buf rest;
 	bool online = opts_has(o, "online"), split = false;
 	int r;
 
-	r = client_conf_load(c, e);
+	r = question_whom(o, &t, e);
+	if (r == 0)
+		r = client_conf_load(c, e);
 	if (r != 0)
 		return r;
 	l->revoked = opts_has(o, "revoked");

@@ -2,6 +2,7 @@
 /* `mig MODULE ...` and `mig run FILE`: from the command line to the answer. */
 #include "client/ask.h"
 
+#include "client/aclview.h"
 #include "client/interrupt.h"
 #include "client/local.h"
 #include "modules/module.h"
@@ -218,6 +219,17 @@ ask_local(const struct question *q, const struct opts *o, struct err *e)
 /* --- printing and signing ----------------------------------------------------
  */
 
+/* What cannot be read is a matter of the agents' alone. */
+static void
+fill_validity(struct client *c, struct question *q)
+{
+	struct aclview v;
+
+	if (aclview_known(c, &v, NULL) == 0)
+		q->max_validity = v.limits.max_validity;
+	aclview_release(&v);
+}
+
 static int
 ask_print(
     struct client *c, struct question *q, const struct opts *o, struct err *e)
@@ -229,6 +241,7 @@ ask_print(
 	buf_init(&doc, 2 * 1024 * 1024);
 	buf_init(&out, 8 * 1024 * 1024);
 	if (opts_has(o, "s")) {
+		fill_validity(c, q);
 		r = question_build(q, c, o, &doc, secret, e);
 		secret_wipe(secret, sizeof(secret));
 		if (r == 0)

@@ -86,12 +86,22 @@ cancel_tell(const struct fetched *f, const json_t *answer, const struct opts *o,
 	    answer, "", "answered", 0, INT64_C(1) << 40, &answered, NULL);
 	buf_init(&out, 4096);
 	/* whether the server hands it on, only the agents can say */
-	buf_add_fmt(&out,
-	    "cancelled %s, as the server says: %" PRId64 " of %" PRId64
-	    " agents had answered.\nNo agent has confirmed it yet: those "
-	    "online stop now, the others will not start it,\nand each says "
-	    "so in its answer (mig results %s)\n",
-	    id_short(&f->id).s, answered, expected, id_short(&f->id).s);
+	if (expected > 0 && answered >= expected)
+		buf_add_fmt(&out,
+		    "All had answered (%" PRId64 " of %" PRId64
+		    "), as the server says: there is nothing to stop.\n"
+		    "Cancelled %s: an agent that comes later will not start "
+		    "it\n",
+		    answered, expected, id_short(&f->id).s);
+	else
+		buf_add_fmt(&out,
+		    "cancelled %s, as the server says: %" PRId64 " of %" PRId64
+		    " agents had answered.\nNo agent has confirmed it yet: "
+		    "those "
+		    "online stop now, the others will not start it,\nand each "
+		    "says "
+		    "so in its answer (mig results %s)\n",
+		    id_short(&f->id).s, answered, expected, id_short(&f->id).s);
 	r = client_out(&out, e);
 	buf_release(&out);
 	return r;

@@ -239,6 +239,21 @@ opts_get(const struct opts *o, const char *name)
 	return v;
 }
 
+int
+opts_once(
+    const struct opts *o, const char *name, const char **ret, struct err *e)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < o->n; i++)
+		n += strcmp(o->values[i].opt->name, name) == 0;
+	if (n > 1)
+		return err_set(
+		    e, ERR_INVALID, "-%s was given %zu times: once", name, n);
+	*ret = opts_get(o, name);
+	return 0;
+}
+
 bool
 opts_has(const struct opts *o, const char *name)
 {

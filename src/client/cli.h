@@ -54,6 +54,9 @@ void opts_release(struct opts *o);
 /* The last value given; NULL when absent (or without value). */
 const char *opts_get(const struct opts *o, const char *name);
 bool opts_has(const struct opts *o, const char *name);
+/* As opts_get; but ERR_INVALID when it was given twice. */
+int opts_once(
+    const struct opts *o, const char *name, const char **ret, struct err *e);
 
 /* Lines of help are at most so wide. */
 #define CLI_WIDTH 80

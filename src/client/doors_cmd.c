@@ -343,9 +343,10 @@ cmd_key_make(struct client *c, const struct opts *o, struct err *e)
 	if (opts_get(o, "calls") == NULL)
 		return err_set(e, ERR_INVALID,
 		    "say what it may do: -calls status,results");
-	if (expires != NULL && duration_parse(expires, &seconds) != 0)
-		return err_set(e, ERR_INVALID,
-		    "-expires %s: expected a time such as 12h or 90d", expires);
+	if (expires != NULL &&
+	    (r = duration_option("-expires", expires,
+		 "a time such as 12h or 90d", &seconds, e)) != 0)
+		return r;
 	randombytes_buf(secret, sizeof(secret));
 	sha256(secret, sizeof(secret), &hash);
 	buf_init(&body, BODY_MAX);

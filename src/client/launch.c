@@ -235,6 +235,8 @@ launch_new(struct client *c, struct question *q, const struct opts *o,
 		if (r != 0)
 			return r;
 	}
+	if (l->has_policy)
+		q->max_validity = l->known.limits.max_validity;
 	l->online_only = q->online;
 	l->weight = q->draft.require_weight;
 	l->nsigs = 1;

@@ -152,6 +152,8 @@ cmd_make(struct client *c, const struct opts *o, struct err *e)
 	if (r == 0)
 		fprintf(stderr, "policy %" PRIu64 "  %s\n", d.policy.version,
 		    id_hex(&d.policy.hash).s);
+	if (r == 0)
+		policy_warn_end(&d.policy);
 	err_clear(&why);
 	if (r == 0 &&
 	    policy_file_check(&d.policy, clock_wall_ms() / 1000, &why) != 0)

@@ -8,6 +8,7 @@
 
 #define PART_MAX (4 * 1024 * 1024)
 #define EXPIRES_DEFAULT (365 * INT64_C(86400))
+#define SOON (INT64_C(7) * 86400)
 
 void
 policy_draft_init(struct policy_draft *d)
@@ -34,12 +35,30 @@ policy_draft_times(struct policy_draft *d, const struct opts *o, struct err *e)
 	const char *expires = opts_get(o, "expires");
 	int64_t span = EXPIRES_DEFAULT;
 
-	if (expires != NULL && duration_parse(expires, &span) != 0)
-		return err_set(e, ERR_INVALID,
-		    "-expires %s: expected a duration such as 365d", expires);
+	int r = 0;
+
+	if (expires != NULL)
+		r = duration_option(
+		    "-expires", expires, "a duration such as 365d", &span, e);
+	if (r != 0)
+		return r;
 	d->policy.issued = clock_wall_ms() / 1000;
 	d->policy.expires = d->policy.issued + span;
 	return 0;
+}
+
+void
+policy_warn_end(const struct policy *p)
+{
+	int64_t left = p->expires - clock_wall_ms() / 1000;
+	char text[32];
+
+	if (left <= 0 || left > SOON)
+		return;
+	duration_format(left, text);
+	client_warn("warning: this policy ends in %s: from then on agents "
+		    "refuse everything but the next policy",
+	    text);
 }
 
 int

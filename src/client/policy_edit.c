@@ -65,7 +65,8 @@ part(const struct opts *o, const char *name, const uint8_t *was, size_t len,
 static int
 run_editor(const char *path, struct err *e)
 {
-	const struct proc_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
+	const struct proc_fd fds[] = { { 0, 0 }, { isatty(1) ? 1 : 0, 1 },
+		{ 2, 2 } };
 	char script[] = "exec ${VISUAL:-${EDITOR:-vi}} \"$1\"";
 	char file[PATH_ROOM], sh[] = "sh", dash_c[] = "-c", name[] = "mig";
 	char *argv[] = { sh, dash_c, script, name, file, NULL };
@@ -135,6 +136,10 @@ edit_acl(
 	if (r == 0)
 		r = acl_parse(acl->data, acl->len, &a, e);
 	acl_free(a);
+	if (r == 0 && !is_edited(path, was))
+		r = err_set(e, ERR_INVALID,
+		    "nothing was changed: no policy was made (-expires 365d "
+		    "makes one that only holds longer)");
 	return r;
 }
 
@@ -215,6 +220,8 @@ edit(const struct opts *o, const struct policy *was, struct err *e)
 	if (!has_parts(o))
 		r = edited_end(edited, was, r, e);
 	if (r == 0)
+		policy_warn_end(&d.policy);
+	if (r == 0)
 		fprintf(stderr,
 		    "policy %" PRIu64 "  %s\nnext: mig policy sign "
 		    "%s\n",
@@ -230,6 +237,11 @@ policy_cmd_edit(struct client *c, const struct opts *o, struct err *e)
 	struct policy_file f;
 	int r;
 
+	if (!has_parts(o) && !isatty(STDIN_FILENO))
+		return err_set(e, ERR_INVALID,
+		    "the ACL is opened in an editor, which needs a terminal: "
+		    "give -acl FILE, or what else changes (-keyring, -limits, "
+		    "-expires)");
 	if (o->nwords > 0) {
 		r = policy_file_load(o->words[0], &f, e);
 		if (r == 0)
@@ -347,6 +359,8 @@ sign(struct client *c, const struct opts *o, struct policy_file *f,
 		r = say_words(&was.policy, &f->policy, e);
 	if (r == 0)
 		fprintf(stderr, "hash %s\n", id_hex(&f->policy.hash).s);
+	if (r == 0)
+		policy_warn_end(&f->policy);
 	if (r == 0 && !opts_has(o, "y") && client_interactive() &&
 	    !client_confirm("Sign this policy? [y/N] "))
 		r = err_set(e, ERR_CLOSED, "not signed");

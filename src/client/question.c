@@ -2,6 +2,7 @@
 #include "client/question.h"
 
 #include "action/envelope.h"
+#include "action/limits.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -288,14 +289,33 @@ question_target(
 }
 
 int
+question_whom(const struct opts *o, const char **ret, struct err *e)
+{
+	const char *t;
+	int r = opts_once(o, "t", &t, e);
+
+	if (r != 0)
+		return err_wrap(e,
+		    "one condition says it all, as in -t \"name LIKE 'web%%' "
+		    "AND tags = ...\"");
+	if (t != NULL && t[strspn(t, " \t\r\n")] == '\0')
+		return err_set(e, ERR_INVALID,
+		    "the target is empty: -t all asks every agent");
+	*ret = t;
+	return 0;
+}
+
+int
 question_complete(
     struct question *q, struct client *c, const struct opts *o, struct err *e)
 {
-	const char *t = opts_get(o, "t"), *n = opts_get(o, "n"), *s;
+	const char *t, *n = opts_get(o, "n"), *s;
 	char *copy;
 	uint64_t weight;
-	int r;
+	int r = question_whom(o, &t, e);
 
+	if (r != 0)
+		return r;
 	if (t == NULL || strcmp(t, "local") != 0) {
 		r = client_conf_load(c, e);
 		if (r != 0)
@@ -310,11 +330,12 @@ question_complete(
 		return r;
 	q->expire = c->conf.expire;
 	s = opts_get(o, "e");
-	if (s != NULL && duration_parse(s, &q->expire) != 0)
-		return err_set(e, ERR_INVALID,
-		    "-e %s: expected a duration of 1s or more, such as 90s, "
-		    "5m or 1h30m",
-		    s);
+	if (s != NULL &&
+	    (r = duration_option("-e", s,
+		 "a duration of 1s or more, such as 90s, "
+		 "1h30m or 5m",
+		 &q->expire, e)) != 0)
+		return r;
 	s = opts_get(o, "weight");
 	if (s != NULL && str_u64(s, 1, 1000, &weight) != 0)
 		return err_set(e, ERR_INVALID,
@@ -348,6 +369,25 @@ question_readers(const struct question *q, struct client *c,
 	return r;
 }
 
+/* Whoever asks for all that the policy allows gets that: the slack is taken
+ * from the end. */
+static void
+question_times(struct question *q, int64_t now)
+{
+	struct action_draft *d = &q->draft;
+	struct policy_limits l;
+	int64_t max = q->max_validity;
+
+	policy_limits_default(&l);
+	if (max == 0)
+		max = l.max_validity;
+	d->valid_from = now - DRAFT_CLOCK_SLACK;
+	d->expire_after = now + q->expire;
+	if (q->expire <= max && max > DRAFT_CLOCK_SLACK &&
+	    d->expire_after - d->valid_from > max)
+		d->expire_after = d->valid_from + max;
+}
+
 int
 question_build(struct question *q, struct client *c, const struct opts *o,
     struct buf *out, uint8_t ret_secret[static SEAL_KEY_LEN], struct err *e)
@@ -368,8 +408,7 @@ question_build(struct question *q, struct client *c, const struct opts *o,
 	if (r == 0) {
 		d->readers = readers.list;
 		d->nreaders = readers.n;
-		d->valid_from = clock_wall_ms() / 1000 - DRAFT_CLOCK_SLACK;
-		d->expire_after = clock_wall_ms() / 1000 + q->expire;
+		question_times(q, clock_wall_ms() / 1000);
 		r = action_build(d, out, e);
 	}
 	d->seal_key = NULL;

@@ -35,6 +35,7 @@ struct question {
 	bool online;               /* deliver only to who is online now */
 	bool local;                /* this machine, no server */
 	int64_t expire;            /* seconds */
+	int64_t max_validity;      /* seconds, of the policy; 0: not known */
 	struct cosign cosign;
 	struct buf envelope; /* a signed document that is sent as it is: the
 				binary form; empty: to be built */
@@ -50,6 +51,9 @@ int question_add(struct question *q, const struct module *m,
     const struct opts *o, struct err *e);
 /* From a file: version 3 (document, draft or signed envelope) or 2. */
 int question_from_file(struct question *q, const char *path, struct err *e);
+/* -t of the command line, NULL when it is not there. An empty one is refused:
+ * it would be everybody, and is mostly a variable that is not set. */
+int question_whom(const struct opts *o, const char **ret, struct err *e);
 /* -t, -n, -e, -weight of the command line over what is there. */
 int question_complete(
     struct question *q, struct client *c, const struct opts *o, struct err *e);

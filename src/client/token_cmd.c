@@ -92,10 +92,9 @@ numbers(const struct opts *o, uint64_t *uses, int64_t *seconds, struct err *e)
 	if (u != NULL && str_u64(u, 1, USES_MAX, uses) != 0)
 		return err_set(e, ERR_INVALID,
 		    "-uses %s: expected a number from 1 to %d", u, USES_MAX);
-	if (x != NULL && duration_parse(x, seconds) != 0)
-		return err_set(e, ERR_INVALID,
-		    "-expires %s: expected a time such as 1h or 7d", x);
-	return 0;
+	return x != NULL ? duration_option("-expires", x,
+			       "a time such as 1h or 7d", seconds, e)
+			 : 0;
 }
 
 /* The hash of a policy that lies here: what endpoints pin. */

@@ -10,8 +10,8 @@
 struct err;
 struct hello;
 
-/* Agents whose last hello or answer was seen longer ago are not missed any more;
- * that is told once of each. */
+/* Agents whose last hello or answer was seen longer ago are not missed any
+ * more; that is told once of each. */
 #define TRUST_MISSED_DAYS 30
 
 /* Appends what is to be remembered of a hello's facts. */

@@ -54,6 +54,7 @@ struct param {
 	 * the field. */
 	int (*check)(const char *value, struct err *e);
 	int64_t min, max; /* PARAM_NUM; max 0: PARAMS_NUMBER_MAX */
+	bool hex;         /* PARAM_NUM: the flag takes 0x..., too */
 };
 
 /* Flags of a command line, already split: flag[i] (without dashes) and

@@ -7,6 +7,7 @@
 #include "json/json.h"
 #include "modules/regex.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,21 @@ param_by_flag(const struct param *table, const char *flag)
 	return NULL;
 }
 
+static int
+flag_number(const struct param *p, const char *value, uint64_t *ret)
+{
+	const uint64_t max = (uint64_t)PARAMS_NUMBER_MAX;
+	const char *s = value + 2;
+
+	if (!p->hex || value[0] != '0' || (value[1] | 0x20) != 'x')
+		return str_u64(value, 0, max, ret);
+	if (*s == '\0' || s[strspn(s, "0123456789abcdefABCDEF")] != '\0')
+		return ERR_INVALID;
+	errno = 0;
+	*ret = strtoull(s, NULL, 16);
+	return errno == 0 && *ret <= max ? 0 : ERR_INVALID;
+}
+
 static json_t *
 flag_value(const struct param *p, const char *value, struct err *e)
 {
@@ -63,10 +79,11 @@ flag_value(const struct param *p, const char *value, struct err *e)
 
 	switch (p->type) {
 	case PARAM_NUM:
-		if (str_u64(value, 0, (uint64_t)PARAMS_NUMBER_MAX, &n) != 0) {
+		if (flag_number(p, value, &n) != 0) {
 			err_set(e, ERR_INVALID,
-			    "-%s: '%.64s' is not a number from 0 to 2^50",
-			    p->flag, value);
+			    "-%s: '%.64s' is not a number from 0 to 2^50%s",
+			    p->flag, value,
+			    p->hex ? ", decimal or 0x and hex digits" : "");
 			return NULL;
 		}
 		v = json_integer((json_int_t)n);

@@ -152,11 +152,14 @@ command_token(const char *conf, int argc, char **argv)
 	struct err e;
 	int opt, rc;
 
+	err_clear(&e);
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'u' &&
 		    str_u64(optarg, 1, TOKEN_USES_MAX, &uses) == 0)
 			continue;
-		if (opt == 'e' && duration_parse(optarg, &seconds) == 0)
+		if (opt == 'e' &&
+		    duration_option("--expires", optarg,
+			"a duration such as 1h or 7d", &seconds, &e) == 0)
 			continue;
 		if (opt == 'u')
 			fprintf(stderr,
@@ -164,10 +167,7 @@ command_token(const char *conf, int argc, char **argv)
 			    " to %d\n",
 			    optarg, TOKEN_USES_MAX);
 		if (opt == 'e')
-			fprintf(stderr,
-			    "mig-server: --expires %s: expected a duration"
-			    " such as 1h or 7d\n",
-			    optarg);
+			(void)admin_fail(&e);
 		return (
 		    admin_usage("token [--uses 1..1000000] [--expires 1h]"));
 	}

@@ -33,8 +33,10 @@ parse(struct prune *p, int argc, char **argv)
 		{ "vacuum", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
+	struct err e;
 	int opt;
 
+	err_clear(&e);
 	p->results = p->actions = -1;
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'd')
@@ -43,12 +45,10 @@ parse(struct prune *p, int argc, char **argv)
 			p->vacuum = true;
 		else if (opt != 'r' && opt != 'a')
 			return (EXIT_USAGE);
-		else if (duration_parse(optarg,
-			     opt == 'r' ? &p->results : &p->actions) != 0) {
-			fprintf(stderr,
-			    "mig-server: --%s %s: expected a duration such as"
-			    " 90d or 12h\n",
-			    opt == 'r' ? "results" : "actions", optarg);
+		else if (duration_option(opt == 'r' ? "--results" : "--actions",
+			     optarg, "a duration such as 12h or 90d",
+			     opt == 'r' ? &p->results : &p->actions, &e) != 0) {
+			(void)admin_fail(&e);
 			return (EXIT_USAGE);
 		}
 	}

@@ -392,3 +392,6 @@ def test_errors_are_words(platform, slow):
     platform.mig("file", "-t", "all", "-path", str(slow), "-name", "^needle$", check=0)
     p = platform.mig("action", "cancel", newest(platform), "--reason", "x" * 300)
     assert p.returncode == 2 and "at most 200 bytes" in p.stderr, p.stderr
+    # somebody who enrols now would still be asked
+    p = platform.mig("action", "cancel", newest(platform), check=0)
+    assert "there is nothing to stop" in p.stdout and "comes later" in p.stdout, p.stdout

@@ -2,6 +2,8 @@
 """What mig does with files of its own, without any server."""
 import hashlib
 import json
+import os
+import pty
 import resource
 import signal
 import subprocess
@@ -33,6 +35,16 @@ def sam(tmp_path):
     return p
 
 
+@pytest.fixture(autouse=True)
+def terminal(sam):
+    """Where an editor can be opened: as mig's standard input."""
+    master, slave = pty.openpty()
+    sam.at_terminal = lambda *args, **kw: sam.mig(*args, tty=slave, **kw)
+    yield
+    os.close(master)
+    os.close(slave)
+
+
 def editor(sam, script):
     path = sam.dir / "editor"
     path.write_text("#!/bin/sh\n" + script)
@@ -51,31 +63,41 @@ def editor(sam, script):
 def test_what_was_edited_stays(sam, script, says):
     editor(sam, script)
     out = sam.dir / "next"
-    p = sam.mig("policy", "edit", sam.policy, "-o", out, check=ERROR)
+    p = sam.at_terminal("policy", "edit", sam.policy, "-o", out, check=ERROR)
     kept = sam.dir / "next.acl"
     assert says in p.stderr and f"-acl {kept}" in p.stderr, p.stderr
     work = kept.read_text()
     assert not out.exists() and work
     # nor does the next try begin with the old text in its place
     editor(sam, "true")
-    p = sam.mig("policy", "edit", sam.policy, "-o", out, check=ERROR)
+    p = sam.at_terminal("policy", "edit", sam.policy, "-o", out, check=ERROR)
     assert str(kept) in p.stderr and kept.read_text() == work
     kept.unlink()
-    sam.mig("policy", "edit", sam.policy, "-o", out, check=0)
+    editor(sam, """sed -i 's/"weight":1/"weight":2/' $1""")
+    sam.at_terminal("policy", "edit", sam.policy, "-o", out, check=0)
     assert out.exists() and not kept.exists()
 
 
-def test_an_editor_that_changed_nothing_leaves_nothing(sam):
-    editor(sam, "exit 1")
-    sam.mig("policy", "edit", sam.policy, "-o", sam.dir / "next", check=ERROR)
-    assert not list(sam.dir.glob("next*"))
+@pytest.mark.parametrize("script,says", [("exit 1", "exit 1"), ("true", "nothing was changed")])
+def test_an_editor_that_changed_nothing_leaves_nothing(sam, script, says):
+    editor(sam, script)
+    p = sam.at_terminal("policy", "edit", sam.policy, "-o", sam.dir / "next", check=ERROR)
+    assert says in p.stderr and not list(sam.dir.glob("next*"))
+
+
+def test_without_a_terminal_no_editor_is_started(sam):
+    editor(sam, f"touch {sam.dir}/started")
+    p = sam.mig("policy", "edit", sam.policy, "-o", sam.dir / "next", check=ERROR)
+    assert "needs a terminal" in p.stderr and "-acl FILE" in p.stderr
+    assert not list(sam.dir.glob("next*")) and not (sam.dir / "started").exists()
 
 
 def test_an_interrupt_in_the_editor_is_the_editor_s(sam):
     """As the terminal sends it, to both."""
     editor(sam, "trap '' INT QUIT; kill -INT $PPID; kill -QUIT $PPID\n"
            """sed -i 's/"weight":1/"weight":2/' $1""")
-    p = sam.mig("policy", "edit", sam.policy, "-o", sam.dir / "next", check=0)
+    p = sam.at_terminal("policy", "edit", sam.policy, "-o", sam.dir / "next",
+                        check=0)
     assert "weight changed from 1 to 2" in p.stderr
 
 

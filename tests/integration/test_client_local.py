@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import csv
+import datetime
 import hashlib
 import http.server
 import io
@@ -40,11 +41,11 @@ class Person:
             self.env["GNUPGHOME"] = str(gpg.home)
         self.config = directory / ".config" / "mig" / "config"
 
-    def mig(self, *args, check=None, stdin=None, env=None):
+    def mig(self, *args, check=None, stdin=None, env=None, tty=None):
+        given = {"stdin": tty} if tty is not None else {"input": stdin or ""}
         p = subprocess.run([program("mig"), *map(str, args)],
                            env={**self.env, **(env or {})},
-                           input=stdin if stdin is not None else "",
-                           capture_output=True, text=True, timeout=60)
+                           capture_output=True, text=True, timeout=60, **given)
         if check is not None:
             assert p.returncode == check, (args, p.returncode, p.stdout,
                                            p.stderr)
@@ -194,6 +195,15 @@ def test_full_disk_is_an_error(nobody, tree):
     (["file", "-path", "/etc", "-name", "x"], "mig init"),
     (["file", "-path", "/etc", "-name", "x", "-e", "soon"], "-e soon"),
     (["file", "-path", "/etc", "-name", "x", "-e", "0s"], "-e 0s: expected a duration of 1s or more"),
+    (["file", "-path", "/etc", "-name", "x", "-e", "5"], "-e 5: give a unit, as in 5m"),
+    (["file", "-path", "/etc", "-name", "x", "-t", ""],
+     "the target is empty: -t all asks every agent"),
+    (["agents", "-t", " "], "the target is empty"),
+    (["file", "-path", "/etc", "-name", "x", "-t", "local", "+", "file", "-path", "/etc",
+      "-name", "x", "-t", "all"], "-t was given 2 times"),
+    (["token", "make", "-expires", "7"], "-expires 7: give a unit, as in 7d"),
+    (["apikey", "make", "x", "-calls", "status", "-expires", "90"], "as in 90d"),
+    (["policy", "edit", "/etc/passwd"], "needs a terminal: give -acl FILE"),
     (["file", "-path", "/etc", "-name", "x", "-weight", "0"], "1 to 1000"),
     (["file", "-path", "/etc", "-name", "x", "-t", "status='gone'"],
      "status"),
@@ -434,6 +444,19 @@ def test_sign_and_gpgv(alice, gpg, tree, tmp_path):
     assert len(base64.b64decode(key, validate=True)) == 32
 
 
+def test_all_that_the_policy_allows_can_be_asked(alice, tree):
+    """What is for agents whose clocks are behind is not over it."""
+    def seconds(expire):
+        doc = json.loads(sign(alice, tree, "-e", expire)["document"])
+        ends = [datetime.datetime.fromisoformat(doc[k].replace("Z", "+00:00"))
+                for k in ("validfrom", "expireafter")]
+        return (ends[1] - ends[0]).total_seconds()
+    week = 7 * 86400
+    assert seconds("1h") == 3660
+    assert seconds("7d") == seconds(f"{week - 1}s") == week
+    assert seconds("8d") == 8 * 86400 + 60  # which agents refuse, and say
+
+
 def test_two_signatures(alice, gpg, tree, tmp_path):
     f = tmp_path / "signed.json"
     alice.mig("file", "-s", "-weight", "2", "-o", f, "-path", tree, "-name",
@@ -572,6 +595,25 @@ def test_keyring_of_nonsense(nobody, tmp_path):
     assert not (tmp_path / "k").exists()
 
 
+def test_a_private_key_is_not_quoted(nobody, gpg, tmp_path):
+    key, k = tmp_path / "id", tmp_path / "k"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "a=b", "-f", key],
+                   check=True)
+    pem = subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], check=True,
+                         capture_output=True).stdout
+    secret = gpg.run("--armor", "--export-secret-keys", gpg.bob).stdout
+    texts = [key.read_bytes(), pem, b"\n# mine\n" + pem, secret,
+             gpg.run("--export-secret-keys", gpg.bob).stdout]
+    assert all(texts)
+    for text in texts:
+        key.write_bytes(text)
+        p = nobody.mig("keyring", "add", "-f", k, key, check=ERROR)
+        assert len(p.stderr.splitlines()) == 1, p.stderr
+        assert "this is a private key; give its .pub" in p.stderr or \
+            "this is a secret key; give the public one" in p.stderr
+        assert not k.exists()
+
+
 def test_policy(alice, gpg, tmp_path):
     keyring, out = tmp_path / "keyring", tmp_path / "policy"
     keyring.write_text(alice.mig("keyring", "export", check=0).stdout)
@@ -593,6 +635,13 @@ def test_policy(alice, gpg, tmp_path):
     assert str(acl) in alice.mig(*make, "-acl", acl, check=ERROR).stderr
     assert "-expires" in alice.mig(*make, "-expires", "long",
                                    check=ERROR).stderr
+    two.unlink()
+    p = alice.mig(*make, "-expires", "365", check=ERROR)
+    assert "-expires 365: give a unit, as in 365d (s, m, h, d)" in p.stderr
+    assert not two.exists()
+    assert "warning: this policy ends in 7d" in alice.mig(*make, "-expires", "7d",
+                                                          check=0).stderr
+    assert "warning" not in alice.mig(*make, "-expires", "8d", check=0).stderr
 
 
 # --- servers ------------------------------------------------------------------

@@ -449,7 +449,7 @@ def test_help_and_text(probe):
                        capture_output=True, check=False)
     head, row = r.stdout.decode().splitlines()[:2]
     assert head.endswith("search,process,pid,matches,checks") and f",{p.pid}," in row
-    for flags in ([], ["-bytes", "x"], ["-matchall", "-matchany", "-name", "x"], ["-offset", "0x1", "-name", "x"]):
+    for flags in ([], ["-bytes", "x"], ["-matchall", "-matchany", "-name", "x"], ["-offset", "0x", "-name", "x"]):
         r = subprocess.run([mig, "memory", "-t", "local", *flags], capture_output=True, check=False)
         assert r.returncode == 2 or r.stderr, flags
         assert r.returncode != 0 and b"mig: " in r.stderr

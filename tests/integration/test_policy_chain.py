@@ -4,6 +4,8 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
+import pty
 import re
 import shutil
 import sqlite3
@@ -119,8 +121,8 @@ class Chain:
             return s["version"] == version and s["agents"]["current"] == n
         wait_for(f"{n} agents at version {version}", there, 30)
 
-    def ask(self, *args):
-        p = self.p.mig("agent", "-t", "all", "--json", "-y", *args)
+    def ask(self, target="all"):
+        p = self.p.mig("agent", "-t", target, "--json", "-y")
         return answers_of(p)
 
     def store(self):
@@ -181,7 +183,12 @@ def test_what_changes_is_said_in_words(chain):
                         "sed -i 's/\"weight\": 1/\"weight\": 7/g' $1\n")
     editor.chmod(0o755)
     chain.p.env["EDITOR"] = str(editor)
-    p = chain.p.mig("policy", "edit", "-o", str(chain.dir / "edited"), check=0)
+    master, slave = pty.openpty()
+    try:
+        p = chain.p.mig("policy", "edit", "-o", str(chain.dir / "edited"), check=0, stdin=slave)
+    finally:
+        os.close(master)
+        os.close(slave)
     assert "acl: policy: investigators: bob: weight changed from 1 to 7" in \
         p.stderr
     assert not (chain.dir / "edited.acl").exists()
@@ -424,7 +431,7 @@ def test_with_an_expired_policy_only_policies_count(chain):
     assert "policy_taken" in relay.offer(doc, (chain.alice,))
     wait_for("it to be in force", lambda: "policy_in_force version=7" in
              log_of(relay.agent))
-    answers, _ = chain.ask("-t", "name='one'")
+    answers, _ = chain.ask("name='one'")
     assert answers[0]["status"] == "refused"
     assert "policy has expired" in answers[0]["reason"]
     nxt = text(chain, 8, purpose_hash("policy", doc.encode()), acl)

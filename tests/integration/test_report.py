@@ -74,6 +74,23 @@ def test_since(agent):
     assert everything[-1] in shown
     run = agent.run("report", "--since", "yesterday")
     assert run.returncode == 2 and "--since yesterday: expected" in run.stderr
+    run = agent.run("report", "--since", "2")
+    assert run.returncode == 2 and "--since 2: give a unit" in run.stderr
+
+
+def test_no_agent_is_not_an_agent_that_was_asked_nothing(agent):
+    state = agent.where / "state"
+    aside = agent.where / "state.aside"
+    (state / "record").unlink()
+    run = agent.run("report")
+    assert run.returncode == 1 and "nothing was asked yet" in run.stderr
+    state.rename(aside)
+    try:
+        run = agent.run("report")
+        assert run.returncode == 1 and not run.stdout
+        assert f"there is no agent in {state}" in run.stderr and "-c" in run.stderr
+    finally:
+        aside.rename(state)
 
 
 def test_whole(agent):

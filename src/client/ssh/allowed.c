@@ -313,6 +313,17 @@ fail_first(const struct keyring_made *m, struct err *e)
 	return err_set(e, ERR_INVALID, "%.*s", (int)strcspn(s, "\n"), s);
 }
 
+/* Whatever else is in it: nothing of that is to be read, or quoted. */
+static bool
+is_private(const void *text, size_t len)
+{
+	static const char pem[] = "PRIVATE KEY-----",
+			  putty[] = "PuTTY-User-Key";
+
+	return memmem(text, len, pem, sizeof(pem) - 1) != NULL ||
+	    memmem(text, len, putty, sizeof(putty) - 1) != NULL;
+}
+
 int
 allowed_keyring(const void *text, size_t len, const struct allowed_whose *w,
     struct keyring_made *ret, struct err *e)
@@ -329,6 +340,9 @@ allowed_keyring(const void *text, size_t len, const struct allowed_whose *w,
 	    (len > 0 && memchr(text, '\0', len) != NULL))
 		return err_set(e, ERR_INVALID,
 		    "a text of at most %d bytes is expected", ALLOWED_TEXT_MAX);
+	if (is_private(text, len))
+		return err_set(
+		    e, ERR_INVALID, "this is a private key; give its .pub");
 	copy = malloc(len + 1);
 	if (copy == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");

@@ -137,6 +137,36 @@ test_duration_parse(void **state)
 }
 
 static void
+test_duration_option(void **state)
+{
+	static const struct {
+		const char *in, *says; /* NULL: it is taken */
+		int64_t want;
+	} t[] = {
+		{ "365d", NULL, 31536000 },
+		{ "1h30m", NULL, 5400 },
+		{ "365", "-x 365: give a unit, as in 365d (s, m, h, d)", 0 },
+		{ "1h30", "-x 1h30: give a unit, as in 1h30s (s, m, h, d)", 0 },
+		{ "0", "-x 0: expected 12h or 7d", 0 },
+		{ "", "-x : expected 12h or 7d", 0 },
+		{ "long", "-x long: expected 12h or 7d", 0 },
+	};
+	struct err e;
+	int64_t got;
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		got = 0;
+		err_clear(&e);
+		assert_int_equal(
+		    duration_option("-x", t[i].in, "12h or 7d", &got, &e),
+		    t[i].says == NULL ? 0 : ERR_INVALID);
+		assert_int_equal(got, t[i].want);
+		assert_string_equal(e.msg, t[i].says == NULL ? "" : t[i].says);
+	}
+}
+
+static void
 test_duration_format(void **state)
 {
 	static const struct {
@@ -183,6 +213,7 @@ main(void)
 		cmocka_unit_test(test_rfc3339_parse),
 		cmocka_unit_test(test_rfc3339_format),
 		cmocka_unit_test(test_duration_parse),
+		cmocka_unit_test(test_duration_option),
 		cmocka_unit_test(test_duration_format),
 		cmocka_unit_test(test_clocks),
 	};

@@ -108,7 +108,7 @@ test_parse(void **state)
 static void
 test_get(void **state)
 {
-	const char *argv[] = { "-path", "a", "-path", "b", "-y" };
+	const char *argv[] = { "-path", "a", "-path", "b", "-y" }, *v = "";
 	struct opts o;
 
 	assert_int_equal(
@@ -118,6 +118,9 @@ test_get(void **state)
 	assert_null(opts_get(&o, "y"));
 	assert_true(opts_has(&o, "y"));
 	assert_false(opts_has(&o, "t"));
+	assert_int_equal(opts_once(&o, "path", &v, NULL), ERR_INVALID);
+	assert_int_equal(opts_once(&o, "y", &v, NULL), 0);
+	assert_null(v);
 	opts_release(&o);
 }
 

@@ -184,6 +184,58 @@ test_too_much(void **state)
 }
 
 static void
+test_flag_offset(void **state)
+{
+	static const struct {
+		const char *in;
+		int64_t want; /* -1: refused */
+	} rows[] = {
+		{ "16", 16 },
+		{ "0x10", 16 },
+		{ "0X5653185ccb58", 0x5653185ccb58 },
+		{ "0x4000000000000", INT64_C(1) << 50 },
+		{ "0x4000000000001", -1 },
+		{ "0x10000000000000000", -1 },
+		{ "0x", -1 },
+		{ "0x1g", -1 },
+		{ "0x-1", -1 },
+		{ "-0x10", -1 },
+		{ "10h", -1 },
+		{ "", -1 },
+	};
+	const char *flags[] = { "name", "offset" };
+	const char *values[] = { "x", NULL };
+	struct module_flags f = { 2, flags, values };
+	const json_t *searches;
+	struct err e;
+	json_t *j;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		err_clear(&e);
+		values[1] = rows[i].in;
+		j = module_memory.from_flags(&f, &e);
+		assert_int_equal(j == NULL, rows[i].want < 0);
+		if (j == NULL) {
+			assert_non_null(strstr(e.msg, "-offset"));
+			continue;
+		}
+		searches = json_object_get(j, "searches");
+		assert_int_equal(
+		    json_integer_value(json_object_get(
+			json_object_get(
+			    json_object_get(searches, "s1"), "options"),
+			"offset")),
+		    rows[i].want);
+		json_decref(j);
+	}
+	/* no other number */
+	flags[1] = "maxlength";
+	values[1] = "0x10";
+	assert_null(module_memory.from_flags(&f, &e));
+}
+
+static void
 test_flags(void **state)
 {
 	static const char *const none[] = { "matchall" };
@@ -308,6 +360,7 @@ main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_flag_offset),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_mask),
