@@ -299,6 +299,7 @@ ask_judge(struct chain *c)
 	buf_init(&b, MSG_DOC_MAX);
 	buf_add_u64(&b, (uint64_t)agent_now(a));
 	buf_add_u64(&b, (uint64_t)journal_floor(a->journal));
+	buf_add_u64(&b, 0); /* a policy names the one before: no replay */
 	verify_signers_write(&c->who, &b);
 	buf_add_field(&b, c->env.doc, c->env.doc_len);
 	ask(c, a->judge, MSG_JUDGE_POLICY, MSG_JUDGE_STEP, &b, on_judged);

@@ -20,6 +20,7 @@
 #include "agent/cancels.h"
 #include "agent/days.h"
 #include "agent/job.h"
+#include "agent/judged.h"
 #include "agent/journal.h"
 #include "agent/monitor.h"
 #include "agent/netlink.h"
@@ -60,7 +61,9 @@ struct exam {
 	struct verify_verdict who;
 	struct id policy; /* that who was found with */
 	struct judge_verdict verdict;
-	bool unrecorded; /* refused, and counted only */
+	bool unrecorded;                 /* refused, and counted only */
+	struct signer counted[SIGS_MAX]; /* those that judge counted */
+	size_t ncounted;
 	struct event *wait;
 	struct bucket rate;
 	int64_t unstored_ms; /* when the last unstored answer was sent */
@@ -135,26 +138,40 @@ refuse_stranger(struct exam *x, unsigned int reason, const char *detail)
 
 /* --- the verdict ---------------------------------------------------------- */
 
-/* When it was signed: the newest good signature's time. A signature by an SSH
- * key has none; then what counts is when the document begins to be valid, as it
- * cannot have run before that (doc/adr/0042). 0 for what was not understood. */
+/* A signature by an SSH key has no time; then what counts is when the document
+ * begins to be valid, as it cannot have run before that (doc/adr/0042). */
+static int64_t
+made_at(const struct exam *x, const struct signer *s)
+{
+	return s->created != 0 ? s->created : x->verdict.valid_from;
+}
+
+/* The newest of those that count; 0 for what was refused. Others say nothing:
+ * anybody known can sign, and whoever hands it on can add that. */
 static int64_t
 signed_at(const struct exam *x)
 {
-	const struct verify_verdict *v = &x->who;
 	int64_t newest = 0, at;
 	size_t i;
 
-	for (i = 0; i < v->n; i++) {
-		if (v->signers[i].verdict != SIG_GOOD)
-			continue;
-		at = v->signers[i].created;
-		if (at == 0)
-			at = x->verdict.valid_from;
+	for (i = 0; i < x->ncounted; i++) {
+		at = made_at(x, &x->counted[i]);
 		if (at > newest)
 			newest = at;
 	}
 	return newest;
+}
+
+/* judge counts none of these; a judge that does is not believed. */
+static bool
+signed_before(const struct exam *x, int64_t t)
+{
+	size_t i;
+
+	for (i = 0; i < x->ncounted; i++)
+		if (made_at(x, &x->counted[i]) < t)
+			return true;
+	return false;
 }
 
 static void
@@ -197,7 +214,7 @@ narrow(struct exam *x)
 	c = journal_cancelled(a->journal, &x->id, &by, agent_now(a));
 	if (c != NULL)
 		set_reason(x, REFUSAL_CANCELLED, c->text);
-	else if (signed_at(x) < journal_not_before(a->journal))
+	else if (signed_before(x, journal_not_before(a->journal)))
 		set_reason(x, REFUSAL_REPLAY_FLOOR,
 		    "signed before this agent's journal begins: sign it again");
 	else if (v->expire_after <= journal_floor(a->journal))
@@ -371,13 +388,33 @@ on_cancel_judged(int code, const void *body, size_t len, void *arg)
 
 /* --- asking --------------------------------------------------------------- */
 
+/* Bit i stands for the good signer i, as judge was told them. */
+static void
+take_counted(struct exam *x, uint16_t counted)
+{
+	const struct verify_verdict *v = &x->who;
+	size_t i, good = 0;
+
+	x->ncounted = 0;
+	for (i = 0; i < v->n; i++) {
+		if (v->signers[i].verdict != SIG_GOOD)
+			continue;
+		if ((counted >> good++ & 1) != 0)
+			x->counted[x->ncounted++] = v->signers[i];
+	}
+}
+
 static void
 on_judged(int code, const void *body, size_t len, void *arg)
 {
 	struct exam *x = arg;
+	uint16_t counted = 0;
 
-	if (code == 0 && judge_verdict_parse(body, len, &x->verdict) != 0)
+	if (code == 0 &&
+	    judge_answer_parse(
+		body, len, verify_good(&x->who), &x->verdict, &counted) != 0)
 		code = ERR_INVALID;
+	take_counted(x, counted);
 	if (asked_again(x, &code, &x->verdict.id))
 		return;
 	if (code == 0) {
@@ -402,6 +439,11 @@ ask_judge(struct exam *x)
 	buf_init(&b, MSG_DOC_MAX);
 	buf_add_u64(&b, (uint64_t)agent_now(a));
 	buf_add_u64(&b, (uint64_t)journal_floor(a->journal));
+	/* a cancel of before can only stop what it names */
+	buf_add_u64(&b,
+	    x->purpose == PURPOSE_CANCEL
+		? 0
+		: (uint64_t)journal_not_before(a->journal));
 	verify_signers_write(&x->who, &b);
 	buf_add_field(&b, x->env.doc, x->env.doc_len);
 	if (b.error != 0)

@@ -66,7 +66,7 @@ const struct journal_entry *
 journal_find(const struct journal *j, const struct id *id);
 /* What ends at or before this is refused (unix seconds). */
 int64_t journal_floor(const struct journal *j);
-/* What was signed before this is refused: the journal starts there. */
+/* What was signed before this does not count: the journal starts there. */
 int64_t journal_not_before(const struct journal *j);
 /* Newest signature time of an action ever accepted. */
 int64_t journal_newest(const struct journal *j);
@@ -75,7 +75,7 @@ size_t journal_count(const struct journal *j);
 struct journal_action {
 	struct id id;
 	int64_t expires;     /* unix seconds */
-	int64_t signed_at;   /* newest good signature, unix seconds */
+	int64_t signed_at;   /* newest signature that counts, unix seconds */
 	const void *verdict; /* opaque to the journal; borrowed */
 	size_t verdict_len;
 	const void *doc; /* borrowed */

@@ -11,6 +11,7 @@
 #include "action/document.h"
 #include "action/policy_step.h"
 #include "action/refusal.h"
+#include "agent/judged.h"
 #include "agent/messages.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -217,7 +218,7 @@ say_ready(const struct judge *j, struct err *e)
 /* --- judging -------------------------------------------------------------- */
 
 struct question {
-	int64_t now, floor;
+	int64_t now, floor, begins;
 	struct signer signers[SIGS_MAX];
 	size_t nsigners;
 	const uint8_t *doc;
@@ -234,6 +235,7 @@ take_question(const struct ipc_msg *msg, struct question *q)
 	rd_init(&r, msg->body, msg->len);
 	q->now = (int64_t)rd_u64(&r);
 	q->floor = (int64_t)rd_u64(&r);
+	q->begins = (int64_t)rd_u64(&r);
 	q->nsigners = rd_u8(&r);
 	if (q->nsigners > SIGS_MAX)
 		return ERR_INVALID;
@@ -295,10 +297,54 @@ judge_time(const struct judge *j, const struct action *a,
 	return REFUSAL_NONE;
 }
 
+/* What was signed before the journal begins may have run. Signatures are no
+ * part of an action's id: whoever has the action can add their own, which must
+ * not renew those of others. So older ones do not count at all. One without a
+ * time counts by the document's beginning (doc/adr/0042). */
+static unsigned int
+judge_signed(const struct judge *j, const struct action *a, struct question *q,
+    struct err *e)
+{
+	struct err why;
+	struct signer *s;
+	size_t i, old = 0;
+
+	for (i = 0; i < q->nsigners; i++) {
+		s = &q->signers[i];
+		if ((s->created != 0 ? s->created : a->valid_from) >= q->begins)
+			continue;
+		s->verdict = SIG_EXPIRED;
+		old++;
+	}
+	err_clear(&why);
+	if (old == 0 ||
+	    acl_check(j->acl, a, q->signers, q->nsigners, q->now, &why) == 0)
+		return REFUSAL_NONE;
+	err_set(e, ERR_EXPIRED,
+	    "signed before this agent's journal begins: sign it again%s%s",
+	    old < q->nsigners ? "; without what was signed before, " : "",
+	    old < q->nsigners ? why.msg : "");
+	return REFUSAL_REPLAY_FLOOR;
+}
+
+/* Which of the signers the action can run for. */
+static uint16_t
+who_counts(
+    const struct judge *j, const struct action *a, const struct question *q)
+{
+	unsigned int counted = 0;
+	size_t i;
+
+	for (i = 0; i < q->nsigners; i++)
+		if (acl_counts(j->acl, a, &q->signers[i], q->now))
+			counted |= 1U << i;
+	return (uint16_t)counted;
+}
+
 /* Not being targeted comes first: such agents stay silent on broadcasts. */
 static unsigned int
-judge_action(struct judge *j, const struct action *a, const struct question *q,
-    struct err *e)
+judge_action(
+    struct judge *j, const struct action *a, struct question *q, struct err *e)
 {
 	unsigned int reason = judge_target(j, a, e);
 
@@ -316,7 +362,8 @@ judge_action(struct judge *j, const struct action *a, const struct question *q,
 		err_set(e, ERR_EXPIRED, "the policy has expired");
 		return REFUSAL_POLICY_EXPIRED;
 	}
-	return judge_time(j, a, q, e);
+	reason = judge_time(j, a, q, e);
+	return reason != REFUSAL_NONE ? reason : judge_signed(j, a, q, e);
 }
 
 static void
@@ -369,6 +416,7 @@ answer(
 	struct question q;
 	struct action *a;
 	struct err why;
+	uint16_t counted = 0;
 	int rc;
 
 	fault_point("judge.asked");
@@ -387,12 +435,14 @@ answer(
 	if (rc == 0) {
 		fill_verdict(j, a, v);
 		v->reason = (uint16_t)judge_action(j, a, &q, &why);
+		if (v->reason == REFUSAL_NONE)
+			counted = who_counts(j, a, &q);
 		action_release(a);
 	} else {
 		v->reason = (uint16_t)parse_refusal(rc, &why);
 	}
 	snprintf(v->detail, sizeof(v->detail), "%.*s", VERDICT_TEXT, why.msg);
-	judge_verdict_write(v, out);
+	judge_answer_write(v, counted, out);
 	fault_point("judge.judged");
 	rc = ipc_write(PROC_IPC_FD, MSG_JUDGE_VERDICT, msg->request, out->data,
 	    out->len, -1, e);

@@ -111,7 +111,9 @@ struct verify_verdict {
 	char name[VERDICT_TEXT + 1]; /* of the first good signer */
 };
 size_t verify_good(const struct verify_verdict *v);
-/* For judge: u8 how many, then person, key and time of each good one. */
+/* A question to judge: u64 now, u64 the journal's floor, u64 its beginning
+ * (before which no signature counts; 0: all do), who signed, the document. Who:
+ * u8 how many, then person, key and time of each good one. */
 void verify_signers_write(const struct verify_verdict *v, struct buf *out);
 int verify_verdict_write(const struct verify_verdict *v, struct buf *out);
 int

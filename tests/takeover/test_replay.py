@@ -6,10 +6,11 @@ import shutil
 import time
 
 from miglib import wait_for
+from pgplib import Key, SshKey
 from spoollib import spooled
-from takeoverlib import DONE, REPLAY_FLOOR, action_id, pack
+from takeoverlib import DONE, REPLAY_FLOOR, TOO_EARLY, WEIGHT, action_id, pack, since
 from test_agent_once import (NOT_TARGETED, REFUSED, Agent, document, envelope,  # noqa: F401
-                             gpg)
+                             gpg, rfc3339)
 
 SECONDS = 30
 
@@ -122,6 +123,91 @@ def test_after_the_journal_was_removed(tmp_path, gpg):  # noqa: F811
     agent, env = lone(tmp_path, gpg)
     (agent.where / "state" / "journal").unlink()
     assert agent.refused(env) == REPLAY_FLOOR
+
+
+class People:
+    """What an Agent wants to know of them."""
+
+    def __init__(self, **keys):
+        self.keys = keys
+
+    def key(self, name):
+        return self.keys[name].fpr.hex(), self.keys[name].line().strip()
+
+
+def test_after_all_was_lost_with_a_fresh_signature(tmp_path, gpg):  # noqa: F811
+    """Journal and record went: what ann and ben signed before stays refused, whoever signs it once
+    more: somebody known who has no weight, with a key of either kind, or one of the two. Only
+    who could ask alone can ask it anew."""
+    tmp_path.chmod(0o755)
+    ann, ben, cleo, rita, sam = Key(), Key(), Key(), Key(), SshKey()
+    agent = Agent(tmp_path, People(ann=ann, ben=ben, cleo=cleo, rita=rita, sam=sam))
+    agent.people = dict.fromkeys(agent.gpg.keys, 1)
+    weights = {"ann": (ann, 1), "ben": (ben, 1), "cleo": (cleo, 2)}
+    entry = {"minimumweight": 2, "investigators": {
+        n: {"fingerprint": k.fpr.hex(), "weight": w} for n, (k, w) in weights.items()}}
+    agent.install(acl={"default": entry})
+    where = tmp_path / "data"
+    where.mkdir()
+    (where / "needle").write_text("needle in\n")
+    time.sleep(1.1)     # signatures have whole seconds, and so has the journal's beginning
+
+    def asked():
+        doc = document(gpg, where)
+        return doc, [ann.sign(doc), ben.sign(doc)]
+    old = [asked() for _ in range(6)]
+    for doc, sigs in old:
+        run, answer = agent.once(pack(doc, sigs))
+        assert run.returncode == 0 and answer["status"] == "done", run.stderr
+    for path in (agent.where / "state").glob("spool/*"):
+        path.unlink()
+    for name in ("journal", "record"):
+        (agent.where / "state" / name).unlink()
+    time.sleep(1.1)
+    assert agent.run("init").returncode == 0     # the new journal begins here
+    again = [lambda doc, sigs: sigs,
+             lambda doc, sigs: [*sigs, rita.sign(doc)],
+             lambda doc, sigs: [rita.sign(doc), *sigs],
+             lambda doc, sigs: [*sigs, sam.sign(doc)],
+             lambda doc, sigs: [sigs[0], ben.sign(doc)]]
+    for how, (doc, sigs) in zip(again, old):
+        assert agent.refused(pack(doc, how(doc, sigs))) == REPLAY_FLOOR
+        entry = [e for e in agent.report() if e["type"] == "asked"][-1]
+        assert entry["type"] == "asked" and not entry["accepted"], entry
+        assert "before this agent's journal begins: sign it again" in entry["detail"], entry
+    doc = document(gpg, where)
+    assert agent.refused(pack(doc, [ann.sign(doc), rita.sign(doc)])) == WEIGHT
+    doc, sigs = old[-1]
+    for env in (pack(*asked()), pack(doc, [*sigs, cleo.sign(doc)])):
+        run, answer = agent.once(env)
+        assert run.returncode == 0 and answer["status"] == "done", run.stderr
+    accepted = [e["action"] for e in agent.report() if e["type"] == "asked" and e["accepted"]]
+    assert len(accepted) == 2 and accepted[1] == action_id(doc)
+
+
+def test_a_signature_that_does_not_count_moves_no_clock(tmp_path, gpg):  # noqa: F811
+    """Four minutes ahead is taken; the agent would not be earlier than that any more, and take what
+    is not valid yet."""
+    tmp_path.chmod(0o755)
+    ann, rita = Key(), Key()
+    agent = Agent(tmp_path, People(ann=ann, rita=rita))
+    agent.people = {"ann": 1, "rita": 1}
+    since(agent.where / "state", int(time.time()) - 3600)
+    agent.install(acl={"default": {"minimumweight": 1, "investigators": {
+        "ann": {"fingerprint": ann.fpr.hex(), "weight": 1}}}})
+    where = tmp_path / "data"
+    where.mkdir()
+    ahead = time.time() + 240
+
+    def ask(doc, *sigs):
+        return agent.once(pack(doc, sigs))[0].returncode
+    later = [document(gpg, where, validfrom=rfc3339(time.time() + 200)) for _ in range(2)]
+    doc = document(gpg, where)
+    assert ask(doc, ann.sign(doc), rita.sign(doc, hashed=rita.hashed(ahead))) == 0
+    assert agent.refused(pack(later[0], [ann.sign(later[0])])) == TOO_EARLY
+    doc = document(gpg, where)
+    assert ask(doc, ann.sign(doc, hashed=ann.hashed(ahead))) == 0
+    assert ask(later[1], ann.sign(later[1])) == 0
 
 
 def test_after_the_journal_was_cut(tmp_path, gpg):  # noqa: F811

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The decoders that the monitor runs on what other roles send, and those of
  * its own record. What is accepted is written again to the same bytes. */
-#include "agent/messages.h"
+#include "agent/judged.h"
 #include "agent/ownrecord.h"
 
 #include "base/err.h"
@@ -31,6 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct judge_ready ready;
 	struct envelope env;
 	char note[NOTE_MAX];
+	uint16_t counted;
 	int64_t ms;
 	struct buf b;
 	struct rd r;
@@ -57,6 +58,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (judge_verdict_parse(data, size, &judge) == 0) {
 		/* what stands after a text's end is not kept */
 		judge_verdict_write(&judge, &b);
+		BUG_ON(b.error != 0 || b.len != size);
+	}
+	buf_clear(&b);
+	if (judge_answer_parse(data, size, SIGS_MAX / 2, &judge, &counted) ==
+	    0) {
+		BUG_ON(counted >> (SIGS_MAX / 2) != 0);
+		judge_answer_write(&judge, counted, &b);
 		BUG_ON(b.error != 0 || b.len != size);
 	}
 	buf_clear(&b);

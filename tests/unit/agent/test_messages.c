@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What crosses between the roles: there and back, and every bit of a verdict
  * that must not be believed. */
-#include "agent/messages.h"
+#include "agent/judged.h"
 
 #include "base/err.h"
 
@@ -137,6 +137,51 @@ judge_there_and_back(void **state)
 		    judge_verdict_parse(b.data, cut, &got), ERR_INVALID);
 	buf_add_u8(&b, 0);
 	assert_int_equal(judge_verdict_parse(b.data, b.len, &got), ERR_INVALID);
+	buf_release(&b);
+}
+
+/* Who counts: only of those that were told, and nothing runs for nobody. */
+static void
+judge_answers(void **state)
+{
+	struct judge_verdict v, got;
+	uint16_t counted = 0;
+	struct buf b;
+
+	fill(&v);
+	buf_init(&b, 2 * JUDGE_VERDICT_LEN);
+	assert_int_equal(judge_answer_write(&v, 5, &b), 0);
+	assert_int_equal(
+	    judge_answer_parse(b.data, b.len, 3, &got, &counted), 0);
+	assert_memory_equal(&got, &v, sizeof(v));
+	assert_int_equal(counted, 5);
+	assert_int_equal(
+	    judge_answer_parse(b.data, b.len, 2, &got, &counted), ERR_INVALID);
+	assert_int_equal(
+	    judge_answer_parse(b.data, b.len, 0, &got, &counted), ERR_INVALID);
+	assert_int_equal(
+	    judge_answer_parse(b.data, b.len - 1, 3, &got, &counted),
+	    ERR_INVALID);
+	assert_int_equal(
+	    judge_answer_parse(b.data, JUDGE_VERDICT_LEN, 3, &got, &counted),
+	    ERR_INVALID);
+	assert_int_equal(
+	    judge_answer_parse(b.data, 0, 3, &got, &counted), ERR_INVALID);
+	buf_clear(&b);
+	assert_int_equal(judge_answer_write(&v, 0xffff, &b), 0);
+	assert_int_equal(
+	    judge_answer_parse(b.data, b.len, SIGS_MAX, &got, &counted), 0);
+	assert_int_equal(counted, 0xffff);
+	buf_clear(&b);
+	assert_int_equal(judge_answer_write(&v, 0, &b), 0);
+	assert_int_equal(
+	    judge_answer_parse(b.data, b.len, 3, &got, &counted), ERR_INVALID);
+	v.reason = 3;
+	buf_clear(&b);
+	assert_int_equal(judge_answer_write(&v, 0, &b), 0);
+	assert_int_equal(
+	    judge_answer_parse(b.data, b.len, 3, &got, &counted), 0);
+	assert_int_equal(counted, 0);
 	buf_release(&b);
 }
 
@@ -308,6 +353,7 @@ main(void)
 		cmocka_unit_test(verify_there_and_back),
 		cmocka_unit_test(cancel_there_and_back),
 		cmocka_unit_test(judge_there_and_back),
+		cmocka_unit_test(judge_answers),
 		cmocka_unit_test(step_there_and_back),
 		cmocka_unit_test(judge_is_not_believed_everything),
 		cmocka_unit_test(pieces_there_and_back),
