@@ -67,6 +67,7 @@ cancel_take(struct agent *a, const struct cancel_verdict *v,
 {
 	const struct journal_entry *en = journal_find(a->journal, &v->action);
 	const struct job *job = jobs_find(a->jobs, &v->action);
+	char why[VERDICT_TEXT + 128];
 	struct cancelled c;
 
 	if (v->reason != 0) {
@@ -80,7 +81,11 @@ cancel_take(struct agent *a, const struct cancel_verdict *v,
 	}
 	fill(&c, v, who);
 	if (job != NULL && !c.right && !signed_by_meet(&c.by, &job->by)) {
-		ignore(a, v, v->detail);
+		snprintf(why, sizeof(why),
+		    "by nobody whose signature counts for the action, nor who "
+		    "has the right: %s",
+		    v->detail);
+		ignore(a, v, why);
 		return;
 	}
 	/* one that waits for an action which may never come */

@@ -210,7 +210,7 @@ narrow(struct exam *x)
 
 	if (v->reason != REFUSAL_NONE)
 		return;
-	signed_by_good(x->who.signers, x->who.n, &by);
+	signed_by_good(x->counted, x->ncounted, &by);
 	c = journal_cancelled(a->journal, &x->id, &by, agent_now(a));
 	if (c != NULL)
 		set_reason(x, REFUSAL_CANCELLED, c->text);
@@ -279,8 +279,9 @@ accepted(struct exam *x, struct err *e)
 
 	buf_init(&verdict, 2 * JUDGE_VERDICT_LEN);
 	judge_verdict_write(&x->verdict, &verdict);
-	/* what nobody known signed does not come this far */
-	signed_by_good(x->who.signers, x->who.n, &by);
+	/* who brings no weight gets no right to cancel: whoever hands the
+	 * action on could add them, and put them first (doc/adr/0035) */
+	signed_by_good(x->counted, x->ncounted, &by);
 	buf_add(&verdict, by.persons[0], PGP_FPR_LEN);
 	buf_add(&verdict, a->policy_hash.b, ID_LEN);
 	signed_by_write(&by, &verdict);

@@ -153,7 +153,7 @@ const struct command cancel_commands[] = {
 	    cmd_action_cancel, cancel_opts, NULL, 1, 1,
 	    "Workers on connected agents stop within a second and answer what "
 	    "they have found;\nagents that come later never start it. You must "
-	    "have signed the action, or have\nthe right \"cancel\" in the "
-	    "policy." },
+	    "have signed the action with weight\nfor it, or have the right "
+	    "\"cancel\" in the policy." },
 	{ .name = NULL },
 };

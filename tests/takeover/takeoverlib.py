@@ -146,8 +146,8 @@ class Bait:
 
 class Taken:
     """The platform as its owner sees it. People: ann and cleo have two keys, ben
-    one, sam one of SSH; both keys count for one person. mallory is nobody. A
-    question about memory needs two people."""
+    one, sam one of SSH; both keys count for one person. rita is known and may ask
+    nothing, mallory is nobody. A question about memory needs two people."""
 
     NAMES = (("web1", "web"), ("web2", "web"), ("db1", "db"))
 
@@ -156,7 +156,7 @@ class Taken:
             if parent.stat().st_uid == os.getuid() and str(parent) != "/":
                 parent.chmod(parent.stat().st_mode | 0o055)
         self.ann, self.spare, self.ben, self.mallory = Key(), Key(), Key(), Key()
-        self.cleo, self.second = Key(), Key()
+        self.cleo, self.second, self.rita = Key(), Key(), Key()
         self.sam = SshKey()
         people = {"ann": self.ann, "ben": self.ben, "cleo": self.cleo, "sam": self.sam}
         more = {"ann": self.spare, "cleo": self.second}
@@ -169,6 +169,7 @@ class Taken:
         p.persons = "".join(
             f"person {who.fpr.hex()} {name}\n{who.line()}" +
             (more[name].line() if name in more else "") for name, who in people.items())
+        p.persons += f"person {self.rita.fpr.hex()} rita\n{self.rita.line()}"
         self.tree = directory / "tree"
         self.tree.mkdir()
         (self.tree / "passwd").write_text("root:x\n")

@@ -163,6 +163,33 @@ def test_who_neither_signed_nor_may_stops_nothing_that_runs(taken, works, slow):
     assert len(kept(taken, action)) == 1
 
 
+def test_a_signature_without_weight_gives_no_right(taken, works, slow):
+    """rita may ask nothing. Her signature, put beside ann's or before it, lets her stop nothing:
+    neither what runs nor what comes after her cancel."""
+    for order in (1, -1):
+        doc = taken.document(slow, target="name = 'web1'", operations=[hashing(slow)])
+        both = [taken.ann.sign(doc), taken.rita.sign(doc)]
+        action = works.allow(taken.send(doc, *both[::order], to="web1"))
+        says(taken, works, rf" accepted action={action[:8]}")
+        stop = cancel(action)
+        ident = post(taken, stop, taken.rita.sign(stop, "cancel"))
+        says(taken, works, rf"cancel_ignored cancel={ident[:8]}\S* action={action[:8]}\S* "
+             "why=.*nobody whose signature counts for the action, nor who has the right")
+        works.honest("web1")
+        assert not taken.said(action, "web1") and not kept(taken, action)
+        stop = cancel(action)
+        post(taken, stop, taken.ann.sign(stop, "cancel"))
+        taken.wait_said(action, "web1", STOPPED, CANCELLED)
+        doc, sig, action = question(taken)
+        stop = cancel(action)
+        post(taken, stop, taken.rita.sign(stop, "cancel"))
+        remembered(taken, works, action)
+        both = [sig, taken.rita.sign(doc)]
+        works.allow(taken.send(doc, *both[::order], to="web1"))
+        taken.wait_said(action, "web1", DONE)
+        assert (REFUSED, CANCELLED) not in taken.said(action, "web1")
+
+
 def hashing(directory):
     return {"module": "file", "parameters": {"searches": {"s1": {
         "paths": [str(directory)], "names": ["."], "sha2": ["ab" * 32]}}}}
