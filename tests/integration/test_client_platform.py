@@ -176,7 +176,8 @@ def test_lists_fit_the_terminal(platform, asked, columns):
     for args in (["actions"], ["agents"]):
         t = Terminal(platform, columns, *args)
         assert t.end() == 0
-        rows = t.text.replace("\r", "").splitlines()
+        rows = [r for r in t.text.replace("\r", "").splitlines()
+                if not r.startswith("mig: the terminal is too narrow for ")]
         assert len(rows) >= 2 and max(map(len, rows)) <= columns, t.text
 
 

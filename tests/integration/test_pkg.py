@@ -549,7 +549,7 @@ def test_command_line(rpms, root):
     code, out, _ = mig("-name", "^nothing$", "-show", "all")
     assert code == 1 and "0 packages match of 6 examined" in out
     code, out, _ = mig("-name", "beta", "-csv")
-    assert code == 0 and out.splitlines()[0].endswith("name,version,type,arch,state,root")
+    assert code == 0 and out.splitlines()[0].endswith("package,version,type,arch,state,root")
     assert any('"beta-devel","0:2.0-3.el9","rpm","noarch","",' in x for x in out.splitlines())
     code, _, err = mig("-version", "1")
     assert code == 2 and "-name is needed" in err

@@ -351,8 +351,8 @@ def test_who_was_away_takes_every_step_that_the_server_gives(chain):
     """The server withholds the newest: hellos show it."""
     two = chain.p.agents["two"]
     assert two.daemon.stop() == 0
-    chain.step("policy-4")
-    chain.step("policy-5")
+    chain.step("policy-4", "-expires", "401d")
+    chain.step("policy-5", "-expires", "402d")
     chain.in_force("one", 5)
     chain.p.server.stop()
     with contextlib.closing(chain.store()) as db:
@@ -437,7 +437,7 @@ def test_with_an_expired_policy_only_policies_count(chain):
     nxt = text(chain, 8, purpose_hash("policy", doc.encode()), acl)
     assert "policy_taken" in relay.offer(nxt, (chain.alice,))
     wait_for("it to answer again", lambda: chain.ask(
-        "-t", "name='one'")[1].get("done") == 1)
+        "name='one'")[1].get("done") == 1)
     s = chain.status()
     assert s["agents"]["foreign"] == 1
     assert [x["name"] for x in s["lagging"]] == ["one"]

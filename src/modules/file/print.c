@@ -10,8 +10,7 @@
 #include <string.h>
 
 const char *const file_ordinary[] = { "special", "symlinkoutside",
-	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit",
-	"agentstate", NULL };
+	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit", NULL };
 
 /* name='x' size='<1k' ...: what a match-any entry was found by. */
 static void

@@ -202,7 +202,7 @@ sshkey_paths(const json_t *params)
 
 static const char *const sshkey_ordinary[] = { "special", "symlinkoutside",
 	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit",
-	"agentstate", "toolarge", "notakey", NULL };
+	"toolarge", "notakey", NULL };
 
 const struct module module_sshkey = {
 	.name = "sshkey",
