@@ -342,8 +342,7 @@ since_parse(const char *text, int64_t *ret_ms, struct err *e)
 		return 0;
 	}
 	rc = duration_option("--since", text,
-	    "a time as 2026-11-23T03:44:11Z or how long ago as 90s, "
-	    "2h, 7d",
+	    "a time as 2026-11-23T03:44:11Z or how long ago as 90s, 2h, 7d",
 	    &seconds, e);
 	if (rc == 0)
 		*ret_ms = clock_wall_ms() - seconds * 1000;

@@ -96,11 +96,10 @@ cancel_tell(const struct fetched *f, const json_t *answer, const struct opts *o,
 	else
 		buf_add_fmt(&out,
 		    "cancelled %s, as the server says: %" PRId64 " of %" PRId64
-		    " agents had answered.\nNo agent has confirmed it yet: "
-		    "those "
-		    "online stop now, the others will not start it,\nand each "
-		    "says "
-		    "so in its answer (mig results %s)\n",
+		    " agents had answered.\n"
+		    "No agent has confirmed it yet: those online stop now, the "
+		    "others will not start it,\n"
+		    "and each says so in its answer (mig results %s)\n",
 		    id_short(&f->id).s, answered, expected, id_short(&f->id).s);
 	r = client_out(&out, e);
 	buf_release(&out);

@@ -379,11 +379,10 @@ launch_go(
 	if (r == 0) {
 		launch_remember(&l->id, l->action.name);
 		fault_point("mig.remembered");
-		if (!p.waits)
+		if (!p.waits) {
 			posted_tell_uncounted(&p);
-		if (!p.waits)
 			r = launch_collect(c, l, o, p.expected, e);
-		else
+		} else
 			r = posted_tell_waiting(
 			    &p, &l->id, "", opts_has(o, "json"), e);
 		/* nobody has answered; that is what -cosign is for */

@@ -34,13 +34,11 @@ policy_draft_times(struct policy_draft *d, const struct opts *o, struct err *e)
 {
 	const char *expires = opts_get(o, "expires");
 	int64_t span = EXPIRES_DEFAULT;
+	int r;
 
-	int r = 0;
-
-	if (expires != NULL)
-		r = duration_option(
-		    "-expires", expires, "a duration such as 365d", &span, e);
-	if (r != 0)
+	if (expires != NULL &&
+	    (r = duration_option("-expires", expires, "a duration such as 365d",
+		 &span, e)) != 0)
 		return r;
 	d->policy.issued = clock_wall_ms() / 1000;
 	d->policy.expires = d->policy.issued + span;

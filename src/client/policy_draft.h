@@ -18,9 +18,9 @@ void policy_draft_release(struct policy_draft *d);
 int
 policy_draft_times(struct policy_draft *d, const struct opts *o, struct err *e);
 /* Fills text; policy is then what is read out of it, and borrows from it. */
+int policy_draft_write(struct policy_draft *d, struct err *e);
 /* Warns of a policy that holds a week at most: when it has ended, agents refuse
  * all but its successor. */
 void policy_warn_end(const struct policy *p);
-int policy_draft_write(struct policy_draft *d, struct err *e);
 
 #endif

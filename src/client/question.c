@@ -332,8 +332,7 @@ question_complete(
 	s = opts_get(o, "e");
 	if (s != NULL &&
 	    (r = duration_option("-e", s,
-		 "a duration of 1s or more, such as 90s, "
-		 "1h30m or 5m",
+		 "a duration of 1s or more, such as 90s, 1h30m or 5m",
 		 &q->expire, e)) != 0)
 		return r;
 	s = opts_get(o, "weight");

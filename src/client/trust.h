@@ -57,7 +57,8 @@ struct trust_entry {
 			       NULL */
 	int64_t row_s;      /* when that hello was last seen */
 	int64_t lapsed_s;   /* when a person was told that it is not missed
-			       any more; of no meaning once row_s is later */
+			       any more; of no meaning once it was seen
+			       later (row_s, seen_s) */
 	unsigned int sticky;
 	bool changed; /* not saved yet */
 };

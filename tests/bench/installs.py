@@ -2,9 +2,9 @@
 """Installations for agents that stand for hosts of their own.
 
 A thousand agents of one machine map the same pages of the same libraries, which
-agents of a thousand hosts do not. In virtual machines whose page tables the host
-shadows, that is what a fleet would measure: KVM takes a page that is mapped more
-than 1,000 times out of all page tables (RMAP_RECYCLE_THRESHOLD, arch/x86/kvm/mmu),
+agents of a thousand hosts do not. In a virtual machine that can be what a fleet
+measures: where KVM shadows the guest's page tables, a page that is mapped more than
+1,000 times is taken out of all of them (RMAP_RECYCLE_THRESHOLD, arch/x86/kvm/mmu),
 and each process faults it in again. So agents are spread over copies of the
 programs and of their libraries, each in a mount namespace of its own.
 """

@@ -37,7 +37,7 @@ add(struct fixture *f, unsigned int i, int blanks)
 	struct envelope env = { .nsigs = 1,
 		.sigs = { { no_signature, sizeof(no_signature) } } };
 	struct buf doc, bytes;
-	char first[8];
+	char first[16];
 	struct err e;
 
 	buf_init(&doc, ENVELOPE_MAX);
@@ -90,33 +90,30 @@ sweep(struct core *c, int64_t last, int64_t most)
 }
 
 static void
-test_so_many_at_once(void **state)
+sweep_of(struct fixture *f, unsigned int count, size_t bytes, int64_t most)
 {
 	struct core *c = calloc(1, sizeof(*c));
-	struct fixture *f = *state;
 	int64_t last = 0;
 	unsigned int i;
 
+	assert_non_null(c);
 	c->read = f->r;
-	for (i = 0; i < 40; i++)
-		last = add(f, i, 0);
-	sweep(c, last, 16);
+	for (i = 0; i < count; i++)
+		last = add(f, i, bytes);
+	sweep(c, last, most);
 	release(c);
+}
+
+static void
+test_so_many_at_once(void **state)
+{
+	sweep_of(*state, 40, 0, 16);
 }
 
 static void
 test_so_many_bytes_at_once(void **state)
 {
-	struct core *c = calloc(1, sizeof(*c));
-	struct fixture *f = *state;
-	int64_t last = 0;
-	unsigned int i;
-
-	c->read = f->r;
-	for (i = 0; i < 10; i++)
-		last = add(f, i, 100000);
-	sweep(c, last, 3);
-	release(c);
+	sweep_of(*state, 10, 100000, 3);
 }
 
 static void
