@@ -338,14 +338,18 @@ file_answer(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 
 /* What was signed earlier was not for this agent. */
 static int
-begin_journal(struct enrolment *en, int64_t now, struct err *e)
+begin_journal(
+    struct enrolment *en, struct record *record, int64_t now, struct err *e)
 {
 	struct journal *journal = NULL;
 	char path[PATH_MAX];
 	int rc;
 
 	state_path(&en->state, "journal", path);
-	rc = journal_open(path, JOURNAL_MAX, now, &journal, e);
+	rc = journal_open(
+	    path, JOURNAL_MAX, now, state_has_policy(&en->state), &journal, e);
+	if (rc == 0)
+		rc = own_say_journal(record, journal, path, e);
 	journal_free(journal);
 	return rc;
 }
@@ -374,8 +378,10 @@ begin_records(struct enrolment *en, struct err *e)
 	    (unsigned int)en->port);
 	if (rc == 0)
 		rc = own_add_note(record, clock_wall_ms(), note, e);
+	if (rc == 0)
+		rc = begin_journal(en, record, now, e);
 	record_free(record);
-	return rc == 0 ? begin_journal(en, now, e) : rc;
+	return rc;
 }
 
 static int

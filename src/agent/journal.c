@@ -165,6 +165,12 @@ journal_was_new(const struct journal *j)
 	return j->fresh;
 }
 
+bool
+journal_was_lost(const struct journal *j)
+{
+	return j->lost;
+}
+
 const struct journal_entry *
 journal_find(const struct journal *j, const struct id *id)
 {

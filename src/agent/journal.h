@@ -54,12 +54,14 @@ struct journal_entry {
 /* now: unix seconds. A damaged file is put aside as PATH.damaged-<now> and a
  * new one started (journal_was_damaged): its intact beginning's floor and
  * newest stay, and it starts after every signature that may have counted
- * before. max: entries kept, JOURNAL_MAX. */
-int journal_open(const char *path, size_t max, int64_t now,
+ * before. A missing one does too (journal_was_lost) where something may have
+ * run; else it starts now. max: entries kept, JOURNAL_MAX. */
+int journal_open(const char *path, size_t max, int64_t now, bool may_have_run,
     struct journal **ret, struct err *e);
 void journal_free(struct journal *j);
 bool journal_was_damaged(const struct journal *j);
 bool journal_was_new(const struct journal *j);
+bool journal_was_lost(const struct journal *j);
 
 /* NULL: unknown. Borrowed until the next change. */
 const struct journal_entry *

@@ -35,8 +35,9 @@
 #include <unistd.h>
 
 #define ENTRY_OVERHEAD 40 /* length, type and chain (record/record.h) */
-/* How far in the future a signature may lie (crypto/keyring.h). */
-#define FUTURE_SLACK 300
+/* How far in the future a signature may lie (crypto/keyring.h), and the second
+ * that has begun. */
+#define FUTURE_SLACK 301
 
 /* --- reading ------------------------------------------------------------- */
 
@@ -471,8 +472,8 @@ start_anew(struct journal *j, int64_t now, struct err *e)
 }
 
 int
-journal_open(const char *path, size_t max, int64_t now, struct journal **ret,
-    struct err *e)
+journal_open(const char *path, size_t max, int64_t now, bool may_have_run,
+    struct journal **ret, struct err *e)
 {
 	struct journal *j = calloc(1, sizeof(*j));
 	struct replaying p = { .j = j, .now = now };
@@ -487,8 +488,10 @@ journal_open(const char *path, size_t max, int64_t now, struct journal **ret,
 	rc = record_open(path, replay, &p, &j->file, e);
 	if (rc == ERR_INVALID || rc == ERR_TOOBIG)
 		rc = start_anew(j, now, e);
-	if (rc == 0 && j->not_before == 0)
-		rc = begin(j, now, e);
+	if (rc == 0 && j->not_before == 0) {
+		j->lost = may_have_run;
+		rc = begin(j, may_have_run ? now + FUTURE_SLACK : now, e);
+	}
 	if (rc == 0)
 		rc = journal_compact(j, JOURNAL_DEAD_MAX / 8, e);
 	if (rc != 0) {

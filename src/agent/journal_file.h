@@ -48,7 +48,7 @@ struct journal {
 	uint64_t mark;     /* position of the last mark, for keep() */
 	size_t mark_bytes; /* of that one; 0: none */
 	size_t dead;       /* bytes a rewrite would free */
-	bool damaged, fresh;
+	bool damaged, lost, fresh;
 };
 
 /* --- the table: journal.c ------------------------------------------------- */

@@ -305,6 +305,7 @@ static unsigned int
 judge_signed(const struct judge *j, const struct action *a, struct question *q,
     struct err *e)
 {
+	char begins[RFC3339_LEN + 1];
 	struct err why;
 	struct signer *s;
 	size_t i, old = 0;
@@ -320,8 +321,11 @@ judge_signed(const struct judge *j, const struct action *a, struct question *q,
 	if (old == 0 ||
 	    acl_check(j->acl, a, q->signers, q->nsigners, q->now, &why) == 0)
 		return REFUSAL_NONE;
+	rfc3339_format(q->begins, begins);
 	err_set(e, ERR_EXPIRED,
-	    "signed before this agent's journal begins: sign it again%s%s",
+	    "signed before this agent's journal begins: sign it again, not "
+	    "before %s%s%s",
+	    begins,
 	    old < q->nsigners ? "; without what was signed before, " : "",
 	    old < q->nsigners ? why.msg : "");
 	return REFUSAL_REPLAY_FLOOR;

@@ -351,7 +351,7 @@ look_at_beginning(const struct agent *a, const char *path, int64_t now)
 	    path, when, log_quote("what is signed before that time is refused"),
 	    log_quote("set the clock; if it was the clock of the journal's "
 		      "beginning that was wrong, stop the agent and remove the "
-		      "journal"));
+		      "journal, which then begins five minutes from now"));
 }
 
 /* The record and, by what it says, what the journal has lost. */
@@ -396,25 +396,22 @@ open_record_and_compare(struct agent *a, int64_t now, struct err *e)
 static int
 open_files(struct agent *a, struct err *e)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], spool[PATH_MAX];
 	int64_t now = clock_wall_ms() / 1000;
 	int rc;
 
 	state_path(&a->state, "journal", path);
-	rc = journal_open(path, JOURNAL_MAX, now, &a->journal, e);
+	rc = journal_open(path, JOURNAL_MAX, now, state_has_policy(&a->state),
+	    &a->journal, e);
 	if (rc == 0)
 		look_at_beginning(a, path, now);
-	if (rc == 0 && journal_was_damaged(a->journal))
-		log_error("journal_damaged path=%s effect=%s", path,
-		    log_quote("what was signed before now is refused"));
-	state_path(&a->state, "spool", path);
+	state_path(&a->state, "spool", spool);
 	if (rc == 0)
-		rc = spool_open(path, a->conf.quota, now, &a->spool, e);
+		rc = spool_open(spool, a->conf.quota, now, &a->spool, e);
 	if (rc == 0)
 		rc = open_record_and_compare(a, now, e);
-	if (rc == 0 && journal_was_damaged(a->journal))
-		rc = own_add_note(a->record, clock_wall_ms(),
-		    "the journal was damaged and started anew", e);
+	if (rc == 0)
+		rc = own_say_journal(a->record, a->journal, path, e);
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "agent/ownopen.h"
 
+#include "agent/journal.h"
 #include "agent/ownrecord.h"
 #include "agent/spool.h"
 #include "base/clock.h"
@@ -62,4 +63,24 @@ own_open(const char *path, struct spool *spool, bool expected,
 	if (rc != 0 || note == NULL)
 		return rc;
 	return own_add_note(*ret, clock_wall_ms(), note, e);
+}
+
+int
+own_say_journal(
+    struct record *r, const struct journal *j, const char *path, struct err *e)
+{
+	bool damaged = journal_was_damaged(j);
+	char begins[RFC3339_LEN + 1], note[NOTE_MAX];
+
+	if (!damaged && !journal_was_lost(j))
+		return 0;
+	rfc3339_format(journal_not_before(j), begins);
+	snprintf(note, sizeof(note),
+	    "the journal %s and started anew: what is signed before %s is "
+	    "refused",
+	    damaged ? "was damaged" : "before this is gone", begins);
+	log_error("%s path=%s why=%s",
+	    damaged ? "journal_damaged" : "journal_gone", path,
+	    log_quote(note));
+	return own_add_note(r, clock_wall_ms(), note, e);
 }

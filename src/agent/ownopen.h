@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+struct journal;
 struct spool;
 
 /* There was a record: the journal has not begun just now, or there are answers.
@@ -21,5 +22,9 @@ bool own_expected(bool had_journal, const char *spool_dir);
  * been theirs. on_entry, arg: as of record_open. */
 int own_open(const char *path, struct spool *spool, bool expected,
     record_on_entry *on_entry, void *arg, struct record **ret, struct err *e);
+/* That the journal beside it was damaged or gone, in log and record; nothing
+ * when it was not. */
+int own_say_journal(
+    struct record *r, const struct journal *j, const char *path, struct err *e);
 
 #endif

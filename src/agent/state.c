@@ -292,6 +292,15 @@ state_policy_read(const struct state *s, struct buf *out, struct err *e)
 	    s->dir);
 }
 
+bool
+state_has_policy(const struct state *s)
+{
+	char path[PATH_MAX];
+
+	state_path(s, "policy", path);
+	return access(path, F_OK) == 0;
+}
+
 int
 state_policy_write(
     const struct state *s, const void *text, size_t len, struct err *e)

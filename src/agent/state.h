@@ -51,6 +51,8 @@ int state_write(const struct state *s, const char *name, const void *data,
 /* The policy in force, as it was installed: ERR_INVALID when a bit of it has
  * changed since, ERR_NOTFOUND when there is none. */
 int state_policy_read(const struct state *s, struct buf *out, struct err *e);
+/* Without one nothing can have run here. */
+bool state_has_policy(const struct state *s);
 int state_policy_write(
     const struct state *s, const void *text, size_t len, struct err *e);
 

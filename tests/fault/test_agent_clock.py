@@ -132,9 +132,14 @@ def test_jumps_while_idle(right):
     _, answers, _ = needle(fleet)
     assert words(answers["a11"]) == FLOOR
     assert {words(a) for n, a in answers.items() if n != "a11"} == {"done"}
-    # what the log says is to be done
+    # what the log says is to be done; and five minutes later
     agent.daemon.stop()
     journal.unlink()
+    agent.fault.clock(-302)
+    agent.start()
+    settled(fleet)
+    agent.daemon.stop()
+    clocks_right(fleet)
     agent.start()
     as_if_nothing_had_been(fleet)
 

@@ -367,7 +367,8 @@ def test_replay(agent, gpg, sam, found):  # noqa: F811
     assert agent.once(env)[0].returncode == 0
     (agent.where / "state" / "journal").unlink()
     assert agent.refused(env) == REPLAY_FLOOR
-    # a new one is taken from the moment on that it is valid
+    # a new one is taken when it is valid from the journal's beginning or later
+    journal_since(agent.where / "state", int(time.time()) + 1)
     doc = document(gpg, found, validfrom=rfc3339(time.time() + 1))
     env = pack(doc, [sign(doc)])
     time.sleep(1.1)

@@ -125,6 +125,36 @@ def test_after_the_journal_was_removed(tmp_path, gpg):  # noqa: F811
     assert agent.refused(env) == REPLAY_FLOOR
 
 
+def test_after_the_journal_was_removed_signed_ahead(tmp_path, gpg):  # noqa: F811
+    """By clocks that are ahead by as much as is allowed, theirs and so the agent's: what the
+    signatures say lies behind the moment at which the journal begins anew."""
+    tmp_path.chmod(0o755)
+    ann, sam = Key(), SshKey()
+    agent = Agent(tmp_path, People(ann=ann, sam=sam))
+    agent.people = {"ann": 1, "sam": 1}
+    agent.install(minimum=1)
+    where = tmp_path / "data"
+    where.mkdir()
+    (where / "needle").write_text("needle in\n")
+    doc, begins = document(gpg, where), int(time.time()) + 6
+    other = document(gpg, where, validfrom=rfc3339(begins))
+    envelopes = [pack(doc, [ann.sign(doc, hashed=ann.hashed(time.time() + 290))]),
+                 pack(other, [sam.sign(other)])]
+    for env in envelopes:       # honest ones run at once on a new agent
+        run, answer = agent.once(env)
+        assert run.returncode == 0 and answer["status"] == "done", run.stderr
+    for env in envelopes:
+        (agent.where / "state" / "journal").unlink()
+        assert agent.run("init").returncode == 0
+        wait_for("both to be valid", lambda: time.time() > begins)
+        (agent.where / "state" / "record").unlink()
+        assert agent.refused(env) == REPLAY_FLOOR
+    (agent.where / "state" / "journal").unlink()
+    assert agent.run("init").returncode == 0
+    last = agent.report()[-1]["text"]
+    assert "the journal before this is gone" in last and "what is signed before" in last
+
+
 class People:
     """What an Agent wants to know of them."""
 
@@ -164,7 +194,8 @@ def test_after_all_was_lost_with_a_fresh_signature(tmp_path, gpg):  # noqa: F811
     for name in ("journal", "record"):
         (agent.where / "state" / name).unlink()
     time.sleep(1.1)
-    assert agent.run("init").returncode == 0     # the new journal begins here
+    assert "the journal before this is gone" in agent.run("init").stderr
+    since(agent.where / "state", int(time.time()))   # as five minutes later
     again = [lambda doc, sigs: sigs,
              lambda doc, sigs: [*sigs, rita.sign(doc)],
              lambda doc, sigs: [rita.sign(doc), *sigs],

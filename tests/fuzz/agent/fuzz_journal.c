@@ -59,7 +59,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		snprintf(aside, sizeof(aside), "%s.damaged-7", path);
 	}
 	write_file(path, data, size);
-	if (journal_open(path, 8, 7, &j, NULL) == 0) {
+	if (journal_open(path, 8, 7, false, &j, NULL) == 0) {
 		(void)journal_each_open(j, on_open, NULL, NULL);
 		count = journal_count(j);
 		cancels = journal_cancels(j);
@@ -70,7 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		BUG_ON(count > 8);
 		journal_free(j);
 		j = NULL;
-		BUG_ON(journal_open(path, 8, 8, &j, NULL) != 0);
+		BUG_ON(journal_open(path, 8, 8, false, &j, NULL) != 0);
 		BUG_ON(journal_count(j) != count || journal_floor(j) != floor);
 		BUG_ON(journal_newest(j) != newest);
 		BUG_ON(journal_cancels(j) > cancels);

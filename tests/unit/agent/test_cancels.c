@@ -172,7 +172,8 @@ open_at(const char *path, int64_t now)
 	struct err e;
 
 	err_clear(&e);
-	assert_int_equal(journal_open(path, JOURNAL_MAX, now, &j, &e), 0);
+	assert_int_equal(
+	    journal_open(path, JOURNAL_MAX, now, false, &j, &e), 0);
 	assert_false(journal_was_damaged(j));
 	return j;
 }

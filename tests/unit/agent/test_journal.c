@@ -58,7 +58,7 @@ open_journal(size_t max, int64_t now)
 	struct err e;
 
 	err_clear(&e);
-	assert_int_equal(journal_open(path, max, now, &j, &e), 0);
+	assert_int_equal(journal_open(path, max, now, false, &j, &e), 0);
 	return j;
 }
 
@@ -421,11 +421,11 @@ damage_starts_anew(void **state)
 	static const struct {
 		int64_t signed_at, now, mtime, not_before;
 	} cases[] = {
-		{ NOW + 2, NOW + 77, NOW + 70, NOW + 77 + 300 },
+		{ NOW + 2, NOW + 77, NOW + 70, NOW + 77 + 301 },
 		/* signed in the future before the damage */
-		{ NOW + 300, NOW + 1, NOW, NOW + 300 + 300 },
+		{ NOW + 300, NOW + 1, NOW, NOW + 300 + 301 },
 		/* the clock was set back */
-		{ NOW + 2, NOW - 9999, NOW + 5, NOW + 5 + 300 },
+		{ NOW + 2, NOW - 9999, NOW + 5, NOW + 5 + 301 },
 	};
 	struct journal_action a;
 	struct journal *j;
@@ -462,6 +462,33 @@ damage_starts_anew(void **state)
 			j = open_journal(3, NOW + 99999);
 			assert_false(journal_was_damaged(j));
 		}
+		journal_free(j);
+	}
+}
+
+/* Where something may have run before, a signature that may have counted then
+ * does not count; where nothing can have, one of now does. */
+static void
+missing_starts_anew(void **state)
+{
+	struct journal *j = NULL;
+	int64_t begins;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		unlink(path);
+		begins = NOW + (i == 1 ? 301 : 0);
+		assert_int_equal(
+		    journal_open(path, 3, NOW, i == 1, &j, NULL), 0);
+		assert_true(journal_was_new(j));
+		assert_int_equal(journal_was_lost(j), i == 1);
+		assert_int_equal(journal_not_before(j), begins);
+		journal_free(j);
+		/* one that is there is not lost */
+		assert_int_equal(
+		    journal_open(path, 3, NOW + 5, true, &j, NULL), 0);
+		assert_false(journal_was_lost(j));
+		assert_int_equal(journal_not_before(j), begins);
 		journal_free(j);
 	}
 }
@@ -537,6 +564,7 @@ main(void)
 		CASE(open_ones_are_never_forgotten),
 		CASE(documents_are_dropped_when_answered),
 		CASE(damage_starts_anew),
+		CASE(missing_starts_anew),
 		CASE(cut_anywhere),
 		CASE(known_are_the_newest_that_still_count),
 	};

@@ -93,7 +93,8 @@ open_journal(void)
 {
 	struct journal *j = NULL;
 
-	assert_int_equal(journal_open(journal_path, ROOM, NOW, &j, NULL), 0);
+	assert_int_equal(
+	    journal_open(journal_path, ROOM, NOW, false, &j, NULL), 0);
 	return j;
 }
 

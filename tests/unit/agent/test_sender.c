@@ -125,7 +125,7 @@ setup(void **state)
 	    spool_open(path, 16 * 1024 * 1024, NOW, &f->a.spool, &e), 0);
 	snprintf(path, sizeof(path), "%s/journal", f->dir);
 	assert_int_equal(
-	    journal_open(path, JOURNAL_MAX, NOW, &f->a.journal, &e), 0);
+	    journal_open(path, JOURNAL_MAX, NOW, false, &f->a.journal, &e), 0);
 	f->s = f->a.sender = sender_new(&f->a);
 	memset(&damaged_id, 0, sizeof(damaged_id));
 	looked = 0;
