@@ -130,6 +130,12 @@ first_limit(const json_t *result)
 	return NULL;
 }
 
+static bool
+is_counted(const json_t *n)
+{
+	return json_is_integer(n) && json_integer_value(n) > 0;
+}
+
 /* The words of statistics.notexamined that do leave doubt. */
 static void
 not_examined(
@@ -144,15 +150,24 @@ not_examined(
 	list = json_object_get(
 	    json_object_get(result, "statistics"), "notexamined");
 	json_object_foreach (list, word, n) {
-		if (!json_is_integer(n) || json_integer_value(n) <= 0)
-			continue;
-		if (module_is_ordinary(module, word))
+		if (!is_counted(n) || module_is_ordinary(module, word))
 			continue;
 		printable_copy(safe, sizeof(safe), word, strlen(word));
 		len = strlen(out);
 		snprintf(
 		    out + len, size - len, "%s%s", len > 0 ? ", " : "", safe);
 	}
+}
+
+/* Did the agent not have a place that was asked for? */
+static bool
+lacks_place(const struct module *module, const json_t *result)
+{
+	const json_t *list = json_object_get(
+	    json_object_get(result, "statistics"), "notexamined");
+
+	return module->absent != NULL &&
+	    is_counted(json_object_get(list, module->absent));
 }
 
 /* {foundanything, success, elements, statistics, errors} */
@@ -167,6 +182,8 @@ judge_result(struct answer *a, struct answer_part *p)
 		printable_copy(text, sizeof(text), error, strlen(error));
 	if (json_is_true(json_object_get(p->result, "foundanything")))
 		a->found = true;
+	if (lacks_place(p->module, p->result))
+		a->absent = true;
 	if (!success)
 		answer_why(a, &a->failed, "%s: %s", p->module->name,
 		    error != NULL ? text : "did not succeed");

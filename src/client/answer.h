@@ -30,6 +30,7 @@ struct answer {
 	size_t nparts;
 	struct answer_part parts[ACTION_OPERATIONS_MAX];
 	bool found, failed, partial;
+	bool absent;              /* it lacks a place that was asked for */
 	unsigned int marks;       /* enum trust_mark */
 	bool explained;           /* why says by what it was stopped */
 	char why[ANSWER_WHY_MAX]; /* first reason of failed or partial */

@@ -97,6 +97,7 @@ local_count(struct summary *s, const struct answer *a)
 {
 	s->expected = 1;
 	s->found += a->found;
+	s->absent += a->absent;
 	if (a->failed) {
 		s->failed++;
 		summary_add(&s->failures, a->why, a->name);

@@ -124,6 +124,7 @@ collect_show(struct collect *k, const struct answer *a)
 		summary_add(&s->partials, a->why, a->name);
 	}
 	s->found += a->found;
+	s->absent += a->absent;
 	k->progress.answered = summary_answered(s);
 	k->progress.found = s->found;
 	k->progress.failed = s->failed + s->refused;

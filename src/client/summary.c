@@ -118,6 +118,7 @@ summary_text(struct summary *s, size_t names_max, struct buf *out)
 	    s->failed, summary_unanswered(s));
 	summary_count(out, s->refused, "refused");
 	summary_count(out, s->partial, "could not see everything");
+	summary_count(out, s->absent, "without a path asked for");
 	summary_count(out, s->forged, "not believed");
 	buf_add_str(out, "\n");
 	summary_reasons(&s->failures, "failed", names_max, out);
@@ -166,6 +167,7 @@ summary_json(struct summary *s, const char *action, struct buf *out)
 	jsonw_i64(&w, "failed", s->failed);
 	jsonw_i64(&w, "refused", s->refused);
 	jsonw_i64(&w, "partial", s->partial);
+	jsonw_i64(&w, "absent", s->absent);
 	jsonw_i64(&w, "unanswered", summary_unanswered(s));
 	jsonw_i64(&w, "notbelieved", s->forged);
 	jsonw_bool(&w, "interrupted", s->interrupted);

@@ -26,6 +26,7 @@ struct summary {
 	int64_t failed;   /* an operation failed or was stopped */
 	int64_t refused;
 	int64_t partial;   /* done, but not everything could be examined */
+	int64_t absent;    /* lacked a place that was asked for */
 	int64_t forged;    /* what did not verify; no answers */
 	int64_t firstseen; /* agents this client has never seen before */
 	bool interrupted;

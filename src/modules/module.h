@@ -108,6 +108,10 @@ struct module {
 	 * met on every healthy host, or wished for by the one who asks. Ends
 	 * with NULL; NULL: every word leaves doubt. */
 	const char *const *ordinary;
+	/* The one of them that says that a place asked for is not there:
+	 * nothing hides in it, but it may be misspelt, which a person is told.
+	 * NULL: none. */
+	const char *absent;
 	const char *platforms; /* comma separated; NULL: MODULE_EVERYWHERE */
 };
 

@@ -121,9 +121,21 @@ def test_not_found_and_incomplete_differ(nobody, tree):
     p = nobody.mig("file", "-t", "local", "-path", tree, "-name", "^no$",
                    check=NOT_FOUND)
     assert p.stdout == ""
-    p = nobody.mig("file", "-t", "local", "-path", tree / "missing", "-name",
-                   "^no$", check=INCOMPLETE)
-    assert "missing" in p.stdout + p.stderr
+    (tree / "log.gz").write_bytes(b"\x1f\x8b\x08 no more than a beginning")
+    p = nobody.mig("file", "-t", "local", "-path", tree, "-decompress",
+                   "-content", "^no$", check=INCOMPLETE)
+    assert "not everything seen: corrupt" in p.stderr
+
+
+@pytest.mark.parametrize("args", [["file", "-name", ".", "-path"],
+                                  ["sshkey", "-path"],
+                                  ["pkg", "-name", ".", "-root"]])
+def test_a_path_that_is_not_there_hides_nothing(nobody, tree, args):
+    p = nobody.mig(*args, tree / "mispelt", "-t", "local", check=NOT_FOUND)
+    assert p.stdout == "" and "1 without a path asked for" in p.stderr
+    p = nobody.mig(*args, tree / "mispelt", "-t", "local", "-show", "all",
+                   check=NOT_FOUND)
+    assert "missing" in p.stdout and "mispelt" in p.stdout
 
 
 def test_show(nobody, tree):

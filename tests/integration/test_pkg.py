@@ -456,9 +456,9 @@ def test_nothing_there(tmp_path):
     answer = ask(root=tmp_path)
     assert gaps(answer) == {"missing": 1} and not answer["foundanything"]
     assert "no package database" in answer["errors"][0]
-    assert gaps(ask(root=tmp_path / "none")) == {"missing": 1}
+    assert gaps(ask(root=tmp_path / "none")) == {"rootmissing": 1}
     (tmp_path / "file").write_text("")
-    assert gaps(ask(root=tmp_path / "file")) == {"missing": 1}
+    assert gaps(ask(root=tmp_path / "file")) == {"rootmissing": 1}
     (tmp_path / "var/lib/dpkg").mkdir(parents=True)
     assert "neither status nor status.d" in ask(root=tmp_path)["errors"][0]
 

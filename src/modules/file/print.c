@@ -10,7 +10,8 @@
 #include <string.h>
 
 const char *const file_ordinary[] = { "special", "symlinkoutside",
-	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit", NULL };
+	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit",
+	"missing", NULL };
 
 /* name='x' size='<1k' ...: what a match-any entry was found by. */
 static void

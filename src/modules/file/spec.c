@@ -135,4 +135,5 @@ const struct module module_file = {
 	.reduce = file_reduce,
 	.paths = file_paths,
 	.ordinary = file_ordinary,
+	.absent = "missing",
 };

@@ -146,6 +146,8 @@ pkg_paths(const json_t *params)
 	return params_paths(params_get(params, "roots"));
 }
 
+static const char *const pkg_ordinary[] = { "rootmissing", NULL };
+
 const struct module module_pkg = {
 	.name = "pkg",
 	.summary = "installed packages of dpkg and rpm, by name and version",
@@ -161,4 +163,6 @@ const struct module module_pkg = {
 	.reduce = narrow_no_content,
 	.paths = pkg_paths,
 	.unasked = pkg_unasked,
+	.ordinary = pkg_ordinary,
+	.absent = "rootmissing",
 };

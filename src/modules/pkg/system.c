@@ -304,7 +304,10 @@ look_at_root(struct search *s, struct stat *ret)
 		return false;
 	}
 	err_errno(&e, "looking at it");
-	tell_error(s, s->root, &e, e.code);
+	if (e.code == ERR_NOTFOUND)
+		tell_gap(s, GAP_NO_ROOT, s->root, NULL);
+	else
+		tell_error(s, s->root, &e, e.code);
 	if (fd >= 0)
 		close(fd);
 	return false;
@@ -318,7 +321,7 @@ prepare_root(struct search *s)
 	if (!resolve(s, s->root, s->real) || !look_at_root(s, &st))
 		return false;
 	if (!S_ISDIR(st.st_mode)) {
-		tell_gap(s, GAP_MISSING, s->root, "it is not a directory");
+		tell_gap(s, GAP_NO_ROOT, s->root, "it is not a directory");
 		return false;
 	}
 	if (strcmp(s->real, "/") == 0)

@@ -20,6 +20,7 @@ struct os_mounts;
 /* Why a database was not read, or not to its end: X(name, word). */
 #define PKG_GAPS(X)                                                            \
 	X(GAP_MISSING, "missing")       /* nothing is where one should be */   \
+	X(GAP_NO_ROOT, "rootmissing")   /* no directory of that name */        \
 	X(GAP_UNREADABLE, "unreadable") /* no permission */                    \
 	X(GAP_IO, "ioerror")                                                   \
 	X(GAP_CORRUPT, "corrupt")         /* databases or records */           \

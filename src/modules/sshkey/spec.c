@@ -202,7 +202,7 @@ sshkey_paths(const json_t *params)
 
 static const char *const sshkey_ordinary[] = { "special", "symlinkoutside",
 	"symlinkbroken", "virtualfs", "loop", "vanished", "depthlimit",
-	"toolarge", "notakey", NULL };
+	"toolarge", "notakey", "missing", NULL };
 
 const struct module module_sshkey = {
 	.name = "sshkey",
@@ -220,4 +220,5 @@ const struct module module_sshkey = {
 	.reduce = sshkey_reduce,
 	.paths = sshkey_paths,
 	.ordinary = sshkey_ordinary,
+	.absent = "missing",
 };

@@ -22,6 +22,11 @@
 	"{\"file\":\"\",\"search\":{\"options\":{\"matchall\":true}}}]},"  \
 	"\"statistics\":{},\"errors\":null}"
 
+#define LACKS(word)                                                            \
+	"{\"foundanything\":false,\"success\":true,\"errors\":[\"" word        \
+	": /a: No such file or directory\"],\"statistics\":{\"notexamined\":{" \
+	"\"" word "\":1}}}"
+
 static const struct {
 	const char *text;
 	unsigned int status;
@@ -54,6 +59,8 @@ static const struct {
 	{ "{\"foundanything\":false,\"success\":true,\"errors\":["
 	  "\"symlinkoutside: 2 links; the first: /a\",\"no filter\"]}",
 	    PART_DONE, false, false, true, "no filter" },
+	/* what is not there hides nothing */
+	{ LACKS("missing"), PART_DONE, false, false, false, "" },
 	{ "{}", PART_DONE, false, true, false, "did not succeed" },
 	{ "{\"foundanything\":1,\"success\":\"yes\"}", PART_DONE, false, true,
 	    false, "did not succeed" },
@@ -100,6 +107,40 @@ test_judge(void **state)
 		    strstr(a->why, cases[i].why) == NULL)
 			fail_msg("case %zu: found %d failed %d partial %d: %s",
 			    i, a->found, a->failed, a->partial, a->why);
+		answer_release(a);
+	}
+	free(a);
+}
+
+/* A place that an agent does not have leaves no doubt but is told; where
+ * something is not there that should be is a doubt. */
+static void
+test_absent(void **state)
+{
+	static const struct {
+		const char *module, *text;
+		bool absent, partial;
+	} rows[] = {
+		{ "file", LACKS("missing"), true, false },
+		{ "sshkey", LACKS("missing"), true, false },
+		{ "pkg", LACKS("rootmissing"), true, false },
+		{ "pkg", LACKS("missing"), false, true },
+		{ "memory", LACKS("missing"), false, true },
+		{ "file", LACKS("vanished"), false, false },
+		{ "file", NOTHING, false, false },
+	};
+	struct answer *a = malloc(sizeof(*a));
+	size_t i;
+
+	assert_non_null(a);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		answer_init(a, "ab", "web1", RESULT_DONE);
+		answer_add(a, module_find(rows[i].module), PART_DONE,
+		    rows[i].text, strlen(rows[i].text));
+		if (a->absent != rows[i].absent ||
+		    a->partial != rows[i].partial)
+			fail_msg("row %zu: absent %d, partial %d", i, a->absent,
+			    a->partial);
 		answer_release(a);
 	}
 	free(a);
@@ -247,6 +288,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_json),

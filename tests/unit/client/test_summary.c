@@ -68,6 +68,7 @@ test_text(void **state)
 	s.found = 1;
 	s.failed = 1;
 	s.refused = 2;
+	s.absent = 2;
 	summary_add(&s.failures, "file: no room", "db7");
 	summary_add(&s.refusals, "this agent is not targeted", "web10");
 	summary_add(&s.refusals, "this agent is not targeted", "web9");
@@ -76,13 +77,14 @@ test_text(void **state)
 	assert_int_equal(summary_text(&s, 10, &out), 0);
 	assert_string_equal(buf_str(&out),
 	    "6 agents asked, 2 done, 1 found, 1 failed, 1 not answered, 2 "
-	    "refused\n"
+	    "refused, 2 without a path asked for\n"
 	    "  failed: file: no room: 1 (db7)\n"
 	    "  refused: this agent is not targeted: 2 (web9, web10)\n"
 	    "  not answered: offline: 1 (old1 since 2026-01-01T00:00:00Z)\n");
 	buf_clear(&out);
 	assert_int_equal(summary_json(&s, "ab", &out), 0);
 	assert_non_null(strstr(buf_str(&out), "\"unanswered\":1"));
+	assert_non_null(strstr(buf_str(&out), "\"absent\":2"));
 	assert_non_null(strstr(buf_str(&out), "\"exitcode\":3"));
 	assert_non_null(strstr(buf_str(&out),
 	    "\"agents\":[\"web9\",\"web10\""
