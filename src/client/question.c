@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "json/json.h"
-#include "modules/module.h"
+#include "modules/params.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +85,8 @@ flags_to_parameters(const struct module *m, const struct opts *o, struct err *e)
 		json_decref(j);
 		j = NULL;
 	}
+	if (j == NULL)
+		params_name_flags(m->params, &f, e);
 out:
 	free(flag);
 	free(value);

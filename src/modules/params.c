@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define FIELDS_MAX 64
+#define FLAGS_LABEL "s1" /* of the one search that flags make */
 
 static int
 no_memory(struct err *e)
@@ -71,6 +72,20 @@ flag_number(const struct param *p, const char *value, uint64_t *ret)
 	return errno == 0 && *ret <= max ? 0 : ERR_INVALID;
 }
 
+static void
+not_a_number(const struct param *p, const char *value, struct err *e)
+{
+	if (p->max != 0)
+		err_set(e, ERR_INVALID,
+		    "-%s: '%.64s' is not a number from %lld to %lld", p->flag,
+		    value, p->min > 0 ? (long long)p->min : 0,
+		    (long long)p->max);
+	else
+		err_set(e, ERR_INVALID,
+		    "-%s: '%.64s' is not a number from 0 to 2^50%s", p->flag,
+		    value, p->hex ? ", decimal or 0x and hex digits" : "");
+}
+
 static json_t *
 flag_value(const struct param *p, const char *value, struct err *e)
 {
@@ -80,10 +95,7 @@ flag_value(const struct param *p, const char *value, struct err *e)
 	switch (p->type) {
 	case PARAM_NUM:
 		if (flag_number(p, value, &n) != 0) {
-			err_set(e, ERR_INVALID,
-			    "-%s: '%.64s' is not a number from 0 to 2^50%s",
-			    p->flag, value,
-			    p->hex ? ", decimal or 0x and hex digits" : "");
+			not_a_number(p, value, e);
 			return NULL;
 		}
 		v = json_integer((json_int_t)n);
@@ -140,6 +152,9 @@ flag_add(const struct param *p, const char *value, json_t *obj, struct err *e)
 	if (value == NULL && param_takes_value(p))
 		return err_set(
 		    e, ERR_INVALID, "-%s needs a value (%s)", p->flag, p->arg);
+	if (p->type == PARAM_ONE && params_get(obj, p->field) != NULL)
+		return err_set(e, ERR_INVALID,
+		    "-%s is given twice: it takes one value", p->flag);
 	if ((v = flag_value(p, value, e)) == NULL)
 		return ERR_INVALID;
 	obj = holder(obj, p->field, &key);
@@ -199,10 +214,85 @@ params_search_from_flags(const struct param *table,
 
 	if (search == NULL)
 		return NULL;
-	root = json_pack("{s:{s:o}}", "searches", "s1", search);
+	root = json_pack("{s:{s:o}}", "searches", FLAGS_LABEL, search);
 	if (root == NULL)
 		no_memory(e);
 	return root;
+}
+
+/* "names[3]: why" is taken apart; false: it does not begin so. */
+static bool
+split_field(const char *msg, char field[static 64], size_t *ret_index,
+    const char **ret_why)
+{
+	size_t len = strcspn(msg, "[: ");
+	const char *s = msg + len;
+	char *end;
+
+	*ret_index = 0;
+	if (len == 0 || len >= 64)
+		return false;
+	memcpy(field, msg, len);
+	field[len] = '\0';
+	if (*s == '[') {
+		*ret_index = strtoul(s + 1, &end, 10);
+		s = *end == ']' ? end + 1 : end;
+	}
+	*ret_why = s + 2;
+	return s[0] == ':' && s[1] == ' ';
+}
+
+/* The flag of the field that was given as the index-th of those that make a
+ * list, or last of others; one that was not given when there is none. NULL: no
+ * flag sets it. */
+static const struct param *
+flag_of_field(const struct param *table, const struct module_flags *f,
+    const char *field, size_t index, const char **ret_value)
+{
+	const struct param *p, *found = NULL;
+	size_t i;
+
+	*ret_value = NULL;
+	for (p = table; p->help != NULL && found == NULL; p++) {
+		if (p->flag != NULL && strcmp(p->field, field) == 0)
+			found = p;
+	}
+	for (i = 0; i < f->n; i++) {
+		p = param_by_flag(table, f->flag[i]);
+		if (p == NULL || strcmp(p->field, field) != 0)
+			continue;
+		found = p;
+		*ret_value = f->value[i];
+		if (p->type == PARAM_STR && index-- == 0)
+			break;
+	}
+	return found;
+}
+
+void
+params_name_flags(
+    const struct param *table, const struct module_flags *f, struct err *e)
+{
+	static const char search[] = "searches." FLAGS_LABEL;
+	char msg[ERR_MSG_MAX], field[64];
+	const char *s = msg, *value, *why;
+	const struct param *p = NULL;
+	size_t index;
+
+	memcpy(msg, e->msg, sizeof(msg));
+	if (str_starts(s, search))
+		s += sizeof(search) - 1;
+	if (str_starts(s, ": "))
+		err_set(e, e->code, "%s", s + 2);
+	s += *s == '.';
+	if (split_field(s, field, &index, &why))
+		p = flag_of_field(table, f, field, index, &value);
+	if (p == NULL)
+		return;
+	if (p->type == PARAM_NUM && value != NULL)
+		err_set(e, e->code, "-%s %s: %s", p->flag, value, why);
+	else
+		err_set(e, e->code, "-%s: %s", p->flag, why);
 }
 
 /* --- the check ---------------------------------------------------------------

@@ -38,6 +38,12 @@ json_t *params_from_flags(const struct param *table,
 json_t *params_search_from_flags(const struct param *table,
     const struct module_flags *f, json_t *defaults, struct err *e);
 
+/* After the check of what the flags made has failed: the field that the error
+ * begins with becomes the flag that was typed, and of numbers its value, too:
+ * "searches.s1.options.maxdepth: why" becomes "-maxdepth 5000: why". */
+void params_name_flags(
+    const struct param *table, const struct module_flags *f, struct err *e);
+
 /* --- the check ---------------------------------------------------------------
  */
 

@@ -184,10 +184,25 @@ def test_full_disk_is_an_error(nobody, tree):
     (["file", "-t", "local", "-path", "/etc", "-nmae", "x"],
      "did you mean -name"),
     (["file", "-t", "local", "-path", "/etc", "-name"], "needs a value"),
-    (["file", "-t", "local", "-path", "/etc", "-name", "["], "names[0]"),
-    (["file", "-t", "local", "-path", "etc", "-name", "x"], "paths[0]"),
-    (["file", "-t", "local", "-path", "/etc", "-size", "<"], "sizes[0]"),
-    (["file", "-t", "local", "-path", "/etc", "-sha2", "abc"], "sha2[0]"),
+    (["file", "-t", "local", "-path", "/etc", "-name", "["],
+     "file: -name: '[' is not a regular expression"),
+    (["file", "-t", "local", "-path", "etc", "-name", "x"], "file: -path: 'etc' is not an absolute"),
+    (["file", "-t", "local", "-path", "/etc", "-size", "<"], "file: -size: '<' is not a size"),
+    (["file", "-t", "local", "-path", "/etc", "-sha2", "abc"], "file: -sha2: 'abc' has 3 digits"),
+    (["file", "-t", "local", "-path", "/etc", "-name", "x", "-mismatch", "y"], "file: -mismatch: expected name, "),
+    (["file", "-t", "local", "-path", "/etc", "-returnsha256"], "-name . for all files"),
+    (["netstat", "-t", "local", "-lp", "22", "-lp", "99999"], "netstat: -lp: '99999' is not a port"),
+    (["ping", "-t", "local"], "ping: -d: expected the host to reach"),
+    (["ping", "-t", "local", "-d", "a", "-c", "500"], "ping: -c 500: expected a whole number from 0 to 100"),
+    (["ping", "-t", "local", "-d", "a", "-c", "x"], "ping: -c: 'x' is not a number from 0 to 100"),
+    (["ping", "-t", "local", "-d", "a", "-dp", "443"], "ping: -dp: icmp has no ports: add -p tcp or -p udp"),
+    (["ping", "-t", "local", "-d", "a", "-d", "b"], "ping: -d is given twice"),
+    (["timedrift", "-t", "local", "-server", "a"], "timedrift: -drift: expected the most that the clock may be off"),
+    (["agent", "-t", "local", "-stop", "5"], "agent: -stop PID and -version VERSION belong together"),
+    (["agent", "-t", "local", "-stop", "1", "-version", "1"], "agent: -stop 1: expected a whole number from 2"),
+    (["sshkey", "-t", "local", "-maxdepth", "5000"], "sshkey: -maxdepth 5000: expected a whole number from 0 to 1000"),
+    (["memory", "-t", "local", "-bytes", "abc"], "memory: -bytes: 'abc' is no byte string"),
+    (["pkg", "-t", "local", "-name", "("], "pkg: -name: '(' is not a regular expression"),
     (["file", "-t", "local", "/etc"], "unexpected word '/etc'"),
     (["file", "-matchall=1", "-path", "/etc"], "takes no value"),
     (["filr", "-path", "/etc"], "did you mean 'file'"),
@@ -309,7 +324,7 @@ def test_several_modules_at_once(nobody, tree):
                                 check=0).stdout)
     assert len(doc["operations"]) == 2
     assert doc["name"].startswith("mig file -path")
-    doc = json.loads(nobody.mig("file", "-path", "/+", "-n", "+", "-p",
+    doc = json.loads(nobody.mig("file", "-path", "/+", "-name", "[+]", "-n", "+", "-p",
                                 "-t", "local", check=0).stdout)
     assert doc["name"] == "+" and len(doc["operations"]) == 1
 
@@ -348,7 +363,7 @@ echo '{"foundanything":false,"success":true,"elements":{},"statistics":{"name":"
     (["+", "file", "-path", "/", "word"], "unexpected word 'word'"),
 ])
 def test_several_modules_errors(nobody, words, says):
-    p = nobody.mig("file", "-path", "/", "-t", "local", *words, check=ERROR)
+    p = nobody.mig("file", "-path", "/", "-name", "x", "-t", "local", *words, check=ERROR)
     assert says in p.stderr and p.stdout == ""
 
 

@@ -57,8 +57,15 @@ agent_check(const json_t *params, struct err *e)
 static json_t *
 agent_from_flags(const struct module_flags *f, struct err *e)
 {
-	json_t *params = params_from_flags(table, f, NULL, e);
+	json_t *params;
 
+	if (params_has_flag(f, "stop") != params_has_flag(f, "version")) {
+		err_set(e, ERR_INVALID,
+		    "-stop PID and -version VERSION belong together: both must "
+		    "fit before an agent is asked to end");
+		return NULL;
+	}
+	params = params_from_flags(table, f, NULL, e);
 	if (params != NULL && agent_check(params, e) != 0) {
 		json_decref(params);
 		params = NULL;

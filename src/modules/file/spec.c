@@ -22,6 +22,18 @@ file_check(const json_t *params, struct err *e)
 	return rc;
 }
 
+static bool
+has_check(const struct module_flags *f)
+{
+	size_t k;
+
+	for (k = 0; k < FILE_KINDS; k++) {
+		if (params_has_flag(f, file_kind_names[k].word))
+			return true;
+	}
+	return false;
+}
+
 static json_t *
 file_from_flags(const struct module_flags *f, struct err *e)
 {
@@ -29,6 +41,12 @@ file_from_flags(const struct module_flags *f, struct err *e)
 
 	if (!params_has_flag(f, "path")) {
 		err_set(e, ERR_INVALID, "-path is needed: where to search");
+		return NULL;
+	}
+	if (!has_check(f)) {
+		err_set(e, ERR_INVALID,
+		    "-name, -size, -mode, -mtime, -content or a digest is "
+		    "needed: what to look for (-name . for all files)");
 		return NULL;
 	}
 	if (params_exclude(f, "matchall", "matchany", e) != 0)

@@ -111,8 +111,8 @@ ping_check(const json_t *params, struct err *e)
 		return rc;
 	if (params_str(params, "destination") == NULL)
 		return err_set(e, ERR_INVALID,
-		    "destination (-d): expected the host to reach; there is "
-		    "no default, as who is asked learns of the question");
+		    "destination: expected the host to reach; there is no "
+		    "default, as who is asked learns of the question");
 	ping_question(params, &q);
 	if (q.host.address && q.family != AF_UNSPEC &&
 	    (q.family == AF_INET6) != (strchr(q.host.name, ':') != NULL))
@@ -123,6 +123,20 @@ ping_check(const json_t *params, struct err *e)
 	return 0;
 }
 
+/* Files of the original may hold both; who types a port wants to know of it. */
+static int
+forgets_protocol(const json_t *params, struct err *e)
+{
+	struct ping_question q;
+
+	ping_question(params, &q);
+	if (q.protocol != PING_ICMP ||
+	    params_num(params, "destinationport", 0) <= 0)
+		return 0;
+	return err_set(
+	    e, ERR_INVALID, "-dp: icmp has no ports: add -p tcp or -p udp");
+}
+
 static json_t *
 ping_from_flags(const struct module_flags *f, struct err *e)
 {
@@ -131,7 +145,8 @@ ping_from_flags(const struct module_flags *f, struct err *e)
 	if (params_exclude(f, "ipv4", "ipv6", e) != 0)
 		return NULL;
 	root = params_from_flags(ping_params, f, NULL, e);
-	if (root != NULL && ping_check(root, e) != 0) {
+	if (root != NULL &&
+	    (ping_check(root, e) != 0 || forgets_protocol(root, e) != 0)) {
 		json_decref(root);
 		root = NULL;
 	}

@@ -166,8 +166,8 @@ timedrift_check(const json_t *params, struct err *e)
 		    TIMEDRIFT_SERVERS_MAX);
 	if (n > 0 && !timedrift_limit(params, &limit))
 		return err_set(e, ERR_INVALID,
-		    "drift (-drift): expected the most that the clock may be "
-		    "off, as servers are named");
+		    "drift: expected the most that the clock may be off, such "
+		    "as 5s, as servers to compare with are named");
 	return 0;
 }
 

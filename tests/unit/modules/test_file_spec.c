@@ -143,10 +143,13 @@ test_flags(void **state)
 		"name", "b", "matchlimit", "5", "matchany", NULL,
 		"returnsha256", NULL, "mismatch", "size" };
 	static const char *const nopath[] = { "name", "x" };
-	static const char *const badnum[] = { "path", "/", "maxdepth", "x" };
-	static const char *const both[] = { "path", "/", "matchall", NULL,
-		"matchany", NULL };
-	static const char *const relative[] = { "path", "etc" };
+	static const char *const nocheck[] = { "path", "/", "returnsha256",
+		NULL };
+	static const char *const badnum[] = { "path", "/", "name", "x",
+		"maxdepth", "x" };
+	static const char *const both[] = { "path", "/", "size", "1",
+		"matchall", NULL, "matchany", NULL };
+	static const char *const relative[] = { "path", "etc", "md5", "" };
 	json_t *v, *s, *o;
 	struct err e;
 
@@ -167,10 +170,13 @@ test_flags(void **state)
 	json_decref(v);
 	assert_null(flags(nopath, 1, &e));
 	assert_non_null(strstr(e.msg, "-path is needed"));
-	assert_null(flags(badnum, 2, &e));
+	assert_null(flags(nocheck, 2, &e));
+	assert_non_null(strstr(e.msg, "is needed: what to look for"));
+	assert_null(flags(badnum, 3, &e));
 	assert_non_null(strstr(e.msg, "-maxdepth: 'x' is not a number"));
-	assert_null(flags(both, 3, &e));
-	assert_null(flags(relative, 1, &e));
+	assert_null(flags(both, 4, &e));
+	assert_non_null(strstr(e.msg, "exclude each other"));
+	assert_null(flags(relative, 2, &e));
 	assert_non_null(strstr(e.msg, "not an absolute path"));
 }
 

@@ -47,9 +47,13 @@ test_flags(void **state)
 		{ { "max", "7", "any", NULL, "verbose", NULL, NULL },
 		    "{\"options\": {\"all\": false, \"debug\": \"print\", "
 		    "\"max\": 7}}" },
-		{ { "to", "x", "to", "y", NULL },
-		    "{\"destination\": \"y\", \"options\": {\"all\": true}}" },
-		{ { "max", "x", NULL }, "-max: 'x' is not a number" },
+		{ { "max", "1", "max", "2", NULL },
+		    "{\"options\": {\"all\": true, \"max\": 2}}" },
+		{ { "to", "x", "to", "y", NULL }, "-to is given twice" },
+		{ { "max", "x", NULL },
+		    "-max: 'x' is not a number from 0 to 2^50" },
+		{ { "count", "-1", NULL },
+		    "-count: '-1' is not a number from 1 to 10" },
 		{ { "name", NULL, NULL }, "-name needs a value (REGEX)" },
 		{ { "to", "\xff", NULL }, "-to: the value is not UTF-8" },
 		{ { "nmae", "x", NULL }, "unknown flag -nmae" },
@@ -81,6 +85,46 @@ test_flags(void **state)
 			assert_ptr_equal(strstr(e.msg, t[i].want), e.msg);
 		}
 		json_decref(j);
+	}
+}
+
+/* What was typed is named, where the error says a field. */
+static void
+test_name_flags(void **state)
+{
+	static const char *const flag[] = { "name", "count", "any", "name",
+		"max", "hex" };
+	static const char *const value[] = { "a", "3", NULL, "b", "77", "abc" };
+	static const struct module_flags f = { 6, flag, value };
+	static const struct {
+		const char *msg, *want;
+	} t[] = {
+		{ "names[1]: 'b' is odd", "-name: 'b' is odd" },
+		{ "searches.s1.names[0]: why", "-name: why" },
+		{ "count: expected", "-count 3: expected" },
+		{ "searches.s1.options.max: 5: why", "-max 77: 5: why" },
+		{ "options.all: why", "-any: why" },
+		/* not given, but there is one */
+		{ "destination: why", "-to: why" },
+		{ "searches.s1: too many", "too many" },
+		/* no flag sets it, or no field is meant */
+		{ "searches.s1.description: why",
+		    "searches.s1.description: why" },
+		{ "nothing: why", "nothing: why" },
+		{ "names of it: why", "names of it: why" },
+		{ "names[1", "names[1" },
+		{ "-max: why", "-max: why" },
+		{ "", "" },
+	};
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		err_clear(&e);
+		err_set(&e, ERR_TOOBIG, "%s", t[i].msg);
+		params_name_flags(table, &f, &e);
+		assert_string_equal(e.msg, t[i].want);
+		assert_int_equal(e.code, ERR_TOOBIG);
 	}
 }
 
@@ -263,6 +307,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_name_flags),
 		cmocka_unit_test(test_exclude),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_searches),

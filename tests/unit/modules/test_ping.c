@@ -142,7 +142,7 @@ test_check(void **state)
 		  "\"destinationport\":-1,\"count\":3,\"timeout\":5}",
 		    NULL },
 		{ "{\"destination\":\"::1\",\"family\":\"ipv6\"}", NULL },
-		{ "{}", "destination (-d)" },
+		{ "{}", "destination: expected the host" },
 		{ "{\"destination\":\"\"}", "destination: ''" },
 		{ "{\"destination\":7}", "destination: expected a string" },
 		{ "{\"destination\":[\"a\"]}", "destination: " },
