@@ -15,6 +15,14 @@ buf_init(struct buf *b, size_t max)
 }
 
 void
+buf_init_sink(struct buf *b, size_t max, buf_sink *sink, void *arg)
+{
+	buf_init(b, max);
+	b->sink = sink;
+	b->sink_arg = arg;
+}
+
+void
 buf_release(struct buf *b)
 {
 	size_t max = b->max;
@@ -30,12 +38,30 @@ buf_clear(struct buf *b)
 	b->error = 0;
 }
 
+static int
+sink_data(struct buf *b, const void *data, size_t len)
+{
+	if (b->error == 0 && len > 0)
+		b->error = b->sink(data, len, b->sink_arg);
+	return b->error;
+}
+
+int
+buf_hand_on(struct buf *b)
+{
+	sink_data(b, b->data, b->len);
+	b->len = 0;
+	return b->error;
+}
+
 uint8_t *
 buf_reserve(struct buf *b, size_t len)
 {
 	size_t want, cap;
 	uint8_t *p;
 
+	if (b->sink != NULL && len <= b->max && b->len > b->max - len)
+		buf_hand_on(b);
 	if (b->error != 0)
 		return NULL;
 	if (len > b->max || b->len > b->max - len) {
@@ -65,6 +91,10 @@ buf_add(struct buf *b, const void *data, size_t len)
 
 	if (len == 0)
 		return b->error;
+	if (b->sink != NULL && len > b->max) {
+		buf_hand_on(b);
+		return sink_data(b, data, len);
+	}
 	p = buf_reserve(b, len);
 	if (p != NULL) {
 		memcpy(p, data, len);

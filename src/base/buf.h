@@ -6,6 +6,9 @@
  *
  * A struct buf remembers its first failure (ERR_TOOBIG or ERR_NOMEM) in
  * .error, later additions do nothing: a chain of additions is checked once.
+ *
+ * A buffer with a sink does not grow beyond its maximum but hands on what it
+ * holds, in order: .data and .len are then only what was not handed on yet.
  */
 #ifndef MIG_BASE_BUF_H
 #define MIG_BASE_BUF_H
@@ -15,16 +18,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* 0 or ERR_*. */
+typedef int buf_sink(const void *data, size_t len, void *arg);
+
 struct buf {
-	uint8_t *data; /* owned; not terminated */
-	size_t len;    /* bytes used */
-	size_t cap;    /* bytes allocated */
-	size_t max;    /* never more than this */
-	int error;     /* 0, or the first failure */
+	uint8_t *data;  /* owned; not terminated */
+	size_t len;     /* bytes used */
+	size_t cap;     /* bytes allocated */
+	size_t max;     /* never more than this */
+	int error;      /* 0, or the first failure */
+	buf_sink *sink; /* NULL: none */
+	void *sink_arg;
 };
 
 /* The caller owns the storage; nothing is allocated until the first byte. */
 void buf_init(struct buf *b, size_t max);
+void buf_init_sink(struct buf *b, size_t max, buf_sink *sink, void *arg);
 void buf_release(struct buf *b);
 /* Empties for reuse, keeps the memory, forgets the error. */
 void buf_clear(struct buf *b);
@@ -42,6 +51,9 @@ int buf_add_u32(struct buf *b, uint32_t v);
 int buf_add_u64(struct buf *b, uint64_t v);
 /* u32 length, then the bytes. */
 int buf_add_field(struct buf *b, const void *data, size_t len);
+
+/* Gives the sink what is left; returns b->error. */
+int buf_hand_on(struct buf *b);
 
 /* Room for len more bytes at the end; NULL and .error set when impossible.
  * The caller writes there and then adds what it wrote to b->len. */

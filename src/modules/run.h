@@ -46,8 +46,9 @@ struct run_context {
 };
 
 /* Appends one JSON answer {foundanything, success, elements, statistics,
- * errors} to out. params have passed the module's check. An error return is
- * for failures without any answer. */
+ * errors} to out, which hands on what it holds: nothing that was appended is
+ * there to be looked at or changed. params have passed the module's check. An
+ * error return is for failures without any answer. */
 typedef int module_run(const json_t *params, const struct run_context *ctx,
     struct buf *out, struct err *e);
 

@@ -20,6 +20,7 @@
  */
 #include "worker/opener.h"
 #include "worker/options.h"
+#include "worker/output.h"
 #include "worker/question.h"
 #include "worker/serve.h"
 #include "worker/split.h"
@@ -66,6 +67,7 @@ static const char *hidden;  /* by Landlock */
 static struct fence *fence; /* the policy's paths */
 static struct opened opened = { .echo = { { .fd = -1 }, { .fd = -1 } } };
 static struct split split = { .fd = -1 };
+static struct output output;
 
 /* The first one counts. */
 static void
@@ -76,7 +78,8 @@ on_stop(int sig)
 }
 
 /* The kernel says it again every second, and at the hard limit ends us: if
- * the answer is not out by then, the agent reads this instead. */
+ * the answer is not out by then, the agent reads this instead. Never in the
+ * middle of an answer. */
 static void
 on_cpu_limit(int sig)
 {
@@ -85,7 +88,7 @@ on_cpu_limit(int sig)
 	ssize_t n;
 
 	on_stop(sig);
-	if (++times == CPU_GRACE) {
+	if (++times == CPU_GRACE && !(output.own_file && output.begun)) {
 		n = snprintf(text, sizeof(text), "limit reached: CPU %lld s\n",
 		    (long long)cpu_limit);
 		n = write(STDERR_FILENO, text, (size_t)n);
@@ -265,6 +268,15 @@ take_network(struct sandbox *s)
 	hidden = NULL; /* the few paths it may read leave it out */
 }
 
+/* By hand the answer may go to a file, or why there is none. */
+static bool
+is_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int
 enter_sandbox(const struct options *o, struct err *e)
 {
@@ -272,7 +284,6 @@ enter_sandbox(const struct options *o, struct err *e)
 		.all_paths_readable = true,
 		.uid = (uid_t)-1,
 		.gid = (gid_t)-1 };
-	struct stat st;
 	int rc;
 
 	hide_state(o, e);
@@ -291,8 +302,7 @@ enter_sandbox(const struct options *o, struct err *e)
 		s.die_with_parent = true;
 	} else {
 		limit_all(o, &s.limits);
-		/* by hand the answer may go to a file */
-		if (fstat(STDOUT_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
+		if (!is_file(STDOUT_FILENO) && !is_file(STDERR_FILENO))
 			s.limits.file_bytes = SANDBOX_NO_WRITE;
 	}
 	if (makes_pair(o)) {
@@ -587,8 +597,8 @@ look(const struct options *o, const struct order *order, struct buf *out,
 }
 
 /* The end of a run that has no answer but why. */
-static int
-write_reason(const struct options *o, struct buf *out, struct err *e)
+static void
+write_reason(const struct options *o, struct buf *text, struct err *e)
 {
 	char size[STR_SIZE_MAX];
 
@@ -599,12 +609,11 @@ write_reason(const struct options *o, struct buf *out, struct err *e)
 	} else {
 		ended = RUN_FAILED;
 	}
-	write_failure(out,
+	write_failure(text,
 	    ended == RUN_FAILED &&
 		    (o->privacy || o->detail == DETAIL_FOUND_ONLY)
 		? "masked"
 		: e->msg);
-	return 0;
 }
 
 /* For mig-agent check. */
@@ -644,38 +653,57 @@ enter_by_hand(const struct options *o, struct err *e)
 	return rc == 0 ? sandbox_seal(e) : rc;
 }
 
+/* What is put together anew before it leaves is not written piece by piece. */
+static bool
+is_worked_over(const struct options *o)
+{
+	return o->pretty || o->privacy || o->detail != DETAIL_FULL;
+}
+
+static int
+end_answer(const struct options *o, struct err *e)
+{
+	if (o->pretty)
+		pretty_print(&output.text);
+	return output_end(&output, e);
+}
+
+static void
+say_failure(int rc, const struct err *e)
+{
+	struct err ignored;
+
+	if (rc == ERR_NOMEM && !output.begun)
+		(void)fd_write_all(
+		    STDOUT_FILENO, no_memory, sizeof(no_memory) - 1, &ignored);
+	else
+		fprintf(stderr, "mig-worker: %s\n", e->msg);
+}
+
 /* rc: of what was done before there was anything to look at. */
 static int
 answer(
     const struct options *o, const struct order *order, int rc, struct err *e)
 {
-	struct buf out;
-
-	buf_init(&out, (size_t)o->output * 2 + 1024 * 1024);
+	output_begin(&output, (size_t)o->output * 2 + 1024 * 1024,
+	    is_worked_over(o), o->serve);
 	if (rc == 0)
-		rc = look(o, order, &out, e);
+		rc = look(o, order, &output.text, e);
 	split_end(&split);
 	fault_point("worker.looked");
+	if (rc == 0)
+		rc = end_answer(o, e);
+	if (rc != 0 && output_again(&output, e) == 0) {
+		write_reason(o, &output.text, e);
+		rc = end_answer(o, e);
+	}
 	if (rc != 0)
-		rc = write_reason(o, &out, e);
-	if (o->pretty)
-		pretty_print(&out);
-	buf_add_u8(&out, '\n');
-	if (out.error == ERR_NOMEM) {
-		rc = ERR_NOMEM;
-		(void)fd_write_all(
-		    STDOUT_FILENO, no_memory, sizeof(no_memory) - 1, e);
-	}
-	if (out.error == 0 &&
-	    fd_write_all(STDOUT_FILENO, out.data, out.len, e) != 0) {
-		fprintf(stderr, "mig-worker: %s\n", e->msg);
-		rc = ERR_IO;
-	}
+		say_failure(rc, e);
 	fault_point("worker.answered");
 	/* giving memory back page by page costs more than the rest of the end
 	 */
 	if (!serve_is_spent())
-		buf_release(&out);
+		buf_release(&output.text);
 	return rc == 0 ? (int)ended : RUN_FAILED;
 }
 

@@ -79,9 +79,10 @@ class Worker:
     def pid(self):
         return self.proc.pid
 
-    def order(self, fd, n=0, **limits):
+    def order(self, fd, n=0, out=None, **limits):
         """Descriptor of the answer to come."""
-        out = os.memfd_create("answer", os.MFD_CLOEXEC)
+        if out is None:
+            out = os.memfd_create("answer", os.MFD_CLOEXEC)
         socket.send_fds(self.sock, [frame(DOCUMENT)], [fd])
         socket.send_fds(self.sock, [frame(START, order(n, **limits))], [out])
         return out
@@ -290,6 +291,34 @@ def test_output_has_a_limit_of_the_kernel(worker, endless, tmp_path):
     assert answer["statistics"]["notexamined"].get("outputlimit") or answer["errors"]
     limits = pathlib.Path(f"/proc/{worker.pid}/limits").read_text()
     assert re.search(r"Max file size +16192 +16192 ", limits)
+
+
+@pytest.fixture
+def large(tmp_path):
+    """Its answer has 1.2 MB: more than is held back."""
+    for i in range(200):
+        (tmp_path / f"{i:0200}").touch()
+    q = {"searches": {f"s{n}": names(tmp_path, ".") for n in range(10)}}
+    return document(operations=[{"module": "file", "parameters": q}])
+
+
+@NEEDS_SANDBOX
+def test_answer_that_cannot_be_written(worker, large):
+    """What was written by then is taken back: only the reason stands there."""
+    out = os.memfd_create("answer", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(out, 300 << 10)
+    fcntl.fcntl(out, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+    answer, status = worker.answer(worker.order(memfd(large), out=out, output=8 << 20))
+    assert status == 1 and not answer["success"] and not answer["elements"]
+    assert answer["errors"] == ["write: Operation not permitted"]
+
+
+def test_answer_is_all_that_is_left(worker, tree):
+    """Words on standard error, which is in the same file, are no part of it."""
+    out = os.memfd_create("answer", os.MFD_CLOEXEC)
+    os.write(out, b"some warning\n")
+    answer, status = worker.answer(worker.order(memfd(document(names(tree, "^one$"))), out=out))
+    assert status is None and answer["foundanything"]
 
 
 def test_cpu_limit(worker, endless):

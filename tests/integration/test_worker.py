@@ -62,6 +62,40 @@ def test_pretty(tmp_path):
 
 
 @pytest.fixture
+def large(tmp_path):
+    """A question whose answer has more bytes than a pipe and what is held back."""
+    for i in range(200):
+        (tmp_path / f"{i:0200}").touch()
+    return json.dumps({"searches": {f"s{n}": {"paths": [str(tmp_path)], "names": ["."],
+                                              "options": {"matchall": True}} for n in range(10)}})
+
+
+def test_nobody_reads_the_answer(large):
+    p = subprocess.Popen([WORKER, "file"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    p.stdin.write(large.encode())
+    p.stdin.close()
+    assert p.stdout.read(10) == b'{"foundany'
+    p.stdout.close()
+    assert p.stderr.read() == b"mig-worker: write: Broken pipe\n"
+    assert p.wait(timeout=20) == 1
+
+
+def test_no_room_for_the_answer(large, tmp_path):
+    """It is said in a file, too."""
+    with open("/dev/full", "wb") as out, open(tmp_path / "words", "wb") as words:
+        r = subprocess.run([WORKER, "file"], input=large.encode(), stdout=out, stderr=words, timeout=60)
+    assert r.returncode == 1
+    assert (tmp_path / "words").read_text() == "mig-worker: write: No space left on device\n"
+
+
+def test_worked_over_or_not(large):
+    """In pieces or as a whole: the same answer."""
+    plain, pretty = (json.loads(run(*a, "file", text=large).stdout)["elements"] for a in ([], ["-p"]))
+    assert plain == pretty and len(plain) == 10 and all(len(e) == 200 for e in plain.values())
+
+
+@pytest.fixture
 def endless(tmp_path):
     """Takes far longer to search than any test waits; no disk is used."""
     with open(tmp_path / "hole", "wb") as f:

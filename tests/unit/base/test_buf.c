@@ -64,6 +64,84 @@ test_maximum(void **state)
 	}
 }
 
+struct handed {
+	struct buf all;
+	size_t calls;
+	size_t most; /* bytes it takes */
+};
+
+static int
+take_handed(const void *data, size_t len, void *arg)
+{
+	struct handed *h = arg;
+
+	h->calls++;
+	if (h->all.len + len > h->most)
+		return ERR_IO;
+	return buf_add(&h->all, data, len);
+}
+
+/* In pieces of any size: handed on in order, and never more than max held. */
+static void
+test_sink(void **state)
+{
+	static const size_t sizes[] = { 1, 7, 99, 100, 101, 250, 0, 3 };
+	struct handed h = { .most = SIZE_MAX };
+	struct buf b, want;
+	char piece[250];
+	size_t i, j;
+
+	buf_init(&h.all, 100000);
+	buf_init(&want, 100000);
+	buf_init_sink(&b, 100, take_handed, &h);
+	for (i = 0; i < 200; i++) {
+		for (j = 0; j < sizes[i % 8]; j++)
+			piece[j] = (char)('a' + (i + j) % 26);
+		assert_int_equal(buf_add(&b, piece, sizes[i % 8]), 0);
+		buf_add(&want, piece, sizes[i % 8]);
+		assert_true(b.len <= 100 && b.cap <= 100);
+		assert_int_equal(h.all.len + b.len, want.len);
+	}
+	assert_int_equal(buf_add_fmt(&b, "%090d", 1), 0);
+	buf_add_fmt(&want, "%090d", 1);
+	assert_int_equal(buf_hand_on(&b), 0);
+	assert_int_equal(b.len, 0);
+	assert_int_equal(h.all.len, want.len);
+	assert_memory_equal(h.all.data, want.data, want.len);
+	/* nothing to hand on is not handed on */
+	i = h.calls;
+	assert_int_equal(buf_hand_on(&b), 0);
+	assert_int_equal(h.calls, i);
+	assert_null(buf_reserve(&b, 101));
+	assert_int_equal(b.error, ERR_TOOBIG);
+	buf_release(&b);
+	buf_release(&h.all);
+	buf_release(&want);
+}
+
+static void
+test_sink_fails(void **state)
+{
+	struct handed h = { .most = 150 };
+	struct buf b;
+	size_t i;
+
+	buf_init(&h.all, 1000);
+	buf_init_sink(&b, 100, take_handed, &h);
+	for (i = 0; i < 20 && buf_add_str(&b, "0123456789") == 0; i++)
+		;
+	assert_int_equal(i, 20);
+	assert_int_equal(buf_add_u8(&b, 'x'), ERR_IO);
+	/* remembered, and nothing comes after what is missing */
+	i = h.calls;
+	assert_int_equal(buf_add(&b, &h, 120), ERR_IO);
+	assert_int_equal(buf_hand_on(&b), ERR_IO);
+	assert_int_equal(h.calls, i);
+	assert_int_equal(h.all.len, 100);
+	buf_release(&b);
+	buf_release(&h.all);
+}
+
 static void
 test_impossible_sizes(void **state)
 {
@@ -229,6 +307,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add_and_take),
 		cmocka_unit_test(test_maximum),
+		cmocka_unit_test(test_sink),
+		cmocka_unit_test(test_sink_fails),
 		cmocka_unit_test(test_impossible_sizes),
 		cmocka_unit_test(test_format_long),
 		cmocka_unit_test(test_numbers_round),
