@@ -9,9 +9,11 @@ import re
 import resource
 import socket
 import threading
+import time
 
 import pytest
 
+import procs
 from fakeagent import FakeAgent, Https, Identity
 from miglib import answers_of, wait_for
 from takeoverlib import Owner
@@ -170,6 +172,21 @@ def test_more_half_open_connections_than_there_is_room_for(tmp_path):
     finally:
         s.daemon.stop()
         s.gpg.stop()
+
+
+@pytest.mark.parametrize("door", ["api", "relay"])
+def test_half_open_connections_take_no_time(taken, door):
+    """Who has begun TLS and says no more is waited for, not asked all the time."""
+    p = taken.platform
+    assert p.status()["agents"]["registered"]
+    pid = procs.parts_of(p.server.proc.pid)[door]
+    with half_open(p.port if door == "api" else p.relay_port, 4, ["127.0.0.1"]):
+        time.sleep(0.5)
+        before = procs.cpu_ms(pid)
+        assert before > 0
+        time.sleep(2)
+        assert procs.cpu_ms(pid) - before < 300
+        assert p.status()["agents"]["registered"]
 
 
 @pytest.mark.parametrize("full", SIZES)

@@ -10,7 +10,9 @@
  *
  * Who opens many and says nothing takes the places of others only as long as
  * there are some: beyond three quarters those that wait longest for a head are
- * ended, of the same address first.
+ * ended, of the same address first. Beyond one quarter of such they are ended
+ * when they have waited for some time, as each costs work whenever anything
+ * moves (http.c).
  */
 #include "server/api/conns.h"
 
@@ -27,6 +29,8 @@ static const int times[] = {
 	[CONN_REPLY] = 10,
 	[CONN_STREAM] = 0,
 };
+
+#define PATIENCE_MS 2000
 
 struct conn {
 	int fd; /* libmicrohttpd's */
@@ -86,21 +90,21 @@ enough(size_t max)
 	return (max - max / 4);
 }
 
-static void
+/* Ends one of those that wait for a head, if there are too many. */
+static bool
 make_room(struct conns *c, const struct conn *new)
 {
 	struct conn *n, *any = NULL, *same = NULL;
-	size_t all = 0, of_same = 0;
+	size_t all = 0, of_same = 0, waiting = 0;
 	bool is_same;
 
-	if (c->n <= enough(c->max) && c->n <= enough(c->max_ip))
-		return;
 	TAILQ_FOREACH (n, &c->list, next) {
 		if (n->ended)
 			continue;
 		is_same = memcmp(n->address, new->address, 16) == 0;
 		all++;
 		of_same += is_same;
+		waiting += n->phase == CONN_HEAD;
 		if (n == new)
 			continue;
 		if (older(n, any))
@@ -110,8 +114,13 @@ make_room(struct conns *c, const struct conn *new)
 	}
 	if (of_same > enough(c->max_ip) && same != NULL)
 		end(same);
-	else if (all > enough(c->max) && any != NULL)
+	else if (any != NULL &&
+	    (all > enough(c->max) ||
+		(waiting > c->max / 4 && c->now - any->since > PATIENCE_MS)))
 		end(any);
+	else
+		return (false);
+	return (true);
 }
 
 void
@@ -122,9 +131,11 @@ conns_notify(void *cls, struct MHD_Connection *connection, void **context,
 	const union MHD_ConnectionInfo *info;
 	struct conn *n = *context;
 
+	c->moves++;
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (n != NULL) {
 			TAILQ_REMOVE(&c->list, n, next);
+			c->replying -= n->phase == CONN_REPLY;
 			c->n--;
 		}
 		free(n);
@@ -141,7 +152,9 @@ conns_notify(void *cls, struct MHD_Connection *connection, void **context,
 	TAILQ_INSERT_TAIL(&c->list, n, next);
 	c->n++;
 	*context = n;
-	make_room(c, n);
+	/* two for one, so that they become fewer */
+	if (c->n > c->max / 4 || c->n > c->max_ip / 4)
+		(void)(make_room(c, n) && make_room(c, n));
 }
 
 void
@@ -152,8 +165,10 @@ conns_phase(
 	    connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct conn *n = info == NULL ? NULL : info->socket_context;
 
+	c->moves++;
 	if (n == NULL)
 		return;
+	c->replying += (phase == CONN_REPLY) - (n->phase == CONN_REPLY);
 	n->phase = phase;
 	n->since = c->now;
 }

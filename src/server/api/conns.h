@@ -17,6 +17,8 @@ struct conns {
 	TAILQ_HEAD(, conn) list;
 	int64_t now; /* mono ms, of the last tick */
 	size_t n, max, max_ip;
+	size_t replying; /* of n, in CONN_REPLY */
+	uint64_t moves;  /* goes up whenever libmicrohttpd calls back */
 };
 
 /* max, max_ip: as libmicrohttpd has them, in all and of one address. Before it

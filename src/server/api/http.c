@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * libmicrohttpd inside our event loop: its epoll descriptor is one event,
- * its wish to be called again another. TLS 1.3 only. A request is routed and
- * its session looked at before a byte of its body is kept; what is refused
- * then has its body read and dropped up to DRAIN_MAX, so that the client gets
- * to read the reason.
+ * its wish to be called again another (with set_timer's rests). TLS 1.3 only. A
+ * request is routed and its session looked at before a byte of its body is
+ * kept; what is refused then has its body read and dropped up to DRAIN_MAX, so
+ * that the client gets to read the reason.
  */
 #include "server/api/api.h"
 
@@ -33,6 +33,7 @@
 #define DRAIN_MAX (8 * 1024 * 1024)
 #define CONNECTION_MEMORY (32 * 1024)
 #define OUT_MAX (64 * 1024 * 1024)
+#define REST_MAX_MS 64
 #define PRIORITIES "SECURE128:+SECURE192:-VERS-ALL:+VERS-TLS1.3"
 
 /* A daemon of libmicrohttpd has one certificate for life. With a new one a new
@@ -42,6 +43,8 @@ struct server {
 	struct http *h;
 	struct MHD_Daemon *daemon;
 	struct event *ev, *timer;
+	uint64_t moves; /* when it last ran; see moves() */
+	int rest_ms;
 	TAILQ_ENTRY(server) next;
 };
 
@@ -228,6 +231,7 @@ on_request(void *cls, struct MHD_Connection *conn, const char *url,
 	struct http *h = cls;
 	struct request *q = *con_cls;
 
+	h->conns.moves++;
 	if (q == NULL) {
 		if ((q = request_new(h->api, conn)) == NULL)
 			return (MHD_NO);
@@ -260,16 +264,34 @@ http_resume(struct request *q)
 	MHD_resume_connection(q->conn);
 }
 
+/* Other than it was: something was read, written, begun or ended. */
+static uint64_t
+moves(const struct http *h)
+{
+	return (h->conns.moves + h->api->nbytes);
+}
+
+/* libmicrohttpd wants to be called again at once for as long as a client has
+ * begun TLS and says no more. So a run that moved nothing is followed by a
+ * rest, which grows; what comes from a socket is an event and ends it. Only
+ * sending a reply moves without a word. */
 static void
 set_timer(struct server *s)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 	struct timeval tv;
 
+	if (moves(s->h) != s->moves || s->h->conns.replying > 0)
+		s->rest_ms = 0;
+	else if (s->rest_ms < REST_MAX_MS)
+		s->rest_ms = s->rest_ms * 2 + 1;
+	s->moves = moves(s->h);
 	if (MHD_get_timeout(s->daemon, &ms) != MHD_YES) {
 		event_del(s->timer);
 		return;
 	}
+	if (ms < (MHD_UNSIGNED_LONG_LONG)s->rest_ms)
+		ms = (MHD_UNSIGNED_LONG_LONG)s->rest_ms;
 	tv.tv_sec = (time_t)(ms / 1000);
 	tv.tv_usec = (suseconds_t)(ms % 1000) * 1000;
 	event_add(s->timer, &tv);
@@ -336,6 +358,8 @@ on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
 
+	if (what & EV_READ)
+		s->rest_ms = 0;
 	http_run(s->h);
 }
 
