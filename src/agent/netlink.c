@@ -52,6 +52,10 @@
 #define PING_LIMIT 60  /* and for a PONG: a keepalive, at most this */
 /* A hello that nobody answers is said again: a relay may lose it. */
 #define UNWELCOME_MS 15000
+/* A relay has one connection of a name: two agents of one identity take it
+ * from each other. One that lasted so long was not taken. */
+#define TAKEN_MS 60000
+#define TAKEN_TOLD 5
 /* in the state directory: the highest number of a connection */
 #define CONNECTION_FILE "connection"
 #define CONNECTION_MAX (1ull << 60)
@@ -68,6 +72,8 @@ struct netlink {
 	bool up, stopping;
 	bool paused;
 	int backoff;
+	int64_t up_ms;       /* when it began */
+	unsigned int taken;  /* connections in a row that did not last */
 	uint64_t connection; /* of the relay session, from net */
 	uint64_t reserved;   /* highest number that net may use */
 	int64_t heard_ms;
@@ -191,11 +197,24 @@ got_up(struct netlink *n, struct rd *r)
 	    (unsigned int)n->relay.port);
 	n->a->counts.connections++;
 	n->up = true;
+	n->up_ms = clock_mono_ms();
 	n->backoff = 0;
 	n->unwelcome = 0;
 	netlink_hello(n);
 	sender_up(n->a->sender, true);
 	return 0;
+}
+
+static void
+count_taken(struct netlink *n)
+{
+	if (clock_mono_ms() - n->up_ms >= TAKEN_MS)
+		n->taken = 0;
+	else if (++n->taken % TAKEN_TOLD == 0)
+		log_warn("relay_taken times=%u why=%s", n->taken,
+		    log_quote("no connection lasts for a minute: the relay, "
+			      "or another agent with this one's identity, a "
+			      "copy of its state"));
 }
 
 static int
@@ -207,6 +226,8 @@ got_down(struct netlink *n, struct rd *r)
 	if (!rd_done(r))
 		return ERR_INVALID;
 	log_info("relay_down why=%s", log_quote(why));
+	if (n->up && !n->stopping)
+		count_taken(n);
 	n->up = false;
 	n->unwelcome = 0;
 	if (!n->stopping)

@@ -51,6 +51,7 @@ collect_init(struct collect *k, struct client *c, const struct action *a,
 	output_init(&k->output);
 	summary_init(&k->summary);
 	seen_init(&k->seen);
+	seen_init(&k->ran);
 	seen_init(&k->asked);
 	stream_init(&k->stream, collect_event, collect_bad, k);
 	collect_policy(k);
@@ -64,6 +65,7 @@ collect_release(struct collect *k)
 	output_release(&k->output);
 	summary_release(&k->summary);
 	seen_release(&k->seen);
+	seen_release(&k->ran);
 	seen_release(&k->asked);
 	stream_release(&k->stream);
 	trust_release(&k->trust);
@@ -183,8 +185,8 @@ collect_other_policy(const struct collect *k, const struct result_header *h)
 /* Holds a verified answer against what is known of the agent. name NULL: it
  * does not say. */
 static unsigned int
-collect_trust(
-    struct collect *k, const struct result_header *h, const char *name)
+collect_trust(struct collect *k, const struct result_header *h,
+    const char *name, bool twice)
 {
 	const struct trust_entry *hint = trust_find(&k->hints, &h->agent);
 	struct trust_sight s = { .id = &h->agent,
@@ -193,6 +195,7 @@ collect_trust(
 		.position = h->record_position,
 		.agent_ms = h->time_ms,
 		.connection = -1,
+		.twice = twice,
 		.asked_s = k->action->valid_from };
 	struct trust_other other;
 	const char *shown = name;
@@ -272,7 +275,7 @@ collect_opened(
 		snprintf(a->why, sizeof(a->why), "stopped: %s",
 		    refusal_text(h->reason));
 	collect_parts(k, &o, a);
-	a->marks = collect_trust(k, h, a->name);
+	a->marks = collect_trust(k, h, a->name, false);
 	fault_point("mig.opened");
 	r = collect_show(k, a);
 	answer_release(a);
@@ -296,11 +299,25 @@ collect_refused(struct collect *k, const struct result_header *h)
 	answer_init(
 	    a, id_hex(&h->agent).s, name != NULL ? name : "", h->status);
 	a->refusal = refusal_text(h->reason);
-	a->marks = collect_trust(k, h, NULL);
+	a->marks = collect_trust(k, h, NULL, false);
 	r = collect_show(k, a);
 	answer_release(a);
 	free(a);
 	return r;
+}
+
+/* An agent whose answer was lost refuses: two that ran are of two agents. */
+static void
+collect_second(
+    struct collect *k, const struct result_header *h, const struct id *hash)
+{
+	collect_warn(k,
+	    "agent %s has signed a second, different answer; only the first "
+	    "counts",
+	    id_short(&h->agent).s);
+	if (h->status != RESULT_REFUSED &&
+	    seen_add(&k->ran, &h->agent, hash) == SEEN_DIFFERENT)
+		(void)collect_trust(k, h, NULL, true);
 }
 
 int
@@ -331,10 +348,7 @@ collect_answer(struct collect *k, const struct stream_event *ev)
 	case SEEN_SAME:
 		return 0;
 	case SEEN_DIFFERENT:
-		collect_warn(k,
-		    "agent %s has signed a second, different answer; only the "
-		    "first counts",
-		    id_short(&h.agent).s);
+		collect_second(k, &h, &hash);
 		return 0;
 	case SEEN_FULL:
 		return err_set(&k->out_error, ERR_TOOBIG,
@@ -342,8 +356,10 @@ collect_answer(struct collect *k, const struct stream_event *ev)
 	default:
 		break;
 	}
-	return h.status == RESULT_REFUSED ? collect_refused(k, &h)
-					  : collect_opened(k, &h, sealed);
+	if (h.status == RESULT_REFUSED)
+		return collect_refused(k, &h);
+	(void)seen_add(&k->ran, &h.agent, &hash);
+	return collect_opened(k, &h, sealed);
 }
 
 static int

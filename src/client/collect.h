@@ -38,6 +38,7 @@ struct collect {
 	bool roster;        /* that is known */
 	bool online_only;   /* delivery wish: others are left out rightly */
 	struct seen seen;
+	struct seen ran; /* of those, answers that are no refusals */
 	struct stream stream;
 	int64_t cursor;
 	size_t warned;    /* warnings, shown or not */

@@ -22,8 +22,8 @@ static const struct {
 	{ TRUST_NAME_TAKEN, "name taken",
 	    "another agent had this name: installed anew, or somebody else" },
 	{ TRUST_COPIED, "copied",
-	    "two different records or connections in its name: its identity "
-	    "was copied" },
+	    "two different records, connections or answers in its name: its "
+	    "identity was copied" },
 	{ TRUST_WENT_BACK, "went back",
 	    "its record was longer before: restored from an older state, or "
 	    "copied" },
@@ -258,7 +258,7 @@ trust_hint(struct trust *t, const struct id *id, const char *name)
  * longer, one is a copy's. A lower position is an old statement, which a
  * server may show as often as it likes, unless it was certainly made later:
  * by its own clock, or because it answers an action that was made after the
- * higher position was seen here.
+ * higher position was seen here. And nobody runs an action twice.
  */
 
 static bool
@@ -275,6 +275,8 @@ judge_record(const struct trust_entry *te, const struct trust_sight *s)
 {
 	bool counter_back;
 
+	if (s->twice)
+		return TRUST_COPIED;
 	if (s->head == NULL || !te->has_record)
 		return 0;
 	counter_back = s->connection >= 0 && te->connection >= 0 &&

@@ -82,9 +82,10 @@ struct trust_sight {
 	uint64_t position;
 	int64_t agent_ms;   /* its clock, unix ms */
 	int64_t connection; /* of a hello; -1: no hello */
-	int64_t asked_s;    /* an answer: unix time before which the action was
-			       not made; 0: none */
-	const char *row;    /* of a hello, or NULL */
+	bool twice;      /* an answer: another one to the same action ran too */
+	int64_t asked_s; /* an answer: unix time before which the action was
+			    not made; 0: none */
+	const char *row; /* of a hello, or NULL */
 };
 
 /* What its marks of the name are about; printable, "" when not known. */

@@ -79,6 +79,9 @@ class Tap(Owner):
     def connect(self, subscribe=True, client_id="hostile-tap"):
         super().connect(client_id=client_id)
         assert self.subscribe("mig/1/a/+/out") == [1]
+        return self.listen()
+
+    def listen(self):
         self.sock.settimeout(None)
         threading.Thread(target=self.hear, daemon=True).start()
         return self
@@ -91,12 +94,17 @@ class Tap(Owner):
                 if first >> 4 == 3:
                     self.heard(first, body)
 
-    def heard(self, first, body):
+    def payload(self, first, body):
+        """Topic and payload; acknowledged."""
         n = struct.unpack(">H", body[:2])[0]
         topic, rest = body[2:2 + n].decode(), body[2 + n:]
         if first & 6:
             self.packet(0x40, rest[:2])
             rest = rest[2:]
+        return topic, rest
+
+    def heard(self, first, body):
+        topic, rest = self.payload(first, body)
         if rest[:1] in (b"\x11", b"\x13"):        # wants a part of what was announced
             self.wanted.add(rest[1:33].hex())
         if rest[:1] != b"\x10" or len(rest) < 37 or not topic.endswith("/out"):

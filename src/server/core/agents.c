@@ -478,6 +478,10 @@ agents_on_hello(
 		hello_release(&h);
 		return;
 	}
+	if (a->connection < before)
+		log_warn("connection_went_back agent=%s why=%s", id_short(id).s,
+		    log_quote("two agents of one identity, or one restored "
+			      "from an older state"));
 	log_debug("hello agent=%s name=%s changed=%d", id_short(id).s,
 	    log_quote(a->name), changed);
 	fault_point("core.hello");

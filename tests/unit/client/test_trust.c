@@ -73,6 +73,29 @@ is_id(const struct trust_entry *te, void *arg)
 	return id_equal(&te->id, arg);
 }
 
+/* Another answer to one action that ran as well, wherever its record is. */
+static void
+test_twice(void **state)
+{
+	struct id a = id_of(1), head = id_of(9);
+	struct trust_sight s = {
+		.id = &a, .head = &head, .position = 5, .connection = -1
+	};
+	struct trust_other other;
+	struct trust t;
+
+	assert_int_equal(trust_load(&t, path, NULL), 0);
+	assert_int_equal(trust_see(&t, &s, &other), TRUST_NEW);
+	s.position = 7;
+	assert_int_equal(trust_see(&t, &s, &other), 0);
+	s.twice = true;
+	for (s.position = 6; s.position < 9; s.position++)
+		assert_int_equal(trust_see(&t, &s, &other), TRUST_COPIED);
+	s.twice = false;
+	assert_int_equal(trust_see(&t, &s, &other), TRUST_COPIED);
+	trust_release(&t);
+}
+
 /* Marks of names are there each time, until a person says so. */
 static void
 test_names(void **state)
@@ -444,6 +467,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_see),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_record),
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_two_clients),
