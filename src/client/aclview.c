@@ -62,7 +62,7 @@ aclview_option(
 	if (r == ERR_NOTFOUND)
 		err_set(e, r,
 		    "which policy? This client knows none (mig policy pin): "
-		    "--policy FILE");
+		    "-policy FILE");
 	return r;
 }
 

@@ -111,7 +111,7 @@ api_unreachable(int code, struct err *e)
 	first = *e;
 	err_set(e, code,
 	    "%s; is mig-server running there, and the address "
-	    "right (mig init --server)?",
+	    "right (mig init -server)?",
 	    first.msg);
 }
 

@@ -218,7 +218,7 @@ client_need_server(struct client *c, struct err *e)
 		return r;
 	if (c->conf.server == NULL || c->conf.ca == NULL)
 		return err_set(e, ERR_NOTFOUND,
-		    "no server in %s; run: mig init --server https://HOST:PORT "
+		    "no server in %s; run: mig init -server https://HOST:PORT "
 		    "(or look at this machine only: -t local)",
 		    c->conf_path);
 	return 0;
@@ -233,7 +233,7 @@ client_need_key(struct client *c, struct err *e)
 		return r;
 	if (c->conf.key == NULL && c->conf.signer == NULL)
 		return err_set(e, ERR_NOTFOUND,
-		    "no key in %s; run: mig init --key FINGERPRINT",
+		    "no key in %s; run: mig init -key FINGERPRINT",
 		    c->conf_path);
 	return 0;
 }

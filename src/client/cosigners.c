@@ -57,7 +57,7 @@ cosigners_me(struct client *c, const struct aclview *v,
 	return 0;
 }
 
-/* --cosign-by: a full fingerprint, or a part of exactly one name. */
+/* -cosign-by: a full fingerprint, or a part of exactly one name. */
 static int
 by_name(const struct aclview *v, const char *word,
     uint8_t ret[static PGP_FPR_LEN], struct err *e)

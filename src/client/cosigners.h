@@ -9,7 +9,7 @@
 
 #include "client/aclview.h"
 
-/* --cosign, --cosign-by: fills q->cosign and what the draft requires. v: the
+/* -cosign, -cosign-by: fills q->cosign and what the draft requires. v: the
  * known policy, or NULL. */
 int cosigners_prepare(struct client *c, struct question *q,
     const struct aclview *v, const struct opts *o, struct err *e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Names under texts: the same answer of many hosts (--group), the same reason
+ * Names under texts: the same answer of many hosts (-group), the same reason
  * of many agents (the summary). Bounded: past the limits names are counted
  * but not kept, and new texts are refused.
  */

@@ -434,12 +434,12 @@ cmd_init(struct client *c, const struct opts *o, struct err *e)
 	if (c->conf.key == NULL && c->conf.signer != NULL &&
 	    (c->conf.readers == NULL || c->conf.readers->n == 0))
 		client_warn("an SSH key only signs; to read the answers: mig "
-			    "reader make, or an OpenPGP key (mig init --key "
+			    "reader make, or an OpenPGP key (mig init -key "
 			    "FPR, or reader FPR in the configuration)");
 	if (c->conf.server == NULL) {
 		fprintf(stderr,
 		    "No server yet: only -t local works. Later: "
-		    "mig init --server https://HOST:PORT\n");
+		    "mig init -server https://HOST:PORT\n");
 		return 0;
 	}
 	if (opts_has(o, "no-login"))

@@ -117,7 +117,7 @@ launch_allowed(const struct opts *o, const struct launch *l,
 	r = aclview_judge(&l->known, &l->action, signers, n, now, e);
 	return r == 0 ? 0
 		      : err_wrap(e,
-			    "not launched (-y does it all the same, --cosign "
+			    "not launched (-y does it all the same, -cosign "
 			    "leaves it for others to sign): agents with policy "
 			    "%" PRIu64 " would refuse it",
 			    l->known.file.policy.version);

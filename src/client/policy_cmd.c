@@ -302,7 +302,7 @@ const struct command policy_commands[] = {
 	{ "policy pin", "FILE|HASH", "tell mig which policy agents have",
 	    policy_cmd_pin, NULL, NULL, 1, 1,
 	    "The policies that follow are known by their signatures from then "
-	    "on; mig policy status\nand --cosign need it. The hash is the one "
+	    "on; mig policy status\nand -cosign need it. The hash is the one "
 	    "that mig policy make printed and endpoints\nare enrolled with." },
 	{ .name = NULL },
 };

@@ -318,7 +318,7 @@ say_text(struct status *s, struct err *e)
 		table_print_fit(&s->table, &out);
 	}
 	if (s->listed > LISTED_MAX)
-		buf_add_fmt(&out, "... and %zu more (--json lists all)\n",
+		buf_add_fmt(&out, "... and %zu more (-json lists all)\n",
 		    s->listed - LISTED_MAX);
 	r = client_out(&out, e);
 	buf_release(&out);

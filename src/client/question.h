@@ -17,11 +17,11 @@
  * whose clock is behind. */
 #define DRAFT_CLOCK_SLACK 60
 
-/* What --cosign adds (client/cosigners.h). */
+/* What -cosign adds (client/cosigners.h). */
 #define COSIGN_READERS_MAX 32
 struct cosign {
 	bool on;
-	size_t nrequired; /* --cosign-by: must sign */
+	size_t nrequired; /* -cosign-by: must sign */
 	const char *required[SIGS_MAX];
 	char text[SIGS_MAX][41];
 	size_t nreaders; /* who could sign, by keys of the gpg keyring */

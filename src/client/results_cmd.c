@@ -102,7 +102,7 @@ check_sent(const struct fetched *f, struct err *e)
 		return 0;
 	return err_set(e, ERR_NOTFOUND,
 	    "action %s waits for signatures: nobody was asked yet (mig actions "
-	    "--waiting, mig action cosign %s)",
+	    "-waiting, mig action cosign %s)",
 	    id_short(&f->id).s, id_short(&f->id).s);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #define TABLE_BYTES_MAX (256u * 1024 * 1024)
 #define TABLE_PAD_MAX 60 /* a wider cell does not push all others away */
@@ -33,14 +34,31 @@ table_release(struct table *t)
 	buf_release(&t->cells);
 }
 
-/* Columns a UTF-8 text takes, near enough: its characters. */
+/* Columns of the character at s, and its bytes: 0 for what is put on the one
+ * before it, 2 for the wide ones of East Asia; 1 where the locale does not know
+ * it. */
+static size_t
+char_width(const char *s, size_t *ret_len)
+{
+	uint32_t cp = 0;
+	int w;
+
+	*ret_len = str_utf8(s, strnlen(s, 4), &cp);
+	if (*ret_len == 0) {
+		*ret_len = 1;
+		return 1;
+	}
+	w = wcwidth((wchar_t)cp);
+	return w >= 0 ? (size_t)w : 1;
+}
+
 static size_t
 text_width(const char *s)
 {
-	size_t n = 0;
+	size_t n = 0, len;
 
-	for (; *s != '\0'; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
+	for (; *s != '\0'; s += len)
+		n += char_width(s, &len);
 	return n;
 }
 
@@ -180,27 +198,27 @@ shrink(const struct table *t, size_t max, size_t *width)
 	}
 }
 
-/* Appends text in at most width columns; mark says that there is more. */
-static void
+/* Appends text in at most width columns, and returns in how many; mark says
+ * that there is more. */
+static size_t
 cell_cut(struct buf *out, const char *s, size_t width, const char *mark)
 {
-	size_t keep = text_width(mark);
-	const char *p = s;
+	size_t used = text_width(mark), w, len;
+	const char *p;
 
-	if (keep > width) {
+	if (used > width) {
 		mark = "";
-		keep = 0;
+		used = 0;
 	}
-	keep = width - keep;
-	for (; *p != '\0'; p++) {
-		if (((unsigned char)*p & 0xc0) == 0x80)
-			continue;
-		if (keep == 0)
+	for (p = s; *p != '\0'; p += len) {
+		w = char_width(p, &len);
+		if (used + w > width)
 			break;
-		keep--;
+		used += w;
 	}
 	buf_add(out, s, (size_t)(p - s));
 	buf_add_str(out, mark);
+	return used;
 }
 
 int
@@ -223,14 +241,14 @@ table_print_width(const struct table *t, size_t width, const char *mark,
 			continue;
 		w = text_width(p);
 		if (w > each[column])
-			cell_cut(out, p, each[column], mark);
+			w = cell_cut(out, p, each[column], mark);
 		else
 			buf_add_str(out, p);
-		w = w < each[column] ? each[column] - w : 0;
 		if (column + 1 == shown)
 			buf_add_str(out, "\n");
 		else
-			buf_add_fmt(out, "%*s", (int)(w + TABLE_GAP), "");
+			buf_add_fmt(out, "%*s",
+			    (int)(each[column] - w + TABLE_GAP), "");
 	}
 	return out->error != 0 ? out->error : t->cells.error;
 }

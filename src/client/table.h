@@ -27,7 +27,7 @@ void table_cell(struct table *t, const char *text);
 /* Unix milliseconds as local-independent UTC time; 0 is "never". */
 void table_time(struct table *t, int64_t ms);
 int table_print(const struct table *t, struct buf *out);
-/* In lines of at most width characters: cells are cut, widest columns first,
+/* In lines of at most width columns: cells are cut, widest columns first,
  * and end in mark; columns at the end are left out when no cutting makes them
  * fit. ret_left: how many of these. */
 int table_print_width(const struct table *t, size_t width, const char *mark,

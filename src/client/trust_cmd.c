@@ -83,7 +83,9 @@ list_row(struct table *t, const struct trust_entry *te)
 	sticky_words(te, &b);
 	table_cell(t, b.len > 0 ? buf_str(&b) : "");
 	buf_clear(&b);
-	record_words(te, &b);
+	if (te->has_record)
+		buf_add_fmt(
+		    &b, "%" PRIu64 ":%s", te->position, id_short(&te->head).s);
 	table_cell(t, b.len > 0 ? buf_str(&b) : "");
 	buf_release(&b);
 }
@@ -303,9 +305,9 @@ const struct command trust_commands[] = {
 	    cmd_list, list_opts, NULL, 0, 0,
 	    "What agents signed and this client verified: id, name, and how "
 	    "far "
-	    "an agent's own\nrecord was. RECORD is what mig-agent report "
-	    "verify "
-	    "takes on the agent. Exit code 1\nwhen nothing is known." },
+	    "an agent's own\nrecord was. What mig-agent report verify takes on "
+	    "the agent is the \"record\" of -json;\nRECORD is its beginning. "
+	    "Exit code 1 when nothing is known." },
 	{ "trust forget", "[NAME|ID ...]",
 	    "forget agents: those that are gone, or were installed anew",
 	    cmd_forget, forget_opts, NULL, 0, 1000, NULL },

@@ -5,6 +5,7 @@
 #include "base/str.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ALNUM                        \
@@ -182,4 +183,16 @@ host_parse(const char *text, struct host *ret, struct err *e)
 		return e->code;
 	ret->port = (uint16_t)n;
 	return 0;
+}
+
+void
+host_text(const struct host *h, char out[static HOST_TEXT_SIZE])
+{
+	bool brackets = h->port != 0 && strchr(h->name, ':') != NULL;
+	char port[16] = "";
+
+	if (h->port != 0)
+		snprintf(port, sizeof(port), ":%u", (unsigned int)h->port);
+	snprintf(out, HOST_TEXT_SIZE, "%s%s%s%s", brackets ? "[" : "", h->name,
+	    brackets ? "]" : "", port);
 }

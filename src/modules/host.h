@@ -30,5 +30,9 @@ const char *host_no_host(int family, const void *addr);
 int host_parse(const char *text, struct host *ret, struct err *e);
 /* The same without a port. */
 int host_parse_only(const char *text, struct host *ret, struct err *e);
+/* As host_parse takes it: the port and the brackets only where one was given.
+ */
+#define HOST_TEXT_SIZE (HOST_NAME_SIZE + 16)
+void host_text(const struct host *h, char out[static HOST_TEXT_SIZE]);
 
 #endif

@@ -436,7 +436,7 @@ def test_check_in_words(agent, tree, tmp_path):
     # the policy this client knows, and its own signature
     (tmp_path / "mig").mkdir()
     run = check(agent, tmp_path, draft)
-    assert run.returncode == 2 and "--policy FILE" in run.stderr, run.stderr
+    assert run.returncode == 2 and "-policy FILE" in run.stderr, run.stderr
     shutil.copy(agent.where / "policy", tmp_path / "mig/known-policy")
     (tmp_path / "mig/config").write_text(f"key {agent.gpg.key('alice')[0]}\n")
     run = check(agent, tmp_path, draft)

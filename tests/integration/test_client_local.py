@@ -234,7 +234,7 @@ def test_full_disk_is_an_error(nobody, tree):
     (["file", "-path", "/etc", "-name", "x", "-weight", "0"], "1 to 1000"),
     (["file", "-path", "/etc", "-name", "x", "-t", "status='gone'"],
      "status"),
-    (["file", "-s", "-path", "/etc", "-name", "x"], "mig init --key"),
+    (["file", "-s", "-path", "/etc", "-name", "x"], "mig init -key"),
     (["policy", "make"], "-keyring FILE -o FILE"),
     (["policy", "show", "/etc/passwd"], "/etc/passwd"),
     (["-c", "/nonexistent/config", "status"], "/nonexistent/config"),

@@ -350,3 +350,18 @@ def test_command_line(made, tmp_path):
                                         "comment,bits,encrypted")
     assert any(x.endswith(",256,false") for x in out.splitlines())
     assert mig("-maxdepth", "0")[0] == 0
+
+
+def test_a_limit_says_how_far_it_came(made, tmp_path):
+    """Which file was the last, as nobody knows the order of a directory."""
+    for i in range(60):
+        (tmp_path / f"id_{i}").write_bytes((made / "ed25519").read_bytes())
+    r = subprocess.run([WORKER, "--output", "6000", "sshkey"], input=json.dumps({"paths": [str(tmp_path)]}).encode(),
+                       stdout=subprocess.PIPE, timeout=60)
+    answer = json.loads(r.stdout)
+    listed, (text,) = keys(answer), answer["errors"]
+    files = answer["statistics"]["filescount"]
+    assert 0 < len(listed) < files < 60
+    assert text.startswith("outputlimit: the answer's size limit is reached: ")
+    last = text.split(f"; the last of {files} files: ")[1]
+    assert os.path.dirname(last) == str(tmp_path) and last not in [k["path"] for k in listed]

@@ -198,7 +198,11 @@ def test_mig(servers):
 
     good, ahead = servers["good"].name, servers["ahead"].name
     status, out, _ = mig("-drift", "2s", "-server", good, "-show", "all")
-    assert status == 1 and ", within the drift allowed\n" in out and "server 127.0.0.1 (127.0.0.1): drift " in out
+    assert status == 1 and ", within the drift allowed\n" in out and f"server {good} (127.0.0.1): drift " in out
+    # as one would type it
+    six = servers["six"].name
+    assert f"server {six} (::1): drift " in mig("-drift", "2s", "-server", six, "-show", "all")[1]
+    assert f',"{good}","127.0.0.1",' in mig("-drift", "2s", "-server", good, "-csv")[1]
     status, out, _ = mig("-drift", "2s", "-server", ahead)
     assert status == 0 and re.search(r", OUTSIDE the drift allowed: -1m(39|40)", out)
     status, out, _ = mig("-drift", "2s", "-server", servers["kiss"].name)
@@ -217,5 +221,5 @@ def test_privacy(servers):
     answer, _ = w.run(served_document(operations=[{"module": "timedrift", "parameters": question}]), privacy=1)
     w.close()
     assert answer["foundanything"] and answer["elements"]["drifts"]
-    assert {s["host"] for s in by_server(answer)} == {"masked"}
+    assert {s["host"] for s in by_server(answer)} == {"masked"} and "port" not in by_server(answer)[0]
     assert "127.0.0.1" not in json.dumps(answer)

@@ -193,15 +193,16 @@ look(struct run *r)
 static void
 write_host(const struct run *r, struct jsonw *w)
 {
-	char text[HOST_NAME_SIZE + NETADDR_TEXT_MAX + 16], port[16] = "";
-	bool v6 = strchr(r->q.host.name, ':') != NULL;
+	char text[HOST_TEXT_SIZE + NETADDR_TEXT_MAX + 3];
+	struct host asked = r->q.host;
+	size_t n;
 
-	if (r->q.port != 0)
-		snprintf(port, sizeof(port), ":%u", (unsigned)r->q.port);
-	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s",
-	    v6 && *port != '\0' ? "[" : "", r->q.host.name,
-	    v6 && *port != '\0' ? "]" : "", port, r->to.n > 0 ? " (" : "",
-	    r->to.n > 0 ? r->to.list[0].text : "", r->to.n > 0 ? ")" : "");
+	asked.port = r->q.port;
+	host_text(&asked, text);
+	n = strlen(text);
+	if (r->to.n > 0)
+		snprintf(
+		    text + n, sizeof(text) - n, " (%s)", r->to.list[0].text);
 	jsonw_str(w, "resolvedhost", text);
 }
 

@@ -33,6 +33,7 @@
 #define DEPTH 8
 #define COMMENT_MAX 4096
 #define DAMAGE_MAX 512
+#define LAST_MAX 1024
 
 /* Beside those of scan/skip.h. */
 enum { GAP_TOO_LARGE = SKIP_REASONS, GAP_NOT_A_KEY, GAPS };
@@ -58,6 +59,7 @@ struct run {
 	struct buf entries, data;
 	uint64_t files, keys, read, read_left;
 	bool ended;
+	char last[LAST_MAX]; /* how far it came, should a limit end it */
 	/* the file at hand */
 	const char *path;
 	uint64_t damaged;
@@ -317,6 +319,7 @@ on_entry(const struct walk_entry *en, void *arg)
 	if (on_stop(r))
 		return;
 	r->path = en->path;
+	(void)str_copy(r->last, sizeof(r->last), en->path);
 	if (en->type != DT_REG && en->type != DT_LNK &&
 	    en->type != DT_UNKNOWN) {
 		outcome_gap(&r->outcome, SKIP_SPECIAL, en->path, NULL);
@@ -338,14 +341,19 @@ note_end(struct run *r)
 		[WATCH_STOPPED] = SKIP_STOPPED,
 	};
 	const struct right_way *way = rights_of_files(r->watch.ctx->rights);
+	char why[LAST_MAX + 128];
 
+	snprintf(why, sizeof(why),
+	    "what was not reached by then was not examined; the last of %llu "
+	    "files: %s",
+	    (unsigned long long)r->files,
+	    r->last[0] != '\0' ? r->last : "none");
 	if (r->outcome.full)
-		outcome_gap(&r->outcome, SKIP_OUTPUT, NULL,
-		    "the answer's size limit is reached: not every key is "
-		    "listed");
+		outcome_gap(&r->outcome, SKIP_OUTPUT,
+		    "the answer's size limit is reached", why);
 	else if (!r->ended && watch_stop(&r->watch))
-		outcome_gap(&r->outcome, reasons[r->watch.end], r->watch.text,
-		    "what was not reached by then was not examined");
+		outcome_gap(
+		    &r->outcome, reasons[r->watch.end], r->watch.text, why);
 	if (r->outcome.counts[SKIP_UNREADABLE] > 0)
 		outcome_note(&r->outcome,
 		    "rights: this agent reads %s; not seen: %s", way->had,

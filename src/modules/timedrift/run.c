@@ -5,8 +5,8 @@
  *
  *   elements: {"hascheckeddrift", "iswithindrift", "drifts": ["1.5s"],
  *              "localtime"}
- *   statistics: {"ntpstats": [{"host", "source", "address", "reachable",
- *              "time", "latency", "drift", "distance", "stratum", "agrees",
+ *   statistics: {"ntpstats": [{"host", "port", "source", "address",
+ * "reachable", "time", "latency", "drift", "distance", "stratum", "agrees",
  *              "why"}]}
  *
  * A drift is how far the local clock is ahead. Found is what is outside. Where
@@ -162,6 +162,15 @@ take_all(struct run *r)
 }
 
 static void
+unusable(struct run *r, const struct exchange *x)
+{
+	char text[HOST_TEXT_SIZE];
+
+	host_text(&x->server->host, text);
+	outcome_gap(&r->out, GAP_UNUSABLE, text, x->why);
+}
+
+static void
 end_all(struct run *r)
 {
 	char why[96];
@@ -181,8 +190,7 @@ end_all(struct run *r)
 		if (!x->usable && x->why[0] == '\0')
 			(void)snprintf(x->why, sizeof(x->why), "not asked");
 		if (!x->usable)
-			outcome_gap(&r->out, GAP_UNUSABLE, x->server->host.name,
-			    x->why);
+			unusable(r, x);
 	}
 }
 
@@ -304,6 +312,8 @@ write_server(const struct run *r, size_t i, struct jsonw *w)
 
 	jsonw_object(w, NULL);
 	jsonw_str(w, "host", x->server->host.name);
+	if (x->server->host.port != 0)
+		jsonw_u64(w, "port", x->server->host.port);
 	if (x->server->source[0] != '\0')
 		jsonw_str(w, "source", x->server->source);
 	if (x->to.n > 0)

@@ -4,6 +4,7 @@
 #include "modules/timedrift/question.h"
 
 #include "base/err.h"
+#include "base/str.h"
 #include "modules/host.h"
 #include "modules/narrow.h"
 #include "modules/params.h"
@@ -186,10 +187,25 @@ timedrift_from_flags(const struct module_flags *f, struct err *e)
 /* --- printing --------------------------------------------------------------*/
 
 static void
+server_name(const json_t *s, char out[static HOST_TEXT_SIZE])
+{
+	double port = print_num(s, "port");
+	struct host h = { 0 };
+
+	(void)str_copy(h.name, sizeof(h.name), print_str(s, "host"));
+	if (port >= 1 && port <= UINT16_MAX)
+		h.port = (uint16_t)port;
+	host_text(&h, out);
+}
+
+static void
 print_server(struct buf *out, const char *prefix, const json_t *s)
 {
+	char name[HOST_TEXT_SIZE];
+
+	server_name(s, name);
 	buf_add_fmt(out, "%sserver ", prefix);
-	print_add(out, print_str(s, "host"));
+	print_add(out, name);
 	if (*print_str(s, "address") != '\0') {
 		buf_add_str(out, " (");
 		print_add(out, print_str(s, "address"));
@@ -259,8 +275,9 @@ static void
 csv_row(struct buf *out, const char *prefix, const json_t *elements,
     const json_t *s)
 {
-	static const char *const keys[] = { "host", "address", "drift",
-		"latency", "why" };
+	static const char *const keys[] = { "address", "drift", "latency",
+		"why" };
+	char name[HOST_TEXT_SIZE];
 	size_t i;
 
 	buf_add_str(out, prefix);
@@ -270,6 +287,9 @@ csv_row(struct buf *out, const char *prefix, const json_t *elements,
 		: json_is_true(json_object_get(elements, "hascheckeddrift"))
 		? ",false"
 		: ",");
+	server_name(s, name);
+	buf_add_str(out, ",");
+	csv_add(out, name);
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		buf_add_str(out, ",");
 		csv_add(out, print_str(s, keys[i]));
@@ -306,6 +326,7 @@ timedrift_mask(json_t *result)
 	int rc = 0;
 
 	for (i = 0; i < json_array_size(servers); i++) {
+		json_object_del(json_array_get(servers, i), "port");
 		for (k = 0; k < sizeof(keys) / sizeof(keys[0]) && rc == 0; k++)
 			rc = mask_str(json_array_get(servers, i), keys[k]);
 	}

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -157,6 +158,42 @@ test_narrower_than_any_cutting(void **state)
 	buf_release(&out);
 }
 
+/* Wide characters take two columns, what is put on another none; no character
+ * is torn and no line is too wide. */
+static void
+test_wide_characters(void **state)
+{
+	static const char *const head[] = { "NAME", "TAGS", NULL };
+	static const char *const rows[] = { "\xe6\x9d\xb1\xe4\xba\xac",
+		"a",               /* 4 columns */
+		"e\xcc\x81z", "b", /* 2 */
+		"\xe6\x9d\xb1\xe4\xba\xac\xe6\x9d\xb1\xe4\xba\xac", "c", /* 8 */
+		NULL };
+	struct buf out;
+	struct table t;
+	size_t left;
+
+	assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+	buf_init(&out, 65536);
+	fill(&t, head, rows);
+	assert_int_equal(table_print(&t, &out), 0);
+	assert_string_equal(buf_str(&out),
+	    "NAME      TAGS\n"
+	    "\xe6\x9d\xb1\xe4\xba\xac      a\n"
+	    "e\xcc\x81z        b\n"
+	    "\xe6\x9d\xb1\xe4\xba\xac\xe6\x9d\xb1\xe4\xba\xac  c\n");
+	buf_clear(&out);
+	assert_int_equal(table_print_width(&t, 6, "+", &out, &left), 0);
+	assert_string_equal(buf_str(&out),
+	    "NAME\n"
+	    "\xe6\x9d\xb1\xe4\xba\xac\n"
+	    "e\xcc\x81z\n"
+	    "\xe6\x9d\xb1\xe4\xba\xac+\n");
+	table_release(&t);
+	buf_release(&out);
+	setlocale(LC_CTYPE, "C");
+}
+
 int
 main(void)
 {
@@ -165,6 +202,7 @@ main(void)
 		cmocka_unit_test(test_actions_in_80),
 		cmocka_unit_test(test_agents_in_80),
 		cmocka_unit_test(test_narrower_than_any_cutting),
+		cmocka_unit_test(test_wide_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
