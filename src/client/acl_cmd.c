@@ -5,6 +5,7 @@
 #include "client/api.h"
 #include "client/ask.h"
 #include "client/fetched.h"
+#include "client/sign.h"
 #include "client/ssh/signer.h"
 
 #include "action/envelope.h"
@@ -47,6 +48,7 @@ take_envelope(struct check *k, const struct buf *binary, struct err *e)
 	if (r != 0)
 		return r;
 	k->parsed = true;
+	sign_warn_useless(&env, PURPOSE_ACTION);
 	k->nsigners = aclview_signers(&k->view, &env, k->now, k->signers);
 	return 0;
 }

@@ -365,6 +365,8 @@ cmd_action_sign(struct client *c, const struct opts *o, struct err *e)
 		    "prints it",
 		    path);
 	if (r == 0)
+		sign_warn_useless(&env, PURPOSE_ACTION);
+	if (r == 0)
 		r = sign_shown(c, o, &env, &packet, e);
 	if (r == 0)
 		r = sign_envelope_text(&env, &out, e);

@@ -160,7 +160,8 @@ choose_key(const struct pgp_key *keys, size_t n, size_t usable,
 		    "--quick-generate-key 'Your Name <you@example.org>' "
 		    "ed25519 sign,cert 2y; then, for reading answers: gpg "
 		    "--quick-add-key FINGERPRINT cv25519 encr 2y (or sign with "
-		    "an SSH key: load it with ssh-add)");
+		    "an SSH key, of Ed25519 or a security key: load it with "
+		    "ssh-add)");
 	}
 	if (usable > 1) {
 		fprintf(stderr, "You have several keys:\n");

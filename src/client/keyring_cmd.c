@@ -154,12 +154,13 @@ make_own(struct client *c, const struct opts *o, const struct buf *text,
 	return r;
 }
 
+/* r: of whoever made it; a single refusal is then its error. */
 static void
-print_refused(const struct keyring_made *made)
+print_refused(const struct keyring_made *made, int r)
 {
 	struct buf b = made->refused;
 
-	if (made->nrefused > 0)
+	if (made->nrefused > (r == 0 ? 0 : 1))
 		fprintf(stderr, "%.*s", (int)b.len, (const char *)b.data);
 }
 
@@ -184,7 +185,7 @@ add_one(struct client *c, const struct opts *o, const char *what,
 
 	r = what != NULL ? make_lines(c, o, what, text, &made, e)
 			 : make_own(c, o, text, &made, e);
-	print_refused(&made);
+	print_refused(&made, r);
 	refused = made.nrefused;
 	if (r == 0) {
 		buf_clear(merged);
@@ -287,7 +288,7 @@ export_own(
 	int r;
 
 	r = make_own(c, o, NULL, &made, e);
-	print_refused(&made);
+	print_refused(&made, r);
 	if (r == 0)
 		r = keyring_merge(
 		    "", 0, made.lines.data, made.lines.len, out, e);

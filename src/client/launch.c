@@ -287,6 +287,7 @@ launch_signed(struct client *c, struct question *q, const struct opts *o,
 		    "MODULE ... -s -e 1h");
 	if (r != 0)
 		return r;
+	sign_warn_useless(&env, PURPOSE_ACTION);
 	l->weight = l->action.require_weight;
 	l->nsigs = env.nsigs;
 	r = launch_allowed(o, l, &env, e);

@@ -381,8 +381,10 @@ policy_cmd_sign(struct client *c, const struct opts *o, struct err *e)
 	struct policy_file f;
 	int r = policy_file_load(o->words[0], &f, e);
 
-	if (r == 0)
+	if (r == 0) {
+		sign_warn_useless(&f.env, PURPOSE_POLICY);
 		r = sign(c, o, &f, e);
+	}
 	policy_file_release(&f);
 	return r;
 }
@@ -450,8 +452,10 @@ policy_cmd_push(struct client *c, const struct opts *o, struct err *e)
 	struct policy_file f;
 	int r = policy_file_load(o->words[0], &f, e);
 
-	if (r == 0)
+	if (r == 0) {
+		sign_warn_useless(&f.env, PURPOSE_POLICY);
 		r = push(c, o, &f, e);
+	}
 	policy_file_release(&f);
 	return r;
 }

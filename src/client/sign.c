@@ -7,6 +7,7 @@
 #include "client/pgp/openpgp.h"
 #include "client/readkey.h"
 #include "client/ssh/signer.h"
+#include "crypto/sshsig.h"
 #include "json/json.h"
 
 #include <jansson.h>
@@ -61,6 +62,31 @@ sign_check_signer(struct client *c, struct err *e)
 		return r;
 	return c->conf.signer == NULL ? pgp_check_signer(c->conf.key, e)
 				      : signer_find(c->conf.signer, &key, e);
+}
+
+static int
+check_form(const struct sig_bytes *sig, enum purpose p, struct err *e)
+{
+	struct sigpacket packet;
+	struct sshsig ssh;
+	int r;
+
+	if (!sshsig_is(sig->data, sig->len))
+		return sigpacket_parse(sig->data, sig->len, &packet, e);
+	r = sshsig_parse(sig->data, sig->len, &ssh, e);
+	return r == 0 ? sshsig_check_name(&ssh, p, e) : r;
+}
+
+void
+sign_warn_useless(const struct envelope *env, enum purpose p)
+{
+	struct err why;
+	size_t i;
+
+	for (i = 0; i < env->nsigs; i++)
+		if (check_form(&env->sigs[i], p, &why) != 0)
+			client_warn("note: signature %zu counts nowhere: %s",
+			    i + 1, why.msg);
 }
 
 int

@@ -21,6 +21,8 @@ int sign_packet(struct client *c, enum purpose p, const void *doc, size_t len,
 /* Appends an envelope (JSON form, one line) with one new signature. */
 int sign_new_envelope(struct client *c, enum purpose p, const void *doc,
     size_t len, struct buf *out, struct err *e);
+/* Warns of signatures that count nowhere, whoever made them. */
+void sign_warn_useless(const struct envelope *env, enum purpose p);
 /* Appends the JSON form of an envelope. */
 int
 sign_envelope_text(const struct envelope *env, struct buf *out, struct err *e);

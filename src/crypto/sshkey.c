@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define APPLICATION "ssh:"
+/* PROTOCOL.certkeys: in the kind of every certificate, before its version */
+#define CERTIFICATE "-cert-v"
 
 bool
 sshkey_application_ok(const char *app)
@@ -44,6 +46,20 @@ read_application(struct rd *r, struct keymaterial *m, struct err *e)
 	return 0;
 }
 
+static int
+refuse_kind(const uint8_t *kind, size_t len, struct err *e)
+{
+	if (memmem(kind, len, CERTIFICATE, strlen(CERTIFICATE)) != NULL)
+		return err_set(e, ERR_UNSUPPORTED,
+		    "SSH certificates do not count for MIG, whoever issued "
+		    "them: use the key itself (id_ed25519.pub, not "
+		    "id_ed25519-cert.pub)");
+	return err_set(e, ERR_UNSUPPORTED,
+	    "SSH keys of this kind do not sign for MIG (" SSHKEY_ED25519
+	    " and " SSHKEY_SK_ED25519
+	    " do: ssh-keygen -t ed25519, or ed25519-sk)");
+}
+
 int
 sshkey_parse(
     const void *blob, size_t len, struct keymaterial *ret, struct err *e)
@@ -63,9 +79,7 @@ sshkey_parse(
 	else if (str_is(kind, kind_len, SSHKEY_SK_ED25519))
 		m.alg = KEY_SSH_SK_ED25519;
 	else
-		return err_set(e, ERR_UNSUPPORTED,
-		    "SSH key: kind is not accepted (" SSHKEY_ED25519
-		    " and " SSHKEY_SK_ED25519 " are)");
+		return refuse_kind(kind, kind_len, e);
 	y = rd_field(&r, PUBKEY_ED25519_LEN, &m.len);
 	if (y == NULL || m.len != PUBKEY_ED25519_LEN)
 		return err_set(e, ERR_INVALID,

@@ -82,7 +82,8 @@ read_signature(struct rd *r, struct sshsig *s, struct err *e)
 		    "followed by bytes");
 	if (s->sk && (s->flags & FLAG_PRESENT) == 0)
 		return err_set(e, ERR_INVALID,
-		    "SSH signature: the security key was not touched");
+		    "SSH signature: the security key was not touched (one "
+		    "made with no-touch-required does not sign for MIG)");
 	if ((s->flags & ~FLAGS_KNOWN) != 0)
 		return err_set(e, ERR_INVALID,
 		    "SSH signature: flags 0x%02x of the security key are not "
@@ -132,7 +133,9 @@ sshsig_parse(const void *data, size_t len, struct sshsig *ret, struct err *e)
 
 	if (len > SSHSIG_MAX)
 		return err_set(e, ERR_TOOBIG,
-		    "SSH signature is larger than %d bytes", SSHSIG_MAX);
+		    "SSH signature is larger than %d bytes, as none by an "
+		    "Ed25519 key or a security key is",
+		    SSHSIG_MAX);
 	if (!sshsig_is(data, len))
 		return err_set(e, ERR_INVALID,
 		    "not a binary SSH signature (armour is taken off first)");
@@ -142,7 +145,8 @@ sshsig_parse(const void *data, size_t len, struct sshsig *ret, struct err *e)
 	if (rd_u32(&r) != VERSION)
 		return err_set(e, ERR_UNSUPPORTED,
 		    "SSH signature: version %d is expected", VERSION);
-	key = rd_field(&r, SSHKEY_BLOB_MAX, &key_len);
+	/* larger than any that is accepted: its kind is what to speak of */
+	key = rd_field(&r, SSHSIG_MAX, &key_len);
 	s.name = rd_field(&r, NAME_MAX_LEN, &s.name_len);
 	(void)rd_field(&r, 0, &reserved);
 	if (key == NULL || s.name == NULL || r.bad)
@@ -235,10 +239,22 @@ sk_bytes(const struct sshsig *s, const uint8_t *signed_by_ssh, size_t len,
 }
 
 int
+sshsig_check_name(const struct sshsig *s, enum purpose p, struct err *e)
+{
+	const char *name = sshsig_namespace(p);
+
+	if (name != NULL && str_is(s->name, s->name_len, name))
+		return 0;
+	return err_set(e, ERR_AUTH,
+	    "SSH signature was made for another purpose (namespace \"%s\" is "
+	    "expected)",
+	    name != NULL ? name : "none");
+}
+
+int
 sshsig_check(const struct sshsig *s, const struct keyring_key *k,
     enum purpose p, const void *data, size_t len, struct err *e)
 {
-	const char *name = sshsig_namespace(p);
 	uint8_t by_ssh[SIGNED_MAX], by_key[SIGNED_MAX];
 	const uint8_t *message = by_ssh;
 	size_t n;
@@ -247,11 +263,8 @@ sshsig_check(const struct sshsig *s, const struct keyring_key *k,
 	    !id_equal(&k->ssh, &s->key))
 		return err_set(
 		    e, ERR_AUTH, "signature was not made by this key");
-	if (name == NULL || !str_is(s->name, s->name_len, name))
-		return err_set(e, ERR_AUTH,
-		    "SSH signature was made for another purpose (namespace "
-		    "\"%s\" is expected)",
-		    name != NULL ? name : "none");
+	if (sshsig_check_name(s, p, e) != 0)
+		return ERR_AUTH;
 	n = signed_bytes(s->sha512, p, data, len, by_ssh);
 	if (s->sk) {
 		n = sk_bytes(s, by_ssh, n, by_key);

@@ -64,6 +64,8 @@ sshsig_is(const void *data, size_t len)
 /* ret borrows from data. */
 int
 sshsig_parse(const void *data, size_t len, struct sshsig *ret, struct err *e);
+/* ERR_AUTH: it was made in another namespace than that purpose's. */
+int sshsig_check_name(const struct sshsig *s, enum purpose p, struct err *e);
 /* 0 when the key made this signature over data for that purpose; ERR_AUTH
  * otherwise. */
 int sshsig_check(const struct sshsig *s, const struct keyring_key *k,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
-"""SSH keys for tests: a real ssh-agent with keys of ssh-keygen, and an agent
-made here that holds a security key in software, or misbehaves."""
+"""SSH keys for tests: a real ssh-agent with keys of ssh-keygen, on disk or in a
+security key of software (softkey.c), and an agent made here that misbehaves."""
 import base64
 import contextlib
 import hashlib
@@ -16,9 +16,10 @@ import threading
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from miglib import wait_for
+from miglib import BUILD, wait_for
 
 SK = b"sk-ssh-ed25519@openssh.com"
+SOFTKEY = BUILD / "tests" / "integration" / "libsoftkey.so"
 FAILURE, LIST, KEYS, SIGN, SIGNED = b"\x05", 11, b"\x0c", 13, b"\x0e"
 
 
@@ -48,29 +49,42 @@ def fingerprint(public):
 
 
 class SshAgent:
-    """The real one."""
+    """The real one; its options and environment."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *args, **env):
         self.dir = pathlib.Path(directory)
         # short: a socket's path must fit
         self.sock = f"/tmp/mig-ssh-{os.getpid()}-{secrets.token_hex(4)}"
-        self.proc = subprocess.Popen(["ssh-agent", "-D", "-a", self.sock],
-                                     stdout=subprocess.DEVNULL)
-        self.env = {**os.environ, "SSH_AUTH_SOCK": self.sock}
+        self.env = {**os.environ, "SSH_AUTH_SOCK": self.sock, **env}
+        self.proc = subprocess.Popen(["ssh-agent", "-D", "-a", self.sock, *args],
+                                     env=self.env, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL)
         wait_for("ssh-agent", lambda: subprocess.run(
             ["ssh-add", "-l"], env=self.env, check=False,
             capture_output=True).returncode != 2)
 
-    def make(self, name):
+    def make(self, name, *options, kind="ed25519"):
         """A new key; the path of its public half."""
         path = self.dir / name
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C",
-                        name, "-f", path], check=True)
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", name,
+                        "-f", path, *options], env=self.env, check=True,
+                       capture_output=True)
         return path.with_suffix(".pub")
+
+    def sign(self, public, message, namespace="action@mig"):
+        """By ssh-keygen with a key that is loaded; the binary form."""
+        text = subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", public, "-n",
+                               namespace], input=message, env=self.env, check=True,
+                              capture_output=True).stdout.decode()
+        return base64.b64decode("".join(text.splitlines()[1:-1]))
 
     def add(self, *args, **kw):
         subprocess.run(["ssh-add", "-q", *map(str, args)], env=self.env,
                        check=True, capture_output=True, **kw)
+
+    def listed(self):
+        return subprocess.run(["ssh-add", "-l"], env=self.env, check=True, text=True,
+                              capture_output=True).stdout.splitlines()
 
     def stop(self):
         self.proc.send_signal(signal.SIGTERM)
@@ -79,7 +93,52 @@ class SshAgent:
             os.unlink(self.sock)
 
 
+ASKPASS = """#!/bin/sh
+case "$1" in
+*PIN* | *password* | Again*) echo 4711 ;;
+*) exit "$(cat "$MIG_SOFTKEY/askpass" 2>/dev/null || echo 0)" ;;
+esac
+"""
+
+
+class SoftKeyAgent(SshAgent):
+    """With the security key of softkey.c, and somebody who answers ssh-askpass."""
+
+    def __init__(self, directory):
+        self.device = pathlib.Path(directory) / "softkey"
+        self.device.mkdir()
+        askpass = self.device / "ask"
+        askpass.write_text(ASKPASS)
+        askpass.chmod(0o700)
+        super().__init__(directory, "-P", f"{SOFTKEY}", MIG_SOFTKEY=str(self.device),
+                         SSH_SK_PROVIDER=str(SOFTKEY), SSH_ASKPASS=str(askpass),
+                         SSH_ASKPASS_REQUIRE="force")
+
+    def enroll(self, name, *options):
+        """A key of the device, loaded; the path of its public half."""
+        public = self.make(name, "-w", SOFTKEY, *options, kind="ed25519-sk")
+        self.add(public.with_suffix(""))
+        return public
+
+    @property
+    def counter(self):
+        path = self.device / "counter"
+        return int(path.read_text()) if path.exists() else 0
+
+    @contextlib.contextmanager
+    def does(self, mode):
+        """What softkey.c does instead of what it is asked."""
+        path = self.device / "mode"
+        path.write_text(mode)
+        try:
+            yield
+        finally:
+            path.unlink()
+
+
 class SecurityKey:
+    """For FakeAgent."""
+
     def __init__(self, directory, comment="desk"):
         self.secret = Ed25519PrivateKey.generate()
         y = self.secret.public_key().public_bytes(Encoding.Raw,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """Signing with SSH keys, the whole way: ssh-agent, mig, server, agent, and the
-answer opened. Security keys are of software: there is no hardware here."""
+answer opened. Its security key is made here: test_softkey.py has one of ssh-agent."""
 import base64
 import hashlib
 import json
@@ -274,7 +274,7 @@ def test_reading_without_gpg(platform, tree):
     ({11: sshlib.field(b"\x0e" + bytes(8))}, "answers message 14"),
     ({11: sshlib.field(b"\x0c\xff\xff\xff\xff")}, "malformed"),
     ({11: sshlib.field(b"\x0c\0\0\0\0")}, "does not hold the key"),
-    ({13: sshlib.field(sshlib.FAILURE)}, "not touched?"),
+    ({13: sshlib.field(sshlib.FAILURE)}, "was it touched"),
     ({13: sshlib.field(sshlib.SIGNED + bytes(4))}, "malformed"),
     ({13: sshlib.field(sshlib.SIGNED + sshlib.field(b"x" * 2000))},
      "malformed"),

@@ -16,6 +16,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SPACE " \t\r"
 #define ENTRIES_MAX KEYRING_KEYS_MAX
@@ -56,6 +57,24 @@ word_cut(char **s, char **ret)
 	return (size_t)(p - *ret);
 }
 
+/* Of those that may stand before a key without a value in sshd(8): the key of
+ * an authority would become a person's. */
+static bool
+is_option(const char *word)
+{
+	static const char *const options[] = { "agent-forwarding",
+		"cert-authority", "no-agent-forwarding", "no-port-forwarding",
+		"no-pty", "no-touch-required", "no-user-rc",
+		"no-x11-forwarding", "port-forwarding", "pty", "restrict",
+		"user-rc", "verify-required", "x11-forwarding" };
+	size_t i;
+
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (strcasecmp(word, options[i]) == 0)
+			return true;
+	return false;
+}
+
 static int
 principal_copy(const char *s, size_t len, char *ret, struct err *e)
 {
@@ -73,6 +92,11 @@ principal_copy(const char *s, size_t len, char *ret, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED,
 		    "\"%s\": a line stands for one person here, not for a list "
 		    "or a pattern",
+		    ret);
+	if (is_option(ret))
+		return err_set(e, ERR_INVALID,
+		    "\"%s\" is an option and no principal (is this an "
+		    "authorized_keys file?)",
 		    ret);
 	if (strpbrk(ret, "=\"@") == ret || strpbrk(ret, "=\"") != NULL)
 		return err_set(e, ERR_INVALID,
@@ -313,17 +337,6 @@ fail_first(const struct keyring_made *m, struct err *e)
 	return err_set(e, ERR_INVALID, "%.*s", (int)strcspn(s, "\n"), s);
 }
 
-/* Whatever else is in it: nothing of that is to be read, or quoted. */
-static bool
-is_private(const void *text, size_t len)
-{
-	static const char pem[] = "PRIVATE KEY-----",
-			  putty[] = "PuTTY-User-Key";
-
-	return memmem(text, len, pem, sizeof(pem) - 1) != NULL ||
-	    memmem(text, len, putty, sizeof(putty) - 1) != NULL;
-}
-
 int
 allowed_keyring(const void *text, size_t len, const struct allowed_whose *w,
     struct keyring_made *ret, struct err *e)
@@ -340,7 +353,7 @@ allowed_keyring(const void *text, size_t len, const struct allowed_whose *w,
 	    (len > 0 && memchr(text, '\0', len) != NULL))
 		return err_set(e, ERR_INVALID,
 		    "a text of at most %d bytes is expected", ALLOWED_TEXT_MAX);
-	if (is_private(text, len))
+	if (sshpub_is_private(text, len))
 		return err_set(
 		    e, ERR_INVALID, "this is a private key; give its .pub");
 	copy = malloc(len + 1);

@@ -84,7 +84,8 @@ static int
 opt_authority(struct allowed_opts *o, const char *value, struct err *e)
 {
 	return err_set(e, ERR_UNSUPPORTED,
-	    "cert-authority: certificates are not supported, name the keys");
+	    "cert-authority: SSH certificates do not count for MIG: name each "
+	    "person's own key");
 }
 
 /* YYYYMMDD, then HHMM or HHMMSS, then Z: the local time without it. */

@@ -87,37 +87,58 @@ signer_fpr(const char *name, uint8_t ret[static PGP_FPR_LEN], struct err *e)
 	return rc;
 }
 
-int
-signer_find(const char *name, struct sshpub *ret, struct err *e)
+static int
+pick(const struct sshagent_keys *keys, const char *want, struct sshpub *ret,
+    struct err *e)
 {
-	char want[SSHPUB_FPR_MAX], have[SSHPUB_FPR_MAX];
-	struct sshagent_keys *keys;
-	size_t i;
+	char have[SSHPUB_FPR_MAX];
+	size_t i, others = keys->nother + keys->left;
+
+	for (i = 0; i < keys->n; i++) {
+		sshpub_fingerprint(&keys->list[i], have);
+		if (strcmp(have, want) == 0) {
+			*ret = keys->list[i];
+			return 0;
+		}
+	}
+	for (i = 0; i < keys->nother; i++)
+		if (strcmp(keys->other[i].fpr, want) == 0)
+			return err_set(e, ERR_UNSUPPORTED,
+			    "ssh-agent holds %s, but cannot sign with it: %s",
+			    want, keys->other[i].why);
+	return err_set(e, ERR_NOTFOUND,
+	    "ssh-agent does not hold the key %s (it holds %zu that can sign "
+	    "for MIG and %zu others): load it with ssh-add%s",
+	    want, keys->n, others,
+	    keys->n + others == 0
+		? " (an agent that was locked shows none: ssh-add -X)"
+		: "");
+}
+
+static int
+find_held(const char *want, struct sshpub *ret, struct err *e)
+{
+	struct sshagent_keys *keys = malloc(sizeof(*keys));
 	int rc;
 
-	rc = signer_check_name(name, e);
-	if (rc == 0)
-		rc = wanted(name, want, e);
-	if (rc != 0)
-		return rc;
-	keys = malloc(sizeof(*keys));
 	if (keys == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = sshagent_list(keys, e);
-	for (i = 0; rc == 0 && i < keys->n; i++) {
-		sshpub_fingerprint(&keys->list[i], have);
-		if (strcmp(have, want) == 0)
-			break;
-	}
-	if (rc == 0 && i == keys->n)
-		rc = err_set(e, ERR_NOTFOUND,
-		    "ssh-agent does not hold the key %s (it holds %zu that "
-		    "can sign for MIG and %zu others): load it with ssh-add",
-		    want, keys->n, keys->others);
 	if (rc == 0)
-		*ret = keys->list[i];
+		rc = pick(keys, want, ret, e);
 	free(keys);
 	return rc;
+}
+
+int
+signer_find(const char *name, struct sshpub *ret, struct err *e)
+{
+	char want[SSHPUB_FPR_MAX];
+	int rc = signer_check_name(name, e);
+
+	if (rc == 0)
+		rc = wanted(name, want, e);
+	return rc == 0 ? find_held(want, ret, e) : rc;
 }
 
 /* As every endpoint will check it. */
@@ -145,12 +166,33 @@ check_made(const struct sshpub *key, enum purpose p, const void *data,
 	    : err_wrap(e, "ssh-agent made a signature that agents refuse");
 }
 
+/* It says no and nothing else: what is left is whether the key is still
+ * there, and what people forget. */
+static int
+explain_refusal(const struct sshpub *key, struct err *e)
+{
+	char fpr[SSHPUB_FPR_MAX];
+	struct sshpub again;
+	int rc;
+
+	sshpub_fingerprint(key, fpr);
+	rc = find_held(fpr, &again, e);
+	if (rc != 0)
+		return rc;
+	return err_set(e, ERR_DENIED,
+	    "ssh-agent holds %s and refuses to sign with it, without a "
+	    "reason: %s (what it asks, it asks by ssh-askpass where it runs)",
+	    fpr,
+	    key->sk ? "is the security key there, was it touched, and its "
+		      "PIN given if it has one?"
+		    : "was it to be confirmed (ssh-add -c)?");
+}
+
 int
 signer_sign(const struct sshpub *key, enum purpose p, const void *data,
     size_t len, struct buf *out, struct err *e)
 {
 	struct buf message, inner, made;
-	char fpr[SSHPUB_FPR_MAX];
 	int rc;
 
 	if (sshsig_namespace(p) == NULL)
@@ -163,13 +205,8 @@ signer_sign(const struct sshpub *key, enum purpose p, const void *data,
 		err_set(e, rc, "signing: %s", err_text(rc));
 	if (rc == 0) {
 		rc = sshagent_sign(key, message.data, message.len, &inner, e);
-		sshpub_fingerprint(key, fpr);
 		if (rc == ERR_DENIED)
-			err_wrap(e,
-			    "signing with %s (locked, not confirmed%s?)", fpr,
-			    key->sk ? ", or the security key is not there or "
-				      "was not touched"
-				    : "");
+			rc = explain_refusal(key, e);
 	}
 	if (rc == 0 &&
 	    (rc = sshsig_write(

@@ -20,7 +20,9 @@ int signer_check_name(const char *name, struct err *e);
 /* What keyrings name the key by (crypto/sshkey.h); no agent is asked. */
 int
 signer_fpr(const char *name, uint8_t ret[static PGP_FPR_LEN], struct err *e);
-/* Finds the key in the agent. ERR_NOTFOUND: it is not loaded, or no agent. */
+/* Finds the key in the agent. ERR_NOTFOUND: it is not loaded, or no agent;
+ * ERR_UNSUPPORTED: it is of a kind that does not sign for MIG, or there as a
+ * certificate only. */
 int signer_find(const char *name, struct sshpub *ret, struct err *e);
 /* Appends one sshsig that every endpoint accepts from this key; what the agent
  * gives is checked before. A security key waits for a touch: say so first

@@ -43,7 +43,10 @@ agent_connect(int *ret, struct err *e)
 		return err_errno(e, "socket");
 	/* a Unix socket connects at once, or its backlog is full */
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
-		err_errno(e, "ssh-agent at %s does not answer", path);
+		err_errno(e,
+		    "no ssh-agent answers at %s, which SSH_AUTH_SOCK names "
+		    "(start one: eval $(ssh-agent); then ssh-add)",
+		    path);
 		close(fd);
 		return ERR_NOTFOUND;
 	}
@@ -176,6 +179,45 @@ malformed(struct err *e)
 	return err_set(e, ERR_INVALID, "ssh-agent's answer is malformed");
 }
 
+/* "KIND: why it does not sign for MIG". */
+static void
+other_take(const uint8_t *blob, size_t len, const struct err *why,
+    struct sshagent_other *ret)
+{
+	const uint8_t *kind;
+	struct rd r;
+	struct buf b;
+	size_t n = 0;
+
+	rd_init(&r, blob, len);
+	kind = rd_field(&r, SSHPUB_KIND_MAX, &n);
+	buf_init(&b, ERR_MSG_MAX + 4 * SSHPUB_KIND_MAX);
+	if (kind != NULL)
+		str_add_printable(&b, kind, n);
+	buf_add_fmt(&b, "%s%s", kind != NULL ? ": " : "", why->msg);
+	str_copy(ret->why, sizeof(ret->why),
+	    buf_str(&b) != NULL ? buf_str(&b) : why->msg);
+	sshpub_blob_fingerprint(blob, len, ret->fpr);
+	buf_release(&b);
+}
+
+static void
+key_take(const uint8_t *blob, size_t len, const uint8_t *comment,
+    size_t comment_len, struct sshagent_keys *ret)
+{
+	struct sshpub key;
+	struct err why;
+	int rc = sshpub_make(
+	    blob, len, (const char *)comment, comment_len, &key, &why);
+
+	if (rc == 0 && ret->n < SSHAGENT_KEYS_MAX)
+		ret->list[ret->n++] = key;
+	else if (rc != 0 && ret->nother < SSHAGENT_KEYS_MAX)
+		other_take(blob, len, &why, &ret->other[ret->nother++]);
+	else
+		ret->left++;
+}
+
 int
 sshagent_read_list(
     const void *body, size_t len, struct sshagent_keys *ret, struct err *e)
@@ -196,14 +238,8 @@ sshagent_read_list(
 	for (i = 0; i < n && !r.bad; i++) {
 		blob = rd_field(&r, SSHAGENT_ANSWER_MAX, &blob_len);
 		comment = rd_field(&r, SSHAGENT_ANSWER_MAX, &comment_len);
-		if (r.bad)
-			break;
-		if (ret->n < SSHAGENT_KEYS_MAX &&
-		    sshpub_make(blob, blob_len, (const char *)comment,
-			comment_len, &ret->list[ret->n], NULL) == 0)
-			ret->n++;
-		else
-			ret->others++;
+		if (!r.bad)
+			key_take(blob, blob_len, comment, comment_len, ret);
 	}
 	return rd_done(&r) ? 0 : malformed(e);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The ssh-agent that SSH_AUTH_SOCK names (draft-ietf-sshm-ssh-agent): which
- * keys it holds, and a signature by one of them. Of keys only those of kinds
- * that sign for MIG are listed (crypto/sshkey.h). Each call has its own
- * connection and its end in time; what the agent says is bounded and read
+ * keys it holds, and a signature by one of them. Those of kinds that sign
+ * for MIG (crypto/sshkey.h) are listed apart from the others. Each call has its
+ * own connection and its end in time; what the agent says is bounded and read
  * strictly.
  */
 #ifndef MIG_CLIENT_SSH_SSHAGENT_H
@@ -12,14 +12,23 @@
 #include "client/ssh/sshpub.h"
 
 #define SSHAGENT_KEYS_MAX 64
+#define SSHAGENT_WHY_MAX 320
 #define SSHAGENT_ANSWER_MAX (256 * 1024)
 #define SSHAGENT_LIST_MS 10000
 #define SSHAGENT_SIGN_MS 120000 /* people look for their security key */
 
+/* One that does not sign for MIG. */
+struct sshagent_other {
+	char fpr[SSHPUB_FPR_MAX]; /* as ssh-add -l shows it */
+	char why[SSHAGENT_WHY_MAX];
+};
+
 struct sshagent_keys {
 	struct sshpub list[SSHAGENT_KEYS_MAX];
 	size_t n;
-	size_t others; /* of other kinds, or too many */
+	struct sshagent_other other[SSHAGENT_KEYS_MAX];
+	size_t nother;
+	size_t left; /* more than there is room for */
 };
 
 /* ERR_NOTFOUND: no agent is there; ERR_TIMEOUT; ERR_INVALID: it answers what

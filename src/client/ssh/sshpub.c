@@ -5,9 +5,12 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/str.h"
+#include "crypto/pubkey.h"
 #include "crypto/sha256.h"
 
 #include <string.h>
+
+#define CERT_END "-cert-v01@openssh.com"
 
 /* A name of the keyring: printable and not too long. */
 static void
@@ -49,6 +52,17 @@ sshpub_make(const void *blob, size_t len, const char *comment,
 	ret->sk = m.alg == KEY_SSH_SK_ED25519;
 	comment_copy(comment, comment_len, ret->comment);
 	return 0;
+}
+
+bool
+sshpub_is_private(const void *text, size_t len)
+{
+	static const char pem[] = "PRIVATE KEY-----",
+			  putty[] = "PuTTY-User-Key";
+
+	return len > 0 &&
+	    (memmem(text, len, pem, sizeof(pem) - 1) != NULL ||
+		memmem(text, len, putty, sizeof(putty) - 1) != NULL);
 }
 
 bool
@@ -109,6 +123,9 @@ sshpub_read(const void *text, size_t len, struct sshpub *ret, struct err *e)
 	size_t n = nl == NULL ? len : (size_t)(nl - (const char *)text);
 	int rc;
 
+	if (sshpub_is_private(text, len))
+		return err_set(
+		    e, ERR_INVALID, "this is a private key; give its .pub");
 	if (n >= sizeof(line) || (n > 0 && memchr(text, '\0', n) != NULL))
 		return err_set(e, ERR_INVALID, "not an SSH public key");
 	if (n > 0)
@@ -139,19 +156,72 @@ sshpub_write(const struct sshpub *p, struct buf *out)
 	return buf_add_fmt(out, " %s\n", p->comment);
 }
 
-void
-sshpub_fingerprint(const struct sshpub *p, char ret[static SSHPUB_FPR_MAX])
+/* The key that a certificate of an accepted kind is for: behind a nonce the
+ * fields of the key (PROTOCOL.certkeys). False: it is none. */
+static bool
+certified_key(const void *blob, size_t len, struct keymaterial *ret)
 {
-	struct id hash;
+	static const char sk[] = "sk-ssh-ed25519" CERT_END;
+	struct keymaterial m = { 0 };
+	const uint8_t *kind, *y, *app = NULL;
+	size_t kind_len = 0, app_len = 0;
+	struct rd r;
+
+	rd_init(&r, blob, len);
+	kind = rd_field(&r, SSHPUB_KIND_MAX, &kind_len);
+	(void)rd_field(&r, len, &app_len);
+	y = rd_field(&r, PUBKEY_ED25519_LEN, &m.len);
+	if (str_is(kind, kind_len, SSHKEY_ED25519 CERT_END))
+		m.alg = KEY_SSH_ED25519;
+	else if (str_is(kind, kind_len, sk))
+		m.alg = KEY_SSH_SK_ED25519;
+	else
+		return false;
+	if (m.alg == KEY_SSH_SK_ED25519)
+		app = rd_field(&r, KEY_APP_MAX, &app_len);
+	if (r.bad || m.len != PUBKEY_ED25519_LEN)
+		return false;
+	memcpy(m.num, y, m.len);
+	if (app != NULL)
+		memcpy(m.app, app, app_len);
+	*ret = m;
+	return true;
+}
+
+static void
+hash_text(const struct id *hash, char ret[static SSHPUB_FPR_MAX])
+{
 	struct buf b;
 
-	sha256(p->blob, p->len, &hash);
 	buf_init(&b, SSHPUB_FPR_MAX);
 	buf_add_str(&b, "SHA256:");
-	b64_encode(&b, hash.b, ID_LEN); /* the last of 44 digits is padding */
+	b64_encode(&b, hash->b, ID_LEN); /* the last of 44 digits is padding */
 	str_copy(ret, SSHPUB_FPR_MAX, "SHA256:");
 	if (b.error == 0)
 		memcpy(ret, b.data, SSHPUB_FPR_MAX - 1);
 	ret[SSHPUB_FPR_MAX - 1] = '\0';
 	buf_release(&b);
+}
+
+void
+sshpub_fingerprint(const struct sshpub *p, char ret[static SSHPUB_FPR_MAX])
+{
+	struct id hash;
+
+	sha256(p->blob, p->len, &hash);
+	hash_text(&hash, ret);
+}
+
+void
+sshpub_blob_fingerprint(
+    const void *blob, size_t len, char ret[static SSHPUB_FPR_MAX])
+{
+	struct keymaterial m;
+	struct id hash;
+
+	if (certified_key(blob, len, &m))
+		sshkey_hash(&m, &hash);
+	else
+		sha256(blob, len, &hash);
+	hash_text(&hash, ret);
 }

@@ -34,6 +34,12 @@ int sshpub_write(const struct sshpub *p, struct buf *out);
 void
 sshpub_fingerprint(const struct sshpub *p, char ret[static SSHPUB_FPR_MAX]);
 
+/* The same of any key's blob; of a certificate it is that of its key. */
+void sshpub_blob_fingerprint(
+    const void *blob, size_t len, char ret[static SSHPUB_FPR_MAX]);
+/* Whatever else is in the text: nothing of that is to be read, or quoted. */
+bool sshpub_is_private(const void *text, size_t len);
+
 /* Is this word the name of a kind of SSH keys, of any? */
 bool sshpub_is_kind(const char *word, size_t len);
 

@@ -149,7 +149,13 @@ test_lines(void **state)
 		{ "a ssh-ed25519 AAAA", NULL, "damaged" },
 		{ "a ssh-ed25519 A*AA", NULL, "base64" },
 		{ "a ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQE=", NULL,
-		    "ssh-rsa: SSH key: kind is not accepted" },
+		    "ssh-rsa: SSH keys of this kind do not sign for MIG" },
+		/* an authorized_keys file: its options are nobody */
+		{ "cert-authority " K1 " a\n", NULL, "is an option" },
+		{ "Restrict " K1 " a\n", NULL, "is an option" },
+		{ "\"no-touch-required\" " K1 " a\n", NULL, "is an option" },
+		{ "restrict,pty " K1 " a\n", NULL, "not for a list" },
+		{ "restricted " K1 "\n", "person " ID1 " restricted\n", "" },
 		{ "a ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAILmT7CAwYBvWFtr4QErSU/"
 		  "OkT4dbrQU4HDFL8xa+B9pv",
 		    NULL, "not of the kind" },

@@ -52,7 +52,11 @@ test_list(void **state)
 	add_key(&b, 2, "\x1b[2Jtwo\0\xff", 9);
 	assert_int_equal(sshagent_read_list(b.data, b.len, keys, &e), 0);
 	assert_int_equal(keys->n, 2);
-	assert_int_equal(keys->others, 1);
+	assert_int_equal(keys->nother, 1);
+	assert_int_equal(keys->left, 0);
+	assert_non_null(strstr(keys->other[0].why, "ssh-rsa: "));
+	assert_string_equal(keys->other[0].fpr,
+	    "SHA256:zBURJC4mpQ6j/DLIDJakTQANmGP4cn9OftElBH5WBrg");
 	assert_string_equal(keys->list[0].comment, "one");
 	assert_null(strchr(keys->list[1].comment, 0x1b));
 	/* cut anywhere, or something behind it */
@@ -70,9 +74,72 @@ test_list(void **state)
 		add_key(&b, (uint8_t)i, "", 0);
 	assert_int_equal(sshagent_read_list(b.data, b.len, keys, &e), 0);
 	assert_int_equal(keys->n, SSHAGENT_KEYS_MAX);
-	assert_int_equal(keys->others, 5);
+	assert_int_equal(keys->nother, 0);
+	assert_int_equal(keys->left, 5);
+	/* and more of other kinds */
+	buf_clear(&b);
+	buf_add_u8(&b, 12);
+	buf_add_u32(&b, SSHAGENT_KEYS_MAX + 5);
+	for (i = 0; i < SSHAGENT_KEYS_MAX + 5; i++) {
+		buf_add_field(&b, "", 0);
+		buf_add_field(&b, "", 0);
+	}
+	assert_int_equal(sshagent_read_list(b.data, b.len, keys, &e), 0);
+	assert_int_equal(keys->nother, SSHAGENT_KEYS_MAX);
+	assert_int_equal(keys->left, 5);
 	buf_release(&b);
 	free(keys);
+}
+
+/* kind, nonce, and the fields of the key; the rest of it does not matter. */
+static void
+add_certificate(
+    struct buf *b, const char *kind, const char *application, size_t y_len)
+{
+	uint8_t y[32] = { 1 };
+
+	buf_add_field(b, kind, strlen(kind));
+	buf_add_field(b, "a nonce", 7);
+	buf_add_field(b, y, y_len);
+	if (application != NULL)
+		buf_add_field(b, application, strlen(application));
+}
+
+/* It has the fingerprint of its key, as for ssh-add. */
+static void
+test_certificates(void **state)
+{
+	static const char end[] = "-cert-v01@openssh.com";
+	char kind[64], of_key[SSHPUB_FPR_MAX], of_cert[SSHPUB_FPR_MAX];
+	struct keymaterial m = { .len = 32, .num = { 1 } };
+	struct buf b, cert;
+	size_t i, n;
+
+	buf_init(&b, 4096);
+	buf_init(&cert, 4096);
+	for (i = 0; i < 2; i++) {
+		m.alg = i == 0 ? KEY_SSH_ED25519 : KEY_SSH_SK_ED25519;
+		snprintf(kind, sizeof(kind), "%s%s",
+		    i == 0 ? SSHKEY_ED25519 : "sk-ssh-ed25519", end);
+		snprintf(m.app, sizeof(m.app), "ssh:x");
+		buf_clear(&b);
+		buf_clear(&cert);
+		sshkey_write(&m, &b);
+		add_certificate(&cert, kind, i == 0 ? NULL : "ssh:x", 32);
+		sshpub_blob_fingerprint(b.data, b.len, of_key);
+		sshpub_blob_fingerprint(cert.data, cert.len, of_cert);
+		assert_string_equal(of_key, of_cert);
+		for (n = 0; n < cert.len; n++) {
+			sshpub_blob_fingerprint(cert.data, n, of_cert);
+			assert_string_not_equal(of_key, of_cert);
+		}
+		buf_clear(&cert);
+		add_certificate(&cert, kind, i == 0 ? NULL : "ssh:x", 31);
+		sshpub_blob_fingerprint(cert.data, cert.len, of_cert);
+		assert_string_not_equal(of_key, of_cert);
+	}
+	buf_release(&b);
+	buf_release(&cert);
 }
 
 static void
@@ -249,6 +316,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_certificates),
 		cmocka_unit_test(test_signature),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_answer_is_appended),
