@@ -693,6 +693,20 @@ agent_stop(struct agent *a)
 	agent_idle_check(a);
 }
 
+/* Signs of life come with the hellos: as long as three may take, the service
+ * manager has to wait. */
+static void
+arrange_watchdog(const struct agent *a)
+{
+	int64_t ms = 3 * a->conf.hello_interval * 1000;
+	char text[64];
+
+	if (proc_watchdog_ms() == 0 || proc_watchdog_ms() >= ms)
+		return;
+	snprintf(text, sizeof(text), "WATCHDOG_USEC=%" PRId64, ms * 1000);
+	proc_notify(text);
+}
+
 static void
 run_ready(struct agent *a)
 {
@@ -716,6 +730,7 @@ run_ready(struct agent *a)
 	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	/* what starting needed is not needed again */
 	malloc_trim(0);
+	arrange_watchdog(a);
 	proc_notify("READY=1");
 }
 

@@ -135,6 +135,9 @@ arm_hello(struct netlink *n)
 	unsigned int i;
 	uint32_t r;
 
+	/* whatever happens comes by here, at the latest with the next hello:
+	 * that it goes on wakes nobody */
+	proc_watchdog();
 	for (i = 1; i < n->unwelcome && soon < ms; i++)
 		soon *= 2;
 	if (n->unwelcome > 0 && soon < ms)
@@ -556,6 +559,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 			kill(n->pid, SIGKILL);
 		return;
 	}
+	proc_watchdog();
 	if (start_net(n, &e) != 0) {
 		log_error("net_start why=%s", log_quote(e.msg));
 		set_timer(n, BACKOFF_MAX);

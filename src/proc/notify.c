@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The service manager's readiness protocol (sd_notify(3)), without its
- * library: one datagram to the socket named in the environment. */
+/* The service manager's protocol of readiness and life (sd_notify(3),
+ * sd_watchdog_enabled(3)), without its library: a datagram to the socket named
+ * in the environment. */
 #include "proc/proc.h"
+
+#include "base/str.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -38,4 +41,33 @@ proc_notify(const char *state)
 	    (const struct sockaddr *)&sun,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
+}
+
+static uint64_t
+env_number(const char *name)
+{
+	const char *text = secure_getenv(name);
+	uint64_t n;
+
+	if (text == NULL || str_u64(text, 1, INT64_MAX, &n) != 0)
+		return (0);
+	return (n);
+}
+
+int64_t
+proc_watchdog_ms(void)
+{
+	uint64_t pid = env_number("WATCHDOG_PID");
+
+	/* inherited from somebody whose life it is about */
+	if (pid != 0 && pid != (uint64_t)getpid())
+		return (0);
+	return ((int64_t)(env_number("WATCHDOG_USEC") / 1000));
+}
+
+void
+proc_watchdog(void)
+{
+	if (proc_watchdog_ms() > 0)
+		proc_notify("WATCHDOG=1");
 }

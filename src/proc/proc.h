@@ -71,6 +71,11 @@ const char *proc_status_text(int wait_status);
 
 /* READY=1 etc. to $NOTIFY_SOCKET (sd_notify protocol); silent without. */
 void proc_notify(const char *state);
+/* How long the service manager waits for a sign of life ($WATCHDOG_USEC); 0: it
+ * does not wait. */
+int64_t proc_watchdog_ms(void);
+/* That sign, where one is waited for. */
+void proc_watchdog(void);
 /* The path of another program of this installation: in $MIG_LIBEXEC (ignored
  * by secure_getenv where rights were gained by exec), beside the running
  * executable, else in ../libexec/mig, ../sbin or ../bin seen from there.

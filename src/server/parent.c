@@ -62,7 +62,7 @@ struct parent {
 	const struct server_conf *conf;
 	struct buf conf_text;
 	struct proc_loop *loop;
-	struct event *give_up, *certificates, *hangup;
+	struct event *give_up, *certificates, *hangup, *watchdog;
 	int exe, lock;
 	int64_t relay_started;
 	int64_t relay_ca_end; /* unix s, of the CA that the relay has read */
@@ -499,6 +499,25 @@ raise_descriptors(void)
 }
 
 static void
+on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	proc_watchdog();
+}
+
+/* Three times as often as the service manager waits to hear of it. */
+static void
+init_watchdog(struct parent *p)
+{
+	int64_t ms = proc_watchdog_ms() / 3;
+	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	p->watchdog =
+	    event_new(proc_loop_base(p->loop), -1, EV_PERSIST, on_watchdog, p);
+	if (p->watchdog == NULL || (ms > 0 && event_add(p->watchdog, &tv) != 0))
+		fatal("start error=\"out of memory\"");
+}
+
+static void
 init_events(struct parent *p)
 {
 	static const struct timeval often = { CERTIFICATES_S, 0 };
@@ -511,6 +530,7 @@ init_events(struct parent *p)
 	    p->hangup == NULL || event_add(p->certificates, &often) != 0 ||
 	    event_add(p->hangup, NULL) != 0)
 		fatal("start error=\"out of memory\"");
+	init_watchdog(p);
 }
 
 static void
@@ -587,6 +607,7 @@ parent_run(const struct server_conf *c)
 	event_free(p.give_up);
 	event_free(p.certificates);
 	event_free(p.hangup);
+	event_free(p.watchdog);
 	proc_loop_free(p.loop);
 	close(p.exe);
 	buf_release(&p.conf_text);

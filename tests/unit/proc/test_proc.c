@@ -325,6 +325,31 @@ listen_on(const char *name, size_t len, const char *env)
 }
 
 static void
+test_watchdog(void **state)
+{
+	char own[32];
+
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	assert_int_equal(proc_watchdog_ms(), 0);
+	setenv("WATCHDOG_USEC", "1800000000", 1);
+	assert_int_equal(proc_watchdog_ms(), 1800000);
+	snprintf(own, sizeof(own), "%d", getpid());
+	setenv("WATCHDOG_PID", own, 1);
+	assert_int_equal(proc_watchdog_ms(), 1800000);
+	/* about somebody else, and nonsense */
+	setenv("WATCHDOG_PID", "1", 1);
+	assert_int_equal(proc_watchdog_ms(), 0);
+	setenv("WATCHDOG_PID", own, 1);
+	setenv("WATCHDOG_USEC", "soon", 1);
+	assert_int_equal(proc_watchdog_ms(), 0);
+	setenv("WATCHDOG_USEC", "-1", 1);
+	assert_int_equal(proc_watchdog_ms(), 0);
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+}
+
+static void
 test_notify(void **state)
 {
 	char name[64], env[64];
@@ -383,6 +408,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_loop),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_notify),
+		cmocka_unit_test(test_watchdog),
 		cmocka_unit_test(test_sibling),
 	};
 	ssize_t n;
