@@ -115,17 +115,22 @@ first_error(const json_t *result, const struct module *m)
 	return NULL;
 }
 
-/* What says which limit ended it. */
+/* What says which limit ended it, without the word before it. */
 static const char *
 first_limit(const json_t *result)
 {
+	static const char says[] = "limit reached: ";
 	const json_t *errors = json_object_get(result, "errors"), *v;
+	const char *text, *colon;
 	size_t i;
 
 	json_array_foreach (errors, i, v) {
-		if (json_is_string(v) &&
-		    strncmp(json_string_value(v), "limit reached: ", 15) == 0)
-			return json_string_value(v);
+		text = json_is_string(v) ? json_string_value(v) : "";
+		colon = strstr(text, ": ");
+		if (str_starts(text, says))
+			return text;
+		if (colon != NULL && str_starts(colon + 2, says))
+			return colon + 2;
 	}
 	return NULL;
 }

@@ -198,6 +198,7 @@ def test_full_disk_is_an_error(nobody, tree):
     (["ping", "-t", "local", "-d", "a", "-dp", "443"], "ping: -dp: icmp has no ports: add -p tcp or -p udp"),
     (["ping", "-t", "local", "-d", "a", "-d", "b"], "ping: -d is given twice"),
     (["timedrift", "-t", "local", "-server", "a"], "timedrift: -drift: expected the most that the clock may be off"),
+    (["timedrift", "-t", "local", "-drift", ""], "timedrift: -drift: it is empty"),
     (["agent", "-t", "local", "-stop", "5"], "agent: -stop PID and -version VERSION belong together"),
     (["agent", "-t", "local", "-stop", "1", "-version", "1"], "agent: -stop 1: expected a whole number from 2"),
     (["sshkey", "-t", "local", "-maxdepth", "5000"], "sshkey: -maxdepth 5000: expected a whole number from 0 to 1000"),

@@ -356,12 +356,17 @@ def test_a_limit_says_how_far_it_came(made, tmp_path):
     """Which file was the last, as nobody knows the order of a directory."""
     for i in range(60):
         (tmp_path / f"id_{i}").write_bytes((made / "ed25519").read_bytes())
-    r = subprocess.run([WORKER, "--output", "6000", "sshkey"], input=json.dumps({"paths": [str(tmp_path)]}).encode(),
-                       stdout=subprocess.PIPE, timeout=60)
-    answer = json.loads(r.stdout)
-    listed, (text,) = keys(answer), answer["errors"]
-    files = answer["statistics"]["filescount"]
-    assert 0 < len(listed) < files < 60
-    assert text.startswith("outputlimit: the answer's size limit is reached: ")
-    last = text.split(f"; the last of {files} files: ")[1]
-    assert os.path.dirname(last) == str(tmp_path) and last not in [k["path"] for k in listed]
+
+    def limited(*args):
+        r = subprocess.run([WORKER, *args, "sshkey"], input=json.dumps({"paths": [str(tmp_path)]}).encode(),
+                           stdout=subprocess.PIPE, timeout=60)
+        return json.loads(r.stdout)
+
+    answer = limited("--output", "6000")
+    assert gaps(answer)["outputlimit"] == 1 and 0 < answer["statistics"]["filescount"] < 60
+    last = answer["statistics"]["endedat"]
+    assert os.path.dirname(last) == str(tmp_path) and last not in [k["path"] for k in keys(answer)]
+    answer = limited("--read", "5000")
+    assert gaps(answer)["readlimit"] == 1 and os.path.dirname(answer["statistics"]["endedat"]) == str(tmp_path)
+    assert limited("--read", "5000", "--privacy")["statistics"]["endedat"] == "masked"
+    assert "endedat" not in limited()["statistics"]

@@ -341,19 +341,14 @@ note_end(struct run *r)
 		[WATCH_STOPPED] = SKIP_STOPPED,
 	};
 	const struct right_way *way = rights_of_files(r->watch.ctx->rights);
-	char why[LAST_MAX + 128];
 
-	snprintf(why, sizeof(why),
-	    "what was not reached by then was not examined; the last of %llu "
-	    "files: %s",
-	    (unsigned long long)r->files,
-	    r->last[0] != '\0' ? r->last : "none");
 	if (r->outcome.full)
-		outcome_gap(&r->outcome, SKIP_OUTPUT,
-		    "the answer's size limit is reached", why);
+		outcome_gap(&r->outcome, SKIP_OUTPUT, NULL,
+		    "the answer's size limit is reached: not every key is "
+		    "listed");
 	else if (!r->ended && watch_stop(&r->watch))
-		outcome_gap(
-		    &r->outcome, reasons[r->watch.end], r->watch.text, why);
+		outcome_gap(&r->outcome, reasons[r->watch.end], r->watch.text,
+		    "what was not reached by then was not examined");
 	if (r->outcome.counts[SKIP_UNREADABLE] > 0)
 		outcome_note(&r->outcome,
 		    "rights: this agent reads %s; not seen: %s", way->had,
@@ -373,6 +368,8 @@ write_answer(struct run *r, struct buf *out, struct err *e)
 	outcome_statistics(&r->outcome, &w);
 	jsonw_u64(&w, "filescount", r->files);
 	jsonw_u64(&w, "bytesread", r->read);
+	if (r->ended || r->outcome.full || r->watch.end != WATCH_GOES_ON)
+		jsonw_str(&w, "endedat", r->last);
 	return outcome_end(&r->outcome, &w, e);
 }
 

@@ -106,6 +106,20 @@ print_key(struct buf *out, const char *prefix, const json_t *key)
 	buf_add_str(out, "\n");
 }
 
+/* How far it came before a limit. */
+static void
+print_end_place(struct buf *out, const char *prefix, const json_t *statistics)
+{
+	const char *path = print_str(statistics, "endedat");
+
+	if (*path == '\0')
+		return;
+	buf_add_fmt(out, "%snote: ended after %.0f files, at ", prefix,
+	    print_num(statistics, "filescount"));
+	print_add(out, path);
+	buf_add_str(out, "\n");
+}
+
 extern const struct module module_sshkey;
 
 static int
@@ -114,6 +128,7 @@ sshkey_print(const json_t *result, const char *prefix, enum print_show show,
 {
 	const json_t *list =
 	    json_object_get(json_object_get(result, "elements"), "keys");
+	const json_t *statistics = json_object_get(result, "statistics");
 	size_t i;
 
 	if (!json_is_object(result))
@@ -122,8 +137,8 @@ sshkey_print(const json_t *result, const char *prefix, enum print_show show,
 		print_key(out, prefix, json_array_get(list, i));
 	if (show != SHOW_FOUND && json_array_size(list) == 0)
 		buf_add_fmt(out, "%s0 keys in %.0f files\n", prefix,
-		    print_num(
-			json_object_get(result, "statistics"), "filescount"));
+		    print_num(statistics, "filescount"));
+	print_end_place(out, prefix, statistics);
 	return print_end(&module_sshkey, result, prefix, show, out, e);
 }
 
@@ -162,6 +177,8 @@ sshkey_mask(json_t *result)
 	size_t i;
 	int rc = mask_errors(result);
 
+	if (rc == 0)
+		rc = mask_str(json_object_get(result, "statistics"), "endedat");
 	for (i = 0; i < json_array_size(list) && rc == 0; i++) {
 		key = json_array_get(list, i);
 		rc = mask_str(key, "path");

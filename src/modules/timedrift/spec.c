@@ -172,12 +172,26 @@ timedrift_check(const json_t *params, struct err *e)
 	return 0;
 }
 
+/* An empty one is mostly a variable that is not set. */
+static int
+is_empty_drift(const json_t *params, struct err *e)
+{
+	const char *drift = params_str(params, "drift");
+
+	if (drift == NULL || *drift != '\0')
+		return 0;
+	return err_set(e, ERR_INVALID,
+	    "drift: it is empty: expected such as 5s; without -drift only the "
+	    "local time is told");
+}
+
 static json_t *
 timedrift_from_flags(const struct module_flags *f, struct err *e)
 {
 	json_t *root = params_from_flags(timedrift_params, f, NULL, e);
 
-	if (root != NULL && timedrift_check(root, e) != 0) {
+	if (root != NULL &&
+	    (timedrift_check(root, e) != 0 || is_empty_drift(root, e) != 0)) {
 		json_decref(root);
 		root = NULL;
 	}

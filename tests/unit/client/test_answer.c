@@ -76,6 +76,11 @@ static const struct {
 	  "\"limit reached: CPU 1 s: what\"]}",
 	    PART_LIMIT, true, true, false,
 	    "file: stopped: limit reached: CPU 1 s" },
+	{ "{\"foundanything\":false,\"success\":true,\"errors\":["
+	  "\"unreadable: a: limit reached: no\",\"timelimit: limit reached: "
+	  "time 3 s: what\"]}",
+	    PART_TIMEOUT, false, true, false,
+	    "file: stopped: limit reached: time 3 s: what" },
 	{ "limit reached: memory 16 MB", PART_LIMIT, false, true, false,
 	    "file: stopped: limit reached: memory 16 MB" },
 	/* by whom, and what was found until then */

@@ -52,6 +52,8 @@ test_table(void **state)
 		assert_true(m[i]->summary != NULL && m[i]->check != NULL &&
 		    m[i]->from_flags != NULL && m[i]->print != NULL);
 		assert_int_equal(m[i]->csv == NULL, m[i]->csv_header == NULL);
+		assert_true(m[i]->absent == NULL ||
+		    module_is_ordinary(m[i], m[i]->absent));
 		for (p = m[i]->params; p->help != NULL; p++) {
 			assert_non_null(p->field);
 			assert_int_equal(p->flag != NULL &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Keys of files made here, cut and with bits turned. Real keys, compared with
  * ssh-keygen: tests/integration/test_sshkey.py. */
+#include "modules/module.h"
 #include "modules/sshkey/keyfile.h"
 #include "modules/sshkey/line.h"
 #include "modules/sshkey/private.h"
@@ -244,10 +245,34 @@ test_private_bits(void **state)
 	}
 }
 
+/* How far it came before a limit, whatever is shown. */
+static void
+test_print_end(void **state)
+{
+	static const char text[] =
+	    "{\"foundanything\":false,\"success\":true,\"elements\":{\"keys\":"
+	    "[]},\"statistics\":{\"filescount\":812,\"endedat\":\"/root/"
+	    "a\\n\"}}";
+	json_t *result = json_loads(text, 0, NULL);
+	struct buf out;
+	struct err e;
+
+	assert_non_null(result);
+	buf_init(&out, 4096);
+	assert_int_equal(
+	    module_find("sshkey")->print(result, "h ", SHOW_FOUND, &out, &e),
+	    0);
+	assert_string_equal(
+	    buf_str(&out), "h note: ended after 812 files, at /root/a\\x0a\n");
+	buf_release(&out);
+	json_decref(result);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_print_end),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_blobs),
 		cmocka_unit_test(test_numbers),
