@@ -30,10 +30,13 @@ output_begin(struct output *o, size_t max, bool whole, bool own_file)
 	memset(o, 0, sizeof(*o));
 	o->max = max;
 	o->own_file = own_file;
-	if (whole)
+	if (whole) {
 		buf_init(&o->text, max);
-	else
+	} else {
+		/* at once: later a search may have left no memory */
 		buf_init_sink(&o->text, ROOM, write_on, o);
+		buf_reserve(&o->text, ROOM);
+	}
 }
 
 int

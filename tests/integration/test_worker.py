@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import secrets
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("MIG_BUILD", HERE.parent.parent / "build"))
 WORKER = BUILD / "src" / "mig-worker"
+NEEDS_SANDBOX = pytest.mark.skipif("asan" in BUILD.name, reason="measures and limits memory")
 
 
 def run(*args, text=""):
@@ -93,6 +95,50 @@ def test_worked_over_or_not(large):
     """In pieces or as a whole: the same answer."""
     plain, pretty = (json.loads(run(*a, "file", text=large).stdout)["elements"] for a in ([], ["-p"]))
     assert plain == pretty and len(plain) == 10 and all(len(e) == 200 for e in plain.values())
+
+
+@pytest.fixture
+def names_of_all(tmp_path):
+    """Asks for all of 1,000 long names that have nothing in common, so many times over."""
+    for _ in range(1000):
+        (tmp_path / secrets.token_hex(125)).touch()
+    return lambda times: json.dumps({"searches": {
+        f"s{n}": {"paths": [str(tmp_path)], "names": ["."], "options": {"matchall": True}}
+        for n in range(times)}})
+
+
+# its own most would begin with that of this process
+PEAK = ("import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True);"
+        "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))")
+
+
+@NEEDS_SANDBOX
+def test_memory_of_a_large_answer(names_of_all):
+    r = subprocess.run(["/usr/bin/python3", "-c", PEAK, WORKER, "file"],
+                       input=names_of_all(30).encode(), capture_output=True, timeout=60, check=True)
+    assert len(r.stdout) > 18e6 and int(r.stderr) < 32 << 10
+    assert json.loads(r.stdout)["statistics"]["totalhits"] == 30000
+
+
+@NEEDS_SANDBOX
+def test_output_ends_before_memory_does(names_of_all):
+    """With an agent's own limits."""
+    r = run("--output", str(32 << 20), "--memory", str(64 << 20), "file", text=names_of_all(60))
+    assert r.returncode == 0 and (27 << 20) < len(r.stdout) < (29 << 20)
+    answer = json.loads(r.stdout)
+    assert list(answer["statistics"]["notexamined"]) == ["outputlimit"]
+    assert answer["errors"][0].startswith("limit reached: output 32 MB")
+
+
+@NEEDS_SANDBOX
+def test_memory_ends_the_search(names_of_all):
+    """What was found by then is answered."""
+    r = run("--output", str(256 << 20), "--memory", str(16 << 20), "file", text=names_of_all(60))
+    answer = json.loads(r.stdout)
+    assert r.returncode == 3 and list(answer["statistics"]["notexamined"]) == ["memorylimit"]
+    assert answer["errors"][0].startswith("limit reached: memory: what was not reached")
+    found = sum(len(e) for e in answer["elements"].values())
+    assert 10000 < found == answer["statistics"]["totalhits"] < 60000
 
 
 @pytest.fixture

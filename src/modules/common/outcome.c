@@ -112,17 +112,25 @@ outcome_gap(
 }
 
 bool
-outcome_keep(struct outcome *o, struct buf *list, size_t before)
+outcome_take(struct outcome *o, size_t bytes)
 {
-	if (list->error != 0 || o->full ||
-	    o->output_used + list->len - before > o->output_max) {
-		list->len = before;
-		list->error = 0;
+	if (o->full || bytes > o->output_max - o->output_used) {
 		o->full = true;
 		return false;
 	}
-	o->output_used += list->len - before;
+	o->output_used += bytes;
 	return true;
+}
+
+bool
+outcome_keep(struct outcome *o, struct buf *list, size_t before)
+{
+	if (list->error == 0 && outcome_take(o, list->len - before))
+		return true;
+	list->len = before;
+	list->error = 0;
+	o->full = true;
+	return false;
 }
 
 void

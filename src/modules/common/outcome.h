@@ -60,6 +60,9 @@ void outcome_gap(
  * where it is about a kind: of those that leave no doubt, so do their texts. */
 void outcome_note(struct outcome *o, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Takes the room of an entry, bytes of JSON; else sets full and returns
+ * false. */
+bool outcome_take(struct outcome *o, size_t bytes);
 /* An entry was appended to list from before on: keeps it if the answer has room
  * for it, else takes it out again, sets full and returns false. */
 bool outcome_keep(struct outcome *o, struct buf *list, size_t before);

@@ -180,9 +180,10 @@ answer_init(struct answer *a, const struct file_params *p, size_t output_max,
 			maxerrors = own;
 	}
 	outcome_init(&a->common, kinds, SKIP_REASONS, maxerrors, output_max);
+	buf_init(&a->measured, a->common.output_max);
 	a->searches = calloc(p->n, sizeof(*a->searches));
 	for (i = 0; a->searches != NULL && i < p->n && rc == 0; i++) {
-		buf_init(&a->searches[i].entries, a->common.output_max);
+		entries_init(&a->searches[i].entries, a->common.output_max);
 		a->searches[i].check_hits =
 		    calloc(p->searches[i].nchecks + 1, sizeof(uint64_t));
 		rc = write_echo(&a->searches[i], &p->searches[i]);
@@ -202,107 +203,146 @@ answer_release(struct answer *a)
 	size_t i;
 
 	for (i = 0; a->searches != NULL && i < a->params->n; i++) {
-		buf_release(&a->searches[i].entries);
+		entries_release(&a->searches[i].entries);
 		buf_release(&a->searches[i].echo);
 		buf_release(&a->searches[i].options);
 		free(a->searches[i].check_hits);
 	}
 	free(a->searches);
+	buf_release(&a->measured);
 	outcome_release(&a->common);
 	memset(a, 0, sizeof(*a));
 }
 
 static void
-write_info(struct jsonw *w, const struct stat *st, const uint8_t *sha256)
+write_info(struct jsonw *w, const struct entry *en)
 {
 	static const char digits[] = "0123456789ABCDEF";
-	char mode[GO_MODE_MAX], mtime[GO_TIME_MAX], hex[65];
+	char mode[GO_MODE_MAX] = "", mtime[GO_TIME_MAX] = "", hex[65];
 	size_t i;
 
-	jsonw_object(w, "fileinfo");
-	if (st == NULL) {
-		jsonw_i64(w, "size", 0);
-		jsonw_str(w, "mode", "");
-		jsonw_str(w, "lastmodified", "");
-	} else {
-		go_mode(st->st_mode, mode);
-		go_time(&st->st_mtim, mtime);
-		jsonw_i64(w, "size", st->st_size);
-		jsonw_str(w, "mode", mode);
-		jsonw_str(w, "lastmodified", mtime);
+	if (en->path != NULL) {
+		go_mode(en->mode, mode);
+		go_time(&en->mtime, mtime);
 	}
-	if (sha256 != NULL) {
+	jsonw_object(w, "fileinfo");
+	jsonw_i64(w, "size", en->size);
+	jsonw_str(w, "mode", mode);
+	jsonw_str(w, "lastmodified", mtime);
+	if (en->sha256 != NULL) {
 		for (i = 0; i < 32; i++) {
-			hex[2 * i] = digits[sha256[i] >> 4];
-			hex[2 * i + 1] = digits[sha256[i] & 15];
+			hex[2 * i] = digits[en->sha256[i] >> 4];
+			hex[2 * i + 1] = digits[en->sha256[i] & 15];
 		}
 		jsonw_strn(w, "sha256", hex, 64);
 	}
 	jsonw_object_end(w);
 }
 
-/* One entry; path NULL: the one that says there is no match. */
+/* "filehex": of names that are no text. */
 static void
-write_entry(struct answer *a, size_t search, const struct file_check *check,
-    const char *path, const struct stat *st, const uint8_t *sha256,
-    struct buf *out)
+write_hex(struct jsonw *w, const char *path, size_t len)
+{
+	char *hex;
+
+	jsonw_raw(w, "filehex", "\"", 1);
+	hex = (char *)buf_reserve(w->out, 2 * len + 1);
+	if (hex != NULL) {
+		hex_encode(path, len, hex);
+		w->out->len += 2 * len;
+	}
+	buf_add_str(w->out, "\"");
+}
+
+/* comma: another stands before it. */
+static void
+write_entry(const struct answer *a, size_t search, const struct entry *en,
+    bool comma, struct buf *out)
 {
 	const struct file_search *s = &a->params->searches[search];
 	const struct answer_search *as = &a->searches[search];
-	size_t len = path != NULL ? strlen(path) : 0, dir;
+	size_t len = en->path_len, dir;
 	struct jsonw w;
-	char *hex;
 
 	jsonw_init(&w, out);
-	w.comma = as->entries.len > 0;
+	w.comma = comma;
 	jsonw_object(&w, NULL);
-	jsonw_strn(&w, "file", path != NULL ? path : "", len);
-	if (len > 0 && !str_is_utf8(path, len) && len < PATH_HEX_MAX / 2) {
-		hex = malloc(2 * len + 1);
-		if (hex != NULL) {
-			hex_encode(path, len, hex);
-			jsonw_str(&w, "filehex", hex);
-		}
-		free(hex);
-	}
-	if (check == NULL) {
+	jsonw_strn(&w, "file", len > 0 ? en->path : "", len);
+	if (len > 0 && !str_is_utf8(en->path, len) && len < PATH_HEX_MAX / 2)
+		write_hex(&w, en->path, len);
+	if (en->check == ENTRY_EVERY) {
 		buf_add_str(out, ",");
 		buf_add(out, as->echo.data, as->echo.len);
 		w.comma = true;
 	} else {
-		for (dir = len; dir > 0 && path[dir] != '/'; dir--)
+		for (dir = len; dir > 0 && en->path[dir - 1] != '/'; dir--)
 			;
-		write_search_of(&w, s, as, check, path, dir > 0 ? dir : 1);
+		write_search_of(&w, s, as, &s->checks[en->check], en->path,
+		    dir > 1 ? dir - 1 : 1);
 	}
-	write_info(&w, st, sha256);
+	write_info(&w, en);
 	jsonw_object_end(&w);
 }
 
-/* Moves an entry to its search if there is room. */
+/* Keeps an entry if there is room for its JSON. */
 static bool
-add_entry(struct answer *a, size_t search, const struct file_check *check,
-    const char *path, const struct stat *st, const uint8_t *sha256)
+add_entry(struct answer *a, size_t search, const struct entry *en)
 {
-	struct answer_search *as = &a->searches[search];
-	size_t before = as->entries.len;
+	struct entries *entries = &a->searches[search].entries;
+	struct buf *json = &a->measured;
 
 	if (a->common.full)
 		return false;
-	write_entry(a, search, check, path, st, sha256, &as->entries);
-	return outcome_keep(&a->common, &as->entries, before);
+	buf_clear(json);
+	write_entry(a, search, en, entries->n > 0, json);
+	if (json->error != ERR_NOMEM &&
+	    (json->error != 0 || !outcome_take(&a->common, json->len))) {
+		a->common.full = true;
+	} else if (json->error != 0 || entries_add(entries, en) != 0) {
+		a->out_of_memory = true;
+		a->common.full = true;
+	}
+	return !a->common.full;
+}
+
+static uint32_t
+number_of(const struct answer *a, size_t search, const struct file_check *check)
+{
+	return check != NULL
+	    ? (uint32_t)(check - a->params->searches[search].checks)
+	    : ENTRY_EVERY;
+}
+
+/* Says that nothing matched. */
+static void
+add_miss(struct answer *a, size_t search, uint32_t check)
+{
+	struct entry en = { .check = check };
+
+	(void)add_entry(a, search, &en);
 }
 
 bool
 answer_hit(struct answer *a, size_t search, const struct file_check *check,
     const char *path, const struct stat *st, const uint8_t *sha256)
 {
-	if (!add_entry(a, search, check, path, st, sha256))
+	struct answer_search *as = &a->searches[search];
+	struct entry en = {
+		.path = path,
+		.path_len = strlen(path),
+		.check = number_of(a, search, check),
+		.mode = st->st_mode,
+		.size = st->st_size,
+		.mtime = st->st_mtim,
+		.sha256 = sha256,
+	};
+
+	if (!add_entry(a, search, &en))
 		return false;
-	a->searches[search].hits++;
+	as->hits++;
 	a->totalhits++;
 	if (check != NULL)
-		a->searches[search]
-		    .check_hits[check - a->params->searches[search].checks]++;
+		as->check_hits[en.check]++;
 	return true;
 }
 
@@ -381,17 +421,17 @@ add_unmatched(struct answer *a, size_t search)
 {
 	const struct file_search *s = &a->params->searches[search];
 	struct answer_search *as = &a->searches[search];
-	size_t k;
+	uint32_t k;
 
 	for (k = 0; k < s->nchecks; k++) {
 		if (as->check_hits[k] > 0)
 			continue;
 		if (as->unmatched < ANSWER_MISSES_MAX)
-			add_entry(a, search, &s->checks[k], NULL, NULL, NULL);
+			add_miss(a, search, k);
 		as->unmatched++;
 	}
 	if (as->unmatched > ANSWER_MISSES_MAX)
-		add_entry(a, search, NULL, NULL, NULL, NULL);
+		add_miss(a, search, ENTRY_EVERY);
 }
 
 /* Entries with an empty file name for what had no hit. */
@@ -406,8 +446,22 @@ add_misses(struct answer *a)
 		if (!s->options.matchall && s->nchecks > 0)
 			add_unmatched(a, i);
 		else if (a->searches[i].hits == 0)
-			add_entry(a, i, NULL, NULL, NULL, NULL);
+			add_miss(a, i, ENTRY_EVERY);
 	}
+}
+
+static void
+write_entries(struct answer *a, size_t search, struct jsonw *w)
+{
+	struct entries *entries = &a->searches[search].entries;
+	struct entry en;
+	bool comma = false;
+
+	jsonw_array(w, a->params->searches[search].label);
+	entries_rewind(entries);
+	for (; entries_next(entries, &en); comma = true)
+		write_entry(a, search, &en, comma, w->out);
+	jsonw_array_end(w);
 }
 
 int
@@ -428,12 +482,8 @@ answer_write(
 	note_rights(a);
 	jsonw_init(&w, out);
 	outcome_begin(&a->common, &w, a->totalhits > 0, true);
-	for (i = 0; i < a->params->n; i++) {
-		jsonw_array(&w, a->params->searches[i].label);
-		buf_add(out, a->searches[i].entries.data,
-		    a->searches[i].entries.len);
-		jsonw_array_end(&w);
-	}
+	for (i = 0; i < a->params->n; i++)
+		write_entries(a, i, &w);
 	write_statistics(a, engine, &w);
 	return outcome_end(&a->common, &w, e);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The answer while it grows: entries by search as finished JSON, counts and
- * texts of what was not examined. Bounded: entries by output_max, texts by
- * the searches' maxerrors (common/outcome.h).
+ * The answer while it grows: entries by search, counts and texts of what was
+ * not examined. Bounded: entries by output_max as the JSON that they become
+ * when the answer is written, texts by the searches' maxerrors
+ * (common/outcome.h).
  *
  * A match-any search names each check without a hit by an entry with file ""
  * up to ANSWER_MISSES_MAX; beyond, one more such entry stands for the rest
@@ -13,6 +14,7 @@
 
 #include "base/buf.h"
 #include "modules/common/outcome.h"
+#include "modules/file/entries.h"
 #include "modules/file/param.h"
 #include "scan/digest.h"
 #include "scan/skip.h"
@@ -26,7 +28,7 @@ struct jsonw;
 #define ANSWER_MISSES_MAX 64 /* match-any: entries for checks without a hit */
 
 struct answer_search {
-	struct buf entries; /* JSON objects with commas between */
+	struct entries entries;
 	struct buf echo;    /* "search" of its match-all entries */
 	struct buf options; /* what stands behind "," in the others: the same in
 			       each */
@@ -40,7 +42,9 @@ struct answer {
 	const struct file_params *params; /* borrowed */
 	struct answer_search *searches;
 	struct outcome common;
-	uint32_t rights; /* enum right_fact, of this process */
+	struct buf measured; /* an entry's JSON, for its length */
+	bool out_of_memory;  /* that is why common.full */
+	uint32_t rights;     /* enum right_fact, of this process */
 	uint64_t files, openfailed, totalhits, bytes, directories;
 };
 
@@ -55,7 +59,7 @@ bool answer_hit(struct answer *a, size_t search, const struct file_check *check,
 /* path and why may be NULL. */
 void answer_skip(
     struct answer *a, enum skip reason, const char *path, const char *why);
-/* Appends the whole answer. */
+/* Appends the whole answer, once. */
 int answer_write(
     struct answer *a, const char *engine, struct buf *out, struct err *e);
 

@@ -94,6 +94,19 @@ end_by_size(struct run *r, enum skip reason, const char *which, int64_t bytes)
 	end_run(r, reason, text);
 }
 
+static void
+end_by_room(struct run *r)
+{
+	if (!r->answer.out_of_memory) {
+		end_by_size(
+		    r, SKIP_OUTPUT, "output", (int64_t)r->ctx->output_max);
+		return;
+	}
+	end_run(r, SKIP_MEMORY, "limit reached: memory");
+	if (r->ctx->ret_end != NULL)
+		*r->ctx->ret_end = RUN_LIMIT;
+}
+
 static bool
 stop(void *arg)
 {
@@ -300,8 +313,7 @@ hit(struct run *r, uint32_t search, const struct file_check *check,
 	}
 	if (!answer_hit(&r->answer, search, check, r->subject.en->path,
 		&r->subject.st, sha))
-		end_by_size(
-		    r, SKIP_OUTPUT, "output", (int64_t)r->ctx->output_max);
+		end_by_room(r);
 	else if (search_is_done(r, search))
 		limit_reached(r, search);
 }

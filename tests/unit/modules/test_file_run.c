@@ -453,6 +453,41 @@ test_gofmt(void **state)
 
 #define IN_TREE(f) cmocka_unit_test_setup_teardown(f, make_tree, drop_tree)
 
+/* Entries are kept as something shorter: to the byte as many as would fit as
+ * JSON. */
+static void
+test_output_room(void **state)
+{
+	struct run_context ctx = { 0 };
+	size_t max, used, i, kept = 0;
+	json_t *whole, *all, *v;
+	char name[32];
+
+	for (i = 0; i < 12; i++) {
+		snprintf(name, sizeof(name), "f%0*zu", (int)(1 + i * 2), i);
+		put(name, "x", i % 2);
+	}
+	whole = search(HERE "\"names\":[\".\"]," ALL);
+	all = json_object_get(json_object_get(whole, "elements"), "s1");
+	assert_int_equal(json_array_size(all), 12);
+	for (max = 500; kept < 12; max += 7) {
+		ctx.output_max = max;
+		v = search_ctx(HERE "\"names\":[\".\"]," ALL, MATCH_BEST, &ctx);
+		for (i = used = 0; i < 12; i++) {
+			used += json_dumpb(json_array_get(all, i), NULL, 0,
+				    JSON_COMPACT) +
+			    (i > 0);
+			if (used > max - max / 8)
+				break;
+		}
+		kept = hits(v);
+		assert_int_equal(kept, i);
+		assert_int_equal(skipped(v, "outputlimit") > 0, kept < 12);
+		json_decref(v);
+	}
+	json_decref(whole);
+}
+
 int
 main(void)
 {
@@ -463,6 +498,7 @@ main(void)
 		IN_TREE(test_deep),
 		IN_TREE(test_names),
 		IN_TREE(test_limits),
+		IN_TREE(test_output_room),
 		IN_TREE(test_unreadable),
 		IN_TREE(test_sparse),
 		IN_TREE(test_engines),
