@@ -163,6 +163,7 @@ host_parse(const char *text, struct host *ret, struct err *e)
 	char name[HOST_NAME_SIZE];
 	uint64_t n = 0;
 	bool bracket = text[0] == '[';
+	int rc;
 
 	if (port != NULL && str_u64(port, 1, UINT16_MAX, &n) != 0)
 		return err_set(e, ERR_INVALID,
@@ -179,8 +180,9 @@ host_parse(const char *text, struct host *ret, struct err *e)
 	name[len] = '\0';
 	if (bracket ? strchr(name, ':') == NULL : *name == '\0')
 		return bad_host(text, e);
-	if (host_parse_only(name, ret, e) != 0)
-		return e->code;
+	rc = host_parse_only(name, ret, e);
+	if (rc != 0)
+		return rc;
 	ret->port = (uint16_t)n;
 	return 0;
 }

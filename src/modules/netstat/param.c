@@ -109,12 +109,14 @@ check_costs(
 	const json_t *list = params_get(params, netstat_fields[s]);
 	uint64_t cost;
 	size_t i;
+	int rc;
 
 	for (i = 0; i < json_array_size(list); i++) {
 		cost = 0;
-		if (regex_check(json_string_value(json_array_get(list, i)),
-			&cost, e) != 0)
-			return e->code;
+		rc = regex_check(
+		    json_string_value(json_array_get(list, i)), &cost, e);
+		if (rc != 0)
+			return rc;
 		*sum += cost;
 		if (*sum > PARAMS_COST_MAX)
 			return err_set(e, ERR_TOOBIG,

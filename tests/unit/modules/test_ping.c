@@ -95,6 +95,7 @@ test_host(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		err_clear(&e);
 		rc = host_parse(cases[i].in, &h, &e);
+		assert_int_equal(host_parse(cases[i].in, &h, NULL), rc);
 		if (cases[i].name == NULL) {
 			if (rc == 0 || e.msg[0] == '\0')
 				fail_msg("'%s' was taken", cases[i].in);
