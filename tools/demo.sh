@@ -237,7 +237,7 @@ start() {
 
 	The platform goes on running. To use it:
 	  . $link/env.sh
-	  mig file -t all -path /etc -name '^hosts$' -content localhost --group
+	  mig file -t all -path /etc -name '^hosts$' -content localhost -group
 	  mig actions
 	  mig-agent report -c $link/agent-web1/agent.conf
 	Logs: $link/log. To stop and remove all of it:

@@ -180,9 +180,11 @@ static void
 judge_result(struct answer *a, struct answer_part *p)
 {
 	bool success = json_is_true(json_object_get(p->result, "success"));
-	const char *error = first_error(p->result, success ? p->module : NULL);
+	const char *error = first_error(p->result, p->module);
 	char text[ANSWER_WHY_MAX / 2] = "", skipped[ANSWER_WHY_MAX / 2];
 
+	if (error == NULL && !success)
+		error = first_error(p->result, NULL);
 	if (error != NULL)
 		printable_copy(text, sizeof(text), error, strlen(error));
 	if (json_is_true(json_object_get(p->result, "foundanything")))

@@ -119,7 +119,7 @@ rewrite_word(struct rewrite *w, struct err *e)
 		    w, "is not a function here; there are " FUNCTIONS_TEXT, e);
 	return wrong(w,
 	    "is not a column; there are " COLUMNS_TEXT
-	    " (text stands in 'single quotes')",
+	    " (text stands in single quotes, as in name = 'web1')",
 	    e);
 }
 

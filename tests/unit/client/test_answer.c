@@ -59,6 +59,13 @@ static const struct {
 	{ "{\"foundanything\":false,\"success\":true,\"errors\":["
 	  "\"symlinkoutside: 2 links; the first: /a\",\"no filter\"]}",
 	    PART_DONE, false, false, true, "no filter" },
+	/* what made it fail, not what happened beside it */
+	{ "{\"foundanything\":false,\"success\":false,\"errors\":[\"loop: /a\","
+	  "\"boom\"]}",
+	    PART_DONE, false, true, false, "file: boom" },
+	{ "{\"foundanything\":false,\"success\":false,\"errors\":[\"loop: "
+	  "/a\"]}",
+	    PART_DONE, false, true, false, "file: loop: /a" },
 	/* what is not there hides nothing */
 	{ LACKS("missing"), PART_DONE, false, false, false, "" },
 	{ "{}", PART_DONE, false, true, false, "did not succeed" },

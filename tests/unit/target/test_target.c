@@ -160,6 +160,7 @@ static const struct {
 	{ "1 AS id", "is not a column" },
 	/* other statements and tables */
 	{ "(SELECT 1)", "SELECT is not a column" },
+	{ "web1", "as in name = 'web1'" },
 	{ "EXISTS (SELECT 1)", "is not a function" },
 	{ "os IN (SELECT os FROM t)", "SELECT" },
 	{ "os IN t", "needs a list" },
