@@ -2,6 +2,7 @@
 """A security key behind a real ssh-agent, the whole way: everything a person
 signs, what the server and agents make of it, and a device that lies. Hardware
 alone is missing: softkey.c stands where its driver does."""
+import base64
 import json
 import os
 import subprocess
@@ -120,14 +121,29 @@ def test_share(platform, tree, touched):  # noqa: F811
     touched(2)
 
 
+def signs_as(platform, public):
+    """Somebody who signs with that key, and needs no server for it."""
+    person = Person(platform, f"with-{public.stem}", platform.ssh.sock)
+    person.conf.parent.mkdir(parents=True)
+    person.conf.write_text(f"signer {public}\nkey {platform.fpr}\n")
+    return person
+
+
 def test_a_pin_beside_the_touch(platform, tree, tmp_path):  # noqa: F811
-    """verify-required: flags 0x05, which count as a touch does."""
+    """verify-required: flags 0x05. ssh-keygen agrees with what mig takes."""
     public = platform.ssh.enroll("pinned", "-O", "verify-required")
-    signed = platform.ssh.sign(public, b"x")
-    assert signed[-5] == 5
-    ring = tmp_path / "ring"
-    platform.mig("keyring", "add", "-f", str(ring), str(public), check=0)
-    assert f"key {sshlib.name_of(public)} sk-ssh-ed25519" in ring.read_text()
+    text = signs_as(platform, public).mig(*question(tree, "-s"), check=0).stdout
+    doc, (sig,) = (json.loads(text)[x] for x in ("document", "signatures"))
+    assert base64.b64decode("".join(sig.splitlines()[1:-1]))[-5] == 5
+    (tmp_path / "sig").write_text(sig)
+    (tmp_path / "allowed").write_text(f"tess {public.read_text()}")
+    message = b"MIG action v3\n%d\n" % len(doc.encode()) + doc.encode()
+    for data, good in ((message, True), (message + b" ", False)):
+        p = subprocess.run(
+            ["ssh-keygen", "-Y", "verify", "-f", tmp_path / "allowed", "-I", "tess", "-n",
+             "action@mig", "-s", tmp_path / "sig"], input=data, check=False,
+            capture_output=True)
+        assert (p.returncode == 0) == good, p.stderr
 
 
 # --- devices that lie, and keys that need no touch ---------------------------------
@@ -145,10 +161,7 @@ def test_a_device_that_lies(platform, tree, mode, words):  # noqa: F811
 
 def test_a_key_that_needs_no_touch(platform, tree):  # noqa: F811
     """Its public half does not say so; what it signs does."""
-    blind = Person(platform, "blind", platform.ssh.sock)
-    blind.conf.parent.mkdir(parents=True)
-    blind.conf.write_text(f"signer {platform.ssh.enroll('blindkey', '-O', 'no-touch-required')}\n"
-                          f"key {platform.fpr}\n")
+    blind = signs_as(platform, platform.ssh.enroll("blind", "-O", "no-touch-required"))
     p = blind.mig(*question(tree, "-s"), check=ERROR)
     assert "was not touched" in p.stderr and "no-touch-required" in p.stderr
     assert p.stdout == ""
