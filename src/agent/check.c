@@ -87,6 +87,43 @@ check_relay(struct check *c)
 	buf_release(&b);
 }
 
+/* What one enrolment brings: all of it or, before, nothing. */
+static void
+check_enrolment(struct check *c)
+{
+	static const char *const names[] = { "agent.crt", "agent.key", "ca.crt",
+		"relay" };
+	const size_t all = sizeof(names) / sizeof(names[0]);
+	const char *missing = NULL;
+	char path[PATH_MAX];
+	size_t i, n = 0;
+	struct stat st;
+	struct err e;
+
+	err_clear(&e);
+	for (i = 0; i < all; i++) {
+		state_path(&c->a.state, names[i], path);
+		if (stat(path, &st) != 0) {
+			missing = names[i];
+			continue;
+		}
+		n++;
+		if (strcmp(names[i], "agent.key") != 0 ||
+		    (st.st_mode & 077) == 0)
+			continue;
+		err_set(&e, ERR_DENIED,
+		    "%s: mode %04o lets others read the connection's key; 0600 "
+		    "is expected (chmod 600, and enrol anew if it was read)",
+		    path, (unsigned int)st.st_mode & 07777);
+		problem(c, &e);
+	}
+	if (n == 0 || missing == NULL)
+		return;
+	err_set(&e, ERR_NOTFOUND, "%s/%s is missing: run 'mig-agent enrol'",
+	    c->a.conf.state, missing);
+	problem(c, &e);
+}
+
 static int
 count_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
     void *arg)
@@ -140,8 +177,9 @@ check_policy(struct check *c)
 	    expires, over ? " (EXPIRED)" : "");
 	if (over) {
 		err_set(&e, ERR_DENIED,
-		    "the policy has expired: every action is refused until a "
-		    "newer one is installed with 'mig-agent policy FILE'");
+		    "the policy has expired: every action is refused until "
+		    "the next one comes over the platform ('mig policy "
+		    "edit'), or by hand with 'mig-agent policy FILE'");
 		problem(c, &e);
 	}
 }
@@ -223,6 +261,7 @@ check_main(const char *conf_path, bool json)
 	}
 	check_state(&c, running);
 	check_relay(&c);
+	check_enrolment(&c);
 	check_files(&c);
 	if (running)
 		checkout_say(&c.out, "what follows", "%s",

@@ -426,6 +426,28 @@ converse(struct enrolment *en, struct err *e)
 	return rc;
 }
 
+/* Before a token is used for nothing. What is in it the roles say later. */
+static int
+look_at_policy(const struct enrol_options *o, struct err *e)
+{
+	static const char first[] = "mig-policy ";
+	struct buf b;
+	int rc;
+
+	if (o->policy_file == NULL)
+		return 0;
+	buf_init(&b, POLICY_MAX);
+	rc = file_read(o->policy_file, &b, e);
+	if (rc == 0 &&
+	    (b.len < strlen(first) ||
+		memcmp(b.data, first, strlen(first)) != 0))
+		rc = err_set(e, ERR_INVALID,
+		    "%s: not a policy: its first line is \"mig-policy ...\"",
+		    o->policy_file);
+	buf_release(&b);
+	return rc;
+}
+
 /* After the state is unlocked again: the policy goes through the roles. */
 static int
 take_policy(const char *conf_path, const struct enrol_options *o,
@@ -464,7 +486,9 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 	err_clear(&e);
 	signal(SIGPIPE, SIG_IGN);
 	usage = parse_options(o, &en, &e) != 0;
-	rc = usage ? e.code : agent_conf_load(conf_path, &en.conf, &e);
+	rc = usage ? e.code : look_at_policy(o, &e);
+	if (rc == 0)
+		rc = agent_conf_load(conf_path, &en.conf, &e);
 	if (rc == 0)
 		rc = state_open(en.conf.state, &en.state, &e);
 	if (rc == 0)

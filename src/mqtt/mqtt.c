@@ -51,6 +51,7 @@ struct mqtt {
 	bool busy;   /* inside the library: it may not be destroyed */
 	bool silent; /* ended by mqtt_disconnect: no event */
 	char why[WHY_MAX];
+	char tls_why[WHY_MAX]; /* what the library does not tell; "": nothing */
 };
 
 /* Remembers that the connection is over; the first reason wins. */
@@ -59,7 +60,8 @@ mark_down(struct mqtt *m, const char *why)
 {
 	if (m->down || m->state == MQTT_IDLE)
 		return;
-	snprintf(m->why, sizeof(m->why), "%s", why);
+	snprintf(m->why, sizeof(m->why), "%s",
+	    m->tls_why[0] != '\0' ? m->tls_why : why);
 	m->down = true;
 	event_active(m->dispatch, EV_TIMEOUT, 0);
 }
@@ -87,6 +89,34 @@ drop(struct mqtt *m)
 	m->down = false;
 	m->paused = false;
 	m->silent = false;
+}
+
+/* --- why TLS failed --------------------------------------------------------
+ * The library says "A TLS error occurred.", and has freed its SSL by then. */
+
+static void
+on_tls_info(const SSL *ssl, int where, int value)
+{
+	struct mqtt *m = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	long verified = SSL_get_verify_result(ssl);
+
+	if ((where & SSL_CB_ALERT) == 0 || value >> 8 != SSL3_AL_FATAL)
+		return;
+	if ((where & SSL_CB_READ) != 0)
+		snprintf(m->tls_why, sizeof(m->tls_why),
+		    "the relay refuses the connection: %s",
+		    SSL_alert_desc_string_long(value));
+	else if (verified != X509_V_OK)
+		snprintf(m->tls_why, sizeof(m->tls_why),
+		    "the relay's certificate is not the one expected: %s",
+		    X509_verify_cert_error_string(verified));
+}
+
+static void
+explain_tls(struct mqtt *m, SSL_CTX *tls)
+{
+	SSL_CTX_set_app_data(tls, m);
+	SSL_CTX_set_info_callback(tls, on_tls_info);
 }
 
 static const char *
@@ -364,6 +394,7 @@ client_setup(struct mqtt *m, const struct mqtt_options *o, struct err *e)
 		rc = mosquitto_int_option(m->client, MOSQ_OPT_TCP_NODELAY, 1);
 	if (rc == MOSQ_ERR_SUCCESS && o->tls != NULL) {
 		SSL_CTX_set_mode(o->tls, SSL_MODE_RELEASE_BUFFERS);
+		explain_tls(m, o->tls);
 		/* the caller's context is complete: nothing is added to it */
 		mosquitto_int_option(
 		    m->client, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
@@ -409,13 +440,14 @@ mqtt_connect(struct mqtt *m, const struct mqtt_options *o, struct err *e)
 	rc = client_setup(m, o, e);
 	if (rc != 0)
 		goto fail;
+	m->tls_why[0] = '\0';
 	m->state = MQTT_OPENING;
 	m->opening_left = OPENING_LIMIT;
 	m->keepalive = o->keepalive;
 	rc = mosquitto_connect_async(m->client, o->host, o->port, o->keepalive);
 	if (rc != MOSQ_ERR_SUCCESS) {
 		rc = err_set(e, ERR_IO, "connecting to %s port %d: %s", o->host,
-		    o->port, rc_text(rc));
+		    o->port, m->tls_why[0] != '\0' ? m->tls_why : rc_text(rc));
 		goto fail;
 	}
 	rc = socket_events(m, e);

@@ -136,6 +136,26 @@ def test_check_beside_a_running_agent(platform):
     ask(platform, "/etc/passwd")
 
 
+@pytest.mark.parametrize("name", ["agent.crt", "agent.key", "ca.crt", "relay"])
+def test_check_misses_what_enrolment_brought(platform, name):
+    agent = platform.agents["web1"]
+    path = agent.dir / "state" / name
+    path.rename(path.with_name("away"))
+    run = agent.run("check")
+    path.with_name("away").rename(path)
+    assert run.returncode == 1
+    assert f"{name} is missing: run 'mig-agent enrol'" in run.stderr
+
+
+def test_check_sees_a_key_that_others_can_read(platform):
+    agent = platform.agents["web1"]
+    path = agent.dir / "state" / "agent.key"
+    path.chmod(0o644)
+    run = agent.run("check")
+    path.chmod(0o600)
+    assert run.returncode == 1 and "agent.key: mode 0644" in run.stderr
+
+
 # --- enrolment ---------------------------------------------------------------
 
 @pytest.fixture
@@ -159,6 +179,31 @@ def enrol(platform, agent, *options, url=None, ca=None, token=None):
 def nothing_filed(agent):
     return not any((agent.dir / "state" / name).exists()
                    for name in ("agent.crt", "agent.key", "policy", "relay"))
+
+
+@pytest.mark.parametrize("text, why", [
+    (None, "No such file"), ("root:x:0:0", "not a policy")])
+def test_a_bad_policy_costs_no_token(platform, newcomer, text, why):
+    path = newcomer.dir / "policy"
+    if text is not None:
+        path.write_text(text)
+    token = platform.token()
+    run = enrol(platform, newcomer, "--policy", str(path), token=token)
+    assert run.returncode == 1 and why in run.stderr and str(path) in run.stderr
+    assert nothing_filed(newcomer)
+    run = enrol(platform, newcomer, "--policy", str(platform.policy),
+                token=token)
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_revoked_agent_learns_that_it_is(platform, newcomer):
+    run = enrol(platform, newcomer, "--policy", str(platform.policy))
+    number = re.search(r"enrolled as ([0-9a-f]{64})", run.stdout).group(1)
+    newcomer.start()
+    wait_for("the relay", lambda: "relay_up" in newcomer.daemon.tail())
+    platform.mig("agents", "revoke", number)
+    wait_for("the reason", lambda: "refuses the connection: certificate "
+             "revoked" in newcomer.daemon.tail(), 60)
 
 
 def test_first_policy_by_its_hash(platform, newcomer):
@@ -524,6 +569,13 @@ def test_the_relays_name_is_checked_behind_a_proxy(platform, proxied,
              lambda: "relay_down" in agent.daemon.tail())
     assert proxy.requests[0].startswith("CONNECT elsewhere.invalid:")
     assert not online(platform, agent)
+
+
+def test_it_says_why_the_relay_is_not_taken(platform, proxied, proxies):
+    proxy = proxies(target=("127.0.0.1", platform.relay_port))
+    agent = proxied(proxy, relay=f"elsewhere.invalid:{platform.relay_port}")
+    wait_for("the reason", lambda: "not the one expected: hostname mismatch"
+             in agent.daemon.tail().lower())
 
 
 @pytest.mark.parametrize("line", [
