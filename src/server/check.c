@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "crypto/x509.h"
 #include "server/admin.h"
 #include "server/commands.h"
@@ -36,6 +37,8 @@
 #define JSON_MAX 65536
 #define CLOCK_EARLIEST INT64_C(1767225600) /* 2026-01-01 */
 #define DESCRIPTORS_BESIDE 64              /* of an agent's each */
+#define OPEN_PORT_FILE "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+#define NEXT_POLICY "mig policy edit -expires 365d, then sign and push"
 
 static const char *const words[] = { "ok", "warning", "problem" };
 
@@ -112,6 +115,22 @@ check_file(struct check *k, const struct wanted *f, uid_t user)
 	}
 }
 
+/* systemd gives a StateDirectory= of another owner to root, with all below it.
+ */
+static void
+check_state_dir(struct check *k)
+{
+	struct stat st;
+
+	if (stat(k->conf.state, &st) == 0 && st.st_uid != geteuid())
+		check_say(k, CHECK_PROBLEM, "files",
+		    "%s belongs to uid %u instead of %u: chown %u %s (not what"
+		    " is in it)",
+		    k->conf.state, (unsigned int)st.st_uid,
+		    (unsigned int)geteuid(), (unsigned int)geteuid(),
+		    k->conf.state);
+}
+
 static void
 check_files(struct check *k)
 {
@@ -126,6 +145,7 @@ check_files(struct check *k)
 		check_say(k, CHECK_PROBLEM, "user", "%s", e.msg);
 		uid = (uid_t)-1;
 	}
+	check_state_dir(k);
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		check_file(k, &files[i], uid);
 	if (k->worst == CHECK_OK)
@@ -256,8 +276,8 @@ check_policy(struct check *k, struct store *s)
 		rfc3339_format(p.expires, when);
 		if (p.expires <= now)
 			check_say(k, CHECK_PROBLEM, "policy",
-			    "version %llu expired at %s: make and hand out a"
-			    " new one (mig policy make)",
+			    "version %llu expired at %s, agents refuse all but"
+			    " the next one: " NEXT_POLICY,
 			    (unsigned long long)p.version, when);
 		else
 			check_say(k,
@@ -266,7 +286,7 @@ check_policy(struct check *k, struct store *s)
 			    "policy", "version %llu, until %s%s",
 			    (unsigned long long)p.version, when,
 			    p.expires - now < 30 * (int64_t)DAY
-				? ": make and hand out a new one"
+				? ": " NEXT_POLICY
 				: "");
 	}
 	buf_release(&text);
@@ -342,9 +362,10 @@ check_disk(struct check *k)
 	if (mib < reserve >> 20)
 		check_say(k, CHECK_PROBLEM, "disk",
 		    "%llu MiB free is less than disk_reserve (%llu): no new"
-		    " action is taken: make room, or mig-server prune",
+		    " action%s is taken: make room, or mig-server prune",
 		    (unsigned long long)mib,
-		    (unsigned long long)(reserve >> 20));
+		    (unsigned long long)(reserve >> 20),
+		    mib < reserve >> 22 ? ", and no answer," : "");
 	else
 		check_say(k,
 		    mib < (4 * reserve) >> 20 ? CHECK_WARNING : CHECK_OK,
@@ -421,9 +442,33 @@ check_clock(struct check *k)
 		check_say(k, CHECK_OK, "clock", "%s", now);
 }
 
+/* The first that needs no right; containers often say 0. */
+static int64_t
+first_open_port(void)
+{
+	uint64_t n = 1024;
+	struct buf b;
+
+	buf_init(&b, 64);
+	if (file_read(OPEN_PORT_FILE, &b, NULL) == 0 && b.len > 1) {
+		b.data[b.len - 1] = '\0';
+		(void)str_u64((const char *)b.data, 0, 65536, &n);
+	}
+	buf_release(&b);
+	return ((int64_t)n);
+}
+
 static void
 check_ports(struct check *k)
 {
+	int64_t first = first_open_port();
+
+	if (geteuid() == 0 && k->conf.relay_port < first)
+		check_say(k, CHECK_PROBLEM, "relay_port",
+		    "ports below %lld are root's, and the relay has no rights:"
+		    " choose another, let the firewall redirect this one to it,"
+		    " and say in relay_name what agents use",
+		    (long long)first);
 	check_port(k, "API", k->conf.listen, (int)k->conf.port);
 	check_port(k, "relay", k->conf.relay_listen, (int)k->conf.relay_port);
 }

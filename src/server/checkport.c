@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,8 +21,44 @@
 
 #define LIMIT_S 3
 
+/* A context that knows our CA; NULL when there is none. */
+static SSL_CTX *
+tls_of(struct check *k)
+{
+	char path[SERVER_PATH_MAX];
+	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+
+	if (tls == NULL ||
+	    SSL_CTX_load_verify_file(
+		tls, server_file(&k->conf, FILE_CA_CERT, path)) == 1)
+		return (tls);
+	SSL_CTX_free(tls);
+	return (NULL);
+}
+
+/* Does who listens there show a certificate of our CA? Whether it is still
+ * good is looked at elsewhere. */
+static bool
+is_ours(SSL_CTX *tls, int fd)
+{
+	SSL *ssl = SSL_new(tls);
+	bool ours = false;
+	long result;
+
+	if (ssl != NULL && SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1) {
+		result = SSL_get_verify_result(ssl);
+		ours = result == X509_V_OK ||
+		    result == X509_V_ERR_CERT_HAS_EXPIRED ||
+		    result == X509_V_ERR_CERT_NOT_YET_VALID;
+	}
+	SSL_free(ssl);
+	ERR_clear_error();
+	return (ours);
+}
+
+/* tls NULL: a connection is enough. ENOTCONN: another program has it. */
 static int
-try_connect(const struct addrinfo *ai)
+try_connect(const struct addrinfo *ai, SSL_CTX *tls)
 {
 	const struct timeval limit = { .tv_sec = LIMIT_S };
 	int fd, rc;
@@ -30,7 +68,12 @@ try_connect(const struct addrinfo *ai)
 	if (fd < 0)
 		return (errno);
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	rc = connect(fd, ai->ai_addr, ai->ai_addrlen) == 0 ? 0 : errno;
+	if (rc == EINPROGRESS)
+		rc = ETIMEDOUT;
+	if (rc == 0 && tls != NULL && !is_ours(tls, fd))
+		rc = ENOTCONN;
 	close(fd);
 	return (rc);
 }
@@ -41,6 +84,7 @@ check_port(struct check *k, const char *name, const char *address, int port)
 	const char *host = address[0] != '\0' ? address : "localhost";
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;
 	char service[16], what[32];
+	SSL_CTX *tls = NULL;
 	int rc = ECONNREFUSED, gai;
 
 	snprintf(service, sizeof(service), "%d", port);
@@ -50,11 +94,19 @@ check_port(struct check *k, const char *name, const char *address, int port)
 		    k, CHECK_PROBLEM, what, "%s: %s", host, gai_strerror(gai));
 		return;
 	}
+	if (k->pid > 0)
+		tls = tls_of(k);
 	for (ai = list; ai != NULL && rc != 0; ai = ai->ai_next)
-		rc = try_connect(ai);
+		rc = try_connect(ai, tls);
+	SSL_CTX_free(tls);
 	freeaddrinfo(list);
 	if (k->pid > 0 && rc == 0)
 		check_say(k, CHECK_OK, what, "the %s answers", name);
+	else if (k->pid > 0 && rc == ENOTCONN)
+		check_say(k, CHECK_PROBLEM, what,
+		    "what listens there has no certificate of this platform:"
+		    " another program has the %s's port",
+		    name);
 	else if (k->pid > 0)
 		check_say(k, CHECK_PROBLEM, what,
 		    "the server runs, but its %s does not answer on %s (%s):"

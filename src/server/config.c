@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "conf/conf_check.h"
+#include "crypto/sha256.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -161,11 +162,16 @@ check_metrics_open(const char *value, struct err *e)
 static int
 check_metrics_token(const char *value, struct err *e)
 {
-	struct id token;
+	struct id token, nothing;
 
+	sha256("", 0, &nothing);
 	if (value[0] != '\0' && id_parse(value, &token) != 0)
 		return (err_set(e, ERR_INVALID,
 		    "expected 64 hex digits: printf %%s TOKEN | sha256sum"));
+	if (value[0] != '\0' && id_equal(&token, &nothing))
+		return (err_set(e, ERR_INVALID,
+		    "expected the hash of a token: this is that of an empty "
+		    "one"));
 	return (0);
 }
 

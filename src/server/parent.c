@@ -28,6 +28,7 @@
 #include "server/lock.h"
 #include "server/messages.h"
 #include "server/relay.h"
+#include "server/role.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -35,12 +36,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 30000
 #define LIVED_LONG_MS 2000
 #define STOP_MS 10000
+#define PORT_TRIES 5 /* the api of before may still end */
 #define CERTIFICATES_S 3600
 #define CA_RELAY_DAYS 30
 #define NOFILE_WANTED 1048576
@@ -66,7 +69,8 @@ struct parent {
 	int exe, lock;
 	int64_t relay_started;
 	int64_t relay_ca_end; /* unix s, of the CA that the relay has read */
-	bool stopping, told_ready;
+	bool stopping, told_ready, failed;
+	int no_port; /* how often the api could not listen */
 	struct child children[CHILDREN];
 };
 
@@ -125,6 +129,24 @@ stop_next(struct parent *p)
 		kill(relay->pid, SIGTERM);
 }
 
+/* Who waits for the start learns at once that it fails, not when his patience
+ * ends. A server that has served goes on trying. */
+static bool
+gives_up(struct child *ch, int status)
+{
+	struct parent *p = ch->p;
+
+	if (ch->kind != CHILD_API || p->told_ready || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) != API_NO_PORT || ++p->no_port < PORT_TRIES)
+		return (false);
+	log_error("start error=\"the API cannot listen, see above:"
+		  " `mig-server check` looks at listen and port\"");
+	p->failed = true;
+	return (true);
+}
+
+static void on_term(void *arg);
+
 static void
 on_exit_child(pid_t pid, int status, void *arg)
 {
@@ -146,6 +168,10 @@ on_exit_child(pid_t pid, int status, void *arg)
 	log_error("ended child=%s pid=%d how=%s restart_ms=%lld", ch->name,
 	    (int)pid, log_quote(proc_status_text(status)),
 	    (long long)ch->backoff);
+	if (gives_up(ch, status)) {
+		on_term(p);
+		return;
+	}
 	start_later(ch);
 	back_off(ch);
 }
@@ -613,5 +639,5 @@ parent_run(const struct server_conf *c)
 	buf_release(&p.conf_text);
 	server_unlock(p.lock);
 	log_info("stopped");
-	return (rc != 0 ? 1 : 0);
+	return (rc != 0 || p.failed ? 1 : 0);
 }

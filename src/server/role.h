@@ -47,6 +47,8 @@ int role_run(struct role *r);
 void role_peer_lost(struct role *r);
 
 int core_main(void);
+/* Exit status of an api that cannot listen where it was told to. */
+#define API_NO_PORT 3
 int api_main(void);
 int ca_main(void);
 

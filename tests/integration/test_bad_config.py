@@ -2,6 +2,7 @@
 """Every key of every program's configuration with values that it cannot have:
 file, line and key are named, what is expected is said, and nothing starts.
 Keys, types and ranges are read from the programs' own tables."""
+import hashlib
 import os
 import pathlib
 import re
@@ -52,7 +53,8 @@ STRINGS = {
         "user": ['""', '"a b"', "a:b", "-a"],
         "mosquitto": ['""', "mosquitto", "bin/mosquitto"],
         "metrics_open": ["maybe", '""', "YES"],
-        "metrics_token": ["abc", "g" * 64, "a" * 63, "a" * 65],
+        "metrics_token": ["abc", "g" * 64, "a" * 63, "a" * 65,
+                          hashlib.sha256(b"").hexdigest()],
         "log_level": ["loud", '""'],
         "trace": ["all", "http,everything"],
     },

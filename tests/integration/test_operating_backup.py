@@ -289,6 +289,13 @@ def test_check(server):
     with socket.create_server(("127.0.0.1", server.port)):
         assert "something else" in checked(server, 2)[
             f"port {server.port}", "problem"]
+    if os.geteuid() == 0:
+        os.chown(server.state, 12345, -1)
+        assert "chown 0" in checked(server, 2)["files", "problem"]
+        os.chown(server.state, 0, -1)
+        configure(server, relay_port=883)
+        assert "relay_name" in checked(server, 2)["relay_port", "problem"]
+        configure(server, relay_port=server.relay_port)
     configure(server, mosquitto="/nonexistent", disk_reserve="8000000g",
               name="other.example")
     c = checked(server, 2)
@@ -303,3 +310,32 @@ def test_check(server):
     assert "restore" in checked(server, 2)["store", "problem"]
     server.conf.write_text("nonsense\n")
     assert ("configuration", "problem") in checked(server, 2)
+
+
+def test_another_program_has_the_relays_port(server):
+    """That something listens there is not enough, while the server runs."""
+    with socket.create_server(("127.0.0.1", server.relay_port)):
+        server.start_unready()
+        text = checked(server, 2)[f"port {server.relay_port}", "problem"]
+        assert "another program has the relay's port" in text
+
+
+def test_a_start_without_the_apis_port_fails_at_once(server):
+    """Not when the patience of the service manager ends."""
+    with socket.create_server(("127.0.0.1", server.port)):
+        done = subprocess.run(server.daemon.argv, capture_output=True,
+                              text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr
+    assert "mig-server check" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
+def test_a_state_that_the_unit_makes_read_only(server):
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c",
+         'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift &&'
+         ' exec "$@"', "sh", server.state, *server.daemon.argv],
+        capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert f"ReadWritePaths={server.state}" in done.stderr

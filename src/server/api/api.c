@@ -363,7 +363,7 @@ start(struct api *api, struct err *e)
 		return (ERR_INTERNAL);
 	fd = listen_socket(api->role.conf.listen, (int)api->role.conf.port, e);
 	if (fd < 0)
-		return (ERR_IO);
+		return (ERR_CLOSED);
 	if ((api->http = http_new(api, fd, e)) == NULL)
 		return (ERR_INTERNAL);
 	api->tick = event_new(api->role.base, -1, EV_PERSIST, on_tick, api);
@@ -386,7 +386,12 @@ api_main(void)
 	api.role.on_peer = on_peer;
 	api.role.on_parent = on_parent;
 	api.started_ms = clock_wall_ms();
-	if (start(&api, &e) != 0)
+	rc = start(&api, &e);
+	if (rc == ERR_CLOSED) {
+		log_error("start error=%s", log_quote(e.msg));
+		return (API_NO_PORT);
+	}
+	if (rc != 0)
 		fatal("start error=%s", log_quote(e.msg));
 	/* The store's files are open already: its log, too. */
 	path.path = server_file(&api.role.conf, FILE_DB_DIR, db);

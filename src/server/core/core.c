@@ -144,7 +144,7 @@ send_status(struct core *c)
 	relaylink_stats(c->link, s);
 	if (s->store != store_state(w.failing))
 		log_warn("store state=%s",
-		    w.failing != 0 ? err_text(w.failing) : "well");
+		    log_quote(w.failing != 0 ? err_text(w.failing) : "well"));
 	s->store = store_state(w.failing);
 	if (c->api == NULL || ipc_chan_queued(c->api) > MSG_BODY_MAX)
 		return;
