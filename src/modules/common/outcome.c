@@ -7,11 +7,14 @@
 #include "modules/rights.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TEXT_MAX (256 * 1024)
 #define TEXTS_MAX (1024 * 1024)
+#define NOTE_SHORT 512  /* bytes of one that needs no memory of its own */
+#define NOTES_KEPT 1024 /* bytes for notes, there from the beginning */
 
 static size_t
 text_room(size_t output_max, size_t most)
@@ -36,6 +39,10 @@ outcome_init(struct outcome *o, const struct outcome_kind *kinds, size_t nkinds,
 	o->output_max = output_max - output_max / 8;
 	buf_init(&o->errors, text_room(o->output_max, 4 * TEXTS_MAX));
 	buf_init(&o->notes, text_room(o->output_max, TEXTS_MAX));
+	/* so that it can be said that memory ran out */
+	buf_reserve(
+	    &o->notes, o->notes.max < NOTES_KEPT ? o->notes.max : NOTES_KEPT);
+	o->notes.error = 0;
 }
 
 void
@@ -70,9 +77,18 @@ add_text(struct buf *list, const void *text, size_t len)
 void
 outcome_note(struct outcome *o, const char *fmt, ...)
 {
+	char small[NOTE_SHORT];
 	struct buf text;
 	va_list ap;
+	int n;
 
+	va_start(ap, fmt);
+	n = vsnprintf(small, sizeof(small), fmt, ap);
+	va_end(ap);
+	if (n >= 0 && (size_t)n < sizeof(small)) {
+		(void)add_text(&o->notes, small, (size_t)n);
+		return;
+	}
 	buf_init(&text, TEXT_MAX);
 	va_start(ap, fmt);
 	buf_add_vfmt(&text, fmt, ap);
