@@ -267,7 +267,7 @@ def test_mig():
     status, out, _ = mig("-d", "127.0.0.1", "-p", "tcp", "-dp", str(port), "-c", "1", "-show", "notfound")
     assert status == 1 and "): refused\n" in out and "nothing listens on this port" in out
     status, _, err = mig()
-    assert status == 2 and "destination (-d): expected the host to reach" in err
+    assert status == 2 and "ping: -d: expected the host to reach" in err
     status, _, err = mig("-d", "127.0.0.1", "-ipv4", "-ipv6")
     assert status == 2 and "exclude each other" in err
     assert "-dp PORT" in subprocess.run([str(MIG), "ping", "help"], capture_output=True, text=True,
