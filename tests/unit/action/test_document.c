@@ -513,6 +513,33 @@ test_one_operation(void **state)
 	free(text);
 }
 
+/* The server reads stored actions so at its start. */
+static void
+test_no_reason_wanted(void **state)
+{
+	static const char *const bad[] = {
+		"{\"module\":\"file\",\"parameters\":{}}",
+		"{\"module\":\"timedrift\","
+		"\"parameters\":{\"servers\":[\"no host\"]}}",
+		"{\"module\":\"netstat\","
+		"\"parameters\":{\"neighbormac\":[\"(\"]}}",
+	};
+	struct action a;
+	char *text;
+	json_t *v;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		v = good_document();
+		json_object_set_new(v, "operations",
+		    json_pack("[o]", json_loads(bad[i], 0, NULL)));
+		text = json_dumps(v, JSON_COMPACT);
+		assert_int_equal(
+		    action_parse(text, strlen(text), &a, NULL), ERR_DENIED);
+		free(text);
+		json_decref(v);
+	}
+}
+
 int
 main(void)
 {
@@ -526,6 +553,7 @@ main(void)
 		cmocka_unit_test(test_small_order),
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_one_operation),
+		cmocka_unit_test(test_no_reason_wanted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
