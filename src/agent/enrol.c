@@ -166,7 +166,9 @@ open_connection(struct call *c)
 
 	if (ssl == NULL)
 		return NULL;
-	(void)SSL_set_tlsext_host_name(ssl, en->host);
+	/* names only: an address is none (RFC 6066) */
+	if (strchr(en->host, ':') == NULL)
+		(void)SSL_set_tlsext_host_name(ssl, en->host);
 	c->bev = bufferevent_openssl_socket_new(en->base, -1, ssl,
 	    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
 	if (c->bev == NULL) {
@@ -195,6 +197,7 @@ call_once(struct enrol *en, const char *path, const struct buf *post,
 	struct evhttp_connection *conn = open_connection(&c);
 	struct evhttp_request *req = evhttp_request_new(on_answer, &c);
 	struct evkeyvalq *headers;
+	char host[sizeof(en->host) + 2];
 
 	buf_clear(ret);
 	if (conn == NULL || req == NULL) {
@@ -206,7 +209,9 @@ call_once(struct enrol *en, const char *path, const struct buf *post,
 	}
 	evhttp_request_set_error_cb(req, on_error);
 	headers = evhttp_request_get_output_headers(req);
-	evhttp_add_header(headers, "Host", en->host);
+	snprintf(host, sizeof(host),
+	    strchr(en->host, ':') != NULL ? "[%s]" : "%s", en->host);
+	evhttp_add_header(headers, "Host", host);
 	evhttp_add_header(headers, "Connection", "close");
 	if (post != NULL) {
 		evhttp_add_header(headers, "Content-Type", "application/json");

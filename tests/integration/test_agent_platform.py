@@ -181,6 +181,19 @@ def nothing_filed(agent):
                    for name in ("agent.crt", "agent.key", "policy", "relay"))
 
 
+def test_enrolment_by_an_address(platform, newcomer):
+    """Of IPv6, which a URL has in brackets and a certificate without."""
+    text = platform.conf.read_text()
+    assert re.search(r"(?m)^name localhost", text)
+    platform.conf.write_text(re.sub(r"(?m)^(name localhost.*)", r"\1,::1", text))
+    platform.admin("renew")
+    run = wait_for("the new certificate", lambda: (
+        lambda r: r if "not for" not in r.stderr else None)(enrol(
+            platform, newcomer, "--policy", str(platform.policy),
+            url=f"https://[::1]:{platform.port}")))
+    assert run.returncode == 0, run.stderr
+
+
 @pytest.mark.parametrize("text, why", [
     (None, "No such file"), ("root:x:0:0", "not a policy")])
 def test_a_bad_policy_costs_no_token(platform, newcomer, text, why):
