@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* mig-agent: the command line. Each command is a row of the table; options
  * stand before or after it. */
-#include "agent/checkout.h"
+#include "agent/cmd/checkout.h"
 #include "agent/conf.h"
-#include "agent/enrolcmd.h"
-#include "agent/monitor.h"
-#include "agent/once.h"
+#include "agent/cmd/enrolcmd.h"
+#include "agent/monitor/monitor.h"
+#include "agent/monitor/once.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"

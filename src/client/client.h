@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "client/cli.h"
-#include "client/summary.h"
+#include "client/print/summary.h"
 #include "conf/conf.h"
 
 #define CLIENT_TOKEN_LEN 64 /* hex digits */
@@ -38,7 +38,7 @@ struct client {
 	char *ca_pem; /* owned; the pinned CA */
 	struct http *http;
 	char token[CLIENT_TOKEN_LEN + 1]; /* "": no session yet */
-	char *api_key; /* owned; instead of a session (client/apikey.h) */
+	char *api_key; /* owned; instead of a session (client/api/apikey.h) */
 	char api_key_ca[2 * ID_LEN + 1]; /* whose it is; "": not said */
 };
 

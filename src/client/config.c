@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/id.h"
-#include "client/readkey.h"
+#include "client/sign/readkey.h"
 #include "client/ssh/signer.h"
 #include "conf/conf_check.h"
 #include "crypto/x509.h"

@@ -4,7 +4,7 @@
  * the same executable started anew with --role. The other commands are for
  * administrators and may be used while it runs.
  */
-#include "server/commands.h"
+#include "server/cmd/commands.h"
 #include "server/parent.h"
 #include "server/relay.h"
 #include "server/role.h"

@@ -8,7 +8,7 @@
 #include "base/hex.h"
 #include "base/str.h"
 #include "json/json.h"
-#include "server/enrolcmd.h"
+#include "server/cmd/enrolcmd.h"
 #include "server/messages.h"
 #include "server/store/people.h"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """What lies in an agent's spool: small answers in blocks of one file
-(src/agent/small.h), the others in files of their own."""
+(src/agent/store/small.h), the others in files of their own."""
 import pathlib
 import re
 

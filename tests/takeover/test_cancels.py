@@ -16,8 +16,8 @@ from takeoverlib import CANCELLED, DONE, REFUSED, STOPPED, WEIGHT, append, pack
 from test_client_local import FOUND, INCOMPLETE, gpg  # noqa: F401
 
 SECONDS = 20
-CANCELS_DAY = 256       # src/agent/cancels.h
-REFUSED_DAY = 1000      # src/agent/exam.h
+CANCELS_DAY = 256       # src/agent/store/cancels.h
+REFUSED_DAY = 1000      # src/agent/monitor/exam.h
 
 
 def cancel(action, end=600, **change):
@@ -338,7 +338,7 @@ def test_more_than_a_day_takes(taken, works, slow):
 
 
 def refused_entry(who, reason=WEIGHT):
-    """As its own record has one (src/agent/ownrecord.h): signed just now."""
+    """As its own record has one (src/agent/store/ownrecord.h): signed just now."""
     now = int(time.time())
     return 1, (struct.pack(">Q", now * 1000) + os.urandom(32) + struct.pack(">HB", reason, 1) +
                2 * who.fpr + struct.pack(">BH", 1, 1) + struct.pack(">QQ", now, now + 600) +

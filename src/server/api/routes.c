@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "http/apiversion.h"
 #include "json/json.h"
-#include "server/enrolcmd.h"
+#include "server/cmd/enrolcmd.h"
 #include "server/parse.h"
 
 #include <netinet/in.h>

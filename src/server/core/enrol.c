@@ -19,7 +19,7 @@
 #include "action/policy.h"
 #include "crypto/x509.h"
 #include "server/audit.h"
-#include "server/enrolcmd.h"
+#include "server/cmd/enrolcmd.h"
 #include "server/store/policies.h"
 
 #include <stdio.h>

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "server/audit.h"
-#include "server/enrolcmd.h"
+#include "server/cmd/enrolcmd.h"
 #include "server/parse.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "server/audit.h"
-#include "server/enrolcmd.h"
+#include "server/cmd/enrolcmd.h"
 #include "server/store/policies.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /* The decoders that the monitor runs on what other roles send, and those of
  * its own record. What is accepted is written again to the same bytes. */
 #include "agent/judged.h"
-#include "agent/ownrecord.h"
+#include "agent/store/ownrecord.h"
 
 #include "base/err.h"
 

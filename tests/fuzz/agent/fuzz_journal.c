@@ -4,7 +4,7 @@
  * fuzzer's: it opens (perhaps anew), closes and opens again to the same state.
  * Input: entries of u8 type, u8 length, bytes.
  */
-#include "agent/journal.h"
+#include "agent/store/journal.h"
 
 #include "base/err.h"
 #include "record/record.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Entries of the own record as mig-agent report reads them: the first byte is
  * the type. What parses is within its bounds and terminated. */
-#include "agent/ownrecord.h"
+#include "agent/store/ownrecord.h"
 
 #include "base/err.h"
 

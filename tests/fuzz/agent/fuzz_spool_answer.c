@@ -2,11 +2,11 @@
 /* A stored answer as a disk would have changed it: first a byte that says
  * what to do, then bytes to put over a good one from an offset, or instead of
  * it. Only the good one is ever taken for good. */
-#include "agent/stored.h"
+#include "agent/monitor/stored.h"
 
 #include "action/result.h"
-#include "agent/small.h"
-#include "agent/spool.h"
+#include "agent/store/small.h"
+#include "agent/store/spool.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "crypto/identity.h"

@@ -3,8 +3,8 @@
  * that say where, then bytes to put over a good file of two blocks (from
  * behind its end they make it longer). No head but the two good ones is ever
  * found, and the spool goes on with what is there. */
-#include "agent/small.h"
-#include "agent/spool.h"
+#include "agent/store/small.h"
+#include "agent/store/spool.h"
 
 #include "base/buf.h"
 #include "base/err.h"

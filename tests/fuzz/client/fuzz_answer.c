@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What an endpoint may have sealed as the answer of a module: any bytes, for
  * each status, through the client's judgement and both of its printers. */
-#include "client/answer.h"
+#include "client/print/answer.h"
 
 #include "base/buf.h"
 #include "base/err.h"

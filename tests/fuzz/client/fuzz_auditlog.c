@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The server's audit log, line by line, and the head that is remembered. */
-#include "client/auditlog.h"
+#include "client/trust/auditlog.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Any text as a reader's key file, and as the blocks of a seal key. */
-#include "client/readkey.h"
+#include "client/sign/readkey.h"
 
 #include "base/err.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The results stream as a hostile server would send it, in two pieces. */
-#include "client/stream.h"
+#include "client/api/stream.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The file of enrolment tokens, which a colleague may have sent. */
-#include "client/tokens.h"
+#include "client/trust/tokens.h"
 
 #include "base/err.h"
 

@@ -2,7 +2,7 @@
 /* The file of what is known of agents, as a disk would have changed it; a line
  * that begins with a brace gets the sum that makes it one of ours. What is
  * loaded can be asked, added to and saved again. */
-#include "client/trust.h"
+#include "client/trust/trust.h"
 
 #include "base/err.h"
 #include "base/hex.h"

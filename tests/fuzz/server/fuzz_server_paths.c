@@ -4,7 +4,7 @@
 #include "server/parse.h"
 
 #include "base/err.h"
-#include "server/enrolcmd.h"
+#include "server/cmd/enrolcmd.h"
 #include "server/store/store.h"
 
 #include <stdlib.h>

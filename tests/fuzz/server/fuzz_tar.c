@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A header of a backup: what is taken is written to a header that says the
  * same. */
-#include "server/tar.h"
+#include "server/cmd/tar.h"
 
 #include "base/err.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Cancels that are remembered: whose hold for what, for how long, how many,
  * and across restarts in the journal. */
-#include "agent/journal.h"
+#include "agent/store/journal.h"
 
 #include "base/err.h"
 

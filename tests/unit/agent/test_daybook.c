@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "agent/daybook.h"
+#include "agent/store/daybook.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The table from id to thing against a plain array, ids chosen to collide. */
-#include "agent/idmap.h"
+#include "agent/store/idmap.h"
 
 #include "base/err.h"
 

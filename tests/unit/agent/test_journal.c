@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The journal: states, restarts, floor, damage, cutting anywhere. */
-#include "agent/journal.h"
+#include "agent/store/journal.h"
 
 #include "base/buf.h"
 #include "base/clock.h"

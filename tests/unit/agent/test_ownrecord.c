@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Entries of the own record: written to a real file, read back, cut. */
-#include "agent/ownrecord.h"
+#include "agent/store/ownrecord.h"
 
 #include "base/err.h"
 #include "record/record.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Fetching announced envelopes: order, doubles, lies, bounds. */
-#include "agent/pull.h"
+#include "agent/net/pull.h"
 
 #include "action/envelope.h"
 #include "agent/seldom.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What the own record says that ran, and the journal has lost: it stays known
  * whatever is refused afterwards, and raises the floor when it has to go. */
-#include "agent/ran.h"
+#include "agent/monitor/ran.h"
 
 #include "action/refusal.h"
 #include "action/result.h"
-#include "agent/journal.h"
-#include "agent/ownrecord.h"
+#include "agent/store/journal.h"
+#include "agent/store/ownrecord.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "record/record.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A role whose child cannot be started: who asked is told, and the next
  * attempt comes. The processes are the test's own. */
-#include "agent/role.h"
+#include "agent/monitor/role.h"
 
 #include "base/clock.h"
 #include "base/err.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The queue of answers over a real spool and journal and a net that only
  * notes what it is given. */
-#include "agent/sender.h"
+#include "agent/monitor/sender.h"
 
-#include "agent/answer.h"
+#include "agent/monitor/answer.h"
 
-#include "agent/journal.h"
-#include "agent/monitor.h"
-#include "agent/netlink.h"
-#include "agent/spool.h"
+#include "agent/store/journal.h"
+#include "agent/monitor/monitor.h"
+#include "agent/monitor/netlink.h"
+#include "agent/store/spool.h"
 #include "base/clock.h"
 #include "base/err.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Answers on the disk: found again, bounded, acknowledged ones first to go. */
-#include "agent/spool.h"
+#include "agent/store/spool.h"
 
-#include "agent/small.h"
+#include "agent/store/small.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The state directory: a policy of which a bit has changed is no policy. */
-#include "agent/state.h"
+#include "agent/monitor/state.h"
 
 #include "base/err.h"
 

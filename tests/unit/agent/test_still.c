@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "agent/still.h"
+#include "agent/monitor/still.h"
 
 #include <setjmp.h>
 #include <signal.h>

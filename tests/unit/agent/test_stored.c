@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Answers from a real spool: whatever bit has changed, it is noticed. */
-#include "agent/stored.h"
+#include "agent/monitor/stored.h"
 
 #include "action/result.h"
-#include "agent/small.h"
-#include "agent/spool.h"
+#include "agent/store/small.h"
+#include "agent/store/spool.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "crypto/identity.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "agent/turns.h"
+#include "agent/monitor/turns.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What an answer means and how it is shown; answers are from outside. */
-#include "client/answer.h"
+#include "client/print/answer.h"
 
 #include "base/err.h"
 

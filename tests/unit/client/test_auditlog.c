@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The audit log as the client believes it: honest, then in every way not. */
-#include "client/auditlog.h"
+#include "client/trust/auditlog.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "client/progress.h"
+#include "client/print/progress.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

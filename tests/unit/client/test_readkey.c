@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "client/readkey.h"
+#include "client/sign/readkey.h"
 
 #include "base/err.h"
 #include "base/file.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The results stream: good lines, and every kind of bad one. */
-#include "client/stream.h"
+#include "client/api/stream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Exit codes, grouping, the last lines. */
-#include "client/seen.h"
-#include "client/summary.h"
+#include "client/trust/seen.h"
+#include "client/print/summary.h"
 
 #include "base/err.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Tables: what is cut, what marks it, and that no line is too wide. */
-#include "client/table.h"
+#include "client/print/table.h"
 
 #include "base/err.h"
 

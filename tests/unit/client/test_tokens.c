@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Enrolment tokens: their file, and what of an agent they prove. */
-#include "client/tokens.h"
+#include "client/trust/tokens.h"
 
 #include "base/err.h"
 #include "base/hex.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "client/trust.h"
+#include "client/trust/trust.h"
 
 #include "base/err.h"
 

@@ -3,7 +3,7 @@
 #include "server/config.h"
 
 #include "base/err.h"
-#include "server/enrolcmd.h"
+#include "server/cmd/enrolcmd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* mig-agent init and policy: what an administrator of this endpoint does by
+ * hand. A policy is read by the sandboxed roles, not here. */
+#include "agent/monitor/monitor.h"
+#include "agent/monitor/once.h"
+#include "agent/store/ownrecord.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "proc/proc.h"
+#include "record/record.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define START_LIMIT 30
+
+static int
+fail(struct agent *a, const struct err *e)
+{
+	fprintf(stderr, "mig-agent: %s\n", e->msg);
+	agent_close(a);
+	return 1;
+}
+
+int
+init_main(const char *conf_path)
+{
+	struct agent a;
+	struct err e;
+
+	err_clear(&e);
+	if (agent_open(&a, MODE_CHECK, conf_path, &e) != 0)
+		return fail(&a, &e);
+	printf("agent %s\nstate %s\n", id_hex(&a.state.who.id).s, a.conf.state);
+	agent_close(&a);
+	return 0;
+}
+
+static void
+roles_failed(struct agent *a, const char *role, const char *why)
+{
+	fprintf(stderr, "mig-agent: %s: %s\n", role, why);
+	a->exit_code = 1;
+	proc_loop_stop(a->loop);
+}
+
+static void
+roles_ready(struct agent *a)
+{
+	a->exit_code = 0;
+	proc_loop_stop(a->loop);
+}
+
+int
+agent_try_roles(struct agent *a, struct err *e)
+{
+	struct timeval limit = { .tv_sec = START_LIMIT };
+	int rc;
+
+	a->on_ready = roles_ready;
+	a->on_failed = roles_failed;
+	a->exit_code = 1;
+	rc = agent_start_roles(a, e);
+	if (rc != 0)
+		return rc;
+	event_base_loopexit(a->base, &limit);
+	(void)proc_loop_run(a->loop);
+	if (a->exit_code != 0)
+		return err_set(
+		    e, ERR_INVALID, "the roles do not start with this policy");
+	return 0;
+}
+
+/* An installed policy is only followed by a newer one. */
+static int
+check_newer(struct agent *a, const struct buf *text, struct err *e)
+{
+	struct buf old;
+	struct policy was;
+	int rc;
+
+	buf_init(&old, POLICY_MAX);
+	rc = state_policy_read(&a->state, &old, e);
+	/* a damaged one says nothing, and is to be replaced */
+	if (rc == ERR_NOTFOUND || rc == ERR_INVALID) {
+		err_clear(e);
+		buf_release(&old);
+		return 0;
+	}
+	/* the installed one has been judged before it was put there */
+	if (rc == 0 && policy_parse(old.data, old.len, &was, NULL) == 0 &&
+	    was.version > a->policy.version)
+		rc = err_set(e, ERR_DENIED,
+		    "version %" PRIu64 " is older than the installed version "
+		    "%" PRIu64 ", which stays (to go back nevertheless: "
+		    "mig-agent policy --force FILE)",
+		    a->policy.version, was.version);
+	buf_release(&old);
+	return rc;
+}
+
+static int
+install_policy(struct agent *a, const char *file, bool force, struct err *e)
+{
+	char note[NOTE_MAX];
+	struct buf text;
+	struct id hash;
+	int rc;
+
+	buf_init(&text, POLICY_MAX);
+	rc = file_read(file, &text, e);
+	if (rc != 0)
+		goto out;
+	purpose_hash(PURPOSE_POLICY, text.data, text.len, &hash);
+	if (!id_equal(&hash, &a->policy_hash)) {
+		rc = err_set(e, ERR_INVALID, "%s changed meanwhile", file);
+		goto out;
+	}
+	if (!force)
+		rc = check_newer(a, &text, e);
+	if (rc == 0)
+		rc = state_policy_write(&a->state, text.data, text.len, e);
+	fault_point("policy.written");
+	if (rc != 0)
+		goto out;
+	snprintf(note, sizeof(note),
+	    "policy version %" PRIu64 " installed by hand, hash %s",
+	    a->policy.version, id_hex(&hash).s);
+	rc = own_add_note(a->record, clock_wall_ms(), note, e);
+	printf("policy version %" PRIu64 " %s\n", a->policy.version,
+	    id_hex(&hash).s);
+out:
+	buf_release(&text);
+	return rc;
+}
+
+int
+policy_main(const char *conf_path, const char *file, bool force)
+{
+	struct agent a;
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	rc = agent_open(&a, MODE_CHECK, conf_path, &e);
+	if (rc == 0) {
+		a.policy_path = file;
+		rc = agent_try_roles(&a, &e);
+	}
+	if (rc == 0)
+		rc = install_policy(&a, file, force, &e);
+	if (rc != 0)
+		return fail(&a, &e);
+	agent_close(&a);
+	return 0;
+}

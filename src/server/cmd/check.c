@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * mig-server check: what an operator wants to know before the start and while
+ * it runs. It only reads. One line for each thing: ok, warning or problem, what
+ * it is, and what to do; --json has the same. The worst decides the exit
+ * status: 0, 1 (a warning), 2 (a problem).
+ */
+#include "server/cmd/check.h"
+
+#include "action/policy.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/jsonw.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "crypto/x509.h"
+#include "server/cmd/admin.h"
+#include "server/cmd/commands.h"
+#include "server/lock.h"
+#include "server/store/actions.h"
+#include "server/store/people.h"
+#include "server/store/policies.h"
+#include "server/store/upkeep.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define DAY 86400
+#define JSON_MAX 65536
+#define CLOCK_EARLIEST INT64_C(1767225600) /* 2026-01-01 */
+#define DESCRIPTORS_BESIDE 64              /* of an agent's each */
+#define OPEN_PORT_FILE "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+#define NEXT_POLICY "mig policy edit -expires 365d, then sign and push"
+
+static const char *const words[] = { "ok", "warning", "problem" };
+
+void
+check_say(
+    struct check *k, enum check_how how, const char *what, const char *fmt, ...)
+{
+	char text[ERR_MSG_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (how > k->worst)
+		k->worst = how;
+	if (!k->json) {
+		printf("%-8s %-14s %s\n", words[how], what, text);
+		return;
+	}
+	jsonw_object(&k->w, NULL);
+	jsonw_str(&k->w, "status", words[how]);
+	jsonw_str(&k->w, "what", what);
+	jsonw_str(&k->w, "text", text);
+	jsonw_object_end(&k->w);
+}
+
+/* --- files --------------------------------------------------------------- */
+
+struct wanted {
+	enum server_file file;
+	mode_t not ; /* bits that must not be set */
+	bool users, dir;
+};
+
+static const struct wanted files[] = {
+	{ FILE_CA_DIR, 077, false, true },
+	{ FILE_CA_CERT, 022, false, false },
+	{ FILE_CA_KEY, 077, false, false },
+	{ FILE_TLS_CERT, 022, false, false },
+	{ FILE_TLS_KEY, 077, false, false },
+	{ FILE_DB_DIR, 077, true, true },
+	{ FILE_DB, 077, true, false },
+	{ FILE_RELAY_DIR, 077, true, true },
+	{ FILE_RELAY_CA, 022, true, false },
+	{ FILE_RELAY_CERT, 022, true, false },
+	{ FILE_RELAY_KEY, 077, true, false },
+};
+
+static void
+check_file(struct check *k, const struct wanted *f, uid_t user)
+{
+	char path[SERVER_PATH_MAX];
+	uid_t owner = f->users && user != (uid_t)-1 ? user : geteuid();
+	struct stat st;
+
+	server_file(&k->conf, f->file, path);
+	if (stat(path, &st) != 0) {
+		check_say(k, CHECK_PROBLEM, "files",
+		    "%s: %s: run `mig-server init`, or restore a backup", path,
+		    strerror(errno));
+	} else if (S_ISDIR(st.st_mode) != f->dir) {
+		check_say(k, CHECK_PROBLEM, "files", "%s is no %s", path,
+		    f->dir ? "directory" : "file");
+	} else if ((st.st_mode & f->not ) != 0) {
+		check_say(k, CHECK_PROBLEM, "files",
+		    "%s has mode %04o: chmod %s %s", path,
+		    (unsigned int)st.st_mode & 07777,
+		    f->not == 077 ? "go=" : "go-w", path);
+	} else if (st.st_uid != owner) {
+		check_say(k, CHECK_PROBLEM, "files",
+		    "%s belongs to uid %u instead of %u: chown %u %s", path,
+		    (unsigned int)st.st_uid, (unsigned int)owner,
+		    (unsigned int)owner, path);
+	}
+}
+
+/* systemd gives a StateDirectory= of another owner to root, with all below it.
+ */
+static void
+check_state_dir(struct check *k)
+{
+	struct stat st;
+
+	if (stat(k->conf.state, &st) == 0 && st.st_uid != geteuid())
+		check_say(k, CHECK_PROBLEM, "files",
+		    "%s belongs to uid %u instead of %u: chown %u %s (not what"
+		    " is in it)",
+		    k->conf.state, (unsigned int)st.st_uid,
+		    (unsigned int)geteuid(), (unsigned int)geteuid(),
+		    k->conf.state);
+}
+
+static void
+check_files(struct check *k)
+{
+	enum check_how before = k->worst;
+	struct err e;
+	uid_t uid;
+	gid_t gid;
+	size_t i;
+
+	k->worst = CHECK_OK;
+	if (server_user(&k->conf, &uid, &gid, &e) != 0) {
+		check_say(k, CHECK_PROBLEM, "user", "%s", e.msg);
+		uid = (uid_t)-1;
+	}
+	check_state_dir(k);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		check_file(k, &files[i], uid);
+	if (k->worst == CHECK_OK)
+		check_say(k, CHECK_OK, "files",
+		    "%s: owners and modes are as they should be",
+		    k->conf.state);
+	if (before > k->worst)
+		k->worst = before;
+}
+
+/* --- certificates -------------------------------------------------------- */
+
+static int
+read_pem(struct check *k, enum server_file f, struct buf *out, struct err *e)
+{
+	char path[SERVER_PATH_MAX];
+	int rc;
+
+	buf_init(out, (size_t)8 * X509_PEM_MAX);
+	rc = file_read(server_file(&k->conf, f, path), out, e);
+	if (rc == 0 && buf_str(out) == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	return (rc);
+}
+
+/* renews: by the server itself, so what is late is a fault. */
+static void
+check_end(struct check *k, const char *name, const char *pem, bool renews)
+{
+	int64_t end = 0, now = clock_wall_ms() / 1000;
+	char when[RFC3339_LEN + 1];
+
+	if (x509_expires(pem, &end, NULL) != 0) {
+		check_say(k, CHECK_PROBLEM, name, "its end cannot be read");
+		return;
+	}
+	rfc3339_format(end, when);
+	if (end <= now)
+		check_say(k, CHECK_PROBLEM, name, "ended at %s: %s", when,
+		    renews ? "run `mig-server renew`"
+			   : "run `mig-server renew --ca`");
+	else if (end - now < (renews ? 30 : 365) * (int64_t)DAY)
+		check_say(k, CHECK_WARNING, name, "ends at %s: %s", when,
+		    renews ? "the server should have renewed it: look for"
+			     " certificate_renewal in its log, or run"
+			     " `mig-server renew`"
+			   : "run `mig-server renew --ca`");
+	else
+		check_say(k, CHECK_OK, name, "good until %s", when);
+}
+
+static void
+check_pair(struct check *k, const char *name, enum server_file cert,
+    enum server_file key, const char *ca)
+{
+	struct buf c, p;
+	struct err e;
+
+	buf_init(&p, 1);
+	if (read_pem(k, cert, &c, &e) != 0 || read_pem(k, key, &p, &e) != 0)
+		check_say(k, CHECK_PROBLEM, name, "%s", e.msg);
+	else if (x509_pair(buf_str(&c), buf_str(&p), &e) != 0)
+		check_say(k, CHECK_PROBLEM, name, "%s: run `mig-server renew`",
+		    e.msg);
+	else if (ca != NULL && x509_signed_by(buf_str(&c), ca, &e) == ERR_AUTH)
+		check_say(k, CHECK_PROBLEM, name,
+		    "not good under the CA (%s): run `mig-server renew`",
+		    e.msg);
+	else if (ca != NULL && !x509_has_names(buf_str(&c), k->conf.name))
+		check_say(k, CHECK_WARNING, name,
+		    "lacks a name of '%s': run `mig-server renew`",
+		    k->conf.name);
+	else
+		check_end(k, name, buf_str(&c), ca != NULL);
+	if (p.data != NULL)
+		explicit_bzero(p.data, p.cap);
+	buf_release(&p);
+	buf_release(&c);
+}
+
+static void
+check_certificates(struct check *k)
+{
+	struct buf ca, copy;
+	struct err e;
+
+	buf_init(&copy, 1);
+	if (read_pem(k, FILE_CA_CERT, &ca, &e) != 0) {
+		check_say(k, CHECK_PROBLEM, "ca", "%s", e.msg);
+	} else {
+		check_pair(k, "ca", FILE_CA_CERT, FILE_CA_KEY, NULL);
+		check_pair(k, "certificate", FILE_TLS_CERT, FILE_TLS_KEY,
+		    buf_str(&ca));
+		check_pair(k, "relay's", FILE_RELAY_CERT, FILE_RELAY_KEY,
+		    buf_str(&ca));
+		if (read_pem(k, FILE_RELAY_CA, &copy, &e) != 0 ||
+		    copy.len != ca.len ||
+		    memcmp(copy.data, ca.data, ca.len) != 0)
+			check_say(k, CHECK_PROBLEM, "relay's",
+			    "relay/ca.crt is not ca/ca.crt: run `mig-server"
+			    " renew`");
+	}
+	buf_release(&copy);
+	buf_release(&ca);
+}
+
+/* --- the store ----------------------------------------------------------- */
+
+static void
+check_policy(struct check *k, struct store *s)
+{
+	int64_t now = clock_wall_ms() / 1000;
+	char when[RFC3339_LEN + 1];
+	struct policy p;
+	struct buf text;
+	struct err e;
+	int rc;
+
+	buf_init(&text, POLICY_MAX);
+	rc = store_policy_get(s, NULL, NULL, &text, &e);
+	if (rc == ERR_NOTFOUND) {
+		check_say(k, CHECK_WARNING, "policy",
+		    "none is set: agents need one from a file (mig-server"
+		    " policy set FILE)");
+	} else if (rc != 0 || policy_parse(text.data, text.len, &p, &e) != 0) {
+		check_say(k, CHECK_PROBLEM, "policy", "%s", e.msg);
+	} else {
+		rfc3339_format(p.expires, when);
+		if (p.expires <= now)
+			check_say(k, CHECK_PROBLEM, "policy",
+			    "version %llu expired at %s, agents refuse all but"
+			    " the next one: " NEXT_POLICY,
+			    (unsigned long long)p.version, when);
+		else
+			check_say(k,
+			    p.expires - now < 30 * (int64_t)DAY ? CHECK_WARNING
+								: CHECK_OK,
+			    "policy", "version %llu, until %s%s",
+			    (unsigned long long)p.version, when,
+			    p.expires - now < 30 * (int64_t)DAY
+				? ": " NEXT_POLICY
+				: "");
+	}
+	buf_release(&text);
+}
+
+static int
+count_one(const struct store_investigator *i, void *arg)
+{
+	*(size_t *)arg += i->role == PERSON_ADMIN;
+	return (0);
+}
+
+static void
+check_rows(struct check *k, struct store *s)
+{
+	struct store_size size;
+	size_t admins = 0;
+	struct err e;
+	int schema = 0;
+
+	if (store_quick_check(s, &e) != 0)
+		check_say(k, CHECK_PROBLEM, "store",
+		    "%s: restore a backup (mig-server restore)", e.msg);
+	else if (store_schema_of(s, &schema, &e) != 0 ||
+	    store_size(s, &size, &e) != 0)
+		check_say(k, CHECK_PROBLEM, "store", "%s", e.msg);
+	else
+		check_say(k, CHECK_OK, "store",
+		    "sound, schema %d, %llu MiB, %lld agents, %lld actions,"
+		    " %lld answers",
+		    schema, (unsigned long long)(size.bytes >> 20),
+		    (long long)store_agents_total(s),
+		    (long long)store_actions_total(s),
+		    (long long)store_answers_total(s));
+	if (store_investigators(s, count_one, &admins, &e) == 0 && admins == 0)
+		check_say(k, CHECK_WARNING, "people",
+		    "there is no administrator: mig-server investigator add"
+		    " FILE --role admin");
+	k->agents = store_agents_total(s);
+	check_policy(k, s);
+}
+
+static void
+check_store(struct check *k)
+{
+	char path[SERVER_PATH_MAX];
+	struct store *s;
+	struct err e;
+
+	server_file(&k->conf, FILE_DB, path);
+	if (store_open(path, STORE_READ, &s, &e) != 0) {
+		check_say(k, CHECK_PROBLEM, "store", "%s", e.msg);
+		return;
+	}
+	check_rows(k, s);
+	store_close(s);
+}
+
+/* --- the machine --------------------------------------------------------- */
+
+static void
+check_disk(struct check *k)
+{
+	uint64_t reserve = k->conf.disk_reserve, mib;
+	struct statvfs v;
+
+	if (statvfs(k->conf.state, &v) != 0) {
+		check_say(k, CHECK_PROBLEM, "disk", "%s: %s", k->conf.state,
+		    strerror(errno));
+		return;
+	}
+	mib = ((uint64_t)v.f_bavail * v.f_frsize) >> 20;
+	if (mib < reserve >> 20)
+		check_say(k, CHECK_PROBLEM, "disk",
+		    "%llu MiB free is less than disk_reserve (%llu): no new"
+		    " action%s is taken: make room, or mig-server prune",
+		    (unsigned long long)mib,
+		    (unsigned long long)(reserve >> 20),
+		    mib < reserve >> 22 ? ", and no answer," : "");
+	else
+		check_say(k,
+		    mib < (4 * reserve) >> 20 ? CHECK_WARNING : CHECK_OK,
+		    "disk", "%llu MiB free%s", (unsigned long long)mib,
+		    mib < (4 * reserve) >> 20 ? ": that is little" : "");
+	if (v.f_favail > 0 && v.f_favail < 1000)
+		check_say(k, CHECK_WARNING, "disk", "only %llu inodes free",
+		    (unsigned long long)v.f_favail);
+}
+
+static void
+check_mosquitto(struct check *k)
+{
+	char text[256] = "", *end;
+	char *argv[] = { k->conf.mosquitto, k->help, NULL };
+	struct err e;
+
+	if (access(k->conf.mosquitto, X_OK) != 0) {
+		check_say(k, CHECK_PROBLEM, "mosquitto",
+		    "%s: %s: install the package mosquitto, or set mosquitto"
+		    " in the configuration",
+		    k->conf.mosquitto, strerror(errno));
+		return;
+	}
+	if (check_first_line(argv, text, sizeof(text), &e) != 0) {
+		check_say(k, CHECK_WARNING, "mosquitto", "%s", e.msg);
+		return;
+	}
+	if ((end = strchr(text, '\n')) != NULL)
+		*end = '\0';
+	if (strncmp(text, "mosquitto version 1.", 20) == 0)
+		check_say(k, CHECK_PROBLEM, "mosquitto",
+		    "%s is too old: 2.0 or newer is needed", text);
+	else
+		check_say(k, CHECK_OK, "mosquitto", "%s", text);
+}
+
+static void
+check_limits(struct check *k)
+{
+	struct rlimit rl;
+	uint64_t want = (uint64_t)k->agents + DESCRIPTORS_BESIDE +
+	    (uint64_t)k->conf.connections;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+		return;
+	if (rl.rlim_max != RLIM_INFINITY && rl.rlim_max < want)
+		check_say(k, CHECK_WARNING, "descriptors",
+		    "at most %llu here, %llu are needed for %lld agents: raise"
+		    " LimitNOFILE in the unit",
+		    (unsigned long long)rl.rlim_max, (unsigned long long)want,
+		    (long long)k->agents);
+	else
+		check_say(k, CHECK_OK, "descriptors", "enough for %lld agents",
+		    (long long)k->agents);
+}
+
+static void
+check_clock(struct check *k)
+{
+	char path[SERVER_PATH_MAX], now[RFC3339_LEN + 1];
+	int64_t t = clock_wall_ms() / 1000;
+	struct stat st;
+
+	rfc3339_format(t, now);
+	server_file(&k->conf, FILE_DB, path);
+	if (t < CLOCK_EARLIEST ||
+	    (stat(path, &st) == 0 && st.st_mtime > t + 3600))
+		check_say(k, CHECK_PROBLEM, "clock",
+		    "%s is earlier than the store's last change: set the"
+		    " clock",
+		    now);
+	else
+		check_say(k, CHECK_OK, "clock", "%s", now);
+}
+
+/* The first that needs no right; containers often say 0. */
+static int64_t
+first_open_port(void)
+{
+	uint64_t n = 1024;
+	struct buf b;
+
+	buf_init(&b, 64);
+	if (file_read(OPEN_PORT_FILE, &b, NULL) == 0 && b.len > 1) {
+		b.data[b.len - 1] = '\0';
+		(void)str_u64((const char *)b.data, 0, 65536, &n);
+	}
+	buf_release(&b);
+	return ((int64_t)n);
+}
+
+static void
+check_ports(struct check *k)
+{
+	int64_t first = first_open_port();
+
+	if (geteuid() == 0 && k->conf.relay_port < first)
+		check_say(k, CHECK_PROBLEM, "relay_port",
+		    "ports below %lld are root's, and the relay has no rights:"
+		    " choose another, let the firewall redirect this one to it,"
+		    " and say in relay_name what agents use",
+		    (long long)first);
+	check_port(k, "API", k->conf.listen, (int)k->conf.port);
+	check_port(k, "relay", k->conf.relay_listen, (int)k->conf.relay_port);
+}
+
+static void
+check_running(struct check *k)
+{
+	k->pid = server_lock_holder(&k->conf);
+	if (k->pid > 0)
+		check_say(k, CHECK_OK, "server", "runs (pid %d)", (int)k->pid);
+	else
+		check_say(k, CHECK_OK, "server", "does not run");
+}
+
+static void
+check_all(struct check *k, const char *conf)
+{
+	struct err e;
+
+	if (server_conf_load(conf, &k->conf, &e) != 0) {
+		check_say(k, CHECK_PROBLEM, "configuration", "%s", e.msg);
+		return;
+	}
+	check_say(k, CHECK_OK, "configuration", "%s",
+	    conf != NULL ? conf : SERVER_CONF_PATH);
+	if (geteuid() != 0 && access(k->conf.state, R_OK | X_OK) != 0)
+		check_say(k, CHECK_WARNING, "rights",
+		    "run it as root: else much cannot be looked at");
+	check_running(k);
+	check_files(k);
+	check_certificates(k);
+	check_store(k);
+	check_disk(k);
+	check_mosquitto(k);
+	check_ports(k);
+	check_limits(k);
+	check_clock(k);
+	server_conf_release(&k->conf);
+}
+
+int
+command_check(const char *conf, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct check k = { .worst = CHECK_OK, .help = "-h" };
+	struct buf out;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt != 'j')
+			return (admin_usage("check [--json]"));
+		k.json = true;
+	}
+	if (optind != argc)
+		return (admin_usage("check [--json]"));
+	log_init("server", LOG_LEVEL_ERROR, NULL);
+	buf_init(&out, JSON_MAX);
+	jsonw_init(&k.w, &out);
+	jsonw_object(&k.w, NULL);
+	jsonw_array(&k.w, "checks");
+	check_all(&k, conf);
+	jsonw_array_end(&k.w);
+	jsonw_str(&k.w, "status", words[k.worst]);
+	jsonw_object_end(&k.w);
+	if (k.json)
+		printf("%.*s\n", (int)out.len, (const char *)out.data);
+	buf_release(&out);
+	return (k.worst);
+}
