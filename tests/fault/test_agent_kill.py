@@ -120,6 +120,10 @@ def test_killed_at_each_step(fleet, number):
     answers = all_die(fleet, [kills for _, kills in ROUNDS[number]])
     check_round(fleet, {name: (want, f"{name} {kills}") for name, (want, kills)
                         in zip(NAMES, ROUNDS[number])}, answers)
+    for a in answers.values():
+        for op in a["operations"] or []:
+            # an answer that was cut short is not what the worker said
+            assert '"foundanything"' not in op.get("error", ""), op
 
 
 # Where which process dies while the policy changes. Nothing may be in force but

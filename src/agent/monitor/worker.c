@@ -109,7 +109,8 @@ end_status(const struct worker *w, uint64_t size)
 }
 
 /* What it could still say when it did not come to its answer: a limit that
- * ended it, or the C library's last words. */
+ * ended it, or the C library's last words. The beginning of an answer is none
+ * of these. */
 static void
 last_words(const struct worker *w, struct buf *out)
 {
@@ -118,7 +119,7 @@ last_words(const struct worker *w, struct buf *out)
 
 	while (n > 0 && text[n - 1] == '\n')
 		n--;
-	if (n <= 0)
+	if (n <= 0 || text[0] == '{')
 		return;
 	buf_add_str(out, ": ");
 	buf_add(out, text, (size_t)n);
