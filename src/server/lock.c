@@ -36,10 +36,10 @@ server_lock(const struct server_conf *c, int *ret_fd, struct err *e)
 	    0644);
 	if (fd < 0 && errno == EROFS)
 		return (err_set(e, ERR_DENIED,
-		    "%s: Read-only file system: if the unit makes it so,"
-		    " `systemctl edit mig-server`: [Service]"
-		    " ReadWritePaths=%s",
-		    path, c->state));
+		    "%s is on a read-only file system: where the unit makes it"
+		    " so, add it to ReadWritePaths= (`systemctl edit"
+		    " mig-server`)",
+		    c->state));
 	if (fd < 0)
 		return (err_errno(e, "%s", path));
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)

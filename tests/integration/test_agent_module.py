@@ -106,8 +106,8 @@ def test_by_hand_it_sees_all(two):
 
 
 @pytest.mark.parametrize("words,says", [
-    (["-stop", "7"], "pid and version together"),
-    (["-version", "1"], "pid and version together"),
+    (["-stop", "7"], "belong together"),
+    (["-version", "1"], "belong together"),
     (["-stop", "1", "-version", "1"], "whole number from 2"),
     (["-stop", "x", "-version", "1"], "not a number"),
     (["-stop", "7", "-version", "a b"], "is not a version"),

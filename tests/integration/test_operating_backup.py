@@ -338,4 +338,5 @@ def test_a_state_that_the_unit_makes_read_only(server):
          ' exec "$@"', "sh", server.state, *server.daemon.argv],
         capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
-    assert f"ReadWritePaths={server.state}" in done.stderr
+    assert f"{server.state} is on a read-only file system" in done.stderr
+    assert "ReadWritePaths=" in done.stderr

@@ -44,9 +44,10 @@ state_open(const char *dir, struct state *ret, struct err *e)
 	s.lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s.lock < 0 && errno == EROFS)
 		return err_set(e, ERR_DENIED,
-		    "%s: Read-only file system: if the unit makes it so, "
-		    "'systemctl edit mig-agent': [Service] ReadWritePaths=%s",
-		    path, dir);
+		    "%s is on a read-only file system: where the unit makes it "
+		    "so, add it to ReadWritePaths= ('systemctl edit "
+		    "mig-agent')",
+		    dir);
 	if (s.lock < 0)
 		return err_errno(e, "%s", path);
 	/* who only looks whether it is taken has it for a moment */
