@@ -214,6 +214,10 @@ def test_a_running_worker_is_stopped(platform, slow):
     assert [e["type"] for e in entries] == ["asked", "cancelled", "answered"]
     assert entries[1]["open"] and entries[1]["signers"] == [platform.fpr.lower()]
     assert entries[2]["status"] == "stopped"
+    # by their own records within a second; of the two the quicker one, as the machine may be busy
+    spent = [last["time"] - told["time"] for _, told, last in (
+        of_action(platform, n, asking.id) for n in ("web1", "web2"))]
+    assert min(spent) <= 1000, spent
     assert "wrong hosts" in platform.agents["web1"].run("report").stdout
     assert pids
 

@@ -327,6 +327,13 @@ def test_client(doors):
     api = Https(doors.port, doors.ca_file)
     api.token = secret
     assert api.call("GET", "/status")[0] == 200
+    cached = doors.dir / f"home-{doors.alice[:8]}" / "cache" / "mig" / "session"
+    session = json.loads(cached.read_text())["token"]
+    store = b"".join(f.read_bytes() for f in (doors.state / "db").iterdir())
+    assert b"grafana" in store      # hashed: neither a key nor a session can be taken from there
+    for token in (secret.removeprefix("mig-key-"), session):
+        assert token.encode() not in store and bytes.fromhex(token) not in store
+        assert hashlib.sha256(bytes.fromhex(token)).digest() in store
     assert "grafana" in doors.mig("apikey", "list").stdout
     assert secret not in doors.mig("apikey", "list", "-json").stdout
     assert "'grafana'" in doors.mig("apikey", "revoke", "grafana").stderr

@@ -60,8 +60,8 @@ def wait_active(machine, name):
         raise
 
 
-def ask(machine, *words):
-    done = machine.run(["mig", "file", "-t", "all", "-json", *words],
+def ask(machine, *words, target="all"):
+    done = machine.run(["mig", "file", "-t", target, "-json", *words],
                        check=False)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     return done, answers
@@ -356,8 +356,8 @@ def test_upgrade_keeps_what_was_configured(machine, later):
         wait_active(machine, name)
     done = wait_for("the new tag", lambda: (
         lambda d: d[0] if d[0].returncode == 0 else None)(ask(
-            machine, "-t", "tags->>'role'='web'", "-path", "/etc", "-name",
-            "^passwd$")))
+            machine, "-path", "/etc", "-name", "^passwd$",
+            target="tags->>'role'='web'")))
     assert "/etc/passwd" in done.stdout
 
 

@@ -18,6 +18,7 @@ from hostilelib import Liar, Platform
 from test_client_local import ERROR, FOUND, INCOMPLETE, gpg  # noqa: F401
 
 SECONDS = 20
+RESULT_HEADER = 4 + 96 + 8 + 8 + 32 + 8 + 32 + 8 + 32 + 64      # with its signature
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +46,9 @@ def keypair():
             secret.public_key().public_bytes(*RAW))
 
 
-def by_bob(liar, readers, wrapped, hidden=(), secret=None):
+def by_bob(liar, readers, wrapped, hidden=(), secret=None, pair=None):
     """A file as bob makes it: he names these readers, and wraps the key for those."""
-    own, public = keypair()
+    own, public = pair or keypair()
     to = [x for fpr in wrapped for x in ("-r", fpr)] + [x for f in hidden for x in ("-R", f)]
     key = liar.gpg.run("--trust-model", "always", "--armor", *to, "--encrypt",
                        input=base64.b64encode(secret or own)).stdout.decode()
@@ -93,6 +94,27 @@ def test_the_seal_key_lies_about_its_readers(liar, how, says):
     assert liar.file.read_text() == before
     p = liar.mig("-i", liar.file, "-json", "-y", check=ERROR)
     assert says in p.stderr and len(asked(liar)) == n
+
+
+def test_the_seal_key_was_used_before(liar):
+    """Bob asks twice with one key. What was answered to the first is no answer to the second: not
+    as it is, and not sealed bytes under another signature of the agent's."""
+    g, a, b, pair, old = liar.gpg, Liar("one"), Liar("two"), keypair(), []
+
+    def asks(make, check):
+        by_bob(liar, [g.bob, g.alice], [g.bob, g.alice], pair=pair)
+        liar.answers(make, [a, b])
+        p = liar.mig("-i", liar.file, "-json", "-y", check=check)
+        return json.loads(p.stdout.splitlines()[-1]), p.stderr
+
+    def first(action, doc):
+        old.extend([a.answer(action, doc), b.answer(action, doc)])
+        return [(a.id, old[0]), (b.id, old[1])]
+    assert asks(first, FOUND)[0]["found"] == 2
+    summary, said = asks(lambda action, doc: [
+        (a.id, old[0]), (b.id, b.header(action, 1, 0, 1, old[1][RESULT_HEADER:]))], INCOMPLETE)
+    assert (summary["done"], summary["notbelieved"]) == (0, 2), said
+    assert "it answers another action" in said
 
 
 def test_the_server_adds_a_reader(liar):

@@ -148,9 +148,11 @@ def test_one_that_locks_everybody_out(taken, attack, first):
     refused(taken, attack, data, *both(taken, data), says="nobody could change it any more")
 
 
-def test_one_key_under_two_persons(taken, attack, first):
-    thief = Key()
-    first.text["keyring"] += f"person {thief.fpr.hex()} thief\n{taken.ann.line()}"
+@pytest.mark.parametrize("which", ["ann", "spare"])
+def test_one_key_under_two_persons(taken, attack, first, which):
+    """Ann's first key, and the other one that is hers; also beside a good one of the thief's own."""
+    thief, stolen = Key(), getattr(taken, which)
+    first.text["keyring"] += f"person {thief.fpr.hex()} thief\n{thief.line()}{stolen.line()}"
     data = first.data()
     refused(taken, attack, data, *both(taken, data), says="its keyring is not usable")
     path = taken.platform.dir / "twice.keyring"

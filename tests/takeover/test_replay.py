@@ -5,11 +5,12 @@ import json
 import shutil
 import time
 
+import faultlib
 from miglib import wait_for
 from pgplib import Key, SshKey
 from spoollib import spooled
 from takeoverlib import DONE, REPLAY_FLOOR, TOO_EARLY, WEIGHT, action_id, pack, since
-from test_agent_once import (NOT_TARGETED, REFUSED, Agent, document, envelope,  # noqa: F401
+from test_agent_once import (BUILD, NOT_TARGETED, REFUSED, Agent, document, envelope,  # noqa: F401
                              gpg, rfc3339)
 
 SECONDS = 30
@@ -329,3 +330,28 @@ def test_what_was_refused_is_refused_for_good(tmp_path, gpg):  # noqa: F811
     assert run.returncode == REFUSED and answer["status"] == "known", answer
     entries = [json.dumps(e) for e in agent.report() if e["type"] == "asked"]
     assert sum(answer["action"] in e for e in entries) == 1
+
+
+# --- the clock ----------------------------------------------------------------
+
+def test_after_the_clock_went_forth_and_back(tmp_path, gpg, monkeypatch):  # noqa: F811
+    """Hours ahead what ended may be forgotten, a year back nothing is known to have been: it runs
+    neither there nor when the clock is right again."""
+    agent, env = lone(tmp_path, gpg)
+    monkeypatch.setattr("test_agent_once.AGENT", BUILD / "tests" / "fault" / "mig-agent")
+    fault = faultlib.Control(tmp_path / "clock")
+    monkeypatch.setenv("MIG_FAULT", str(fault.path))
+
+    def replayed():
+        run, answer = agent.once(env)
+        assert run.returncode == REFUSED, (run.stdout, run.stderr)
+        assert answer["status"] in ("known", "refused"), answer
+    for ahead in (4 * 3600, -3600, -86400, 0, 30 * 3600, -365 * 86400, 0):
+        fault.clock(ahead)
+        replayed()
+        now = time.time() + ahead       # another one, which may push it out of the journal
+        agent.once(envelope(gpg, document(gpg, tmp_path / "data", validfrom=rfc3339(now - 60),
+                                          expireafter=rfc3339(now + 600))))
+        replayed()
+    asked = [e for e in agent.report() if e["type"] == "asked" and e["accepted"]]
+    assert len({e["action"] for e in asked}) == len(asked)

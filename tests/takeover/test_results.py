@@ -3,14 +3,18 @@
 forge. mig believes what the agent signed for this question, says what it did
 not believe, and prints the honest answer all the same."""
 import base64
+import contextlib
 import hashlib
 import json
+import secrets
+import sqlite3
 import struct
 
 import pytest
 
 from hostilelib import FOUND as ANSWER
 from hostilelib import Liar, Platform, seal, zstd
+from miglib import answers_of
 from test_client_local import ERROR, FOUND, INCOMPLETE, gpg  # noqa: F401
 
 SECONDS = 20
@@ -300,3 +304,46 @@ def test_results_are_hashes_of_what_was_sealed(liar):
         return [(a.id, stolen), (b.id, d)]
     answers, _ = believed(liar, make, 1, 1, "not believed")
     assert answers[0]["name"] == "robbed"
+
+
+# --- and what it sees ----------------------------------------------------------
+
+def test_nothing_of_an_answer_is_seen(taken, attack):
+    """Neither in the store, its journals and its logs nor on the relay; found or not, both look the
+    same: done, and of one size."""
+    p, said, name = taken.platform, {}, secrets.token_hex(12)
+    where = taken.tree.parent / secrets.token_hex(4)
+    where.mkdir()
+    (where / name).write_text("x\n")
+    for found, looks in ((True, "."), (False, "^nothing$")):
+        r = p.mig("file", "-t", "name='web1'", "-path", str(where), "-name", looks, "--json",
+                  check=None)
+        summary = answers_of(r)[1]
+        assert summary["found"] == found and (name in r.stdout) is found, r.stdout
+        action = attack.allow(summary["id"])
+        said[found] = taken.tap.answers[action, taken.ids["web1"]]
+    secret = [name.encode(), b"foundanything", b'"elements"']
+    seen = {f: f.read_bytes() for f in p.state.rglob("*") if f.is_file()}
+    seen.update({"server.log": p.server.log.read_bytes(), "found": said[True], "not": said[False]})
+    assert any(said[True][-200:] in x for f, x in seen.items() if "sqlite" in str(f))
+    for f, data in seen.items():
+        assert not [s for s in secret if s in data], f
+    assert len(said[True]) == len(said[False]) and said[True][:4] == said[False][:4]
+
+
+HELLO = {"id", "name", "version", "protocol", "mode", "os", "arch", "ident", "time", "connection",
+         "environment", "tags", "addresses", "modules", "policy", "record", "known", "interval",
+         "enrolment"}
+ENVIRONMENT = {"os", "arch", "ident", "distro", "distroversion", "kernel", "init", "container",
+               "sandbox", "uid"}
+
+
+def test_what_a_hello_says_in_clear(taken, attack):
+    """This and nothing else (doc/threat-model.md, what it sees in clear)."""
+    with contextlib.closing(sqlite3.connect(taken.platform.state / "db" / "store.sqlite")) as db:
+        rows = db.execute("SELECT hello FROM hellos").fetchall()
+    heard = [json.loads(x[97:]) for x, in rows]
+    assert {h["id"] for h in heard} >= set(taken.ids.values())
+    for h in heard:
+        assert set(h) <= HELLO and set(h["environment"]) == ENVIRONMENT, h
+        assert set(h["policy"]) <= {"version", "hash", "refused"}, h
