@@ -395,9 +395,6 @@ client_setup(struct mqtt *m, const struct mqtt_options *o, struct err *e)
 	if (rc == MOSQ_ERR_SUCCESS && o->tls != NULL) {
 		SSL_CTX_set_mode(o->tls, SSL_MODE_RELEASE_BUFFERS);
 		explain_tls(m, o->tls);
-		/* the caller's context is complete: nothing is added to it */
-		mosquitto_int_option(
-		    m->client, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
 		rc = mosquitto_void_option(m->client, MOSQ_OPT_SSL_CTX, o->tls);
 		/* ours is complete: no CA file of the library's own */
 		if (rc == MOSQ_ERR_SUCCESS)

@@ -304,8 +304,8 @@ const struct command trust_commands[] = {
 	{ "trust list", "", "the agents this client has seen, and their marks",
 	    cmd_list, list_opts, NULL, 0, 0,
 	    "What agents signed and this client verified: id, name, and how "
-	    "far "
-	    "an agent's own\nrecord was. What mig-agent report verify takes on "
+	    "far an agent's own\nrecord was. What mig-agent report verify "
+	    "takes on "
 	    "the agent is the \"record\" of -json;\nRECORD is its beginning. "
 	    "Exit code 1 when nothing is known." },
 	{ "trust forget", "[NAME|ID ...]",

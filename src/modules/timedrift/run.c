@@ -6,8 +6,8 @@
  *   elements: {"hascheckeddrift", "iswithindrift", "drifts": ["1.5s"],
  *              "localtime"}
  *   statistics: {"ntpstats": [{"host", "port", "source", "address",
- * "reachable", "time", "latency", "drift", "distance", "stratum", "agrees",
- *              "why"}]}
+ *              "reachable", "time", "latency", "drift", "distance",
+ *              "stratum", "agrees", "why"}]}
  *
  * A drift is how far the local clock is ahead. Found is what is outside. Where
  * no group of servers is more than half there is no verdict and no success.
