@@ -2,12 +2,13 @@
 /*
  * What the server's roles say to one another (ipc/ipc.h). Who may say what:
  *
- *   parent -> role   CONF, PEER; RELAY, RELAY_RELOAD (core), TLS (api),
+ *   parent -> role   CONF, PEER, PING; RELAY, RELAY_RELOAD (core), TLS (api),
  *                    CA (core, ca)
  *   api -> core      everything from NONCE to ENROL and from PERSON_ROLE; each
  *                    is answered by REPLY
  *   core -> api      REPLY, STATUS, WAKE
  *   core -> ca       SIGN, answered by REPLY; REVOKED, answered by CRL
+ *   role -> parent   READY, PONG
  *   core -> parent   RELAY_RELOAD
  *   api, ca -> parent   PEER_LOST
  *
@@ -29,6 +30,8 @@ enum server_msg {
 	MSG_CA = 6,           /* F the CA's certificates, newest first, anew */
 	MSG_PEER_LOST = 7,    /* - : another channel to the core is wanted */
 	MSG_READY = 8,        /* - : it serves */
+	MSG_PING = 9,         /* - : does it live? */
+	MSG_PONG = 10,        /* - : it does */
 
 	MSG_NONCE = 16,       /* - */
 	MSG_SESSION_NEW = 17, /* F address it comes from, F envelope */

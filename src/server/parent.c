@@ -8,6 +8,12 @@
  * role that is new is connected to its peers by fresh channels, so the others
  * go on.
  *
+ * A role that hangs does not end by itself. Each is asked every minute whether
+ * it lives, and killed when it says nothing to three questions in a row; one
+ * that starts has ten times as long. What counts is the questions, not the
+ * clock: who was stopped together with the parent, as a machine or a container
+ * is, gets all the time of its own.
+ *
  *              +--- mosquitto
  *   parent ----+--- core ---- api
  *              +      `------ ca
@@ -45,6 +51,9 @@
 #define STOP_MS 10000
 #define PORT_TRIES 5 /* the api of before may still end */
 #define CERTIFICATES_S 3600
+#define HANGS_MS 180000 /* unless the service manager has another measure */
+#define ASK_MAX 3
+#define START_ASK_MAX 30
 #define CA_RELAY_DAYS 30
 #define NOFILE_WANTED 1048576
 
@@ -58,6 +67,8 @@ struct child {
 	struct ipc_chan *chan; /* roles */
 	int64_t started, backoff;
 	bool served; /* roles: was ready once */
+	bool ready;  /* roles: this process was */
+	int silent;  /* roles: questions since its last word */
 	struct event *restart;
 };
 
@@ -183,7 +194,8 @@ on_ready(struct child *ch)
 	struct parent *p = ch->p;
 	size_t i;
 
-	ch->served = true;
+	ch->served = ch->ready = true;
+	ch->silent = 0;
 	for (i = CHILD_CORE; i < CHILDREN; i++)
 		if (!p->children[i].served)
 			return;
@@ -200,6 +212,10 @@ on_role_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 
 	if (m->type == MSG_READY && m->len == 0) {
 		on_ready(ch);
+		return (0);
+	}
+	if (m->type == MSG_PONG && m->len == 0) {
+		ch->silent = 0;
 		return (0);
 	}
 	if (m->type == MSG_PEER_LOST && ch->kind != CHILD_CORE && m->len == 0) {
@@ -399,6 +415,8 @@ role_spawn(struct child *ch, struct err *e)
 		.keep_stderr = true };
 	int fd[2], rc;
 
+	ch->ready = false;
+	ch->silent = 0;
 	snprintf(role, sizeof(role), "%s", ch->name);
 	if ((rc = ipc_pair(fd, e)) != 0)
 		return (rc);
@@ -524,22 +542,56 @@ raise_descriptors(void)
 	log_info("descriptors max=%llu", (unsigned long long)rl.rlim_max);
 }
 
+/* How long any process of the server may be silent. */
+static int64_t
+hangs_ms(void)
+{
+	int64_t ms = proc_watchdog_ms();
+
+	return (ms >= ASK_MAX ? ms : HANGS_MS);
+}
+
+static void
+ask_role(struct child *ch)
+{
+	int max = ch->ready ? ASK_MAX : START_ASK_MAX;
+
+	if (ch->silent < max) {
+		ch->silent++;
+		/* a full channel is no excuse: it is one that is not read */
+		if (ch->ready)
+			(void)ipc_chan_send(ch->chan, MSG_PING, 0, NULL, 0);
+		return;
+	}
+	log_error("hangs child=%s pid=%d seconds=%lld effect=%s", ch->name,
+	    (int)ch->pid, (long long)(hangs_ms() * max / ASK_MAX / 1000),
+	    log_quote("killed, to be started anew"));
+	kill(ch->pid, SIGKILL);
+}
+
 static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
+	struct parent *p = arg;
+	size_t i;
+
 	proc_watchdog();
+	for (i = CHILD_CORE; i < CHILDREN && !p->stopping; i++)
+		if (p->children[i].chan != NULL)
+			ask_role(&p->children[i]);
 }
 
-/* Three times as often as the service manager waits to hear of it. */
+/* The service manager hears of the parent, and the parent of the roles, three
+ * times in the time that they wait. */
 static void
 init_watchdog(struct parent *p)
 {
-	int64_t ms = proc_watchdog_ms() / 3;
+	int64_t ms = hangs_ms() / ASK_MAX;
 	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
 
 	p->watchdog =
 	    event_new(proc_loop_base(p->loop), -1, EV_PERSIST, on_watchdog, p);
-	if (p->watchdog == NULL || (ms > 0 && event_add(p->watchdog, &tv) != 0))
+	if (p->watchdog == NULL || event_add(p->watchdog, &tv) != 0)
 		fatal("start error=\"out of memory\"");
 }
 

@@ -77,6 +77,12 @@ on_parent_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 		if (r->on_relay != NULL)
 			r->on_relay(r);
 		return (0);
+	case MSG_PING:
+		if (m->len != 0)
+			return (ERR_INVALID);
+		if (r->lives == NULL || r->lives(r))
+			ipc_chan_send(r->parent, MSG_PONG, 0, NULL, 0);
+		return (0);
 	default:
 		return (
 		    r->on_parent != NULL ? r->on_parent(r, m) : ERR_INVALID);

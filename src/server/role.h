@@ -30,6 +30,9 @@ struct role {
 	/* The parent's other messages; may be NULL: none is expected. */
 	int (*on_parent)(struct role *r, const struct ipc_msg *m);
 	void (*on_term)(struct role *r); /* may be NULL: just stop */
+	/* Asked now and then by the parent, which kills who says no or nothing
+	 * for long; may be NULL: that the loop runs is enough. */
+	bool (*lives)(struct role *r);
 	void *arg;
 };
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import signal
 import socket
 import sqlite3
 import ssl
@@ -12,6 +13,7 @@ import pytest
 
 from fakeagent import FakeAgent, Identity
 from miglib import Daemon, free_ports, program, wait_for
+from procs import parts_of
 from test_server_api import Server
 
 SAMPLE = re.compile(
@@ -187,6 +189,16 @@ def test_health_says_what_is_wrong(server):
     assert j["problems"] == [] and j["relay"] == "up"
     assert set(j["certificates"]) == {"api", "relay", "ca"}
     assert scrape(server)["mig_relay_up"] == 1
+    # a core that says nothing
+    core = parts_of(server.daemon.proc.pid)["core"]
+    os.kill(core, signal.SIGSTOP)
+    try:
+        wait_for("the health", lambda: "the core says nothing for 1" in str(
+            server.https().call("GET", "/health")), 30)
+        assert server.https().call("GET", "/health")[0] == 503
+    finally:
+        os.kill(core, signal.SIGCONT)
+    wait_for("the core", lambda: server.https().call("GET", "/health")[0] == 200)
     server.daemon.stop()
     # less free than the reserve: no new action, in words
     configure(server, disk_reserve="8000000g")

@@ -196,6 +196,7 @@ on_core(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 		http_run(api->http);
 		return (rc);
 	case MSG_STATUS:
+		api->heard_ms = clock_mono_ms();
 		rd_init(&rd, m->body, m->len);
 		return (server_status_read(&rd, &api->status));
 	case MSG_WAKE:
@@ -251,6 +252,7 @@ on_peer(struct role *role, enum server_role peer, int fd)
 	fail_waiting(api);
 	api->core = ipc_chan_new(role->base, fd, MSG_REPLY_MAX + 16,
 	    MSG_QUEUE_MAX, on_core, on_core_close, api);
+	api->heard_ms = clock_mono_ms();
 	if (api->core == NULL) {
 		log_error("peer error=\"out of memory\"");
 		role_peer_lost(role);

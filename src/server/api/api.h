@@ -84,6 +84,7 @@ struct api {
 	struct target_engine *targets; /* owned */
 	struct event *tick;            /* owned */
 	struct server_status status;   /* newest from the core */
+	int64_t heard_ms;              /* mono: when that came */
 	struct requests waiting;
 	struct streams streams;
 	size_t nstreams;

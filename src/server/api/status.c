@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#define CORE_SILENT_MS 10000 /* it tells its state four times a second */
 #define CERTIFICATE_SOON (14 * 86400) /* renewal should have come long ago */
 
 static const char *const store_words[] = { "ok", "full", "locked", "failing" };
@@ -91,11 +92,15 @@ check_all(struct api *api, struct checks *c)
 		"the store is locked by another program",
 		"the store cannot be written" };
 	const struct server_status *s = &api->status;
+	int64_t silent = clock_mono_ms() - api->heard_ms;
 
 	if (api->core == NULL) {
 		problem(c, FAILING, "the core is not running");
 		return;
 	}
+	if (silent > CORE_SILENT_MS)
+		problem(c, FAILING, "the core says nothing for %lld s",
+		    (long long)silent / 1000);
 	if (!s->relay_up)
 		problem(c, FAILING, "the relay is not reachable");
 	if (s->store != STORE_WELL)

@@ -25,6 +25,10 @@
 #define LOST_MS (5 * 60 * 1000)
 #define WAKE_MS 3
 #define SILENT_CHECK_MS 1000
+/* So often the parent hears that the core lives although its writer is at the
+ * same step: half an hour, with one question a minute. */
+#define STUCK_MAX 30
+#define STUCK_TOLD 3 /* from then on the store counts as failing */
 
 void *
 core_job_new(struct core *c, size_t size, uint32_t request,
@@ -121,6 +125,24 @@ store_state(int failing)
 }
 
 static void
+judge_store(struct core *c, int failing)
+{
+	uint8_t state;
+	bool stuck;
+
+	if (c->stuck > 0 && writer_moves(c->writer))
+		c->stuck = 0;
+	stuck = c->stuck >= STUCK_TOLD;
+	state = stuck ? STORE_BROKEN : store_state(failing);
+	if (c->status.store != state)
+		log_warn("store state=%s",
+		    log_quote(stuck        ? "one write takes minutes"
+			    : failing != 0 ? err_text(failing)
+					   : "well"));
+	c->status.store = state;
+}
+
+static void
 send_status(struct core *c)
 {
 	struct server_status *s = &c->status;
@@ -142,10 +164,7 @@ send_status(struct core *c)
 	memcpy(s->commit_le, w.commit_le, sizeof(s->commit_le));
 	assemblies_stats(c->parts, &s->assemblies, &s->assemblies_bytes);
 	relaylink_stats(c->link, s);
-	if (s->store != store_state(w.failing))
-		log_warn("store state=%s",
-		    log_quote(w.failing != 0 ? err_text(w.failing) : "well"));
-	s->store = store_state(w.failing);
+	judge_store(c, w.failing);
 	if (c->api == NULL || ipc_chan_queued(c->api) > MSG_BODY_MAX)
 		return;
 	buf_init(&out, 4096);
@@ -509,6 +528,21 @@ on_parent(struct role *role, const struct ipc_msg *m)
 	return (0);
 }
 
+/* The parent asks. The loop does, as it runs; the writer may hang alone. */
+static bool
+lives(struct role *role)
+{
+	struct core *c = role->arg;
+
+	if (writer_moves(c->writer))
+		c->stuck = 0;
+	else if (++c->stuck == STUCK_MAX)
+		log_error("writer_hangs effect=%s",
+		    log_quote("the parent is told no more that the core lives: "
+			      "it starts it anew"));
+	return (c->stuck < STUCK_MAX);
+}
+
 /* Threads are started in the sandbox: most of it holds for the thread that
  * entered it and those it makes. */
 static int
@@ -571,6 +605,7 @@ core_main(void)
 	c.role.on_peer = on_peer;
 	c.role.on_relay = on_relay;
 	c.role.on_parent = on_parent;
+	c.role.lives = lives;
 	if (load(&c, &e) != 0)
 		fatal("start error=%s", log_quote(e.msg));
 	paths[0].path = server_file(&c.role.conf, FILE_DB_DIR, db);

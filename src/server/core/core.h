@@ -72,17 +72,17 @@ struct core {
 	struct enrolments *enrolments; /* waiting for the ca */
 	struct server_status status;
 	struct event *tick, *wake; /* owned */
-	/* mono ms: */
 	int64_t started, last_prune, last_watch, last_silent, lost_since;
 	int64_t roll_asked; /* everyone was asked whether he is there; 0: not */
 	int64_t roll_until; /* who has not answered by then is not there */
-	int64_t last_waiting, last_believed, said_clock;
+	int64_t last_waiting, last_believed, said_clock; /* mono ms, as above */
 	int64_t believed;        /* wall ms that old things are removed by */
 	struct unsaved *unsaved; /* owned */
 	struct rejudge rejudge;
 	struct judging *judging; /* owned; NULL: not read yet */
 	enum disk_state disk;
 	bool store_over, pruning, took_nothing;
+	int stuck; /* the parent's questions since the writer moved */
 };
 
 /* A job that belongs to the core; c and request for its done(). */

@@ -28,7 +28,9 @@ struct writer {
 	bool stop;
 	uint64_t groups, jobs, commit_us, commit_le[COMMIT_BUCKETS];
 	int failing;
+	uint64_t steps; /* the thread's: jobs and groups begun and ended */
 	/* the loop's */
+	uint64_t steps_seen;
 	int efd;
 	struct event *ev;
 	int64_t said_ms; /* mono: the last error that was logged */
@@ -41,6 +43,12 @@ writer_is_passing(int rc)
 {
 	return (rc == ERR_IO || rc == ERR_BUSY || rc == ERR_FULL ||
 	    rc == ERR_NOMEM);
+}
+
+static void
+count_step(struct writer *w)
+{
+	__atomic_add_fetch(&w->steps, 1, __ATOMIC_RELAXED);
 }
 
 /* Returns why not everything that was good could be written, or 0. */
@@ -58,6 +66,7 @@ run_group(struct writer *w, struct writer_jobs *group)
 	{
 		if (rc != 0)
 			break;
+		count_step(w);
 		j->rc = store_mark(w->store, &j->err);
 		if (j->rc != 0 && store_is_open(w->store)) {
 			failing = j->rc;
@@ -79,6 +88,7 @@ run_group(struct writer *w, struct writer_jobs *group)
 		if (writer_is_passing(j->rc))
 			failing = j->rc;
 	}
+	count_step(w);
 	fault_point("writer.commit");
 	if (rc == 0)
 		rc = store_commit(w->store, &e);
@@ -158,7 +168,9 @@ writer_thread(void *arg)
 		}
 		pthread_mutex_unlock(&w->lock);
 		began = now_us();
+		count_step(w);
 		failing = run_group(w, &group);
+		count_step(w);
 		pthread_mutex_lock(&w->lock);
 		w->failing = failing;
 		count_group(w, n, now_us() - began);
@@ -306,6 +318,16 @@ writer_full(const struct writer *w)
 {
 	/* Only the loop changes these upwards; a stale value does no harm. */
 	return (__atomic_load_n(&w->bytes, __ATOMIC_RELAXED) > QUEUE_MAX);
+}
+
+bool
+writer_moves(struct writer *w)
+{
+	uint64_t steps = __atomic_load_n(&w->steps, __ATOMIC_RELAXED);
+	bool moved = steps != w->steps_seen;
+
+	w->steps_seen = steps;
+	return (moved || __atomic_load_n(&w->waiting, __ATOMIC_RELAXED) == 0);
 }
 
 void

@@ -43,6 +43,11 @@ void writer_submit(struct writer *w, struct writer_job *j);
 /* More waits than is good: take nothing more from agents for now. */
 bool writer_full(const struct writer *w);
 
+/* False: something waits, and the thread has done nothing since this was asked
+ * last. One step may take long: a commit that brings a long log into the store,
+ * one on a slow disk. */
+bool writer_moves(struct writer *w);
+
 /* Not the job's fault: the disk is full or broken, the store is locked. What
  * must not be lost is tried again. */
 bool writer_is_passing(int rc);

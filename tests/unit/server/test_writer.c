@@ -197,11 +197,75 @@ test_lost_transaction(void **state)
 	rmdir(dir);
 }
 
+struct held {
+	struct writer_job j;
+	int began[2], go[2]; /* pipes */
+	bool done;
+};
+
+static int
+run_held(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct held *h = (struct held *)j;
+	char c = 0;
+
+	assert_int_equal(write(h->began[1], &c, 1), 1);
+	assert_int_equal(read(h->go[0], &c, 1), 1);
+	return (0);
+}
+
+static void
+done_held(struct writer_job *j)
+{
+	((struct held *)j)->done = true;
+}
+
+/* Only a thread that has something to do and does nothing stands still. */
+static void
+test_moves(void **state)
+{
+	char dir[] = "/tmp/mig-test-writer-XXXXXX", path[64], c = 0;
+	struct event_base *base = event_base_new();
+	struct held h = { .j.run = run_held, .j.done = done_held };
+	struct writer *w;
+	struct store *s;
+	struct err e;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/db", dir);
+	assert_int_equal(store_open(path, STORE_WRITE, &s, &e), 0);
+	w = writer_new(base, s, &e);
+	assert_non_null(w);
+	assert_true(writer_moves(w));
+	assert_true(writer_moves(w));
+	assert_int_equal(pipe(h.began), 0);
+	assert_int_equal(pipe(h.go), 0);
+	writer_submit(w, &h.j);
+	assert_int_equal(read(h.began[0], &c, 1), 1);
+	assert_true(writer_moves(w));
+	assert_false(writer_moves(w));
+	assert_false(writer_moves(w));
+	assert_int_equal(write(h.go[1], &c, 1), 1);
+	while (!h.done)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_true(writer_moves(w));
+	assert_true(writer_moves(w));
+	writer_free(w);
+	event_base_free(base);
+	unlink(path);
+	rmdir(dir);
+	close(h.began[0]);
+	close(h.began[1]);
+	close(h.go[0]);
+	close(h.go[1]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_lost_transaction),
 	};
 
