@@ -94,6 +94,10 @@ struct module {
 	 * NULL: under such a policy only whether something was found is
 	 * answered. narrow_no_content: there is no content in the answers. */
 	int (*reduce)(json_t *result);
+	/* Elements are {KEY: [ENTRY, ...] or null, ...}, or objects of such,
+	 * and entries objects, of which mask and reduce change each by itself
+	 * and in its place: one at a time is narrowed (narrowing.h). */
+	bool by_entry;
 	/* Where its work begins: the paths of params, which passed the check,
 	 * as an array of clean ones (base/path.h), owned by the caller; NULL:
 	 * no memory. Its run then opens what it opens by a path through

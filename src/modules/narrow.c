@@ -16,7 +16,8 @@ static const char *const sentences[DETAILS] = {
 	[DETAIL_METADATA] = "detail limited to metadata by the policy",
 	[DETAIL_FOUND_ONLY] = "detail limited to found-only by the policy",
 };
-static const char masked[] = "names masked by the agent's privacy setting";
+static const char names_masked[] =
+    "names masked by the agent's privacy setting";
 
 const char *
 detail_word(unsigned int d)
@@ -111,7 +112,7 @@ say(json_t *result, enum detail d, bool privacy)
 	if (rc == 0 && sentences[d] != NULL)
 		rc = add_note(list, sentences[d]);
 	if (rc == 0 && privacy)
-		rc = add_note(list, masked);
+		rc = add_note(list, names_masked);
 	if (rc != 0) {
 		json_decref(list);
 		return rc;
@@ -121,25 +122,45 @@ say(json_t *result, enum detail d, bool privacy)
 	    : ERR_NOMEM;
 }
 
+/* Who does not say what is content may not answer with any. */
+static enum detail
+detail_of(const struct module *m, enum detail d)
+{
+	return d == DETAIL_METADATA && m->reduce == NULL ? DETAIL_FOUND_ONLY
+							 : d;
+}
+
+static bool
+is_masked(const struct module *m, enum detail d, bool privacy)
+{
+	return privacy && m->mask != NULL && d != DETAIL_FOUND_ONLY;
+}
+
 int
-narrow_answer(
+narrow_entry(
     const struct module *m, enum detail d, bool privacy, json_t *result)
 {
-	bool masks;
 	int rc = 0;
 
-	/* who does not say what is content may not answer with any */
-	if (d == DETAIL_METADATA && m->reduce == NULL)
-		d = DETAIL_FOUND_ONLY;
-	masks = privacy && m->mask != NULL && d != DETAIL_FOUND_ONLY;
+	d = detail_of(m, d);
 	if (d == DETAIL_METADATA)
 		rc = m->reduce(result);
 	else if (d == DETAIL_FOUND_ONLY)
 		rc = found_only(result);
-	if (rc == 0 && masks)
-		rc = m->mask(result);
-	if (rc == 0 && (d != DETAIL_FULL || masks))
-		rc = say(result, d, masks);
+	return rc == 0 && is_masked(m, d, privacy) ? m->mask(result) : rc;
+}
+
+int
+narrow_answer(
+    const struct module *m, enum detail d, bool privacy, json_t *result)
+{
+	int rc = narrow_entry(m, d, privacy, result);
+	bool masked;
+
+	d = detail_of(m, d);
+	masked = is_masked(m, d, privacy);
+	if (rc == 0 && (d != DETAIL_FULL || masked))
+		rc = say(result, d, masked);
 	return rc;
 }
 

@@ -34,6 +34,11 @@ int detail_find(const char *word, enum detail *ret);
 int narrow_answer(
     const struct module *m, enum detail d, bool privacy, json_t *result);
 
+/* The same for an entry of an answer: result is {"elements": {...}} with
+ * nothing else in it, and nothing is said in it. */
+int narrow_entry(
+    const struct module *m, enum detail d, bool privacy, json_t *result);
+
 /* module->reduce of modules whose answers hold nothing that was read out of
  * files or memory. */
 int narrow_no_content(json_t *result);

@@ -33,7 +33,7 @@
 #include "base/jsonw.h"
 #include "base/str.h"
 #include "json/json.h"
-#include "modules/narrow.h"
+#include "modules/narrowing.h"
 #include "modules/rights.h"
 #include "modules/run.h"
 #include "sandbox/sandbox.h"
@@ -469,6 +469,12 @@ run_by_number(unsigned int number)
 	}
 }
 
+static size_t
+answer_max(const struct options *o)
+{
+	return (size_t)o->output * 2 + 1024 * 1024;
+}
+
 /* An answer that only says what went wrong. */
 static void
 write_failure(struct buf *out, const char *text)
@@ -522,35 +528,34 @@ check_opened(const struct options *o, unsigned int number, struct err *e)
 	    "this worker was not made for module %s", module_name(number));
 }
 
-/* What the policy and the privacy setting do not let leave this host is gone
- * from the answer before anybody else has it. */
-static int
-narrow(const struct options *o, const struct module *m, struct buf *out,
-    struct err *e)
-{
-	static const char failed[] = "narrowing the answer: out of memory";
-	json_t *v;
-	char *text = NULL;
-	int rc = 0;
-
-	v = json_loadb((const char *)out->data, out->len, 0, NULL);
-	if (v == NULL ||
-	    narrow_answer(m, (enum detail)o->detail, o->privacy, v) != 0 ||
-	    (text = json_text(v, JSON_COMPACT)) == NULL)
-		rc = err_set(e, ERR_NOMEM, failed);
-	buf_clear(out);
-	if (rc == 0 && buf_add_str(out, text) != 0)
-		rc = err_set(e, ERR_NOMEM, failed);
-	free(text);
-	json_decref(v);
-	return rc;
-}
-
 /* Other modules hand bytes of the host to parsers at once. */
 static bool
 keeps_clean(unsigned int module)
 {
 	return module == MODULE_file;
+}
+
+/* What the policy and the privacy setting do not let leave this host is gone
+ * from the answer before anybody else has it. */
+static int
+run_narrowed(const struct options *o, const struct question *q,
+    const struct run_context *ctx, struct buf *out, struct err *e)
+{
+	module_run *run = run_by_number(q->module);
+	struct narrowing n;
+	int rc;
+
+	if (!o->privacy && o->detail == DETAIL_FULL)
+		return run(q->params, ctx, out, e);
+	narrowing_begin(&n, module_by_number(q->module), (enum detail)o->detail,
+	    o->privacy, out, answer_max(o));
+	rc = run(q->params, ctx, &n.in, e);
+	if (rc == 0)
+		rc = narrowing_end(&n, e);
+	else if (n.err.code != 0)
+		*e = n.err;
+	narrowing_release(&n);
+	return rc;
 }
 
 /* order: NULL by hand. */
@@ -589,9 +594,7 @@ look(const struct options *o, const struct order *order, struct buf *out,
 		serve_spent();
 	rc = check_opened(o, q.module, e);
 	if (rc == 0)
-		rc = run_by_number(q.module)(q.params, &ctx, out, e);
-	if (rc == 0 && (o->privacy || o->detail != DETAIL_FULL))
-		rc = narrow(o, module_by_number(q.module), out, e);
+		rc = run_narrowed(o, &q, &ctx, out, e);
 	question_release(&q);
 	return rc;
 }
@@ -653,13 +656,6 @@ enter_by_hand(const struct options *o, struct err *e)
 	return rc == 0 ? sandbox_seal(e) : rc;
 }
 
-/* What is put together anew before it leaves is not written piece by piece. */
-static bool
-is_worked_over(const struct options *o)
-{
-	return o->pretty || o->privacy || o->detail != DETAIL_FULL;
-}
-
 static int
 end_answer(const struct options *o, struct err *e)
 {
@@ -685,8 +681,7 @@ static int
 answer(
     const struct options *o, const struct order *order, int rc, struct err *e)
 {
-	output_begin(&output, (size_t)o->output * 2 + 1024 * 1024,
-	    is_worked_over(o), o->serve);
+	output_begin(&output, answer_max(o), o->pretty, o->serve);
 	if (rc == 0)
 		rc = look(o, order, &output.text, e);
 	split_end(&split);

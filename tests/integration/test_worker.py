@@ -112,22 +112,32 @@ PEAK = ("import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True);
         "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))")
 
 
+NARROWED = [([], 18e6), (["--privacy"], 9e6), (["--detail", "metadata"], 18e6), (["--detail", "found-only"], 0)]
+
+
 @NEEDS_SANDBOX
-def test_memory_of_a_large_answer(names_of_all):
-    r = subprocess.run(["/usr/bin/python3", "-c", PEAK, WORKER, "file"],
+@pytest.mark.parametrize("options,least", NARROWED, ids=lambda x: " ".join(x) if isinstance(x, list) else "")
+def test_memory_of_a_large_answer(names_of_all, options, least):
+    r = subprocess.run(["/usr/bin/python3", "-c", PEAK, WORKER, "file", *options],
                        input=names_of_all(30).encode(), capture_output=True, timeout=60, check=True)
-    assert len(r.stdout) > 18e6 and int(r.stderr) < 32 << 10
+    assert len(r.stdout) > least and int(r.stderr) < 32 << 10
     assert json.loads(r.stdout)["statistics"]["totalhits"] == 30000
 
 
 @NEEDS_SANDBOX
-def test_output_ends_before_memory_does(names_of_all):
+@pytest.mark.parametrize("options", [[], ["--privacy"]], ids=["full", "privacy"])
+def test_output_ends_before_memory_does(names_of_all, options):
     """With an agent's own limits."""
-    r = run("--output", str(32 << 20), "--memory", str(64 << 20), "file", text=names_of_all(60))
-    assert r.returncode == 0 and (27 << 20) < len(r.stdout) < (29 << 20)
+    r = run("--output", str(32 << 20), "--memory", str(64 << 20), *options, "file", text=names_of_all(60))
     answer = json.loads(r.stdout)
-    assert list(answer["statistics"]["notexamined"]) == ["outputlimit"]
-    assert answer["errors"][0].startswith("limit reached: output 32 MB")
+    assert r.returncode == 0 and list(answer["statistics"]["notexamined"]) == ["outputlimit"]
+    files = [e["file"] for found in answer["elements"].values() for e in found]
+    assert len(files) == answer["statistics"]["totalhits"] > 40000
+    if options:
+        assert set(files) == {"masked"} and "masked" in answer["errors"]
+    else:
+        assert (27 << 20) < len(r.stdout) < (29 << 20)
+        assert answer["errors"][0].startswith("limit reached: output 32 MB")
 
 
 @NEEDS_SANDBOX

@@ -151,6 +151,7 @@ const struct module module_file = {
 	.csv = file_csv,
 	.mask = file_mask,
 	.reduce = file_reduce,
+	.by_entry = true,
 	.paths = file_paths,
 	.ordinary = file_ordinary,
 	.absent = "missing",

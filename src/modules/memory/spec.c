@@ -134,5 +134,6 @@ const struct module module_memory = {
 	.csv = memory_csv,
 	.mask = memory_mask,
 	.reduce = memory_reduce,
+	.by_entry = true,
 	.ordinary = memory_ordinary,
 };

@@ -225,5 +225,6 @@ const struct module module_netstat = {
 	.csv = netstat_csv,
 	.mask = netstat_mask,
 	.reduce = narrow_no_content,
+	.by_entry = true,
 	.ordinary = netstat_ordinary,
 };

@@ -161,6 +161,7 @@ const struct module module_pkg = {
 	.csv = pkg_csv,
 	.mask = pkg_mask,
 	.reduce = narrow_no_content,
+	.by_entry = true,
 	.paths = pkg_paths,
 	.unasked = pkg_unasked,
 	.ordinary = pkg_ordinary,

@@ -235,6 +235,7 @@ const struct module module_sshkey = {
 	.csv = sshkey_csv,
 	.mask = sshkey_mask,
 	.reduce = sshkey_reduce,
+	.by_entry = true,
 	.paths = sshkey_paths,
 	.ordinary = sshkey_ordinary,
 	.absent = "missing",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What each module's answer still says at each level of detail. In the samples
  * what was read out of files or memory is "CONTENT...", a name is "NAME...". */
-#include "modules/narrow.h"
+#include "modules/narrowing.h"
 
 #include "base/err.h"
 
@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +137,161 @@ test_with_privacy(void **state)
 	}
 }
 
+/* --- in pieces ------------------------------------------------------------*/
+
+#define OUT_MAX 65536
+
+/* What is let through of an answer that comes in pieces; ret_rc: how it ended.
+ */
+static char *
+in_pieces(const struct module *m, enum detail d, bool privacy, const char *text,
+    size_t piece, int *ret_rc)
+{
+	struct narrowing n;
+	size_t i, len = strlen(text), k;
+	struct buf out;
+	struct err e;
+	char *copy;
+
+	err_clear(&e);
+	buf_init(&out, OUT_MAX);
+	narrowing_begin(&n, m, d, privacy, &out, OUT_MAX);
+	for (i = 0; i < len; i += k) {
+		k = len - i < piece ? len - i : piece;
+		buf_add(&n.in, text + i, k);
+		buf_hand_on(&n.in);
+	}
+	*ret_rc = narrowing_end(&n, &e);
+	assert_true(*ret_rc == 0 || strstr(e.msg, "narrowing the answer"));
+	assert_true(*ret_rc == 0 || e.code == *ret_rc);
+	narrowing_release(&n);
+	copy = strdup(buf_str(&out));
+	buf_release(&out);
+	return copy;
+}
+
+static void
+same_in_pieces(const struct module *m, enum detail d, bool privacy,
+    const char *text, size_t piece)
+{
+	json_t *j = json_loads(text, 0, NULL);
+	char *want, *got;
+	int rc;
+
+	assert_non_null(j);
+	assert_int_equal(narrow_answer(m, d, privacy, j), 0);
+	want = json_dumps(j, JSON_COMPACT);
+	got = in_pieces(m, d, privacy, text, piece, &rc);
+	assert_int_equal(rc, 0);
+	assert_string_equal(got, want);
+	free(want);
+	free(got);
+	json_decref(j);
+}
+
+/* Elements that are cut wrongly where texts look like their ends. */
+static const struct {
+	const char *module, *elements;
+} odd[] = {
+	{ "file", "{}" },
+	{ "file", "{\"elements\":[],\"t\":[]}" },
+	{ "file",
+	    "{\"a]\\\"{\":[{\"file\":\"}],\\\"\\\\\",\"search\":{}},"
+	    "{\"file\":\"\",\"search\":{\"x\":[[{}]]}}],\"}\":[]}" },
+	{ "memory",
+	    "{\"s\":[{\"process\":{\"name\":\"[{\"},\"matches\":[]}]}" },
+	{ "netstat",
+	    "{\"localmac\":{\"^{\":null,\"b\":[{\"user\":\"x\"}]},"
+	    "\"connectedip\":{\"::\":null,\"1\":[{\"remoteaddr\":\"x\"},"
+	    "{\"remoteaddr\":\"y\"}],\"2\":[{\"remoteaddr\":\"z\"}]}}" },
+	{ "sshkey", "{\"keys\":[]}" },
+	{ "ping", "{\"resolvedhost\":\"x\",\"failures\":[\"y\"],\"a\":[{}]}" },
+};
+
+static void
+all_in_pieces(const char *module, const char *text)
+{
+	const struct module *m = module_find(module);
+	size_t piece, k;
+
+	for (k = 0; k < 2 * DETAILS; k++) {
+		if (k == 0)
+			continue;
+		for (piece = 1; piece < 40; piece += 1 + piece / 4)
+			same_in_pieces(m, (enum detail)(k % DETAILS),
+			    k >= DETAILS, text, piece);
+		same_in_pieces(
+		    m, (enum detail)(k % DETAILS), k >= DETAILS, text, OUT_MAX);
+	}
+}
+
+static void
+test_in_pieces(void **state)
+{
+	char text[4096], *own;
+	json_t *j;
+	size_t i;
+
+	for (i = 0; i < SAMPLES; i++) {
+		j = sample(i);
+		own = json_dumps(j, JSON_COMPACT);
+		all_in_pieces(samples[i].module, own);
+		free(own);
+		json_decref(j);
+	}
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		snprintf(text, sizeof(text),
+		    "{\"foundanything\":true,\"elements\":%s,\"statistics\":"
+		    "{\"elements\":{\"a\":[{}]},\"narrowed\":1},"
+		    "\"errors\":[\"\\\"{\"]}",
+		    odd[i].elements);
+		all_in_pieces(odd[i].module, text);
+		snprintf(
+		    text, sizeof(text), "{\"elements\":%s}", odd[i].elements);
+		all_in_pieces(odd[i].module, text);
+	}
+	all_in_pieces("file", "{}");
+	all_in_pieces("file", "{\"success\":false,\"errors\":[\"x\"]}");
+}
+
+/* What is not as its module's answers are goes nowhere. */
+static void
+test_let_through(void **state)
+{
+	static const char *const in[] = {
+		"{\"a\":\"NAME\",\"elements\":{\"s\":[]}}",
+		"{\"a\":true,\"b\":[\"NAME\"],\"elements\":{}}",
+		"{\"elements\":{\"s\":\"NAME\"}}",
+		"{\"elements\":{\"s\":[\"NAME\"]}}",
+		"{\"elements\":{\"s\":[7]}}",
+		"{\"elements\":{\"s\":[[\"NAME\"]]}}",
+		"{\"elements\":{\"s\":{\"t\":{\"u\":[\"NAME\"]}}}}",
+		"{\"elements\":{\"s\":7}}",
+		"{\"elements\":{\"s\":[}}",
+		"{\"elements\":{\"s\":[{\"file\":\"NAME\"}",
+		"{\"elements\":{\"s\":[{\"file\":\"NAME}]}}",
+		"{\"elements\":{\"s\":[{\"file\":NAME}]}}",
+		"{\"elements\":{},\"errors\":[\"NAME\"",
+		"{\"elements\":{},\"elements\":{\"s\":[{\"file\":\"NAME\"}]}}",
+		"NAME",
+		"",
+	};
+	const struct module *m = module_find("file");
+	size_t i, piece;
+	char *got;
+	int rc;
+
+	for (i = 0; i < sizeof(in) / sizeof(in[0]); i++) {
+		for (piece = 1; piece < 100; piece += 33) {
+			got =
+			    in_pieces(m, DETAIL_FULL, true, in[i], piece, &rc);
+			if (rc == 0 || strstr(got, "\"NAME") != NULL)
+				fail_msg("%s gave %s", in[i], got);
+			free(got);
+		}
+	}
+}
+
 /* Every module has a sample here, and who does not say what content is gives
  * none. */
 static void
@@ -232,6 +388,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_with_privacy),
+		cmocka_unit_test(test_in_pieces),
+		cmocka_unit_test(test_let_through),
 		cmocka_unit_test(test_every_module),
 		cmocka_unit_test(test_shown),
 		cmocka_unit_test(test_hostile),
