@@ -58,7 +58,9 @@ struct os_mounts;
 
 /* By a type as mountinfo has it. */
 enum os_mount_kind os_mount_kind_of(const char *type);
-/* Of this process now. */
+/* Of this process now, which stays in its mount namespace from the first call
+ * on: the table is read anew only when it has changed. Not from two threads at
+ * once. */
 int os_mounts_read(struct os_mounts **ret, struct err *e);
 /* From the text of mountinfo, which is changed. */
 int os_mounts_parse(char *text, struct os_mounts **ret, struct err *e);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -143,23 +144,68 @@ os_mounts_parse(char *text, struct os_mounts **ret, struct err *e)
 	return 0;
 }
 
-int
-os_mounts_read(struct os_mounts **ret, struct err *e)
-{
-	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC), rc;
-	struct buf text;
+/* The table as it was read last, and where it was read: who looks at one path
+ * would need more time for this than for all else. */
+static struct {
+	int fd; /* -1: not read yet */
+	struct os_mounts *mounts;
+} last = { .fd = -1 };
 
-	if (fd < 0)
+/* Polling tells once of each change after the file was opened (proc(5)). */
+static bool
+still_so(void)
+{
+	struct pollfd p = { .fd = last.fd, .events = POLLPRI };
+
+	return last.mounts != NULL && poll(&p, 1, 0) == 0;
+}
+
+static int
+read_table(struct err *e)
+{
+	struct buf text;
+	int rc = 0;
+
+	os_mounts_free(last.mounts);
+	last.mounts = NULL;
+	if (last.fd < 0)
+		last.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (last.fd < 0 || lseek(last.fd, 0, SEEK_SET) != 0)
 		return err_errno(e, "/proc/self/mountinfo");
 	buf_init(&text, MOUNTINFO_MAX);
-	rc = fd_read_all(fd, &text, e);
-	close(fd);
+	rc = fd_read_all(last.fd, &text, e);
 	if (rc == 0 && buf_add_u8(&text, '\0') != 0)
 		rc = err_set(e, text.error, "/proc/self/mountinfo");
 	if (rc == 0)
-		rc = os_mounts_parse((char *)text.data, ret, e);
+		rc = os_mounts_parse((char *)text.data, &last.mounts, e);
 	buf_release(&text);
 	return rc;
+}
+
+static struct os_mounts *
+copy_of(const struct os_mounts *m)
+{
+	struct os_mounts *copy = calloc(1, sizeof(*copy));
+	size_t i;
+
+	for (i = 0; copy != NULL && i < m->n; i++) {
+		if (mounts_set(copy, m->list[i].path, m->list[i].kind) != 0) {
+			os_mounts_free(copy);
+			copy = NULL;
+		}
+	}
+	return copy;
+}
+
+int
+os_mounts_read(struct os_mounts **ret, struct err *e)
+{
+	int rc = still_so() ? 0 : read_table(e);
+
+	if (rc != 0)
+		return rc;
+	*ret = copy_of(last.mounts);
+	return *ret != NULL ? 0 : err_set(e, ERR_NOMEM, "out of memory");
 }
 
 int

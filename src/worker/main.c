@@ -698,7 +698,7 @@ answer(
 	/* giving memory back page by page costs more than the rest of the end
 	 */
 	if (!serve_is_spent())
-		buf_release(&output.text);
+		output_release(&output);
 	return rc == 0 ? (int)ended : RUN_FAILED;
 }
 

@@ -4,9 +4,15 @@
 #include "base/file.h"
 
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define ROOM (256 << 10) /* bytes held back until more come */
+#define PAGE 4096
+
+/* There from the start: later a search may have left no memory, and to map it
+ * for each order costs more than a short answer. */
+static uint8_t room[ROOM] __attribute__((aligned(PAGE)));
 
 static int
 write_on(const void *data, size_t len, void *arg)
@@ -33,10 +39,20 @@ output_begin(struct output *o, size_t max, bool whole, bool own_file)
 	if (whole) {
 		buf_init(&o->text, max);
 	} else {
-		/* at once: later a search may have left no memory */
 		buf_init_sink(&o->text, ROOM, write_on, o);
-		buf_reserve(&o->text, ROOM);
+		o->text.data = room;
+		o->text.cap = ROOM;
 	}
+}
+
+void
+output_release(struct output *o)
+{
+	if (o->text.data != room)
+		buf_release(&o->text);
+	else if (o->written > PAGE)
+		/* a process that waits holds no more than it must */
+		(void)madvise(room + PAGE, ROOM - PAGE, MADV_DONTNEED);
 }
 
 int

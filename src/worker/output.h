@@ -33,5 +33,7 @@ void output_begin(struct output *o, size_t max, bool whole, bool own_file);
 int output_again(struct output *o, struct err *e);
 /* Writes what is left, and ends the line. */
 int output_end(struct output *o, struct err *e);
+/* Gives the memory back. */
+void output_release(struct output *o);
 
 #endif

@@ -9,9 +9,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,10 +163,45 @@ test_here(void **state)
 	os_mounts_free(NULL);
 }
 
+static enum os_mount_kind
+kind_now(const char *path)
+{
+	struct os_mounts *m = NULL;
+	enum os_mount_kind kind;
+	struct err e;
+
+	err_clear(&e);
+	assert_int_equal(os_mounts_read(&m, &e), 0);
+	kind = os_mounts_find(m, path);
+	os_mounts_free(m);
+	return kind;
+}
+
+/* What is mounted while a process waits is seen by its next look. */
+static void
+test_changes(void **state)
+{
+	char root[] = "/tmp/mig-test-XXXXXX";
+
+	/* before anything was read: a table is that of one namespace */
+	if (unshare(CLONE_NEWNS) != 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		skip();
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(kind_now(root), OS_MOUNT_LOCAL);
+	assert_int_equal(mount(OS_COVER_SOURCE, root, "tmpfs", 0, NULL), 0);
+	assert_int_equal(kind_now(root), OS_MOUNT_COVER);
+	assert_int_equal(kind_now(root), OS_MOUNT_COVER);
+	assert_int_equal(umount(root), 0);
+	assert_int_equal(kind_now(root), OS_MOUNT_LOCAL);
+	assert_int_equal(rmdir(root), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_here),
