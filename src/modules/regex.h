@@ -67,6 +67,13 @@ void regex_needles(const struct regex *r, struct regex_needles *ret);
  * without ^ before and $ after it. */
 bool
 regex_is_plain(const struct regex *r, bool *ret_at_begin, bool *ret_at_end);
+/* What matches nearly everything as a REGEX_TEXT, and needs no engine. */
+enum regex_any {
+	REGEX_ANY_NOT,
+	REGEX_ANY_TEXT,      /* each text, the empty one too: ".*" */
+	REGEX_ANY_CHARACTER, /* each with a byte that is no newline: "." */
+};
+enum regex_any regex_any(const struct regex *r);
 /* The most bytes that a match in a REGEX_TEXT can have; SIZE_MAX: any number.
  */
 size_t regex_longest(const struct regex *r);

@@ -106,6 +106,63 @@ regex_is_plain(const struct regex *r, bool *ret_at_begin, bool *ret_at_end)
 	return true;
 }
 
+/* Matches without taking a byte, wherever it stands. */
+static bool
+takes_nothing(const struct node *n)
+{
+	const struct node *c = n->child;
+
+	switch (n->type) {
+	case NODE_EMPTY:
+		return true;
+	case NODE_CAT:
+		while (c != NULL && takes_nothing(c))
+			c = c->next;
+		return c == NULL;
+	case NODE_ALT:
+		while (c != NULL && !takes_nothing(c))
+			c = c->next;
+		return c != NULL;
+	case NODE_REPEAT:
+		return n->min == 0 || takes_nothing(c);
+	default:
+		return false;
+	}
+}
+
+/* Every character and stray byte but the newline. */
+static bool
+is_dot(const struct node *n)
+{
+	const struct cclass *cc = &n->cc;
+	size_t i;
+
+	if (n->type != NODE_CLASS || cc->n != 2 || cc->r[0].lo != 0 ||
+	    cc->r[0].hi != '\n' - 1 || cc->r[1].lo != '\n' + 1 ||
+	    cc->r[1].hi != RUNE_MAX)
+		return false;
+	for (i = 0; i < sizeof(cc->raw); i++) {
+		if (cc->raw[i] != 0xff)
+			return false;
+	}
+	return true;
+}
+
+enum regex_any
+regex_any(const struct regex *r)
+{
+	const struct node *n = r->root;
+
+	if (takes_nothing(n))
+		return REGEX_ANY_TEXT;
+	/* as parts of one, and at least once */
+	while ((n->type == NODE_CAT || n->type == NODE_ALT ||
+		   (n->type == NODE_REPEAT && n->min == 1)) &&
+	    n->child != NULL && n->child->next == NULL)
+		n = n->child;
+	return is_dot(n) ? REGEX_ANY_CHARACTER : REGEX_ANY_NOT;
+}
+
 static size_t
 sum(size_t a, size_t b)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Many patterns over one text or one stream of lines, in one pass. Patterns
- * are the byte patterns of modules/regex.h. A few that are plain text need no
- * engine when there is little to read: nothing is loaded. Else Hyperscan takes
- * all it can; what it refuses, or everything where it is absent, goes to PCRE2.
- * With very many patterns those with a literal go to PCRE2 as well, each only
- * over text that has its literal: compiling thousands together takes seconds.
+ * are the byte patterns of modules/regex.h. A few that are plain text, or match
+ * anything, need no engine when there is little to read: nothing is loaded.
+ * Else Hyperscan takes all it can; what it refuses, or everything where it is
+ * absent, goes to PCRE2. With very many patterns those with a literal go to
+ * PCRE2 as well, each only over text that has its literal: compiling thousands
+ * together takes seconds.
  *
  * Where the engines have a gate before them (scan/gate.h), they are loaded and
  * made when it first lets something pass, unless one might refuse a pattern.
@@ -26,9 +27,9 @@ struct gate_state;
 struct match;
 
 enum match_engine {
-	MATCH_BEST,      /* Hyperscan, else PCRE2 */
-	MATCH_LIGHT,     /* what starts quickly: plain, PCRE2, else Hyperscan */
-	MATCH_PLAIN,     /* ERR_UNSUPPORTED unless all are few and plain */
+	MATCH_BEST,  /* Hyperscan, else PCRE2 */
+	MATCH_LIGHT, /* what starts quickly: plain, PCRE2, else Hyperscan */
+	MATCH_PLAIN, /* ERR_UNSUPPORTED unless all are few, and plain or any */
 	MATCH_HYPERSCAN, /* only this one, for tests */
 	MATCH_PCRE2,
 };
@@ -55,6 +56,7 @@ struct match_pattern {
 	size_t literal_len;     /* 0: no such thing is known */
 	bool plain;             /* it is nothing but the literal, */
 	bool at_begin, at_end;  /* at these ends of the text or line */
+	enum regex_any any;     /* MATCH_TEXT */
 	size_t longest;         /* MATCH_STREAM: most bytes of a match; 0: any
 				   number */
 	/* NULL: nothing is known. When all patterns have such texts, the

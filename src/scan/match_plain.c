@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A few patterns that are plain text behind scan/match.h, by memmem(3). It
+ * A few patterns that are plain text behind scan/match.h, by memmem(3), and in
+ * short texts those that match anything. It
  * loads and compiles nothing, so it is first where there is little to read.
  *
  * In lines a pattern becomes a needle in which ^ and $ are newlines; the
@@ -21,6 +22,7 @@
 
 struct needle {
 	uint32_t id;
+	enum regex_any any;
 	bool at_begin, at_end;
 	size_t len;
 	uint8_t bytes[NEEDLE_MAX];
@@ -53,6 +55,9 @@ needle_make(struct needle *nd, const struct match_pattern *p, uint32_t id,
 	bool lines = mode == MATCH_LINES;
 
 	nd->id = id;
+	nd->any = p->any;
+	if (mode == MATCH_TEXT && nd->any != REGEX_ANY_NOT)
+		return;
 	nd->at_begin = p->at_begin;
 	nd->at_end = p->at_end;
 	if (lines && p->at_begin)
@@ -63,21 +68,27 @@ needle_make(struct needle *nd, const struct match_pattern *p, uint32_t id,
 		nd->bytes[nd->len++] = '\n';
 }
 
+static bool
+takes(const struct match_pattern *p, enum match_mode mode)
+{
+	if (mode == MATCH_TEXT && p->any != REGEX_ANY_NOT)
+		return true;
+	return p->plain && !p->count && p->literal_len > 0 &&
+	    p->literal_len <= NEEDLE_MAX - 2 &&
+	    (mode != MATCH_STREAM || (!p->at_begin && !p->at_end));
+}
+
 static int
 plain_compile(const struct match_pattern *patterns, const uint32_t *ids,
     size_t n, enum match_mode mode, void **ret, size_t *ret_bad, struct err *e)
 {
-	const struct match_pattern *p;
 	struct plain_impl *impl;
 	size_t i;
 
 	if (n > PATTERNS_MAX)
 		return unsupported(e);
 	for (i = 0; i < n; i++) {
-		p = &patterns[ids[i]];
-		if (!p->plain || p->count || p->literal_len == 0 ||
-		    p->literal_len > NEEDLE_MAX - 2 ||
-		    (mode == MATCH_STREAM && (p->at_begin || p->at_end)))
+		if (!takes(&patterns[ids[i]], mode))
 			return unsupported(e);
 	}
 	impl = calloc(1, sizeof(*impl));
@@ -113,8 +124,20 @@ plain_state_new(void *impl, void **ret, struct err *e)
 }
 
 static bool
+has_character(const uint8_t *text, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && text[i] == '\n')
+		i++;
+	return i < len;
+}
+
+static bool
 text_has(const struct needle *nd, const uint8_t *text, size_t len)
 {
+	if (nd->any != REGEX_ANY_NOT)
+		return nd->any == REGEX_ANY_TEXT || has_character(text, len);
 	if (len < nd->len || (nd->at_begin && nd->at_end && len != nd->len))
 		return false;
 	if (nd->at_begin)

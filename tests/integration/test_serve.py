@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
 """mig-worker --serve: orders with a sealed document, as the agent gives them."""
-import base64
 import ctypes
 import errno
 import fcntl
@@ -18,114 +17,10 @@ import time
 
 import pytest
 
-HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("MIG_BUILD", HERE.parent.parent / "build"))
-WORKER = BUILD / "src" / "mig-worker"
-SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
+from servelib import BUILD, DOCUMENT, HERE, START, Worker, document, frame, memfd, order
+
 NEEDS_SANDBOX = pytest.mark.skipif("asan" in BUILD.name, reason="needs the real sandbox")
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to change the user")
-
-
-def document(*questions, **changes):
-    doc = {
-        "syntaxversion": 3, "nonce": "00" * 16, "name": "test", "target": "all",
-        "validfrom": "2026-01-01T00:00:00Z", "expireafter": "2026-01-02T00:00:00Z",
-        "require": {"weight": 1},
-        "operations": [{"module": "file", "parameters": {"searches": {"s": q}}} for q in questions],
-        "seal": {"public": base64.b64encode(b"k" * 32).decode(), "readers": ["ab" * 20],
-                 "key": "-----BEGIN PGP MESSAGE-----\n\nAAAA\n-----END PGP MESSAGE-----\n"},
-    }
-    doc.update(changes)
-    return json.dumps(doc).encode()
-
-
-def memfd(data, seals=SEALS):
-    fd = os.memfd_create("action", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.write(fd, data)
-    if seals:
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
-    return fd
-
-
-DOCUMENT, START, TAKEN, SPENT, DONE = 1, 2, 3, 4, 5    # modules/order.h
-OUTPUT = 1 << 20
-
-
-def frame(kind, body=b""):
-    return struct.pack(">IHHI", len(body), kind, 0, 0) + body
-
-
-def order(n, seconds=0, cpu=0, memory=0, read=0, share=0, output=OUTPUT, privacy=0, detail=0,
-          paths=b"", state=b""):
-    return struct.pack(">BBqqqqqqBBI", n, 0, seconds, cpu, memory, read, share, output, privacy,
-                       detail, len(paths)) + paths + struct.pack(">I", len(state)) + state
-
-
-class Worker:
-    """The monitor's side."""
-
-    def __init__(self, *args, before=lambda: None):
-        self.sock, theirs = socket.socketpair()
-        self.spent = False
-        with theirs:
-            def on_four():
-                os.dup2(theirs.fileno(), 4)
-                before()
-            self.proc = subprocess.Popen(
-                [WORKER, "--serve", *args], stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, preexec_fn=on_four, pass_fds=(4,), env={})
-
-    @property
-    def pid(self):
-        return self.proc.pid
-
-    def order(self, fd, n=0, out=None, **limits):
-        """Descriptor of the answer to come."""
-        if out is None:
-            out = os.memfd_create("answer", os.MFD_CLOEXEC)
-        socket.send_fds(self.sock, [frame(DOCUMENT)], [fd])
-        socket.send_fds(self.sock, [frame(START, order(n, **limits))], [out])
-        return out
-
-    def answer(self, out):
-        """(answer or text, None: it waits for the next order; else how it exited)."""
-        assert self.receive() == TAKEN
-        said = self.receive()
-        if said == SPENT:
-            self.spent = True
-            said = self.receive()
-        assert said in (DONE, None) and not (said == DONE and self.spent)
-        status = None if said == DONE else self.proc.wait(timeout=30)
-        data = os.pread(out, OUTPUT * 2, 0)
-        os.close(out)
-        try:
-            return json.loads(data), status
-        except ValueError:
-            return data.decode(), status
-
-    def receive(self):
-        """None: it has closed its end."""
-        try:
-            head = self.sock.recv(12, socket.MSG_WAITALL)
-        except ConnectionResetError:
-            return None
-        if not head:
-            return None
-        size, kind, _, _ = struct.unpack(">IHHI", head)
-        assert size == 0
-        return kind
-
-    def run(self, data, n=0, seals=SEALS, **limits):
-        fd = memfd(data, seals)
-        try:
-            return self.answer(self.order(fd, n, **limits))
-        finally:
-            os.close(fd)
-
-    def close(self):
-        self.sock.close()
-        if self.proc.poll() is None:
-            assert self.proc.wait(timeout=20) == 0
 
 
 @pytest.fixture

@@ -201,6 +201,7 @@ write_pattern(struct plan *p, uint32_t check, enum plan_matcher which,
 	ret->literal_len = regex_literal(re, literal);
 	ret->plain = form != REGEX_WHOLE_LINES &&
 	    regex_is_plain(re, &ret->at_begin, &ret->at_end);
+	ret->any = form == REGEX_TEXT ? regex_any(re) : REGEX_ANY_NOT;
 	if (d->needles != NULL) {
 		regex_needles(re, &d->needles[pc->pattern]);
 		ret->needles = &d->needles[pc->pattern];

@@ -54,6 +54,7 @@ write_regex(const char *source, bool count, enum match_mode mode)
 		found.longest = 0;
 	found.plain = form != REGEX_WHOLE_LINES &&
 	    regex_is_plain(re, &found.at_begin, &found.at_end);
+	found.any = regex_any(re);
 	buf_release(&out);
 	regex_free(re);
 	return text;
@@ -417,6 +418,58 @@ test_plain_agrees(void **state)
 	assert_in_range(hits, rounds(500), rounds(3500));
 }
 
+/* What matches anything needs no engine either, and finds the same. */
+static void
+test_any_agrees(void **state)
+{
+	static const struct {
+		const char *re;
+		enum regex_any any;
+	} table[] = {
+		{ ".", REGEX_ANY_CHARACTER },
+		{ "(.)", REGEX_ANY_CHARACTER },
+		{ ".+", REGEX_ANY_CHARACTER },
+		{ "(?:.+?)+", REGEX_ANY_CHARACTER },
+		{ "[^\n]", REGEX_ANY_CHARACTER },
+		{ "", REGEX_ANY_TEXT },
+		{ ".*", REGEX_ANY_TEXT },
+		{ "a*b?", REGEX_ANY_TEXT },
+		{ "a|b*", REGEX_ANY_TEXT },
+		{ "(?s).*", REGEX_ANY_TEXT },
+		{ "(?s).", REGEX_ANY_NOT },
+		{ "..", REGEX_ANY_NOT },
+		{ ".{2,}", REGEX_ANY_NOT },
+		{ "^.*", REGEX_ANY_NOT },
+		{ ".$", REGEX_ANY_NOT },
+		{ ".|a", REGEX_ANY_NOT },
+		{ "\\b", REGEX_ANY_NOT },
+		{ "[^a]", REGEX_ANY_NOT },
+		{ "[^\n\\xff]", REGEX_ANY_NOT },
+		{ "\\C", REGEX_ANY_NOT },
+	};
+	static const char *const texts[] = { "", "\n", "\n\n", "\na", "x",
+		"\xff", "\n\x80", "\xe2\x82\xac", "\xe2\x82" };
+	size_t i, k;
+	long plain, pcre;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		free(write_regex(table[i].re, false, MATCH_TEXT));
+		if (found.any != table[i].any)
+			fail_msg("'%s': %d", table[i].re, (int)found.any);
+		for (k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
+			plain = run(MATCH_PLAIN, table[i].re, false, MATCH_TEXT,
+			    texts[k], strlen(texts[k]), 1);
+			pcre = run(MATCH_PCRE2, table[i].re, false, MATCH_TEXT,
+			    texts[k], strlen(texts[k]), 1);
+			assert_int_equal(
+			    plain == -1, found.any == REGEX_ANY_NOT);
+			if (plain != -1 && pcre != -1 && plain != pcre)
+				fail_msg("'%s' on text %zu: %ld, pcre2 %ld",
+				    table[i].re, k, plain, pcre);
+		}
+	}
+}
+
 /* What is not plain is not taken for it. */
 static void
 test_not_plain(void **state)
@@ -717,6 +770,7 @@ main(void)
 		cmocka_unit_test(test_engines_agree),
 		cmocka_unit_test(test_stream_engines_agree),
 		cmocka_unit_test(test_plain_agrees),
+		cmocka_unit_test(test_any_agrees),
 		cmocka_unit_test(test_not_plain),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_sieve),
