@@ -10,7 +10,10 @@
  *
  * Invariants: a read event exists exactly while there is a socket; the write
  * event is armed exactly while the library wants to write; the outcome of a
- * failed step is delivered by the dispatch event, never from inside a call.
+ * failed step is delivered by the dispatch event, never from inside a call. The
+ * events watch a descriptor of their own: the library closes its socket when a
+ * connection breaks, inside a call and before it says so, and somebody else may
+ * get that number while it is still watched.
  */
 #include "mqtt/mqtt.h"
 
@@ -19,6 +22,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <mosquitto.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -42,6 +46,7 @@ struct mqtt {
 	struct mosquitto *client; /* owned; NULL while idle */
 	enum mqtt_state state;
 	struct event *read, *write; /* owned; NULL without a socket */
+	int fd;                     /* they watch; owned; -1 without one */
 	struct event *tick;         /* keepalive and connect limit */
 	int64_t in_ms, out_ms;      /* when something came, was sent */
 	struct event *dispatch;     /* delivers "down" */
@@ -74,6 +79,9 @@ close_events(struct mqtt *m)
 	if (m->write != NULL)
 		event_free(m->write);
 	m->read = m->write = NULL;
+	if (m->fd >= 0)
+		close(m->fd);
+	m->fd = -1;
 	event_del(m->tick);
 	event_del(m->dispatch);
 }
@@ -344,6 +352,7 @@ mqtt_new(struct event_base *base, const struct mqtt_events *ev, void *arg,
 		return NULL;
 	}
 	m->base = base;
+	m->fd = -1;
 	m->ev = ev;
 	m->arg = arg;
 	m->tick = event_new(base, -1, 0, on_tick, m);
@@ -416,9 +425,13 @@ socket_events(struct mqtt *m, struct err *e)
 
 	if (fd < 0)
 		return err_set(e, ERR_IO, "MQTT client has no socket");
-	m->read = event_new(m->base, fd, EV_READ | EV_PERSIST, on_readable, m);
+	m->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (m->fd < 0)
+		return err_errno(e, "MQTT client's socket");
+	m->read =
+	    event_new(m->base, m->fd, EV_READ | EV_PERSIST, on_readable, m);
 	m->write =
-	    event_new(m->base, fd, EV_WRITE | EV_PERSIST, on_writable, m);
+	    event_new(m->base, m->fd, EV_WRITE | EV_PERSIST, on_writable, m);
 	if (m->read == NULL || m->write == NULL ||
 	    event_add(m->read, NULL) != 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
