@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -1218,6 +1219,37 @@ def test_init_makes_one_admin(server, tmp_path):
     assert dict(re.findall(r"([0-9a-f]{40})\s+(\w+)", listed)) == {
         server.bob.lower(): "admin", server.alice.lower(): "investigator",
         server.eve.lower(): "investigator"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
+@pytest.mark.parametrize("systemd", [True, False])
+def test_init_says_how_to_start(tmp_path, systemd):
+    """As the unit does, where there is one and somebody who uses it."""
+    def init(*conf):
+        """With /etc and /run of its own."""
+        (tmp_path / "run" / "systemd").mkdir(parents=True, exist_ok=True)
+        if systemd:
+            (tmp_path / "run" / "systemd" / "system").mkdir(exist_ok=True)
+        etc = tmp_path / "etc"
+        shutil.rmtree(etc, ignore_errors=True)
+        units = etc / "systemd" / "system"
+        units.mkdir(parents=True)
+        (units / "mig-server.service").touch()
+        (etc / "passwd").write_text("root:x:0:0::/:/bin/sh\n")
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-ec",
+             'mount --bind "$1/etc" /etc; mount --bind "$1/run" /run; shift;'
+             ' exec "$@"', "sh", str(tmp_path), program("mig-server"), *conf,
+             "init", "--name", "localhost", "--user", "root", "--state",
+             str(tmp_path / f"state{len(conf)}")],
+            capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split("next:\n")[1]
+
+    unit = "  systemctl enable --now mig-server\n"
+    assert (unit in init()) == systemd
+    other = init("-c", str(tmp_path / "conf"))
+    assert unit not in other and f"mig-server -c {tmp_path}/conf run" in other
 
 
 def test_init_that_fails_leaves_nothing_of_its_own(server, tmp_path):

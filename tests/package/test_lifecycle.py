@@ -166,6 +166,7 @@ def test_set_up_as_the_readme_says(machine):
     text = machine.run("cd /root && mig-server init --name localhost"
                        " --policy policy --investigator keyring").stdout
     ca = re.search(r"CA fingerprint ([0-9a-f]{64})", text).group(1)
+    assert "\n  systemctl enable --now mig-server\n" in text
     machine.run("systemctl enable --now mig-server")
     token = re.search(r"--token (\S+)",
                       machine.run("mig-server token").stdout).group(1)

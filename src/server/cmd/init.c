@@ -421,6 +421,29 @@ make_all(struct init *in, struct err *e)
 	return (write_conf(in, e));
 }
 
+/* The unit that is installed starts the platform of the default configuration
+ * only. */
+static bool
+has_unit(const struct init *in)
+{
+	static const char *const places[] = { "/etc/systemd/system",
+		"/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+		"/lib/systemd/system" };
+	char path[100];
+	size_t i;
+
+	if (strcmp(in->conf_path, SERVER_CONF_PATH) != 0 || geteuid() != 0 ||
+	    access("/run/systemd/system", F_OK) != 0)
+		return (false);
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(
+		    path, sizeof(path), "%s/mig-server.service", places[i]);
+		if (access(path, F_OK) == 0)
+			return (true);
+	}
+	return (false);
+}
+
 static void
 print_next(struct init *in)
 {
@@ -445,10 +468,13 @@ print_next(struct init *in)
 		    with, path);
 	if (in->policy == NULL)
 		printf("  mig-server%s%s policy set FILE\n", with, path);
-	printf("  mig-server%s%s run\n"
-	       "  mig-server%s%s token               (a command for each"
+	if (has_unit(in))
+		printf("  systemctl enable --now mig-server\n");
+	else
+		printf("  mig-server%s%s run\n", with, path);
+	printf("  mig-server%s%s token               (a command for each"
 	       " endpoint)\n",
-	    with, path, with, path);
+	    with, path);
 }
 
 /* Only what this run made: a name that was there before is not ours. */
