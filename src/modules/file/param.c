@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct file_kind_name file_kind_names[FILE_KINDS] = {
+const struct search_kind file_kind_names[FILE_KINDS] = {
 	[FILE_NAME] = { "names", "name" },
 	[FILE_SIZE] = { "sizes", "size" },
 	[FILE_MODE] = { "modes", "mode" },

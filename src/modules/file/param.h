@@ -10,6 +10,7 @@
 #define MIG_MODULES_FILE_PARAM_H
 
 #include "modules/module.h"
+#include "modules/searches.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -37,11 +38,8 @@ enum file_kind {
 
 extern const struct param file_param_table[];
 
-/* What one kind of check is called: JSON field, flag and word of mismatch. */
-struct file_kind_name {
-	const char *field, *word;
-};
-extern const struct file_kind_name file_kind_names[FILE_KINDS];
+/* The word is also that of mismatch. */
+extern const struct search_kind file_kind_names[FILE_KINDS];
 
 struct file_check {
 	enum file_kind kind;

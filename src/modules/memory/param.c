@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct memory_kind_name memory_kind_names[MEMORY_KINDS] = {
+const struct search_kind memory_kind_names[MEMORY_KINDS] = {
 	[MEMORY_NAME] = { "names", "name" },
 	[MEMORY_LIBRARY] = { "libraries", "lib" },
 	[MEMORY_BYTES] = { "bytes", "bytes" },

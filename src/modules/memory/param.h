@@ -11,6 +11,7 @@
 #define MIG_MODULES_MEMORY_PARAM_H
 
 #include "modules/module.h"
+#include "modules/searches.h"
 
 #define MEMORY_CHECKS_MAX 32768 /* of all searches together */
 #define MEMORY_BYTES_MAX 4096   /* of one byte string */
@@ -25,11 +26,7 @@ enum memory_kind {
 	MEMORY_KINDS
 };
 
-/* JSON field, and flag, which is also what printers call it. */
-struct memory_kind_name {
-	const char *field, *word;
-};
-extern const struct memory_kind_name memory_kind_names[MEMORY_KINDS];
+extern const struct search_kind memory_kind_names[MEMORY_KINDS];
 
 struct memory_check {
 	enum memory_kind kind;
