@@ -2,6 +2,7 @@
 /* The state directory; see state.h. */
 #include "agent/monitor/state.h"
 
+#include "action/policy.h"
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -312,15 +313,24 @@ state_policy_write(
     const struct state *s, const void *text, size_t len, struct err *e)
 {
 	char lines[2 * HASH_LINE + 1];
-	struct id now, hashes[2];
-	size_t n;
+	struct id now, before;
+	struct buf old;
 	int rc;
 
 	purpose_hash(PURPOSE_POLICY, text, len, &now);
 	snprintf(lines, sizeof(lines), "%s\n", id_hex(&now).s);
-	if (read_hashes(s, hashes, &n, NULL) == 0)
+	/* the one that is there: of several that could not be written the
+	 * hashes may name another */
+	buf_init(&old, POLICY_MAX);
+	rc = state_policy_read(s, &old, e);
+	if (rc == 0) {
+		purpose_hash(PURPOSE_POLICY, old.data, old.len, &before);
 		snprintf(lines + HASH_LINE, HASH_LINE + 1, "%s\n",
-		    id_hex(&hashes[0]).s);
+		    id_hex(&before).s);
+	}
+	buf_release(&old);
+	if (rc == ERR_NOMEM)
+		return rc;
 	rc = state_write(s, "policy.hash", lines, strlen(lines), e);
 	fault_point("state.policy_hash");
 	return rc == 0 ? state_write(s, "policy", text, len, e) : rc;

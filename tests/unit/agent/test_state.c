@@ -6,10 +6,12 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -105,6 +107,33 @@ test_policy_crash(void **state)
 	assert_int_equal(read_policy(second), 0);
 }
 
+/* A disk with room for the hashes but not for the policy, again and again: the
+ * one in force stays. */
+static void
+test_policy_no_room(void **state)
+{
+	struct rlimit was, small;
+	char third[2000];
+	struct err e;
+	int i;
+
+	install(first);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small = was;
+	small.rlim_cur = 1000;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	for (i = 0; i < 3; i++) {
+		memset(third, '0' + i / 2, sizeof(third));
+		assert_true(
+		    state_policy_write(&st, third, sizeof(third), &e) != 0);
+		assert_int_equal(read_policy(first), 0);
+	}
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	install(second);
+	assert_int_equal(read_policy(second), 0);
+}
+
 /* In place: what is flipped is not to be synced as well. */
 static void
 write_over(const char *name, const struct buf *b)
@@ -185,6 +214,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_policy),
 		T(test_policy_crash),
+		T(test_policy_no_room),
 		T(test_policy_flips),
 		T(test_identity_flips),
 	};
