@@ -114,10 +114,15 @@ def test_agents_renew_by_themselves(tmp_path):
         conf = agent.conf.read_text()
         agent.conf.write_text(conf + "hello_interval 5s\n")
         first = (agent.dir / "state" / "agent.crt").read_text()
+        renewed = agent.dir / "state" / "tls.renewed"
+        # what cannot be written is written later
+        renewed.mkdir()
         agent.start()
         p.wait_online(1)
-        renewed = agent.dir / "state" / "tls.renewed"
-        wait_for("the renewal", renewed.exists, 90)
+        wait_for("the renewal", lambda: "written later" in agent.daemon.tail(), 90)
+        renewed.rmdir()
+        wait_for("its file", renewed.exists, 20)
+        assert agent.daemon.log.read_text().count(" renewal why=") == 1
         assert oct(renewed.stat().st_mode & 0o777) == "0o600"
         p.wait_online(1)
         question = ["file", "-t", "all", "-path", "/etc", "-name",
@@ -135,6 +140,13 @@ def test_agents_renew_by_themselves(tmp_path):
         renewed.write_bytes(data)
         agent.start()
         wait_for("the words", lambda: "damaged" in agent.daemon.tail(), 30)
+        for rest in (b"", bytes(data[:20])):
+            agent.daemon.stop()
+            renewed.write_bytes(rest)
+            at = len(agent.daemon.log.read_text())
+            agent.start()
+            wait_for("the words", lambda: "damaged" in agent.daemon.log.read_text()[at:], 30)
+            assert agent.daemon.alive()
         # by now the first one may have ended: said in words, and enrolling
         # again brings the same agent back
         def ended():

@@ -21,6 +21,7 @@
 #include "agent/monitor/hello.h"
 #include "agent/monitor/job.h"
 #include "agent/monitor/monitor.h"
+#include "agent/monitor/renewed.h"
 #include "agent/seldom.h"
 #include "agent/monitor/sender.h"
 #include "base/clock.h"
@@ -28,7 +29,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "crypto/sha256.h"
 #include "ipc/ipc.h"
 #include "mqtt/tunnel.h"
 #include "proc/proc.h"
@@ -78,6 +78,7 @@ struct netlink {
 	uint64_t reserved;   /* highest number that net may use */
 	int64_t heard_ms;
 	struct seldom said_clock, said_protocol;
+	struct renewed renewed;
 	char sandbox[128];
 	struct tunnel_peer relay;
 	char peer[sizeof(((struct tunnel_peer *)NULL)->host) + 8];
@@ -158,6 +159,7 @@ netlink_hello(struct netlink *n)
 
 	if (n == NULL || !n->up || n->stopping)
 		return;
+	renewed_keep(&n->renewed, &n->a->state);
 	err_clear(&e);
 	buf_init(&b, 32768);
 	fault_point("netlink.hello");
@@ -391,63 +393,6 @@ got_renew(struct netlink *n, struct rd *r)
 	return 0;
 }
 
-/* One file, renamed into place: the old or the new, whatever happens. */
-static int
-got_renewed(struct netlink *n, struct rd *r)
-{
-	struct id sum;
-	struct buf b;
-	struct err e;
-	int rc;
-
-	err_clear(&e);
-	buf_init(&b, r->left + ID_LEN);
-	buf_add(&b, r->p, r->left);
-	sha256(b.data, b.len, &sum);
-	buf_add(&b, sum.b, ID_LEN);
-	rc = b.error != 0
-	    ? err_set(&e, b.error, "%s", err_text(b.error))
-	    : state_write(&n->a->state, STATE_RENEWED, b.data, b.len, &e);
-	if (rc == 0)
-		log_info("renewed");
-	else
-		log_error("renewed why=%s", log_quote(e.msg));
-	if (b.data != NULL)
-		explicit_bzero(b.data, b.cap);
-	buf_release(&b);
-	return 0;
-}
-
-/* The three fields, checked; false when there is none or it is damaged. */
-static bool
-add_renewed(struct agent *a, struct buf *out)
-{
-	struct id sum;
-	struct buf b;
-	struct err e;
-	bool ok;
-
-	err_clear(&e);
-	buf_init(&b, 65536);
-	ok = state_read(&a->state, STATE_RENEWED, &b, &e) == 0;
-	if (!ok && e.code != ERR_NOTFOUND)
-		log_error("renewed why=%s", log_quote(e.msg));
-	if (ok && b.len > ID_LEN) {
-		sha256(b.data, b.len - ID_LEN, &sum);
-		ok = memcmp(sum.b, b.data + b.len - ID_LEN, ID_LEN) == 0;
-	}
-	if (ok)
-		buf_add(out, b.data, b.len - ID_LEN);
-	else if (b.len > 0)
-		log_error("renewed why=%s",
-		    log_quote(STATE_RENEWED " is damaged: the certificate of"
-					    " the enrolment is used"));
-	if (b.data != NULL)
-		explicit_bzero(b.data, b.cap);
-	buf_release(&b);
-	return ok;
-}
-
 /* The server started anew, or takes answers again: none waits any longer. */
 static int
 got_roll(struct netlink *n, struct rd *r)
@@ -493,7 +438,8 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 	case MSG_NET_RENEW:
 		return got_renew(n, &r);
 	case MSG_NET_RENEWED:
-		return got_renewed(n, &r);
+		renewed_take(&n->renewed, &n->a->state, &r);
+		return 0;
 	case MSG_NET_ROLL:
 		return got_roll(n, &r);
 	case MSG_NET_PONG:
@@ -693,7 +639,7 @@ tell_start(struct netlink *n, struct err *e)
 	buf_add_u16(&b, (uint16_t)a->conf.keepalive);
 	buf_add_u64(&b, reserve_connections(n));
 	add_proxies(&a->conf, &b);
-	if (!add_renewed(a, &b)) {
+	if (!renewed_add(&n->renewed, &a->state, &b)) {
 		rc = add_file(a, "ca.crt", &b, e);
 		if (rc == 0)
 			rc = add_file(a, "agent.crt", &b, e);
@@ -792,6 +738,7 @@ netlink_start(struct agent *a, struct netlink **ret, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	n->a = a;
 	n->pid = -1;
+	renewed_init(&n->renewed);
 	n->timer = event_new(a->base, -1, 0, on_timer, n);
 	n->hello = event_new(a->base, -1, 0, on_hello_timer, n);
 	n->watch = event_new(a->base, -1, 0, on_watch, n);
@@ -829,6 +776,7 @@ netlink_free(struct netlink *n)
 		kill(n->pid, SIGKILL);
 	}
 	ipc_chan_free(n->chan);
+	renewed_release(&n->renewed);
 	if (n->timer != NULL)
 		event_free(n->timer);
 	if (n->hello != NULL)
