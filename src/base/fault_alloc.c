@@ -29,9 +29,11 @@ fault_alloc_from_here(int32_t n, int32_t times)
 	here_countdown = n;
 }
 
-/* Where the code of libraries is that crash when they have no memory. */
+/* Where the code of libraries is that crash when they have no memory; the bit
+ * of spare_fragile that spares them. */
 static struct {
 	uintptr_t begin, end;
+	uint32_t bit;
 } fragile[8];
 static size_t nfragile;
 
@@ -39,11 +41,16 @@ static int
 look_at(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	const ElfW(Phdr) * p;
+	uint32_t bit;
 	size_t i;
 
-	if (strstr(info->dlpi_name, "libcrypto.so") == NULL &&
-	    strstr(info->dlpi_name, "libssl.so") == NULL &&
-	    strstr(info->dlpi_name, "libgpgme.so") == NULL)
+	if (strstr(info->dlpi_name, "libcrypto.so") != NULL ||
+	    strstr(info->dlpi_name, "libssl.so") != NULL ||
+	    strstr(info->dlpi_name, "libgpgme.so") != NULL)
+		bit = FAULT_SPARE_CRYPTO;
+	else if (strstr(info->dlpi_name, "/libc.so") != NULL)
+		bit = FAULT_SPARE_LIBC;
+	else
 		return 0;
 	for (i = 0; i < info->dlpi_phnum; i++) {
 		p = &info->dlpi_phdr[i];
@@ -51,6 +58,7 @@ look_at(struct dl_phdr_info *info, size_t size, void *arg)
 		    nfragile == sizeof(fragile) / sizeof(fragile[0]))
 			continue;
 		fragile[nfragile].begin = info->dlpi_addr + p->p_vaddr;
+		fragile[nfragile].bit = bit;
 		fragile[nfragile].end = fragile[nfragile].begin + p->p_memsz;
 		nfragile++;
 	}
@@ -72,7 +80,8 @@ is_spared(const void *caller)
 	if (fault_control->spare_fragile == 0)
 		return false;
 	for (i = 0; i < nfragile; i++)
-		if (at >= fragile[i].begin && at < fragile[i].end)
+		if (at >= fragile[i].begin && at < fragile[i].end &&
+		    (fault_control->spare_fragile & fragile[i].bit) != 0)
 			return true;
 	return false;
 }

@@ -56,12 +56,14 @@ struct fault_pass {
 	char name[40];
 };
 
+/* Allocations that these libraries make themselves are left alone. */
+#define FAULT_SPARE_CRYPTO 1u /* OpenSSL and GPGME */
+#define FAULT_SPARE_LIBC 2u
+
 struct fault_control {
 	char magic[8];
 	_Atomic int64_t clock_ms;
-	/* not 0: allocations that OpenSSL and GPGME make themselves are left
-	 * alone */
-	_Atomic uint32_t spare_fragile;
+	_Atomic uint32_t spare_fragile; /* FAULT_SPARE_* */
 	uint32_t spare[11];
 	struct fault_alloc allocs[FAULT_ALLOCS];
 	struct fault_slot slots[FAULT_SLOTS];

@@ -27,6 +27,8 @@ def fleet(tmp_path_factory):
         p.haystack.mkdir()
         p.haystack.chmod(0o755)
         (p.haystack / "needle").write_text("x")
+        fleetlib.settled(p)
+        p.descriptors = fleetlib.descriptors(p.agents[fleetlib.NAMES[0]])
         yield p
     finally:
         for a in p.agents.values():

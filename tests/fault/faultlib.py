@@ -40,6 +40,7 @@ SIZE = PASSES_AT + PASSES * PASS
 FREE, ARMED, FIRED = 0, 1, 2
 KILL, HANG, ERROR, ALLOCATION = 1, 2, 3, 4
 ALWAYS = 0x7fffffff
+SPARE_CRYPTO, SPARE_LIBC = 1, 2
 
 POINT = re.compile(r'\bfault_(point|error)\(\s*"([^"]+)"')
 
@@ -165,11 +166,12 @@ class Control:
         self.put32(at, ARMED)
         return Allocations(self, i)
 
-    def spare_fragile(self):
-        """Allocations that OpenSSL and GPGME make themselves do not fail and
-        do not count: versions 3.0 and 1.18 follow a null pointer when some
-        fail (OpenSSL's start, gpgme_new)."""
-        self.put32(16, 1)
+    def spare_fragile(self, which=SPARE_CRYPTO):
+        """Allocations that these libraries make themselves do not fail and do
+        not count: OpenSSL 3.0 and GPGME 1.18 follow a null pointer when some
+        fail (OpenSSL's start, gpgme_new); the C library's name lookups end
+        the process, hang, or never find a name again."""
+        self.put32(16, which)
 
     def disarm_all(self):
         """Everything; what hangs goes on."""
@@ -239,6 +241,9 @@ class Platform(miglib.Platform):
         self.server.env = self.fault.env()
         self.env = self.client.env(self.env)
         self.on_wait = None     # called again and again while mig waits
+        self.held = None            # descriptors of the server's roles (platformlib)
+        self.descriptors = None     # of each agent's processes (fleetlib)
+        self.ends = []          # agents that ended by themselves: (name, exit status)
 
     # --- several agents that die ----------------------------------------------
     def fleet(self, names):
@@ -262,6 +267,7 @@ class Platform(miglib.Platform):
             if agent.daemon.proc is not None and not agent.daemon.alive():
                 wait_for(f"the end of {agent.name}'s roles",
                          lambda a=agent: not session(a.daemon.proc.pid))
+                self.ends.append((agent.name, agent.daemon.proc.returncode))
                 agent.start()
                 n += 1
         return n

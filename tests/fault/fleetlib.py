@@ -2,6 +2,7 @@
 """Many agents of one platform that are asked at once, and what must be true
 of each of them afterwards, whatever happened to it."""
 import json
+import os
 import re
 
 from faultlib import session, wait_for
@@ -42,6 +43,17 @@ def settled(fleet):
     fleet.wait_online(AGENTS)
 
 
+def started_again(fleet, agent, start):
+    """It has ended because its disk takes writes again, as its log says from
+    start on, and runs anew."""
+    def anew():
+        fleet.tend()
+        said = agent.daemon.log.read_text()[start:]
+        at = said.find(" start_again ")
+        return at >= 0 and " ready id=" in said[at:]
+    wait_for("a new start", anew, 30)
+
+
 def state_of(answer):
     """done, stopped, refused; failed: done, but without a result."""
     if answer["status"] == "done" and \
@@ -68,7 +80,27 @@ def same(answer):
     return answer and {k: v for k, v in answer.items() if k != "marks"}
 
 
+def descriptors(agent):
+    """{program: how many it has open}; a worker is one more of the monitor."""
+    there = session(agent.daemon.proc.pid)
+    counts = {name: len(os.listdir(f"/proc/{pid}/fd")) for pid, name in there.items() if name != "mig-worker"}
+    counts["mig-agent"] -= list(there.values()).count("mig-worker")
+    return counts
+
+
+def check_descriptors(fleet):
+    """Whatever happened to each, all have as many as they had at first."""
+    def odd():
+        counts = {name: descriptors(a) for name, a in fleet.agents.items()}
+        return [f"{name}: {c}, not {fleet.descriptors}" for name, c in counts.items() if c != fleet.descriptors]
+    try:
+        wait_for("as many descriptors as ever", lambda: not odd(), 10)
+    except AssertionError:
+        raise AssertionError(odd())
+
+
 def check_round(fleet, expected, answers):
+    check_descriptors(fleet)
     action = newest_action(fleet)["id"]
     assert sorted(answers) == sorted(NAMES)
     # what the server has stored, asked again

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import sqlite3
 import ssl
@@ -235,6 +236,23 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def check_descriptors(p):
+    """Each role has no more of them than at the first call."""
+    def counts():
+        pids = {r: role(p, r) for r in ("core", "api", "ca")}
+        return {"parent": descriptors(p.server.proc.pid), **{r: descriptors(pid) for r, pid in pids.items() if pid}}
+
+    def more():
+        return {r: f"{n}, not {p.held[r]}" for r, n in counts().items() if n > p.held[r]}
+    wait_for("a platform that is well", lambda: is_well(p), 40)
+    if p.held is None:
+        p.held = counts()
+    try:
+        wait_for("descriptors as before", lambda: not more(), 15)
+    except AssertionError:
+        raise AssertionError(more())
+
+
 def rss_kb(pid):
     for line in open(f"/proc/{pid}/status"):
         if line.startswith("RssAnon:"):
@@ -248,6 +266,5 @@ def leftovers(p):
     for top in (p.state, p.dir / "xdg", p.dir / "cache", p.dir / "data"):
         for base, _, files in os.walk(top):
             found += [os.path.join(base, f) for f in files
-                      if len(f) > 7 and f[-7] == "."
-                      and f[-6:].isalnum() and f[-6:] != "sqlite"]
+                      if re.search(r"\.tmp-.{6}$", f)]
     return found

@@ -8,8 +8,8 @@ import errno
 import pytest
 import secrets
 
-from faultlib import ALWAYS, wait_for
-from fleetlib import check_round, left_behind, needle, settled
+from faultlib import ALWAYS
+from fleetlib import check_round, left_behind, needle, settled, started_again
 
 MONITOR, NET = "mig-agent", "mig-agent-net"
 
@@ -105,8 +105,7 @@ def test_calls_fail(fleet):
     settled(fleet)
     check_round(fleet, expected, answers)
     # the journal knows of the answer by now, and needs no other witness
-    wait_for("a new start", lambda: " start_again " in
-             behind.daemon.log.read_text()[log:])
+    started_again(fleet, behind, log)
     settled(fleet)
     behind.daemon.stop()
     for path in (behind.dir / "state" / "spool").iterdir():

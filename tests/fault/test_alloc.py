@@ -10,11 +10,13 @@ when the memory for its own initialisation is not there (EVP_MD_fetch)."""
 import concurrent.futures
 import json
 import os
+import re
+import signal
 import subprocess
 
 import pytest
 
-from faultlib import ALWAYS, Control
+from faultlib import ALWAYS, SPARE_CRYPTO, SPARE_LIBC, Control, session
 from fleetlib import check_round, needle, settled, state_of
 from miglib import program
 
@@ -103,25 +105,57 @@ def test_client(fleet, tmp_path):
 
 # --- a running agent ---------------------------------------------------------
 
+# Program, first allocation, step from agent to agent; whether it is started
+# anew, so that the allocations are those of its start.
 ROUNDS = [
-    # program, first allocation, step from agent to agent
-    ("mig-agent", 1, 1), ("mig-agent", 17, 4),
-    ("mig-agent-judge", 1, 6), ("mig-agent-net", 1, 3),
-    ("mig-worker", 1, 12), ("mig-agent-verify", 1, 1),
+    ("mig-agent", 1, 1, False), ("mig-agent", 17, 2, False),
+    ("mig-agent-judge", 1, 6, False), ("mig-agent-net", 1, 2, False),
+    ("mig-worker", 1, 12, False),
+    ("mig-agent", 1, 20, True), ("mig-agent-judge", 1, 20, True),
+    ("mig-agent-net", 1, 8, True),
+    # it makes none while it serves
+    ("mig-agent-verify", 1, 1, True),
 ]
+CRASH = re.compile(r"(?:net|role|worker)_ended .*killed by SIG(?!KILL|TERM|XCPU).*")
 
 
-@pytest.mark.parametrize("name, first, step", ROUNDS)
-def test_running_agent(fleet, name, first, step):
+def crashes(fleet, marks):
+    """Of the monitors, as their parent saw it, and of roles, by the logs."""
+    return [f"{name}: signal {-code}" for name, code in fleet.ends if code < 0] + [
+        f"{name}: {line}" for name, agent in fleet.agents.items()
+        for line in CRASH.findall(agent.daemon.log.read_text()[marks[name]:])]
+
+
+def fail(agent, name, n, anew):
+    """The n-th allocation of this process from now on, or from its start."""
+    # OpenSSL's start and the first name lookup are not ours
+    agent.fault.spare_fragile(SPARE_CRYPTO | SPARE_LIBC if anew else 0)
+    if anew and name == "mig-agent":
+        agent.daemon.kill()
+    slot = agent.fault.allocations(name, n=n)
+    if anew and name != "mig-agent":
+        pid, = [pid for pid, what in session(agent.daemon.proc.pid).items() if what == name[:15]]
+        os.kill(pid, signal.SIGKILL)
+    if anew and name == "mig-agent":
+        agent.start()
+    return slot
+
+
+@pytest.mark.parametrize("name, first, step, anew", ROUNDS)
+def test_running_agent(fleet, name, first, step, anew):
     settled(fleet)
+    marks = {n: len(a.daemon.log.read_text()) for n, a in fleet.agents.items()}
+    fleet.ends = []
     slots = []
     for i, agent in enumerate(fleet.agents.values()):
         agent.fault.forget()
-        slots.append(agent.fault.allocations(name, n=first + i * step))
+        slots.append(fail(agent, name, first + i * step, anew))
     _, answers, _ = needle(fleet)
     for slot in slots:
         slot.disarm()
     settled(fleet)
+    assert sum(slot.fired for slot in slots) >= len(slots) / 2, [(s.seen, s.fired) for s in slots]
+    assert not crashes(fleet, marks)
     assert sorted(answers) == sorted(fleet.agents)
     for who, answer in answers.items():
         assert state_of(answer) in ("done", "failed", "stopped",

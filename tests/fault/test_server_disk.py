@@ -80,11 +80,12 @@ def p(tmp_path_factory):
 def clean(request):
     if "p" in request.fixturenames:
         p = request.getfixturevalue("p")
-        wait_for("a platform that is well", lambda: lib.is_well(p))
+        lib.check_descriptors(p)
     yield
     if "p" in request.fixturenames:
         p.fault.disarm_all()
         p.client.disarm_all()
+        lib.check_descriptors(p)
 
 
 def problems(p):
@@ -168,10 +169,10 @@ def test_read_only(p):
     try:
         p.server.start()
         assert p.server.proc.wait(20) == 1
-        assert "Read-only file system" in log_since(p, at)
+        assert "read-only file system" in log_since(p, at)
     finally:
         p.mode("rw")
-    p.start()
+        p.start()       # what comes next is another test's matter
     p.wait_online(3, 60)
     check_recovered(p, "writable again")
 

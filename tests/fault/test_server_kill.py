@@ -38,9 +38,11 @@ def p(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def clean(p):
     lib.settled(p)
+    lib.check_descriptors(p)
     yield
     p.fault.disarm_all()
     p.client.disarm_all()
+    lib.check_descriptors(p)
 
 
 @pytest.mark.parametrize("i", range(len(LAUNCH)), ids=LAUNCH)

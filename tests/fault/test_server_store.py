@@ -28,8 +28,10 @@ def p(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def clean(p):
     wait_for("a platform that is well", lambda: lib.is_well(p), 30)
+    lib.check_descriptors(p)
     yield
     p.fault.disarm_all()
+    lib.check_descriptors(p)
 
 
 def problems(p):
