@@ -87,10 +87,28 @@ print_narrowed(
 	}
 }
 
+/* How far it came before a limit. */
+static void
+print_ended_at(const json_t *result, const char *prefix, struct buf *out)
+{
+	const json_t *statistics = json_object_get(result, "statistics");
+	const char *at = print_str(statistics, "endedat");
+	bool processes = json_object_get(statistics, "processcount") != NULL;
+
+	if (*at == '\0')
+		return;
+	buf_add_fmt(out, "%snote: ended after %.0f %s, at ", prefix,
+	    print_num(statistics, processes ? "processcount" : "filescount"),
+	    processes ? "processes" : "files");
+	print_add(out, at);
+	buf_add_str(out, "\n");
+}
+
 int
 print_end(const struct module *m, const json_t *result, const char *prefix,
     enum print_show show, struct buf *out, struct err *e)
 {
+	print_ended_at(result, prefix, out);
 	if (show == SHOW_ALL ||
 	    !json_is_true(json_object_get(result, "success")))
 		print_errors(out, prefix, result);

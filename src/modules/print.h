@@ -16,7 +16,9 @@ double print_num(const json_t *obj, const char *key);
 void print_add(struct buf *out, const char *s);
 
 /*
- * The end of every printer: lines "PREFIXerror: TEXT" (with SHOW_ALL, or when
+ * The end of every printer: the line "PREFIXnote: ended after N files, at PATH"
+ * (processes) where statistics.endedat says how far it came before a limit,
+ * lines "PREFIXerror: TEXT" (with SHOW_ALL, or when
  * the answer says success false), then the line "PREFIXnot examined: N WORD,
  * ..." of statistics.notexamined, words of module->ordinary with SHOW_ALL only,
  * then lines "PREFIXnote: TEXT" of statistics.narrowed (modules/narrow.h), when

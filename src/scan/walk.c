@@ -438,6 +438,12 @@ walk_pending(const struct walk *w)
 	return w->pending;
 }
 
+const char *
+walk_path(const struct walk *w)
+{
+	return w->path;
+}
+
 uint64_t
 walk_directories(const struct walk *w)
 {

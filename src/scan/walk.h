@@ -76,6 +76,9 @@ void walk_run(struct walk *w);
 void walk_scope_done(struct walk *w, uint32_t scope);
 /* Directories known of but not read when the walk was stopped. */
 uint64_t walk_pending(const struct walk *w);
+/* Where it is: what entry() has at hand, or else the directory. Empty before
+ * it began; borrowed, until the walk goes on. */
+const char *walk_path(const struct walk *w);
 /* Directories read. */
 uint64_t walk_directories(const struct walk *w);
 /* The scope's own roots, as asked for or resolved, cover this path. */

@@ -322,9 +322,14 @@ def test_limits(probe):
     answer = ask(search(contents=["none" + p.needle]), "--read", "1000000")
     assert answer["statistics"]["notexamined"]["readlimit"] == 1
     assert answer["statistics"]["memoryread"] == 1000000
+    at = answer["statistics"]["endedat"]
+    assert at.startswith(f"process {p.pid} /") and any(f"(it ended at {at})" in e for e in answer["errors"])
     answer = ask(search(contents=[p.needle, "."], matchall=False, options={"maxlength": 1 << 20}),
                  "--output", "2000")
     assert answer["statistics"]["notexamined"].get("outputlimit") == 1
+    answer = ask(search(contents=["none" + p.needle]), "--read", "1000000", "--privacy")
+    assert answer["statistics"]["endedat"] == "masked" and p.needle not in json.dumps(answer["statistics"])
+    assert "endedat" not in ask(search(contents=[p.needle]))["statistics"]
 
 
 def test_memory_that_changes_under_the_scan(probe):

@@ -8,6 +8,7 @@ entries. Each difference that is meant stands at its assertion with the reason.
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -142,6 +143,25 @@ def by_hand(name, at=""):
     done = subprocess.run([str(WORKER), name.split("-")[0]], input=question(name, at), stdout=subprocess.PIPE,
                           text=True, timeout=60, check=False)
     return json.loads(done.stdout), original(name, at)
+
+
+def test_memory_libraries(tmp_path):
+    """The postgres of the original is a copy of sleep here."""
+    program = tmp_path / "postgres"
+    shutil.copy(shutil.which("sleep"), program)
+    with subprocess.Popen([program, "600"]) as p:
+        try:
+            ours, theirs = by_hand("memory-lib")
+            want = theirs["elements"]["s1"][0]
+            entry, = [e for e in ours["elements"]["s1"] if e["process"]["pid"] == p.pid]
+        finally:
+            p.kill()
+    assert (ours["foundanything"], ours["success"]) == (theirs["foundanything"], theirs["success"]) == (True, True)
+    assert entry.keys() == want.keys() and entry["search"] == want["search"]
+    assert entry["process"] == {**want["process"], "name": str(program), "pid": p.pid}
+    assert ours["statistics"]["totalhits"] == len(ours["elements"]["s1"])
+    # the original read no memory either: libraries stand in the list of mappings
+    assert ours["statistics"]["memoryread"] == theirs["statistics"]["memoryread"] == 0
 
 
 def test_memory():

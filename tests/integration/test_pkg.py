@@ -532,6 +532,22 @@ def test_ten_thousand_names(root):
     assert len(packages(answer)) == 200
 
 
+def test_very_many_packages(root):
+    """However many there are: the worker stays small, and the answer says that there are more."""
+    with open(root / "var/lib/dpkg/status", "w") as f:
+        f.writelines(stanza(f"package-with-a-long-name-{i}") for i in range(180000))
+    peak = ("import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True);"
+            "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))")
+    r = subprocess.run(["/usr/bin/python3", "-c", peak, WORKER, "--output", str(32 << 20), "pkg"],
+                       input=json.dumps({"pkgmatch": {"matches": ["."]}, "roots": [str(root)]}).encode(),
+                       capture_output=True, timeout=60, check=True)
+    answer = json.loads(r.stdout)
+    assert gaps(answer) == {"outputlimit": 1} and 50000 < len(answer["elements"]["packages"]) < 180000
+    assert len(r.stdout) <= 16 << 20
+    if "asan" not in BUILD.name:
+        assert int(r.stderr) < 28 << 10
+
+
 def test_command_line(rpms, root):
     rpmdb(rpms, root, "sqlite")
     hostile = "evil\x1b[31m;=cmd"

@@ -298,7 +298,7 @@ def test_cut_and_overwritten_keys(made, tmp_path, name, form):
     for i in range(60):
         data = bytearray(good[:rnd.randrange(32, len(good))] if i % 3 == 0 else good)
         for _ in range(rnd.randrange(1, 6)):
-            data[rnd.randrange(40, len(data))] = rnd.randrange(256) \
+            data[rnd.randrange(min(40, len(data) - 1), len(data))] = rnd.randrange(256) \
                 if i % 2 else rnd.choice(b"ABCDxyz0+/=\n")
         (tmp_path / f"{i:02}").write_bytes(bytes(data))
     answer = ask(tmp_path)

@@ -171,12 +171,16 @@ def test_cpu_limit(endless):
     answer = json.loads(run("--cpu", "1", "file", text=endless).stdout)
     assert answer["success"] and answer["statistics"]["notexamined"] == {"cpulimit": 1}
     assert answer["errors"][0].startswith("limit reached: CPU 1 s: what was not reached")
+    # where it was, in the text and for programs
+    at = json.loads(endless)["searches"]["s1"]["paths"][0] + "/hole"
+    assert answer["statistics"]["endedat"] == at and f"(it ended at {at}; " in answer["errors"][0]
 
 
 def test_read_limit(endless):
-    answer = json.loads(run("--read", "1000000", "file", text=endless).stdout)
+    answer = json.loads(run("--read", "1000000", "--privacy", "file", text=endless).stdout)
     assert answer["statistics"]["notexamined"] == {"readlimit": 1}
     assert answer["statistics"]["bytesread"] == 1000000
+    assert answer["statistics"]["endedat"] == answer["errors"][0] == "masked"
 
 
 def test_sigterm(endless):
@@ -207,6 +211,7 @@ def test_memory_limit_and_empty_environment(tmp_path):
                        stdout=subprocess.PIPE, env={})
     answer = json.loads(r.stdout)
     assert answer["foundanything"] and answer["statistics"]["notexamined"] == {}
+    assert "endedat" not in answer["statistics"]
 
 
 def test_no_engine_at_all(tmp_path):

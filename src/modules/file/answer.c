@@ -398,6 +398,8 @@ write_statistics(struct answer *a, const char *engine, struct jsonw *w)
 	jsonw_str(w, "engine", engine);
 	jsonw_u64(w, "directories", a->directories);
 	jsonw_u64(w, "bytesread", a->bytes);
+	if (a->ended_at[0] != '\0')
+		jsonw_str(w, "endedat", a->ended_at);
 	write_unmatched(a, w);
 	write_rights(a, w);
 }

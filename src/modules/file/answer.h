@@ -24,8 +24,9 @@
 struct err;
 struct jsonw;
 
-#define ANSWER_ECHO_MAX 4096 /* bytes of a search in each entry */
-#define ANSWER_MISSES_MAX 64 /* match-any: entries for checks without a hit */
+#define ANSWER_ECHO_MAX 4096  /* bytes of a search in each entry */
+#define ANSWER_PLACE_MAX 4096 /* bytes of the path where a limit ended it */
+#define ANSWER_MISSES_MAX 64  /* match-any: entries for checks without a hit */
 
 struct answer_search {
 	struct entries entries;
@@ -42,9 +43,10 @@ struct answer {
 	const struct file_params *params; /* borrowed */
 	struct answer_search *searches;
 	struct outcome common;
-	struct buf measured; /* an entry's JSON, for its length */
-	bool out_of_memory;  /* that is why common.full */
-	uint32_t rights;     /* enum right_fact, of this process */
+	struct buf measured;             /* an entry's JSON, for its length */
+	bool out_of_memory;              /* that is why common.full */
+	uint32_t rights;                 /* enum right_fact, of this process */
+	char ended_at[ANSWER_PLACE_MAX]; /* empty: it came to its end */
 	uint64_t files, openfailed, totalhits, bytes, directories;
 };
 

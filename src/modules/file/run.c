@@ -34,6 +34,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+#define NOTED_PATH_MAX 256 /* bytes: a note that needs no memory */
+
 enum verdict { NO, YES, UNKNOWN };
 enum stage { META, CONTENT };
 
@@ -78,10 +80,14 @@ end_run(struct run *r, enum skip reason, const char *what)
 		return;
 	r->ended = true;
 	r->answer.common.counts[reason] += left > 0 ? left : 1;
+	(void)str_copy(
+	    r->answer.ended_at, sizeof(r->answer.ended_at), walk_path(r->walk));
 	outcome_note(&r->answer.common,
 	    "%s: what was not reached by then was not "
-	    "examined (directories left: %llu at least)",
-	    what, (unsigned long long)left);
+	    "examined (it ended at %.*s%s; directories left: %llu at least)",
+	    what, NOTED_PATH_MAX, r->answer.ended_at,
+	    strlen(r->answer.ended_at) > NOTED_PATH_MAX ? "..." : "",
+	    (unsigned long long)left);
 }
 
 static void

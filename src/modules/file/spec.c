@@ -94,6 +94,8 @@ file_mask(json_t *result)
 				rc = mask_match(v);
 		}
 	}
+	if (rc == 0)
+		rc = mask_str(json_object_get(result, "statistics"), "endedat");
 	return rc == 0 ? mask_errors(result) : rc;
 }
 

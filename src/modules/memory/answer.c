@@ -281,15 +281,22 @@ memory_answer_hit(struct memory_answer *a, uint32_t search, uint32_t check,
 }
 
 void
+memory_answer_process(
+    const struct opener_process *p, char out[static ANSWER_PROCESS_MAX])
+{
+	snprintf(out, ANSWER_PROCESS_MAX, "process %lu%s%s",
+	    (unsigned long)p->pid, *p->name != '\0' ? " " : "", p->name);
+}
+
+void
 memory_answer_failure(struct memory_answer *a, enum memory_gap gap,
     const struct opener_process *p, const char *why)
 {
-	char what[OPENER_NAME_MAX + 256];
+	char what[ANSWER_PROCESS_MAX + 256];
 	size_t before = a->failures.len, n;
 	struct jsonw w;
 
-	snprintf(what, sizeof(what), "process %lu%s%s", (unsigned long)p->pid,
-	    *p->name != '\0' ? " " : "", p->name);
+	memory_answer_process(p, what);
 	outcome_gap(&a->common, gap, what, why);
 	if (a->nfailures[gap] >= a->failures_max)
 		return;
@@ -371,6 +378,8 @@ write_statistics(struct memory_answer *a, struct jsonw *w)
 	jsonw_array_end(w);
 	jsonw_u64(w, "notinmemory", a->absent);
 	jsonw_str(w, "engine", a->plan->engine);
+	if (a->ended_at[0] != '\0')
+		jsonw_str(w, "endedat", a->ended_at);
 	write_unmatched(a, w);
 	jsonw_object(w, "rights");
 	jsonw_str(w, "looksinto", way->had);

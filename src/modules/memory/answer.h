@@ -20,10 +20,11 @@
 
 struct err;
 
-#define ANSWER_ECHO_MAX 4096   /* bytes of a search in each entry */
-#define ANSWER_MISSES_MAX 64   /* match-any: entries for checks without hit */
-#define ANSWER_PLACES_MAX 64   /* matches in one entry */
-#define ANSWER_FAILURES_MAX 30 /* without logfailures */
+#define ANSWER_ECHO_MAX 4096 /* bytes of a search in each entry */
+#define ANSWER_MISSES_MAX 64 /* match-any: entries for checks without hit */
+#define ANSWER_PLACES_MAX 64 /* matches in one entry */
+#define ANSWER_PROCESS_MAX (OPENER_NAME_MAX + 64) /* bytes of its text */
+#define ANSWER_FAILURES_MAX 30                    /* without logfailures */
 #define ANSWER_FAILURES_ALL 20000
 
 enum memory_gap {
@@ -70,6 +71,7 @@ struct memory_answer {
 	size_t nfailures[GAPS], failures_max; /* of each kind */
 	uint32_t rights;                      /* enum right_fact */
 	uint64_t processes, bytes, absent, totalhits;
+	char ended_at[ANSWER_PROCESS_MAX]; /* empty: it came to its end */
 };
 
 int memory_answer_init(struct memory_answer *a, const struct memory_plan *plan,
@@ -81,6 +83,9 @@ void memory_answer_release(struct memory_answer *a);
  * more room. */
 bool memory_answer_hit(struct memory_answer *a, uint32_t search, uint32_t check,
     const struct opener_process *p, const struct place *places);
+/* "process 7 /usr/bin/sleep" */
+void memory_answer_process(
+    const struct opener_process *p, char out[static ANSWER_PROCESS_MAX]);
 /* A process that was not, or not wholly, looked at. */
 void memory_answer_failure(struct memory_answer *a, enum memory_gap gap,
     const struct opener_process *p, const char *why);

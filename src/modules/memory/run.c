@@ -68,10 +68,13 @@ end_run(struct run *r, enum memory_gap gap, const char *what)
 		return;
 	r->ended = true;
 	r->answer.common.counts[gap]++;
+	if (r->answer.processes > 0)
+		memory_answer_process(&r->process, r->answer.ended_at);
 	outcome_note(&r->answer.common,
-	    "%s: processes that were not reached by then were not examined "
-	    "(the last one looked at: %lu)",
-	    what, (unsigned long)r->process.pid);
+	    "%s: what was not reached by then was not examined (it ended at "
+	    "%s)",
+	    what,
+	    r->answer.processes > 0 ? r->answer.ended_at : "the first process");
 }
 
 static void
@@ -95,6 +98,12 @@ end_by_size(struct run *r, enum memory_gap gap, const char *which, size_t n)
 	str_size(n, size);
 	snprintf(text, sizeof(text), "limit reached: %s %s", which, size);
 	end_run(r, gap, text);
+}
+
+static size_t
+room(const struct run_context *ctx)
+{
+	return outcome_kept_max(ctx->output_max);
 }
 
 /* --- verdicts of a process ------------------------------------------------ */
@@ -430,7 +439,7 @@ answer_search_of(struct run *r, uint32_t search)
 		ok = memory_answer_hit(
 		    &r->answer, search, UINT32_MAX, &r->process, places);
 	if (!ok)
-		end_by_size(r, GAP_OUTPUT, "output", r->ctx->output_max);
+		end_by_size(r, GAP_OUTPUT, "output", room(r->ctx));
 	/* its program's name is all that was asked, and cannot be read */
 	if (unknown && !r->ended && denied(r->process.error))
 		failed_with(r, r->process.error);
@@ -550,7 +559,7 @@ prepare(struct run *r, enum match_engine engine, struct err *e)
 	rc = memory_plan_init(&r->plan, &r->params, engine, e);
 	if (rc != 0)
 		return rc;
-	rc = memory_answer_init(&r->answer, &r->plan, r->ctx->output_max, e);
+	rc = memory_answer_init(&r->answer, &r->plan, room(r->ctx), e);
 	if (rc != 0)
 		return rc;
 	r->answer.rights = r->ctx->rights;

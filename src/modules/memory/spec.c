@@ -93,6 +93,8 @@ memory_mask(json_t *result)
 		if (json_array_set_new(list, i, json_string("masked")) != 0)
 			rc = ERR_NOMEM;
 	}
+	if (rc == 0)
+		rc = mask_str(statistics, "endedat");
 	return rc == 0 ? mask_errors(result) : rc;
 }
 

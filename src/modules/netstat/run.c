@@ -23,8 +23,6 @@
 #include <string.h>
 
 #define LINKS_MAX 65536
-/* Of an answer, which is there twice for a moment. */
-#define ANSWER_MAX ((size_t)16 * 1024 * 1024)
 
 enum gap {
 	GAP_OWNERS,
@@ -493,8 +491,7 @@ module_netstat_run(const json_t *params, const struct run_context *ctx,
 {
 	struct run r = { .ctx = ctx,
 		.everywhere = params_bool(params, "namespaces") };
-	size_t room =
-	    ctx->output_max < ANSWER_MAX ? ctx->output_max : ANSWER_MAX;
+	size_t room = outcome_kept_max(ctx->output_max);
 	int rc;
 
 	if (ctx->nets == NULL)

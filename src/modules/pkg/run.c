@@ -301,15 +301,16 @@ module_pkg_run(const json_t *params, const struct run_context *ctx,
 	struct os_mounts *mounts = NULL;
 	struct run r = { 0 };
 	struct pkg_params pp;
+	size_t room = outcome_kept_max(ctx->output_max);
 	int rc;
 
 	if ((rc = pkg_params_parse(params, &pp, e)) != 0)
 		return rc;
 	r.params = &pp;
-	outcome_init(&r.outcome, kinds, PKG_GAPS_ALL, 0, ctx->output_max);
+	outcome_init(&r.outcome, kinds, PKG_GAPS_ALL, 0, room);
 	watch_begin(&r.watch, ctx);
-	buf_init(&r.entries, ctx->output_max);
-	buf_init(&r.databases, ctx->output_max / 16);
+	buf_init(&r.entries, room);
+	buf_init(&r.databases, room / 16);
 	rc = start(&r, ctx, &mounts, e);
 	if (rc == 0) {
 		look(&r, mounts);

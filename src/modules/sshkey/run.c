@@ -433,15 +433,15 @@ module_sshkey_run(const json_t *params, const struct run_context *ctx,
 {
 	struct run r = { 0 };
 	char **paths = NULL;
-	size_t n = 0, i;
+	size_t n = 0, i, room = outcome_kept_max(ctx->output_max);
 	int rc;
 
 	memcpy(r.kinds, all_kinds, sizeof(r.kinds));
 	for (i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
 		r.kinds[silent[i]].silent = true;
-	outcome_init(&r.outcome, r.kinds, GAPS, 0, ctx->output_max);
+	outcome_init(&r.outcome, r.kinds, GAPS, 0, room);
 	watch_begin(&r.watch, ctx);
-	buf_init(&r.entries, ctx->output_max);
+	buf_init(&r.entries, room);
 	buf_init(&r.data, LIST_BYTES_MAX);
 	r.read_left =
 	    ctx->read_bytes > 0 ? (uint64_t)ctx->read_bytes : UINT64_MAX;

@@ -106,20 +106,6 @@ print_key(struct buf *out, const char *prefix, const json_t *key)
 	buf_add_str(out, "\n");
 }
 
-/* How far it came before a limit. */
-static void
-print_end_place(struct buf *out, const char *prefix, const json_t *statistics)
-{
-	const char *path = print_str(statistics, "endedat");
-
-	if (*path == '\0')
-		return;
-	buf_add_fmt(out, "%snote: ended after %.0f files, at ", prefix,
-	    print_num(statistics, "filescount"));
-	print_add(out, path);
-	buf_add_str(out, "\n");
-}
-
 extern const struct module module_sshkey;
 
 static int
@@ -138,7 +124,6 @@ sshkey_print(const json_t *result, const char *prefix, enum print_show show,
 	if (show != SHOW_FOUND && json_array_size(list) == 0)
 		buf_add_fmt(out, "%s0 keys in %.0f files\n", prefix,
 		    print_num(statistics, "filescount"));
-	print_end_place(out, prefix, statistics);
 	return print_end(&module_sshkey, result, prefix, show, out, e);
 }
 

@@ -249,23 +249,35 @@ test_private_bits(void **state)
 static void
 test_print_end(void **state)
 {
-	static const char text[] =
-	    "{\"foundanything\":false,\"success\":true,\"elements\":{\"keys\":"
-	    "[]},\"statistics\":{\"filescount\":812,\"endedat\":\"/root/"
-	    "a\\n\"}}";
-	json_t *result = json_loads(text, 0, NULL);
+	static const struct {
+		const char *module, *count, *says;
+	} in[] = {
+		{ "sshkey", "filescount", "812 files" },
+		{ "file", "filescount", "812 files" },
+		{ "memory", "processcount", "812 processes" },
+	};
+	char want[128];
+	json_t *result;
 	struct buf out;
 	struct err e;
+	size_t i;
 
-	assert_non_null(result);
-	buf_init(&out, 4096);
-	assert_int_equal(
-	    module_find("sshkey")->print(result, "h ", SHOW_FOUND, &out, &e),
-	    0);
-	assert_string_equal(
-	    buf_str(&out), "h note: ended after 812 files, at /root/a\\x0a\n");
-	buf_release(&out);
-	json_decref(result);
+	for (i = 0; i < sizeof(in) / sizeof(in[0]); i++) {
+		result = json_pack("{s:b,s:b,s:{s:[]},s:{s:i,s:s}}",
+		    "foundanything", 0, "success", 1, "elements", "keys",
+		    "statistics", in[i].count, 812, "endedat", "/root/a\n");
+		assert_non_null(result);
+		buf_init(&out, 4096);
+		assert_int_equal(
+		    module_find(in[i].module)
+			->print(result, "h ", SHOW_FOUND, &out, &e),
+		    0);
+		snprintf(want, sizeof(want),
+		    "h note: ended after %s, at /root/a\\x0a\n", in[i].says);
+		assert_string_equal(buf_str(&out), want);
+		buf_release(&out);
+		json_decref(result);
+	}
 }
 
 int
