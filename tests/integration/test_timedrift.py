@@ -205,8 +205,13 @@ def test_mig(servers):
     assert f',"{good}","127.0.0.1",' in mig("-drift", "2s", "-server", good, "-csv")[1]
     status, out, _ = mig("-drift", "2s", "-server", ahead)
     assert status == 0 and re.search(r", OUTSIDE the drift allowed: -1m(39|40)", out)
-    status, out, _ = mig("-drift", "2s", "-server", servers["kiss"].name)
-    assert status == 3 and "the server refuses (RATE)" in out
+    # what failed is summed up; with its server, in the answer, when all is shown
+    kiss = servers["kiss"].name
+    status, out, err = mig("-drift", "2s", "-server", kiss)
+    assert status == 3 and "error" not in out and "the server refuses (RATE): it was asked too often: 1 (" in err
+    assert err.count(kiss) == 1
+    status, out, err = mig("-drift", "2s", "-server", kiss, "-show", "all")
+    assert status == 3 and f"error: unusable: {kiss}: the server refuses (RATE)" in out and kiss not in err
     status, out, _ = mig("-drift", "2s", "-server", ahead, "-server", servers["behind"].name, "-show", "all")
     assert status == 3 and out.count(", disagrees with the others") == 2 and "the drift allowed" not in out
     status, _, err = mig("-drift", "2")

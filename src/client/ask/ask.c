@@ -93,7 +93,8 @@ ask_output(struct output *out, const struct opts *o, struct err *e)
  */
 
 static void
-local_count(struct summary *s, const struct answer *a)
+local_count(
+    struct summary *s, const struct output *show, const struct answer *a)
 {
 	s->expected = 1;
 	s->found += a->found;
@@ -101,6 +102,7 @@ local_count(struct summary *s, const struct answer *a)
 	if (a->failed) {
 		s->failed++;
 		summary_add(&s->failures, a->why, a->name);
+		output_errors(show, a, &s->errors);
 		return;
 	}
 	s->done++;
@@ -205,7 +207,7 @@ ask_local(const struct question *q, const struct opts *o, struct err *e)
 	s.interrupted = interrupt_seen();
 	interrupt_restore();
 	if (r == 0) {
-		local_count(&s, a);
+		local_count(&s, &show, a);
 		r = local_report(&show, a, &s, e);
 	}
 	if (r == 0)

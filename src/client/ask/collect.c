@@ -118,6 +118,7 @@ collect_show(struct collect *k, const struct answer *a)
 	} else if (a->failed) {
 		s->failed++;
 		summary_add(&s->failures, a->why, a->name);
+		output_errors(&k->output, a, &s->errors);
 	} else {
 		s->done++;
 	}

@@ -4,12 +4,16 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "client/print/summary.h"
 #include "json/json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Of an operation that failed; it is an endpoint that sends them. */
+#define ERRORS_MAX 64
 
 /* Copies text from outside, made printable, cut to size. */
 static void
@@ -282,4 +286,49 @@ answer_add(struct answer *a, const struct module *m, unsigned int status,
 		answer_why(a, &a->failed, "%s: %.300s", m->name, p->why);
 	if (p->result != NULL)
 		judge_result(a, p);
+}
+
+static bool
+is_repeated(const json_t *errors, size_t n)
+{
+	const json_t *v = json_array_get(errors, n);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (json_equal(json_array_get(errors, i), v))
+			return true;
+	return false;
+}
+
+static void
+part_errors(
+    const struct answer *a, const struct answer_part *p, struct groups *ret)
+{
+	const json_t *errors = json_object_get(p->result, "errors");
+	size_t i, n = json_array_size(errors);
+	char safe[ANSWER_WHY_MAX / 2];
+	const char *text;
+
+	for (i = 0; i < n && i < ERRORS_MAX; i++) {
+		text = json_string_value(json_array_get(errors, i));
+		if (text == NULL || is_repeated(errors, i))
+			continue;
+		printable_copy(safe, sizeof(safe), text, strlen(text));
+		if (strstr(a->why, safe) == NULL)
+			summary_add(ret, safe, a->name);
+	}
+	if (n > ERRORS_MAX)
+		summary_add(ret, "more than are counted here", a->name);
+}
+
+void
+answer_errors(const struct answer *a, struct groups *ret)
+{
+	size_t i;
+
+	for (i = 0; i < a->nparts; i++)
+		if (a->parts[i].result != NULL &&
+		    !json_is_true(
+			json_object_get(a->parts[i].result, "success")))
+			part_errors(a, &a->parts[i], ret);
 }

@@ -43,6 +43,10 @@ void answer_release(struct answer *a);
 void answer_add(struct answer *a, const struct module *m, unsigned int status,
     const void *data, size_t len);
 
+/* Adds the errors of operations that failed, beside the one that why tells,
+ * each once. */
+void answer_errors(const struct answer *a, struct groups *ret);
+
 enum output_format { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV };
 
 struct output {
@@ -59,6 +63,9 @@ void output_release(struct output *o);
 /* Appends what is to be printed now. */
 int output_answer(
     struct output *o, const struct answer *a, struct buf *out, struct err *e);
+/* Adds to ret the errors that are not shown with the answer (answer_errors). */
+void output_errors(
+    const struct output *o, const struct answer *a, struct groups *ret);
 /* Appends the answer as one JSON object and a newline. */
 int output_object(const struct answer *a, struct buf *out);
 /* Writes it to a file of its own in the directory, which is made, mode 0600;

@@ -65,6 +65,16 @@ print_parts(const struct answer *a, const char *lead, enum print_show show,
 	}
 }
 
+void
+output_errors(
+    const struct output *o, const struct answer *a, struct groups *ret)
+{
+	bool shown = o->format == OUTPUT_TEXT && o->show == SHOW_ALL;
+
+	if (o->format != OUTPUT_JSON && !shown)
+		answer_errors(a, ret);
+}
+
 static int
 output_text(struct output *o, const struct answer *a, struct buf *out)
 {

@@ -16,6 +16,7 @@ summary_init(struct summary *s)
 	s->expected = -1;
 	groups_init(&s->refusals, REASONS_MAX, REASON_BYTES_MAX);
 	groups_init(&s->failures, REASONS_MAX, REASON_BYTES_MAX);
+	groups_init(&s->errors, REASONS_MAX, REASON_BYTES_MAX);
 	groups_init(&s->partials, REASONS_MAX, REASON_BYTES_MAX);
 	groups_init(&s->missing, REASONS_MAX, REASON_BYTES_MAX);
 	groups_init(&s->marks, REASONS_MAX, REASON_BYTES_MAX);
@@ -27,6 +28,7 @@ summary_release(struct summary *s)
 {
 	groups_release(&s->refusals);
 	groups_release(&s->failures);
+	groups_release(&s->errors);
 	groups_release(&s->partials);
 	groups_release(&s->missing);
 	groups_release(&s->marks);
@@ -122,6 +124,7 @@ summary_text(struct summary *s, size_t names_max, struct buf *out)
 	summary_count(out, s->forged, "not believed");
 	buf_add_str(out, "\n");
 	summary_reasons(&s->failures, "failed", names_max, out);
+	summary_reasons(&s->errors, "error", names_max, out);
 	summary_reasons(&s->refusals, "refused", names_max, out);
 	summary_reasons(&s->partials, "not everything seen", names_max, out);
 	summary_reasons(&s->missing, "not answered", names_max, out);

@@ -31,6 +31,7 @@ struct summary {
 	int64_t firstseen; /* agents this client has never seen before */
 	bool interrupted;
 	struct groups refusals, failures, partials, missing; /* reason: names */
+	struct groups errors;  /* of what failed, beside the reason */
 	struct groups marks;   /* of answers, by client/trust/trust.h: names */
 	struct groups leftout; /* known here, not asked by the server */
 };

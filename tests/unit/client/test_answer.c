@@ -3,6 +3,7 @@
 #include "client/print/answer.h"
 
 #include "base/err.h"
+#include "client/print/summary.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -121,6 +122,72 @@ test_judge(void **state)
 			    i, a->found, a->failed, a->partial, a->why);
 		answer_release(a);
 	}
+	free(a);
+}
+
+/* What several agents say is one line, with how many say it. */
+static void
+test_errors(void **state)
+{
+	static const char text[] =
+	    "{\"success\":false,\"errors\":[\"unusable: n1: no\\u001b\","
+	    "\"unusable: n2: no\",\"unusable: n2: no\",\"unchecked: x\",7]}";
+	struct answer *a = malloc(sizeof(*a));
+	struct output o;
+	struct summary s;
+	struct buf out;
+	int i;
+
+	assert_non_null(a);
+	output_init(&o);
+	summary_init(&s);
+	buf_init(&out, 65536);
+	for (i = 0; i < 4; i++) {
+		answer_init(a, "ab", "web1", RESULT_DONE);
+		answer_add(
+		    a, module_find("timedrift"), PART_DONE, text, strlen(text));
+		assert_true(a->failed);
+		/* the last two: they are in the answer that is shown */
+		o.show = i == 2 ? SHOW_ALL : SHOW_FOUND;
+		o.format = i == 3 ? OUTPUT_JSON : OUTPUT_TEXT;
+		output_errors(&o, a, &s.errors);
+		answer_release(a);
+	}
+	s.expected = s.failed = 2;
+	assert_int_equal(summary_text(&s, 0, &out), 0);
+	assert_string_equal(strchr(buf_str(&out), '\n') + 1,
+	    "  error: unusable: n1: no\\x1b: 2 (web1, web1)\n"
+	    "  error: unusable: n2: no: 2 (web1, web1)\n");
+	buf_release(&out);
+	summary_release(&s);
+	output_release(&o);
+	free(a);
+}
+
+/* So many that an endpoint could keep us busy with them. */
+static void
+test_many_errors(void **state)
+{
+	struct answer *a = malloc(sizeof(*a));
+	struct groups g;
+	struct buf text;
+	int i;
+
+	assert_non_null(a);
+	groups_init(&g, 1000, 1 << 20);
+	buf_init(&text, 8 << 20);
+	buf_add_str(&text, "{\"success\":false,\"errors\":[\"first\"");
+	for (i = 0; i < 200000; i++)
+		buf_add_fmt(&text, ",\"e%d\"", i);
+	buf_add_str(&text, "]}");
+	answer_init(a, "ab", "web1", RESULT_DONE);
+	answer_add(a, module_find("file"), PART_DONE, text.data, text.len);
+	answer_errors(a, &g);
+	assert_int_equal(g.n, 64);
+	assert_string_equal(g.list[63].text, "more than are counted here");
+	answer_release(a);
+	groups_release(&g);
+	buf_release(&text);
 	free(a);
 }
 
@@ -300,6 +367,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_many_errors),
 		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_group),

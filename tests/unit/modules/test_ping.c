@@ -319,7 +319,7 @@ test_print(void **state)
 	check_print("{\"foundanything\":false,\"success\":false,\"elements\":"
 		    "{\"latencies\":[]},\"errors\":[\"unresolved: a: b\"],"
 		    "\"statistics\":{\"notexamined\":{\"unresolved\":1}}}",
-	    SHOW_FOUND,
+	    SHOW_ALL,
 	    "h error: unresolved: a: b\nh not examined: 1 unresolved\n");
 }
 
