@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "client/pgp/packet.h"
+#include "client/pgp/rnp.h"
 #include "crypto/keymaterial.h"
 #include "crypto/pubkey.h"
 
@@ -17,8 +18,6 @@
 #include <strings.h>
 
 #include <jansson.h>
-#include <rnp/rnp.h>
-#include <rnp/rnp_err.h>
 
 #define FPR_HEX (2 * PGP_FPR_LEN)
 #define FLAG_SIGN 0x02 /* RFC 4880 section 5.2.3.21 */
@@ -58,10 +57,10 @@ key_fpr(rnp_key_handle_t key, char out[static FPR_HEX + 1])
 {
 	uint8_t raw[PGP_FPR_LEN];
 	char *hex = NULL;
-	bool ok = rnp_key_get_fprint(key, &hex) == RNP_SUCCESS &&
+	bool ok = rnp.key_get_fprint(key, &hex) == RNP_SUCCESS &&
 	    hex_decode(hex, raw, sizeof(raw)) == 0;
 
-	rnp_buffer_destroy(hex);
+	rnp.buffer_destroy(hex);
 	if (ok)
 		hex_encode(raw, sizeof(raw), out);
 	return ok;
@@ -74,15 +73,15 @@ key_trouble(rnp_key_handle_t key, int64_t now, uint64_t *ret_till)
 	bool revoked = true, expired = true, valid = false;
 	uint64_t till = 0;
 
-	if (rnp_key_is_revoked(key, &revoked) != RNP_SUCCESS || revoked)
+	if (rnp.key_is_revoked(key, &revoked) != RNP_SUCCESS || revoked)
 		return "it is revoked";
-	if (rnp_key_is_expired(key, &expired) != RNP_SUCCESS || expired)
+	if (rnp.key_is_expired(key, &expired) != RNP_SUCCESS || expired)
 		return "it is expired (extend it with gpg --quick-set-expire, "
 		       "then export it again)";
-	if (rnp_key_is_valid(key, &valid) != RNP_SUCCESS || !valid)
+	if (rnp.key_is_valid(key, &valid) != RNP_SUCCESS || !valid)
 		return "it has no valid self-signature (missing, damaged, or "
 		       "made with a digest such as SHA-1)";
-	if (rnp_key_valid_till64(key, &till) != RNP_SUCCESS || till == 0)
+	if (rnp.key_valid_till64(key, &till) != RNP_SUCCESS || till == 0)
 		return "it is not valid";
 	if (till != UINT64_MAX && till <= (uint64_t)now)
 		return "it or its primary key is expired";
@@ -206,14 +205,14 @@ key_material(rnp_key_handle_t key, const char *fpr, struct keymaterial *m,
 	size_t len = 0, n = 0;
 	struct rd r;
 
-	if (rnp_get_public_key_data(key, &raw, &len) == RNP_SUCCESS)
+	if (rnp.get_public_key_data(key, &raw, &len) == RNP_SUCCESS)
 		n = packet_length(raw, len);
 	if (n > 0) {
 		rd_init(&r, raw, n);
 		rd_bytes(&r, packet_header_length(raw));
 		reason = read_key_packet(&r, m, ret_created);
 	}
-	rnp_buffer_destroy(raw);
+	rnp.buffer_destroy(raw);
 	if (reason != NULL)
 		return reason;
 	if (keymaterial_fpr(m, *ret_created, got, why) != 0)
@@ -267,29 +266,29 @@ binding_find(rnp_key_handle_t key, struct binding *ret, bool *ret_any)
 
 	memset(ret, 0, sizeof(*ret));
 	*ret_any = false;
-	rnp_key_get_signature_count(key, &n);
+	rnp.key_get_signature_count(key, &n);
 	for (i = 0; i < n; i++) {
 		struct binding b = { false, false };
 		char *type = NULL, *json = NULL;
 
-		if (rnp_key_get_signature_at(key, i, &sig) != RNP_SUCCESS)
+		if (rnp.key_get_signature_at(key, i, &sig) != RNP_SUCCESS)
 			continue;
-		if (rnp_signature_get_type(sig, &type) == RNP_SUCCESS &&
+		if (rnp.signature_get_type(sig, &type) == RNP_SUCCESS &&
 		    strcmp(type, "subkey binding") == 0 &&
-		    rnp_signature_packet_to_json(sig, 0, &json) ==
+		    rnp.signature_packet_to_json(sig, 0, &json) ==
 			RNP_SUCCESS) {
 			binding_read(json, &b);
 			*ret_any |= b.sign;
-			rnp_signature_get_creation(sig, &created);
-			if (rnp_signature_is_valid(sig, 0) == RNP_SUCCESS &&
+			rnp.signature_get_creation(sig, &created);
+			if (rnp.signature_is_valid(sig, 0) == RNP_SUCCESS &&
 			    created >= newest) {
 				newest = created;
 				*ret = b;
 			}
 		}
-		rnp_buffer_destroy(type);
-		rnp_buffer_destroy(json);
-		rnp_signature_handle_destroy(sig);
+		rnp.buffer_destroy(type);
+		rnp.buffer_destroy(json);
+		rnp.signature_handle_destroy(sig);
 	}
 }
 
@@ -341,11 +340,11 @@ person_line(rnp_key_handle_t key, const char *fpr, struct buf *lines)
 {
 	char name[KEYRING_NAME_MAX], *uid = NULL;
 
-	rnp_key_get_primary_uid(key, &uid);
+	rnp.key_get_primary_uid(key, &uid);
 	packet_name(uid == NULL ? "" : uid, uid == NULL ? 0 : strlen(uid), name,
 	    sizeof(name));
 	buf_add_fmt(lines, "person %s %s\n", fpr, name);
-	rnp_buffer_destroy(uid);
+	rnp.buffer_destroy(uid);
 }
 
 static void
@@ -375,16 +374,16 @@ person_take(struct maker *k, rnp_key_handle_t key)
 	}
 	buf_init(&lines, LINES_MAX);
 	person_line(key, fpr, &lines);
-	if (rnp_key_allows_usage(key, "sign", &sign) == RNP_SUCCESS && sign) {
+	if (rnp.key_allows_usage(key, "sign", &sign) == RNP_SUCCESS && sign) {
 		line_add(k, &lines, fpr, created, till);
 		keys++;
 	}
-	rnp_key_get_subkey_count(key, &n);
+	rnp.key_get_subkey_count(key, &n);
 	for (i = 0; i < n; i++) {
-		if (rnp_key_get_subkey_at(key, i, &sub) != RNP_SUCCESS)
+		if (rnp.key_get_subkey_at(key, i, &sub) != RNP_SUCCESS)
 			continue;
 		keys += subkey_take(k, sub, &lines);
-		rnp_key_handle_destroy(sub);
+		rnp.key_handle_destroy(sub);
 	}
 	if (keys == 0) {
 		refuse(k, "key", fpr,
@@ -408,22 +407,22 @@ persons_take(struct maker *k, struct err *e)
 	const char *fpr = NULL;
 	bool primary;
 
-	if (rnp_identifier_iterator_create(k->ffi, &it, "fingerprint") !=
+	if (rnp.identifier_iterator_create(k->ffi, &it, "fingerprint") !=
 	    RNP_SUCCESS)
 		return err_set(e, ERR_NOMEM, "librnp: out of memory");
-	while (rnp_identifier_iterator_next(it, &fpr) == RNP_SUCCESS &&
+	while (rnp.identifier_iterator_next(it, &fpr) == RNP_SUCCESS &&
 	    fpr != NULL) {
 		key = NULL;
-		if (rnp_locate_key(k->ffi, "fingerprint", fpr, &key) !=
+		if (rnp.locate_key(k->ffi, "fingerprint", fpr, &key) !=
 			RNP_SUCCESS ||
 		    key == NULL)
 			continue;
 		primary = false;
-		if (rnp_key_is_primary(key, &primary) == RNP_SUCCESS && primary)
+		if (rnp.key_is_primary(key, &primary) == RNP_SUCCESS && primary)
 			person_take(k, key);
-		rnp_key_handle_destroy(key);
+		rnp.key_handle_destroy(key);
 	}
-	rnp_identifier_iterator_destroy(it);
+	rnp.identifier_iterator_destroy(it);
 	return 0;
 }
 
@@ -461,18 +460,18 @@ import(struct maker *k, const void *pgp, size_t len, struct err *e)
 	char *results = NULL;
 	rnp_result_t r;
 
-	if (rnp_ffi_create(&k->ffi, "GPG", "GPG") != RNP_SUCCESS ||
-	    rnp_set_timestamp(k->ffi, (uint64_t)k->now) != RNP_SUCCESS ||
-	    rnp_input_from_memory(&in, pgp, len, false) != RNP_SUCCESS)
+	if (rnp.ffi_create(&k->ffi, "GPG", "GPG") != RNP_SUCCESS ||
+	    rnp.set_timestamp(k->ffi, (uint64_t)k->now) != RNP_SUCCESS ||
+	    rnp.input_from_memory(&in, pgp, len, false) != RNP_SUCCESS)
 		return err_set(e, ERR_NOMEM, "librnp cannot start");
-	r = rnp_import_keys(k->ffi, in, RNP_LOAD_SAVE_PUBLIC_KEYS, &results);
-	rnp_buffer_destroy(results);
-	rnp_input_destroy(in);
+	r = rnp.import_keys(k->ffi, in, RNP_LOAD_SAVE_PUBLIC_KEYS, &results);
+	rnp.buffer_destroy(results);
+	rnp.input_destroy(in);
 	if (r != RNP_SUCCESS)
 		return err_set(e, ERR_INVALID,
 		    "not OpenPGP public keys, or damaged, or of an algorithm "
 		    "nobody here knows (librnp: %s)",
-		    rnp_result_to_string(r));
+		    rnp.result_to_string(r));
 	return 0;
 }
 
@@ -513,6 +512,8 @@ keyring_make(const void *pgp, size_t len, int64_t now, struct keyring_made *ret,
 	buf_init(&ret->lines, LINES_MAX);
 	buf_init(&ret->refused, LINES_MAX);
 	rc = check_input(pgp, len, e);
+	if (rc == 0)
+		rc = rnp_load(e);
 	if (rc != 0)
 		return rc;
 	k = calloc(1, sizeof(*k));
@@ -523,7 +524,7 @@ keyring_make(const void *pgp, size_t len, int64_t now, struct keyring_made *ret,
 	rc = import(k, pgp, len, e);
 	if (rc == 0)
 		rc = persons_take(k, e);
-	rnp_ffi_destroy(k->ffi);
+	rnp.ffi_destroy(k->ffi);
 	free(k);
 	if (rc == 0 && ret->lines.error != 0)
 		rc = err_set(e, ret->lines.error, "too many keys");

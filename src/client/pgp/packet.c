@@ -4,12 +4,10 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "client/pgp/rnp.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include <rnp/rnp.h>
-#include <rnp/rnp_err.h>
 
 size_t
 packet_header_length(const uint8_t *p)
@@ -123,18 +121,22 @@ packet_dearmor(const void *data, size_t len, struct buf *out, struct err *e)
 	rnp_output_t mem = NULL;
 	uint8_t *plain = NULL;
 	size_t n = 0;
-	int rc = ERR_INVALID;
+	int rc;
 
 	if (len > 0 && (bytes[0] & 0x80) != 0)
 		return buf_add(out, data, len);
-	if (rnp_input_from_memory(&in, bytes, len, false) == RNP_SUCCESS &&
-	    rnp_output_to_memory(&mem, out->max) == RNP_SUCCESS &&
-	    rnp_dearmor(in, mem) == RNP_SUCCESS &&
-	    rnp_output_memory_get_buf(mem, &plain, &n, false) == RNP_SUCCESS &&
+	rc = rnp_load(e);
+	if (rc != 0)
+		return rc;
+	rc = ERR_INVALID;
+	if (rnp.input_from_memory(&in, bytes, len, false) == RNP_SUCCESS &&
+	    rnp.output_to_memory(&mem, out->max) == RNP_SUCCESS &&
+	    rnp.dearmor(in, mem) == RNP_SUCCESS &&
+	    rnp.output_memory_get_buf(mem, &plain, &n, false) == RNP_SUCCESS &&
 	    n > 0)
 		rc = buf_add(out, plain, n);
-	rnp_output_destroy(mem);
-	rnp_input_destroy(in);
+	rnp.output_destroy(mem);
+	rnp.input_destroy(in);
 	if (rc != 0)
 		return err_set(e, rc, "neither binary OpenPGP nor its armour");
 	return 0;
