@@ -96,6 +96,7 @@ def test_who_lives_is_let_live(p):
     send((before[r] for r in ROLES), signal.SIGSTOP)
     time.sleep(HANGS_S - 2 * QUESTION_S)
     send((before[r] for r in ROLES), signal.SIGCONT)
+    time.sleep(QUESTION_S)
     everyone = [p.server.proc.pid, *(before[r] for r in ROLES)]
     send(everyone, signal.SIGSTOP)
     time.sleep(HANGS_S + QUESTION_S)
