@@ -172,6 +172,26 @@ def test_deleted_program(tmp_path):
         proc.stdout.close()
 
 
+def test_names_that_are_no_text(tmp_path):
+    """Told in hexadecimal digits, too, and safe on a terminal."""
+    copy = os.fsencode(tmp_path) + b"/odd-\xff\x1b[2Jprobe"
+    shutil.copy(PROBE, copy)
+    proc = subprocess.Popen([copy, "heap", needle()], stdout=subprocess.PIPE)
+    try:
+        proc.stdout.readline()
+        process = entry(ask(search("odd-.*probe$")), proc.pid)["process"]
+        out = subprocess.run([program("mig"), "memory", "-t", "local", "-name", "odd-.*probe$"],
+                             capture_output=True, check=False).stdout
+        assert bytes.fromhex(process["namehex"]) == copy and process["name"].endswith("\ufffd\x1b[2Jprobe")
+        assert f"[pid:{proc.pid}]".encode() in out and b"\x1b" not in out and b"\\x1b[2Jprobe" in out
+        masked = entry(ask(search("odd-.*probe$"), "--privacy"), proc.pid)["process"]
+        assert masked == {"name": "masked", "pid": proc.pid}
+    finally:
+        proc.kill()
+        proc.wait()
+        proc.stdout.close()
+
+
 def test_all_searches_in_one_pass(probe):
     """Each search has its own answer; the memory is read once."""
     p, q = probe("heap"), probe("heap")

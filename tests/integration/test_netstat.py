@@ -191,6 +191,51 @@ def test_as_ss_has_it(net):
     assert ours == theirs and len(ours) == 6
 
 
+# A socket that three processes hold, and one half of a connection in each state on its way to the end.
+ENDS = r"""
+import json, os, socket, subprocess, sys
+os.system("ip link set lo up")
+def ask(*options, **params):
+    return json.loads(subprocess.run([sys.argv[1], *options, "netstat"], input=json.dumps(params).encode(),
+                                     stdout=subprocess.PIPE, check=True).stdout)
+server = socket.socket(); server.bind(("127.0.0.1", 0)); server.listen()
+port = server.getsockname()[1]
+stop, hold = os.pipe()
+for _ in range(2):
+    if os.fork() == 0:
+        os.close(hold); os.read(stop, 1); os._exit(0)
+listening = ask(listeningport=[str(port)])
+client = socket.create_connection(("127.0.0.1", port))
+mine = client.getsockname()[1]
+peer, _ = server.accept()
+client.close()
+half = ask(connectedip=["127.0.0.1"])
+peer.close()
+over = ask(connectedip=["127.0.0.1"])
+masked = ask("--privacy", connectedip=["127.0.0.1"])
+print(json.dumps([os.getpid(), port, mine, listening, half, over, masked]))
+"""
+
+
+def test_shared_and_ending_sockets():
+    done = subprocess.run(["unshare", "-n", sys.executable, "-c", ENDS, WORKER], capture_output=True, text=True,
+                          check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    pid, port, mine, listening, half, over, masked = json.loads(done.stdout)
+    entry = one(listening, "listeningport", str(port))
+    # the others came later, and are told as a number
+    assert entry["sharedby"] == 2 and pid <= entry["pid"] <= pid + 100
+    ends = {e["localport"]: e for e in half["elements"]["connectedip"]["127.0.0.1"]}
+    assert ends[port]["state"] == "close-wait" and (ends[port]["pid"], ends[port]["user"]) == (pid, "root")
+    assert ends[mine]["state"] == "fin-wait-2"
+    # nobody holds what is closed, and nobody is named for it
+    after = one(over, "connectedip", "127.0.0.1")
+    assert (after["state"], after["localport"], after["remoteport"]) == ("time-wait", mine, port)
+    for entry in (ends[mine], after):
+        assert not {"pid", "process", "executable", "sharedby", "uid", "user"} & set(entry)
+    assert one(masked, "connectedip", "127.0.0.1") == {**after, "remoteaddr": "masked"}
+
+
 def test_interfaces(pair):
     near, _ = pair
     answer = near.ask(localmac=["^02:00:00:00:AA:01$", ".", "^$"],

@@ -532,6 +532,17 @@ def test_ten_thousand_names(root):
     assert len(packages(answer)) == 200
 
 
+def test_privacy(root):
+    """Where a system lies is masked, what it has is not."""
+    (root / "var/lib/dpkg/status").write_text(stanza("one") + stanza("two", version="2:1~rc-1"))
+    r = subprocess.run([WORKER, "--privacy", "pkg"], stdout=subprocess.PIPE, timeout=60, check=True, input=json.dumps(
+        {"pkgmatch": {"matches": ["."]}, "roots": [str(root)]}).encode())
+    answer = json.loads(r.stdout)
+    assert str(root) not in json.dumps(answer)
+    assert [(p["name"], p["version"], p["root"]) for p in answer["elements"]["packages"]] == [
+        ("one", "1", "masked"), ("two", "2:1~rc-1", "masked")]
+
+
 def test_very_many_packages(root):
     """However many there are: the worker stays small, and the answer says that there are more."""
     with open(root / "var/lib/dpkg/status", "w") as f:

@@ -368,5 +368,7 @@ def test_a_limit_says_how_far_it_came(made, tmp_path):
     assert os.path.dirname(last) == str(tmp_path) and last not in [k["path"] for k in keys(answer)]
     answer = limited("--read", "5000")
     assert gaps(answer)["readlimit"] == 1 and os.path.dirname(answer["statistics"]["endedat"]) == str(tmp_path)
-    assert limited("--read", "5000", "--privacy")["statistics"]["endedat"] == "masked"
+    masked = limited("--read", "5000", "--privacy")
+    assert masked["statistics"]["endedat"] == "masked" and str(tmp_path) not in json.dumps(masked)
+    assert len(keys(masked)) == len(keys(answer)) > 1 and {k["path"] for k in keys(masked)} == {"masked"}
     assert "endedat" not in limited()["statistics"]

@@ -3,6 +3,7 @@
  * lines, the mask; and what is asked, compared with what is met. */
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "modules/module.h"
 #include "modules/netstat/ask.h"
 
@@ -206,6 +207,61 @@ test_print(void **state)
 	json_decref(v);
 }
 
+/* A line for each of the searches, with what it was found by. */
+static void
+test_print_each(void **state)
+{
+	static const struct {
+		const char *entry, *says;
+	} in[] = {
+		{ "\"localmac\":{\"v\":[{\"localmacaddr\":\"02:00\","
+		  "\"namespace\":"
+		  "\"default\",\"interface\":\"eth0\"}]}",
+		    "found local mac 02:00 [interface:eth0, namespace:default] "
+		    "for netstat localmac:'v'\n" },
+		{ "\"localip\":{\"v\":[{\"localaddr\":\"fd00::1\"}]}",
+		    "found local ip fd00::1 for netstat localip:'v'\n" },
+		{ "\"neighbormac\":{\"v\":[{\"remotemacaddr\":\"02:00\","
+		  "\"remoteaddr\":\"10.0.0.2\"}]}",
+		    "found neighbor mac 02:00 10.0.0.2 for netstat "
+		    "neighbormac:'v'\n" },
+		{ "\"neighborip\":{\"v\":[{\"remotemacaddr\":\"02:00\","
+		  "\"remoteaddr\":\"10.0.0.2\",\"interface\":\"eth0\"}]}",
+		    "found neighbor ip 10.0.0.2 02:00 [interface:eth0] for "
+		    "netstat neighborip:'v'\n" },
+		{ "\"connectedip\":{\"v\":[{\"localaddr\":\"fd00::1\","
+		  "\"localport\""
+		  ":4000,\"remoteaddr\":\"fd00::2\",\"remoteport\":443}]}",
+		    "found connected tuple [fd00::2]:443 with local tuple "
+		    "[fd00::1]:4000 for netstat connectedip:'v'\n" },
+		{ "\"listeningport\":{\"v\":[{\"localaddr\":\"::\","
+		  "\"localport\":"
+		  "22,\"pid\":7,\"process\":\"sshd\",\"user\":\"root\"}]}",
+		    "found listening port 22 on :: [process:sshd, pid:7, "
+		    "user:root] for netstat listeningport:'v'\n" },
+		{ "\"listeningport\":{\"v\":null}",
+		    "did not find anything for netstat listeningport:'v'\n" },
+	};
+	char text[512];
+	struct buf out;
+	struct err e;
+	json_t *v;
+	size_t i;
+
+	for (i = 0; i < sizeof(in) / sizeof(in[0]); i++) {
+		snprintf(
+		    text, sizeof(text), "{\"elements\":{%s}}", in[i].entry);
+		v = parse(text);
+		buf_init(&out, 4096);
+		assert_int_equal(
+		    module_find("netstat")->print(v, "", SHOW_ALL, &out, &e),
+		    0);
+		assert_true(str_starts(buf_str(&out), in[i].says));
+		buf_release(&out);
+		json_decref(v);
+	}
+}
+
 static void
 test_mask(void **state)
 {
@@ -238,6 +294,7 @@ main(void)
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_ask),
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_print_each),
 		cmocka_unit_test(test_mask),
 	};
 
