@@ -287,7 +287,7 @@ def test_own_processes_are_left_out():
     try:
         wait_for("the other", lambda: "Seccomp:\t2" in pathlib.Path(
             f"/proc/{other.pid}/status").read_text() or "asan" in BUILD.name)
-        answer = ask(search("/mig-worker$", contents=["."]))
+        answer = ask(search("/mig-worker$", contents=["."], options={"logfailures": True}))
         assert other.pid not in found(answer)
         assert answer["statistics"]["notexamined"]["otheragent"] >= 1
         assert any(f.startswith(f"process {other.pid} ") for f in answer["statistics"]["failures"])
@@ -350,6 +350,33 @@ def test_limits(probe):
     answer = ask(search(contents=["none" + p.needle]), "--read", "1000000", "--privacy")
     assert answer["statistics"]["endedat"] == "masked" and p.needle not in json.dumps(answer["statistics"])
     assert "endedat" not in ask(search(contents=[p.needle]))["statistics"]
+
+
+# its own most would begin with that of this process
+PEAK = ("import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True);"
+        "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))")
+
+
+@NEEDS_SANDBOX
+def test_memory_of_a_large_answer(tmp_path):
+    """140,000 entries, with an agent's own limits."""
+    copy = tmp_path / "many-of-it"
+    shutil.copy(shutil.which("sleep"), copy)
+    procs = [subprocess.Popen([copy, "600"]) for _ in range(40)]
+    asked = {"searches": {"s": {"names": ["/many-of-it$"] * 3500, "options": {"matchall": False}}}}
+    try:
+        r = subprocess.run(["/usr/bin/python3", "-c", PEAK, program("mig-worker"), "--output", str(32 << 20),
+                            "--memory", str(64 << 20), "memory"], input=json.dumps(asked).encode(),
+                           capture_output=True, timeout=120, check=True)
+    finally:
+        for p in procs:
+            p.kill()
+            p.wait()
+    answer = json.loads(r.stdout)
+    hits, pids = answer["statistics"]["totalhits"], set(found(answer))
+    assert hits == 140000 and pids == {p.pid for p in procs}
+    size, peak = len(r.stdout), int(r.stderr)
+    assert size > 20e6 and peak < 24 << 10
 
 
 def test_memory_that_changes_under_the_scan(probe):

@@ -147,6 +147,8 @@ memory_answer_init(struct memory_answer *a, const struct memory_plan *plan,
 	    a->common.output_max / 24 < FAILURES_ROOM
 		? a->common.output_max / 24
 		: FAILURES_ROOM);
+	buf_init(&a->found, a->common.output_max);
+	buf_init(&a->measured, a->common.output_max);
 	a->searches = calloc(n + 1, sizeof(*a->searches));
 	a->check_hits = calloc(plan->nchecks + 1, sizeof(*a->check_hits));
 	if (a->searches == NULL || a->check_hits == NULL)
@@ -175,6 +177,8 @@ memory_answer_release(struct memory_answer *a)
 	free(a->searches);
 	free(a->check_hits);
 	buf_release(&a->failures);
+	buf_release(&a->found);
+	buf_release(&a->measured);
 	outcome_release(&a->common);
 	memset(a, 0, sizeof(*a));
 }
@@ -218,25 +222,158 @@ write_place(
 	jsonw_object_end(w);
 }
 
+/* An entry, with the places that belong to it. */
+struct entry {
+	const struct opener_process *process; /* NULL: says that there is no
+						 match */
+	uint32_t check;                       /* or UINT32_MAX: all */
+	size_t n;
+	struct {
+		uint32_t check;
+		struct place place;
+	} at[ANSWER_PLACES_MAX];
+};
+
 /* Of one check, or of all of a search up to a number. */
 static void
-write_places(struct jsonw *w, const struct memory_answer *a, uint32_t search,
-    uint32_t check, const struct place *places)
+take_places(const struct memory_answer *a, uint32_t search,
+    const struct place *places, struct entry *en)
 {
 	const struct plan_search *ps = &a->plan->searches[search];
-	uint32_t i = check != UINT32_MAX ? check : ps->first;
-	uint32_t end = check != UINT32_MAX ? check + 1 : ps->first + ps->n;
-	size_t n = 0;
+	bool all = en->check == UINT32_MAX;
+	uint32_t i = all ? ps->first : en->check;
+	uint32_t end = all ? ps->first + ps->n : en->check + 1;
 
-	for (; i < end && n < ANSWER_PLACES_MAX; i++) {
+	en->n = 0;
+	for (; places != NULL && i < end && en->n < ANSWER_PLACES_MAX; i++) {
 		if (!places[i].found)
 			continue;
-		if (n++ == 0)
-			jsonw_array(w, "matches");
-		write_place(w, &a->plan->checks[i], &places[i]);
+		en->at[en->n].check = i;
+		en->at[en->n++].place = places[i];
 	}
-	if (n > 0)
-		jsonw_array_end(w);
+}
+
+static void
+write_entry(const struct memory_answer *a, uint32_t search,
+    const struct entry *en, bool comma, struct buf *out)
+{
+	const struct answer_search *as = &a->searches[search];
+	struct jsonw w;
+	size_t i;
+
+	jsonw_init(&w, out);
+	w.comma = comma;
+	jsonw_object(&w, NULL);
+	write_process(&w, en->process);
+	if (en->check == UINT32_MAX) {
+		buf_add_str(out, ",");
+		buf_add(out, as->echo.data, as->echo.len);
+		w.comma = true;
+	} else {
+		write_search(
+		    &w, a, search, a->plan->checks[en->check].c, SIZE_MAX);
+	}
+	if (en->n > 0)
+		jsonw_array(&w, "matches");
+	for (i = 0; i < en->n; i++)
+		write_place(
+		    &w, &a->plan->checks[en->at[i].check], &en->at[i].place);
+	if (en->n > 0)
+		jsonw_array_end(&w);
+	jsonw_object_end(&w);
+}
+
+/*
+ * A process's record: u32 pid, u8 deleted, field name. An entry's: u64 where
+ * its process's record begins, or UINT64_MAX; u32 check; u8 places; of each
+ * u32 check, u64 end, 5 bytes permissions, field mapping.
+ */
+static int
+keep_process(struct memory_answer *a, const struct opener_process *p)
+{
+	size_t before = a->found.len;
+	int rc;
+
+	if (p == NULL || a->found_pid == (uint32_t)p->pid)
+		return 0;
+	buf_add_u32(&a->found, (uint32_t)p->pid);
+	buf_add_u8(&a->found, p->deleted);
+	rc = buf_add_field(&a->found, p->name, strlen(p->name));
+	if (rc != 0) {
+		a->found.len = before;
+		a->found.error = 0;
+		return rc;
+	}
+	a->found_at = before;
+	a->found_pid = (uint32_t)p->pid;
+	return 0;
+}
+
+static int
+keep_entry(struct memory_answer *a, const struct entry *en, struct buf *records)
+{
+	size_t before = records->len, i;
+	const struct place *at;
+	int rc = keep_process(a, en->process);
+
+	if (rc != 0)
+		return rc;
+	buf_add_u64(records, en->process != NULL ? a->found_at : UINT64_MAX);
+	buf_add_u32(records, en->check);
+	buf_add_u8(records, (uint8_t)en->n);
+	for (i = 0; i < en->n; i++) {
+		at = &en->at[i].place;
+		buf_add_u32(records, en->at[i].check);
+		buf_add_u64(records, at->end);
+		buf_add(records, at->permissions, sizeof(at->permissions));
+		buf_add_field(records, at->mapping, strlen(at->mapping));
+	}
+	rc = records->error;
+	if (rc != 0) {
+		records->len = before;
+		records->error = 0;
+	}
+	return rc;
+}
+
+static void
+get_process(
+    const struct memory_answer *a, uint64_t at, struct opener_process *ret)
+{
+	struct rd r;
+
+	rd_init(&r, a->found.data + at, a->found.len - at);
+	ret->pid = rd_u32(&r);
+	ret->deleted = rd_u8(&r) != 0;
+	rd_field_str(&r, ret->name, sizeof(ret->name));
+	BUG_ON(r.bad);
+}
+
+/* process: room for that of the entry. */
+static void
+get_entry(const struct memory_answer *a, struct rd *r,
+    struct opener_process *process, struct entry *ret)
+{
+	uint64_t at = rd_u64(r);
+	struct place *p;
+	size_t i;
+
+	ret->process = NULL;
+	if (at != UINT64_MAX) {
+		get_process(a, at, process);
+		ret->process = process;
+	}
+	ret->check = rd_u32(r);
+	ret->n = rd_u8(r);
+	BUG_ON(ret->n > ANSWER_PLACES_MAX);
+	for (i = 0; i < ret->n; i++) {
+		p = &ret->at[i].place;
+		ret->at[i].check = rd_u32(r);
+		p->end = rd_u64(r);
+		rd_copy(r, p->permissions, sizeof(p->permissions));
+		rd_field_str(r, p->mapping, sizeof(p->mapping));
+	}
+	BUG_ON(r->bad);
 }
 
 /* p NULL: the entry that says there is no match. */
@@ -244,27 +381,39 @@ static bool
 add_entry(struct memory_answer *a, uint32_t search, uint32_t check,
     const struct opener_process *p, const struct place *places)
 {
-	struct answer_search *as = &a->searches[search];
-	size_t before = as->entries.len;
-	struct jsonw w;
+	struct buf *records = &a->searches[search].entries;
+	struct entry en; /* a large one: only what counts is set */
 
 	if (a->common.full)
 		return false;
-	jsonw_init(&w, &as->entries);
-	w.comma = before > 0;
-	jsonw_object(&w, NULL);
-	write_process(&w, p);
-	if (check == UINT32_MAX) {
-		buf_add_str(&as->entries, ",");
-		buf_add(&as->entries, as->echo.data, as->echo.len);
-		w.comma = true;
-	} else {
-		write_search(&w, a, search, a->plan->checks[check].c, SIZE_MAX);
+	en.process = p;
+	en.check = check;
+	take_places(a, search, places, &en);
+	buf_clear(&a->measured);
+	write_entry(a, search, &en, records->len > 0, &a->measured);
+	if (a->measured.error != 0 ||
+	    !outcome_take(&a->common, a->measured.len) ||
+	    keep_entry(a, &en, records) != 0)
+		a->common.full = true;
+	return !a->common.full;
+}
+
+static void
+write_entries(const struct memory_answer *a, uint32_t search, struct jsonw *w)
+{
+	const struct buf *records = &a->searches[search].entries;
+	struct opener_process process;
+	struct entry en;
+	bool comma = false;
+	struct rd r;
+
+	jsonw_array(w, search_of(a, search)->label);
+	rd_init(&r, records->data, records->len);
+	for (; r.left > 0; comma = true) {
+		get_entry(a, &r, &process, &en);
+		write_entry(a, search, &en, comma, w->out);
 	}
-	if (places != NULL)
-		write_places(&w, a, search, check, places);
-	jsonw_object_end(&w);
-	return outcome_keep(&a->common, &as->entries, before);
+	jsonw_array_end(w);
 }
 
 bool
@@ -408,12 +557,8 @@ memory_answer_write(struct memory_answer *a, struct buf *out, struct err *e)
 		    way->unseen);
 	jsonw_init(&w, out);
 	outcome_begin(&a->common, &w, a->totalhits > 0, true);
-	for (i = 0; i < a->plan->params->n; i++) {
-		jsonw_array(&w, search_of(a, i)->label);
-		buf_add(out, a->searches[i].entries.data,
-		    a->searches[i].entries.len);
-		jsonw_array_end(&w);
-	}
+	for (i = 0; i < a->plan->params->n; i++)
+		write_entries(a, (uint32_t)i, &w);
 	write_statistics(a, &w);
 	return outcome_end(&a->common, &w, e);
 }

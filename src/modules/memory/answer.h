@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The answer while it grows: entries by search as finished JSON, beside what
- * every answer has (common/outcome.h). Bounded.
+ * The answer while it grows: of each entry what its JSON is made of, by search,
+ * beside what every answer has (common/outcome.h). Bounded.
  *
  *   {"process": {"name", "pid", "deleted"?}, "search": {...},
  *    "matches"?: [{"bytes" or "content", "address"?, "end", "mapping",
@@ -55,9 +55,9 @@ struct place {
 };
 
 struct answer_search {
-	struct buf entries;
-	struct buf echo; /* "search" of its match-all entries */
-	size_t most;     /* values of a list in an echo */
+	struct buf entries; /* records, see answer.c */
+	struct buf echo;    /* "search" of its match-all entries */
+	size_t most;        /* values of a list in an echo */
 	uint64_t hits;
 	uint64_t unmatched;
 };
@@ -66,6 +66,10 @@ struct memory_answer {
 	struct outcome common;
 	const struct memory_plan *plan; /* borrowed */
 	struct answer_search *searches;
+	struct buf found;     /* processes that entries are about: records */
+	size_t found_at;      /* where that of the last one begins */
+	uint32_t found_pid;   /* its number; 0: none yet */
+	struct buf measured;  /* an entry's JSON, for its length */
 	uint64_t *check_hits; /* match-any: by check */
 	struct buf failures;  /* JSON strings with commas between */
 	size_t nfailures[GAPS], failures_max; /* of each kind */

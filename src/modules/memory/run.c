@@ -100,12 +100,6 @@ end_by_size(struct run *r, enum memory_gap gap, const char *which, size_t n)
 	end_run(r, gap, text);
 }
 
-static size_t
-room(const struct run_context *ctx)
-{
-	return outcome_kept_max(ctx->output_max);
-}
-
 /* --- verdicts of a process ------------------------------------------------ */
 
 static const struct memory_search *
@@ -439,7 +433,7 @@ answer_search_of(struct run *r, uint32_t search)
 		ok = memory_answer_hit(
 		    &r->answer, search, UINT32_MAX, &r->process, places);
 	if (!ok)
-		end_by_size(r, GAP_OUTPUT, "output", room(r->ctx));
+		end_by_size(r, GAP_OUTPUT, "output", r->ctx->output_max);
 	/* its program's name is all that was asked, and cannot be read */
 	if (unknown && !r->ended && denied(r->process.error))
 		failed_with(r, r->process.error);
@@ -559,7 +553,7 @@ prepare(struct run *r, enum match_engine engine, struct err *e)
 	rc = memory_plan_init(&r->plan, &r->params, engine, e);
 	if (rc != 0)
 		return rc;
-	rc = memory_answer_init(&r->answer, &r->plan, room(r->ctx), e);
+	rc = memory_answer_init(&r->answer, &r->plan, r->ctx->output_max, e);
 	if (rc != 0)
 		return rc;
 	r->answer.rights = r->ctx->rights;
