@@ -83,8 +83,9 @@ def sweep(tmp_path, argv, env, text=None, most=50):
     assert not problems, "\n".join(problems)
 
 
-def test_worker(tmp_path):
-    sweep(tmp_path, [program("mig-worker"), "file"], {}, QUESTION, most=60)
+@pytest.mark.parametrize("options", [[], ["--privacy"]], ids=["full", "privacy"])
+def test_worker(tmp_path, options):
+    sweep(tmp_path, [program("mig-worker"), *options, "file"], {}, QUESTION, most=60)
 
 
 def test_agent_report(fleet, tmp_path):
