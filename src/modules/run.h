@@ -43,6 +43,8 @@ struct run_context {
 	struct os_nets *nets;        /* opened for NEED_SOCKETS; borrowed */
 	const struct os_echo *echo;  /* opened for NEED_NETWORK; borrowed */
 	size_t output_max;           /* bytes of JSON in out */
+	bool found_only;             /* entries are not answered (narrow.h):
+					they may be left out, and take no room */
 };
 
 /* Appends one JSON answer {foundanything, success, elements, statistics,

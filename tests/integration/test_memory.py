@@ -347,6 +347,8 @@ def test_limits(probe):
     answer = ask(search(contents=[p.needle, "."], matchall=False, options={"maxlength": 1 << 20}),
                  "--output", "2000")
     assert answer["statistics"]["notexamined"].get("outputlimit") == 1
+    answer = ask(search(matchall=False, libraries=["l[i]bc"] * 30), "--output", "2000", "--detail", "found-only")
+    assert answer["statistics"]["notexamined"].get("outputlimit") is None and answer["statistics"]["totalhits"] >= 30
     answer = ask(search(contents=["none" + p.needle]), "--read", "1000000", "--privacy")
     assert answer["statistics"]["endedat"] == "masked" and p.needle not in json.dumps(answer["statistics"])
     assert "endedat" not in ask(search(contents=[p.needle]))["statistics"]

@@ -140,6 +140,14 @@ def test_output_ends_before_memory_does(names_of_all, options):
         assert answer["errors"][0].startswith("limit reached: output 32 MB")
 
 
+def test_what_is_not_answered_takes_no_room(names_of_all):
+    """Of found-only answers no limit of output ends the search."""
+    r = run("--output", "4096", "--detail", "found-only", "file", text=names_of_all(2))
+    answer = json.loads(r.stdout)
+    assert r.returncode == 0 and answer["foundanything"] and answer["elements"] == {} and answer["errors"] is None
+    assert answer["statistics"]["notexamined"] == {} and answer["statistics"]["totalhits"] == 2000
+
+
 @NEEDS_SANDBOX
 def test_memory_ends_the_search(names_of_all):
     """What was found by then is answered."""

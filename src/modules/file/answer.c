@@ -291,8 +291,8 @@ add_entry(struct answer *a, size_t search, const struct entry *en)
 	struct entries *entries = &a->searches[search].entries;
 	struct buf *json = &a->measured;
 
-	if (a->common.full)
-		return false;
+	if (a->common.full || a->found_only)
+		return !a->common.full;
 	buf_clear(json);
 	write_entry(a, search, en, entries->n > 0, json);
 	if (json->error != ERR_NOMEM &&

@@ -45,6 +45,7 @@ struct answer {
 	struct outcome common;
 	struct buf measured;             /* an entry's JSON, for its length */
 	bool out_of_memory;              /* that is why common.full */
+	bool found_only;                 /* entries are counted, not kept */
 	uint32_t rights;                 /* enum right_fact, of this process */
 	char ended_at[ANSWER_PLACE_MAX]; /* empty: it came to its end */
 	uint64_t files, openfailed, totalhits, bytes, directories;

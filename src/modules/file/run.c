@@ -736,6 +736,7 @@ file_run(const json_t *params, const struct run_context *ctx,
 	r.searches_left = fp.n;
 	rc = answer_init(&r.answer, &fp, ctx->output_max, e);
 	r.answer.rights = ctx->rights;
+	r.answer.found_only = ctx->found_only;
 	scopes = calloc(fp.n, sizeof(*scopes));
 	r.wanting = calloc(fp.n, sizeof(*r.wanting));
 	if (rc == 0 && (scopes == NULL || r.wanting == NULL))

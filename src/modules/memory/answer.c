@@ -384,8 +384,8 @@ add_entry(struct memory_answer *a, uint32_t search, uint32_t check,
 	struct buf *records = &a->searches[search].entries;
 	struct entry en; /* a large one: only what counts is set */
 
-	if (a->common.full)
-		return false;
+	if (a->common.full || a->found_only)
+		return !a->common.full;
 	en.process = p;
 	en.check = check;
 	take_places(a, search, places, &en);

@@ -74,6 +74,7 @@ struct memory_answer {
 	struct buf failures;  /* JSON strings with commas between */
 	size_t nfailures[GAPS], failures_max; /* of each kind */
 	uint32_t rights;                      /* enum right_fact */
+	bool found_only; /* entries are counted, not kept */
 	uint64_t processes, bytes, absent, totalhits;
 	char ended_at[ANSWER_PROCESS_MAX]; /* empty: it came to its end */
 };

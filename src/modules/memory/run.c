@@ -557,6 +557,7 @@ prepare(struct run *r, enum match_engine engine, struct err *e)
 	if (rc != 0)
 		return rc;
 	r->answer.rights = r->ctx->rights;
+	r->answer.found_only = r->ctx->found_only;
 	n = r->plan.nchecks + 1;
 	r->look = look_new();
 	r->verdicts = calloc(n, sizeof(*r->verdicts));
