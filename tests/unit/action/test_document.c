@@ -454,6 +454,8 @@ test_cost(void **state)
 		{ "", ".{0,600}", "", 1, 10000, 1, 0 },
 		{ "(?i)", "\\pL+\xc3\xa9", "", 1, 10000, 1, 0 },
 	};
+	/* thirty times as long in ./dev asan, and a busy machine takes more */
+	const int most = getenv("MIG_ROUNDS_SHARE") == NULL ? 1000 : 6000;
 	struct action a;
 	struct err e;
 	clock_t began;
@@ -474,8 +476,7 @@ test_cost(void **state)
 		    "%.24s...: %zu bytes, %d ms\n", name, strlen(text), ms);
 		if (rc != table[i].code)
 			fail_msg("%.40s: %d, %s", name, rc, e.msg);
-		/* a sanitizer takes ten times as long, a busy machine more */
-		assert_true(ms < 2500);
+		assert_true(ms < most);
 		if (rc == 0)
 			action_release(&a);
 		free(text);
