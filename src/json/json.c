@@ -24,26 +24,6 @@
 #define JSON_CONTAINERS(len) (4096 + (len) / 16)
 #define JSON_VALUES(len) (65536 + (len) / 8)
 
-/* Jansson does not look at every allocation that fails while it reads or
- * writes: a string can come out shorter than it was. So whether one failed is
- * noted here, and then nothing of that text is used. */
-static _Thread_local bool no_memory;
-
-static void *
-note_malloc(size_t size)
-{
-	void *p = malloc(size);
-
-	if (p == NULL)
-		no_memory = true;
-	return p;
-}
-
-static void __attribute__((constructor)) watch_memory(void)
-{
-	json_set_alloc_funcs(note_malloc, free);
-}
-
 struct scan {
 	const uint8_t *text;
 	size_t len, at;
@@ -184,11 +164,8 @@ json_strict(const void *text, size_t len, size_t max, struct err *e)
 	}
 	if (scan_bounds(&s, e) != 0)
 		return NULL;
-	no_memory = false;
-	v = json_loadb(
-	    text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
-	if (no_memory) {
-		json_decref(v);
+	v = json_read(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+	if (v == NULL && json_no_memory()) {
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
@@ -203,19 +180,6 @@ json_strict(const void *text, size_t len, size_t max, struct err *e)
 		return NULL;
 	}
 	return v;
-}
-
-char *
-json_text(const json_t *v, size_t flags)
-{
-	char *text;
-
-	no_memory = false;
-	text = json_dumps(v, flags);
-	if (!no_memory)
-		return text;
-	free(text);
-	return NULL;
 }
 
 /* "where.key", or key alone; points into buf. */

@@ -20,6 +20,12 @@ struct err;
 /* Returns an owned value (json_decref), or NULL with the place ("line 3,
  * column 7: duplicate object key") in e. */
 json_t *json_strict(const void *text, size_t len, size_t max, struct err *e);
+/* json_loadb() for what is not to be read strictly, safe when there is no
+ * memory (json/memory.c). */
+json_t *
+json_read(const void *text, size_t len, size_t flags, json_error_t *ret_error);
+/* Why the last of these three returned NULL. */
+bool json_no_memory(void);
 /* json_dumps(), but NULL and never a text that lacks something when there is no
  * memory. Owned (free). */
 char *json_text(const json_t *v, size_t flags);

@@ -87,7 +87,7 @@ write_entry(struct narrowing *n)
 		buf_add_u8(&n->entry, (uint8_t)n->closers[i - 1]);
 	if (buf_add_str(&n->entry, "}") != 0)
 		return n->entry.error;
-	v = json_loadb((const char *)n->entry.data, n->entry.len, 0, NULL);
+	v = json_read(n->entry.data, n->entry.len, 0, NULL);
 	if (v == NULL || narrow_entry(n->module, n->detail, n->privacy, v) != 0)
 		rc = ERR_NOMEM;
 	else if ((entry = entry_within(n, v)) == NULL)
@@ -204,7 +204,7 @@ check_head(const struct narrowing *n, struct buf *scratch)
 	buf_add(scratch, n->rest.data, n->key - (n->key > 1));
 	if (buf_add_str(scratch, "}") != 0)
 		return scratch->error;
-	v = json_loadb((const char *)scratch->data, scratch->len, 0, NULL);
+	v = json_read(scratch->data, scratch->len, 0, NULL);
 	if (v == NULL)
 		return ERR_NOMEM;
 	json_object_foreach (v, key, member) {
@@ -381,8 +381,8 @@ narrowing_end(struct narrowing *n, struct err *e)
 		rc = ERR_INTERNAL;
 	if (rc == 0) {
 		all = n->around.len == 0;
-		v = json_loadb((const char *)n->rest.data, n->rest.len,
-		    JSON_REJECT_DUPLICATES, NULL);
+		v = json_read(
+		    n->rest.data, n->rest.len, JSON_REJECT_DUPLICATES, NULL);
 		rc = v == NULL ? ERR_NOMEM : write_rest(n, v, all);
 		json_decref(v);
 	}

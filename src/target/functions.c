@@ -55,7 +55,7 @@ parse_json(struct functions *f, const char *text, size_t len)
 		    memcmp(c->text, text, len) == 0)
 			return c->root;
 	}
-	root = json_loadb(
+	root = json_read(
 	    text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
 	copy = malloc(len + 1);
 	if (root == NULL || copy == NULL) {

@@ -504,7 +504,7 @@ static const char no_memory[] =
 static void
 pretty_print(struct buf *out)
 {
-	json_t *v = json_loadb((const char *)out->data, out->len, 0, NULL);
+	json_t *v = json_read(out->data, out->len, 0, NULL);
 	char *text = v != NULL ? json_text(v, JSON_INDENT(2)) : NULL;
 
 	if (text != NULL) {

@@ -12,6 +12,7 @@
 #include "client/pgp/rnp.h"
 #include "crypto/keymaterial.h"
 #include "crypto/pubkey.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -235,7 +236,7 @@ struct binding {
 static void
 binding_read(const char *json, struct binding *ret)
 {
-	json_t *root = json_loads(json, 0, NULL), *sub;
+	json_t *root = json_read(json, strlen(json), 0, NULL), *sub;
 	const json_t *list =
 	    json_object_get(json_array_get(root, 0), "subpackets");
 	json_int_t type;

@@ -6,10 +6,115 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+
+/* The allocation that fails, counted down, and whether all after it do; 0:
+ * none. */
+static unsigned int countdown;
+static bool and_all_after, failed, guarding;
+
+/* What stands behind each allocation: whoever reads on comes to a quote, and
+ * what is written there is seen when it is given back. */
+#define GUARD "abcdefghijklmnopqrstuvwxyz\"\"\"\"\"\""
+static struct {
+	char *p;
+	size_t size;
+} live[1024];
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void __real_free(void *p);
+void __wrap_free(void *p);
+
+void *
+__wrap_malloc(size_t size)
+{
+	char *p;
+	size_t i;
+
+	if (countdown > 1 || (countdown == 1 && failed && !and_all_after)) {
+		countdown--;
+	} else if (countdown == 1) {
+		failed = true;
+		return NULL;
+	}
+	p = __real_malloc(size + sizeof(GUARD));
+	assert_non_null(p);
+	memcpy(p + size, GUARD, sizeof(GUARD));
+	if (!guarding)
+		return p;
+	for (i = 0; live[i].p != NULL; i++)
+		assert_true(i < sizeof(live) / sizeof(live[0]) - 1);
+	live[i].p = p;
+	live[i].size = size;
+	return p;
+}
+
+void
+__wrap_free(void *p)
+{
+	size_t i;
+
+	for (i = 0; p != NULL && i < sizeof(live) / sizeof(live[0]); i++) {
+		if (live[i].p != p)
+			continue;
+		assert_string_equal(live[i].p + live[i].size, GUARD);
+		live[i].p = NULL;
+	}
+	__real_free(p);
+}
+
+/* Whichever fails, it is said; nothing is written elsewhere, or lost. */
+static void
+fail_each(const char *text, size_t len)
+{
+	unsigned int n = 0;
+	struct err e;
+	json_t *v;
+	size_t i;
+
+	do {
+		err_clear(&e);
+		countdown = ++n;
+		failed = false;
+		v = json_strict(text, len, len, &e);
+		countdown = 0;
+		if (failed) {
+			assert_null(v);
+			assert_int_equal(e.code, ERR_NOMEM);
+		}
+		json_decref(v);
+		for (i = 0; i < sizeof(live) / sizeof(live[0]); i++)
+			assert_null(live[i].p);
+	} while (failed);
+	assert_int_equal(e.code, 0);
+	assert_true(n > 40 && n < 1000);
+}
+
+static void
+test_no_memory(void **state)
+{
+	static char text[20000];
+
+	/* the text buffer grows at the end of the first string */
+	guarding = true;
+	strcpy(text,
+	    "{\"f\":\"fourteen "
+	    "bytes\",\"a\":[1,{\"b\":[\"x\",\"y\",[],[[2]]]},\"c\"],\"long\":"
+	    "\"");
+	memset(text + strlen(text), 'z', 16000);
+	strcat(text,
+	    "\",\"d\":{\"1\":1,\"2\":2,\"3\":3,\"4\":4,\"5\":5,"
+	    "\"6\":6,\"7\":7,\"8\":8,\"9\":9}}");
+	fail_each(text, strlen(text));
+	and_all_after = true;
+	fail_each(text, strlen(text));
+	and_all_after = guarding = false;
+}
 
 static void
 test_accepts(void **state)
@@ -235,6 +340,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_accepts),
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_size),
