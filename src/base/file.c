@@ -15,8 +15,10 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#define STALE 600 /* seconds */
 #define READ_STEP 65536
 #define READ_FIRST 8192
 
@@ -194,6 +196,36 @@ file_remove_temporary(const char *path)
 		return;
 	while ((de = readdir(d)) != NULL) {
 		if (is_temporary(de->d_name))
+			unlinkat(dirfd(d), de->d_name, 0);
+	}
+	closedir(d);
+}
+
+void
+file_remove_stale(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+	size_t len = strlen(name);
+	struct dirent *de;
+	struct stat st;
+	char *dir;
+	DIR *d;
+
+	dir = slash == NULL || slash == path
+	    ? strdup(slash == NULL ? "." : "/")
+	    : strndup(path, (size_t)(slash - path));
+	d = dir != NULL ? opendir(dir) : NULL;
+	free(dir);
+	if (d == NULL)
+		return;
+	while ((de = readdir(d)) != NULL) {
+		if (strncmp(de->d_name, name, len) == 0 &&
+		    is_temporary(de->d_name) &&
+		    strlen(de->d_name) == len + strlen(FILE_TEMPORARY) + 6 &&
+		    fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+			0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime <= time(NULL) - STALE)
 			unlinkat(dirfd(d), de->d_name, 0);
 	}
 	closedir(d);

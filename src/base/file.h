@@ -27,6 +27,9 @@ int file_write_unnamed(
 /* Removes what killed processes left of writing files in this directory; only
  * for who alone writes there. */
 void file_remove_temporary(const char *dir);
+/* Removes what killed processes left of writing this file ten minutes ago or
+ * more; others may write it now. */
+void file_remove_stale(const char *path);
 /* Adds whole lines, all or nothing. A line that a crash left torn is ended
  * first, so that it takes no other with it. Of several programs at once each
  * gets its turn. */

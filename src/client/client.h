@@ -53,7 +53,8 @@ int client_use_conf(struct client *c, const char *path, struct err *e);
 enum client_dir { DIR_CONFIG, DIR_DATA, DIR_CACHE };
 /* Path of a file of ours (XDG base directories); owned by the caller. */
 char *client_path(enum client_dir dir, const char *name, struct err *e);
-/* Creates the directory of a path, mode 0700. */
+/* Before a file is written: creates its directory, mode 0700, and removes what
+ * killed commands left of writing it. */
 int client_mkdir_for(const char *path, struct err *e);
 /* Loads the configuration once. A missing file leaves the defaults. */
 int client_conf_load(struct client *c, struct err *e);

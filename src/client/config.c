@@ -92,6 +92,8 @@ client_mkdir_for(const char *path, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	r = file_mkdirs(dir, 0700, e);
 	free(dir);
+	if (r == 0)
+		file_remove_stale(path);
 	return r;
 }
 

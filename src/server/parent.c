@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "crypto/x509.h"
 #include "ipc/ipc.h"
@@ -650,6 +651,21 @@ check_files(const struct server_conf *c)
 			    path);
 }
 
+/* What roles that were killed left of writing files. */
+static void
+remove_stale(const struct server_conf *c)
+{
+	static const enum server_file files[] = { FILE_CA_CERT, FILE_CA_KEY,
+		FILE_TLS_CERT, FILE_TLS_KEY, FILE_RELAY_CA, FILE_RELAY_CERT,
+		FILE_RELAY_KEY, FILE_RELAY_CONF, FILE_RELAY_ACL,
+		FILE_RELAY_CRL };
+	char path[SERVER_PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		file_remove_stale(server_file(c, files[i], path));
+}
+
 int
 parent_run(const struct server_conf *c)
 {
@@ -661,6 +677,7 @@ parent_run(const struct server_conf *c)
 	check_files(c);
 	if (server_lock(c, &p.lock, &e) != 0)
 		fatal("start error=%s", log_quote(e.msg));
+	remove_stale(c);
 	raise_descriptors();
 	buf_init(&p.conf_text, 65536);
 	if (conf_dump(

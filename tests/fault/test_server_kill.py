@@ -191,6 +191,53 @@ def test_parent_dies(p, point):
     lib.check_again(p, lib.check_stored(p, name))
 
 
+# Where the relay dies on the way: while the core, or net of every agent, is
+# at this step.
+RELAY = ["core.action_stored", "core.action_published", "core.answer_part", "core.answer_checked",
+         "core.answer_stored", "core.answer_acked", "net.envelope", "net.part", "net.ack"]
+
+
+@pytest.mark.parametrize("point", RELAY)
+def test_relay_dies(p, point):
+    name = f"relay at {point}"
+    held = [a.fault.hang("mig-agent-net", point) for a in p.agents.values()] \
+        if point.startswith("net.") else [p.fault.hang(SERVER, point)]
+    client = lib.start_asking(p, name)
+    try:
+        for h in held:
+            h.wait()
+        lib.kill_role(p, "relay")
+    finally:
+        for h in held:
+            h.release()
+    out, err = client.communicate(timeout=90)
+    assert client.returncode == lib.FOUND, err
+    assert json.loads(out.splitlines()[-1])["done"] == 3
+    lib.check_again(p, lib.check_stored(p, name))
+    wait_for("all online", lambda: lib.online(p) == list(lib.NAMES), 40)
+
+
+@pytest.mark.parametrize("point", ["core.action_received", "core.action_put", "core.action_stored",
+                                   "core.action_published", "core.answer_checked", "core.answer_stored"])
+def test_all_die(p, point):
+    """The parent and all that it started, as when the machine loses power but
+    for its disk."""
+    name = f"all at {point}"
+    kids = lib.children(p.server.proc.pid)
+    held = p.fault.hang(SERVER, point)
+    client = lib.start_asking(p, name)
+    held.wait()
+    for pid in (p.server.proc.pid, *kids):
+        os.kill(pid, signal.SIGKILL)
+    p.server.proc.wait(20)
+    held.release()
+    p.start()
+    out, err = client.communicate(timeout=90)
+    assert client.returncode == lib.FOUND, err
+    assert json.loads(out.splitlines()[-1])["done"] == 3
+    lib.check_again(p, lib.check_stored(p, name))
+
+
 @pytest.mark.parametrize("point", ["core.hello", "core.hello_stored"])
 def test_hellos(p, point):
     """The relay dies with an action on its way, and the core at the first
@@ -210,3 +257,31 @@ def test_hellos(p, point):
     fault.wait()
     lib.check_again(p, lib.check_stored(p, name))
     wait_for("all online", lambda: lib.online(p) == list(lib.NAMES))
+
+
+def test_unfinished_files_are_removed(p):
+    """What a killed writer left, once nobody can be at it any more."""
+    who = Identity()
+    https = Https(p.port, p.state / "relay" / "ca.crt")
+    status, _ = https.call("POST", "/enrol", who.enrol_request(p.token(), "gone"))
+    assert status == 201
+    session = p.dir / "cache" / "mig" / "session"
+    session.unlink()
+    p.client.kill("mig", "file.sync")
+    assert p.mig("agents").returncode == -signal.SIGKILL
+    p.mig("agents", check=0)
+    https.token = json.loads(session.read_text())["token"]
+    fault = p.fault.arm(SERVER, "file.sync", faultlib.KILL, what="/acl")
+    assert https.call("DELETE", "/agents/" + who.id)[0] in (0, 200, 503)
+    fault.wait()
+    wait_for("the access list", lambda: who.id in (p.state / "relay" / "acl").read_text())
+    left = lib.leftovers(p)
+    assert sorted(os.path.basename(f).split(".tmp-")[0] for f in left) == ["acl", "session"]
+    for f in left:
+        os.utime(f, (1, 1))
+    session.unlink()
+    p.mig("agents", check=0)
+    p.server.stop()
+    p.start()
+    assert not lib.leftovers(p)
+    p.wait_online(3, 60)

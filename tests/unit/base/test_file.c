@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static char dir[64];
@@ -129,6 +131,47 @@ test_write_fails(void **state)
 	assert_int_equal(count_entries(), before);
 }
 
+/* Of this file alone, and not what somebody writes now. */
+static void
+test_remove_stale(void **state)
+{
+	static const struct {
+		const char *name;
+		bool old, stays;
+	} files[] = {
+		{ "state.tmp-AbC123", true, false },
+		{ "state.tmp-zzzzzz", true, false },
+		{ "state.tmp-AbC124", false, true },
+		{ "state", true, true },
+		{ "state.tmp-AbC12", true, true },
+		{ "state.tmp-AbC1234", true, true },
+		{ "state2.tmp-AbC123", true, true },
+		{ "other.tmp-AbC123", true, true },
+	};
+	struct timespec times[2];
+	char path[PATH_MAX];
+	struct err e;
+	size_t i;
+
+	memset(times, 0, sizeof(times));
+	times[0].tv_sec = times[1].tv_sec = time(NULL) - 601;
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i].name);
+		assert_int_equal(file_write(path, "x", 1, 0600, &e), 0);
+		if (files[i].old)
+			assert_int_equal(
+			    utimensat(AT_FDCWD, path, times, 0), 0);
+	}
+	snprintf(path, sizeof(path), "%s/state", dir);
+	file_remove_stale(path);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i].name);
+		assert_int_equal(access(path, F_OK), files[i].stays ? 0 : -1);
+		unlink(path);
+	}
+	file_remove_stale("/no/such/directory/file");
+}
+
 static void
 test_read_fails(void **state)
 {
@@ -223,6 +266,7 @@ main(void)
 		cmocka_unit_test(test_write_read),
 		cmocka_unit_test(test_write_unnamed),
 		cmocka_unit_test(test_write_fails),
+		cmocka_unit_test(test_remove_stale),
 		cmocka_unit_test(test_read_fails),
 		cmocka_unit_test(test_mkdirs),
 		cmocka_unit_test(test_sealed),
