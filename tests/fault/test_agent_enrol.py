@@ -14,7 +14,7 @@ pytestmark = pytest.mark.long
 MONITOR, ENROL = "mig-agent", "mig-agent-enrol"
 
 # the n-th file that is put into place, up to the last one of enrolment
-FILES = 9
+FILES = 10
 KILLS = ([(MONITOR, "enrol.begun"), (MONITOR, "enrol.asked"),
           (MONITOR, "enrol.answered"), (MONITOR, "enrol.filed"),
           (MONITOR, "policy.written")] +
@@ -22,7 +22,7 @@ KILLS = ([(MONITOR, "enrol.begun"), (MONITOR, "enrol.asked"),
          [(MONITOR, "file.sync", n) for n in (1, 4, FILES)])
 HELPER = [(ENROL, "enrolling.key"), (ENROL, "enrolling.answered")]
 WRITES = ["/identity", "/machine", "/ca.crt", "/agent.key", "/relay",
-          "/agent.crt", "/journal", "/record", "/policy"]
+          "/agent.crt", "/journal", "/record", "/policy.hash", "/policy"]
 
 
 def identity(agent):
@@ -42,6 +42,15 @@ def again(fleet, agent, before):
     p = agent.run("check")
     assert p.returncode == 0, (p.stdout, p.stderr)
     assert "policy version 1 " in p.stdout
+
+
+def test_the_lists_are_whole(fleet):
+    agent = Agent(fleet, "whole", {})
+    assert agent.enrol().returncode == 0
+    assert agent.fault.count("file.renamed", MONITOR) == FILES
+    there = {f"/{f.name}" for f in (agent.dir / "state").iterdir()}
+    # locks and directories; what only a connection brings
+    assert there - {"/lock", "/spool", "/connection"} <= set(WRITES), there
 
 
 @pytest.mark.parametrize("number", range(len(KILLS)))

@@ -79,3 +79,16 @@ def test_away_while_agents_finish(p, who):
     wait_for("all answers", lambda: lib.rows(
         p, "SELECT status FROM actions WHERE n = ?", n) == [(1,)], 120)
     lib.check_again(p, lib.check_stored(p, name))
+
+
+def test_roles_die_on_the_way(p):
+    """The api and the core, twice each, on the way of one action (each of
+    their steps: test_server_kill.py)."""
+    lib.settled(p)
+    wait_for("all online", lambda: lib.online(p) == list(lib.NAMES), 60)
+    faults = [p.fault.kill(SERVER, point) for point in (
+        "api.action", "core.action_stored", "core.answer_stored", "api.stream")]
+    q = lib.ask(p, "roles die")
+    assert q.returncode == lib.FOUND, (q.stdout[-500:], q.stderr)
+    assert [f.fired for f in faults] == [1] * 4
+    lib.check_again(p, lib.check_stored(p, "roles die"))
