@@ -9,51 +9,101 @@
 #include "json/json.h"
 
 #include <setjmp.h>
+#include <stdint.h>
 #include <stdlib.h>
 
-#define LIST_FIRST 64
+#define BITS_FIRST 6
 
 static _Thread_local bool no_memory;
 
-/* Of the text that is being read. */
+/* Of the text that is being read: what is allocated, as an open hash table that
+ * is half full at most. Of a text that is refused at its end all is given back
+ * in the order in which it was taken: a list would be searched for each. */
 static _Thread_local struct {
 	bool now;
 	jmp_buf end;
-	void **list; /* what was allocated; NULL: given back since */
-	size_t n, cap;
+	void **slots; /* (size_t)1 << bits; NULL: none yet */
+	unsigned int bits;
+	size_t n;
 } reading;
+
+static size_t
+mask(void)
+{
+	return ((size_t)1 << reading.bits) - 1;
+}
+
+static size_t
+home(const void *p)
+{
+	return (size_t)((uint64_t)(uintptr_t)p * UINT64_C(0x9e3779b97f4a7c15) >>
+	    (64 - reading.bits));
+}
+
+static void
+put(void *p)
+{
+	size_t i = home(p);
+
+	while (reading.slots[i] != NULL)
+		i = (i + 1) & mask();
+	reading.slots[i] = p;
+}
+
+static bool
+grow(void)
+{
+	unsigned int bits =
+	    reading.slots == NULL ? BITS_FIRST : reading.bits + 1;
+	size_t old = reading.slots == NULL ? 0 : mask() + 1, i;
+	void **slots = calloc((size_t)1 << bits, sizeof(*slots));
+	void **from = reading.slots;
+
+	if (slots == NULL)
+		return false;
+	reading.slots = slots;
+	reading.bits = bits;
+	for (i = 0; i < old; i++) {
+		if (from[i] != NULL)
+			put(from[i]);
+	}
+	free(from);
+	return true;
+}
 
 static bool
 remember(void *p)
 {
-	size_t cap = reading.cap == 0 ? LIST_FIRST : 2 * reading.cap;
-	void **list;
-
-	if (reading.n == reading.cap) {
-		list = reallocarray(reading.list, cap, sizeof(*list));
-		if (list == NULL)
-			return false;
-		reading.list = list;
-		reading.cap = cap;
-	}
-	reading.list[reading.n++] = p;
+	if ((reading.slots == NULL || 2 * (reading.n + 1) > mask()) && !grow())
+		return false;
+	put(p);
+	reading.n++;
 	return true;
 }
 
-/* What is given back is mostly what came last. */
+/* What follows without a gap moves up, as far as it then is at its place or
+ * behind it. */
 static void
 forget(const void *p)
 {
-	size_t i;
+	size_t i, k;
 
-	for (i = reading.n; i > 0; i--) {
-		if (reading.list[i - 1] == p) {
-			reading.list[i - 1] = NULL;
-			break;
+	if (reading.n == 0)
+		return;
+	for (i = home(p); reading.slots[i] != p; i = (i + 1) & mask()) {
+		if (reading.slots[i] == NULL)
+			return;
+	}
+	for (k = (i + 1) & mask(); reading.slots[k] != NULL;
+	     k = (k + 1) & mask()) {
+		if (((k - home(reading.slots[k])) & mask()) >=
+		    ((k - i) & mask())) {
+			reading.slots[i] = reading.slots[k];
+			i = k;
 		}
 	}
-	while (reading.n > 0 && reading.list[reading.n - 1] == NULL)
-		reading.n--;
+	reading.slots[i] = NULL;
+	reading.n--;
 }
 
 static void *
@@ -89,9 +139,9 @@ static void __attribute__((constructor)) watch_memory(void)
 static void
 over(void)
 {
-	free(reading.list);
-	reading.list = NULL;
-	reading.n = reading.cap = 0;
+	free(reading.slots);
+	reading.slots = NULL;
+	reading.n = 0;
 	reading.now = false;
 }
 
@@ -99,11 +149,16 @@ json_t *
 json_read(const void *text, size_t len, size_t flags, json_error_t *ret_error)
 {
 	json_t *v;
+	size_t i;
 
 	no_memory = false;
 	if (setjmp(reading.end) != 0) {
-		while (reading.n > 0)
-			free(reading.list[--reading.n]);
+		for (i = 0; reading.n > 0; i++) {
+			if (reading.slots[i] == NULL)
+				continue;
+			free(reading.slots[i]);
+			reading.n--;
+		}
 		over();
 		return NULL;
 	}

@@ -8,8 +8,10 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 /* The allocation that fails, counted down, and whether all after it do; 0:
@@ -246,6 +248,29 @@ test_large_list(void **state)
 	free(text);
 }
 
+/* What was read of a text is given back, in no more time than it took. */
+static void
+test_refused_at_its_end(void **state)
+{
+	enum { VALUES = 150000, EACH = 6 };
+	size_t len = VALUES * EACH + 64, at, i;
+	char *text = malloc(len);
+	clock_t began;
+	struct err e;
+
+	assert_non_null(text);
+	at = (size_t)snprintf(text, len, "{\"a\":[");
+	for (i = 0; i < VALUES; i++)
+		at += (size_t)snprintf(text + at, len - at, "1.555,");
+	at += (size_t)snprintf(text + at, len - at, "1],\"a\":1}");
+	began = clock();
+	assert_null(json_strict(text, at, len, &e));
+	assert_non_null(strstr(e.msg, "duplicate"));
+	/* 0.05 s, and several times that under the sanitizers */
+	assert_true(clock() - began < 2 * CLOCKS_PER_SEC);
+	free(text);
+}
+
 static void
 test_fields(void **state)
 {
@@ -346,6 +371,7 @@ main(void)
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_amplification),
 		cmocka_unit_test(test_large_list),
+		cmocka_unit_test(test_refused_at_its_end),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_only_keys),
 		cmocka_unit_test(test_truncations),
