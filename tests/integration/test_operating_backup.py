@@ -37,6 +37,31 @@ def relay_presents(server):
         return x509.load_der_x509_certificate(tls.getpeercert(True))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+@pytest.mark.parametrize("fits", ["nothing", "copy"])
+def test_no_room_for_a_backup(server, tmp_path, fits):
+    """It says so and leaves nothing; what was there is still good."""
+    small = tmp_path / "small"
+    small.mkdir()
+    out, old = small / "backup.tar", tmp_path / "old.tar"
+    server.command("backup", str(old))
+    room = 16 if fits == "nothing" else old.stat().st_size // 1024 + 64
+    # a mount namespace of its own: nothing is left mounted
+    script = ('mount -t tmpfs -o size="$1"k none "$2" && shift 2 && '
+              '{ "$@"; rc=$?; ls -A "${3%/*}" >&2; exit $rc; }')
+    p = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", str(room), str(small),
+         server.daemon.argv[0], "backup", str(out), "-c", str(server.conf)],
+        capture_output=True, text=True, check=False)
+    assert p.returncode == 1, (p.stdout, p.stderr)
+    error, *left = p.stderr.strip().splitlines()
+    assert str(small) in error and left == [], p.stderr
+    assert re.search("no room for a copy of the store|No space left on device",
+                     error), error
+    assert "by itself" not in error
+    assert "good: a backup" in server.command("backup", "--verify", str(old)).stdout
+
+
 def test_backup_of_a_running_server_is_checked(server, tmp_path):
     server.start()
     api = server.login()

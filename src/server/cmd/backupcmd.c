@@ -51,7 +51,9 @@ write_file(const struct server_conf *c, const char *conf, const char *to,
 	if ((fd = mkostemp(tmp, O_CLOEXEC)) < 0)
 		return (err_errno(e, "%s", tmp));
 	rc = backup_write(c, conf, fd, dir, e);
-	if (rc == 0 && (fchmod(fd, 0600) != 0 || fsync(fd) != 0))
+	if (rc != 0)
+		err_wrap(e, "%s", to);
+	else if (fchmod(fd, 0600) != 0 || fsync(fd) != 0)
 		rc = err_errno(e, "%s", tmp);
 	if (close(fd) != 0 && rc == 0)
 		rc = err_errno(e, "%s", tmp);

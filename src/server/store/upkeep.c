@@ -282,6 +282,8 @@ store_copy(struct store *s, const char *path, struct err *e)
 	if (sqlite3_bind_text(st, 1, path, -1, SQLITE_STATIC) != SQLITE_OK ||
 	    sqlite3_step(st) != SQLITE_DONE)
 		rc = sql_error(s, "a copy of the store", e);
+	if (rc == ERR_FULL)
+		rc = err_set(e, ERR_FULL, "no room for a copy of the store");
 	sqlite3_finalize(st);
 	return (rc != 0 ? err_wrap(e, "%s", path) : 0);
 }
