@@ -122,9 +122,8 @@ say(json_t *result, enum detail d, bool privacy)
 	    : ERR_NOMEM;
 }
 
-/* Who does not say what is content may not answer with any. */
-static enum detail
-detail_of(const struct module *m, enum detail d)
+enum detail
+narrow_detail(const struct module *m, enum detail d)
 {
 	return d == DETAIL_METADATA && m->reduce == NULL ? DETAIL_FOUND_ONLY
 							 : d;
@@ -142,7 +141,7 @@ narrow_entry(
 {
 	int rc = 0;
 
-	d = detail_of(m, d);
+	d = narrow_detail(m, d);
 	if (d == DETAIL_METADATA)
 		rc = m->reduce(result);
 	else if (d == DETAIL_FOUND_ONLY)
@@ -157,7 +156,7 @@ narrow_answer(
 	int rc = narrow_entry(m, d, privacy, result);
 	bool masked;
 
-	d = detail_of(m, d);
+	d = narrow_detail(m, d);
 	masked = is_masked(m, d, privacy);
 	if (rc == 0 && (d != DETAIL_FULL || masked))
 		rc = say(result, d, masked);

@@ -34,8 +34,12 @@ int detail_find(const char *word, enum detail *ret);
 int narrow_answer(
     const struct module *m, enum detail d, bool privacy, json_t *result);
 
-/* The same for an entry of an answer: result is {"elements": {...}} with
- * nothing else in it, and nothing is said in it. */
+/* What d comes to for this module: who does not say what is content may not
+ * answer with any. */
+enum detail narrow_detail(const struct module *m, enum detail d);
+
+/* As narrow_answer, for an entry of an answer: result is {"elements": {...}}
+ * with nothing else in it, and nothing is said in it. */
 int narrow_entry(
     const struct module *m, enum detail d, bool privacy, json_t *result);
 

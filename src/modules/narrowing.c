@@ -332,8 +332,7 @@ narrowing_begin(struct narrowing *n, const struct module *m, enum detail d,
 {
 	memset(n, 0, sizeof(*n));
 	n->module = m;
-	n->detail =
-	    d == DETAIL_METADATA && m->reduce == NULL ? DETAIL_FOUND_ONLY : d;
+	n->detail = narrow_detail(m, d);
 	n->privacy = privacy;
 	n->out = out;
 	buf_init_sink(&n->in, IN_ROOM, take, n);
