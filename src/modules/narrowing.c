@@ -121,6 +121,7 @@ entry_byte(struct narrowing *n, char c)
 
 /* --- elements -------------------------------------------------------------*/
 
+/* Values in objects, entries in lists. */
 static int
 open_container(struct narrowing *n, char c)
 {
@@ -130,7 +131,7 @@ open_container(struct narrowing *n, char c)
 	if (buf_add(&n->around, &c, 1) != 0)
 		return n->around.error;
 	n->opened[n->depth++] = n->around.len;
-	n->value = false;
+	n->due = NARROWING_FIRST;
 	return pass(n, &c, 1);
 }
 
@@ -142,6 +143,7 @@ close_container(struct narrowing *n, char c)
 	if (c != n->closers[n->depth - 1])
 		return ERR_INTERNAL;
 	rc = pass(n, &c, 1);
+	n->due = NARROWING_COMMA;
 	if (--n->depth > 0) {
 		n->around.len = n->opened[n->depth - 1];
 	} else {
@@ -157,6 +159,7 @@ begin_entry(struct narrowing *n)
 	n->nested = n->depth;
 	n->depth = 0;
 	n->place = NARROWING_ENTRY;
+	n->due = NARROWING_COMMA;
 	buf_clear(&n->entry);
 	if (buf_add(&n->entry, n->around.data, n->around.len) != 0)
 		return n->entry.error;
@@ -164,30 +167,74 @@ begin_entry(struct narrowing *n)
 }
 
 static int
+begin_item(struct narrowing *n, char c)
+{
+	if (n->closers[n->depth - 1] == ']')
+		return c == '{' ? begin_entry(n) : ERR_INTERNAL;
+	if (c != '"')
+		return ERR_INTERNAL;
+	n->around.len = n->opened[n->depth - 1];
+	n->string = true;
+	return pass(n, &c, 1);
+}
+
+/* The key of a container with entries is read with each of them; of one
+ * without only here. */
+static int
+end_key(struct narrowing *n)
+{
+	size_t from = n->opened[n->depth - 1];
+	json_t *key;
+
+	n->due = NARROWING_COLON;
+	if (leaves_elements_out(n))
+		return 0;
+	key = json_read(
+	    n->around.data + from, n->around.len - from, JSON_DECODE_ANY, NULL);
+	json_decref(key);
+	return key != NULL ? 0 : ERR_INTERNAL;
+}
+
+/* A container or null: a text would be of nobody's entry. */
+static int
+value_byte(struct narrowing *n, char c)
+{
+	if (n->nulls == 0 && (c == '{' || c == '['))
+		return open_container(n, c);
+	if (c != "null"[n->nulls])
+		return ERR_INTERNAL;
+	if (++n->nulls == strlen("null"))
+		n->due = NARROWING_COMMA;
+	return pass(n, &c, 1);
+}
+
+static int
 elements_byte(struct narrowing *n, char c)
 {
-	bool list = n->closers[n->depth - 1] == ']';
+	bool end = c == '}' || c == ']';
 
-	if (c == '}' || c == ']')
-		return close_container(n, c);
-	if (list && c == '{')
-		return begin_entry(n);
-	if (!list && n->value && (c == '{' || c == '['))
-		return open_container(n, c);
-	if (!list && !n->value && c == '"') {
-		n->around.len = n->opened[n->depth - 1];
-		n->string = true;
-	} else if (!list && c == ':') {
-		n->value = true;
+	switch (n->due) {
+	case NARROWING_FIRST:
+		return end ? close_container(n, c) : begin_item(n, c);
+	case NARROWING_ITEM:
+		return begin_item(n, c);
+	case NARROWING_COLON:
+		if (c != ':')
+			return ERR_INTERNAL;
+		n->due = NARROWING_VALUE;
+		n->nulls = 0;
 		if (buf_add(&n->around, &c, 1) != 0)
 			return n->around.error;
-	} else if (c == ',') {
-		n->value = false;
-	} else if (!n->value || list || memchr("nul", c, 3) == NULL) {
-		/* a text would be of nobody's entry */
-		return ERR_INTERNAL;
+		return pass(n, &c, 1);
+	case NARROWING_VALUE:
+		return value_byte(n, c);
+	case NARROWING_COMMA:
+	default:
+		if (end)
+			return close_container(n, c);
+		n->due = NARROWING_ITEM;
+		return c == ',' ? pass(n, &c, 1) : ERR_INTERNAL;
 	}
-	return pass(n, &c, 1);
 }
 
 /* --- the rest -------------------------------------------------------------*/
@@ -200,6 +247,8 @@ check_head(const struct narrowing *n, struct buf *scratch)
 	json_t *v, *member;
 	int rc = 0;
 
+	if (n->key > 1 && n->rest.data[n->key - 1] != ',')
+		return ERR_INTERNAL;
 	buf_clear(scratch);
 	buf_add(scratch, n->rest.data, n->key - (n->key > 1));
 	if (buf_add_str(scratch, "}") != 0)
@@ -208,7 +257,9 @@ check_head(const struct narrowing *n, struct buf *scratch)
 	if (v == NULL)
 		return ERR_NOMEM;
 	json_object_foreach (v, key, member) {
-		if (!json_is_boolean(member))
+		if (!json_is_boolean(member) ||
+		    (strcmp(key, "foundanything") != 0 &&
+			strcmp(key, "success") != 0))
 			rc = ERR_INTERNAL;
 	}
 	json_decref(v);
@@ -276,6 +327,8 @@ string_byte(struct narrowing *n, char c)
 		n->escape = true;
 	else if (c == '"')
 		n->string = false;
+	if (rc == 0 && !n->string && n->place == NARROWING_ELEMENTS)
+		return end_key(n);
 	return rc;
 }
 

@@ -30,10 +30,18 @@ struct narrowing {
 
 	/* the text, byte by byte */
 	enum { NARROWING_REST, NARROWING_ELEMENTS, NARROWING_ENTRY } place;
-	bool string, escape; /* within one; behind a backslash of it */
-	bool value;          /* what comes next is the value of a member */
-	size_t depth;        /* containers that are open in this place */
-	size_t nested;       /* those of elements, while there is an entry */
+	bool string, escape;     /* within one; behind a backslash of it */
+	bool value;              /* what comes next is the value of a member */
+	enum {                   /* what comes next within elements */
+		NARROWING_FIRST, /* a key, in a list an entry, or the end */
+		NARROWING_ITEM,  /* behind a comma: no end */
+		NARROWING_COLON,
+		NARROWING_VALUE,
+		NARROWING_COMMA, /* or the end */
+	} due;
+	size_t nulls;  /* characters of a null that were there */
+	size_t depth;  /* containers that are open in this place */
+	size_t nested; /* those of elements, while there is an entry */
 	char closers[NARROWING_NESTED];  /* what ends those of elements */
 	size_t opened[NARROWING_NESTED]; /* bytes of .around in front of what
 					    each holds */
