@@ -84,7 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e;
 	int rc;
 
-	if (path[sizeof(path) - 2] == 'X')
+	if (wal[0] == '\0')
 		begin();
 	if (size < 2)
 		return 0;
