@@ -50,7 +50,8 @@ ask(int fd, enum opener_request what, struct answer *a, struct err *e)
 	struct msghdr mh = { .msg_iov = iov,
 		.msg_iovlen = 2,
 		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
+		/* the padding behind the last one would hold another */
+		.msg_controllen = CMSG_LEN(FDS_MAX * sizeof(int)) };
 	uint8_t request = (uint8_t)what;
 	ssize_t n;
 
@@ -64,9 +65,11 @@ ask(int fd, enum opener_request what, struct answer *a, struct err *e)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_errno(e, "hearing from the opener");
-	if (n == 0)
-		return err_set(e, ERR_CLOSED, "the opener has ended");
 	take_fds(&mh, a);
+	if (n == 0) {
+		close_all(a);
+		return err_set(e, ERR_CLOSED, "the opener has ended");
+	}
 	if ((size_t)n != sizeof(a->head) + a->head.name_len ||
 	    a->head.name_len >= sizeof(a->name) ||
 	    (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
@@ -101,7 +104,7 @@ opener_next(int fd, struct opener_process *ret, struct err *e)
 	return 1;
 }
 
-/* Exactly so many descriptors come with success. */
+/* At least so many descriptors come with success. */
 static int
 ask_for(int fd, enum opener_request what, size_t least, struct answer *a,
     struct err *e)

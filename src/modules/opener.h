@@ -11,7 +11,8 @@
  *     MEMORY       ->      descriptors of its smaps (else maps), mem, pagemap
  *     MOUNTS       ->      descriptor of the own mountinfo
  *
- * One request at a time; MAPS and MEMORY are about the last process. The
+ * One request at a time; MAPS and MEMORY are about the last process, and fail
+ * unless it is an ordinary one: nothing of the agent is given to anybody. The
  * descriptors are bound to that process: a number that is used again does no
  * harm.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The opener's side: requests of one byte, answers made of what the kernel
- * says. What it never hands out is the agent itself: its own processes, known
- * by their descent from the monitor, and any other process that runs the same
- * program, as another agent of the host would, whose keys are not this one's
- * to look at. A process cannot hide by a name, only by running the agent's own
- * program, and then the answer names it.
+ * says. What it never hands out is the agent itself, whoever asks: its own
+ * processes, known by their descent from the monitor, and any other process
+ * that runs the same program, as another agent of the host would, whose keys
+ * are not this one's to look at. A process cannot hide by a name, only by
+ * running the agent's own program, and then the answer names it.
  */
 #include "modules/opener.h"
 
@@ -40,7 +40,8 @@ struct server {
 	int fd;
 	const struct opener_self *self;
 	DIR *proc;
-	int process; /* directory of the last one; -1: none */
+	int process; /* directory of the last one; -1: none that is given */
+	struct os_process last;
 	struct program programs[PROGRAMS_MAX];
 	size_t nprograms;
 	struct program client; /* mig, when it started the scanner */
@@ -260,7 +261,7 @@ answer_process(struct server *s, uint64_t pid)
 {
 	struct opener_reply h = { .status = 1, .pid = (uint32_t)pid };
 	char name[OPENER_NAME_MAX] = "", path[32];
-	struct os_process p = { 0 };
+	struct os_process *p = &s->last;
 	int error = 0;
 
 	snprintf(path, sizeof(path), "/proc/%llu", (unsigned long long)pid);
@@ -268,19 +269,21 @@ answer_process(struct server *s, uint64_t pid)
 	if (s->process < 0)
 		error = errno;
 	else
-		error = read_stat(s->process, "stat", &p);
+		error = read_stat(s->process, "stat", p);
 	if (error != 0) {
 		h.kind = gone(error) ? OPENER_VANISHED : OPENER_FAILED;
 		h.error = error;
-	} else if (p.kernel) {
+	} else if (p->kernel) {
 		h.kind = OPENER_KERNEL;
-	} else if (p.state == 'Z' || p.state == 'X') {
+	} else if (p->state == 'Z' || p->state == 'X') {
 		h.kind = OPENER_ZOMBIE;
 	} else {
-		h.kind = (uint8_t)whose(s, &p);
+		h.kind = (uint8_t)whose(s, p);
 	}
 	if (error == 0)
-		put_name(s, &p, &h, name);
+		put_name(s, p, &h, name);
+	if (h.kind != OPENER_ORDINARY)
+		drop_process(s);
 	return reply(s, &h, name, NULL, 0);
 }
 
@@ -299,14 +302,24 @@ next(struct server *s)
 	return reply(s, &end, "", NULL, 0);
 }
 
+/* Whose it is is asked behind the open: since it was listed, it may have become
+ * the agent's program. A descriptor stays with the program it was opened of. */
 static int
 open_in(const struct server *s, const char *name)
 {
+	int fd;
+
 	if (s->process < 0) {
 		errno = ESRCH;
 		return -1;
 	}
-	return openat(s->process, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	fd = openat(s->process, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd >= 0 && whose(s, &s->last) != OPENER_ORDINARY) {
+		close(fd);
+		errno = EPERM;
+		return -1;
+	}
+	return fd;
 }
 
 /* fd is an open's result. */
@@ -351,7 +364,7 @@ void
 opener_serve(int fd, const struct opener_self *self)
 {
 	struct server s = { .fd = fd, .self = self, .process = -1 };
-	uint8_t request;
+	uint8_t request[2]; /* one more shows that there is more */
 	ssize_t n;
 	bool ok = true;
 
@@ -360,20 +373,20 @@ opener_serve(int fd, const struct opener_self *self)
 		return;
 	know_programs(&s);
 	while (ok) {
-		n = read(fd, &request, 1);
+		n = read(fd, request, sizeof(request));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n != 1)
 			break;
-		if (request == OPENER_NEXT)
+		if (request[0] == OPENER_NEXT)
 			ok = next(&s);
-		else if (request == OPENER_MAPS)
+		else if (request[0] == OPENER_MAPS)
 			ok = reply_one(&s, open_in(&s, "maps"));
-		else if (request == OPENER_MOUNTS)
+		else if (request[0] == OPENER_MOUNTS)
 			ok = reply_one(&s,
 			    open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
 		else
-			ok = request == OPENER_MEMORY && memory(&s);
+			ok = request[0] == OPENER_MEMORY && memory(&s);
 	}
 	drop_process(&s);
 	closedir(s.proc);
