@@ -9,6 +9,12 @@
 #define PERCENT_MAX 100000
 #define OUTPUT_MAX (INT64_C(1) << 30)
 
+uint32_t
+order_threads(int64_t cpu_percent)
+{
+	return cpu_percent <= 100 ? 1 : (uint32_t)((cpu_percent + 99) / 100);
+}
+
 int
 order_write(const struct order *o, struct buf *out)
 {

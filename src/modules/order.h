@@ -51,6 +51,11 @@ struct order {
 	char state[ORDER_STATE_MAX];
 };
 
+/* How many threads such a share of a core is worth: one for each that was
+ * begun.
+ */
+uint32_t order_threads(int64_t cpu_percent);
+
 int order_write(const struct order *o, struct buf *out);
 /* ERR_INVALID for what no monitor says. */
 int order_parse(const void *data, size_t len, struct order *ret);

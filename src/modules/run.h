@@ -28,6 +28,7 @@ struct run_context {
 	int64_t seconds;         /* that this is, for people */
 	int64_t cpu_seconds;     /* what SIGXCPU stands for */
 	int64_t cpu_percent;     /* of one core, on average; 0: any */
+	int64_t threads;         /* that may work; 0 is 1 */
 	enum run_end *ret_end;   /* set when a limit ended it */
 	int64_t read_bytes;      /* most bytes of content to read; 0: any */
 	const char *agent_state; /* for the agent module: JSON, or NULL by

@@ -322,13 +322,26 @@ allow_worker(scmp_filter_ctx f, bool openat2)
 	rules(f, SCMP_ACT_ALLOW, hiding);
 }
 
+/* What pthread_create asks for, and nothing else: no process, no namespace. */
+static void
+allow_threads(scmp_filter_ctx f)
+{
+	allow_if(f, "clone",
+	    INT_IS(0,
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM |
+		    CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
+		    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID));
+}
+
 static scmp_filter_ctx
-make_worker(uint32_t arch, bool openat2)
+make_worker(uint32_t arch, bool openat2, bool threads)
 {
 	scmp_filter_ctx f = filter_new(SCMP_ACT_ERRNO(EPERM), arch);
 
 	allow_worker(f, openat2);
 	kill_setns(f, true);
+	if (threads)
+		allow_threads(f);
 	return f;
 }
 
@@ -477,8 +490,11 @@ main(int argc, char **argv)
 	printf("/* Made by mig-gen-filters for %s. */\n", argv[1]);
 	print_filter(make_net(arch), "net");
 	print_filter(make_compute(arch), "compute");
-	print_filter(make_worker(arch, true), "worker_read");
-	print_filter(make_worker(arch, false), "worker_read_no_openat2");
+	print_filter(make_worker(arch, true, false), "worker_read");
+	print_filter(make_worker(arch, false, false), "worker_read_no_openat2");
+	print_filter(make_worker(arch, true, true), "worker_threads");
+	print_filter(
+	    make_worker(arch, false, true), "worker_threads_no_openat2");
 	print_filter(make_opener(arch), "opener");
 	print_filter(make_opener_seal(arch), "seal");
 	print_filter(make_net_opener(arch), "net_opener");

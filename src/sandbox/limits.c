@@ -57,6 +57,8 @@ limits_apply(const struct sandbox_limits *l, struct err *e)
 		    limit(RLIMIT_DATA, "data", l->data_bytes, l->data_bytes, e);
 	if (rc == 0 && l->no_processes)
 		rc = limit(RLIMIT_NPROC, "processes", 0, 0, e);
+	if (rc == 0 && l->threads != 0)
+		rc = limit(RLIMIT_NPROC, "threads", l->threads, l->threads, e);
 	/* SIGXCPU first, SIGKILL a second later */
 	if (rc == 0 && l->cpu_seconds != 0)
 		rc = limit(

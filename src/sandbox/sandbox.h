@@ -24,18 +24,19 @@ enum sandbox_profile {
 	SANDBOX_COMPUTE, /* read, write, memory, exit: verify and judge */
 	/* openat2 exists here only with Landlock 3 or later (Linux 6.2), else
 	 * it fails with ENOSYS: no filter can see its flags */
-	SANDBOX_WORKER_READ, /* compute + read-only opens, getdents, stat,
-				mmap of files, dlopen, lowering one's own
-				limits; no sockets */
-	SANDBOX_OPENER,      /* a worker that first opens what the next steps
-				take away: no Landlock, as that forbids to look
-				into processes; netlink sockets for asking, and
-				entering network namespaces; then
-				sandbox_narrow() and sandbox_seal() */
-	SANDBOX_NET_OPENER,  /* a worker that asks other hosts, which first
-				opens a socket for echo requests: no Landlock
-				until sandbox_narrow(); sockets of the internet
-				families, no local ones; then sandbox_seal() */
+	SANDBOX_WORKER_READ,    /* compute + read-only opens, getdents, stat,
+				   mmap of files, dlopen, lowering one's own
+				   limits; no sockets */
+	SANDBOX_WORKER_THREADS, /* the same, with threads of its own */
+	SANDBOX_OPENER,         /* a worker that first opens what the next steps
+				   take away: no Landlock, as that forbids to look
+				   into processes; netlink sockets for asking, and
+				   entering network namespaces; then
+				   sandbox_narrow() and sandbox_seal() */
+	SANDBOX_NET_OPENER,     /* a worker that asks other hosts, which first
+				   opens a socket for echo requests: no Landlock
+				   until sandbox_narrow(); sockets of the internet
+				   families, no local ones; then sandbox_seal() */
 	SANDBOX_PAIR_OPENER, /* a worker without Landlock, which opens for one
 				that reads (modules/opener.h) */
 	SANDBOX_MONITOR,     /* may spawn, write its state, no ptrace etc. */
@@ -58,6 +59,8 @@ struct sandbox_limits {
 	int nice;              /* added to the niceness; 19 with idle I/O */
 	bool idle_io;
 	bool no_processes; /* RLIMIT_NPROC 0: no further one, no thread */
+	uint32_t threads;  /* RLIMIT_NPROC: of all processes of its user (0: as
+			      it is) */
 };
 #define SANDBOX_NO_WRITE UINT64_MAX
 

@@ -50,6 +50,10 @@ seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e)
 		if (landlock_abi >= LANDLOCK_TRUNCATE)
 			return INSTALL(worker_read, e);
 		return INSTALL(worker_read_no_openat2, e);
+	case SANDBOX_WORKER_THREADS:
+		if (landlock_abi >= LANDLOCK_TRUNCATE)
+			return INSTALL(worker_threads, e);
+		return INSTALL(worker_threads_no_openat2, e);
 	case SANDBOX_OPENER:
 		return INSTALL(opener, e);
 	case SANDBOX_NET_OPENER:

@@ -52,13 +52,10 @@ xz_open(uint64_t memory, void **ret, struct err *e)
 	struct xz_state *x;
 	int rc;
 
-	if (!xz.loaded) {
-		rc = lib_load("liblzma.so.5", symbols,
-		    sizeof(symbols) / sizeof(symbols[0]), e);
-		if (rc != 0)
-			return rc;
-		xz.loaded = true;
-	}
+	rc = lib_load("liblzma.so.5", symbols,
+	    sizeof(symbols) / sizeof(symbols[0]), &xz.loaded, e);
+	if (rc != 0)
+		return rc;
 	x = calloc(1, sizeof(*x));
 	if (x != NULL)
 		x->memory = memory;
@@ -127,13 +124,10 @@ zstd_open(uint64_t memory, void **ret, struct err *e)
 	};
 	int rc, window = 10;
 
-	if (!zs.loaded) {
-		rc = lib_load("libzstd.so.1", symbols,
-		    sizeof(symbols) / sizeof(symbols[0]), e);
-		if (rc != 0)
-			return rc;
-		zs.loaded = true;
-	}
+	rc = lib_load("libzstd.so.1", symbols,
+	    sizeof(symbols) / sizeof(symbols[0]), &zs.loaded, e);
+	if (rc != 0)
+		return rc;
 	*ret = zs.create();
 	if (*ret == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory for zstd");

@@ -45,13 +45,10 @@ gzip_open(uint64_t memory, void **ret, struct err *e)
 	z_stream *s;
 	int rc;
 
-	if (!z.loaded) {
-		rc = lib_load("libz.so.1", symbols,
-		    sizeof(symbols) / sizeof(symbols[0]), e);
-		if (rc != 0)
-			return rc;
-		z.loaded = true;
-	}
+	rc = lib_load("libz.so.1", symbols,
+	    sizeof(symbols) / sizeof(symbols[0]), &z.loaded, e);
+	if (rc != 0)
+		return rc;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL ||
 	    z.init(s, 15 + 16, ZLIB_VERSION, (int)sizeof(*s)) != Z_OK) {
@@ -111,13 +108,10 @@ bzip2_open(uint64_t memory, void **ret, struct err *e)
 	bz_stream *s;
 	int rc;
 
-	if (!bz.loaded) {
-		rc = lib_load("libbz2.so.1.0", symbols,
-		    sizeof(symbols) / sizeof(symbols[0]), e);
-		if (rc != 0)
-			return rc;
-		bz.loaded = true;
-	}
+	rc = lib_load("libbz2.so.1.0", symbols,
+	    sizeof(symbols) / sizeof(symbols[0]), &bz.loaded, e);
+	if (rc != 0)
+		return rc;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL || bz.init(s, 0, 0) != BZ_OK) {
 		free(s);

@@ -70,7 +70,7 @@ piece(void *arg, uint8_t *data, size_t len)
 		feed(c, data, len);
 	if (job->stop != NULL && job->stop(job->arg))
 		return false;
-	return job->enough == NULL || !job->enough(job->arg);
+	return job->enough == NULL || !job->enough(job->enough_arg);
 }
 
 static void

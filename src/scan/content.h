@@ -34,7 +34,8 @@ struct content_job {
 				      looked at; 0: unknown */
 	uint64_t *read_left;       /* bytes still allowed; counted down */
 	bool (*enough)(void *arg); /* asked after each piece; may be NULL */
-	bool (*stop)(void *arg);   /* asked before each read; may be NULL */
+	void *enough_arg;
+	bool (*stop)(void *arg); /* asked before each read; may be NULL */
 	void *arg;
 	/* results */
 	uint64_t lines; /* with count_lines */

@@ -63,15 +63,12 @@ load(struct err *e)
 	};
 	int rc;
 
-	if (ossl.loaded)
-		return 0;
-	rc = lib_load(
-	    "libcrypto.so.3", symbols, sizeof(symbols) / sizeof(symbols[0]), e);
-	if (rc != 0)
-		return rc;
-	ossl.init(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
-	ossl.loaded = true;
-	return 0;
+	rc = lib_load("libcrypto.so.3", symbols,
+	    sizeof(symbols) / sizeof(symbols[0]), &ossl.loaded, e);
+	if (rc == 0) /* as often as you like */
+		ossl.init(
+		    OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+	return rc;
 }
 
 int

@@ -4,8 +4,10 @@
 #include "base/err.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <string.h>
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*on_load)(void);
 
 void
@@ -14,8 +16,8 @@ lib_on_load(void (*tell)(void))
 	on_load = tell;
 }
 
-int
-lib_load(const char *soname, const struct lib_symbol *symbols, size_t n,
+static int
+load(const char *soname, const struct lib_symbol *symbols, size_t n,
     struct err *e)
 {
 	void *lib, *sym;
@@ -39,4 +41,19 @@ lib_load(const char *soname, const struct lib_symbol *symbols, size_t n,
 		memcpy(symbols[i].slot, &sym, sizeof(sym));
 	}
 	return 0;
+}
+
+int
+lib_load(const char *soname, const struct lib_symbol *symbols, size_t n,
+    bool *loaded, struct err *e)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!*loaded) {
+		rc = load(soname, symbols, n, e);
+		*loaded = rc == 0;
+	}
+	pthread_mutex_unlock(&lock);
+	return rc;
 }

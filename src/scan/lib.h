@@ -4,6 +4,7 @@
 #ifndef MIG_SCAN_LIB_H
 #define MIG_SCAN_LIB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct err;
@@ -13,10 +14,11 @@ struct lib_symbol {
 	void *slot; /* address of the function pointer to fill in */
 };
 
-/* ERR_UNSUPPORTED names the library or symbol that is missing; the slots are
+/* Once, whichever thread comes first: *loaded says that it was done.
+ * ERR_UNSUPPORTED names the library or symbol that is missing; the slots are
  * filled only on success. */
 int lib_load(const char *soname, const struct lib_symbol *symbols, size_t n,
-    struct err *e);
+    bool *loaded, struct err *e);
 
 /* Called before each loading: from then on other people's code sees bytes of
  * the host. NULL: nobody wants to know. */

@@ -433,6 +433,13 @@ match_state_new(struct match *m, struct match_state **ret, struct err *e)
 }
 
 void
+match_wake(struct match_state *st)
+{
+	if (st->asleep && wake(st))
+		st->asleep = false;
+}
+
+void
 match_state_free(struct match_state *st)
 {
 	size_t k;
@@ -501,4 +508,48 @@ match_end(struct match_state *st)
 		return;
 	for (k = 0; k < MATCH_ENGINES && st->m->ops[k] != NULL; k++)
 		st->m->ops[k]->end(st->engine[k], st);
+}
+
+void
+match_keep(const struct match_state *st, struct match_found *ret)
+{
+	size_t i;
+
+	ret->n = 0;
+	ret->counts = NULL;
+	ret->gave_up = st->gave_up;
+	if (st->nids == 0)
+		return;
+	ret->counts = calloc(st->nids, sizeof(*ret->counts));
+	if (ret->counts == NULL) {
+		ret->gave_up = "out of memory";
+		return;
+	}
+	for (i = 0; i < st->nids; i++) {
+		ret->counts[i].id = st->ids[i];
+		ret->counts[i].hits = st->hits[st->ids[i]];
+	}
+	ret->n = st->nids;
+}
+
+void
+match_recall(struct match_state *st, struct match_found *f)
+{
+	size_t i;
+
+	reset(st);
+	for (i = 0; i < f->n; i++) {
+		st->ids[st->nids++] = f->counts[i].id;
+		st->hits[f->counts[i].id] = f->counts[i].hits;
+	}
+	st->gave_up = f->gave_up;
+	match_found_release(f);
+}
+
+void
+match_found_release(struct match_found *f)
+{
+	free(f->counts);
+	f->counts = NULL;
+	f->n = 0;
 }

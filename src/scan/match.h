@@ -11,7 +11,8 @@
  * Where the engines have a gate before them (scan/gate.h), they are loaded and
  * made when it first lets something pass, unless one might refuse a pattern.
  *
- * A struct match and its states are for one thread.
+ * A struct match and its states are for one thread; once it was woken, threads
+ * may share it, each with states of its own.
  */
 #ifndef MIG_SCAN_MATCH_H
 #define MIG_SCAN_MATCH_H
@@ -94,9 +95,30 @@ struct match_state {
 
 int match_state_new(struct match *m, struct match_state **ret, struct err *e);
 void match_state_free(struct match_state *st);
+/* Makes at once what else is made at need, for it and for this state; where
+ * that cannot be, as match_begin would say it later. Before further states are
+ * made of it. */
+void match_wake(struct match_state *st);
 
 /* Results are in st until the next call. */
 void match_text(struct match_state *st, const void *data, size_t len);
+
+/* What came of one text or stream, to be looked at when the state has others.
+ */
+struct match_found {
+	size_t n;
+	struct match_count {
+		uint32_t id;
+		uint64_t hits;
+	} * counts;          /* owned; NULL: none */
+	const char *gave_up; /* as in match_state */
+};
+
+/* Out of memory: it then says that it gave up. */
+void match_keep(const struct match_state *st, struct match_found *ret);
+/* To another state of the same match; frees what is kept. */
+void match_recall(struct match_state *st, struct match_found *f);
+void match_found_release(struct match_found *f);
 
 /* A stream of lines must end with \n (the caller adds a missing one); a \r
  * before \n is dropped. The bytes of data may be changed. */

@@ -86,17 +86,12 @@ hs_load(struct err *e)
 	};
 	int rc;
 
-	if (hs.loaded)
-		return 0;
-	rc = lib_load(
-	    "libhs.so.5", symbols, sizeof(symbols) / sizeof(symbols[0]), e);
-	if (rc != 0)
-		return rc;
-	if (hs.valid_platform() != HS_SUCCESS)
+	rc = lib_load("libhs.so.5", symbols,
+	    sizeof(symbols) / sizeof(symbols[0]), &hs.loaded, e);
+	if (rc == 0 && hs.valid_platform() != HS_SUCCESS)
 		return err_set(
 		    e, ERR_UNSUPPORTED, "this processor cannot run Hyperscan");
-	hs.loaded = true;
-	return 0;
+	return rc;
 }
 
 static void

@@ -102,14 +102,9 @@ pcre_load(struct err *e)
 		SYM(jit_compile), SYM(jit_stack_create), SYM(jit_stack_free),
 		SYM(jit_stack_assign) };
 #undef SYM
-	int rc;
 
-	if (pcre.loaded)
-		return 0;
-	rc = lib_load("libpcre2-8.so.0", symbols,
-	    sizeof(symbols) / sizeof(symbols[0]), e);
-	pcre.loaded = rc == 0;
-	return rc;
+	return lib_load("libpcre2-8.so.0", symbols,
+	    sizeof(symbols) / sizeof(symbols[0]), &pcre.loaded, e);
 }
 
 static void

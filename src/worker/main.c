@@ -57,6 +57,7 @@
 #define DESCRIPTORS_MAX 256   /* a walk keeps at most 64 open */
 #define FAILURE_ROOM 8192     /* bytes of an answer that is only an error */
 #define LARGE (128 << 10)     /* bytes */
+#define USER_THREADS_MAX 256  /* of all workers of one user */
 #define CPU_SPARE_MS 250      /* with so much used, no further order */
 
 static volatile sig_atomic_t stop_flag;
@@ -206,6 +207,24 @@ opening_rights(void)
 		CAP_SYS_PTRACE_BIT | CAP_SYS_ADMIN_BIT);
 }
 
+/* NEED_* of the module by hand, or of all that the agent may order. */
+static uint32_t
+needs_of(const struct options *o)
+{
+	const struct module *m =
+	    o->module != NULL ? module_find(o->module) : NULL;
+
+	return m != NULL ? m->needs : (uint32_t)o->needs;
+}
+
+/* One that only reads files. */
+static bool
+has_threads(const struct options *o)
+{
+	return !o->rights && o->threads > 1 &&
+	    (needs_of(o) & (NEED_PROCESSES | NEED_SOCKETS | NEED_NETWORK)) == 0;
+}
+
 /* What counts is what is private and written to; libraries are mapped beside
  * it. An eighth less than the control group allows: so the worker learns of
  * it first, and answers. */
@@ -217,7 +236,9 @@ limit_all(const struct options *o, struct sandbox_limits *l)
 		l->memory_bytes = (uint64_t)o->memory + MAPPED_MAX;
 	}
 	l->descriptors = DESCRIPTORS_MAX + opener_descriptors(&opened);
-	l->no_processes = true;
+	l->no_processes = !has_threads(o);
+	if (has_threads(o) && o->serve && o->uid > 0)
+		l->threads = USER_THREADS_MAX;
 }
 
 /* Of the two of a pair, the one that opens: it may look into processes, and
@@ -234,16 +255,6 @@ split_pair(
 	s.limits.file_bytes = SANDBOX_NO_WRITE;
 	s.limits.no_processes = true;
 	return split_make(&s, o->serve ? getppid() : 0, &split, e);
-}
-
-/* NEED_* of the module by hand, or of all that the agent may order. */
-static uint32_t
-needs_of(const struct options *o)
-{
-	const struct module *m =
-	    o->module != NULL ? module_find(o->module) : NULL;
-
-	return m != NULL ? m->needs : (uint32_t)o->needs;
 }
 
 static bool
@@ -286,6 +297,12 @@ enter_sandbox(const struct options *o, struct err *e)
 		.gid = (gid_t)-1 };
 	int rc;
 
+	if (has_threads(o)) {
+		s.profile = SANDBOX_WORKER_THREADS;
+		/* one heap: each further one takes addresses of which there
+		 * are few */
+		mallopt(M_ARENA_MAX, 1);
+	}
 	hide_state(o, e);
 	s.keep_caps = reading_rights();
 	if (o->uid > 0) {
@@ -558,6 +575,18 @@ run_narrowed(const struct options *o, const struct question *q,
 	return rc;
 }
 
+/* A core for each, and no more than its share is worth. */
+static int64_t
+threads_of(const struct options *o)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t n = o->threads;
+
+	if (o->share > 0 && n > order_threads(o->share))
+		n = order_threads(o->share);
+	return n < cores ? n : cores;
+}
+
 /* order: NULL by hand. */
 static int
 look(const struct options *o, const struct order *order, struct buf *out,
@@ -570,6 +599,7 @@ look(const struct options *o, const struct order *order, struct buf *out,
 		.seconds = o->seconds,
 		.cpu_seconds = o->cpu,
 		.cpu_percent = o->share,
+		.threads = threads_of(o),
 		.rights = rights,
 		.hidden = hidden,
 		.fence = fence,

@@ -21,6 +21,7 @@ usage(FILE *f)
 	fprintf(f,
 	    "usage: mig-worker [-p] [limits] MODULE < parameters\n"
 	    "       mig-worker --serve [--uid N] [--cover DIR] [--needs N]\n"
+	    "                  [--threads N]\n"
 	    "       mig-worker --rights [--uid N] [--cover DIR]\n\n"
 	    "  -p, --pretty     print the answer with indentation\n"
 	    "  --privacy        mask the answer, as agents with \"privacy "
@@ -33,6 +34,9 @@ usage(FILE *f)
 	    "  --seconds N      stop after N seconds and answer\n"
 	    "  --cpu N          stop after N seconds of CPU time and answer\n"
 	    "  --share PERCENT  on average at most so much of one core\n"
+	    "  --threads N      read with so many threads, one for each core "
+	    "at "
+	    "most\n"
 	    "  --memory BYTES   most memory\n"
 	    "  --read BYTES     most bytes of content to read\n"
 	    "  --output BYTES   most bytes of the answer\n"
@@ -122,6 +126,7 @@ static const struct option long_options[] = {
 	{ "cpu", required_argument, NULL, 'c' },
 	{ "rights", no_argument, NULL, 'R' },
 	{ "share", required_argument, NULL, 'S' },
+	{ "threads", required_argument, NULL, 't' },
 	{ "memory", required_argument, NULL, 'm' },
 	{ "read", required_argument, NULL, 'r' },
 	{ "output", required_argument, NULL, 'w' },
@@ -160,6 +165,8 @@ one_option(int c, struct options *o)
 		return 0;
 	case 'S':
 		return number("share", optarg, 100000, &o->share);
+	case 't':
+		return number("threads", optarg, 64, &o->threads);
 	case 'm':
 		return number("memory", optarg, 1ull << 50, &o->memory);
 	case 'r':

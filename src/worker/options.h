@@ -15,6 +15,7 @@ struct options {
 	int64_t uid;                        /* 0: as it is */
 	const char *cover; /* directory to hide (the agent's state), or NULL */
 	int64_t share;     /* percent of a core; 0: any */
+	int64_t threads;   /* most of them; 0 is 1 */
 	int64_t needs;     /* NEED_*: what its orders' modules need opened */
 	bool pretty, serve, rights, privacy;
 	uint8_t detail;              /* enum detail */

@@ -200,6 +200,57 @@ def test_half_a_core_without_control_group(hole):
     assert cpu / wall <= 0.55, (cpu, wall)
 
 
+def worker_of(agent_pid, directory):
+    mine = {str(agent_pid)}
+    for pid in readers(directory):
+        try:
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if stat[1] in mine:
+            return pid
+    return None
+
+
+def number_of_threads(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("Threads:")[1].split()[0])
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="only one processor")
+@pytest.mark.parametrize("percent, threads", [(None, 2), (100, 1)])
+def test_threads_by_the_share(agent, hole, percent, threads):
+    """A thread for each core that worker_cpu allows, unless the action says less."""
+    with open(agent.conf, "a") as f:
+        f.write("worker_cpu 200\n")
+    for i in range(4):
+        with open(hole / f"more-{i}", "wb") as f:
+            f.truncate(1 << 43)
+    limits = {"seconds": 4, **({"cpupercent": percent} if percent else {})}
+    doc = document(agent.gpg, operations=[search(hole, sha2=[NOTHING])], limits=limits,
+                   expireafter=rfc3339(time.time() + 600))
+    path = agent.where / "envelope"
+    path.write_bytes(envelope(agent.gpg, doc))
+    p = subprocess.Popen([str(AGENT), "-c", str(agent.conf), "--once", str(path)],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    seen = set()
+    while p.poll() is None:
+        try:
+            pid = worker_of(p.pid, hole)
+            if pid:
+                seen.add(number_of_threads(pid))
+        except OSError:
+            pass
+        time.sleep(0.02)
+    out, err = p.communicate()
+    op, = json.loads(out)["operations"]
+    assert op["status"] == "timeout", (op, err)
+    left_out, errors = partial(op)
+    assert left_out["timelimit"] >= 1 and errors[0].startswith("limit reached: time 4 s: ")
+    assert op["result"]["statistics"]["bytesread"] > 0
+    assert max(seen) == threads, seen
+
+
 def control_group(pid):
     """(directory of its cpu limit, of its memory limit); None: not in one of ours."""
     dirs = {}
@@ -213,18 +264,6 @@ def control_group(pid):
                     dirs.setdefault(name, pathlib.Path(root + path))
                     break
     return (dirs["cpu"], dirs["memory"]) if {"cpu", "memory"} <= set(dirs) else None
-
-
-def worker_of(agent_pid, directory):
-    mine = {str(agent_pid)}
-    for pid in readers(directory):
-        try:
-            stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if stat[1] in mine:
-            return pid
-    return None
 
 
 def test_control_group(agent, hole):

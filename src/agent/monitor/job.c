@@ -219,7 +219,8 @@ slot_ready(struct slot *s, uint32_t needs, struct err *e)
 	struct agent *a = j->a;
 	struct standby_spec spec = { .exec_fd = j->worker_fd,
 		.uid = (uint32_t)-1,
-		.cover = a->state.dir };
+		.cover = a->state.dir,
+		.threads = order_threads(a->conf.worker_cpu) };
 
 	if (a->uid != (uint32_t)-1) {
 		spec.uid = (uint32_t)(a->conf.worker_uid +

@@ -143,9 +143,10 @@ spawn(struct standby *s, int fd, struct err *e)
 {
 	static char name[] = "mig-worker", mode[] = "--serve";
 	static char flag_uid[] = "--uid", flag_cover[] = "--cover";
-	static char flag_needs[] = "--needs";
+	static char flag_needs[] = "--needs", flag_threads[] = "--threads";
 	struct proc_fd fds[] = { { fd, CHILD_FD } };
-	char cover[PATH_MAX], uid[16], needs[16], *argv[9];
+	char cover[PATH_MAX], uid[16], needs[16], threads[16];
+	char *argv[11];
 	struct proc_spawn p;
 	size_t n = 0;
 
@@ -165,6 +166,12 @@ spawn(struct standby *s, int fd, struct err *e)
 		snprintf(needs, sizeof(needs), "%u", (unsigned)s->spec.needs);
 		argv[n++] = flag_needs;
 		argv[n++] = needs;
+	}
+	if (s->spec.threads > 1) {
+		snprintf(
+		    threads, sizeof(threads), "%u", (unsigned)s->spec.threads);
+		argv[n++] = flag_threads;
+		argv[n++] = threads;
 	}
 	argv[n] = NULL;
 	memset(&p, 0, sizeof(p));

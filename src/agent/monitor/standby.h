@@ -22,6 +22,7 @@ struct standby_spec {
 	uint32_t uid;      /* (uint32_t)-1: stays as it is */
 	const char *cover; /* directory it must not see, or NULL; borrowed */
 	uint32_t needs;    /* of the modules of its orders (module.h) */
+	uint32_t threads;  /* most that it works with */
 };
 
 /* The order has ended: the answer is whole and the process waits for the next

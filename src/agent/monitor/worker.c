@@ -291,7 +291,7 @@ start_guard(struct worker *w)
 	struct cgroup_limits l = {
 		.memory_bytes = (uint64_t)w->order.memory_bytes,
 		.cpu_percent = (uint32_t)w->order.cpu_percent,
-		.processes = 1,
+		.processes = order_threads(w->order.cpu_percent),
 	};
 
 	guard_free(w->guard);

@@ -13,9 +13,8 @@ rnp_load(struct err *e)
 		RNP_FUNCTIONS(SYMBOL)
 #undef SYMBOL
 	};
+	static bool loaded;
 
-	if (rnp.dearmor != NULL)
-		return 0;
-	return lib_load(
-	    "librnp.so.0", symbols, sizeof(symbols) / sizeof(symbols[0]), e);
+	return lib_load("librnp.so.0", symbols,
+	    sizeof(symbols) / sizeof(symbols[0]), &loaded, e);
 }

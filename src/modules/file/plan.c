@@ -131,7 +131,8 @@ index_digests(struct plan *p, struct err *e)
 	}
 	if (sha256)
 		algs |= DIGEST_BIT(DIGEST_SHA256);
-	return algs != 0 ? digests_new(algs, &p->digests, e) : 0;
+	p->algs = algs;
+	return 0;
 }
 
 uint32_t
@@ -380,6 +381,12 @@ plan_will_read(struct plan *p, uint64_t size, struct err *e)
 	return rc;
 }
 
+bool
+plan_is_settled(const struct plan *p)
+{
+	return !p->light || p->match[PLAN_LINES] == NULL;
+}
+
 void
 plan_release(struct plan *p)
 {
@@ -387,7 +394,6 @@ plan_release(struct plan *p)
 
 	for (k = 0; k < PLAN_MATCHERS; k++)
 		drop_matcher(p, (enum plan_matcher)k);
-	digests_free(p->digests);
 	free(p->buckets);
 	free(p->searches);
 	free(p->checks);

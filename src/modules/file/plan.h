@@ -42,11 +42,11 @@ struct plan {
 	struct plan_search *searches;
 	struct plan_check *checks;
 	uint32_t nchecks;
-	struct match *match[PLAN_MATCHERS]; /* NULL: no such checks */
-	struct match_state *state[PLAN_MATCHERS];
-	uint32_t *pattern_check[PLAN_MATCHERS]; /* pattern -> check */
-	struct digests *digests;                /* NULL: none */
-	uint32_t *buckets;                      /* of checks by digest */
+	struct match *match[PLAN_MATCHERS];       /* NULL: no such checks */
+	struct match_state *state[PLAN_MATCHERS]; /* the walk's */
+	uint32_t *pattern_check[PLAN_MATCHERS];   /* pattern -> check */
+	uint32_t algs;     /* DIGEST_BITs of all that may be asked for */
+	uint32_t *buckets; /* of checks by digest */
 	uint32_t nbuckets;
 	bool light; /* contents: no engine so far, as little was read */
 	uint64_t light_bytes;
@@ -62,6 +62,8 @@ const char *plan_engine(struct plan *p);
 /* Before a file of about this size is read for its content: with much to read
  * an engine is worth its start. ERR_NOMEM. */
 int plan_will_read(struct plan *p, uint64_t size, struct err *e);
+/* Are its matchers those that stay? */
+bool plan_is_settled(const struct plan *p);
 
 /* Sets stamp in every check that wants this digest; how many do. */
 uint32_t plan_digest(

@@ -7,9 +7,8 @@
  *   that are still interested (a second one only if some want it
  *   decompressed and it is compressed) -> entries of the answer
  *
- * A check's verdict is yes, no or unknown. What could not be read is unknown:
- * it is counted as not examined and never taken for a match, inverse checks
- * included. Lines already seen count even when the rest was not read.
+ * Where there is much to read, other threads read ahead of what this one
+ * concludes (modules/file/ahead.h).
  */
 #include "modules/file/run.h"
 
@@ -17,13 +16,14 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/str.h"
-#include "modules/file/answer.h"
-#include "modules/common/gofmt.h"
 #include "modules/common/watch.h"
+#include "modules/file/ahead.h"
+#include "modules/file/answer.h"
 #include "modules/file/plan.h"
+#include "modules/file/read.h"
 #include "modules/file/seen.h"
 #include "modules/file/subject.h"
-#include "scan/content.h"
+#include "modules/file/verdict.h"
 #include "scan/walk.h"
 
 #include <dirent.h>
@@ -35,19 +35,12 @@
 #include <time.h>
 
 #define NOTED_PATH_MAX 256 /* bytes: a note that needs no memory */
+#define AHEAD_WAIT_MS 50   /* between two looks at what ends a run */
+#define AHEAD_MORE 262144  /* bytes: so much more than its size is read */
 
-enum verdict { NO, YES, UNKNOWN };
+uint64_t file_threads_from = 1024 * 1024;
+
 enum stage { META, CONTENT };
-
-/* What is known of the stream that was read last. */
-struct reading {
-	bool complete;
-	uint64_t lines;
-	uint64_t stamp;
-	uint32_t digest_hits; /* checks that want one of its digests */
-	uint8_t sha256[32];
-	bool have_sha256;
-};
 
 struct run {
 	const struct file_params *params;
@@ -55,9 +48,14 @@ struct run {
 	struct plan plan;
 	struct answer answer;
 	struct walk *walk;
-	struct content *content;
-	struct seen *seen; /* NULL: nothing read so far */
+	struct file_reader reader; /* .lines: the plan's */
+	struct ahead *ahead;       /* NULL: this thread reads alone */
+	bool alone;                /* and will */
+	bool read_now;             /* the entry at hand is read twice */
+	uint64_t asked_bytes;      /* of files that were to be read */
+	struct seen *seen;         /* NULL: nothing read so far */
 	uint64_t read_left;
+	uint64_t promised; /* of it, to what is read ahead */
 	struct timespec started;
 	struct watch watch;
 	bool ended; /* nothing more is to be looked at */
@@ -68,8 +66,16 @@ struct run {
 	bool modes_run;
 	uint32_t *wanting; /* searches that need its content */
 	size_t nwanting;
-	uint32_t want_hits; /* content checks among them */
 };
+
+/* What was not looked at begins there. */
+static const char *
+place(const struct run *r)
+{
+	const char *path = r->ahead != NULL ? ahead_path(r->ahead) : NULL;
+
+	return path != NULL ? path : walk_path(r->walk);
+}
 
 static void
 end_run(struct run *r, enum skip reason, const char *what)
@@ -81,7 +87,7 @@ end_run(struct run *r, enum skip reason, const char *what)
 	r->ended = true;
 	r->answer.common.counts[reason] += left > 0 ? left : 1;
 	(void)str_copy(
-	    r->answer.ended_at, sizeof(r->answer.ended_at), walk_path(r->walk));
+	    r->answer.ended_at, sizeof(r->answer.ended_at), place(r));
 	outcome_note(&r->answer.common,
 	    "%s: what was not reached by then was not "
 	    "examined (it ended at %.*s%s; directories left: %llu at least)",
@@ -188,91 +194,20 @@ have_open(struct run *r)
 
 /* --- verdicts -------------------------------------------------------------*/
 
-static bool
-older(const struct timespec *t, const struct timespec *now, int64_t age)
-{
-	int64_t limit = (int64_t)now->tv_sec - age;
-
-	if ((int64_t)t->tv_sec != limit)
-		return (int64_t)t->tv_sec < limit;
-	return t->tv_nsec < now->tv_nsec;
-}
-
-static bool
-meta_matches(struct run *r, const struct plan_check *pc)
-{
-	const struct file_check *c = pc->c;
-	const struct stat *st = &r->subject.st;
-	char mode[GO_MODE_MAX];
-	bool before;
-
-	switch (c->kind) {
-	case FILE_NAME:
-		return r->plan.state[PLAN_NAMES]->hits[pc->pattern] > 0;
-	case FILE_SIZE:
-		return st->st_size >= c->min && st->st_size <= c->max;
-	case FILE_MTIME:
-		before = older(&st->st_mtim, &r->started, c->min);
-		if (c->newer)
-			return !before &&
-			    !(st->st_mtim.tv_sec ==
-				    r->started.tv_sec - c->min &&
-				st->st_mtim.tv_nsec == r->started.tv_nsec);
-		return before;
-	default:
-		if (!r->modes_run) {
-			go_mode(st->st_mode, mode);
-			match_text(
-			    r->plan.state[PLAN_MODES], mode, strlen(mode));
-			r->modes_run = true;
-		}
-		return r->plan.state[PLAN_MODES]->hits[pc->pattern] > 0;
-	}
-}
-
 static enum verdict
 meta_verdict(struct run *r, const struct plan_check *pc)
 {
 	if (pc->c->kind != FILE_NAME && !have_stat(r))
-		return UNKNOWN;
-	return meta_matches(r, pc) != pc->negative ? YES : NO;
-}
-
-static enum verdict
-content_verdict(
-    const struct run *r, const struct plan_check *pc, const struct reading *rd)
-{
-	const struct match_state *st = r->plan.state[PLAN_LINES];
-	uint64_t hits = st->hits[pc->pattern];
-	bool known = rd->complete && st->gave_up == NULL, m;
-	bool mismatch = pc->negative != pc->c->inverse;
-
-	if (!r->plan.searches[pc->search].macroal) {
-		if (hits == 0 && !known)
-			return UNKNOWN;
-		return (hits > 0) != pc->negative ? YES : NO;
-	}
-	if (!known)
-		return UNKNOWN;
-	m = rd->lines > 0 && (pc->c->inverse ? hits == 0 : hits == rd->lines);
-	return m != mismatch ? YES : NO;
-}
-
-static enum verdict
-reading_verdict(
-    const struct run *r, const struct plan_check *pc, const struct reading *rd)
-{
-	if (pc->c->kind == FILE_CONTENT)
-		return content_verdict(r, pc, rd);
-	if (!rd->complete)
-		return UNKNOWN;
-	return (pc->stamp == rd->stamp) != pc->negative ? YES : NO;
+		return VERDICT_UNKNOWN;
+	return verdict_meta(
+	    &r->plan, pc, &r->subject.st, &r->started, &r->modes_run);
 }
 
 /* --- hits -----------------------------------------------------------------*/
 
-static void read_with(struct run *r, bool decompress, uint32_t algs,
-    bool patterns, struct reading *rd);
+static void
+read_now(struct run *r, struct file_reading *fr, struct reading *rd);
+static void conclude_all(struct run *r);
 
 static void
 limit_reached(struct run *r, uint32_t search)
@@ -304,17 +239,20 @@ hit(struct run *r, uint32_t search, const struct file_check *check,
     const struct reading *rd)
 {
 	const struct file_options *o = &r->params->searches[search].options;
+	struct file_reading fr = { .decompress = o->decompress,
+		.algs = DIGEST_BIT(DIGEST_SHA256) };
 	struct reading own = { 0 };
 	const uint8_t *sha = NULL;
 
+	if (rd == NULL) /* by its name: what was met before comes first */
+		conclude_all(r);
 	if (search_is_done(r, search) || !have_stat(r) ||
 	    !subject_in_scope(&r->subject, r->walk, search))
 		return;
 	if (o->returnsha256 && rd != NULL && rd->have_sha256) {
 		sha = rd->sha256;
 	} else if (o->returnsha256 && have_open(r)) {
-		read_with(
-		    r, o->decompress, DIGEST_BIT(DIGEST_SHA256), false, &own);
+		read_now(r, &fr, &own);
 		sha = own.have_sha256 ? own.sha256 : NULL;
 	}
 	if (!answer_hit(&r->answer, search, check, r->subject.en->path,
@@ -342,8 +280,9 @@ static bool
 stage_true(struct run *r, const struct plan_check *pc, enum stage stage,
     const struct reading *rd)
 {
-	return (stage == META ? meta_verdict(r, pc)
-			      : reading_verdict(r, pc, rd)) == YES;
+	return (stage == META
+		       ? meta_verdict(r, pc)
+		       : verdict_reading(&r->plan, pc, rd)) == VERDICT_YES;
 }
 
 /* The checks of a stage stand together: metadata first. */
@@ -390,32 +329,6 @@ all_true(
 	return ps->n > 0;
 }
 
-/* Only the content checks of match-all: are they all known to be false or
- * true without reading on? */
-static bool
-enough(void *arg)
-{
-	struct run *r = arg;
-	const struct match_state *st = r->plan.state[PLAN_LINES];
-	const struct plan_search *ps;
-	const struct plan_check *pc;
-	uint32_t i;
-	size_t k;
-
-	if (st->nids < r->want_hits)
-		return false;
-	for (k = 0; k < r->nwanting; k++) {
-		ps = &r->plan.searches[r->wanting[k]];
-		for (i = 0; i < ps->n; i++) {
-			pc = &r->plan.checks[ps->first + i];
-			if (pc->c->kind == FILE_CONTENT &&
-			    st->hits[pc->pattern] == 0)
-				return false;
-		}
-	}
-	return true;
-}
-
 /* --- content --------------------------------------------------------------*/
 
 static void
@@ -444,83 +357,65 @@ reading_ended(struct run *r, enum content_end end, const struct err *e)
 }
 
 static void
-take_digests(struct run *r, uint32_t algs, struct reading *rd)
+take_digests(struct run *r, const struct file_reading *fr, struct reading *rd)
 {
-	uint8_t digest[DIGEST_LEN_MAX];
 	unsigned int alg;
 
 	for (alg = 0; alg < DIGEST_ALGS; alg++) {
-		if ((algs & DIGEST_BIT(alg)) == 0 ||
-		    digests_final(
-			r->plan.digests, (enum digest_alg)alg, digest) != 0)
-			continue;
-		rd->digest_hits += plan_digest(
-		    &r->plan, (enum digest_alg)alg, digest, rd->stamp);
-		if (alg == DIGEST_SHA256) {
-			memcpy(rd->sha256, digest, sizeof(rd->sha256));
-			rd->have_sha256 = true;
-		}
+		if ((fr->digests & DIGEST_BIT(alg)) != 0)
+			rd->digest_hits += plan_digest(&r->plan,
+			    (enum digest_alg)alg, fr->digest[alg], rd->stamp);
+	}
+	if ((fr->digests & DIGEST_BIT(DIGEST_SHA256)) != 0) {
+		memcpy(
+		    rd->sha256, fr->digest[DIGEST_SHA256], sizeof(rd->sha256));
+		rd->have_sha256 = true;
 	}
 }
 
-static bool
-counts_lines(const struct run *r)
+/* What a reading came to; its hits are in the plan's state. */
+static void
+settle(struct run *r, const struct file_reading *fr, struct reading *rd)
 {
-	size_t i;
+	const char *gave_up =
+	    fr->patterns ? r->plan.state[PLAN_LINES]->gave_up : NULL;
 
-	for (i = 0; i < r->nwanting; i++) {
-		if (r->plan.searches[r->wanting[i]].macroal)
-			return true;
-	}
-	return false;
+	memset(rd, 0, sizeof(*rd));
+	rd->stamp = ++r->stamp;
+	rd->complete = fr->end == CONTENT_ALL;
+	rd->lines = fr->lines;
+	if (rd->complete)
+		take_digests(r, fr, rd);
+	reading_ended(r, fr->end, &fr->e);
+	if (gave_up != NULL)
+		answer_skip(
+		    &r->answer, SKIP_ENGINE, r->subject.en->path, gave_up);
 }
 
 /* Reads the open subject once. */
 static void
-read_with(struct run *r, bool decompress, uint32_t algs, bool patterns,
-    struct reading *rd)
+read_now(struct run *r, struct file_reading *fr, struct reading *rd)
 {
-	struct content_job job = { .decompress = decompress,
-		.read_left = &r->read_left,
-		.stop = stop,
-		.arg = r };
-	bool macroal = patterns && counts_lines(r);
-	enum content_end end;
-	struct err e;
+	struct file_reader *own = &r->reader;
 
-	err_clear(&e);
 	memset(rd, 0, sizeof(*rd));
-	rd->stamp = ++r->stamp;
-	job.size = (uint64_t)r->subject.st.st_size;
-	if (r->content == NULL && (r->content = content_new()) == NULL) {
+	fr->plan = &r->plan;
+	fr->fd = r->subject.fd;
+	fr->size = (uint64_t)r->subject.st.st_size;
+	fr->searches = r->wanting;
+	fr->n = r->nwanting;
+	fr->read_left = &r->read_left;
+	fr->stop = stop;
+	fr->arg = r;
+	own->lines = r->plan.state[PLAN_LINES];
+	if (own->content == NULL && (own->content = content_new()) == NULL) {
 		answer_skip(&r->answer, SKIP_MEMORY, r->subject.en->path,
 		    "no memory to read it");
 		return;
 	}
-	if (patterns && plan_will_read(&r->plan, job.size, &e) != 0) {
-		answer_skip(
-		    &r->answer, SKIP_ENGINE, r->subject.en->path, e.msg);
-		return;
-	}
-	if (patterns)
-		job.match = r->plan.state[PLAN_LINES];
-	job.count_lines = macroal;
-	if (patterns && !macroal && algs == 0)
-		job.enough = enough;
-	if (algs != 0) {
-		job.digests = r->plan.digests;
-		digests_begin(r->plan.digests, algs);
-	}
-	end = content_read(r->content, r->subject.fd, &job, &e);
-	r->answer.bytes += job.bytes;
-	rd->complete = end == CONTENT_ALL;
-	rd->lines = job.lines;
-	if (rd->complete)
-		take_digests(r, algs, rd);
-	reading_ended(r, end, &e);
-	if (patterns && job.match->gave_up != NULL)
-		answer_skip(&r->answer, SKIP_ENGINE, r->subject.en->path,
-		    job.match->gave_up);
+	file_reader_read(own, fr);
+	r->answer.bytes += fr->bytes;
+	settle(r, fr, rd);
 }
 
 /* Another name of a file that has nothing of it: as if read to the end. */
@@ -552,39 +447,208 @@ remember(struct run *r, const struct seen_how *how, const struct reading *rd)
 		seen_add(r->seen, &r->subject.st, how);
 }
 
+/* The verdicts of the wanting searches. */
+static void
+conclude(struct run *r, const struct reading *rd)
+{
+	uint32_t search;
+	size_t i;
+
+	for (i = 0; i < r->nwanting; i++) {
+		search = r->wanting[i];
+		if (!r->params->searches[search].options.matchall)
+			any_hits(r, search, CONTENT, rd);
+		else if (all_true(r, search, CONTENT, rd))
+			hit(r, search, NULL, rd);
+	}
+}
+
+static void
+examine_now(struct run *r, struct file_reading *fr)
+{
+	struct seen_how how = { fr->algs, fr->patterns, fr->decompress };
+	struct reading rd;
+
+	if (file_reading_counts(&r->plan, r->wanting, r->nwanting)) {
+		read_now(r, fr, &rd);
+	} else if (!was_seen(r, &how, &rd)) {
+		read_now(r, fr, &rd);
+		remember(r, &how, &rd);
+	}
+	conclude(r, &rd);
+}
+
+/* --- reading ahead --------------------------------------------------------*/
+
+/* Of a file that comes back; all of the entry at hand is put aside. */
+static void
+conclude_file(struct run *r, struct ahead_file *f)
+{
+	const struct file_reading *fr = &f->reading;
+	struct seen_how how = { fr->algs, fr->patterns, fr->decompress };
+	struct file_reading again = *fr;
+	struct reading rd = { .complete = true };
+
+	if (f->known) {
+		rd.stamp = ++r->stamp;
+		if (fr->patterns)
+			match_begin(r->plan.state[PLAN_LINES]);
+	} else if (fr->end == CONTENT_READ_LIMIT) {
+		/* more than was promised: it grew */
+		if (!have_open(r))
+			return;
+		read_now(r, &again, &rd);
+	} else {
+		if (fr->patterns)
+			match_recall(r->plan.state[PLAN_LINES], &f->found);
+		settle(r, fr, &rd);
+		if (!file_reading_counts(&r->plan, r->wanting, r->nwanting))
+			remember(r, &how, &rd);
+	}
+	conclude(r, &rd);
+}
+
+/* Something still wants it. */
+static bool
+is_wanted(const struct run *r, const struct ahead_file *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->reading.n && !r->ended; i++) {
+		if (!search_is_done(r, f->searches[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The oldest of what is read ahead, if it was read within ms. */
+static bool
+conclude_first(struct run *r, int ms)
+{
+	struct ahead_file *f = ahead_first(r->ahead, ms);
+	struct subject subject = r->subject;
+	uint32_t *wanting = r->wanting;
+	size_t nwanting = r->nwanting;
+
+	if (f == NULL)
+		return false;
+	r->subject = f->subject;
+	r->wanting = f->searches;
+	r->nwanting = f->reading.n;
+	r->promised -= f->promised;
+	r->read_left -= f->promised > 0 ? f->reading.bytes : 0;
+	r->answer.bytes += f->reading.bytes;
+	if (is_wanted(r, f))
+		conclude_file(r, f);
+	f->subject = r->subject;
+	r->subject = subject;
+	r->wanting = wanting;
+	r->nwanting = nwanting;
+	ahead_drop(r->ahead);
+	return true;
+}
+
+static void
+wait_for_first(struct run *r)
+{
+	if (!conclude_first(r, AHEAD_WAIT_MS))
+		(void)stop(r);
+}
+
+static void
+conclude_all(struct run *r)
+{
+	while (r->ahead != NULL && !r->ended && ahead_used(r->ahead) > 0)
+		wait_for_first(r);
+}
+
+/* From when on there is enough to read. */
+static void
+start_ahead(struct run *r, uint64_t size)
+{
+	struct err e;
+
+	r->asked_bytes += size;
+	if (r->alone || r->ahead != NULL ||
+	    r->asked_bytes < file_threads_from || !plan_is_settled(&r->plan))
+		return;
+	r->alone = true;
+	if (r->ctx->threads < 2)
+		return;
+	err_clear(&e);
+	if (r->plan.state[PLAN_LINES] != NULL)
+		match_wake(r->plan.state[PLAN_LINES]);
+	r->alone =
+	    ahead_new(&r->plan, (unsigned int)r->ctx->threads,
+		(uint32_t)r->ctx->cpu_percent, stop, r, &r->ahead, &e) != 0;
+}
+
+/* False: it is to be read now, by this thread. */
+static bool
+examine_ahead(struct run *r, const struct file_reading *fr)
+{
+	struct seen_how how = { fr->algs, fr->patterns, fr->decompress };
+	uint64_t most = (uint64_t)r->subject.st.st_size + AHEAD_MORE;
+	struct ahead_file *f;
+
+	/* by another name it may be being read just now */
+	while (!r->ended &&
+	    (ahead_next(r->ahead) == NULL ||
+		ahead_has(r->ahead, &r->subject.st)))
+		wait_for_first(r);
+	if (r->ended)
+		return true;
+	f = ahead_next(r->ahead);
+	if (r->ctx->read_bytes == 0)
+		most = UINT64_MAX;
+	if (r->ctx->read_bytes > 0 && r->promised + most > r->read_left)
+		return false;
+	memcpy(f->searches, r->wanting, r->nwanting * sizeof(*r->wanting));
+	f->reading = *fr;
+	f->reading.n = r->nwanting;
+	f->known = !file_reading_counts(&r->plan, r->wanting, r->nwanting) &&
+	    r->seen != NULL && seen_find(r->seen, &r->subject.st, &how);
+	f->read_left = most;
+	f->promised = r->ctx->read_bytes > 0 ? most : 0;
+	if (ahead_add(r->ahead, &r->subject) != 0)
+		return false;
+	r->promised += f->promised;
+	while (!r->ended && conclude_first(r, 0))
+		;
+	return true;
+}
+
 /* One reading for those of the wanting searches that want it this way. */
 static void
 examine(struct run *r, const uint32_t *group, size_t n, bool decompress)
 {
-	struct seen_how how = { .decompress = decompress };
-	struct reading rd;
-	uint32_t search;
+	struct file_reading fr = { .decompress = decompress };
+	struct err e;
+	uint64_t size;
 	size_t i;
 
 	if (n == 0 || r->ended || !have_open(r))
 		return;
-	r->want_hits = 0;
 	r->nwanting = n;
 	if (r->wanting != group)
 		memmove(r->wanting, group, n * sizeof(*group));
 	for (i = 0; i < n; i++) {
-		how.algs |= r->plan.searches[r->wanting[i]].algs;
-		r->want_hits += r->plan.searches[r->wanting[i]].ncontents;
+		fr.algs |= r->plan.searches[r->wanting[i]].algs;
+		fr.patterns |= r->plan.searches[r->wanting[i]].ncontents > 0;
 	}
-	how.patterns = r->want_hits > 0;
-	if (counts_lines(r)) {
-		read_with(r, decompress, how.algs, how.patterns, &rd);
-	} else if (!was_seen(r, &how, &rd)) {
-		read_with(r, decompress, how.algs, how.patterns, &rd);
-		remember(r, &how, &rd);
+	err_clear(&e);
+	size = (uint64_t)r->subject.st.st_size;
+	if (fr.patterns && plan_will_read(&r->plan, size, &e) != 0) {
+		answer_skip(
+		    &r->answer, SKIP_ENGINE, r->subject.en->path, e.msg);
+		return;
 	}
-	for (i = 0; i < n; i++) {
-		search = r->wanting[i];
-		if (!r->params->searches[search].options.matchall)
-			any_hits(r, search, CONTENT, &rd);
-		else if (all_true(r, search, CONTENT, &rd))
-			hit(r, search, NULL, &rd);
-	}
+	start_ahead(r, size);
+	if (r->ahead != NULL && !r->read_now && examine_ahead(r, &fr))
+		return;
+	conclude_all(r);
+	if (!r->ended)
+		examine_now(r, &fr);
 }
 
 /* Splits the wanting searches into those that take the file as it is (put
@@ -605,8 +669,10 @@ examine_wanting(struct run *r)
 	if (plain > 0 && plain < n && have_open(r) &&
 	    content_is_compressed(r->subject.fd)) {
 		/* the second group survives behind the first */
+		r->read_now = true;
 		examine(r, w, plain, false);
 		examine(r, w + plain, n - plain, true);
+		r->read_now = false;
 	} else {
 		examine(r, w, n, plain == 0);
 	}
@@ -710,9 +776,16 @@ work(struct run *r, struct walk_scope *scopes, enum match_engine engine,
 	if ((rc = plan_init(&r->plan, r->params, engine, e)) != 0 ||
 	    (rc = start_walk(r, scopes, e)) != 0)
 		return rc;
+	if (r->plan.algs != 0)
+		rc = digests_new(r->plan.algs, &r->reader.digests, e);
+	if (rc != 0)
+		return rc;
 	note_empty_searches(r);
 	fault_point("worker.walking");
 	walk_run(r->walk);
+	conclude_all(r);
+	r->answer.bytes += ahead_free(r->ahead);
+	r->ahead = NULL;
 	stop(r); /* notes a signal that came at the very end */
 	r->answer.directories = walk_directories(r->walk);
 	return 0;
@@ -745,9 +818,11 @@ file_run(const json_t *params, const struct run_context *ctx,
 		rc = work(&r, scopes, engine, e);
 	if (rc == 0)
 		rc = answer_write(&r.answer, plan_engine(&r.plan), out, e);
+	(void)ahead_free(r.ahead);
 	walk_free(r.walk);
+	r.reader.lines = NULL; /* the plan's */
+	file_reader_release(&r.reader);
 	plan_release(&r.plan);
-	content_free(r.content);
 	seen_free(r.seen);
 	if (r.answer.searches != NULL)
 		answer_release(&r.answer);

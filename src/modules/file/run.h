@@ -7,6 +7,10 @@
 #include "modules/run.h"
 #include "scan/match.h"
 
+/* Bytes that are to be read before threads are worth their start; tests need
+ * less. */
+extern uint64_t file_threads_from;
+
 int file_run(const json_t *params, const struct run_context *ctx,
     enum match_engine engine, struct buf *out, struct err *e);
 

@@ -31,6 +31,7 @@
 
 static struct {
 	bool loaded;
+	bool ready; /* the VFS is there as well */
 	__typeof__(&sqlite3_open_v2) open;
 	__typeof__(&sqlite3_close_v2) close;
 	__typeof__(&sqlite3_prepare_v2) prepare;
@@ -89,10 +90,10 @@ load(struct err *e)
 	};
 	int rc;
 
-	if (lite.loaded)
+	if (lite.ready)
 		return 0;
 	rc = lib_load("libsqlite3.so.0", symbols,
-	    sizeof(symbols) / sizeof(symbols[0]), e);
+	    sizeof(symbols) / sizeof(symbols[0]), &lite.loaded, e);
 	if (rc != 0)
 		return rc;
 	plain = lite.vfs_find("unix-none");
@@ -106,7 +107,7 @@ load(struct err *e)
 	readonly.xDelete = delete_nothing;
 	if (lite.vfs_register(&readonly, 0) != SQLITE_OK)
 		return err_set(e, ERR_NOMEM, "libsqlite3: no memory");
-	lite.loaded = true;
+	lite.ready = true;
 	return 0;
 }
 

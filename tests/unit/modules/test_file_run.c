@@ -21,6 +21,7 @@
 
 static char root[64];
 static volatile sig_atomic_t stop_flag;
+static int64_t threads;
 
 static void
 put(const char *name, const char *text, size_t len)
@@ -57,6 +58,7 @@ search_ctx(
     const char *fields, enum match_engine engine, const struct run_context *ctx)
 {
 	char body[4096], text[4200];
+	struct run_context with = *ctx;
 	struct buf out;
 	struct err e;
 	json_t *params, *v;
@@ -71,7 +73,8 @@ search_ctx(
 	if (params == NULL)
 		fail_msg("bad test: %s", text);
 	buf_init(&out, 64 * 1024 * 1024);
-	rc = file_run(params, ctx, engine, &out, &e);
+	with.threads = threads;
+	rc = file_run(params, &with, engine, &out, &e);
 	if (rc == ERR_UNSUPPORTED && engine != MATCH_BEST) {
 		buf_release(&out);
 		json_decref(params);
@@ -488,6 +491,100 @@ test_output_room(void **state)
 	json_decref(whole);
 }
 
+/* Files of all sizes and kinds: with matches in their first and last pieces and
+ * none, compressed, links of both kinds, next to each other. */
+static void
+make_many(void)
+{
+	static char text[700000];
+	char name[32], other[32];
+	size_t i, size;
+
+	for (i = 0; i < 300; i++) {
+		size = i % 7 == 0 ? sizeof(text) - i : i * 37 % 9000;
+		memset(text, 'x', size);
+		if (size > 60)
+			text[size / 2] = text[size - 20] = '\n';
+		if (i % 5 == 0 && size > 60)
+			memcpy(text + size - 19, "needle", 6);
+		if (i % 11 == 0 && size > 60)
+			memcpy(text, "key1 ok\n", 8);
+		snprintf(name, sizeof(name), "f%03zu", i);
+		put(name, text, size);
+		snprintf(other, sizeof(other), "f%03zu.b", i);
+		if (i % 3 == 0)
+			assert_int_equal(link(name, other), 0);
+		else if (i % 3 == 1)
+			assert_int_equal(symlink(name, other), 0);
+	}
+	assert_int_equal(system("gzip -kf f?[02468]5"), 0);
+}
+
+static json_t *
+search_with(int64_t n, const char *fields, const struct run_context *ctx)
+{
+	int64_t was = threads;
+	json_t *v;
+
+	threads = n;
+	v = search_ctx(fields, MATCH_BEST, ctx);
+	threads = was;
+	assert_int_equal(
+	    json_object_del(json_object_get(v, "statistics"), "exectime"), 0);
+	return v;
+}
+
+/* Where a limit ends it, the walk has met some more. */
+static bool
+same_answer(const json_t *one, const json_t *other)
+{
+	return skipped(one, "readlimit") + skipped(one, "matchlimit") > 0
+	    ? json_equal(json_object_get(one, "elements"),
+		  json_object_get(other, "elements"))
+	    : json_equal(one, other);
+}
+
+/* An answer is the same, to its order, by one thread and by several. */
+static void
+test_threads(void **state)
+{
+	static const char *const questions[] = {
+		HERE "\"contents\":[\"needle\"]," ALL,
+		HERE "\"contents\":[\"needle\",\"^key\",\"!x\"],"
+		     "\"names\":[\"5\"]",
+		HERE "\"contents\":[\"needle\"],\"options\":{\"matchall\":"
+		     "true,\"mismatch\":[\"content\"]}",
+		HERE "\"contents\":[\"^.*$\"],\"options\":{\"matchall\":"
+		     "true,\"macroal\":true,\"matchlimit\":20}",
+		HERE "\"contents\":[\"needle\"],\"options\":{\"matchall\":"
+		     "true,\"decompress\":true,\"returnsha256\":true}",
+		/* of the empty ones, in both ways of reading */
+		HERE "\"sha2\":[\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b"
+		     "934ca495991b7852b855\"],\"options\":{\"decompress\":"
+		     "true}},\"s2\":{" HERE "\"md5\":[\"d41d8cd98f00b204e98"
+		     "00998ecf8427e\"],\"contents\":[\"needle\"]",
+	};
+	struct run_context ctx = { .output_max = 32 * 1024 * 1024 };
+	json_t *one, *v;
+	size_t i, k;
+
+	make_many();
+	for (i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+		for (k = 0; k < 3; k++) {
+			ctx.read_bytes = k == 0 ? 0 : (int64_t)k * 12000000;
+			one = search_with(1, questions[i], &ctx);
+			assert_true(hits(one) > 0);
+			v = search_with(4, questions[i], &ctx);
+			if (!same_answer(one, v))
+				fail_msg("question %zu: %s by one, %s", i,
+				    json_dumps(one, JSON_COMPACT),
+				    json_dumps(v, JSON_COMPACT));
+			json_decref(one);
+			json_decref(v);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -503,8 +600,13 @@ main(void)
 		IN_TREE(test_sparse),
 		IN_TREE(test_engines),
 		IN_TREE(test_roots),
+		IN_TREE(test_threads),
 		cmocka_unit_test(test_gofmt),
 	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* and all of it by several threads from the first file on */
+	threads = 3;
+	file_threads_from = 0;
+	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

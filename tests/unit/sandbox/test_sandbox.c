@@ -66,7 +66,8 @@ profile(enum sandbox_profile p)
 
 	if (p == SANDBOX_NET)
 		s.paths = sandbox_net_paths(&s.npaths);
-	if (p == SANDBOX_WORKER_READ || p == SANDBOX_OPENER) {
+	if (p == SANDBOX_WORKER_READ || p == SANDBOX_WORKER_THREADS ||
+	    p == SANDBOX_OPENER) {
 		s.all_paths_readable = true;
 		s.keep_caps = UINT64_C(1) << CAP_DAC_READ_SEARCH;
 	}
@@ -637,6 +638,7 @@ test_worker(void **state)
 {
 	/* each order may bring lower limits */
 	expect_refused(SANDBOX_WORKER_READ, "setrlimit", NULL);
+	expect_refused(SANDBOX_WORKER_THREADS, "setrlimit", NULL);
 }
 
 /* Narrowed and sealed, it is a worker in every respect. */
