@@ -49,6 +49,7 @@ struct mqtt {
 	int fd;                     /* they watch; owned; -1 without one */
 	struct event *tick;         /* keepalive and connect limit */
 	int64_t in_ms, out_ms;      /* when something came, was sent */
+	int64_t heard_ms;           /* the same, whatever was asked since */
 	struct event *dispatch;     /* delivers "down" */
 	int opening_left;           /* seconds */
 	int keepalive;              /* seconds */
@@ -200,6 +201,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	    has_more(m, fd, ++n));
 	m->busy = false;
 	m->in_ms = clock_mono_ms();
+	if (rc == MOSQ_ERR_SUCCESS)
+		m->heard_ms = m->in_ms;
 	after(m, rc);
 }
 
@@ -299,6 +302,7 @@ lib_connect(struct mosquitto *client, void *arg, int rc)
 
 	if (m->down)
 		return;
+	m->heard_ms = clock_mono_ms();
 	if (rc != 0) {
 		mark_down(m, mosquitto_connack_string(rc));
 		return;
@@ -489,6 +493,18 @@ bool
 mqtt_is_connected(const struct mqtt *m)
 {
 	return m->state == MQTT_UP && !m->down;
+}
+
+int64_t
+mqtt_heard_ms(const struct mqtt *m)
+{
+	return m->heard_ms;
+}
+
+bool
+mqtt_is_paused(const struct mqtt *m)
+{
+	return m->paused;
 }
 
 void

@@ -49,6 +49,10 @@ int mqtt_connect(struct mqtt *m, const struct mqtt_options *o, struct err *e);
 /* Says goodbye (the will is not sent) and closes; no event follows. */
 void mqtt_disconnect(struct mqtt *m);
 bool mqtt_is_connected(const struct mqtt *m);
+/* When the broker said something last, on this connection or one before:
+ * clock_mono_ms(); 0: never. Who is paused hears nothing. */
+int64_t mqtt_heard_ms(const struct mqtt *m);
+bool mqtt_is_paused(const struct mqtt *m);
 /* Stops or resumes reading (back-pressure); not for longer than a keepalive
  * interval, or the connection ends. */
 void mqtt_pause(struct mqtt *m, bool pause);

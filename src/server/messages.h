@@ -9,7 +9,7 @@
  *   core -> api      REPLY, STATUS, WAKE
  *   core -> ca       SIGN, answered by REPLY; REVOKED, answered by CRL
  *   role -> parent   READY, PONG
- *   core -> parent   RELAY_RELOAD
+ *   core -> parent   RELAY_RELOAD, RELAY_SILENT
  *   api, ca -> parent   PEER_LOST
  *
  * A REPLY is u16 HTTP status, then a JSON text: the core decides, the api
@@ -32,6 +32,8 @@ enum server_msg {
 	MSG_READY = 8,        /* - : it serves */
 	MSG_PING = 9,         /* - : does it live? */
 	MSG_PONG = 10,        /* - : it does */
+	MSG_RELAY_SILENT =
+	    11, /* - : before PONG; the relay does not, it seems */
 
 	MSG_NONCE = 16,       /* - */
 	MSG_SESSION_NEW = 17, /* F address it comes from, F envelope */

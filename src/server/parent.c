@@ -2,8 +2,8 @@
 /*
  * The parent keeps four children: the relay and the roles core, api and ca.
  * It parses nothing that comes from outside; all that a role may ask of it is
- * that the relay reads its access list again, and another channel to the core
- * where one broke. A child that ends is
+ * that the relay reads its access list again, or is started anew as it is
+ * silent, and another channel to the core where one broke. A child that ends is
  * started anew, after a pause that doubles while it ends within two seconds; a
  * role that is new is connected to its peers by fresh channels, so the others
  * go on.
@@ -12,7 +12,8 @@
  * it lives, and killed when it says nothing to three questions in a row; one
  * that starts has ten times as long. What counts is the questions, not the
  * clock: who was stopped together with the parent, as a machine or a container
- * is, gets all the time of its own.
+ * is, gets all the time of its own. The relay is asked by the core, which says
+ * so when it hears nothing.
  *
  *              +--- mosquitto
  *   parent ----+--- core ---- api
@@ -67,9 +68,10 @@ struct child {
 	pid_t pid;             /* 0: not running */
 	struct ipc_chan *chan; /* roles */
 	int64_t started, backoff;
-	bool served; /* roles: was ready once */
-	bool ready;  /* roles: this process was */
-	int silent;  /* roles: questions since its last word */
+	bool served;  /* roles: was ready once */
+	bool ready;   /* this process was */
+	int silent;   /* questions since its last word */
+	bool unheard; /* relay: the core says so, since the last question */
 	struct event *restart;
 };
 
@@ -209,7 +211,7 @@ static int
 on_role_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 {
 	struct child *ch = arg;
-	pid_t relay = ch->p->children[CHILD_RELAY].pid;
+	struct child *relay = &ch->p->children[CHILD_RELAY];
 
 	if (m->type == MSG_READY && m->len == 0) {
 		on_ready(ch);
@@ -217,17 +219,26 @@ on_role_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
 	}
 	if (m->type == MSG_PONG && m->len == 0) {
 		ch->silent = 0;
+		if (ch->kind == CHILD_CORE && !relay->unheard) {
+			relay->ready = true;
+			relay->silent = 0;
+		}
 		return (0);
 	}
 	if (m->type == MSG_PEER_LOST && ch->kind != CHILD_CORE && m->len == 0) {
 		connect_child(ch);
 		return (0);
 	}
-	if (ch->kind != CHILD_CORE || m->type != MSG_RELAY_RELOAD ||
-	    m->len != 0)
+	if (ch->kind != CHILD_CORE || m->len != 0)
 		return (ERR_INVALID);
-	if (relay != 0)
-		kill(relay, SIGHUP);
+	if (m->type == MSG_RELAY_SILENT) {
+		relay->unheard = true;
+		return (0);
+	}
+	if (m->type != MSG_RELAY_RELOAD)
+		return (ERR_INVALID);
+	if (relay->pid != 0)
+		kill(relay->pid, SIGHUP);
 	return (0);
 }
 
@@ -458,6 +469,8 @@ relay_start(struct child *ch, struct err *e)
 	struct buf out;
 	int rc;
 
+	ch->ready = ch->unheard = false;
+	ch->silent = 0;
 	if ((rc = relay_spawn(ch->p->conf, ch->p->exe, &ch->pid, e)) != 0)
 		return (rc);
 	ch->p->relay_started = clock_wall_ms();
@@ -553,21 +566,37 @@ hangs_ms(void)
 }
 
 static void
-ask_role(struct child *ch)
+end_if_silent(struct child *ch)
 {
 	int max = ch->ready ? ASK_MAX : START_ASK_MAX;
 
-	if (ch->silent < max) {
-		ch->silent++;
-		/* a full channel is no excuse: it is one that is not read */
-		if (ch->ready)
-			(void)ipc_chan_send(ch->chan, MSG_PING, 0, NULL, 0);
+	if (ch->silent < max)
 		return;
-	}
 	log_error("hangs child=%s pid=%d seconds=%lld effect=%s", ch->name,
 	    (int)ch->pid, (long long)(hangs_ms() * max / ASK_MAX / 1000),
 	    log_quote("killed, to be started anew"));
 	kill(ch->pid, SIGKILL);
+}
+
+static void
+ask_role(struct child *ch)
+{
+	end_if_silent(ch);
+	ch->silent++;
+	/* a full channel is no excuse: it is one that is not read */
+	if (ch->ready)
+		(void)ipc_chan_send(ch->chan, MSG_PING, 0, NULL, 0);
+}
+
+/* What the core heard of it since the question before. */
+static void
+count_relay(struct child *ch)
+{
+	if (ch->unheard && ch->pid != 0) {
+		ch->silent++;
+		end_if_silent(ch);
+	}
+	ch->unheard = false;
 }
 
 static void
@@ -577,6 +606,8 @@ on_watchdog(evutil_socket_t fd, short what, void *arg)
 	size_t i;
 
 	proc_watchdog();
+	if (!p->stopping)
+		count_relay(&p->children[CHILD_RELAY]);
 	for (i = CHILD_CORE; i < CHILDREN && !p->stopping; i++)
 		if (p->children[i].chan != NULL)
 			ask_role(&p->children[i]);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """Roles of the server hang: stopped by a signal, caught at a point in the middle
-of an action, or while they start. The parent notices, by questions that stay
-unanswered, kills and starts them anew and says so; nothing is lost. Who is only
-slow, or was stopped together with the parent, is let live."""
+of an action, or while they start; so does the relay, which the core asks. The
+parent notices, by questions that stay unanswered, kills and starts them anew and
+says so; nothing is lost. Who is only slow, or was stopped together with the
+parent, is let live."""
 import os
 import re
 import signal
@@ -89,15 +90,28 @@ def test_hanging_roles_are_replaced(p):
     assert lib.role(p, "relay") == before["relay"]
 
 
+def test_a_hanging_relay_is_replaced(p):
+    """With an action that is launched while it hangs."""
+    before = pids(p)
+    send([before["relay"]], signal.SIGSTOP)
+    client = lib.start_asking(p, "the relay hangs")
+    wait_hangs(p, before["relay"], "relay")
+    _, err = client.communicate(timeout=90)
+    assert client.returncode == lib.FOUND, err
+    check_answered(p, "the relay hangs")
+    after = pids(p)
+    assert {r: after[r] for r in ROLES} == {r: before[r] for r in ROLES}
+
+
 def test_who_lives_is_let_live(p):
     """Silent for less than that, and all of them for longer: a container that
     was frozen."""
     before, known = pids(p), hangs(p)
-    send((before[r] for r in ROLES), signal.SIGSTOP)
+    send(before.values(), signal.SIGSTOP)
     time.sleep(HANGS_S - 2 * QUESTION_S)
-    send((before[r] for r in ROLES), signal.SIGCONT)
+    send(before.values(), signal.SIGCONT)
     time.sleep(QUESTION_S)
-    everyone = [p.server.proc.pid, *(before[r] for r in ROLES)]
+    everyone = [p.server.proc.pid, *before.values()]
     send(everyone, signal.SIGSTOP)
     time.sleep(HANGS_S + QUESTION_S)
     send(everyone, signal.SIGCONT)

@@ -534,6 +534,8 @@ lives(struct role *role)
 {
 	struct core *c = role->arg;
 
+	if (!relaylink_lives(c->link))
+		ipc_chan_send(role->parent, MSG_RELAY_SILENT, 0, NULL, 0);
 	if (writer_moves(c->writer))
 		c->stuck = 0;
 	else if (++c->stuck == STUCK_MAX)

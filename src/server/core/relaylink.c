@@ -27,6 +27,7 @@
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 2000
 #define KEEPALIVE 30
+#define ASK_TOPIC "mig/1/core" /* nobody listens: only the relay answers */
 #define SPREAD_MIN_MS 5000
 #define SPREAD_AGENT_MS 4
 #define PULLS_INFLIGHT 64
@@ -53,6 +54,7 @@ struct relaylink {
 	bool acl_new;       /* written, and the relay does not know */
 	bool acl_unwritten; /* it failed */
 	bool acl_old;       /* not yet written */
+	int64_t asked;      /* mono ms: for a sign of life; 0: not yet */
 	int64_t acl_written, unsilence; /* mono ms; 0: nobody is silenced */
 	struct pulls pulls;
 	size_t npulls, ninflight;
@@ -399,6 +401,21 @@ bool
 relaylink_up(const struct relaylink *l)
 {
 	return (l != NULL && l->up);
+}
+
+/* Without a link, the attempts to have one are what asks. */
+bool
+relaylink_lives(struct relaylink *l)
+{
+	struct err e;
+
+	if (l->asked != 0 && mqtt_heard_ms(l->mqtt) < l->asked &&
+	    !mqtt_is_paused(l->mqtt))
+		return (false);
+	l->asked = clock_mono_ms();
+	if (l->up)
+		(void)mqtt_publish(l->mqtt, ASK_TOPIC, "", 0, 1, NULL, &e);
+	return (true);
 }
 
 static int

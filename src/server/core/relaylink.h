@@ -17,6 +17,9 @@ struct server_status;
 
 struct relaylink *relaylink_new(struct core *c, struct err *e);
 void relaylink_free(struct relaylink *l);
+/* Asks the relay for a sign of life. False: it gave none since it was asked
+ * last. */
+bool relaylink_lives(struct relaylink *l);
 bool relaylink_up(const struct relaylink *l);
 void relaylink_broadcast(struct relaylink *l, struct run *r);
 void relaylink_single(struct relaylink *l, struct run *r, struct agent *a);
