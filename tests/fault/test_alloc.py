@@ -113,6 +113,17 @@ def test_worker(tmp_path, module, options):
     sweep(tmp_path, [program("mig-worker"), *options, module], {}, MODULES[module], most=60)
 
 
+def test_worker_with_threads(tmp_path):
+    """Found in the first and the last files, and none is left out without a word."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for i in range(60):
+        (tree / f"f{i:02}").write_text("x" * 99 * 1024 + "\nneedle\n" * (i % 3 == 0))
+    question = {"searches": {f"s{i}": {"paths": [str(tree)], "contents": [term], "options": {"matchall": True}}
+                             for i, term in enumerate(["needle", "nee(d|t)le$"])}}
+    sweep(tmp_path, [program("mig-worker"), "--threads", "2", "file"], {}, json.dumps(question), most=80)
+
+
 def test_agent_report(fleet, tmp_path):
     a = fleet.agents["a0"]
     sweep(tmp_path, [program("mig-agent"), "report", "-c", str(a.conf)], {},
