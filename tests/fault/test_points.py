@@ -56,6 +56,7 @@ TESTED = {
         core.action_replied core.action_stored core.action_verified
         core.answer_acked core.answer_checked core.answer_part
         core.answer_stored core.part_acked
+        core.cancel_published core.cancel_stored core.cancel_verified
         core.enrol_checked core.enrol_signed core.enrol_stored
         core.hello core.hello_stored
         core.nonce core.session_checked core.session_stored

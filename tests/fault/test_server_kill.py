@@ -6,10 +6,12 @@ complete, never half; every answer is stored once."""
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
 import faultlib
+import miglib
 import platformlib as lib
 from fakeagent import Https, Identity
 from miglib import answers_of, wait_for
@@ -127,6 +129,41 @@ def test_waiting_and_another_policy(p, version):
     p.mig("policy", "push", signed)
     wait_for("its end", lambda: fault.fired == 1, 60)
     lib.check_launched(p, name)
+
+
+@pytest.mark.parametrize("point", ["core.cancel_verified", "core.cancel_stored",
+                                   "core.cancel_published"])
+def test_cancel(p, point, tmp_path):
+    """Of an action that runs everywhere. The document is stored once or not at all; once it is, every
+    agent stops."""
+    name = f"cancelled at {point}"
+    hole = tmp_path / "hole"
+    with open(hole, "wb") as f:
+        f.truncate(1 << 43)
+    for d in (tmp_path, *tmp_path.parents):
+        if d.stat().st_uid == os.getuid() and str(d).startswith("/tmp/"):
+            d.chmod(0o755)
+    argv = [miglib.program("mig"), "file", "-n", name, "-t", "all", "-path", str(tmp_path), "-name", "hole",
+            "-sha2", "ab" * 32, "-e", "10m", "-y"]
+    asking = subprocess.Popen(argv, env=p.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    try:
+        n, ident = wait_for("the launch", lambda: lib.action_of(p, name))
+        wait_for("all run it", lambda: all(lib.runs(p, a, name) for a in lib.NAMES))
+        fault = p.fault.kill(SERVER, point)
+        p.mig("action", "cancel", ident)
+        assert fault.fired == 1
+        stored = lib.rows(p, "SELECT COUNT(*) FROM cancels WHERE action = ?", n)[0][0]
+        assert stored <= 1 and (stored == 1 or point == "core.cancel_verified")
+        p.mig("action", "cancel", ident, check=0)
+        wait_for("three answers", lambda: lib.rows(
+            p, "SELECT answered FROM actions WHERE n = ?", n) == [(3,)], 60)
+        assert lib.rows(p, "SELECT COUNT(*) FROM cancels WHERE action = ?", n) == [(1,)]
+    finally:
+        asking.kill()
+        asking.wait()
+    lines = [json.loads(x) for x in p.mig("results", ident, "--json").stdout.splitlines()]
+    assert [(x["status"], "cancelled by " in x["reason"]) for x in lines[:-1]] == [("stopped", True)] * 3, lines
 
 
 CLIENT = ["mig.login", "mig.signed", "mig.posted", "mig.remembered",

@@ -14,6 +14,7 @@
 
 #include "action/cancel.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -121,11 +122,13 @@ cancel_done(struct writer_job *j)
 		/* two at once: the other was first */
 		reply(c, x->j.request, 200, r);
 	} else {
+		fault_point("core.cancel_stored");
 		log_info("action_cancelled id=%s answered=%zu expected=%zu",
 		    id_short(&x->id).s, r->answered, r->expected);
 		sched_cancel(&c->sched, r, x->envelope, x->row.envelope_len);
 		x->envelope = NULL;
 		sched_tick(&c->sched, core_now(c));
+		fault_point("core.cancel_published");
 		reply(c, x->j.request, 201, r);
 		announce(c, x);
 		core_wake(c);
@@ -324,6 +327,7 @@ cancel_request(struct core *c, uint32_t request, struct rd *rd)
 		job_free(x);
 		return;
 	}
+	fault_point("core.cancel_verified");
 	fill(x, r, &env, len);
 	str_copy(x->caller, sizeof(x->caller), s.fpr);
 	writer_submit(c->writer, &x->j.j);
