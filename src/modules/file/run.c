@@ -244,8 +244,11 @@ hit(struct run *r, uint32_t search, const struct file_check *check,
 	struct reading own = { 0 };
 	const uint8_t *sha = NULL;
 
-	if (rd == NULL) /* by its name: what was met before comes first */
+	if (rd == NULL) { /* by its name: what was met before comes first */
 		conclude_all(r);
+		if (r->ended)
+			return;
+	}
 	if (search_is_done(r, search) || !have_stat(r) ||
 	    !subject_in_scope(&r->subject, r->walk, search))
 		return;
