@@ -150,12 +150,14 @@ read_body(struct lines *l, const struct armor *a, struct buf *body,
 		if (crc->len > 0 || l->len == 0)
 			break;
 		if (a->pgp && l->line[0] == '=' && l->len == 5) {
-			if (b64_decode(crc, l->line + 1, 4) != 0 ||
-			    crc->len != 3)
+			b64_decode(crc, l->line + 1, 4);
+			if (crc->error != 0)
+				return err_code(e, crc->error, "armour");
+			if (crc->len != 3)
 				break;
 		} else if (buf_add(body, l->line, l->len) != 0) {
-			return err_set(e, body->error,
-			    "armour: a signature of more than %d bytes",
+			return err_code(e, body->error,
+			    "armour: a signature (of at most %d bytes)",
 			    SIGPACKET_MAX);
 		}
 	}
@@ -187,7 +189,9 @@ dearmor(const char *text, struct buf *packet, struct err *e)
 	}
 	if (body.len == 0 ||
 	    b64_decode(packet, (const char *)body.data, body.len) != 0) {
-		rc = err_set(e, ERR_INVALID, "armour: not valid base64");
+		rc = packet->error == ERR_NOMEM
+		    ? err_set(e, ERR_NOMEM, "out of memory")
+		    : err_set(e, ERR_INVALID, "armour: not valid base64");
 		goto out;
 	}
 	if (sshsig_is(packet->data, packet->len) == a->pgp) {

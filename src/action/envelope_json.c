@@ -3,6 +3,7 @@
 #include "action/envelope.h"
 
 #include "base/err.h"
+#include "base/str.h"
 #include "json/json.h"
 
 #include <string.h>
@@ -105,6 +106,10 @@ envelope_to_json(const struct envelope *env, struct err *e)
 	int rc = 0;
 
 	doc = json_stringn((const char *)env->doc, env->doc_len);
+	if (doc == NULL && str_is_utf8(env->doc, env->doc_len)) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
 	if (doc == NULL || memchr(env->doc, '\0', env->doc_len) != NULL) {
 		json_decref(doc);
 		err_set(e, ERR_INVALID, "envelope: the document is no text");

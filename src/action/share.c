@@ -102,7 +102,5 @@ share_build(const struct id *action, const char *to, const char *key,
 	jsonw_str(&w, "key", key);
 	jsonw_str(&w, "time", when);
 	jsonw_object_end(&w);
-	return out->error == 0
-	    ? 0
-	    : err_set(e, out->error, "the shared key is too large");
+	return out->error == 0 ? 0 : err_code(e, out->error, "the shared key");
 }

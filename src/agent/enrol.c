@@ -349,7 +349,7 @@ read_answer(
 		rc = add_policy(en, policy, out, e);
 	}
 	if (rc == 0 && out->error != 0)
-		rc = err_set(e, out->error, "the answer is too long");
+		rc = err_code(e, out->error, "the answer");
 	json_decref(root);
 	return rc;
 }

@@ -82,22 +82,44 @@ err_from_errno(int no)
 	}
 }
 
+/* "fmt: reason" */
+static void __attribute__((format(printf, 4, 0))) err_because(
+    struct err *e, int code, const char *reason, const char *fmt, va_list ap)
+{
+	int n, more = 0;
+
+	e->code = code;
+	n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	if (n >= 0 && (size_t)n < sizeof(e->msg))
+		more = snprintf(
+		    e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", reason);
+	err_mark_cut(e->msg, n + more);
+}
+
 int
 err_errno(struct err *e, const char *fmt, ...)
 {
-	int no = errno, code = err_from_errno(no), n, more = 0;
+	int no = errno, code = err_from_errno(no);
 	va_list ap;
 
 	if (e == NULL)
 		return code;
-	e->code = code;
 	va_start(ap, fmt);
-	n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	err_because(e, code, strerror(no), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(e->msg))
-		more = snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s",
-		    strerror(no));
-	err_mark_cut(e->msg, n + more);
+	return code;
+}
+
+int
+err_code(struct err *e, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (e == NULL)
+		return code;
+	va_start(ap, fmt);
+	err_because(e, code, err_text(code), fmt, ap);
+	va_end(ap);
 	return code;
 }
 

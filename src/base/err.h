@@ -51,6 +51,11 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 int err_errno(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same with the text of the code: what a full buffer or the like is about.
+ */
+int err_code(struct err *e, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Puts "fmt: " before the recorded message; returns the recorded code. */
 int err_wrap(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -70,7 +70,7 @@ client_path(enum client_dir dir, const char *name, struct err *e)
 	}
 	buf_add_u8(&b, 0);
 	if (b.error != 0) {
-		err_set(e, b.error, "the path of %s is too long", name);
+		err_code(e, b.error, "the path of %s", name);
 		buf_release(&b);
 		return NULL;
 	}
@@ -100,6 +100,8 @@ client_mkdir_for(const char *path, struct err *e)
 int
 client_init(struct client *c, const char *conf_path, struct err *e)
 {
+	struct err why;
+
 	memset(c, 0, sizeof(*c));
 	conf_defaults(conf_table, CONF_N, &c->conf);
 	if (conf_path != NULL) {
@@ -109,7 +111,10 @@ client_init(struct client *c, const char *conf_path, struct err *e)
 		    : err_set(e, ERR_NOMEM, "out of memory");
 	}
 	/* Without HOME there may still be commands that need no file. */
-	c->conf_path = client_path(DIR_CONFIG, "config", NULL);
+	err_clear(&why);
+	c->conf_path = client_path(DIR_CONFIG, "config", &why);
+	if (c->conf_path == NULL && why.code == ERR_NOMEM)
+		return err_set(e, ERR_NOMEM, "out of memory");
 	return 0;
 }
 
@@ -258,7 +263,7 @@ client_conf_save(struct client *c, struct err *e)
 	    "mig init; edit as you like.\n");
 	r = conf_dump(conf_table, CONF_N, &c->conf, &b);
 	if (r != 0)
-		err_set(e, r, "the configuration is too long");
+		err_code(e, r, "the configuration");
 	if (r == 0)
 		r = client_mkdir_for(c->conf_path, e);
 	if (r == 0)
@@ -281,7 +286,7 @@ client_beside(const struct client *c, const char *name, struct err *e)
 	buf_add_str(&b, name);
 	buf_add_u8(&b, 0);
 	if (b.error != 0) {
-		err_set(e, b.error, "the path of %s is too long", name);
+		err_code(e, b.error, "the path of %s", name);
 		buf_release(&b);
 		return NULL;
 	}

@@ -256,15 +256,18 @@ static int
 key_ed25519(const struct keymaterial *m, struct pubkey **ret, struct err *e)
 {
 	uint8_t y[ED25519_LEN];
+	int rc;
 
 	memcpy(y, m->num, sizeof(y));
 	y[ED25519_LEN - 1] &= 0x7f; /* the sign of x */
 	if (has_small_order(y))
 		return err_set(e, ERR_UNSUPPORTED,
 		    "Ed25519 key is a point of small order");
-	*ret = pubkey_new_ed25519(m->num);
-	if (*ret == NULL)
-		return err_set(e, ERR_UNSUPPORTED,
+	rc = pubkey_new_ed25519(m->num, ret);
+	if (rc == ERR_NOMEM)
+		return err_set(e, rc, "out of memory");
+	if (rc != 0)
+		return err_set(e, rc,
 		    "Ed25519 key is not a point of the curve that a key can "
 		    "be");
 	return 0;
@@ -278,8 +281,8 @@ key_rsa(const struct keymaterial *m, struct pubkey **ret, struct err *e)
 
 	if (rc != 0)
 		return rc;
-	*ret = pubkey_new_rsa(n, exp);
-	return *ret != NULL ? 0 : err_set(e, ERR_NOMEM, "out of memory");
+	rc = pubkey_new_rsa(n, exp, ret);
+	return rc == 0 ? 0 : err_code(e, rc, "RSA key");
 }
 
 static int
@@ -289,15 +292,18 @@ key_ec(const struct keymaterial *m, const struct alg_row *row,
 	size_t half = (m->len - 1) / 2;
 	struct pubkey_num x = { m->num + 1, half };
 	struct pubkey_num y = { m->num + 1 + half, half };
+	int rc;
 
 	if (m->num[0] != 0x04)
 		return err_set(e, ERR_INVALID,
 		    "%s key: an uncompressed point (04...) is expected",
 		    row->word);
-	*ret = pubkey_new_ec(row->curve.curve, x, y);
-	if (*ret == NULL)
-		return err_set(e, ERR_UNSUPPORTED,
-		    "%s key is not a point of the curve", row->word);
+	rc = pubkey_new_ec(row->curve.curve, x, y, ret);
+	if (rc == ERR_NOMEM)
+		return err_set(e, rc, "out of memory");
+	if (rc != 0)
+		return err_set(
+		    e, rc, "%s key is not a point of the curve", row->word);
 	return 0;
 }
 

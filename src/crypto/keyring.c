@@ -58,18 +58,20 @@ next_word(char **s)
 	return word;
 }
 
-static bool
-name_is_printable(const char *name)
+static int
+check_name(const char *name)
 {
 	struct buf b;
 	bool same;
+	int rc;
 
 	buf_init(&b, 4 * KEYRING_NAME_MAX);
 	str_add_printable(&b, name, strlen(name));
 	same = b.error == 0 && b.len == strlen(name) &&
 	    memcmp(b.data, name, b.len) == 0;
+	rc = b.error == ERR_NOMEM ? ERR_NOMEM : same ? 0 : ERR_INVALID;
 	buf_release(&b);
-	return same;
+	return rc;
 }
 
 static int
@@ -79,6 +81,7 @@ parse_person(struct parser *p, char *rest, struct err *e)
 	struct keyring_person *person;
 	char *fpr = next_word(&rest);
 	size_t i, cap;
+	int rc;
 
 	if (k->npersons > 0 &&
 	    (k->nkeys == 0 || k->keys[k->nkeys - 1].person != k->npersons - 1))
@@ -101,9 +104,11 @@ parse_person(struct parser *p, char *rest, struct err *e)
 		    "person: %d hexadecimal digits of the primary fingerprint "
 		    "are expected",
 		    FPR_HEX);
-	if (rest[0] == '\0' ||
-	    !str_copy(person->name, KEYRING_NAME_MAX, rest) ||
-	    !name_is_printable(rest))
+	rc = check_name(rest);
+	if (rc == ERR_NOMEM)
+		return err_set(e, rc, "out of memory");
+	if (rc != 0 || rest[0] == '\0' ||
+	    !str_copy(person->name, KEYRING_NAME_MAX, rest))
 		return err_set(e, ERR_INVALID,
 		    "person %s: a printable name of 1 to %d bytes is expected",
 		    fpr, KEYRING_NAME_MAX - 1);

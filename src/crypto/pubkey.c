@@ -2,6 +2,8 @@
 /* Checking with public keys; see pubkey.h. */
 #include "crypto/pubkey.h"
 
+#include "base/err.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,13 +33,13 @@ number_init(mpz_t ret, struct pubkey_num n)
 	nettle_mpz_init_set_str_256_u(ret, n.len, n.data);
 }
 
-struct pubkey *
-pubkey_new_rsa(struct pubkey_num n, struct pubkey_num e)
+int
+pubkey_new_rsa(struct pubkey_num n, struct pubkey_num e, struct pubkey **ret)
 {
 	struct pubkey *k = calloc(1, sizeof(*k));
 
 	if (k == NULL)
-		return NULL;
+		return ERR_NOMEM;
 	k->kind = KIND_RSA;
 	rsa_public_key_init(&k->rsa);
 	nettle_mpz_set_str_256_u(k->rsa.n, n.len, n.data);
@@ -45,9 +47,10 @@ pubkey_new_rsa(struct pubkey_num n, struct pubkey_num e)
 	k->bits = (unsigned int)mpz_sizeinbase(k->rsa.n, 2);
 	if (!rsa_public_key_prepare(&k->rsa)) {
 		pubkey_free(k);
-		return NULL;
+		return ERR_UNSUPPORTED;
 	}
-	return k;
+	*ret = k;
+	return 0;
 }
 
 static const struct ecc_curve *
@@ -59,15 +62,16 @@ curve_of(enum pubkey_curve c)
 }
 
 /* These curves have cofactor 1, so every point of one has the full order. */
-struct pubkey *
-pubkey_new_ec(enum pubkey_curve curve, struct pubkey_num x, struct pubkey_num y)
+int
+pubkey_new_ec(enum pubkey_curve curve, struct pubkey_num x, struct pubkey_num y,
+    struct pubkey **ret)
 {
 	struct pubkey *k = calloc(1, sizeof(*k));
 	mpz_t mx, my;
 	bool on;
 
 	if (k == NULL)
-		return NULL;
+		return ERR_NOMEM;
 	k->kind = KIND_EC;
 	k->bits = curve == PUBKEY_P256 ? 256 : curve == PUBKEY_P384 ? 384 : 521;
 	ecc_point_init(&k->point, curve_of(curve));
@@ -78,25 +82,28 @@ pubkey_new_ec(enum pubkey_curve curve, struct pubkey_num x, struct pubkey_num y)
 	mpz_clear(my);
 	if (!on) {
 		pubkey_free(k);
-		return NULL;
+		return ERR_UNSUPPORTED;
 	}
-	return k;
+	*ret = k;
+	return 0;
 }
 
-struct pubkey *
-pubkey_new_ed25519(const uint8_t y[static PUBKEY_ED25519_LEN])
+int
+pubkey_new_ed25519(
+    const uint8_t y[static PUBKEY_ED25519_LEN], struct pubkey **ret)
 {
 	struct pubkey *k;
 
 	if (sodium_init() < 0 || crypto_core_ed25519_is_valid_point(y) != 1)
-		return NULL;
+		return ERR_UNSUPPORTED;
 	k = calloc(1, sizeof(*k));
 	if (k == NULL)
-		return NULL;
+		return ERR_NOMEM;
 	k->kind = KIND_ED25519;
 	k->bits = 256;
 	memcpy(k->ed, y, sizeof(k->ed));
-	return k;
+	*ret = k;
+	return 0;
 }
 
 void

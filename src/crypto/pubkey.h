@@ -24,13 +24,15 @@ struct pubkey_num {
 
 enum pubkey_curve { PUBKEY_P256, PUBKEY_P384, PUBKEY_P521 };
 
-/* NULL: out of memory, or no key of its kind: a modulus that cannot be one,
- * coordinates off the curve, an Ed25519 point that is not of the group that
- * keys are made in. How strong a key must be is the caller's to check. */
-struct pubkey *pubkey_new_rsa(struct pubkey_num n, struct pubkey_num e);
-struct pubkey *pubkey_new_ec(
-    enum pubkey_curve curve, struct pubkey_num x, struct pubkey_num y);
-struct pubkey *pubkey_new_ed25519(const uint8_t y[static PUBKEY_ED25519_LEN]);
+/* 0; ERR_NOMEM; ERR_UNSUPPORTED for no key of its kind: a modulus that cannot
+ * be one, coordinates off the curve, an Ed25519 point that is not of the group
+ * that keys are made in. How strong a key must be is the caller's to check. */
+int
+pubkey_new_rsa(struct pubkey_num n, struct pubkey_num e, struct pubkey **ret);
+int pubkey_new_ec(enum pubkey_curve curve, struct pubkey_num x,
+    struct pubkey_num y, struct pubkey **ret);
+int pubkey_new_ed25519(
+    const uint8_t y[static PUBKEY_ED25519_LEN], struct pubkey **ret);
 void pubkey_free(struct pubkey *k);
 /* Of the modulus or the curve. */
 unsigned int pubkey_bits(const struct pubkey *k);

@@ -128,9 +128,7 @@ csv_add(struct buf *out, const char *s)
 int
 csv_end(struct buf *out, struct err *e)
 {
-	return out->error != 0
-	    ? err_set(e, out->error, "the answer is too long")
-	    : 0;
+	return out->error != 0 ? err_code(e, out->error, "the answer") : 0;
 }
 
 int

@@ -108,7 +108,7 @@ issue(const struct server_conf *c, const struct own *o, const char *key,
 		buf_add(&cert, ca.data, ca.len);
 		server_file(c, o->cert, path);
 		rc = cert.error != 0
-		    ? err_set(e, cert.error, "%s: too large", path)
+		    ? err_code(e, cert.error, "%s", path)
 		    : file_write(path, cert.data, cert.len, 0644, e);
 	}
 	if (rc == 0 && o->users && uid != (uid_t)-1 &&

@@ -37,7 +37,7 @@ investigators_keyring(struct store *s, struct keyring *ret, struct err *e)
 	buf_add_str(&text, HEADER);
 	rc = store_investigators(s, collect, &text, e);
 	if (rc == 0 && (rc = text.error) != 0)
-		err_set(e, rc, "the investigators' keyring is too large");
+		err_code(e, rc, "the investigators' keyring");
 	if (rc == 0)
 		rc = keyring_parse(text.data, text.len, ret, e);
 	buf_release(&text);

@@ -115,7 +115,7 @@ relay_write_acl(const struct server_conf *c, const struct id *revoked, size_t n,
 	if (rc == 0)
 		rc = write_changed(path, &b, e);
 	else
-		err_set(e, rc, "%s: too large", path);
+		err_code(e, rc, "%s", path);
 	buf_release(&b);
 	return (rc);
 }
@@ -174,7 +174,7 @@ relay_write(const struct server_conf *c, struct err *e)
 		rc =
 		    write_changed(server_file(c, FILE_RELAY_CONF, path), &b, e);
 	else
-		err_set(e, rc, "%s: too large", path);
+		err_code(e, rc, "%s", path);
 	buf_release(&b);
 	return (rc);
 }

@@ -57,7 +57,7 @@ say_notes(const struct aclview *v, const struct action *a, struct err *e)
 	if (r == 0)
 		fputs(buf_str(&notes), stderr);
 	buf_release(&notes);
-	return r == 0 ? 0 : err_set(e, r, "the policy's limits are too long");
+	return r == 0 ? 0 : err_code(e, r, "the policy's limits");
 }
 
 /* True when there is one that can be read. One that cannot is not our matter
@@ -137,7 +137,7 @@ launch_body(struct launch *l, const struct envelope *env, struct err *e)
 	text = json_text(j, JSON_COMPACT);
 	r = text != NULL ? buf_add_str(&l->post, text) : ERR_NOMEM;
 	if (r != 0)
-		err_set(e, r, "the signed action is too large");
+		err_code(e, r, "the signed action");
 	free(text);
 	json_decref(j);
 	return r;
@@ -445,7 +445,7 @@ launch_remember(const struct id *id, const char *name)
 	buf_add_fmt(&b, "%s %s ", id_hex(id).s, now);
 	str_add_printable(&b, name, strlen(name));
 	buf_add_str(&b, "\n");
-	r = b.error != 0 ? err_set(&e, b.error, "the name is too long")
+	r = b.error != 0 ? err_code(&e, b.error, "the name")
 			 : client_mkdir_for(path, &e);
 	if (r == 0)
 		r = file_append(path, b.data, b.len, 0600, &e);

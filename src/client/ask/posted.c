@@ -35,7 +35,7 @@ targeted_get(struct client *c, const char *target, bool online_only,
 	buf_init(&b, 64 * 1024);
 	r = text != NULL ? buf_add_str(&b, text) : ERR_NOMEM;
 	if (r != 0)
-		err_set(e, r, "the target is too long");
+		err_code(e, r, "the target");
 	else
 		r = api_json(c, "POST", "/api/v1/targets", &b, &ret->root, e);
 	if (r == 0)

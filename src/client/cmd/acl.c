@@ -369,7 +369,7 @@ cmd_acl_check(struct client *c, const struct opts *o, struct err *e)
 		    k->nsigners, k->now, &k->why);
 		r = opts_has(o, "json") ? say_json(k, &out) : say_text(k, &out);
 		if (r != 0)
-			err_set(e, r, "the answer is too long");
+			err_code(e, r, "the answer");
 	}
 	if (r == 0)
 		r = client_out(&out, e);

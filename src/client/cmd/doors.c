@@ -131,7 +131,7 @@ cmd_person_add(struct client *c, const struct opts *o, struct err *e)
 	jsonw_strn(&w, "keyring", text.data, text.len);
 	jsonw_object_end(&w);
 	if (r == 0 && body.error != 0)
-		r = err_set(e, body.error, "the keyring is too large");
+		r = err_code(e, body.error, "the keyring");
 	if (r == 0)
 		r = api_json(
 		    c, "POST", "/api/v1/investigators", &body, NULL, e);
@@ -163,7 +163,7 @@ cmd_person_role(struct client *c, const struct opts *o, struct err *e)
 		r = api_word_path(
 		    &path, "/api/v1/investigators/", fpr, "/role", e);
 	if (r == 0 && body.error != 0)
-		r = err_set(e, body.error, "the role is too long");
+		r = err_code(e, body.error, "the role");
 	if (r == 0)
 		r = api_json(c, "POST", buf_str(&path), &body, NULL, e);
 	buf_release(&path);
@@ -269,9 +269,7 @@ key_body(const struct opts *o, const struct id *hash, int64_t seconds,
 	jsonw_i64(&w, "seconds", seconds);
 	jsonw_object_end(&w);
 	return body->error == 0 ? 0
-				: err_set(e, body->error,
-				      "name or calls are "
-				      "too long");
+				: err_code(e, body->error, "name and calls");
 }
 
 /* Printed, or into a file for mig itself, which sends it to no other. */

@@ -60,7 +60,7 @@ acl_default(const struct keyring *k, struct buf *out, struct err *e)
 	entry_default(k, POLICY_RIGHT, &w);
 	jsonw_object_end(&w);
 	buf_add_str(out, "\n");
-	return out->error == 0 ? 0 : err_set(e, out->error, "the ACL");
+	return out->error == 0 ? 0 : err_code(e, out->error, "the ACL");
 }
 
 static int

@@ -37,10 +37,12 @@ say_words(const struct policy *was, const struct policy *next, struct err *e)
 
 	buf_init(&out, WORDS_MAX);
 	r = policy_words(was, next, &out);
-	if (r == 0 && buf_str(&out) != NULL)
+	if (r == 0 && buf_str(&out) == NULL)
+		r = out.error;
+	if (r == 0)
 		fputs(buf_str(&out), stderr);
 	else
-		r = err_set(e, ERR_TOOBIG, "the difference is too long");
+		err_code(e, r, "what changes");
 	buf_release(&out);
 	return r;
 }
@@ -58,7 +60,7 @@ part(const struct opts *o, const char *name, const uint8_t *was, size_t len,
 	if (path != NULL)
 		return file_read(path, out, e);
 	r = buf_add(out, was, len);
-	return r == 0 ? 0 : err_set(e, r, "%s: too large", name);
+	return r == 0 ? 0 : err_code(e, r, "%s", name);
 }
 
 /* It has the terminal, and what is typed to interrupt it is not for us. */

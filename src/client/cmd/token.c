@@ -69,7 +69,7 @@ keep(const char *path, const char *token, struct err *e)
 		buf_add_fmt(
 		    &text, "%s %" PRId64 "\n", token, clock_wall_ms() / 1000);
 		if (text.error != 0)
-			r = err_set(e, text.error, "%s: too large", path);
+			r = err_code(e, text.error, "%s", path);
 	}
 	if (r == 0)
 		r = file_write(path, text.data, text.len, 0600, e);

@@ -190,7 +190,7 @@ finish(struct buf *out, size_t before, struct err *e)
 	int rc = out->error;
 
 	if (rc != 0)
-		err_set(e, rc, "the keyring would be too large");
+		err_code(e, rc, "the keyring");
 	else
 		rc = text_check(out->data + before, out->len - before, e);
 	if (rc != 0)

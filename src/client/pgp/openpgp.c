@@ -157,7 +157,7 @@ write_to_buf(void *handle, const void *data, size_t n)
 	struct buf *b = handle;
 
 	if (buf_add(b, data, n) != 0) {
-		errno = ENOSPC;
+		errno = b->error == ERR_NOMEM ? ENOMEM : ENOSPC;
 		return -1;
 	}
 	return (ssize_t)n;
@@ -458,10 +458,12 @@ packet_pick(
 			    e, ERR_UNSUPPORTED, "gpg signed with another key");
 		if (rc == 0) {
 			rc = buf_add(out, p, n);
+			if (rc != 0)
+				err_code(e, rc, "the signature");
 			break;
 		}
 	}
-	if (rc != 0) {
+	if (rc != 0 && rc != ERR_NOMEM) {
 		err_wrap(e,
 		    "agents would refuse this signature (see "
 		    "digest-algo, sig-notation and the like in "
@@ -732,7 +734,7 @@ encrypt_run(gpgme_ctx_t ctx, gpgme_key_t *keys, const void *data, size_t len,
 	if (err != 0)
 		rc = gpg_fail(e, err, "encrypting");
 	else if (out->error != 0)
-		rc = err_set(e, out->error, "encrypting: too large");
+		rc = err_code(e, out->error, "encrypting");
 	else
 		rc = readers_check(
 		    keys, out->data + before, out->len - before, e);

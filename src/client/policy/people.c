@@ -152,7 +152,7 @@ int
 client_out(const struct buf *b, struct err *e)
 {
 	if (b->error != 0)
-		return err_set(e, b->error, "the output is too large");
+		return err_code(e, b->error, "the output");
 	if (write_safe(b->data, b->len) && fflush(stdout) == 0)
 		return 0;
 	reader_left = errno == EPIPE;
@@ -195,6 +195,6 @@ client_write(const char *path, const struct buf *b, struct err *e)
 	if (path == NULL || strcmp(path, "-") == 0)
 		return client_out_bytes(b, e);
 	if (b->error != 0)
-		return err_set(e, b->error, "the output is too large");
+		return err_code(e, b->error, "the output");
 	return file_write(path, b->data, b->len, 0600, e);
 }

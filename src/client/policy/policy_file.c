@@ -33,7 +33,7 @@ policy_file_signed(
 	if (r == 0)
 		r = envelope_parse(f->binary.data, f->binary.len, &f->env, e);
 	if (r == 0 && (r = buf_add(&f->text, f->env.doc, f->env.doc_len)) != 0)
-		err_set(e, r, "the policy is too large");
+		err_code(e, r, "the policy");
 	if (r == 0)
 		r = policy_parse(f->text.data, f->text.len, &f->policy, e);
 	return r;
@@ -57,7 +57,7 @@ policy_file_load(const char *path, struct policy_file *f, struct err *e)
 	    memcmp(text.data, head, strlen(head)) == 0) {
 		r = buf_add(&f->text, text.data, text.len);
 		if (r != 0)
-			err_set(e, r, "the policy is too large");
+			err_code(e, r, "the policy");
 		else
 			r = policy_parse(
 			    f->text.data, f->text.len, &f->policy, e);

@@ -249,9 +249,7 @@ output_end(struct output *o, struct buf *out, struct err *e)
 		    "(%zu answers were too many to group and "
 		    "stand above)\n",
 		    o->ungrouped);
-	return out->error == 0
-	    ? 0
-	    : err_set(e, out->error, "the output is too large");
+	return out->error == 0 ? 0 : err_code(e, out->error, "the output");
 }
 
 /* --- a file an agent -------------------------------------------------------

@@ -101,7 +101,7 @@ sign_envelope_text(const struct envelope *env, struct buf *out, struct err *e)
 	text = json_text(j, JSON_COMPACT);
 	if (text == NULL || buf_add_str(out, text) != 0 ||
 	    buf_add_str(out, "\n") != 0)
-		r = err_set(e, ERR_NOMEM, "no room for the signed document");
+		r = err_set(e, ERR_NOMEM, "out of memory");
 	free(text);
 	json_decref(j);
 	return r;

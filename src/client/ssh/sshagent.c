@@ -131,7 +131,7 @@ sshagent_ask(
 	buf_init(&frame, SSHAGENT_ANSWER_MAX);
 	rc = buf_add_field(&frame, question->data, question->len);
 	if (rc != 0)
-		err_set(e, rc, "ssh-agent: the question is too large");
+		err_code(e, rc, "ssh-agent: the question");
 	else
 		rc = agent_connect(&fd, e);
 	if (rc == 0)
@@ -261,7 +261,7 @@ sshagent_read_signature(
 	if (sig == NULL || n == 0 || !rd_done(&r))
 		return malformed(e);
 	rc = buf_add(out, sig, n);
-	return rc == 0 ? 0 : err_set(e, rc, "the signature is too large");
+	return rc == 0 ? 0 : err_code(e, rc, "the signature");
 }
 
 /* --- calls ---------------------------------------------------------------- */

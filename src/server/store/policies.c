@@ -43,7 +43,7 @@ store_policy_get(struct store *s, const struct id *hash, struct id *ret_hash,
 	p = sql_blob(st, 1, &len);
 	if ((rc = sql_read(s, e)) == 0 && out != NULL &&
 	    (rc = buf_add(out, p, len)) != 0)
-		err_set(e, rc, "the policy is too large");
+		err_code(e, rc, "the policy");
 	if (rc == 0 && ret_hash != NULL)
 		sql_id(st, 0, ret_hash);
 	sqlite3_reset(st);
@@ -130,7 +130,7 @@ store_policy_envelope(
 		return (rc);
 	p = sql_blob(st, 0, &len);
 	if ((rc = sql_read(s, e)) == 0 && (rc = buf_add(out, p, len)) != 0)
-		err_set(e, rc, "the policy is too large");
+		err_code(e, rc, "the policy");
 	sqlite3_reset(st);
 	return (rc);
 }

@@ -508,7 +508,7 @@ store_meta_get(struct store *s, const char *key, struct buf *out, struct err *e)
 		return (rc);
 	p = sql_blob(st, 0, &len);
 	if ((rc = buf_add(out, p, len)) != 0)
-		err_set(e, rc, "store: %s is too large", key);
+		err_code(e, rc, "store: %s", key);
 	sqlite3_reset(st);
 	return (rc);
 }

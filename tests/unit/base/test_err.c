@@ -59,6 +59,17 @@ test_errno(void **state)
 }
 
 static void
+test_code(void **state)
+{
+	struct err e;
+
+	assert_int_equal(err_code(&e, ERR_NOMEM, "policy %d", 2), ERR_NOMEM);
+	assert_int_equal(e.code, ERR_NOMEM);
+	assert_string_equal(e.msg, "policy 2: out of memory");
+	assert_int_equal(err_code(NULL, ERR_TOOBIG, "x"), ERR_TOOBIG);
+}
+
+static void
 test_cut(void **state)
 {
 	char longer[2 * ERR_MSG_MAX];
@@ -111,6 +122,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set_and_wrap),
 		cmocka_unit_test(test_errno),
+		cmocka_unit_test(test_code),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_without_struct),
 		cmocka_unit_test(test_texts),
