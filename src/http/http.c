@@ -44,14 +44,17 @@ http_check_base(const char *base, struct err *e)
 {
 	CURLU *u = curl_url();
 	char *host = NULL, *path = NULL;
+	CURLUcode rc;
 	int r = 0;
 
 	if (u == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (!str_starts(base, "https://") ||
-	    curl_url_set(u, CURLUPART_URL, base, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_PATH, &path, 0) != CURLUE_OK ||
+	if ((rc = curl_url_set(u, CURLUPART_URL, base, 0)) == CURLUE_OK &&
+	    (rc = curl_url_get(u, CURLUPART_HOST, &host, 0)) == CURLUE_OK)
+		rc = curl_url_get(u, CURLUPART_PATH, &path, 0);
+	if (rc == CURLUE_OUT_OF_MEMORY)
+		r = err_set(e, ERR_NOMEM, "out of memory");
+	else if (rc != CURLUE_OK || !str_starts(base, "https://") ||
 	    strcmp(path, "/") != 0 || base[strlen(base) - 1] == '/')
 		r = err_set(e, ERR_INVALID,
 		    "'%s' is not a server address; expected "
@@ -64,17 +67,20 @@ http_check_base(const char *base, struct err *e)
 }
 
 /* A proxy of the environment is never asked about this machine itself. */
-static void
+static CURLcode
 http_skip_proxy_for_loopback(CURL *c, const char *base)
 {
 	const char *host = base + strlen("https://");
 
 	if (str_starts(host, "localhost") || str_starts(host, "127.") ||
 	    str_starts(host, "[::1]"))
-		curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+		return curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+	return CURLE_OK;
 }
 
-static void
+/* Options that are copied may find no memory: without one of these the request
+ * would be another. */
+static CURLcode
 http_common_options(CURL *c, const char *base)
 {
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -83,7 +89,7 @@ http_common_options(CURL *c, const char *base)
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, HTTP_CONNECT_MS);
-	http_skip_proxy_for_loopback(c, base);
+	return http_skip_proxy_for_loopback(c, base);
 }
 
 /* No CA of the system's: the pinned one, or one that follows it. */
@@ -116,19 +122,20 @@ http_new(const struct http_options *o, struct http **ret, struct err *e)
 	h->easy = curl_easy_init();
 	h->multi = curl_multi_init();
 	if (h->base == NULL || h->ca_pem == NULL || h->easy == NULL ||
-	    h->multi == NULL) {
+	    h->multi == NULL ||
+	    http_common_options(h->easy, o->base) != CURLE_OK ||
+	    curl_easy_setopt(h->easy, CURLOPT_USERAGENT,
+		o->user_agent != NULL ? o->user_agent : "mig/" MIG_VERSION) !=
+		CURLE_OK) {
 		http_free(h);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	http_common_options(h->easy, o->base);
 	curl_easy_setopt(h->easy, CURLOPT_CAINFO, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_CAPATH, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_SSL_CTX_FUNCTION, http_trust);
 	curl_easy_setopt(h->easy, CURLOPT_SSL_CTX_DATA, h);
 	curl_easy_setopt(h->easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(h->easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(h->easy, CURLOPT_USERAGENT,
-	    o->user_agent != NULL ? o->user_agent : "mig/" MIG_VERSION);
 	if (o->connect_timeout_ms > 0)
 		curl_easy_setopt(
 		    h->easy, CURLOPT_CONNECTTIMEOUT_MS, o->connect_timeout_ms);
@@ -228,7 +235,9 @@ http_run(struct transfer *t, struct err *e)
 		return err_set(
 		    e, ERR_TOOBIG, "the answer of %s is too large", h->base);
 	if (t->stop != 0)
-		return err_set(e, t->stop, "stopped");
+		return t->stop == ERR_NOMEM
+		    ? err_set(e, t->stop, "out of memory")
+		    : err_set(e, t->stop, "stopped");
 	if (m == NULL || m->msg != CURLMSG_DONE)
 		return err_set(e, ERR_INTERNAL, "libcurl lost the request");
 	if (m->data.result != CURLE_OK)
@@ -264,18 +273,18 @@ http_headers(const struct http_request *r, struct err *e)
 	return l;
 }
 
-static void
+static CURLcode
 http_set_method(CURL *c, const struct http_request *r)
 {
-	curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
-	if (strcmp(r->method, "POST") != 0 && r->body == NULL)
-		return;
-	curl_easy_setopt(c, CURLOPT_POST, 1L);
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
+	bool post = strcmp(r->method, "POST") == 0 || r->body != NULL;
+
+	curl_easy_setopt(c, post ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
+	if (!post)
+		return curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
 	curl_easy_setopt(
 	    c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
 	curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body != NULL ? r->body : "");
+	return curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
 /* "NAME:" in either case; what follows is copied as text. */
@@ -332,18 +341,21 @@ http_do(struct http *h, const struct http_request *r, struct http_response *ret,
 	buf_init(&url, 64 * 1024);
 	buf_add_fmt(&url, "%s%s", h->base, r->path);
 	if (buf_str(&url) == NULL) {
-		rc = err_set(e, ERR_TOOBIG, "the request is too long");
+		rc = err_code(e, url.error, "the request");
 		goto out;
 	}
 	h->error[0] = '\0';
 	t.last_byte_ms = clock_mono_ms();
-	curl_easy_setopt(h->easy, CURLOPT_URL, buf_str(&url));
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, transfer_write);
 	curl_easy_setopt(h->easy, CURLOPT_HEADERFUNCTION, http_on_header);
 	curl_easy_setopt(h->easy, CURLOPT_HEADERDATA, ret);
 	curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, &t);
-	http_set_method(h->easy, r);
+	if (curl_easy_setopt(h->easy, CURLOPT_URL, buf_str(&url)) != CURLE_OK ||
+	    http_set_method(h->easy, r) != CURLE_OK) {
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+		goto out;
+	}
 	if (curl_multi_add_handle(h->multi, h->easy) != CURLM_OK) {
 		rc = err_set(e, ERR_INTERNAL, "libcurl failed");
 		goto out;
@@ -353,9 +365,9 @@ http_do(struct http *h, const struct http_request *r, struct http_response *ret,
 	curl_multi_remove_handle(h->multi, h->easy);
 	if (rc == 0)
 		ret->status = (int)status;
+out:
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_POSTFIELDS, NULL);
-out:
 	curl_slist_free_all(headers);
 	buf_release(&url);
 	return rc;
@@ -405,8 +417,11 @@ http_fetch_ca(const char *base, struct buf *out, struct err *e)
 		r = err_set(e, ERR_NOMEM, "out of memory");
 		goto out;
 	}
-	http_common_options(h.easy, base);
-	curl_easy_setopt(h.easy, CURLOPT_URL, base);
+	if (http_common_options(h.easy, base) != CURLE_OK ||
+	    curl_easy_setopt(h.easy, CURLOPT_URL, base) != CURLE_OK) {
+		r = err_set(e, ERR_NOMEM, "out of memory");
+		goto out;
+	}
 	curl_easy_setopt(h.easy, CURLOPT_ERRORBUFFER, h.error);
 	curl_easy_setopt(h.easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(h.easy, CURLOPT_CERTINFO, 1L);

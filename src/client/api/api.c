@@ -196,19 +196,26 @@ api_request(struct client *c, const struct http_request *req, json_t **ret_json,
 	return r;
 }
 
+static int
+set_body(struct http_request *req, const struct buf *body, struct err *e)
+{
+	if (body == NULL)
+		return 0;
+	if (body->error != 0)
+		return err_code(e, body->error, "the request");
+	req->body = body->data;
+	req->body_len = body->len;
+	return 0;
+}
+
 int
 api_plain(struct client *c, const char *method, const char *path,
     const struct buf *body, json_t **ret_json, struct err *e)
 {
-	struct http_request req = { 0 };
+	struct http_request req = { .method = method, .path = path };
+	int r = set_body(&req, body, e);
 
-	req.method = method;
-	req.path = path;
-	if (body != NULL) {
-		req.body = body->data;
-		req.body_len = body->len;
-	}
-	return api_request(c, &req, ret_json, e);
+	return r != 0 ? r : api_request(c, &req, ret_json, e);
 }
 
 /* The same with an API key, which is not made anew. */
@@ -259,15 +266,10 @@ int
 api_json(struct client *c, const char *method, const char *path,
     const struct buf *body, json_t **ret_json, struct err *e)
 {
-	struct http_request req = { 0 };
+	struct http_request req = { .method = method, .path = path };
+	int r = set_body(&req, body, e);
 
-	req.method = method;
-	req.path = path;
-	if (body != NULL) {
-		req.body = body->data;
-		req.body_len = body->len;
-	}
-	return api_with_session(c, &req, ret_json, e);
+	return r != 0 ? r : api_with_session(c, &req, ret_json, e);
 }
 
 int
@@ -277,9 +279,8 @@ api_word_path(struct buf *out, const char *prefix, const char *word,
 	buf_add_str(out, prefix);
 	http_escape(out, word);
 	buf_add_str(out, suffix);
-	return buf_str(out) != NULL
-	    ? 0
-	    : err_set(e, ERR_TOOBIG, "too long: %.40s", word);
+	return buf_str(out) != NULL ? 0
+				    : err_code(e, out->error, "%.40s", word);
 }
 
 int

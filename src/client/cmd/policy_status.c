@@ -268,6 +268,9 @@ say_json(struct status *s, struct err *e)
 	jsonw_raw(&w, "leftout", s->missed.data, s->missed.len);
 	jsonw_object_end(&w);
 	buf_add_str(&out, "\n");
+	if (out.error == 0)
+		out.error =
+		    s->list.error != 0 ? s->list.error : s->missed.error;
 	r = client_out(&out, e);
 	buf_release(&out);
 	return r;

@@ -170,25 +170,29 @@ follow(struct client *c, const json_t *list, struct policy_chain *ch,
 }
 
 /* Backwards, as far as the server has them. */
-static void
-remember_past(struct client *c, struct policy_chain *ch)
+static int
+remember_past(struct client *c, struct policy_chain *ch, struct err *e)
 {
 	struct policy_file f;
 	struct id previous = ch->newest.policy.previous;
 	uint64_t version = ch->newest.policy.version;
-	bool there = true;
+	int r = 0;
 
-	while (there && version-- > 1 && ch->npast < POLICY_PAST_MAX) {
+	while (r == 0 && version-- > 1 && ch->npast < POLICY_PAST_MAX) {
 		ch->past[ch->npast].hash = previous;
 		ch->past[ch->npast].version = version;
 		ch->past[ch->npast++].expires = 0;
-		there = policy_by_hash(c, &previous, &f, NULL) == 0;
-		if (there) {
+		r = policy_by_hash(c, &previous, &f, e);
+		if (r == 0) {
 			ch->past[ch->npast - 1].expires = f.policy.expires;
 			previous = f.policy.previous;
 		}
 		policy_file_release(&f);
 	}
+	if (r != 0 && r != ERR_NOTFOUND)
+		return err_wrap(e, "policy version %" PRIu64, version);
+	err_clear(e);
+	return 0;
 }
 
 int
@@ -213,9 +217,7 @@ policy_chain_load(
 	ret->past[0].version = ret->newest.policy.version;
 	ret->past[0].expires = ret->newest.policy.expires;
 	ret->npast = 1;
-	if (with_past)
-		remember_past(c, ret);
-	return 0;
+	return with_past ? remember_past(c, ret, e) : 0;
 }
 
 void

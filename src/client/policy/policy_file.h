@@ -67,7 +67,8 @@ int policy_by_hash(struct client *c, const struct id *hash,
 /* --- policy_words.c --------------------------------------------------------
  */
 /* What changes from one policy to the next, for people: who comes and goes,
- * weights, limits, times. */
+ * weights, limits, times. An error when that is not all of it: nobody shall
+ * sign what was not shown. */
 int policy_words(
     const struct policy *was, const struct policy *next, struct buf *out);
 

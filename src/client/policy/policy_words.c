@@ -17,7 +17,8 @@
 
 struct words {
 	struct buf *out;
-	size_t n; /* lines */
+	size_t n;  /* lines */
+	int error; /* what is here is not all that there is to say */
 };
 
 static void
@@ -25,6 +26,15 @@ line(struct words *w, const char *what)
 {
 	w->n++;
 	buf_add_fmt(w->out, "  %s", what);
+}
+
+/* Memory that is wanting is no property of the policy. */
+static void
+unreadable(struct words *w, int why, const char *what)
+{
+	if (why == ERR_NOMEM)
+		w->error = why;
+	line(w, what);
 }
 
 static void
@@ -118,16 +128,19 @@ keyring_texts(
     struct words *w, const struct policy *was, const struct policy *next)
 {
 	struct keyring a, b;
+	int r;
 
-	if (keyring_parse(was->keyring, was->keyring_len, &a, NULL) != 0) {
-		line(w, "the keyring before cannot be read\n");
+	r = keyring_parse(was->keyring, was->keyring_len, &a, NULL);
+	if (r != 0) {
+		unreadable(w, r, "the keyring before cannot be read\n");
 		return;
 	}
-	if (keyring_parse(next->keyring, next->keyring_len, &b, NULL) == 0) {
+	r = keyring_parse(next->keyring, next->keyring_len, &b, NULL);
+	if (r == 0) {
 		keyrings(w, &a, &b);
 		keyring_release(&b);
 	} else {
-		line(w, "the new keyring cannot be read\n");
+		unreadable(w, r, "the new keyring cannot be read\n");
 	}
 	keyring_release(&a);
 }
@@ -138,10 +151,17 @@ keyring_texts(
 static void
 value(struct words *w, const json_t *v)
 {
-	char *s =
-	    v == NULL ? NULL : json_text(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *s;
 
-	text(w, v == NULL ? "nothing" : s == NULL ? "?" : s);
+	if (v == NULL) {
+		text(w, "nothing");
+		return;
+	}
+	s = json_text(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (s == NULL)
+		w->error = ERR_NOMEM;
+	else
+		text(w, s);
 	free(s);
 }
 
@@ -179,35 +199,45 @@ objects(struct words *w, const char *path, json_t *a, json_t *b, int depth)
 			continue;
 		buf_clear(&sub);
 		buf_add_fmt(&sub, "%s: %s", path, name);
-		if (json_is_object(v) && json_is_object(other) && depth > 0)
-			objects(w, buf_str(&sub) != NULL ? buf_str(&sub) : path,
-			    v, other, depth - 1);
+		if (buf_str(&sub) == NULL)
+			w->error = sub.error;
+		else if (json_is_object(v) && json_is_object(other) &&
+		    depth > 0)
+			objects(w, buf_str(&sub), v, other, depth - 1);
 		else
-			differ(w, buf_str(&sub) != NULL ? buf_str(&sub) : path,
-			    v, other);
+			differ(w, buf_str(&sub), v, other);
 	}
 	json_object_foreach (b, name, v) {
 		if (json_object_get(a, name) != NULL)
 			continue;
 		buf_clear(&sub);
 		buf_add_fmt(&sub, "%s: %s", path, name);
-		differ(
-		    w, buf_str(&sub) != NULL ? buf_str(&sub) : path, NULL, v);
+		if (buf_str(&sub) == NULL)
+			w->error = sub.error;
+		else
+			differ(w, buf_str(&sub), NULL, v);
 	}
 	buf_release(&sub);
 }
 
 static json_t *
-part(const uint8_t *p, size_t len)
+part(struct words *w, const uint8_t *p, size_t len)
 {
-	return len == 0 ? json_object() : json_strict(p, len, PART_MAX, NULL);
+	struct err e;
+	json_t *j;
+
+	err_clear(&e);
+	j = len == 0 ? json_object() : json_strict(p, len, PART_MAX, &e);
+	if (j == NULL && (len == 0 || e.code == ERR_NOMEM))
+		w->error = ERR_NOMEM;
+	return j;
 }
 
 static void
 json_texts(struct words *w, const char *name, const uint8_t *a, size_t a_len,
     const uint8_t *b, size_t b_len)
 {
-	json_t *x = part(a, a_len), *y = part(b, b_len);
+	json_t *x = part(w, a, a_len), *y = part(w, b, b_len);
 
 	if (json_is_object(x) && json_is_object(y))
 		objects(w, name, x, y, 3);
@@ -235,5 +265,5 @@ policy_words(
 	    next->limits_len);
 	if (w.n == 0)
 		buf_add_str(out, "  nobody and nothing else changes\n");
-	return out->error;
+	return w.error != 0 ? w.error : out->error;
 }

@@ -134,7 +134,10 @@ table_print(const struct table *t, struct buf *out)
 		buf_add_fmt(
 		    out, "%*s", (int)((pad > w ? pad - w : 0) + TABLE_GAP), "");
 	}
-	return out->error != 0 ? out->error : t->cells.error;
+	/* a table that lost cells shall not pass for one that is short */
+	if (out->error == 0)
+		out->error = t->cells.error;
+	return out->error;
 }
 
 /* --- on a terminal ---------------------------------------------------------
