@@ -3,6 +3,7 @@
 #include "server/config.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -335,17 +336,38 @@ server_relay_address(const struct server_conf *c, char *out, size_t size)
 }
 
 int
+server_find_user(const char *name, struct passwd **ret, struct err *e)
+{
+	errno = 0;
+	*ret = fault_error("user.look_up", name) == 0 ? getpwnam(name) : NULL;
+	if (*ret != NULL)
+		return (0);
+	switch (errno) {
+	case EINTR:
+	case EIO:
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return (err_errno(e, "user %s cannot be looked up", name));
+	default: /* what says that there is none differs by source */
+		return (0);
+	}
+}
+
+int
 server_user(
     const struct server_conf *c, uid_t *ret_uid, gid_t *ret_gid, struct err *e)
 {
 	struct passwd *pw;
+	int rc;
 
 	*ret_uid = (uid_t)-1;
 	*ret_gid = (gid_t)-1;
 	if (geteuid() != 0)
 		return (0);
-	errno = 0;
-	if ((pw = getpwnam(c->user)) == NULL)
+	if ((rc = server_find_user(c->user, &pw, e)) != 0)
+		return (rc);
+	if (pw == NULL)
 		return (err_set(e, ERR_NOTFOUND,
 		    "user: there is no user '%s': make it (useradd --system"
 		    " --shell /usr/sbin/nologin %s) or name another",

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 struct err;
+struct passwd;
 
 #define SERVER_CONF_PATH "/etc/mig/server.conf"
 #define SERVER_PATH_MAX 512
@@ -73,6 +74,9 @@ void server_first_name(const struct server_conf *c, char *out, size_t size);
 bool server_has_name(const struct server_conf *c, const char *host, size_t len);
 /* "host:port" for agents. */
 void server_relay_address(const struct server_conf *c, char *out, size_t size);
+/* getpwnam(3); *ret is NULL when there is no such user. That the system could
+ * not look is an error. */
+int server_find_user(const char *name, struct passwd **ret, struct err *e);
 /* The user's ids; both -1 when not running as root or the user is root.
  * ERR_NOTFOUND when there is no such user. */
 int server_user(

@@ -117,8 +117,10 @@ parse_args(struct init *in, int argc, char **argv)
 		default:
 			return (EXIT_USAGE);
 		}
-		if (rc != 0)
+		if (rc != 0) {
+			fprintf(stderr, "mig-server: init: out of memory\n");
 			return (1);
+		}
 	}
 	if (named && optind == argc)
 		return (0);
@@ -199,8 +201,9 @@ make_cert(
 		    buf_str(&in->ca_key), in->conf.name, buf_str(&k), CERT_DAYS,
 		    &c, e);
 	/* The chain goes with it: who pins the CA's digest sees it there. */
-	if (rc == 0)
-		rc = buf_add(&c, in->ca_cert.data, in->ca_cert.len);
+	if (rc == 0 &&
+	    (rc = buf_add(&c, in->ca_cert.data, in->ca_cert.len)) != 0)
+		err_code(e, rc, "the certificate");
 	if (rc == 0)
 		rc = put(in, key, &k, 0600, e);
 	if (rc == 0)
@@ -301,7 +304,9 @@ write_conf(struct init *in, struct err *e)
 	    "# mig-server(8); mig-server.conf(5) lists every"
 	    " key.\n");
 	rc = conf_dump(server_conf_table, server_conf_entries, c, &b);
-	if (rc == 0)
+	if (rc != 0)
+		err_code(e, rc, "%s", in->conf_path);
+	else
 		rc = file_write(in->conf_path, b.data, b.len, 0644, e);
 	buf_release(&b);
 	return (rc);
@@ -379,9 +384,13 @@ load_kept(struct init *in, struct err *e)
 static int
 choose_user(struct init *in, struct err *e)
 {
-	if (in->user_given || in->has_kept || geteuid() != 0 ||
-	    getpwnam(in->conf.user) != NULL)
+	struct passwd *pw;
+	int rc;
+
+	if (in->user_given || in->has_kept || geteuid() != 0)
 		return (0);
+	if ((rc = server_find_user(in->conf.user, &pw, e)) != 0 || pw != NULL)
+		return (rc);
 	fprintf(stderr,
 	    "mig-server: init: there is no user %s, so the configuration says"
 	    " 'user root'.\n"
@@ -484,11 +493,17 @@ undo(struct init *in)
 	static const enum server_file files[] = { FILE_CA_KEY, FILE_CA_CERT,
 		FILE_DB, FILE_TLS_CERT, FILE_TLS_KEY, FILE_RELAY_CA,
 		FILE_RELAY_CERT, FILE_RELAY_KEY };
-	char path[SERVER_PATH_MAX];
+	static const char *const besides[] = { "-wal", "-shm" };
+	char path[SERVER_PATH_MAX], db[SERVER_PATH_MAX];
 	size_t i;
 
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		unlink(server_file(&in->conf, files[i], path));
+	for (i = 0; i < sizeof(besides) / sizeof(besides[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s",
+		    server_file(&in->conf, FILE_DB, db), besides[i]);
+		unlink(path);
+	}
 }
 
 int

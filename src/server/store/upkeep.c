@@ -237,6 +237,20 @@ store_vacuum(struct store *s, struct err *e)
 	return (0);
 }
 
+/* A page that could not be read is among its words, and damage only when the
+ * code (SQLITE_CORRUPT, 11) says so. */
+static int
+not_ok(const char *text, struct err *e)
+{
+	if (strstr(text, "get the page") != NULL &&
+	    strstr(text, "error code=11") == NULL)
+		return (err_set(e, ERR_IO,
+		    "the store could not be checked, as memory ran out or the"
+		    " disk does not read: %s",
+		    text));
+	return (err_set(e, ERR_IO, "the store is damaged: %s", text));
+}
+
 int
 store_quick_check(struct store *s, struct err *e)
 {
@@ -251,9 +265,7 @@ store_quick_check(struct store *s, struct err *e)
 		rc = sql_error(s, "quick_check", e);
 	} else {
 		text = sql_text(st, 0);
-		rc = strcmp(text, "ok") == 0
-		    ? 0
-		    : err_set(e, ERR_IO, "the store is damaged: %s", text);
+		rc = strcmp(text, "ok") == 0 ? 0 : not_ok(text, e);
 	}
 	sqlite3_finalize(st);
 	return (rc);
