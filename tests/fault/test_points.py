@@ -66,6 +66,9 @@ TESTED = {
         parent.restart parent.started
         writer.commit writer.committed
     """,
+    "test_alloc_commands.py": """
+        user.look_up
+    """,
     "test_server_store.py": """
         sqlite.lock sqlite.read sqlite.shm_map sqlite.sync sqlite.write
     """,

@@ -9,7 +9,6 @@
  */
 #include "server/store/sql.h"
 
-#include "base/err.h"
 #include "base/fault.h"
 
 #include <errno.h>
@@ -172,7 +171,9 @@ store_vfs(void)
 	if (real_vfs != NULL)
 		return (vfs.zName);
 	real_vfs = sqlite3_vfs_find(NULL);
-	BUG_ON(real_vfs == NULL);
+	/* no memory: sqlite3_open_v2() finds the same, and says it */
+	if (real_vfs == NULL)
+		return (NULL);
 	vfs = *real_vfs;
 	vfs.zName = "fault";
 	vfs.pNext = NULL;
