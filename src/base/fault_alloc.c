@@ -154,31 +154,6 @@ realloc(void *p, size_t size)
 						  : __libc_realloc(p, size);
 }
 
-/* These ask from within the C library, for whoever called them. */
-char *
-strndup(const char *text, size_t max)
-{
-	size_t len = strnlen(text, max);
-	char *p =
-	    fails(__builtin_return_address(0)) ? NULL : __libc_malloc(len + 1);
-
-	if (p != NULL) {
-		memcpy(p, text, len);
-		p[len] = '\0';
-	}
-	return p;
-}
-
-char *
-strdup(const char *text)
-{
-	size_t size = strlen(text) + 1;
-	char *p =
-	    fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
-
-	return p != NULL ? memcpy(p, text, size) : NULL;
-}
-
 void *
 memalign(size_t alignment, size_t size)
 {
