@@ -19,7 +19,7 @@ import threading
 import pytest
 
 import platformlib as lib
-from faultlib import ALWAYS, SPARE_CRYPTO, SPARE_LIBC, Control
+from faultlib import ALWAYS, ERROR, SPARE_CRYPTO, SPARE_LIBC, Control
 from miglib import program
 from test_alloc import sample
 
@@ -207,6 +207,27 @@ def test_restore(p, tmp_path, most, force):
         assert not (d / "state" / "ca" / "mark").exists()
         check_whole(d / "conf", d / "b")
     sweep(tmp_path, most, command, check, before)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("force", [[], ["--force"]], ids=["empty", "force"])
+def test_restore_that_cannot_be_put_in(p, tmp_path, control, force, n):
+    """No server is left with keys of one time and a store of another."""
+    conf, state = tmp_path / "conf", tmp_path / "state"
+    conf.write_text(re.sub(r"(?m)^state .*", f"state {state}", p.conf.read_text()))
+    if force:
+        assert server("-c", conf, "restore", p.backup).returncode == 0
+        (state / "ca" / "mark").touch()
+    before = files(state)
+    control.arm("mig-server", "restore.put_in", ERROR, n=n, arg=errno.EIO)
+    argv = ["-c", str(conf), "restore", *force, str(p.backup)]
+    q = subprocess.run([program("mig-server"), *argv], env=control.env(), capture_output=True, text=True,
+                       timeout=60, check=False)
+    assert q.returncode == 1 and "Input/output error" in q.stderr and "put back" not in q.stderr
+    assert files(state) == before and os.listdir(state).count("lock") == 1
+    assert len(os.listdir(state)) == (5 if force else 1)
+    assert server(*argv).returncode == 0
+    check_whole(conf, tmp_path / "b")
 
 
 @sweeping

@@ -67,7 +67,7 @@ TESTED = {
         writer.commit writer.committed
     """,
     "test_alloc_commands.py": """
-        user.look_up
+        restore.put_in user.look_up
     """,
     "test_server_store.py": """
         sqlite.lock sqlite.read sqlite.shm_map sqlite.sync sqlite.write

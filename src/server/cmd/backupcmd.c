@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "server/cmd/admin.h"
@@ -255,25 +256,73 @@ give_to_user(struct restore *r, struct err *e)
 	return (0);
 }
 
+/* Of one directory: unpacked, in place, and where the one before it goes. */
+struct places {
+	char from[SERVER_PATH_MAX + 32], to[SERVER_PATH_MAX + 32],
+	    old[SERVER_PATH_MAX + 32];
+};
+
+static void
+places_of(const struct restore *r, size_t i, struct places *ret)
+{
+	const char *name = backup_dirs[i];
+
+	snprintf(ret->from, sizeof(ret->from), "%s/%s", r->work, name);
+	snprintf(ret->to, sizeof(ret->to), "%s/%s", r->conf.state, name);
+	snprintf(ret->old, sizeof(ret->old), "%s/%s", r->old, name);
+}
+
+static int
+put_in(const struct restore *r, size_t i, struct err *e)
+{
+	struct places p;
+	bool aside = false;
+	int rc;
+
+	places_of(r, i, &p);
+	if (r->old[0] != '\0') {
+		aside = rename(p.to, p.old) == 0;
+		if (!aside && errno != ENOENT)
+			return (err_errno(e, "%s", p.to));
+	}
+	if (fault_error("restore.put_in", p.to) == 0 &&
+	    rename(p.from, p.to) == 0)
+		return (0);
+	rc = err_errno(e, "%s", p.to);
+	if (aside && rename(p.old, p.to) != 0)
+		err_wrap(e, "%s could not be put back", p.old);
+	return (rc);
+}
+
+static void
+take_out(const struct restore *r, size_t i, struct err *e)
+{
+	struct places p;
+
+	places_of(r, i, &p);
+	if (rename(p.to, p.from) != 0 ||
+	    (r->old[0] != '\0' && rename(p.old, p.to) != 0 && errno != ENOENT))
+		err_wrap(e, "%s could not be put back", p.to);
+}
+
+/* All of them or none: a server must not run with keys of one time and a store
+ * of another. */
 static int
 move_in(struct restore *r, struct err *e)
 {
-	char from[SERVER_PATH_MAX + 32], to[SERVER_PATH_MAX + 32],
-	    old[SERVER_PATH_MAX + 32];
 	size_t i;
+	int rc;
 
 	if (r->old[0] != '\0' && mkdir(r->old, 0700) != 0)
 		return (err_errno(e, "%s", r->old));
 	for (i = 0; i < BACKUP_DIRS; i++) {
-		snprintf(from, sizeof(from), "%s/%s", r->work, backup_dirs[i]);
-		snprintf(
-		    to, sizeof(to), "%s/%s", r->conf.state, backup_dirs[i]);
-		snprintf(old, sizeof(old), "%s/%s", r->old, backup_dirs[i]);
-		if (r->old[0] != '\0' && rename(to, old) != 0 &&
-		    errno != ENOENT)
-			return (err_errno(e, "%s", to));
-		if (rename(from, to) != 0)
-			return (err_errno(e, "%s", to));
+		if ((rc = put_in(r, i, e)) == 0)
+			continue;
+		while (i-- > 0)
+			take_out(r, i, e);
+		if (r->old[0] != '\0')
+			rmdir(r->old);
+		return (rc);
 	}
 	return (0);
 }
