@@ -20,6 +20,10 @@ static char path[64];
 static void
 clean(void)
 {
+	char lock[sizeof(path) + 5];
+
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	unlink(lock);
 	unlink(path);
 }
 
