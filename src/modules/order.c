@@ -12,7 +12,11 @@
 uint32_t
 order_threads(int64_t cpu_percent)
 {
-	return cpu_percent <= 100 ? 1 : (uint32_t)((cpu_percent + 99) / 100);
+	if (cpu_percent <= 100)
+		return 1;
+	if (cpu_percent > ORDER_THREADS_MAX * 100)
+		return ORDER_THREADS_MAX;
+	return (uint32_t)((cpu_percent + 99) / 100);
 }
 
 int

@@ -25,6 +25,7 @@
 #define ORDER_STATE_MAX 4096
 #define ORDER_PATHS_MAX 2048
 #define ORDER_DETAIL_MAX 2
+#define ORDER_THREADS_MAX 64
 #define ORDER_BODY_MAX \
 	(ORDER_STATE_MAX + ORDER_PATHS_MAX + 1024) /* of any message */
 

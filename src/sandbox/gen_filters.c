@@ -324,10 +324,13 @@ allow_worker(scmp_filter_ctx f, bool openat2)
 
 /* What pthread_create asks for, and nothing else: no process, no namespace. */
 static void
-allow_threads(scmp_filter_ctx f)
+allow_threads(scmp_filter_ctx f, uint32_t arch)
 {
+	/* clone(2): there the stack comes first */
+	unsigned flags = arch == SCMP_ARCH_S390 || arch == SCMP_ARCH_S390X;
+
 	allow_if(f, "clone",
-	    INT_IS(0,
+	    INT_IS(flags,
 		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM |
 		    CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
 		    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID));
@@ -341,7 +344,7 @@ make_worker(uint32_t arch, bool openat2, bool threads)
 	allow_worker(f, openat2);
 	kill_setns(f, true);
 	if (threads)
-		allow_threads(f);
+		allow_threads(f, arch);
 	return f;
 }
 

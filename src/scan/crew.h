@@ -38,8 +38,9 @@ bool crew_next(const struct crew *c, size_t *ret_place);
 void crew_add(struct crew *c, bool at_once);
 /* How many places are taken. */
 size_t crew_used(const struct crew *c);
-/* The oldest place, once its work is done. ms: how long to work and wait for
- * that; 0: not at all. */
+/* The oldest place, once its work is done. 0: only if it is. Else the owner
+ * works for as long as there is something that nobody has begun, and then waits
+ * until so many ms after the call. */
 bool crew_first(struct crew *c, int ms, size_t *ret_place);
 /* After crew_first was true. */
 void crew_drop(struct crew *c);

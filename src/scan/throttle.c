@@ -39,10 +39,10 @@ throttle_pause(struct throttle *t)
 	if (wall - t->wall_ns < LOOK_EVERY_NS)
 		return;
 	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
-	t->left_ns += (wall - t->wall_ns) * t->percent / 100;
+	t->left_ns +=
+	    (wall - t->wall_ns) * t->percent / 100 - (cpu - t->cpu_ns);
 	if (t->left_ns > THROTTLE_BURST_NS)
 		t->left_ns = THROTTLE_BURST_NS;
-	t->left_ns -= cpu - t->cpu_ns;
 	t->wall_ns = wall;
 	t->cpu_ns = cpu;
 	if (t->left_ns >= 0)

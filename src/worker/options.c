@@ -166,7 +166,8 @@ one_option(int c, struct options *o)
 	case 'S':
 		return number("share", optarg, 100000, &o->share);
 	case 't':
-		return number("threads", optarg, 64, &o->threads);
+		return number(
+		    "threads", optarg, ORDER_THREADS_MAX, &o->threads);
 	case 'm':
 		return number("memory", optarg, 1ull << 50, &o->memory);
 	case 'r':

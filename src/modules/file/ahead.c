@@ -34,8 +34,10 @@ hand_stop(void *arg)
 {
 	struct reader *r = arg;
 
+	if (atomic_load_explicit(&r->ahead->quit, memory_order_relaxed))
+		return true;
 	throttle_pause(&r->throttle);
-	return atomic_load_explicit(&r->ahead->quit, memory_order_relaxed);
+	return false;
 }
 
 static void
@@ -77,9 +79,12 @@ make_places(struct ahead *a, struct err *e)
 {
 	size_t i;
 
+	/* all of them before one fails */
 	for (i = 0; i < AHEAD_FILES; i++) {
 		buf_init(&a->files[i].path, WALK_PATH_MAX + 1);
 		subject_init(&a->files[i].subject, &a->files[i].en);
+	}
+	for (i = 0; i < AHEAD_FILES; i++) {
 		a->files[i].searches =
 		    calloc(a->plan->params->n, sizeof(uint32_t));
 		if (a->files[i].searches == NULL)
@@ -179,7 +184,8 @@ ahead_add(struct ahead *a, struct subject *s)
 	f->reading.fd = f->subject.fd;
 	f->reading.size = (uint64_t)f->subject.st.st_size;
 	f->reading.searches = f->searches;
-	f->reading.read_left = &f->read_left;
+	f->any = UINT64_MAX;
+	f->reading.read_left = &f->any;
 	crew_add(a->crew, !f->known && f->reading.size >= LARGE_BYTES);
 	return 0;
 }

@@ -17,7 +17,7 @@
 
 struct ahead;
 
-#define AHEAD_FILES 64 /* at most, and open */
+#define AHEAD_FILES 64 /* at most, and open: a link's target is so twice */
 
 struct ahead_file {
 	struct walk_entry en; /* its path is in .path; no scopes */
@@ -25,8 +25,7 @@ struct ahead_file {
 	struct subject subject; /* open; .en is the one here */
 	uint32_t *searches;     /* room for all */
 	bool known;             /* it need not be read: nothing of it */
-	uint64_t read_left;     /* most bytes to read */
-	uint64_t promised;      /* the caller's */
+	uint64_t any;           /* bytes may be read */
 	struct file_reading reading;
 	struct match_found found; /* of its patterns */
 };

@@ -36,7 +36,6 @@
 
 #define NOTED_PATH_MAX 256 /* bytes: a note that needs no memory */
 #define AHEAD_WAIT_MS 50   /* between two looks at what ends a run */
-#define AHEAD_MORE 262144  /* bytes: so much more than its size is read */
 
 uint64_t file_threads_from = 1024 * 1024;
 
@@ -51,11 +50,9 @@ struct run {
 	struct file_reader reader; /* .lines: the plan's */
 	struct ahead *ahead;       /* NULL: this thread reads alone */
 	bool alone;                /* and will */
-	bool read_now;             /* the entry at hand is read twice */
 	uint64_t asked_bytes;      /* of files that were to be read */
 	struct seen *seen;         /* NULL: nothing read so far */
 	uint64_t read_left;
-	uint64_t promised; /* of it, to what is read ahead */
 	struct timespec started;
 	struct watch watch;
 	bool ended; /* nothing more is to be looked at */
@@ -489,18 +486,12 @@ conclude_file(struct run *r, struct ahead_file *f)
 {
 	const struct file_reading *fr = &f->reading;
 	struct seen_how how = { fr->algs, fr->patterns, fr->decompress };
-	struct file_reading again = *fr;
 	struct reading rd = { .complete = true };
 
 	if (f->known) {
 		rd.stamp = ++r->stamp;
 		if (fr->patterns)
 			match_begin(r->plan.state[PLAN_LINES]);
-	} else if (fr->end == CONTENT_READ_LIMIT) {
-		/* more than was promised: it grew */
-		if (!have_open(r))
-			return;
-		read_now(r, &again, &rd);
 	} else {
 		if (fr->patterns)
 			match_recall(r->plan.state[PLAN_LINES], &f->found);
@@ -538,8 +529,6 @@ conclude_first(struct run *r, int ms)
 	r->subject = f->subject;
 	r->wanting = f->searches;
 	r->nwanting = f->reading.n;
-	r->promised -= f->promised;
-	r->read_left -= f->promised > 0 ? f->reading.bytes : 0;
 	r->answer.bytes += f->reading.bytes;
 	if (is_wanted(r, f))
 		conclude_file(r, f);
@@ -565,7 +554,8 @@ conclude_all(struct run *r)
 		wait_for_first(r);
 }
 
-/* From when on there is enough to read. */
+/* From when on there is enough to read. Not where bytes are counted: who comes
+ * first would decide what the last ones are. */
 static void
 start_ahead(struct run *r, uint64_t size)
 {
@@ -576,7 +566,7 @@ start_ahead(struct run *r, uint64_t size)
 	    r->asked_bytes < file_threads_from || !plan_is_settled(&r->plan))
 		return;
 	r->alone = true;
-	if (r->ctx->threads < 2)
+	if (r->ctx->threads < 2 || r->ctx->read_bytes > 0)
 		return;
 	err_clear(&e);
 	if (r->plan.state[PLAN_LINES] != NULL)
@@ -586,72 +576,93 @@ start_ahead(struct run *r, uint64_t size)
 		(uint32_t)r->ctx->cpu_percent, stop, r, &r->ahead, &e) != 0;
 }
 
-/* False: it is to be read now, by this thread. */
-static bool
-examine_ahead(struct run *r, const struct file_reading *fr)
+/* By another name it may be being read just now. */
+static void
+wait_for_place(struct run *r)
 {
-	struct seen_how how = { fr->algs, fr->patterns, fr->decompress };
-	uint64_t most = (uint64_t)r->subject.st.st_size + AHEAD_MORE;
-	struct ahead_file *f;
-
-	/* by another name it may be being read just now */
 	while (!r->ended &&
 	    (ahead_next(r->ahead) == NULL ||
 		ahead_has(r->ahead, &r->subject.st)))
 		wait_for_first(r);
-	if (r->ended)
-		return true;
-	f = ahead_next(r->ahead);
-	if (r->ctx->read_bytes == 0)
-		most = UINT64_MAX;
-	if (r->ctx->read_bytes > 0 && r->promised + most > r->read_left)
-		return false;
+}
+
+/* There is a place. False: it is to be read now, by this thread. */
+static bool
+examine_ahead(struct run *r, const struct file_reading *fr)
+{
+	struct seen_how how = { fr->algs, fr->patterns, fr->decompress };
+	struct ahead_file *f = ahead_next(r->ahead);
+
 	memcpy(f->searches, r->wanting, r->nwanting * sizeof(*r->wanting));
 	f->reading = *fr;
 	f->reading.n = r->nwanting;
 	f->known = !file_reading_counts(&r->plan, r->wanting, r->nwanting) &&
 	    r->seen != NULL && seen_find(r->seen, &r->subject.st, &how);
-	f->read_left = most;
-	f->promised = r->ctx->read_bytes > 0 ? most : 0;
 	if (ahead_add(r->ahead, &r->subject) != 0)
 		return false;
-	r->promised += f->promised;
 	while (!r->ended && conclude_first(r, 0))
 		;
 	return true;
 }
 
-/* One reading for those of the wanting searches that want it this way. */
+/* What was concluded meanwhile may have been enough for some. */
 static void
-examine(struct run *r, const uint32_t *group, size_t n, bool decompress)
+leave_done_out(struct run *r)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < r->nwanting; i++) {
+		if (!search_is_done(r, r->wanting[i]))
+			r->wanting[n++] = r->wanting[i];
+	}
+	r->nwanting = n;
+}
+
+static void
+read_for_wanting(struct run *r, bool decompress, bool ahead)
 {
 	struct file_reading fr = { .decompress = decompress };
+	const struct plan_search *ps;
 	struct err e;
-	uint64_t size;
 	size_t i;
 
+	for (i = 0; i < r->nwanting; i++) {
+		ps = &r->plan.searches[r->wanting[i]];
+		fr.algs |= ps->algs;
+		fr.patterns |= ps->ncontents > 0;
+	}
+	err_clear(&e);
+	if (fr.patterns &&
+	    plan_will_read(&r->plan, (uint64_t)r->subject.st.st_size, &e) !=
+		0) {
+		answer_skip(
+		    &r->answer, SKIP_ENGINE, r->subject.en->path, e.msg);
+		return;
+	}
+	if (!ahead || !examine_ahead(r, &fr))
+		examine_now(r, &fr);
+}
+
+/* One reading for those of the wanting searches that want it this way; ahead:
+ * it may wait for others. */
+static void
+examine(
+    struct run *r, const uint32_t *group, size_t n, bool decompress, bool ahead)
+{
 	if (n == 0 || r->ended || !have_open(r))
 		return;
 	r->nwanting = n;
 	if (r->wanting != group)
 		memmove(r->wanting, group, n * sizeof(*group));
-	for (i = 0; i < n; i++) {
-		fr.algs |= r->plan.searches[r->wanting[i]].algs;
-		fr.patterns |= r->plan.searches[r->wanting[i]].ncontents > 0;
-	}
-	err_clear(&e);
-	size = (uint64_t)r->subject.st.st_size;
-	if (fr.patterns && plan_will_read(&r->plan, size, &e) != 0) {
-		answer_skip(
-		    &r->answer, SKIP_ENGINE, r->subject.en->path, e.msg);
-		return;
-	}
-	start_ahead(r, size);
-	if (r->ahead != NULL && !r->read_now && examine_ahead(r, &fr))
-		return;
-	conclude_all(r);
-	if (!r->ended)
-		examine_now(r, &fr);
+	start_ahead(r, (uint64_t)r->subject.st.st_size);
+	ahead = ahead && r->ahead != NULL;
+	if (ahead)
+		wait_for_place(r);
+	else
+		conclude_all(r);
+	leave_done_out(r);
+	if (!r->ended && r->nwanting > 0)
+		read_for_wanting(r, decompress, ahead);
 }
 
 /* Splits the wanting searches into those that take the file as it is (put
@@ -672,12 +683,10 @@ examine_wanting(struct run *r)
 	if (plain > 0 && plain < n && have_open(r) &&
 	    content_is_compressed(r->subject.fd)) {
 		/* the second group survives behind the first */
-		r->read_now = true;
-		examine(r, w, plain, false);
-		examine(r, w + plain, n - plain, true);
-		r->read_now = false;
+		examine(r, w, plain, false, false);
+		examine(r, w + plain, n - plain, true, false);
 	} else {
-		examine(r, w, n, plain == 0);
+		examine(r, w, n, plain == 0, true);
 	}
 }
 

@@ -71,11 +71,26 @@ refused(void **state)
 	buf_release(&b);
 }
 
+static void
+threads(void **state)
+{
+	static const struct {
+		int64_t percent;
+		uint32_t want;
+	} t[] = { { 0, 1 }, { 50, 1 }, { 100, 1 }, { 101, 2 }, { 200, 2 },
+		{ 6400, 64 }, { 6401, 64 }, { 10000, 64 }, { INT64_MAX, 64 } };
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		assert_int_equal(order_threads(t[i].percent), t[i].want);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(threads),
 		cmocka_unit_test(refused),
 	};
 

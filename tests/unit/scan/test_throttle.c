@@ -77,6 +77,20 @@ test_no_credit(void **state)
 	}
 }
 
+/* What others used while it was not asked was earned by then. */
+static void
+test_no_debt(void **state)
+{
+	double cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+	struct throttle t;
+
+	throttle_begin(&t, 1000);
+	while (now(CLOCK_PROCESS_CPUTIME_ID) < cpu + 0.2)
+		;
+	throttle_pause(&t);
+	assert_int_equal(t.slept_ns, 0);
+}
+
 int
 main(void)
 {
@@ -84,6 +98,7 @@ main(void)
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_burst),
 		cmocka_unit_test(test_no_credit),
+		cmocka_unit_test(test_no_debt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
