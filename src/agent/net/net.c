@@ -847,6 +847,7 @@ make_parts(struct net *n, struct err *e)
 static int
 start(struct net *n, struct err *e)
 {
+	struct timeval now = { 0, 0 };
 	struct buf b;
 	int rc;
 
@@ -860,6 +861,9 @@ start(struct net *n, struct err *e)
 	rc = netbox_enter(n->user.uid, n->user.gid, e);
 	if (rc != 0)
 		return rc;
+	/* the first timer needs memory for the list of them all */
+	if (event_add(n->connect, &now) != 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
 	fault_point("net.sandboxed");
 	buf_init(&b, MSG_SMALL);
 	buf_add_field(&b, sandbox_describe(), strlen(sandbox_describe()));
@@ -872,7 +876,6 @@ int
 main(int argc, char **argv)
 {
 	static struct net n;
-	struct timeval now = { 0, 0 };
 	struct err e;
 
 	log_init("net", LOG_LEVEL_INFO, NULL);
@@ -889,7 +892,6 @@ main(int argc, char **argv)
 		log_error("net_start why=%s", log_quote(e.msg));
 		return 1;
 	}
-	event_add(n.connect, &now);
 	(void)event_base_dispatch(n.base);
 	mqtt_free(n.mqtt);
 	tunnel_free(n.tunnel);
