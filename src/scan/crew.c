@@ -19,7 +19,7 @@
 #include <time.h>
 
 #define STACK_BYTES (512 * 1024)
-#define WAKE_FROM 4 /* so many are worth waking a thread */
+#define WAKE_FROM 16 /* so many are worth waking a thread */
 
 struct hand {
 	struct crew *crew;

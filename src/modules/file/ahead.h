@@ -22,9 +22,10 @@ struct ahead;
 struct ahead_file {
 	struct walk_entry en; /* its path is in .path; no scopes */
 	struct buf path;
-	struct subject subject; /* open; .en is the one here */
+	struct subject subject; /* open until read; .en is the one here */
 	uint32_t *searches;     /* room for all */
 	bool known;             /* it need not be read: nothing of it */
+	bool again;             /* a hit reads it once more: it stays open */
 	uint64_t any;           /* bytes may be read */
 	struct file_reading reading;
 	struct match_found found; /* of its patterns */

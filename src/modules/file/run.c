@@ -586,6 +586,18 @@ wait_for_place(struct run *r)
 		wait_for_first(r);
 }
 
+static bool
+returns_sha256(const struct run *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->nwanting; i++) {
+		if (r->params->searches[r->wanting[i]].options.returnsha256)
+			return true;
+	}
+	return false;
+}
+
 /* There is a place. False: it is to be read now, by this thread. */
 static bool
 examine_ahead(struct run *r, const struct file_reading *fr)
@@ -596,6 +608,7 @@ examine_ahead(struct run *r, const struct file_reading *fr)
 	memcpy(f->searches, r->wanting, r->nwanting * sizeof(*r->wanting));
 	f->reading = *fr;
 	f->reading.n = r->nwanting;
+	f->again = returns_sha256(r);
 	f->known = !file_reading_counts(&r->plan, r->wanting, r->nwanting) &&
 	    r->seen != NULL && seen_find(r->seen, &r->subject.st, &how);
 	if (ahead_add(r->ahead, &r->subject) != 0)
