@@ -104,11 +104,10 @@ parse_person(struct parser *p, char *rest, struct err *e)
 		    "person: %d hexadecimal digits of the primary fingerprint "
 		    "are expected",
 		    FPR_HEX);
-	rc = check_name(rest);
+	rc = rest[0] != '\0' ? check_name(rest) : ERR_INVALID;
 	if (rc == ERR_NOMEM)
 		return err_set(e, rc, "out of memory");
-	if (rc != 0 || rest[0] == '\0' ||
-	    !str_copy(person->name, KEYRING_NAME_MAX, rest))
+	if (rc != 0 || !str_copy(person->name, KEYRING_NAME_MAX, rest))
 		return err_set(e, ERR_INVALID,
 		    "person %s: a printable name of 1 to %d bytes is expected",
 		    fpr, KEYRING_NAME_MAX - 1);
