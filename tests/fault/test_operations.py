@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MPL-2.0
 """Several operations in one action: one of them hangs. It is ended by its
 limit, alone; the others of the action run meanwhile, and so do other actions;
-all answers arrive together and each in its place."""
+all answers arrive together and each in its place. And one that is over before
+the monitor has heard that it began is over, and not begun again."""
 import concurrent.futures
 import json
 import time
 
 from faultlib import wait_for
+from fleetlib import settled
 
 SECONDS = 2     # limit of an operation; 5 more until it is killed
 
@@ -62,3 +64,23 @@ def test_one_operation_hangs_and_delays_no_other(fleet):
             assert part["foundanything"]
         else:
             assert f"time {SECONDS} s" in part["error"]
+
+
+def test_a_worker_that_is_faster_than_the_monitor(fleet):
+    """It takes its order, answers and exits while the monitor stands at its start."""
+    agent = next(iter(fleet.agents.values()))
+    settled(fleet)
+    agent.fault.forget()
+    for i in range(1, 7):
+        fault = agent.fault.hang("mig-agent", "job.spawned")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(fleet.mig, "ping", "-t", f"name = '{agent.name}'", "-d", "127.0.0.1",
+                                "-p", "tcp", "-dp", "1", "-c", "1", "--json")
+            wait_for("the start", lambda f=fault: f.fired)
+            wait_for("the answer", lambda n=i: agent.fault.count("worker.answered", "mig-worker") == n)
+            time.sleep(0.2)     # its exit
+            fault.release()
+            p = asked.result(60)
+        answer = json.loads(p.stdout.splitlines()[0])
+        assert answer["operations"][0]["status"] == "done", answer
+        assert agent.fault.count("worker.limited", "mig-worker") == i

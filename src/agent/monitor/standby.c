@@ -4,11 +4,12 @@
  *  DOWN ---------> WAITING ----------> ASKED
  *   ^  ^             |  ^                | |
  *   |  `- dismissed -'  `---- done ------' |
- *   `------------------------- exited -----'
+ *   `--------------- exited, and EOF ------'
  *
  * A process that was dismissed is killed and forgotten: its end is nobody's
  * concern. One that has an order is watched until it has ended, so that its
- * exit status is seen by the monitor itself.
+ * exit status is seen by the monitor itself; and what it said last is heard
+ * before that counts: the exit may be known first.
  */
 #include "agent/monitor/standby.h"
 
@@ -33,7 +34,8 @@ struct standby {
 	struct standby_spec spec;
 	struct proc_loop *loop;
 	struct ipc_chan *chan; /* NULL: none, or it has closed its end */
-	pid_t pid;             /* -1: down */
+	pid_t pid;             /* -1: down, or exited while .chan is open */
+	int status;            /* of that exit */
 	unsigned int orders;
 	struct { /* of its first order: the process's own */
 		int64_t cpu_seconds, memory_bytes, output_max;
@@ -66,8 +68,10 @@ dismiss(struct standby *s)
 {
 	pid_t pid = s->pid;
 
-	if (pid <= 0)
+	if (pid <= 0) {
+		forget(s);
 		return;
+	}
 	proc_loop_unwatch(s->loop, pid);
 	kill(pid, SIGKILL);
 	if (proc_loop_watch(s->loop, pid, on_exit_dismissed, NULL) != 0)
@@ -93,6 +97,11 @@ on_exit_process(pid_t pid, int status, void *arg)
 	if (s->on_end == NULL)
 		log_warn("worker_ended pid=%d status=%s", (int)pid,
 		    log_quote(proc_status_text(status)));
+	if (s->on_end != NULL && s->chan != NULL) {
+		s->pid = -1;
+		s->status = status;
+		return;
+	}
 	forget(s);
 	end_order(s, status);
 }
@@ -116,7 +125,7 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 	}
 	if (msg->type != ORDER_DONE || s->spent)
 		return ERR_INVALID;
-	if (++s->orders >= ORDERS_MAX || s->last)
+	if (++s->orders >= ORDERS_MAX || s->last || s->pid <= 0)
 		dismiss(s);
 	end_order(s, 0);
 	return 0;
@@ -131,6 +140,11 @@ on_close(struct ipc_chan *c, const char *why, void *arg)
 
 	if (s->on_end == NULL) {
 		dismiss(s);
+		return;
+	}
+	if (s->pid <= 0) {
+		forget(s);
+		end_order(s, s->status);
 		return;
 	}
 	ipc_chan_free(s->chan);
