@@ -583,6 +583,8 @@ def test_presence_and_hello(server, api):
         # a will of an older connection does not count
         a.connect().hello()
         a.expect(5)
+        wait_for("the agent to be online", lambda: api.call(
+            "GET", "/agents/" + a.who.id)[1]["online"])
         a.publish(a.topic("presence"), struct.pack(">BQ", 0, 0))
         a.hello()
         a.expect(5)
