@@ -418,33 +418,50 @@ read_now(struct run *r, struct file_reading *fr, struct reading *rd)
 	settle(r, fr, rd);
 }
 
-/* Another name of a file that has nothing of it: as if read to the end. */
-static bool
-was_seen(struct run *r, const struct seen_how *how, struct reading *rd)
+static struct seen_how
+how_read(const struct file_reading *fr)
 {
-	if (r->seen == NULL || !seen_find(r->seen, &r->subject.st, how))
-		return false;
+	return (struct seen_how){ fr->algs, fr->patterns, fr->decompress };
+}
+
+/* Was the open subject read so by another name, and had nothing of it? Who
+ * counts its lines is to know them. */
+static bool
+was_seen(const struct run *r, const struct file_reading *fr)
+{
+	struct seen_how how = how_read(fr);
+
+	return r->seen != NULL &&
+	    !file_reading_counts(&r->plan, r->wanting, r->nwanting) &&
+	    seen_find(r->seen, &r->subject.st, &how);
+}
+
+/* To the end, with nothing of it. */
+static void
+as_if_read(struct run *r, const struct file_reading *fr, struct reading *rd)
+{
 	memset(rd, 0, sizeof(*rd));
 	rd->stamp = ++r->stamp;
-	if (how->patterns)
+	if (fr->patterns)
 		match_begin(r->plan.state[PLAN_LINES]);
 	rd->complete = true;
-	return true;
 }
 
 static void
-remember(struct run *r, const struct seen_how *how, const struct reading *rd)
+remember(struct run *r, const struct file_reading *fr, const struct reading *rd)
 {
 	const struct match_state *st =
-	    how->patterns ? r->plan.state[PLAN_LINES] : NULL;
+	    fr->patterns ? r->plan.state[PLAN_LINES] : NULL;
+	struct seen_how how = how_read(fr);
 
 	if (!rd->complete || rd->digest_hits > 0 ||
-	    (st != NULL && (st->nids > 0 || st->gave_up != NULL)))
+	    (st != NULL && (st->nids > 0 || st->gave_up != NULL)) ||
+	    file_reading_counts(&r->plan, r->wanting, r->nwanting))
 		return;
 	if (r->seen == NULL)
 		r->seen = seen_new();
 	if (r->seen != NULL)
-		seen_add(r->seen, &r->subject.st, how);
+		seen_add(r->seen, &r->subject.st, &how);
 }
 
 /* The verdicts of the wanting searches. */
@@ -466,14 +483,13 @@ conclude(struct run *r, const struct reading *rd)
 static void
 examine_now(struct run *r, struct file_reading *fr)
 {
-	struct seen_how how = { fr->algs, fr->patterns, fr->decompress };
 	struct reading rd;
 
-	if (file_reading_counts(&r->plan, r->wanting, r->nwanting)) {
+	if (was_seen(r, fr)) {
+		as_if_read(r, fr, &rd);
+	} else {
 		read_now(r, fr, &rd);
-	} else if (!was_seen(r, &how, &rd)) {
-		read_now(r, fr, &rd);
-		remember(r, &how, &rd);
+		remember(r, fr, &rd);
 	}
 	conclude(r, &rd);
 }
@@ -485,19 +501,15 @@ static void
 conclude_file(struct run *r, struct ahead_file *f)
 {
 	const struct file_reading *fr = &f->reading;
-	struct seen_how how = { fr->algs, fr->patterns, fr->decompress };
-	struct reading rd = { .complete = true };
+	struct reading rd;
 
 	if (f->known) {
-		rd.stamp = ++r->stamp;
-		if (fr->patterns)
-			match_begin(r->plan.state[PLAN_LINES]);
+		as_if_read(r, fr, &rd);
 	} else {
 		if (fr->patterns)
 			match_recall(r->plan.state[PLAN_LINES], &f->found);
 		settle(r, fr, &rd);
-		if (!file_reading_counts(&r->plan, r->wanting, r->nwanting))
-			remember(r, &how, &rd);
+		remember(r, fr, &rd);
 	}
 	conclude(r, &rd);
 }
@@ -602,15 +614,13 @@ returns_sha256(const struct run *r)
 static bool
 examine_ahead(struct run *r, const struct file_reading *fr)
 {
-	struct seen_how how = { fr->algs, fr->patterns, fr->decompress };
 	struct ahead_file *f = ahead_next(r->ahead);
 
 	memcpy(f->searches, r->wanting, r->nwanting * sizeof(*r->wanting));
 	f->reading = *fr;
 	f->reading.n = r->nwanting;
 	f->again = returns_sha256(r);
-	f->known = !file_reading_counts(&r->plan, r->wanting, r->nwanting) &&
-	    r->seen != NULL && seen_find(r->seen, &r->subject.st, &how);
+	f->known = was_seen(r, fr);
 	if (ahead_add(r->ahead, &r->subject) != 0)
 		return false;
 	while (!r->ended && conclude_first(r, 0))
