@@ -53,8 +53,8 @@ const struct conf_entry server_conf_table[] = {
 	{ "keep_audit", CONF_DURATION, AT(keep_audit), "1825d", 30 * 86400,
 	    100 * YEAR, "how long entries of the audit log are kept" },
 	{ "store_max", CONF_SIZE, AT(store_max), "0", 0, 0,
-	    "size beyond which the oldest ended actions' answers go early;"
-	    " 0: none" },
+	    "size beyond which what ended longest ago goes early: answers,"
+	    " then actions; 0: none" },
 	{ "disk_reserve", CONF_SIZE, AT(disk_reserve), "256m", 0, 0,
 	    "with less free space than this nothing new is taken; 0: none" },
 	{ "agent_certificate", CONF_DURATION, AT(agent_certificate), "365d", 10,

@@ -78,11 +78,36 @@ run(struct store *s, const struct prune_cut *cut, struct prune_done *all,
 }
 
 static void
-say(const char *what, const struct prune_done *d)
+say(const char *what, uint64_t answers, uint64_t actions, const char *why)
 {
-	printf("%s %llu answer%s and %llu action%s\n", what,
-	    (unsigned long long)d->answers, d->answers == 1 ? "" : "s",
-	    (unsigned long long)d->actions, d->actions == 1 ? "" : "s");
+	printf("%s %llu answer%s and %llu action%s%s\n", what,
+	    (unsigned long long)answers, answers == 1 ? "" : "s",
+	    (unsigned long long)actions, actions == 1 ? "" : "s", why);
+}
+
+static void
+say_over(bool over, const char *is)
+{
+	if (over)
+		printf("the store %s still larger than store_max; nothing"
+		       " else in it may go\n",
+		    is);
+}
+
+static int
+dry_run(struct store *s, const struct prune_cut *cut, struct err *e)
+{
+	struct prune_count n;
+	int rc;
+
+	if ((rc = store_prune_count(s, cut, &n, e)) != 0)
+		return (rc);
+	say("would remove", n.answers, n.actions, "");
+	if (n.early_answers + n.early_actions > 0)
+		say("and about", n.early_answers, n.early_actions,
+		    " more, as the store is larger than store_max");
+	say_over(n.over, "would be");
+	return (0);
 }
 
 static int
@@ -97,17 +122,12 @@ prune(struct admin *a, const struct prune *p, struct err *e)
 	    now - (p->results >= 0 ? p->results : a->conf.keep_results);
 	cut.actions_before =
 	    now - (p->actions >= 0 ? p->actions : a->conf.keep_actions);
-	if (p->dry_run) {
-		if ((rc = store_prune_count(a->s, &cut, &done, e)) == 0)
-			say("would remove", &done);
-		return (rc);
-	}
+	if (p->dry_run)
+		return (dry_run(a->s, &cut, e));
 	if ((rc = run(a->s, &cut, &done, e)) != 0)
 		return (rc);
-	say("removed", &done);
-	if (done.over)
-		printf("the store is still larger than store_max; nothing"
-		       " else in it has ended\n");
+	say("removed", done.answers, done.actions, "");
+	say_over(done.over, "is");
 	return (p->vacuum ? store_vacuum(a->s, e) : 0);
 }
 

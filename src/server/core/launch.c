@@ -539,7 +539,8 @@ refuse_full(struct core *c, uint32_t request)
 	if (c->store_over)
 		core_refuse(c, request, 507, "storage",
 		    "the server's store is larger than store_max (%llu bytes)"
-		    " and nothing in it has ended: no new action is taken",
+		    " and nothing in it may go: no new action is taken until"
+		    " one has ended",
 		    (unsigned long long)c->role.conf.store_max);
 	else
 		core_refuse(c, request, 507, "storage",

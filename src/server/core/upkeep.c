@@ -10,7 +10,7 @@
  *                                          agents keep them and try again
  *
  * A store that is larger than store_max, with nothing in it that may go, counts
- * as LOW.
+ * as LOW. It is looked at again soon: an action may end meanwhile.
  */
 #include "server/core/core.h"
 
@@ -28,6 +28,7 @@
 #include <sys/statvfs.h>
 
 #define PRUNE_MS (10 * 60 * 1000)
+#define PRUNE_OVER_MS 2000
 #define WATCH_MS 2000
 #define SHRINK_PAGES 256
 #define FULL_PART 4 /* of the reserve */
@@ -93,6 +94,8 @@ prune_done(struct writer_job *j)
 	if (j->rc == 0) {
 		s->pruned_answers += p->done.answers;
 		s->pruned_actions += p->done.actions;
+		if (c->store_over != p->done.over)
+			c->last_watch = 0;
 		c->store_over = p->done.over;
 		if (p->done.answers + p->done.actions > 0)
 			log_info("pruned answers=%llu actions=%llu",
@@ -250,17 +253,26 @@ upkeep_start(struct core *c)
 	upkeep_certificates(c);
 }
 
+static bool
+is_too_large(const struct core *c)
+{
+	uint64_t max = c->role.conf.store_max;
+
+	return (
+	    max > 0 && c->status.store_bytes - c->status.store_unused > max);
+}
+
 void
 upkeep_tick(struct core *c, int64_t now)
 {
+	int64_t every = c->store_over ? PRUNE_OVER_MS : PRUNE_MS;
+
 	if (now - c->last_watch > WATCH_MS) {
 		c->last_watch = now;
 		watch_disk(c);
 	}
 	if (!c->pruning &&
-	    (c->last_prune == 0 || now - c->last_prune > PRUNE_MS ||
-		(c->role.conf.store_max > 0 && !c->store_over &&
-		    c->status.store_bytes - c->status.store_unused >
-			c->role.conf.store_max)))
+	    (c->last_prune == 0 || now - c->last_prune > every ||
+		(!c->store_over && is_too_large(c))))
 		prune(c, now);
 }

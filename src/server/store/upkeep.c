@@ -5,6 +5,8 @@
  *
  *   ended, keep_results over   answers removed piece by piece, then "pruned"
  *   keep_actions over          whom it expected, then document and row
+ *   larger than bytes_max      answers of whatever ended, the oldest first;
+ *                              then the rest of what ended LATE_SECONDS ago
  *
  * Deleted rows leave unused pages in the file. They are used again first; only
  * when they are many does the file shrink (auto_vacuum = INCREMENTAL).
@@ -25,6 +27,7 @@
 #define SHRINK_MIN 1024
 /* Answers may come so long after an action's end (core/launch.c). */
 #define LATE_SECONDS 90000
+#define EXPECTED_BYTES 16 /* a row of it, about */
 
 static int64_t
 pragma_number(struct store *s, const char *sql)
@@ -142,71 +145,156 @@ smaller(int64_t a, int64_t b)
 	return (a < b ? a : b);
 }
 
+/* 0: none. */
+static int
+oldest_before(
+    struct store *s, int64_t before, bool unpruned, int64_t *ret, struct err *e)
+{
+	*ret = 0;
+	if (unpruned)
+		return (sql_get(s, e, ret,
+		    "SELECT n FROM actions WHERE expire_after < ? AND pruned = "
+		    "0"
+		    " ORDER BY expire_after LIMIT 1",
+		    "i", before));
+	return (sql_get(s, e, ret,
+	    "SELECT n FROM actions WHERE expire_after < ?"
+	    " ORDER BY expire_after LIMIT 1",
+	    "i", before));
+}
+
+static int64_t
+bytes_over(const struct store_size *size, const struct prune_cut *cut)
+{
+	uint64_t used = size->bytes - size->free;
+
+	return (cut->bytes_max > 0 && used > cut->bytes_max
+		? (int64_t)(used - cut->bytes_max)
+		: 0);
+}
+
 int
 store_prune_step(struct store *s, const struct prune_cut *cut,
     struct prune_done *ret, struct err *e)
 {
+	const struct {
+		int64_t before;
+		bool action;
+	} order[] = {
+		{ smaller(cut->results_before, cut->now), false },
+		{ smaller(cut->actions_before, cut->now), true },
+		/* when it is too large */
+		{ cut->now, false },
+		{ cut->now - LATE_SECONDS, true },
+	};
 	struct prune_done done = { 0 };
 	struct store_size size;
-	int64_t results = cut->results_before, actions = cut->actions_before;
 	int64_t n = 0;
+	size_t i;
 	bool over;
 	int rc;
 
 	if ((rc = store_size(s, &size, e)) != 0)
 		return (rc);
-	over = cut->bytes_max > 0 && size.bytes - size.free > cut->bytes_max;
-	if (over) {
-		results = cut->now;
-		actions = cut->now - LATE_SECONDS;
-	}
-	rc = sql_get(s, e, &n,
-	    "SELECT n FROM actions WHERE expire_after < ? AND pruned = 0"
-	    " ORDER BY expire_after LIMIT 1",
-	    "i", smaller(results, cut->now));
-	if (rc != 0)
-		return (rc);
-	if (n != 0) {
-		rc = prune_answers(s, n, cut->now, &done, e);
-	} else {
-		rc = sql_get(s, e, &n,
-		    "SELECT n FROM actions WHERE expire_after < ?"
-		    " ORDER BY expire_after LIMIT 1",
-		    "i", smaller(actions, cut->now));
+	over = bytes_over(&size, cut) > 0;
+	for (i = 0; i < (over ? 4 : 2) && n == 0; i++) {
+		rc = oldest_before(s, order[i].before, !order[i].action, &n, e);
 		if (rc != 0)
 			return (rc);
 		if (n != 0)
-			rc = prune_action(s, n, &done, e);
-		else
-			done.over = over;
+			rc = order[i].action
+			    ? prune_action(s, n, &done, e)
+			    : prune_answers(s, n, cut->now, &done, e);
 	}
+	if (n == 0)
+		done.over = over;
 	if (rc == 0)
 		*ret = done;
 	return (rc);
 }
 
+/* --- counting ----------------------------------------------------------- */
+
+/* Rows whose first column are bytes, while there is room to be made. */
+static int
+count_rows(struct store *s, sqlite3_stmt *st, int64_t *room, uint64_t *ret,
+    struct err *e)
+{
+	int rc = 0;
+
+	while (*room > 0 && (rc = sql_next(s, st, e)) == 1) {
+		*room -= sqlite3_column_int64(st, 0);
+		++*ret;
+	}
+	sqlite3_reset(st);
+	return (rc < 0 ? rc : 0);
+}
+
+/* What goes for the store's size, in the steps' order, after what goes for its
+ * time. */
+static int
+count_early(struct store *s, const struct prune_cut *cut, int64_t gone_before,
+    int64_t room, struct prune_count *ret, struct err *e)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if ((rc = sql_bound(s, e, &st,
+		 "SELECT length(w.answer) FROM actions a"
+		 " JOIN answers w ON w.action = a.n"
+		 " WHERE a.expire_after >= ? AND a.expire_after < ?"
+		 " ORDER BY a.expire_after",
+		 "ii", gone_before, cut->now)) != 0 ||
+	    (rc = count_rows(s, st, &room, &ret->early_answers, e)) != 0)
+		return (rc);
+	if ((rc = sql_bound(s, e, &st,
+		 "SELECT length(d.envelope) + a.expected * ? FROM actions a"
+		 " JOIN documents d ON d.n = a.n"
+		 " WHERE a.expire_after >= ? AND a.expire_after < ?"
+		 " ORDER BY a.expire_after",
+		 "iii", (int64_t)EXPECTED_BYTES, cut->actions_before,
+		 cut->now - LATE_SECONDS)) != 0)
+		return (rc);
+	rc = count_rows(s, st, &room, &ret->early_actions, e);
+	ret->over = room > 0;
+	return (rc);
+}
+
 int
 store_prune_count(struct store *s, const struct prune_cut *cut,
-    struct prune_done *ret, struct err *e)
+    struct prune_count *ret, struct err *e)
 {
-	struct prune_done done = { 0 };
-	int64_t n;
+	int64_t actions = smaller(cut->actions_before, cut->now);
+	int64_t answers = smaller(cut->results_before, cut->now);
+	struct prune_count count = { 0 };
+	struct store_size size;
+	int64_t room, n = 0, bytes = 0;
+	int rc;
 
-	n = sql_number(s, -1,
-	    "SELECT COUNT(*) FROM actions a JOIN answers w ON w.action = a.n"
-	    " WHERE a.expire_after < ?",
-	    "i", smaller(cut->results_before, cut->now));
-	if (n < 0)
-		return (sql_error(s, "counting answers", e));
-	done.answers = (uint64_t)n;
-	n = sql_number(s, -1,
-	    "SELECT COUNT(*) FROM actions WHERE expire_after < ?", "i",
-	    smaller(cut->actions_before, cut->now));
-	if (n < 0)
-		return (sql_error(s, "counting actions", e));
-	done.actions = (uint64_t)n;
-	*ret = done;
-	return (0);
+	if (answers < actions) /* they go with their action */
+		answers = actions;
+	if ((rc = store_size(s, &size, e)) != 0 ||
+	    (rc = sql_get(s, e, &n,
+		 "SELECT COUNT(*) FROM actions a JOIN answers w"
+		 " ON w.action = a.n WHERE a.expire_after < ?",
+		 "i", answers)) != 0)
+		return (rc);
+	count.answers = (uint64_t)n;
+	if ((rc = sql_get(s, e, &n,
+		 "SELECT COUNT(*) FROM actions WHERE expire_after < ?", "i",
+		 actions)) != 0)
+		return (rc);
+	count.actions = (uint64_t)n;
+	if ((room = bytes_over(&size, cut)) > 0 &&
+	    (rc = sql_get(s, e, &bytes,
+		 "SELECT TOTAL(length(w.answer)) FROM actions a JOIN answers w"
+		 " ON w.action = a.n WHERE a.expire_after < ?",
+		 "i", answers)) == 0 &&
+	    room > bytes)
+		rc = count_early(s, cut, answers, room - bytes, &count, e);
+	if (rc == 0)
+		*ret = count;
+	return (rc);
 }
 
 /* --- the file ----------------------------------------------------------- */

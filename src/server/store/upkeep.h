@@ -11,7 +11,9 @@ struct prune_cut {
 	int64_t now;            /* unix s */
 	int64_t results_before; /* answers of actions that ended earlier (s) */
 	int64_t actions_before; /* the rest of actions that ended earlier (s) */
-	uint64_t bytes_max;     /* beyond it the oldest that ended; 0: none */
+	/* Beyond it answers of what ended longest ago go, then the rest of
+	 * actions to which no answer comes any more; 0: none. */
+	uint64_t bytes_max;
 };
 
 struct prune_done {
@@ -25,9 +27,15 @@ struct prune_done {
 int store_prune_step(struct store *s, const struct prune_cut *cut,
     struct prune_done *ret, struct err *e);
 
-/* How much steps would remove for reasons of time; removes nothing. */
+struct prune_count {
+	uint64_t answers, actions;             /* for reasons of time */
+	uint64_t early_answers, early_actions; /* for bytes_max, about */
+	bool over;                             /* and would still be larger */
+};
+
+/* How much steps would remove; removes nothing. */
 int store_prune_count(struct store *s, const struct prune_cut *cut,
-    struct prune_done *ret, struct err *e);
+    struct prune_count *ret, struct err *e);
 
 struct store_size {
 	uint64_t bytes, free; /* of the file; of it unused */

@@ -543,6 +543,114 @@ test_prune(void **state)
 	assert_int_equal(store_prune(f->w, 1000, NULL), 0);
 }
 
+/* An action that ended at that second, with an answer of so many bytes. */
+static int64_t
+add_ended(struct fixture *f, int64_t end, int64_t agent, size_t bytes)
+{
+	struct store_action a = { .target = "all",
+		.investigators = "[]",
+		.expire_after = end,
+		.envelope = (const uint8_t *)"env",
+		.envelope_len = 3 };
+	struct store_expect exp = { agent, true };
+	char name[16], *text = calloc(1, bytes + 1);
+	int64_t n;
+
+	snprintf(name, sizeof(name), "end %d", (int)end);
+	a.name = name;
+	a.id = make_id(name);
+	assert_int_equal(store_action_put(f->w, &a, &exp, 1, &n, NULL), 0);
+	memset(text, 'x', bytes);
+	assert_true(put_answer(f, n, agent, 1, text));
+	free(text);
+	return (n);
+}
+
+static uint64_t
+used(struct fixture *f)
+{
+	struct store_size size;
+
+	assert_int_equal(store_size(f->w, &size, NULL), 0);
+	return (size.bytes - size.free);
+}
+
+static bool
+is_kept(struct fixture *f, int64_t action)
+{
+	int status;
+	struct store_counts c;
+
+	return (store_action_counts(f->r, action, &status, &c, NULL) == 0);
+}
+
+/* For its size: answers before actions, those that ended first before others,
+ * no more than needed; what an answer may come to keeps its counts. What is
+ * due goes before all that. Counting beforehand says the same. */
+static void
+test_prune_for_size(void **state)
+{
+	enum { DAY = 86400, NOW = 100 * DAY, LARGE = 100000 };
+	struct fixture *f = *state;
+	int64_t agent = add_agent(f, "a"), n[8];
+	struct prune_cut cut = { .now = NOW };
+	struct prune_count count;
+	uint64_t answers, actions;
+	bool over;
+	size_t i;
+	struct err e;
+
+	for (i = 0; i < 6; i++)
+		n[i] =
+		    add_ended(f, NOW - (20 - (int64_t)i) * DAY, agent, LARGE);
+	n[6] = add_ended(f, NOW - 3600, agent, LARGE);
+	n[7] = add_ended(f, NOW + 3600, agent, LARGE);
+
+	/* room for two and a half */
+	cut.bytes_max = used(f) - LARGE * 5 / 2;
+	assert_int_equal(store_prune_count(f->r, &cut, &count, &e), 0);
+	assert_int_equal(count.answers + count.actions, 0);
+	assert_int_equal(count.early_answers, 3);
+	assert_int_equal(count.early_actions, 0);
+	assert_false(count.over);
+	prune_all(f, &cut, &answers, &actions, &over);
+	assert_int_equal(answers, 3);
+	assert_int_equal(actions, 0);
+	assert_false(over);
+	assert_int_equal(store_answers_total(f->r), 5);
+	assert_int_equal(counts(f, n[0], NULL).answered, 1);
+
+	/* what is due is enough: nothing goes early */
+	cut.actions_before = NOW - 18 * DAY;
+	cut.results_before = NOW - 16 * DAY;
+	cut.bytes_max = used(f) - LARGE / 2;
+	assert_int_equal(store_prune_count(f->r, &cut, &count, &e), 0);
+	assert_int_equal(count.answers, 1);
+	assert_int_equal(count.actions, 2);
+	assert_int_equal(count.early_answers + count.early_actions, 0);
+	prune_all(f, &cut, &answers, &actions, &over);
+	assert_int_equal(answers, 1);
+	assert_int_equal(actions, 2);
+	assert_false(is_kept(f, n[1]));
+	assert_true(is_kept(f, n[2]));
+
+	/* all that may go is not enough */
+	cut.bytes_max = 1;
+	assert_int_equal(store_prune_count(f->r, &cut, &count, &e), 0);
+	assert_int_equal(count.answers + count.actions, 0);
+	assert_int_equal(count.early_answers, 3);
+	assert_int_equal(count.early_actions, 4);
+	assert_true(count.over);
+	prune_all(f, &cut, &answers, &actions, &over);
+	assert_int_equal(answers, 3);
+	assert_int_equal(actions, 4);
+	assert_true(over);
+	assert_false(is_kept(f, n[5]));
+	assert_int_equal(counts(f, n[6], NULL).answered, 1);
+	assert_int_equal(store_answers_total(f->r), 1);
+	assert_int_equal(counts(f, n[7], NULL).answered, 1);
+}
+
 /* More than one step's worth of everything, and the file gets smaller. */
 static void
 test_prune_in_pieces(void **state)
@@ -677,6 +785,7 @@ main(void)
 		T(test_late_agents_open_again),
 		T(test_prune),
 		T(test_prune_in_pieces),
+		T(test_prune_for_size),
 		T(test_revoked_stay_offline),
 	};
 
