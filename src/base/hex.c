@@ -79,44 +79,68 @@ b64_encode(struct buf *out, const void *data, size_t len)
 	return 0;
 }
 
-static int
-b64_value(char c)
-{
-	const char *p = c == '\0' ? NULL : strchr(b64_alphabet, c);
+#define NO_DIGIT 255
 
-	return p == NULL ? -1 : (int)(p - b64_alphabet);
+static void
+b64_values(uint8_t ret[static 256])
+{
+	uint8_t i;
+
+	memset(ret, NO_DIGIT, 256);
+	for (i = 0; i < 64; i++)
+		ret[(uint8_t)b64_alphabet[i]] = i;
+}
+
+/* n digits, the first in the highest bits; false: one is none. */
+static bool
+b64_digits(
+    const uint8_t values[static 256], const uint8_t *s, size_t n, uint32_t *ret)
+{
+	uint8_t all = 0;
+	size_t i;
+
+	for (*ret = 0, i = 0; i < n; i++) {
+		all |= values[s[i]];
+		*ret = *ret << 6 | values[s[i]];
+	}
+	return all != NO_DIGIT;
 }
 
 int
-b64_decode(struct buf *out, const char *s, size_t len)
+b64_decode(struct buf *out, const char *text, size_t len)
 {
-	size_t i, j, pad = 0, start = out->len;
+	const uint8_t *s = (const uint8_t *)text;
+	size_t pad = 0, left;
+	uint8_t values[256], *o;
 	uint32_t v;
-	int d;
 
 	if (len % 4 != 0)
 		return ERR_INVALID;
-	if (len > 0 && s[len - 1] == '=')
+	if (len == 0)
+		return 0;
+	if (s[len - 1] == '=')
 		pad = s[len - 2] == '=' ? 2 : 1;
-	for (i = 0; i < len; i += 4) {
-		for (v = 0, j = 0; j < 4; j++) {
-			d = i + j >= len - pad ? 0 : b64_value(s[i + j]);
-			if (d < 0)
-				goto bad;
-			v = v << 6 | (uint32_t)d;
-		}
-		for (j = 0; j < 3; j++) {
-			if (i + 4 == len && j >= 3 - pad) {
-				if ((v >> (16 - 8 * j) & 255) != 0)
-					goto bad;
-				continue;
-			}
-			if (buf_add_u8(out, (uint8_t)(v >> (16 - 8 * j))) != 0)
-				return out->error;
-		}
+	o = buf_reserve(out, len / 4 * 3 - pad);
+	if (o == NULL)
+		return out->error;
+	b64_values(values);
+	for (left = len; left > (pad > 0 ? 4 : 0); left -= 4, s += 4) {
+		if (!b64_digits(values, s, 4, &v))
+			return ERR_INVALID;
+		*o++ = (uint8_t)(v >> 16);
+		*o++ = (uint8_t)(v >> 8);
+		*o++ = (uint8_t)v;
 	}
+	if (pad > 0) {
+		if (!b64_digits(values, s, 4 - pad, &v))
+			return ERR_INVALID;
+		v <<= 6 * pad;
+		if ((v & (pad == 1 ? 0xff : 0xffff)) != 0)
+			return ERR_INVALID;
+		*o++ = (uint8_t)(v >> 16);
+		if (pad == 1)
+			*o = (uint8_t)(v >> 8);
+	}
+	out->len += len / 4 * 3 - pad;
 	return 0;
-bad:
-	out->len = start;
-	return ERR_INVALID;
 }

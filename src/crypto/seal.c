@@ -246,7 +246,8 @@ pull_pieces(struct opening *o)
 			rc = take_piece(o, off, piece, n);
 		o->in += n + STREAM_MORE;
 	}
-	sodium_memzero(piece, sizeof(piece));
+	sodium_memzero(
+	    piece, o->total < sizeof(piece) ? o->total : sizeof(piece));
 	return rc;
 }
 

@@ -182,6 +182,101 @@ json_strict(const void *text, size_t len, size_t max, struct err *e)
 	return v;
 }
 
+static void
+scan_blank(struct scan *s)
+{
+	while (s->at < s->len && strchr(" \t\r\n", s->text[s->at]) != NULL &&
+	    s->text[s->at] != '\0')
+		s->at++;
+}
+
+/* s->at stands on a quote of the outermost object; leaves it on the closing
+ * one. true: it was the key, and *cut is its value. */
+static bool
+cut_here(struct scan *s, struct json_cut *cut)
+{
+	size_t from = s->at + 1, n;
+	struct scan value;
+
+	scan_string(s);
+	n = s->at - from;
+	if (s->at >= s->len || n != strlen(cut->key) ||
+	    memcmp(s->text + from, cut->key, n) != 0)
+		return false;
+	value = *s;
+	value.at++;
+	scan_blank(&value);
+	if (value.at >= value.len || value.text[value.at++] != ':')
+		return false;
+	scan_blank(&value);
+	from = value.at + 1;
+	if (value.at >= value.len || value.text[value.at] != '"')
+		return false;
+	scan_string(&value);
+	if (value.at >= value.len ||
+	    memchr(value.text + from, '\\', value.at - from) != NULL)
+		return false;
+	cut->text = (const char *)value.text + from;
+	cut->len = value.at - from;
+	return true;
+}
+
+static void
+cut_find(const char *text, size_t len, struct json_cut *cut)
+{
+	struct scan s = { .text = (const uint8_t *)text, .len = len };
+
+	for (; s.at < s.len; s.at++) {
+		switch (s.text[s.at]) {
+		case '"':
+			if (s.depth != 1)
+				scan_string(&s);
+			else if (cut_here(&s, cut))
+				return;
+			break;
+		case '{':
+		case '[':
+			s.depth++;
+			break;
+		case '}':
+		case ']':
+			if (s.depth-- <= 1)
+				return;
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+json_t *
+json_strict_cut(const char *text, size_t len, size_t max, struct json_cut *cut,
+    struct err *e)
+{
+	size_t before, after;
+	json_t *v;
+	char *rest;
+
+	cut->text = NULL;
+	cut->len = 0;
+	if (len <= max)
+		cut_find(text, len, cut);
+	if (cut->len == 0)
+		return json_strict(text, len, max, e);
+	before = (size_t)(cut->text - text);
+	after = len - before - cut->len;
+	rest = malloc(before + after);
+	if (rest == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	memcpy(rest, text, before);
+	memcpy(rest + before, cut->text + cut->len, after);
+	v = json_strict(rest, before + after, max, e);
+	free(rest);
+	return v;
+}
+
 /* "where.key", or key alone; points into buf. */
 static const char *
 path_of(const char *where, const char *key, char buf[JSON_PATH_MAX])

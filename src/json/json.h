@@ -20,6 +20,20 @@ struct err;
 /* Returns an owned value (json_decref), or NULL with the place ("line 3,
  * column 7: duplicate object key") in e. */
 json_t *json_strict(const void *text, size_t len, size_t max, struct err *e);
+/* A string of the outermost object that is not to be read with the rest, for
+ * a large one of which each byte would cost a hundred instructions. */
+struct json_cut {
+	const char *key;
+	const char *text; /* out: in the text that was read, not terminated;
+			     NULL: key is not there, or is no string, or one
+			     with escapes, and is in the value */
+	size_t len;       /* out */
+};
+
+/* json_strict() where cut->key has "" for its value if cut->text is set. What
+ * that points to is not looked at: not even whether it is UTF-8. */
+json_t *json_strict_cut(const char *text, size_t len, size_t max,
+    struct json_cut *cut, struct err *e);
 /* json_loadb() for what is not to be read strictly, safe when there is no
  * memory (json/memory.c). */
 json_t *

@@ -10,10 +10,11 @@
 #define COUNT_MAX (INT64_C(1) << 40)
 
 static int
-stream_answer(struct stream *s, const json_t *root, struct stream_event *ev,
-    struct err *e)
+stream_answer(struct stream *s, const json_t *root, const struct json_cut *cut,
+    struct stream_event *ev, struct err *e)
 {
 	const char *agent, *answer;
+	size_t len = cut->len;
 	int r;
 
 	if ((r = json_need_int(root, "", "cursor", 0, INT64_C(1) << 53,
@@ -25,8 +26,12 @@ stream_answer(struct stream *s, const json_t *root, struct stream_event *ev,
 		return r;
 	if (id_parse(agent, &ev->agent) != 0)
 		return err_set(e, ERR_INVALID, "agent: expected 64 hex digits");
+	if (cut->text != NULL)
+		answer = cut->text;
+	else
+		len = strlen(answer);
 	buf_clear(&s->answer);
-	if (b64_decode(&s->answer, answer, strlen(answer)) != 0)
+	if (b64_decode(&s->answer, answer, len) != 0)
 		return err_set(e, ERR_INVALID, "answer: expected base64");
 	ev->answer = s->answer.data;
 	ev->answer_len = s->answer.len;
@@ -66,13 +71,14 @@ static int
 stream_parse(struct stream *s, const char *text, size_t len,
     struct stream_event *ev, bool *ret_known, struct err *e)
 {
+	struct json_cut cut = { .key = "answer" };
 	const char *type, *reason = "";
 	json_t *root;
 	int r;
 
 	memset(ev, 0, sizeof(*ev));
 	*ret_known = true;
-	root = json_strict(text, len, STREAM_LINE_MAX, e);
+	root = json_strict_cut(text, len, STREAM_LINE_MAX, &cut, e);
 	if (root == NULL)
 		return ERR_INVALID;
 	r = json_need_str(root, "", "type", &type, e);
@@ -80,7 +86,7 @@ stream_parse(struct stream *s, const char *text, size_t len,
 		goto out;
 	if (strcmp(type, "answer") == 0) {
 		ev->kind = STREAM_ANSWER;
-		r = stream_answer(s, root, ev, e);
+		r = stream_answer(s, root, &cut, ev, e);
 	} else if (strcmp(type, "progress") == 0) {
 		ev->kind = STREAM_PROGRESS;
 		r = stream_counts(root, ev, e);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The strict reader: what it takes, it takes again in its own words. */
+/* The strict reader: what it takes, it takes again in its own words, and with a
+ * string cut out. */
 #include "json/json.h"
 
 #include "base/err.h"
@@ -8,6 +9,28 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+cut_agrees(const uint8_t *data, size_t size, json_t *v)
+{
+	struct json_cut cut = { .key = "a" };
+	const json_t *whole = json_object_get(v, cut.key);
+	struct err e;
+	json_t *w;
+
+	w = json_strict_cut((const char *)data, size, 65536, &cut, &e);
+	BUG_ON(w == NULL && v != NULL);
+	BUG_ON(w != NULL && v == NULL && cut.text == NULL);
+	if (v != NULL && cut.text != NULL) {
+		BUG_ON(!json_is_string(whole) ||
+		    json_string_length(whole) != cut.len ||
+		    memcmp(json_string_value(whole), cut.text, cut.len) != 0);
+		json_object_set_new(
+		    w, cut.key, json_stringn(cut.text, cut.len));
+	}
+	BUG_ON(v != NULL && !json_equal(v, w));
+	json_decref(w);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -18,6 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text;
 
 	v = json_strict(data, size, 65536, &e);
+	cut_agrees(data, size, v);
 	if (v == NULL) {
 		BUG_ON(e.code >= 0 || e.msg[0] == '\0');
 		return 0;

@@ -361,6 +361,76 @@ test_truncations(void **state)
 		assert_null(json_strict(text, n, 4096, NULL));
 }
 
+/* What is cut out and what is left agree with reading it all. */
+static void
+test_cut(void **state)
+{
+	static const struct {
+		const char *in, *cut; /* NULL: is not cut out */
+		const char *left;     /* in the value; NULL: an error */
+	} rows[] = {
+		{ "{\"k\":\"abc\",\"n\":1}", "abc", "" },
+		{ " { \"n\" : 1 , \"k\" : \"abc\" } ", "abc", "" },
+		{ "{\"k\":\"\"}", "", "" },
+		{ "{\"k\":\"a\\u0062\"}", NULL, "ab" },
+		{ "{\"\\u006b\":\"abc\"}", NULL, "abc" },
+		{ "{\"k\":1}", NULL, "1" },
+		{ "{\"k\":[\"k\",\"abc\"]}", NULL, "[\"k\",\"abc\"]" },
+		{ "{\"n\":{\"k\":\"abc\"},\"k\":\"d\"}", "d", "" },
+		{ "{\"n\":\"\\\"k\\\":\\\"abc\",\"k\":\"d\"}", "d", "" },
+		{ "{\"n\":\"k\",\"k\":\"d\"}", "d", "" },
+		/* what would have been an error is one */
+		{ "{\"k\":\"a\",\"k\":\"b\"}", "a", NULL },
+		{ "{\"k\":\"abc\"", "abc", NULL },
+		{ "{\"k\":\"abc", NULL, NULL },
+		{ "{\"k\":\"abc\\", NULL, NULL },
+		{ "{\"k\":\"abc\\\"", NULL, NULL },
+		{ "{\"k\":\"abc\"}}", "abc", NULL },
+		{ "{\"k\":\"abc\",}", "abc", NULL },
+		{ "[{\"k\":\"abc\"}", NULL, NULL },
+		{ "}{\"k\":\"abc\"}", NULL, NULL },
+		{ "{\"k\"", NULL, NULL },
+		{ "{\"k\":", NULL, NULL },
+		{ "{\"k", NULL, NULL },
+		{ "", NULL, NULL },
+	};
+	struct json_cut cut = { .key = "k" };
+	struct err e = { 0 };
+	char *left;
+	json_t *v;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		v = json_strict_cut(
+		    rows[i].in, strlen(rows[i].in), 4096, &cut, &e);
+		assert_int_equal(cut.text != NULL, rows[i].cut != NULL);
+		if (cut.text != NULL) {
+			assert_int_equal(cut.len, strlen(rows[i].cut));
+			assert_memory_equal(cut.text, rows[i].cut, cut.len);
+		}
+		assert_int_equal(v != NULL, rows[i].left != NULL);
+		if (v == NULL)
+			continue;
+		left = json_dumps(
+		    json_object_get(v, "k"), JSON_ENCODE_ANY | JSON_COMPACT);
+		if (json_is_string(json_object_get(v, "k")))
+			assert_string_equal(
+			    json_string_value(json_object_get(v, "k")),
+			    rows[i].left);
+		else
+			assert_string_equal(left, rows[i].left);
+		free(left);
+		json_decref(v);
+	}
+	/* it is not looked at, and counts for the size */
+	v = json_strict_cut("{\"k\":\"\xff\1\"}", 10, 10, &cut, &e);
+	assert_non_null(v);
+	assert_memory_equal(cut.text, "\xff\1", cut.len);
+	json_decref(v);
+	assert_null(json_strict_cut("{\"k\":\"ab\"}", 10, 9, &cut, &e));
+	assert_string_equal(e.msg, "10 bytes of JSON, at most 9");
+}
+
 int
 main(void)
 {
@@ -375,6 +445,7 @@ main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_only_keys),
 		cmocka_unit_test(test_truncations),
+		cmocka_unit_test(test_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
