@@ -755,6 +755,40 @@ regex_check(const char *source, uint64_t *ret_cost, struct err *e)
 	return 0;
 }
 
+/* The first or the last of its children that is something. */
+static struct node *
+end_of(const struct node *n, bool front)
+{
+	struct node *c, *last = NULL;
+
+	for (c = n->child; c != NULL; c = c->next) {
+		if (c->type == NODE_EMPTY)
+			continue;
+		if (front)
+			return c;
+		last = c;
+	}
+	return last;
+}
+
+static void
+trim(struct node *n, bool front)
+{
+	while (n != NULL &&
+	    (n->type == NODE_CAT ||
+		(n->type == NODE_ALT && n->child == n->last)))
+		n = end_of(n, front);
+	if (n != NULL && n->type == NODE_REPEAT)
+		n->max = n->min;
+}
+
+void
+regex_trim(struct regex *r)
+{
+	trim(r->root, true);
+	trim(r->root, false);
+}
+
 void
 regex_free(struct regex *r)
 {

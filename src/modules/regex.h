@@ -40,6 +40,11 @@ enum regex_form {
 	REGEX_WHOLE_LINES,
 };
 
+/* Takes from both ends what may as well not be there: repeats go down to what
+ * they need ("a.*" becomes "a"). What matches still does, and the first match
+ * ends where the shortest one does. */
+void regex_trim(struct regex *r);
+
 /* Appends the pattern. ERR_NOTFOUND: it can never match in this form and
  * nothing was appended. */
 int regex_write(const struct regex *r, enum regex_form form, struct buf *out);

@@ -324,16 +324,14 @@ put_repeat(struct writer *w, const struct node *n)
 		put_count(w->out, min, max);
 		return;
 	}
-	if (min == 1 && max == 1) {
+	/* a class is one thing as it is; PCRE2 repeats it without a stack */
+	if (c->type != NODE_CLASS)
 		buf_add_str(w->out, "(?:");
-		put_node(w, c);
-		buf_add_str(w->out, ")");
-		return;
-	}
-	buf_add_str(w->out, "(?:");
 	put_node(w, c);
-	buf_add_str(w->out, ")");
-	put_count(w->out, min, max);
+	if (c->type != NODE_CLASS)
+		buf_add_str(w->out, ")");
+	if (min != 1 || max != 1)
+		put_count(w->out, min, max);
 }
 
 static void

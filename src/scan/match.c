@@ -42,6 +42,22 @@ match_hit(struct match_state *st, uint32_t id, bool count, uint64_t to)
 	st->last[id] = to;
 }
 
+void
+match_cut(struct match_state *st, uint32_t id)
+{
+	if (st->is_cut[id])
+		return;
+	st->is_cut[id] = true;
+	st->cut[st->ncut++] = id;
+}
+
+bool
+match_is_long(const struct match_pattern *p, enum match_mode mode)
+{
+	return mode == MATCH_STREAM &&
+	    (p->longest == 0 || p->longest > MATCH_CARRY);
+}
+
 /* Which patterns, by number; what every step of compiling needs. */
 struct id_list {
 	uint32_t *ids;
@@ -114,23 +130,41 @@ hyperscan_first(struct match *m, const struct request *rq, struct id_list *list,
 	return list->n == 0 ? 0 : ERR_INVALID;
 }
 
+/* Those with long matches only where they are very many themselves: the sieve
+ * does not see where they begin. */
+static bool
+is_for_sieve(
+    const struct match_pattern *p, enum match_mode mode, bool with_long)
+{
+	return p->literal_len >= LITERAL_MIN &&
+	    (with_long || !match_is_long(p, mode));
+}
+
 /* Takes patterns with a literal out of list if they are very many. */
 static int
 sieve(struct match *m, const struct request *rq, struct id_list *list)
 {
 	struct id_list with = { NULL, 0 };
-	size_t i, n = 0;
+	size_t i, n = 0, all = 0;
+	bool with_long;
 	int rc;
 
-	for (i = 0; i < list->n; i++)
-		n += rq->patterns[list->ids[i]].literal_len >= LITERAL_MIN;
+	for (i = 0; i < list->n; i++) {
+		n += is_for_sieve(&rq->patterns[list->ids[i]], rq->mode, false);
+		all +=
+		    is_for_sieve(&rq->patterns[list->ids[i]], rq->mode, true);
+	}
+	with_long = all - n >= SIEVE_FROM;
+	if (with_long)
+		n = all;
 	if (n < SIEVE_FROM)
 		return 0;
 	with.ids = calloc(n, sizeof(*with.ids));
 	if (with.ids == NULL)
 		return err_set(rq->e, ERR_NOMEM, "out of memory");
 	for (i = 0, n = 0; i < list->n; i++) {
-		if (rq->patterns[list->ids[i]].literal_len >= LITERAL_MIN)
+		if (is_for_sieve(
+			&rq->patterns[list->ids[i]], rq->mode, with_long))
 			with.ids[with.n++] = list->ids[i];
 		else
 			list->ids[n++] = list->ids[i];
@@ -417,9 +451,12 @@ match_state_new(struct match *m, struct match_state **ret, struct err *e)
 	st->hits = calloc(m->n + 1, sizeof(*st->hits));
 	st->last = calloc(m->n + 1, sizeof(*st->last));
 	st->ids = calloc(m->n + 1, sizeof(*st->ids));
+	st->cut = calloc(m->n + 1, sizeof(*st->cut));
+	st->is_cut = calloc(m->n + 1, sizeof(*st->is_cut));
 	if (m->gate != NULL)
 		st->gate = gate_state_new(m->gate, &ops, st);
 	if (st->hits == NULL || st->last == NULL || st->ids == NULL ||
+	    st->cut == NULL || st->is_cut == NULL ||
 	    (m->gate != NULL && st->gate == NULL))
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
@@ -454,6 +491,8 @@ match_state_free(struct match_state *st)
 	free(st->hits);
 	free(st->last);
 	free(st->ids);
+	free(st->cut);
+	free(st->is_cut);
 	free(st);
 }
 
@@ -465,6 +504,9 @@ reset(struct match_state *st)
 	for (i = 0; i < st->nids; i++)
 		st->hits[st->ids[i]] = 0;
 	st->nids = 0;
+	for (i = 0; i < st->ncut; i++)
+		st->is_cut[st->cut[i]] = false;
+	st->ncut = 0;
 	st->gave_up = NULL;
 	st->base = 0;
 	st->held_cr = false;

@@ -41,8 +41,9 @@ enum match_mode {
 	/* REGEX_TEXT: begin, feed, end; newlines are ordinary, \A and \z are
 	 * the ends of the stream. Counts nothing. last[] is where the first
 	 * match ends; with PCRE2, how long it is depends on the engine. PCRE2
-	 * can miss matches of more than MATCH_CARRY bytes that do not lie in
-	 * one piece. */
+	 * does not follow a match over more than MATCH_CARRY bytes that do not
+	 * lie in one piece: cut[] has patterns whose match may have been lost
+	 * so. */
 	MATCH_STREAM,
 };
 
@@ -85,6 +86,11 @@ struct match_state {
 	uint32_t *ids;  /* the nids patterns with hits */
 	size_t nids;
 	const char *gave_up; /* an engine stopped early: why; else NULL */
+	/* the ncut patterns that had begun to match in what had to be
+	 * forgotten: those without a hit may be there all the same */
+	uint32_t *cut;
+	size_t ncut;
+	bool *is_cut;
 	/* inside of match.c */
 	struct gate_state *gate; /* NULL: engines see everything */
 	uint64_t base;           /* of what they see now, in the stream */

@@ -35,4 +35,10 @@ extern const struct match_ops match_plain_ops;
 /* A match of a pattern that ends at this offset. */
 void match_hit(struct match_state *st, uint32_t id, bool count, uint64_t to);
 
+/* A match of it may have been lost. */
+void match_cut(struct match_state *st, uint32_t id);
+
+/* Its match may be longer than what PCRE2 keeps of a stream. */
+bool match_is_long(const struct match_pattern *p, enum match_mode mode);
+
 #endif

@@ -56,6 +56,7 @@ struct pcre_pattern {
 	uint32_t id;
 	bool count;
 	bool asks_end; /* what follows a match decides whether it is one */
+	bool is_long;  /* see match_is_long */
 };
 
 struct pcre_impl {
@@ -185,7 +186,16 @@ note_pattern(struct pcre_impl *impl, size_t i, const struct match_pattern *p,
 	impl->patterns[i].id = id;
 	impl->patterns[i].count = p->count;
 	impl->patterns[i].asks_end = asks_end(p->bytes);
+	impl->patterns[i].is_long = match_is_long(p, impl->mode);
 	impl->n = i + 1;
+}
+
+static bool
+compile_jit(pcre2_code *code, bool is_long)
+{
+	return pcre.jit_compile(code,
+		   PCRE2_JIT_COMPLETE |
+		       (is_long ? PCRE2_JIT_PARTIAL_SOFT : 0)) == 0;
 }
 
 static int
@@ -201,8 +211,10 @@ pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
 	if ((rc = pcre_load(e)) != 0)
 		return rc;
 	impl = calloc(1, sizeof(*impl));
-	if (impl != NULL)
+	if (impl != NULL) {
 		impl->patterns = calloc(n, sizeof(*impl->patterns));
+		impl->mode = mode;
+	}
 	cc = pcre.compile_context_create(NULL);
 	if (impl == NULL || impl->patterns == NULL || cc == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
@@ -215,8 +227,8 @@ pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
 		if (rc == ERR_INVALID)
 			*ret_bad = i;
 		else if (rc == 0 &&
-		    pcre.jit_compile(
-			impl->patterns[i].code, PCRE2_JIT_COMPLETE) != 0)
+		    !compile_jit(
+			impl->patterns[i].code, impl->patterns[i].is_long))
 			jit = false;
 	}
 	if (cc != NULL)
@@ -225,7 +237,6 @@ pcre_compile(const struct match_pattern *patterns, const uint32_t *ids,
 		pcre_release(impl);
 		return rc;
 	}
-	impl->mode = mode;
 	name_engine(impl, jit);
 	*ret = impl;
 	return 0;
@@ -243,7 +254,7 @@ jit_works(void)
 	err_clear(&e);
 	works = cc != NULL &&
 	    compile_one(&code, "a", MATCH_TEXT, cc, &e) == 0 &&
-	    pcre.jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+	    compile_jit(code, false);
 	if (code != NULL)
 		pcre.code_free(code);
 	if (cc != NULL)
@@ -287,11 +298,12 @@ sieve_compile(const struct match_pattern *patterns, const uint32_t *ids,
 	if ((rc = pcre_load(e)) != 0)
 		return rc;
 	impl = calloc(1, sizeof(*impl));
+	if (impl != NULL)
+		impl->mode = mode;
 	if (impl == NULL || sieve_fill(impl, patterns, ids, n) != 0) {
 		pcre_release(impl);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	impl->mode = mode;
 	name_engine(impl, jit_works());
 	*ret = impl;
 	return 0;
@@ -370,6 +382,14 @@ pcre_state_new(void *impl, void **ret, struct err *e)
 	return 0;
 }
 
+/* A match that begins at this place of a window, and does not end in it, will
+ * no longer be seen. */
+static bool
+is_lost(const struct pcre_state *s, size_t at, size_t len)
+{
+	return len > s->impl->carry + 1 && at < len - s->impl->carry;
+}
+
 /* All matches (or the first) of one pattern in data, whose first byte has
  * this offset in the stream. */
 static void
@@ -377,22 +397,32 @@ run_pattern(struct pcre_state *s, struct match_state *st,
     const struct pcre_pattern *p, const void *data, size_t len, uint64_t offset)
 {
 	PCRE2_SIZE *ov = pcre.get_ovector_pointer(s->md), at = s->begin;
+	bool follow = p->is_long && !s->last && !st->is_cut[p->id];
+	uint32_t options = follow ? PCRE2_PARTIAL_SOFT : 0;
 	int n;
 
 	if (!p->count && st->hits[p->id] > 0)
 		return;
 	do {
-		n = pcre.match(
-		    p->code, data, len, at, PCRE2_NO_UTF_CHECK, s->md, s->ctx);
+		n = pcre.match(p->code, data, len, at,
+		    PCRE2_NO_UTF_CHECK | options, s->md, s->ctx);
 		if (n == PCRE2_ERROR_NOMATCH)
 			return;
+		if (n == PCRE2_ERROR_PARTIAL) {
+			if (is_lost(s, ov[0], len))
+				match_cut(st, p->id);
+			return;
+		}
 		if (n < 0) {
 			st->gave_up = "an expression needs too many steps";
 			return;
 		}
 		/* not known yet: it will lie in the next window as well */
-		if (p->asks_end && !s->last && ov[1] == len)
+		if (p->asks_end && !s->last && ov[1] == len) {
+			if (follow && is_lost(s, ov[0], len))
+				match_cut(st, p->id);
 			return;
+		}
 		match_hit(st, p->id, p->count, offset + ov[1]);
 		at = ov[1]; /* behind the newline: always further on */
 	} while (p->count && ov[1] > ov[0] && at < len);
@@ -430,7 +460,8 @@ sieve_code(struct pcre_state *s, struct match_state *st, uint32_t number)
 	if (s->codes[number] == NULL)
 		st->gave_up = "an expression cannot be compiled here";
 	else
-		pcre.jit_compile(s->codes[number], PCRE2_JIT_COMPLETE);
+		compile_jit(
+		    s->codes[number], s->impl->patterns[number].is_long);
 	return s->codes[number];
 }
 
@@ -453,6 +484,9 @@ run_sieve(struct pcre_state *s, struct match_state *st, const void *data,
 		p.code = sieve_code(s, st, number);
 		if (p.code != NULL)
 			run_pattern(s, st, &p, data, len, offset);
+		/* perhaps it began before there was a literal */
+		if (p.is_long && s->begin > 0 && st->hits[p.id] == 0)
+			match_cut(st, p.id);
 	}
 }
 

@@ -241,6 +241,26 @@ def test_newlines_and_anchors(probe):
         assert (found(ask(search(contents=[pattern]))) == [p.pid]) == hit, pattern
 
 
+def test_matches_that_are_too_long(probe):
+    """What Hyperscan refuses is PCRE2's, which forgets where a long match began: that is told."""
+    p = probe("far")
+    head, tail = p.needle[:len(p.needle) // 2], p.needle[len(p.needle) // 2:]
+    answer = ask(search(contents=[f"{head}(?s:.*){tail}"]))
+    if "hyperscan" in answer["statistics"]["engine"]:
+        assert found(answer) == [p.pid] and "enginelimit" not in answer["statistics"]["notexamined"]
+    refused = head + r"(?:\pL{2}|(?s:.*))"
+    asked = search(contents=[refused + tail])
+    asked["searches"]["short"] = {**asked["searches"]["s"], "contents": [refused + r"\."]}
+    asked["searches"]["none"] = {**asked["searches"]["s"], "contents": ["none" + refused + tail]}
+    answer = ask(asked)
+    assert "pcre2" in answer["statistics"]["engine"]
+    assert found(answer) == found(answer, "none") == [] and found(answer, "short") == [p.pid]
+    assert answer["statistics"]["notexamined"]["enginelimit"] == 1
+    (told,) = [e for e in answer["errors"] if e.startswith("enginelimit: ")]
+    assert told.startswith("enginelimit: search 's': in 1 processes a match of more than 64 KiB may have been missed;")
+    assert f"process {p.pid} {PROBE}, content '{refused}" in told
+
+
 def test_zombies_and_kernel_threads(probe):
     p = probe("zombie")
 

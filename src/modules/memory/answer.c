@@ -173,6 +173,7 @@ memory_answer_release(struct memory_answer *a)
 	for (i = 0; a->searches != NULL && i < a->plan->params->n; i++) {
 		buf_release(&a->searches[i].entries);
 		buf_release(&a->searches[i].echo);
+		free(a->searches[i].first_cut);
 	}
 	free(a->searches);
 	free(a->check_hits);
@@ -462,6 +463,42 @@ memory_answer_failure(struct memory_answer *a, enum memory_gap gap,
 	a->nfailures[gap]++;
 }
 
+void
+memory_answer_cut(struct memory_answer *a, uint32_t search, uint32_t check,
+    const struct opener_process *p)
+{
+	const struct memory_check *c = a->plan->checks[check].c;
+	struct answer_search *as = &a->searches[search];
+	char what[ANSWER_PROCESS_MAX], text[ANSWER_PROCESS_MAX + 256];
+
+	a->common.counts[GAP_ENGINE]++;
+	if (as->cuts++ > 0)
+		return;
+	memory_answer_process(p, what);
+	snprintf(text, sizeof(text), "%s, %s '%.200s'", what,
+	    memory_kind_names[c->kind].word, c->value);
+	as->first_cut = strdup(text);
+}
+
+static void
+note_cuts(struct memory_answer *a)
+{
+	const struct answer_search *as;
+	size_t i;
+
+	for (i = 0; i < a->plan->params->n; i++) {
+		as = &a->searches[i];
+		if (as->cuts == 0)
+			continue;
+		outcome_note(&a->common,
+		    "%s: search '%s': in %" PRIu64 " processes a match of more "
+		    "than %d KiB may have been missed; the first: %s",
+		    kinds[GAP_ENGINE].word, search_of(a, i)->label, as->cuts,
+		    MATCH_CARRY / 1024,
+		    as->first_cut != NULL ? as->first_cut : "unknown");
+	}
+}
+
 /* --- the whole ------------------------------------------------------------ */
 
 static void
@@ -555,6 +592,7 @@ memory_answer_write(struct memory_answer *a, struct buf *out, struct err *e)
 		outcome_note(&a->common,
 		    "rights: this agent looks into %s; not seen: %s", way->had,
 		    way->unseen);
+	note_cuts(a);
 	jsonw_init(&w, out);
 	outcome_begin(&a->common, &w, a->totalhits > 0, true);
 	for (i = 0; i < a->plan->params->n; i++)

@@ -60,6 +60,8 @@ struct answer_search {
 	size_t most;        /* values of a list in an echo */
 	uint64_t hits;
 	uint64_t unmatched;
+	uint64_t cuts;   /* processes in which a match may have been lost */
+	char *first_cut; /* owned; the first of them */
 };
 
 struct memory_answer {
@@ -94,6 +96,9 @@ void memory_answer_process(
 /* A process that was not, or not wholly, looked at. */
 void memory_answer_failure(struct memory_answer *a, enum memory_gap gap,
     const struct opener_process *p, const char *why);
+/* A process in which a match of this check may have been lost. */
+void memory_answer_cut(struct memory_answer *a, uint32_t search, uint32_t check,
+    const struct opener_process *p);
 /* Appends the whole answer. */
 int
 memory_answer_write(struct memory_answer *a, struct buf *out, struct err *e);

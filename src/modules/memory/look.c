@@ -168,13 +168,18 @@ report(struct look *l)
 static void
 end_run(struct look *l)
 {
+	const struct match_state *st = l->job->match;
+	size_t i;
+
 	if (!l->running)
 		return;
 	l->running = false;
 	match_end(l->job->match);
 	report(l);
-	if (l->job->match->gave_up != NULL)
-		l->job->gave_up = l->job->match->gave_up;
+	for (i = 0; i < st->ncut; i++)
+		l->job->cut(st->cut[i], l->job->arg);
+	if (st->gave_up != NULL)
+		l->job->gave_up = st->gave_up;
 }
 
 static void

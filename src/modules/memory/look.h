@@ -50,6 +50,8 @@ struct look_job {
 	uint64_t *read_left; /* bytes still allowed; counted down */
 	/* A pattern was seen: at least once, perhaps again. */
 	void (*hit)(const struct look_hit *h, void *arg);
+	/* A match of a pattern may have been lost in a run. */
+	void (*cut)(uint32_t pattern, void *arg);
 	bool (*enough)(void *arg); /* asked after hits */
 	bool (*stop)(void *arg);   /* asked before each read */
 	void *arg;

@@ -123,6 +123,8 @@ draft_regex(struct draft *d, struct plan_check *pc, size_t k, struct err *e)
 
 	if (rc != 0)
 		return rc;
+	if (pc->matcher >= PLAN_WINDOWS)
+		regex_trim(re);
 	mp->literal_len = regex_literal(re, literal);
 	mp->plain = regex_is_plain(re, &mp->at_begin, &mp->at_end);
 	mp->longest = regex_longest(re);

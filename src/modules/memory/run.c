@@ -45,6 +45,7 @@ struct run {
 	struct opener_process process;
 	uint8_t *verdicts;    /* by check: enum verdict */
 	struct place *places; /* by check */
+	bool *cut;            /* by check: a match may have been lost */
 	bool *interested;     /* by search, of the window at hand */
 	uint32_t missing;     /* checks of those that were not found yet */
 	const struct plan_matcher *matcher; /* of the pass at hand */
@@ -288,6 +289,14 @@ on_hit(const struct look_hit *h, void *arg)
 		r->missing--;
 }
 
+static void
+on_cut(uint32_t pattern, void *arg)
+{
+	struct run *r = arg;
+
+	r->cut[r->matcher->checks[pattern]] = true;
+}
+
 static bool
 enough(void *arg)
 {
@@ -346,6 +355,27 @@ note_job(struct run *r, const struct look_job *job)
 	}
 }
 
+/* What was not found, and may have been there. */
+static void
+note_cuts(struct run *r)
+{
+	uint32_t noted = UINT32_MAX, check, search;
+	size_t k;
+
+	for (k = 0; k < r->matcher->n; k++) {
+		check = r->matcher->checks[k];
+		search = r->plan.checks[check].search;
+		if (!r->cut[check] || r->verdicts[check] == YES ||
+		    !r->interested[search])
+			continue;
+		r->verdicts[check] = UNKNOWN;
+		if (search != noted)
+			memory_answer_cut(
+			    &r->answer, search, check, &r->process);
+		noted = search;
+	}
+}
+
 static void
 take_end(struct run *r, enum look_end end, const struct err *e)
 {
@@ -379,6 +409,7 @@ judge_window(struct run *r, uint32_t window, struct err *e)
 		.match = m->state,
 		.read_left = &r->read_left,
 		.hit = on_hit,
+		.cut = on_cut,
 		.enough = enough,
 		.stop = stop,
 		.arg = r };
@@ -405,6 +436,7 @@ judge_window(struct run *r, uint32_t window, struct err *e)
 	note_job(r, &job);
 	set_rest(r, PLAN_WINDOWS + window,
 	    end == LOOK_ALL && job.gave_up == NULL ? NO : UNKNOWN);
+	note_cuts(r);
 	take_end(r, end, e);
 	err_clear(e);
 	return 0;
@@ -448,7 +480,7 @@ judge(struct run *r, struct err *e)
 
 	memset(r->verdicts, NO, r->plan.nchecks);
 	for (i = 0; i < r->plan.nchecks; i++)
-		r->places[i].found = false;
+		r->places[i].found = r->cut[i] = false;
 	judge_name(r);
 	rc = judge_libraries(r, e);
 	for (w = 0; w < r->params.nwindows && rc == 0; w++)
@@ -562,9 +594,10 @@ prepare(struct run *r, enum match_engine engine, struct err *e)
 	r->look = look_new();
 	r->verdicts = calloc(n, sizeof(*r->verdicts));
 	r->places = calloc(n, sizeof(*r->places));
+	r->cut = calloc(n, sizeof(*r->cut));
 	r->interested = calloc(r->params.n + 1, sizeof(*r->interested));
 	if (r->look == NULL || r->verdicts == NULL || r->places == NULL ||
-	    r->interested == NULL)
+	    r->cut == NULL || r->interested == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	know_devices(r);
 	note_empty_searches(r);
@@ -594,6 +627,7 @@ memory_run(const json_t *params, const struct run_context *ctx,
 	os_devices_release(&r.devices);
 	free(r.verdicts);
 	free(r.places);
+	free(r.cut);
 	free(r.interested);
 	memory_params_release(&r.params);
 	return rc;

@@ -89,6 +89,19 @@ gap(const char *needle, size_t page)
 	return p + page - half;
 }
 
+/* Half of it, and the other half 400 KiB behind. */
+static char *
+far(const char *needle)
+{
+	char *p = map(4 * PIECE, PROT_READ | PROT_WRITE, 0);
+	size_t n = strlen(needle), i;
+
+	memset(p, '.', 4 * PIECE);
+	for (i = 0; i < n; i++)
+		p[PIECE + i + (i < n / 2 ? 0 : 400 * 1024)] = needle[n - 1 - i];
+	return p + PIECE;
+}
+
 /* A terabyte reserved, one that may be used, and one page that is. */
 static char *
 sparse(const char *needle)
@@ -171,6 +184,8 @@ place(const char *mode, const char *needle, const char *file)
 		put(p + PIECE - strlen(needle) / 2, needle);
 		return p + PIECE - strlen(needle) / 2;
 	}
+	if (strcmp(mode, "far") == 0)
+		return far(needle);
 	if (strcmp(mode, "hidden") == 0) {
 		p = map(page, PROT_READ | PROT_WRITE, 0);
 		put(p, needle);

@@ -290,6 +290,145 @@ test_stream_ends(void **state)
 	free(text);
 }
 
+/* Of one pattern among n. */
+struct outcome {
+	bool hit, cut;
+};
+
+struct run_of {
+	enum match_engine engine;
+	size_t n;
+	const char *others; /* form of the other patterns */
+};
+
+static void
+feed_twice(struct match_state *st, const uint8_t *text, size_t len, size_t at,
+    struct outcome *ret)
+{
+	size_t i;
+
+	/* what was of the first stream is forgotten */
+	for (i = 0; i < 2; i++) {
+		match_begin(st);
+		feed(st, (const char *)text, at);
+		feed(st, (const char *)text + at, len - at);
+		match_end(st);
+	}
+	assert_null(st->gave_up);
+	assert_int_equal(st->nids, st->hits[0]);
+	assert_int_equal(st->ncut, st->is_cut[0]);
+	ret->hit = st->hits[0] > 0;
+	ret->cut = st->ncut > 0 && !ret->hit;
+}
+
+/* Over two pieces, the first of them at bytes; false: the engine is not here.
+ */
+static bool
+run_long(const struct run_of *run, const char *source, const uint8_t *text,
+    size_t len, size_t at, struct outcome *ret)
+{
+	struct match_pattern *p = calloc(run->n, sizeof(*p));
+	uint8_t(*literals)[REGEX_LITERAL_MAX] =
+	    calloc(run->n, sizeof(*literals));
+	struct match_state *st;
+	struct match *m;
+	struct err e;
+	char other[64];
+	size_t i, bad;
+	int rc;
+
+	for (i = 0; i < run->n; i++) {
+		snprintf(other, sizeof(other), "other%zu%s", i, run->others);
+		p[i].bytes =
+		    write_regex(i == 0 ? source : other, false, MATCH_STREAM);
+		memcpy(literals[i], its_literal, sizeof(its_literal));
+		p[i].literal = literals[i];
+		p[i].literal_len = found.literal_len;
+		p[i].longest = found.longest;
+	}
+	rc = match_new(p, run->n, MATCH_STREAM, run->engine, &m, &bad, &e);
+	if (rc == 0) {
+		assert_int_equal(match_state_new(m, &st, &e), 0);
+		feed_twice(st, text, len, at, ret);
+		match_state_free(st);
+		match_free(m);
+	}
+	for (i = 0; i < run->n; i++) {
+		uintptr_t own = (uintptr_t)p[i].bytes;
+
+		free((void *)own);
+	}
+	free(literals);
+	free(p);
+	return rc == 0;
+}
+
+static void
+check_long(const struct run_of *run, const char *re, struct outcome got,
+    bool there, bool lost)
+{
+	bool ok = (!got.hit || there) && (!there || got.hit || got.cut);
+
+	/* and it is not told for nothing */
+	if (run->engine == MATCH_HYPERSCAN)
+		ok = got.hit == there && !got.cut;
+	if (run->engine == MATCH_PCRE2)
+		ok = got.hit == (there && !lost) && got.cut == lost;
+	if (!ok)
+		fail_msg("'%s' engine %d of %zu: hit %d cut %d", re,
+		    (int)run->engine, run->n, got.hit, got.cut);
+}
+
+/* More than PCRE2 keeps, over two pieces: found, or told that it may have been
+ * lost. */
+static void
+test_long_matches(void **state)
+{
+	enum { SIZE = 512 * 1024, PIECE = 256 * 1024, FAR = 200 * 1024 };
+	static const struct {
+		const char *re, *fill;
+		size_t tail;      /* where it ends; 0: there is none */
+		bool there, lost; /* lost: PCRE2 has to say so */
+	} table[] = {
+		{ "HEAD(?s:.*)TAIL", "x", 100 * 1024 + FAR, true, true },
+		{ "HEAD(?s:.*)TAIL", "x", 0, false, true },
+		{ "HEAD(?s:.*)TAIL\\b", "\nx", PIECE, true, true },
+		{ "HEAD(?s:.*)TAIL\\z", "x", PIECE + 9, false, true },
+		{ "HEAD(?s:.*)TAIL\\z", "x", SIZE, true, true },
+		{ "HEAD.*TAIL", "x", 100 * 1024 + FAR, true, true },
+		{ "HEAD.*TAIL", "xy\n", 100 * 1024 + FAR, false, false },
+		{ "HEADx+TAIL", "x", 100 * 1024 + FAR, true, true },
+		{ "HEADx+TAIL", "xy", 100 * 1024 + FAR, false, false },
+		{ "\\A(?s:.*)TAIL", "x", 100 * 1024 + FAR, true, true },
+		{ "NONE(?s:.*)TAIL", "x", 100 * 1024 + FAR, false, false },
+		{ "HEAD(?s:.*)TAIL", "x", 180 * 1024, true, false },
+		{ "HEAD(?s:.*)x", "x", 0, true, false },
+		{ "HEAD", "x", 0, true, false },
+	};
+	static const struct run_of runs[] = { { MATCH_HYPERSCAN, 1, "" },
+		{ MATCH_PCRE2, 1, "" }, { MATCH_BEST, 1, "" },
+		{ MATCH_BEST, 700, "word" }, { MATCH_BEST, 700, "word.*x" } };
+	uint8_t *text = malloc(SIZE);
+	struct outcome got;
+	size_t i, k, at;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		for (at = 0; at < SIZE; at++)
+			text[at] =
+			    (uint8_t)table[i].fill[at % strlen(table[i].fill)];
+		memcpy(text + 100 * 1024, "HEAD", 4);
+		if (table[i].tail > 0)
+			memcpy(text + table[i].tail - 4, "TAIL", 4);
+		for (k = 0; k < sizeof(runs) / sizeof(runs[0]); k++) {
+			if (run_long(
+				&runs[k], table[i].re, text, SIZE, PIECE, &got))
+				check_long(&runs[k], table[i].re, got,
+				    table[i].there, table[i].lost);
+		}
+	}
+	free(text);
+}
+
 static unsigned int
 rnd(uint32_t *s)
 {
@@ -642,6 +781,42 @@ test_longest(void **state)
 }
 
 static void
+test_trim(void **state)
+{
+	static const struct {
+		const char *re, *want;
+	} table[] = { { ".*needle.*", "needle" }, { "(?s).*needle", "needle" },
+		{ "needle[0-9]+", "needle[0-9]" },
+		{ "a{2,}b{3,7}", "a{2}b{3}" }, { "(?:(x*)needle)", "needle" },
+		{ "a*", "" }, { ".*b.*c", "b.*c" }, { "a*|b", "a*|b" },
+		{ "^a*", "^" }, { "a*$", "$" }, { "\\ba*b", "\\ba*b" },
+		{ "a|b*", "a|b*" }, { "", "" } };
+	struct regex *re, *want;
+	struct buf got, wanted;
+	struct err e;
+	size_t i;
+
+	buf_init(&got, 65536);
+	buf_init(&wanted, 65536);
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		assert_int_equal(regex_parse(table[i].re, &re, &e), 0);
+		assert_int_equal(regex_parse(table[i].want, &want, &e), 0);
+		regex_trim(re);
+		buf_clear(&got);
+		buf_clear(&wanted);
+		assert_int_equal(regex_write(re, REGEX_TEXT, &got), 0);
+		assert_int_equal(regex_write(want, REGEX_TEXT, &wanted), 0);
+		if (strcmp(buf_str(&got), buf_str(&wanted)) != 0)
+			fail_msg("%s: %s", table[i].re, buf_str(&got));
+		assert_int_equal(regex_longest(re), regex_longest(want));
+		regex_free(re);
+		regex_free(want);
+	}
+	buf_release(&got);
+	buf_release(&wanted);
+}
+
+static void
 test_literal(void **state)
 {
 	static const struct {
@@ -767,6 +942,7 @@ main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_stream_ends),
+		cmocka_unit_test(test_long_matches),
 		cmocka_unit_test(test_engines_agree),
 		cmocka_unit_test(test_stream_engines_agree),
 		cmocka_unit_test(test_plain_agrees),
@@ -777,6 +953,7 @@ main(void)
 		cmocka_unit_test(test_literal),
 		cmocka_unit_test(test_needles),
 		cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_trim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
