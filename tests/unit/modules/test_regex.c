@@ -246,6 +246,183 @@ test_named(void **state)
 		buf_release(&out[k]);
 }
 
+static void
+test_longest(void **state)
+{
+	static const struct {
+		const char *re;
+		size_t want;
+	} table[] = { { "", 0 }, { "^abc$", 3 }, { "a|bcd", 3 },
+		{ "a{2,7}", 7 }, { "(ab?){3}", 6 }, { "a*", SIZE_MAX },
+		{ "a.c", 6 }, { "\\xff", 2 }, { "caf\xc3\xa9", 5 },
+		{ "x+|y", SIZE_MAX }, { "\\C{9}", 9 },
+		{ "(?:a{1000})", 1000 } };
+	struct regex *re;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		assert_int_equal(regex_parse(table[i].re, &re, &e), 0);
+		if (regex_longest(re) != table[i].want)
+			fail_msg("%s: %zu", table[i].re, regex_longest(re));
+		regex_free(re);
+	}
+}
+
+static void
+test_trim(void **state)
+{
+	static const struct {
+		const char *re, *want;
+	} table[] = { { ".*needle.*", "needle" }, { "(?s).*needle", "needle" },
+		{ "needle[0-9]+", "needle[0-9]" },
+		{ "a{2,}b{3,7}", "a{2}b{3}" }, { "(?:(x*)needle)", "needle" },
+		{ "a*", "" }, { ".*b.*c", "b.*c" }, { "a*|b", "a*|b" },
+		{ "^a*", "^" }, { "a*$", "$" }, { "\\ba*b", "\\ba*b" },
+		{ "a|b*", "a|b*" }, { "", "" } };
+	struct regex *re, *want;
+	struct buf got, wanted;
+	struct err e;
+	size_t i;
+
+	buf_init(&got, 65536);
+	buf_init(&wanted, 65536);
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		assert_int_equal(regex_parse(table[i].re, &re, &e), 0);
+		assert_int_equal(regex_parse(table[i].want, &want, &e), 0);
+		regex_trim(re);
+		buf_clear(&got);
+		buf_clear(&wanted);
+		assert_int_equal(regex_write(re, REGEX_TEXT, &got), 0);
+		assert_int_equal(regex_write(want, REGEX_TEXT, &wanted), 0);
+		if (strcmp(buf_str(&got), buf_str(&wanted)) != 0)
+			fail_msg("%s: %s", table[i].re, buf_str(&got));
+		assert_int_equal(regex_longest(re), regex_longest(want));
+		regex_free(re);
+		regex_free(want);
+	}
+	buf_release(&got);
+	buf_release(&wanted);
+}
+
+static void
+test_literal(void **state)
+{
+	static const struct {
+		const char *source, *want;
+	} cases[] = {
+		{ "needle", "needle" },
+		{ "^needle$", "needle" },
+		{ "ab[0-9]cdefg", "cdefg" },
+		{ "ab(cd)ef", "abcdef" },
+		{ "ab(cd)?ef", "ab" },
+		{ "ab(cdef)+gh", "cdef" },
+		{ "ab(cdef)*g", "ab" },
+		{ "abcd|efgh", "" },
+		{ "x(abcd|efgh)yz", "yz" },
+		{ "(?i)abcd12", "12" },
+		{ "abcd?", "abc" },
+		{ "ab\\.cd", "ab.cd" },
+		{ "\\x41B[C]D", "ABCD" },
+		{ "ab\\ncdef", "cdef" },
+		{ "a\\bbcd", "bcd" },
+		{ "k\u00e9abc", "abc" },
+		{ ".*", "" },
+		{ "", "" },
+		{ "0123456789012345678901234567890123456789",
+		    "01234567890123456789012345678901" },
+	};
+	uint8_t got[REGEX_LITERAL_MAX];
+	struct regex *re;
+	struct err e;
+	size_t i, len;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(regex_parse(cases[i].source, &re, &e), 0);
+		len = regex_literal(re, got);
+		if (len != strlen(cases[i].want) ||
+		    memcmp(got, cases[i].want, len) != 0)
+			fail_msg("%s: '%.*s'", cases[i].source, (int)len,
+			    (const char *)got);
+		regex_free(re);
+	}
+}
+
+/* As "text text ... before". */
+static void
+write_needles(const struct regex_needles *n, char *out, size_t size)
+{
+	size_t i, at = 0;
+
+	out[0] = '\0';
+	for (i = 0; i < n->n; i++)
+		at += (size_t)snprintf(out + at, size - at, "%.*s ",
+		    n->list[i].len, (const char *)n->list[i].bytes);
+	if (n->n > 0)
+		snprintf(out + at, size - at, "%s",
+		    n->before == SIZE_MAX ? "any"
+			: n->before == 0  ? "0"
+			: n->before == 4  ? "4"
+					  : "more");
+}
+
+static void
+test_needles(void **state)
+{
+	static const struct {
+		const char *source, *want;
+	} cases[] = {
+		{ "needle", "needle 0" },
+		{ "mozilla|firefox", "mozilla firefox 0" },
+		{ "abcd|x", "" },
+		{ "abcd|[xy]efgh", "abcd xefgh yefgh 0" },
+		{ "https?://evil[0-9]", "http://evil https://evil 0" },
+		{ "[ab]{1,4}needle", "needle 4" },
+		{ ".*needle", "needle any" },
+		{ ".*needle|abcd", "needle abcd any" },
+		{ "(?:x*needle)+", "needle any" },
+		{ "(?:ab|cd)efgh{2}", "abefghh cdefghh 0" },
+		{ "(?i)ab12", "AB12 Ab12 aB12 ab12 0" },
+		{ "(?i)k[12]x3", "K1X3 K1x3 K2X3 K2x3 k1X3 k1x3 k2X3 k2x3 0" },
+		{ "needle(?:abcd)?", "needle 0" },
+		{ "needle\\n", "needle 0" },
+		{ "^\\bneedle$", "needle 0" },
+		{ "a{6}", "aaaaaa 0" },
+		{ "(?:abcd){0}efgh", "efgh 0" },
+		{ "(?:abcdef|)x", "" },
+		{ "abc", "" },
+		{ "[^a]bcd", "" },
+		{ "", "" },
+	};
+	struct regex_needles n;
+	struct regex *re;
+	struct err e;
+	char got[1024];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(regex_parse(cases[i].source, &re, &e), 0);
+		regex_needles(re, &n);
+		write_needles(&n, got, sizeof(got));
+		if (strcmp(got, cases[i].want) != 0)
+			fail_msg("%s: '%s'", cases[i].source, got);
+		regex_free(re);
+	}
+	/* a character and a byte that stands for itself */
+	assert_int_equal(regex_parse("ab\\xe9c", &re, &e), 0);
+	regex_needles(re, &n);
+	assert_int_equal(n.n, 2);
+	assert_memory_equal(n.list[0].bytes,
+	    "ab\xe9"
+	    "c",
+	    4);
+	assert_memory_equal(n.list[1].bytes,
+	    "ab\xc3\xa9"
+	    "c",
+	    5);
+	regex_free(re);
+}
+
 int
 main(void)
 {
@@ -256,6 +433,10 @@ main(void)
 		cmocka_unit_test(test_writes),
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_literal),
+		cmocka_unit_test(test_needles),
+		cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_trim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
