@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """mig-worker by hand: usage, refusals, limits, SIGTERM, sandbox."""
+import ctypes
 import json
 import os
 import pathlib
+import platform
 import secrets
 import signal
 import subprocess
@@ -244,3 +246,30 @@ def test_no_engine_at_all(tmp_path):
     answer = look("needle[0-9]x?")
     assert answer["foundanything"] is False
     assert "libpcre2-8" in json.dumps(answer)
+
+
+def engine(tmp_path, **how):
+    (tmp_path / "f").write_text("a needle9 here\n")
+    r = subprocess.run([WORKER, "file"], input=search(
+        paths=[str(tmp_path)], contents=["n[a-z]+[0-9]"]).encode(), capture_output=True, timeout=60, check=True, **how)
+    answer = json.loads(r.stdout)
+    assert answer["foundanything"]
+    return answer["statistics"]["engine"]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="Hyperscan is for amd64")
+def test_the_engine_that_is_installed_is_used(tmp_path):
+    """Where it is not, all that holds one engine against the other compares nothing."""
+    try:
+        library = ctypes.CDLL("libhs.so.5")
+    except OSError as e:
+        pytest.skip(f"{e}; tools/deps.sh installs it")
+    if library.hs_valid_platform() != 0:
+        pytest.skip("this processor cannot run Hyperscan")
+    assert engine(tmp_path).startswith("hyperscan ")
+
+
+def test_the_other_engine_is_compiled(tmp_path):
+    (tmp_path / "libhs.so.5").touch()
+    used = engine(tmp_path, env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)})
+    assert used.startswith("pcre2 ") and used.endswith(" jit")
