@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/str.h"
+#include "client/pgp/keylist.h"
 #include "client/pgp/packet.h"
 #include "crypto/seal.h"
 #include "crypto/sigpacket.h"
@@ -203,43 +204,6 @@ fpr_is_full(const char *fpr)
 	    strspn(fpr, "0123456789abcdefABCDEF") == PGP_FPR_HEX;
 }
 
-static bool
-key_same(gpgme_key_t a, gpgme_key_t b)
-{
-	return a->subkeys != NULL && b->subkeys != NULL &&
-	    a->subkeys->fpr != NULL && b->subkeys->fpr != NULL &&
-	    strcmp(a->subkeys->fpr, b->subkeys->fpr) == 0;
-}
-
-/* gpgme_get_key() would make a context of its own, and for that start gpg once
- * more only to ask it for its version. */
-static gpgme_error_t
-key_list(gpgme_ctx_t ctx, const char *fpr, int secret, gpgme_key_t *ret)
-{
-	gpgme_key_t other = NULL;
-	gpgme_error_t err, end;
-
-	*ret = NULL;
-	err = gpgme_op_keylist_start(ctx, fpr, secret);
-	if (err != 0)
-		return err;
-	err = gpgme_op_keylist_next(ctx, ret);
-	while (err == 0 && gpgme_op_keylist_next(ctx, &other) == 0) {
-		/* the same key may lie in two keyrings */
-		if (!key_same(*ret, other))
-			err = gpgme_error(GPG_ERR_AMBIGUOUS_NAME);
-		gpgme_key_unref(other);
-	}
-	end = gpgme_op_keylist_end(ctx);
-	if (err == 0)
-		err = end;
-	if (err != 0) {
-		gpgme_key_unref(*ret);
-		*ret = NULL;
-	}
-	return err;
-}
-
 /* The key with exactly that primary fingerprint, owned by the caller. */
 static int
 key_get(gpgme_ctx_t ctx, const char *fpr, int secret, gpgme_key_t *ret,
@@ -262,7 +226,7 @@ key_get(gpgme_ctx_t ctx, const char *fpr, int secret, gpgme_key_t *ret,
 	}
 	snprintf(
 	    what, sizeof(what), "%s key %s", secret ? "secret" : "public", fpr);
-	err = key_list(ctx, fpr, secret, &key);
+	err = keylist_one(ctx, fpr, secret, &key);
 	if (err != 0)
 		return gpg_fail(e, err, what);
 	if (key->subkeys == NULL || key->subkeys->fpr == NULL ||
@@ -819,7 +783,7 @@ key_of_id(gpgme_ctx_t ctx, const uint8_t id[static PACKET_KEYID_LEN],
 	bool found;
 
 	hex_encode(id, PACKET_KEYID_LEN, hex);
-	found = key_list(ctx, hex, 0, &key) == 0 && key->subkeys != NULL &&
+	found = keylist_one(ctx, hex, 0, &key) == 0 && key->subkeys != NULL &&
 	    key->subkeys->fpr != NULL;
 	if (found)
 		lower_copy(ret, key->subkeys->fpr);
