@@ -2,7 +2,8 @@
 /*
  * A security key in software, for tests: what ssh-keygen -w, ssh-add -S and
  * ssh-agent -P load in place of a driver for hardware. The interface is that
- * of OpenSSH's PROTOCOL.u2f, version 10; Ed25519 only.
+ * of OpenSSH's PROTOCOL.u2f, version 10. Only Ed25519 can sign: keys of ECDSA
+ * are all the base point of the curve, for files of their form.
  *
  * MIG_SOFTKEY names its directory. There:
  *   counter  how often it has signed; a test may set it back
@@ -19,6 +20,7 @@
 #include <sodium.h>
 
 #define API_VERSION 0x000a0000
+#define ALG_ECDSA 0
 #define ALG_ED25519 1
 #define FLAG_TOUCH 0x01
 #define FLAG_PIN 0x04
@@ -129,6 +131,14 @@ counter_next(void)
 	return n;
 }
 
+/* SEC 2 section 2.4.2, uncompressed */
+static const uint8_t base_point[65] = { 0x04, 0x6b, 0x17, 0xd1, 0xf2, 0xe1,
+	0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2, 0x77,
+	0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8,
+	0x98, 0xc2, 0x96, 0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e,
+	0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16, 0x2b, 0xce, 0x33, 0x57, 0x6b,
+	0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5 };
+
 /* What OpenSSH releases with free(). */
 static uint8_t *
 copy(const void *data, size_t len)
@@ -162,7 +172,7 @@ sk_enroll(uint32_t alg, const uint8_t *challenge, size_t challenge_len,
 	    secret[crypto_sign_SECRETKEYBYTES];
 	struct sk_enroll_response *r;
 
-	if (alg != ALG_ED25519)
+	if (alg != ALG_ED25519 && alg != ALG_ECDSA)
 		return ERR_UNSUPPORTED;
 	if (pin_missing(flags, pin))
 		return ERR_PIN_REQUIRED;
@@ -172,8 +182,9 @@ sk_enroll(uint32_t alg, const uint8_t *challenge, size_t challenge_len,
 	randombytes_buf(seed, sizeof(seed));
 	crypto_sign_seed_keypair(pub, secret, seed);
 	r->flags = flags;
-	r->public_key = copy(pub, sizeof(pub));
-	r->public_key_len = sizeof(pub);
+	r->public_key_len = alg == ALG_ECDSA ? sizeof(base_point) : sizeof(pub);
+	r->public_key =
+	    copy(alg == ALG_ECDSA ? base_point : pub, r->public_key_len);
 	r->key_handle = copy(seed, sizeof(seed));
 	r->key_handle_len = sizeof(seed);
 	/* one is expected; without an attestation it says nothing */

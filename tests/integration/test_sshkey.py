@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from miglib import BIN
+from sshlib import SOFTKEY
 
 WORKER = BIN / "mig-worker"
 KINDS = {"rsa": ["-t", "rsa", "-b", "2048"], "dsa": ["-t", "dsa"],
@@ -84,10 +85,7 @@ def test_private(made, tmp_path, name, form):
         # this ssh-keygen writes OpenSSH's form only: openssl makes the other
         path = tmp_path / name
         run("openssl", "genpkey", "-algorithm", "ed25519", "-out", path)
-        public = base64.b64decode("".join(
-            run("openssl", "pkey", "-in", path, "-pubout").splitlines()[1:-1]))[-32:]
-        blob = b"".join(struct.pack(">I", len(x)) + x for x in (b"ssh-ed25519", public))
-        (tmp_path / "pub").write_text("ssh-ed25519 " + base64.b64encode(blob).decode())
+        (tmp_path / "pub").write_text(public_pem(path)[1])
         want = keygen_says(tmp_path / "pub")
     else:
         path = copy(made, name, tmp_path, form)
@@ -131,8 +129,102 @@ def test_keys_that_ssh_has_not(tmp_path):
     assert all(k["fingerprint_sha256"] == "" and k["type"] == "private" for k in found)
 
 
+def public_pem(path):
+    """The public half of a private PEM file as openssl writes it, and as a line."""
+    text = run("openssl", "pkey", "-in", path, "-pubout")
+    raw = base64.b64decode("".join(text.splitlines()[1:-1]))[-32:]
+    blob = b"".join(struct.pack(">I", len(x)) + x for x in (b"ssh-ed25519", raw))
+    return text, "ssh-ed25519 " + base64.b64encode(blob).decode() + "\n"
+
+
+@pytest.mark.parametrize("name, form, begins", [
+    *((n, "RFC4716", "---- BEGIN SSH2 PUBLIC KEY ----") for n in KINDS),
+    *((n, "PKCS8", "-----BEGIN PUBLIC KEY-----") for n in ("rsa", "dsa", "p256", "p384", "p521")),
+    ("rsa", "PEM", "-----BEGIN RSA PUBLIC KEY-----")])
+def test_public_forms(made, tmp_path, name, form, begins):
+    """As ssh-keygen exports them, under any name and with a text around."""
+    text = run("ssh-keygen", "-e", "-m", form, "-f", made / f"{name}.pub")
+    assert text.startswith(begins)
+    (tmp_path / "x").write_text("for you:\r\n" + text.replace("\n", "\r\n") + "ssh-rsa\n")
+    (key,) = keys(ask(tmp_path / "x"))
+    (tmp_path / "x").write_text(text)
+    back = tmp_path / "back.pub"
+    back.write_text(run("ssh-keygen", "-i", "-m", form, "-f", tmp_path / "x"))
+    assert [told(key)] == keygen_says(made / f"{name}.pub") == keygen_says(back)
+    assert key["type"] == "public" and not key["encrypted"] and key["keytype"] == NAMES[name]
+    assert key["form"] == begins.strip("- ")[len("BEGIN "):] and "line" not in key and "unknown" not in key
+    # ssh-keygen's own words stand there, in quotes
+    assert (", converted by " in key["comment"] and '"' not in key["comment"]) if form == "RFC4716" \
+        else "comment" not in key
+
+
+def test_public_forms_of_openssl(tmp_path):
+    run("openssl", "genpkey", "-algorithm", "ed25519", "-out", tmp_path / "key")
+    text, line = public_pem(tmp_path / "key")
+    (tmp_path / "key").unlink()
+    (tmp_path / "line").write_text(line)
+    (tmp_path / "pem").write_text(text + text)  # several in one file
+    found = [k for k in keys(ask(tmp_path)) if "form" in k]
+    assert [told(k) for k in found] == 2 * keygen_says(tmp_path / "line")
+    for curve, conv in (("secp256k1", "uncompressed"), ("prime256v1", "compressed")):
+        run("openssl", "ecparam", "-name", curve, "-genkey", "-noout", "-out", tmp_path / "key")
+        (tmp_path / "pem").write_text(run("openssl", "ec", "-in", tmp_path / "key", "-pubout", "-conv_form", conv))
+        (key,) = keys(ask(tmp_path / "pem"))
+        assert key["type"] == "public" and key["fingerprint_sha256"] == "" and key["unknown"] == \
+            {"compressed": "its point is compressed"}.get(conv, "SSH has no keys of its curve")
+    run("openssl", "genpkey", "-algorithm", "x25519", "-out", tmp_path / "key")
+    (tmp_path / "pem").write_text(run("openssl", "pkey", "-in", tmp_path / "key", "-pubout"))
+    assert [k["unknown"] for k in keys(ask(tmp_path / "pem"))] == ["SSH has no keys of its algorithm"]
+
+
+def test_comments_of_ssh2(made, tmp_path):
+    """RFC 4716: any case of the tag, quotes or not, a backslash carries on; other headers do not matter."""
+    _, *headers, body, end = run("ssh-keygen", "-e", "-f", made / "ed25519.pub").splitlines()
+    assert len(headers) == 1
+    for header, want in (('COMMENT: plain words', "plain words"), ('Comment: "one \\\nand two"', "one and two"),
+                         ("Subject: me\\\nAAAA\nComment:\nx-y: z", None), ("", None)):
+        (tmp_path / "k").write_text("\n".join(
+            ["---- BEGIN SSH2 PUBLIC KEY ----", *([header] if header else []), body, end]))
+        (key,) = keys(ask(tmp_path / "k"))
+        assert [told(key)] == keygen_says(made / "ed25519.pub") and key.get("comment") == want
+
+
+@pytest.fixture(scope="session")
+def security_keys(tmp_path_factory):
+    """As ssh-keygen makes them with the device of softkey.c: of two kinds, encrypted and not; with certificates."""
+    directory = tmp_path_factory.mktemp("sk")
+    env = {**os.environ, "MIG_SOFTKEY": str(directory), "SSH_SK_PROVIDER": str(SOFTKEY)}
+    for kind in ("ed25519-sk", "ecdsa-sk"):
+        for name, passphrase in ((kind, ""), (f"{kind}-secret", "secret")):
+            run("ssh-keygen", "-q", "-t", kind, "-w", SOFTKEY, "-N", passphrase, "-C", f"{name} of me",
+                "-f", directory / name, env=env)
+    return directory
+
+
+@pytest.mark.parametrize("kind, keytype", [("ed25519-sk", "sk-ssh-ed25519@openssh.com"),
+                                           ("ecdsa-sk", "sk-ecdsa-sha2-nistp256@openssh.com")])
+def test_files_of_security_keys(made, security_keys, tmp_path, kind, keytype):
+    for name in (kind, f"{kind}-secret"):
+        (key,) = keys(ask(security_keys / name))
+        assert [told(key)] == keygen_says(security_keys / f"{name}.pub")
+        assert (key["type"], key["keytype"], key["form"]) == ("private", keytype, "OPENSSH PRIVATE KEY")
+        assert key["encrypted"] == name.endswith("secret")
+        # the comment is among what is encrypted
+        assert key.get("comment") == (None if key["encrypted"] else f"{kind} of me")
+    (tmp_path / "k.pub").write_bytes((security_keys / f"{kind}.pub").read_bytes())
+    run("ssh-keygen", "-q", "-s", made / "p256", "-I", "touched", "-h", "-n", "host.example", tmp_path / "k.pub")
+    (key,) = keys(ask(tmp_path / "k-cert.pub"))
+    assert [told(key)] == keygen_says(tmp_path / "k-cert.pub") == keygen_says(security_keys / f"{kind}.pub")
+    assert key["keytype"] == keytype
+    assert {k: key["certificate"][k] for k in ("keyid", "for", "ca")} == \
+        {"keyid": "touched", "for": "host", "ca": keygen_says(made / "p256.pub")[0][1]}
+    (tmp_path / "k").write_text(run("ssh-keygen", "-e", "-f", security_keys / f"{kind}.pub"))
+    (key,) = keys(ask(tmp_path / "k"))
+    assert [told(key)] == keygen_says(security_keys / f"{kind}.pub") and key["form"] == "SSH2 PUBLIC KEY"
+
+
 def sk_line(kind):
-    """ssh-keygen makes these with hardware only; it reads them all the same."""
+    """ssh-keygen makes these with a device only; it reads them all the same."""
     def text(b):
         return struct.pack(">I", len(b)) + b
     point = b"\x04" + bytes.fromhex(  # the base point of the curve
@@ -179,6 +271,25 @@ def test_lists(made, tmp_path):
             assert [told(k) for k in mine] == keygen_says(tmp_path / name)
     assert [k["comment"] for k in found if k["path"].endswith("authorized_keys")] == \
         ["ed25519 of me@here", "rsa of me@here", "p256 of me@here"]
+
+
+def test_lists_under_other_names(made, tmp_path):
+    """AuthorizedKeysFile, AllowedSignersFile and copies have any name: each key counts, with what stands before it."""
+    public = {n: (made / f"{n}.pub").read_text() for n in KINDS}
+    before = ['from="10.0.0.0/8",command="echo \\"ssh-rsa AAAA\\" x",no-pty ', "restrict ", "a.example,10.0.0.1 ",
+              "@cert-authority *.example ", 'me@example namespaces="git" ', "- "]
+    path = tmp_path / "authorized_keys.d" / "root"
+    path.parent.mkdir()
+    path.write_text("# lines\nssh-rsa and ssh-dss are kinds of keys\n" +
+                    "".join(b + public[n] for b, n in zip(before, KINDS)) + 'ssh-rsa "' + public["rsa"])
+    answer = ask(tmp_path)
+    found = keys(answer)
+    assert [k["line"] for k in found] == [3, 4, 5, 6, 7, 8] and {k["type"] for k in found} == {"public"}
+    assert [told(k) for k in found] == [keygen_says(made / f"{n}.pub")[0] for n in KINDS]
+    assert [k["comment"] for k in found] == [f"{n} of me@here" for n in KINDS]
+    assert gaps(answer) == {} and "10.0.0" not in json.dumps(answer)
+    path.write_text("x ssh-ed25519 AAAA me\n")
+    assert gaps(ask(tmp_path)) == {"notakey": 1}
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "modules/sshkey/line.h"
-#include "modules/sshkey/private.h"
+#include "modules/sshkey/pem.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +15,9 @@ keyfile_is_list(const char *name)
 }
 
 static void
-tell_private(const struct ssh_private *p, const struct keyfile_ops *ops)
+tell_pem(const struct ssh_pem *p, const struct keyfile_ops *ops)
 {
-	struct keyfile_key k = { .type = "private",
+	struct keyfile_key k = { .type = p->public ? "public" : "private",
 		.form = p->form,
 		.encrypted = p->encrypted,
 		.unknown = p->unknown,
@@ -47,21 +47,20 @@ tell_private(const struct ssh_private *p, const struct keyfile_ops *ops)
 }
 
 static void
-read_private(const char *text, size_t len, const struct keyfile_ops *ops)
+read_pem(const char *text, size_t len, const struct keyfile_ops *ops)
 {
-	struct ssh_private p;
+	struct ssh_pem p;
 	size_t at = 0;
 	struct err e;
 	int rc;
 
-	while (
-	    (rc = ssh_private_next(text, len, &at, &p, &e)) != ERR_NOTFOUND) {
+	while ((rc = ssh_pem_next(text, len, &at, &p, &e)) != ERR_NOTFOUND) {
 		if (rc != 0) {
 			ops->not_a_key(e.msg, ops->arg);
 			continue;
 		}
-		tell_private(&p, ops);
-		ssh_private_release(&p);
+		tell_pem(&p, ops);
+		ssh_pem_release(&p);
 	}
 }
 
@@ -127,8 +126,9 @@ keyfile_read(const char *name, const char *text, size_t len,
 {
 	enum line_file file = line_file_of(name);
 
-	if (memmem(text, len, "-----BEGIN ", 11) != NULL)
-		read_private(text, len, ops);
+	if (memmem(text, len, "-----BEGIN ", 11) != NULL ||
+	    memmem(text, len, "---- BEGIN ", 11) != NULL)
+		read_pem(text, len, ops);
 	/* every key begins with the length of its type, which is short */
 	if (file != LINE_PUBLIC || memmem(text, len, "AAAA", 4) != NULL)
 		read_lines(file, text, len, ops);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* All keys of a file: private ones in it, then lines with public ones. */
+/* All keys of a file: those between BEGIN and END, then lines with public
+ * ones. */
 #ifndef MIG_MODULES_SSHKEY_KEYFILE_H
 #define MIG_MODULES_SSHKEY_KEYFILE_H
 
@@ -14,11 +15,11 @@ struct keyfile_key {
 			     "knownhosts" */
 	const struct ssh_public *public; /* NULL: it is not known */
 	const char *unknown; /* why not, where it is not for being encrypted */
-	const char *form;    /* of a private key: "RSA PRIVATE KEY"; or NULL */
+	const char *form;    /* "RSA PRIVATE KEY"; NULL: a line */
 	bool encrypted;
 	const uint8_t *comment;
 	size_t comment_len;
-	uint64_t line; /* from 1; 0 for private keys */
+	uint64_t line; /* from 1; 0: it has a form */
 };
 
 struct keyfile_ops {

@@ -82,6 +82,26 @@ no_key(struct err *e)
 	return err_set(e, ERR_INVALID, "no key of a type that is known");
 }
 
+/* Options, hosts, a marker, names of people: whatever list it is of. What
+ * prose says of a type has no key behind it. */
+static int
+find_key(struct cursor *c)
+{
+	const char *word;
+
+	while (c->p < c->end) {
+		if (!take_type(c)) {
+			take_word(c, true, &word);
+			skip_blanks(c);
+			continue;
+		}
+		skip_blanks(c);
+		if (c->end - c->p >= 4 && memcmp(c->p, "AAAA", 4) == 0)
+			return 0;
+	}
+	return ERR_NOTFOUND;
+}
+
 /* To behind the type. */
 static int
 find_type(enum line_file file, struct cursor *c, struct err *e)
@@ -97,10 +117,10 @@ find_type(enum line_file file, struct cursor *c, struct err *e)
 		skip_blanks(c);
 		return take_type(c) ? 0 : no_key(e);
 	}
+	if (file == LINE_PUBLIC)
+		return find_key(c);
 	if (take_type(c))
 		return 0;
-	if (file == LINE_PUBLIC)
-		return ERR_NOTFOUND;
 	take_word(c, true, &word);
 	skip_blanks(c);
 	return take_type(c) ? 0 : no_key(e);
@@ -123,9 +143,6 @@ ssh_line_parse(enum line_file file, const char *line, size_t len,
 		return rc;
 	skip_blanks(&c);
 	n = take_word(&c, false, &word);
-	/* prose may begin with the name of a type */
-	if (file == LINE_PUBLIC && (n < 4 || memcmp(word, "AAAA", 4) != 0))
-		return ERR_NOTFOUND;
 	buf_init(&l.blob, SSH_BLOB_MAX);
 	if (n == 0 || b64_decode(&l.blob, word, n) != 0) {
 		buf_release(&l.blob);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 enum line_file {
-	LINE_PUBLIC,     /* any file: lines that begin with a type */
+	LINE_PUBLIC,     /* any file: what has a type and a key behind it */
 	LINE_AUTHORIZED, /* options may stand before it */
 	LINE_KNOWN_HOSTS /* hosts do */
 };

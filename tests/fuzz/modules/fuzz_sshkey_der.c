@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The inside of a private key's file; the first byte chooses the form. */
-#include "modules/sshkey/private.h"
+/* The inside of a key in PEM form; the first byte chooses the form. */
+#include "modules/sshkey/pem.h"
 
 #include "base/err.h"
 
@@ -10,8 +10,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const forms[] = { "RSA PRIVATE KEY",
-		"DSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY" };
-	struct ssh_private p = { 0 };
+		"DSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY",
+		"PUBLIC KEY", "RSA PUBLIC KEY" };
+	struct ssh_pem p = { 0 };
 	struct err e;
 	int rc;
 
@@ -19,13 +20,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	buf_init(&p.blob, 65536);
 	buf_init(&p.comment, 65536);
-	p.form = forms[data[0] % 4];
+	p.form = forms[data[0] % 6];
 	if (data[0] < 128)
-		rc = ssh_private_der(data + 1, size - 1, &p, &e);
+		rc = ssh_pem_der(data + 1, size - 1, &p, &e);
 	else
-		rc = ssh_private_openssh(data + 1, size - 1, &p, &e);
+		rc = ssh_pem_openssh(data + 1, size - 1, &p, &e);
 	BUG_ON(rc == 0 && data[0] < 128 &&
 	    (p.blob.len == 0) != (p.unknown != NULL));
-	ssh_private_release(&p);
+	ssh_pem_release(&p);
 	return 0;
 }

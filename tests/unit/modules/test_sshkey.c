@@ -4,7 +4,7 @@
 #include "modules/module.h"
 #include "modules/sshkey/keyfile.h"
 #include "modules/sshkey/line.h"
-#include "modules/sshkey/private.h"
+#include "modules/sshkey/pem.h"
 
 #include "base/err.h"
 #include "base/hex.h"
@@ -97,7 +97,11 @@ test_lines(void **state)
 		    "public ssh-ed25519 256 me@here 1|", 0, 0 },
 		{ "id.pub", "  ssh-ed25519\t", "\r\n",
 		    "public ssh-ed25519 256  1|", 0, 0 },
-		{ "id.pub", "from=\"x\" ssh-ed25519 ", "", "", 0, 0 },
+		{ "root", "from=\"x ssh-rsa AAAA\" ssh-ed25519 ", "",
+		    "public ssh-ed25519 256  1|", 0, 0 },
+		{ "x", "@revoked * ssh-rsa ssh-ed25519 ", " AAAA",
+		    "public ssh-ed25519 256 AAAA 1|", 0, 0 },
+		{ "x", "\"quoted ssh-ed25519 ", "", "", 0, 0 },
 		{ "any.txt", "ssh-ed25519 is a kind of key\n\n#\nssh-ed25519 ",
 		    " a b ", "public ssh-ed25519 256 a b 4|", 0, 0 },
 		{ "authorized_keys",
@@ -198,6 +202,56 @@ static const char rsa[] = "-----BEGIN RSA PRIVATE KEY-----\n"
 			  "MA8CAQACAgCAAgMBAAECAQE=\n"
 			  "-----END RSA PRIVATE KEY-----\n";
 
+static const char public_rsa[] = "-----BEGIN RSA PUBLIC KEY-----\n"
+				 "MAkCAgCAAgMBAAE=\n"
+				 "-----END RSA PUBLIC KEY-----\n";
+/* The same in SEQUENCE { SEQUENCE { OID, NULL }, BIT STRING }. */
+static const char public_spki[] =
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MB0wDQYJKoZIhvcNAQEBBQADDAAwCQICAIACAwEAAQ==\n"
+    "-----END PUBLIC KEY-----\n";
+static const char public_ssh2[] = "---- BEGIN SSH2 PUBLIC KEY ----\n"
+				  "x-y: A\\\nAAAA\nComment: \"me\"\n"
+				  "AAAAB3NzaC1yc2EAAAADAQABAAAAAgCA\n"
+				  "---- END SSH2 PUBLIC KEY ----\n";
+
+static void
+test_public(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} table[] = {
+		{ public_rsa, "public ssh-rsa 8  0|" },
+		{ public_spki, "public ssh-rsa 8  0|" },
+		{ public_ssh2, "public ssh-rsa 8 me 0|" },
+	};
+	const char *text;
+	struct told t;
+	size_t i, k, begun;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		text = table[i].text;
+		read_file("x", text, strlen(text), &t);
+		assert_string_equal(t.text, table[i].want);
+		assert_int_equal(t.not, 0);
+		begun = (size_t)(strchr(text, '\n') - text);
+		for (k = 0; k < strlen(text) - 1; k++) {
+			read_file("x", text, k, &t);
+			assert_int_equal(t.keys, 0);
+			assert_int_equal(t.not, k >= begun);
+		}
+	}
+	/* of one kind's marks with the other's words */
+	text = "-----BEGIN SSH2 PUBLIC KEY-----\nAAAA\n"
+	       "---- BEGIN PUBLIC KEY ----\nAAAA\n";
+	read_file("x", text, strlen(text), &t);
+	assert_true(t.keys == 0 && t.not == 0);
+	text = "---- BEGIN SSH2 PUBLIC KEY ----\n"
+	       "---- END SSH2 PUBLIC KEY ----\n";
+	read_file("x", text, strlen(text), &t);
+	assert_true(t.keys == 0 && t.not == 1);
+}
+
 static void
 test_private(void **state)
 {
@@ -229,18 +283,24 @@ test_private(void **state)
 }
 
 static void
-test_private_bits(void **state)
+test_bits(void **state)
 {
-	char copy[sizeof(rsa)];
+	static const char *const texts[] = { rsa, public_rsa, public_spki,
+		public_ssh2 };
+	char copy[256];
 	struct told t;
-	size_t i, bit;
+	size_t i, k, bit, len;
 
-	for (i = 0; i < sizeof(rsa) - 1; i++) {
-		for (bit = 0; bit < 8; bit++) {
-			memcpy(copy, rsa, sizeof(rsa));
-			copy[i] = (char)(copy[i] ^ (1 << bit));
-			read_file("x", copy, sizeof(copy) - 1, &t);
-			assert_true(t.keys + t.not <= 1);
+	for (k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
+		len = strlen(texts[k]);
+		assert_true(len < sizeof(copy));
+		for (i = 0; i < len; i++) {
+			for (bit = 0; bit < 8; bit++) {
+				memcpy(copy, texts[k], len);
+				copy[i] = (char)(copy[i] ^ (1 << bit));
+				read_file("x", copy, len, &t);
+				assert_true(t.keys + t.not <= 1);
+			}
 		}
 	}
 }
@@ -288,8 +348,9 @@ main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_blobs),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_public),
 		cmocka_unit_test(test_private),
-		cmocka_unit_test(test_private_bits),
+		cmocka_unit_test(test_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

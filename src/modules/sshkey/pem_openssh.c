@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "modules/sshkey/private.h"
+#include "modules/sshkey/pem.h"
 
 #include "base/err.h"
 #include "modules/sshkey/blob.h"
@@ -54,8 +54,8 @@ take_comment(const struct ssh_text *private, struct buf *out)
 }
 
 int
-ssh_private_openssh(
-    const uint8_t *data, size_t len, struct ssh_private *p, struct err *e)
+ssh_pem_openssh(
+    const uint8_t *data, size_t len, struct ssh_pem *p, struct err *e)
 {
 	struct ssh_text cipher, public, private;
 	const uint8_t *m;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* ITU-T X.690: tag, length (definite, as short as can be is not asked for),
  * content. */
-#include "modules/sshkey/private.h"
+#include "modules/sshkey/pem.h"
 
 #include "base/err.h"
 #include "modules/sshkey/blob.h"
@@ -44,6 +44,7 @@ static const struct curve {
 
 static const char other_algorithm[] = "SSH has no keys of its algorithm";
 static const char other_curve[] = "SSH has no keys of its curve";
+static const char compressed[] = "its point is compressed";
 static const char not_derived[] = "its public half cannot be computed";
 
 /* The content of the next element; .p NULL and r->bad when it is another. */
@@ -114,7 +115,7 @@ damaged(struct err *e)
 }
 
 static int
-take_rsa(struct rd *r, struct ssh_private *p, struct err *e)
+take_rsa(struct rd *r, struct ssh_pem *p, struct err *e)
 {
 	struct rd s = enter(r, TAG_SEQUENCE);
 	struct derive_number n, pe;
@@ -144,7 +145,7 @@ add_dsa(struct buf *out, const struct derive_number *params,
 }
 
 static int
-take_dsa(struct rd *r, struct ssh_private *p, struct err *e)
+take_dsa(struct rd *r, struct ssh_pem *p, struct err *e)
 {
 	struct rd s = enter(r, TAG_SEQUENCE);
 	struct derive_number params[3], y;
@@ -186,7 +187,7 @@ add_point(
 /* The point as the file has it, else as libcrypto computes it. */
 static void
 take_point(struct rd *s, const struct derive_number *scalar,
-    const struct curve *c, struct ssh_private *p)
+    const struct curve *c, struct ssh_pem *p)
 {
 	uint8_t point[DERIVE_NUMBER_MAX];
 	struct rd outer, bits;
@@ -209,8 +210,8 @@ take_point(struct rd *s, const struct derive_number *scalar,
 
 /* curve: of the PKCS #8 around it, or NULL. */
 static int
-take_ec(struct rd *r, const struct curve *curve, bool known,
-    struct ssh_private *p, struct err *e)
+take_ec(struct rd *r, const struct curve *curve, bool known, struct ssh_pem *p,
+    struct err *e)
 {
 	struct rd s = enter(r, TAG_SEQUENCE), params, key;
 	struct derive_number scalar;
@@ -235,7 +236,7 @@ take_ec(struct rd *r, const struct curve *curve, bool known,
 
 static int
 take_pkcs8_dsa(
-    struct rd *params, struct rd *key, struct ssh_private *p, struct err *e)
+    struct rd *params, struct rd *key, struct ssh_pem *p, struct err *e)
 {
 	struct rd s = enter(params, TAG_SEQUENCE);
 	struct derive_number d[3], x, y;
@@ -256,7 +257,7 @@ take_pkcs8_dsa(
 }
 
 static int
-take_ed25519(struct rd *key, struct ssh_private *p, struct err *e)
+take_ed25519(struct rd *key, struct ssh_pem *p, struct err *e)
 {
 	struct rd seed = enter(key, TAG_OCTET_STRING);
 	uint8_t public[32];
@@ -273,7 +274,7 @@ take_ed25519(struct rd *key, struct ssh_private *p, struct err *e)
 }
 
 static int
-take_pkcs8(struct rd *r, struct ssh_private *p, struct err *e)
+take_pkcs8(struct rd *r, struct ssh_pem *p, struct err *e)
 {
 	struct rd s = enter(r, TAG_SEQUENCE), algorithm, oid, key;
 
@@ -297,9 +298,87 @@ take_pkcs8(struct rd *r, struct ssh_private *p, struct err *e)
 	return 0;
 }
 
+/* A point may be compressed, which keys of SSH never are. */
+static void
+take_public_point(
+    const struct rd *point, const struct curve *curve, struct ssh_pem *p)
+{
+	if (curve == NULL)
+		p->unknown = other_curve;
+	else if (point->left > 0 && *point->p == 4)
+		add_point(&p->blob, curve, point->p, point->left);
+	else
+		p->unknown = compressed;
+}
+
+static int
+take_public_rsa(struct rd *r, struct ssh_pem *p, struct err *e)
+{
+	struct rd s = enter(r, TAG_SEQUENCE);
+	struct derive_number n = number(&s), pe = number(&s);
+
+	if (!rd_done(&s))
+		return damaged(e);
+	add_type(&p->blob, "ssh-rsa");
+	ssh_add_mpint(&p->blob, pe.p, pe.len);
+	ssh_add_mpint(&p->blob, n.p, n.len);
+	return 0;
+}
+
+static int
+take_public_dsa(
+    struct rd *params, struct rd *key, struct ssh_pem *p, struct err *e)
+{
+	struct rd s = enter(params, TAG_SEQUENCE);
+	struct derive_number d[3], y;
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		d[i] = number(&s);
+	y = number(key);
+	if (s.bad || !rd_done(key))
+		return damaged(e);
+	add_dsa(&p->blob, d, &y);
+	return 0;
+}
+
+static int
+take_public_ed25519(const struct rd *key, struct ssh_pem *p, struct err *e)
+{
+	if (key->left != 32)
+		return damaged(e);
+	add_type(&p->blob, "ssh-ed25519");
+	buf_add_field(&p->blob, key->p, key->left);
+	return 0;
+}
+
+static int
+take_public(struct rd *r, struct ssh_pem *p, struct err *e)
+{
+	struct rd s = enter(r, TAG_SEQUENCE), algorithm, oid, key;
+
+	algorithm = enter(&s, TAG_SEQUENCE);
+	key = enter(&s, TAG_BIT_STRING);
+	if (!rd_done(&s) || rd_u8(&key) != 0 || key.bad)
+		return damaged(e);
+	oid = enter(&algorithm, TAG_OID);
+	if (oid.bad)
+		return damaged(e);
+	if (is_oid(&oid, &oid_rsa))
+		return take_public_rsa(&key, p, e);
+	if (is_oid(&oid, &oid_dsa))
+		return take_public_dsa(&algorithm, &key, p, e);
+	if (is_oid(&oid, &oid_ed25519))
+		return take_public_ed25519(&key, p, e);
+	if (is_oid(&oid, &oid_ec))
+		take_public_point(&key, curve_of(&algorithm), p);
+	else
+		p->unknown = other_algorithm;
+	return 0;
+}
+
 int
-ssh_private_der(
-    const uint8_t *der, size_t len, struct ssh_private *p, struct err *e)
+ssh_pem_der(const uint8_t *der, size_t len, struct ssh_pem *p, struct err *e)
 {
 	struct rd r;
 	int rc;
@@ -311,6 +390,10 @@ ssh_private_der(
 		rc = take_dsa(&r, p, e);
 	else if (strcmp(p->form, "EC PRIVATE KEY") == 0)
 		rc = take_ec(&r, NULL, false, p, e);
+	else if (strcmp(p->form, "PUBLIC KEY") == 0)
+		rc = take_public(&r, p, e);
+	else if (strcmp(p->form, "RSA PUBLIC KEY") == 0)
+		rc = take_public_rsa(&r, p, e);
 	else
 		rc = take_pkcs8(&r, p, e);
 	if (rc == 0 && p->blob.error != 0)
