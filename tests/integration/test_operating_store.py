@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What an operator relies on: a store at its bound, and a disk that is low."""
+"""What an operator relies on: a store at its bound, a disk that is low, a store of the version before."""
+import contextlib
+import hashlib
+import io
 import os
+import re
+import sqlite3
+import tarfile
 
 from test_operating import (age, configure, enrolled, launch_refused, make_people,  # noqa: F401
                             make_server)
@@ -23,7 +29,10 @@ def start_with(server, **keys):
     configure(server, **keys)
     server.start_unready()
     api = server.login()
-    wait_for("the disk's state", lambda: server.https().call("GET", "/health")[1]["disk"] == "low")
+    def low():
+        j = server.https().call("GET", "/health")[1]
+        return j["disk"] == "low" and j["relay"] == "up"
+    wait_for("a low disk, and the relay", low)
     return api
 
 
@@ -96,3 +105,108 @@ def test_low_disk(server):
     refused(server, api, "disk_reserve")
     agent.connect().hello()
     takes_answers(api, agent, action)
+
+
+# --- the version before -----------------------------------------------------------
+
+def one_back(path):
+    """The store as the version before wrote it: the newest step of schema.c undone."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        version, = db.execute("PRAGMA user_version").fetchone()
+        assert version == 11, "another step is the newest: undo that one here"
+        for column in ("left_out", "uncounted"):
+            db.execute(f"ALTER TABLE waiting DROP COLUMN {column}")
+        db.execute(f"PRAGMA user_version = {version - 1}")
+        db.commit()
+        return version
+
+
+def schema(server):
+    with contextlib.closing(sqlite3.connect(server.state / "db" / "store.sqlite")) as db:
+        return db.execute("PRAGMA user_version").fetchone()[0]
+
+
+def answered(server):
+    """A server with an answer in its store, stopped: the agent, the action."""
+    server.start()
+    api = server.login()
+    agent = enrolled(server, "v1")
+    wait_for("the agent", lambda: online(api))
+    action = server.launch(api)["id"]
+    agent.expect(1)
+    agent.answer(action)
+    server.daemon.stop()
+    agent.close()
+    return agent, action
+
+
+def serves(server, agent, action):
+    """What was stored is there, and more is stored."""
+    api = server.login()
+    assert results(api, action)[0] == "answer"
+    agent.connect().hello()
+    wait_for("the agent", lambda: online(api))
+    new = server.launch(api)["id"]
+    agent.expect(1)
+    takes_answers(api, agent, new)
+
+
+def test_start_on_an_older_store(server):
+    """The api waits for the core to bring the schema up; nobody dies of it."""
+    agent, action = answered(server)
+    path = server.state / "db" / "store.sqlite"
+    version = one_back(path)
+    p = server.command("status", code=1)
+    assert f"schema version {version - 1}, expected {version}: the server brings it up" in p.stderr
+    at = server.daemon.log.stat().st_size
+
+    def log():
+        return server.daemon.log.read_text()[at:]
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")   # the core waits for this one
+        server.daemon.start()
+        wait_for("the api to wait", lambda: re.search(r"api\[\d+\] info waits ", log()))
+        db.execute("ROLLBACK")
+    server.wait_ready()
+    assert schema(server) == version
+    assert not re.search(r"\] (warn|error|fatal) |ended child", log()), log()
+    assert len(re.findall(" info waits ", log())) == 1
+    serves(server, agent, action)
+
+
+def older_backup(path):
+    """The same backup, as the version before made it."""
+    with tarfile.open(path) as t:
+        files = {m.name: (m, t.extractfile(m).read()) for m in t.getmembers()}
+    store = path.with_suffix(".sqlite")
+    store.write_bytes(files["db/store.sqlite"][1])
+    version = one_back(store)
+    data = store.read_bytes()
+    text = files["MANIFEST"][1].decode()
+    text = text.replace(f"schema {version}\n", f"schema {version - 1}\n")
+    text = re.sub("(?m)^file db/store.sqlite .*$", f"file db/store.sqlite {len(data)} "
+                  + hashlib.sha256(data).hexdigest(), text)
+    text = re.sub("(?m)^sum .*\n", "", text)
+    text += f"sum {hashlib.sha256(text.encode()).hexdigest()}\n"
+    new = {"MANIFEST": text.encode(), "db/store.sqlite": data}
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as t:
+        for name, (member, content) in files.items():
+            content = new.get(name, content)
+            member.size = len(content)
+            t.addfile(member, io.BytesIO(content))
+    return version
+
+
+def test_restore_of_an_older_backup(server, tmp_path):
+    """It is brought up before it is put into place."""
+    agent, action = answered(server)
+    backup = tmp_path / "mig.tar"
+    server.command("backup", str(backup))
+    version = older_backup(backup)
+    p = server.command("restore", "--force", str(backup))
+    assert f"schema {version - 1}" in p.stdout, p.stdout
+    assert schema(server) == version
+    at = server.daemon.log.stat().st_size
+    server.start()
+    assert not re.search(r"\] (warn|error|fatal) |ended child", server.daemon.log.read_text()[at:])
+    serves(server, agent, action)

@@ -24,6 +24,8 @@
 #define TICK_S 1
 #define TARGET_HEAP (256L * 1024 * 1024)
 #define BACKLOG 4096
+#define SCHEMA_WAIT_MS (10 * 60 * 1000)
+#define SCHEMA_PAUSE_MS 50
 
 /* --- replies ------------------------------------------------------------ */
 
@@ -340,11 +342,36 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	http_tick(api->http);
 }
 
+/* The core of a new version brings the schema up while the api starts.
+ * ERR_EXPIRED: it did not, or the server stops. */
+static int
+open_store(struct api *api, struct err *e)
+{
+	static const struct timeval pause = { 0, SCHEMA_PAUSE_MS * 1000 };
+	struct event_base *base = api->role.base;
+	int64_t since = clock_mono_ms();
+	char path[SERVER_PATH_MAX];
+	bool waits = false;
+	int rc;
+
+	server_file(&api->role.conf, FILE_DB, path);
+	while (
+	    (rc = store_open(path, STORE_READ, &api->read, e)) == ERR_EXPIRED &&
+	    !event_base_got_break(base) &&
+	    clock_mono_ms() - since < SCHEMA_WAIT_MS) {
+		if (!waits)
+			log_info("waits for=%s", log_quote(e->msg));
+		waits = true;
+		event_base_loopexit(base, &pause);
+		proc_loop_run(api->role.loop);
+	}
+	return (rc);
+}
+
 static int
 start(struct api *api, struct err *e)
 {
 	struct timeval tick = { TICK_S, 0 };
-	char path[SERVER_PATH_MAX];
 	uint8_t seed[16];
 	int fd, rc;
 
@@ -358,8 +385,7 @@ start(struct api *api, struct err *e)
 		return (err_errno(e, "getrandom"));
 	rate_init(&api->callers, (uint64_t)api->role.conf.rate_caller, seed);
 	rate_init(&api->addresses, (uint64_t)api->role.conf.rate_address, seed);
-	server_file(&api->role.conf, FILE_DB, path);
-	if ((rc = store_open(path, STORE_READ, &api->read, e)) != 0)
+	if ((rc = open_store(api, e)) != 0)
 		return (rc);
 	if ((api->targets = target_engine_new(TARGET_HEAP, e)) == NULL)
 		return (ERR_INTERNAL);
@@ -389,6 +415,8 @@ api_main(void)
 	api.role.on_parent = on_parent;
 	api.started_ms = clock_wall_ms();
 	rc = start(&api, &e);
+	if (rc == ERR_EXPIRED && event_base_got_break(api.role.base))
+		return (0);
 	if (rc == ERR_CLOSED) {
 		log_error("start error=%s", log_quote(e.msg));
 		return (API_NO_PORT);

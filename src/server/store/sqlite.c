@@ -356,9 +356,10 @@ check_version(struct store *s, struct err *e)
 	if (v == store_schema_version)
 		return (0);
 	if (s->mode == STORE_READ)
-		return (err_set(e, ERR_UNSUPPORTED,
-		    "the store has schema version %d, expected %d", v,
-		    store_schema_version));
+		return (err_set(e, ERR_EXPIRED,
+		    "the store has schema version %d, expected %d: the server"
+		    " brings it up when it starts",
+		    v, store_schema_version));
 	return (migrate(s, e));
 }
 

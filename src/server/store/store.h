@@ -28,7 +28,8 @@ enum store_mode { STORE_READ, STORE_WRITE, STORE_EXISTING };
 
 /* Opens; STORE_WRITE creates the file when missing, STORE_EXISTING (to write
  * as well) takes a missing or empty one for damage; both migrate its schema to
- * this program's version. ERR_UNSUPPORTED for a newer schema. */
+ * this program's version. ERR_UNSUPPORTED for a newer schema, ERR_EXPIRED when
+ * an older one is opened for reading. */
 int store_open(
     const char *path, enum store_mode mode, struct store **ret, struct err *e);
 void store_close(struct store *s);

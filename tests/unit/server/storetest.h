@@ -38,26 +38,33 @@ setup(void **state)
 	return (0);
 }
 
-static int
-teardown(void **state)
+static void
+remove_store(const struct fixture *f)
 {
 	static const char *const ends[] = { "", "-wal", "-shm" };
-	struct fixture *f = *state;
 	char path[128];
 	size_t i;
 
-	store_close(f->r);
-	store_close(f->w);
 	for (i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "%s%s", f->path, ends[i]);
 		unlink(path);
 	}
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	store_close(f->r);
+	store_close(f->w);
+	remove_store(f);
 	rmdir(f->dir);
 	free(f);
 	return (0);
 }
 
-static struct id
+static inline struct id
 make_id(const char *text)
 {
 	struct id id;
