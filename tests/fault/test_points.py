@@ -37,6 +37,9 @@ TESTED = {
     "test_memory_dies.py": """
         memory.listing opener.serving
     """,
+    "test_pkg_changes.py": """
+        pkg.package pkg.updates_listed
+    """,
     "test_agent_disk.py": """
         record.sync record.write small.open small.read small.sync
         small.write

@@ -76,8 +76,13 @@ def blobs(path):
         return db.execute("SELECT hnum, blob FROM Packages ORDER BY hnum").fetchall()
 
 
-def write_ndb(path, rows, slot_pages=1):
-    data = bytearray(struct.pack("<4s4I12x", b"RpmP", 0, len(rows), slot_pages, len(rows) + 1))
+def package_of(blob):
+    """Which of them a header is of."""
+    return next(p for p in wanted() if p[0].encode() + b"\0" in blob)
+
+
+def write_ndb(path, rows, slot_pages=1, generation=1):
+    data = bytearray(struct.pack("<4s4I12x", b"RpmP", 0, generation, slot_pages, len(rows) + 1))
     slots, frames, block = b"", b"", slot_pages * 256
     for number, blob in rows:
         frame = struct.pack("<4s3I", b"BlbS", number, 1, len(blob)) + blob

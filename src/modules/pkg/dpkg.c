@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "modules/pkg/dpkg.h"
 
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
+
+#define READ_LEN 65536
 
 static const char *const field_names[DPKG_FIELDS] = { "Package", "Status",
 	"Architecture", "Version" };
@@ -194,4 +201,35 @@ dpkg_end(struct dpkg_parser *p)
 		paragraph_clear(p);
 	}
 	paragraph_end(p);
+}
+
+int
+dpkg_feed_file(struct dpkg_parser *p, int fd, uint64_t max, struct err *e)
+{
+	char *data = malloc(READ_LEN);
+	uint64_t left = max;
+	ssize_t n = 1;
+	int rc = 0;
+
+	if (data == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	while (n > 0 && !p->reader->stop(p->reader->arg)) {
+		n = read(fd, data, READ_LEN);
+		if (n < 0 && errno == EINTR) {
+			n = 1;
+		} else if (n > 0 && (uint64_t)n > left) {
+			rc = err_set(e, ERR_TOOBIG, "more than %llu bytes",
+			    (unsigned long long)max);
+			break;
+		} else if (n > 0) {
+			dpkg_feed(p, data, (size_t)n);
+			left -= (uint64_t)n;
+		}
+	}
+	if (n < 0)
+		rc = err_errno(e, "reading it");
+	else if (n == 0)
+		dpkg_end(p);
+	free(data);
+	return rc;
 }

@@ -39,5 +39,8 @@ void dpkg_begin(struct dpkg_parser *p, const struct pkg_reader *r);
 void dpkg_feed(struct dpkg_parser *p, const void *data, size_t len);
 /* What ends in the middle of a line is damaged. */
 void dpkg_end(struct dpkg_parser *p);
+/* What is left of a file, and its end. ERR_TOOBIG when that is more than max
+ * bytes; stops without error when the reader does. */
+int dpkg_feed_file(struct dpkg_parser *p, int fd, uint64_t max, struct err *e);
 
 #endif

@@ -4,11 +4,35 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TEXT_MAX 512
+
+int
+pkg_open_file(int dirfd, const char *name, int *ret_fd, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	fd = openat(dirfd, name,
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 && errno == ELOOP)
+		return err_set(e, ERR_INVALID,
+		    "it is a symbolic link; no package manager makes one "
+		    "there");
+	if (fd < 0)
+		return err_errno(e, "opening it");
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(e, ERR_INVALID, "it is not a regular file");
+	}
+	*ret_fd = fd;
+	return 0;
+}
 
 int
 reader_pread(int fd, void *out, size_t len, uint64_t offset, struct err *e)

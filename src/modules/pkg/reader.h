@@ -25,6 +25,10 @@ struct pkg_reader {
 	void *arg;
 };
 
+/* A regular file of a directory, for reading, without following links:
+ * ERR_NOTFOUND, ERR_DENIED, ERR_INVALID (something else than a file), ERR_IO.
+ */
+int pkg_open_file(int dirfd, const char *name, int *ret_fd, struct err *e);
 /* All len bytes at offset. ERR_INVALID when the file ends before. */
 int reader_pread(int fd, void *out, size_t len, uint64_t offset, struct err *e);
 /* damaged() with a formatted text. */

@@ -7,6 +7,7 @@
 #include "modules/run.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/jsonw.h"
 #include "modules/common/gofmt.h"
 #include "modules/common/outcome.h"
@@ -107,6 +108,7 @@ on_package(const struct package *p, void *arg)
 {
 	struct run *r = arg;
 
+	fault_point("pkg.package");
 	r->now.packages++;
 	if (!r->outcome.full && matches(r, p))
 		add_entry(r, p);

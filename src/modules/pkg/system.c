@@ -163,12 +163,15 @@ read_form(struct search *s, const struct place *p, const struct form *f,
 	int tries, rc = ERR_BUSY;
 
 	for (tries = 0; tries < TRIES && rc == ERR_BUSY; tries++) {
-		if (tries > 0)
+		if (tries > 0) {
 			nanosleep(&pause, NULL);
-		if (tries > 1)
 			pause.tv_nsec *= 2;
+		}
 		s->ops->begin(path, f->name, s->ops->reader.arg);
 		rc = f->read(p, &s->ops->reader, e);
+		/* it was there a moment ago: rpm --rebuilddb */
+		if (rc == ERR_NOTFOUND && tries > 0)
+			rc = err_set(e, ERR_BUSY, "it was removed meanwhile");
 		if (stopped(s))
 			break;
 	}
