@@ -2,7 +2,8 @@
 """Real rpm packages and databases for the tests of the pkg module: built by
 rpmbuild, installed by rpm, converted to the older forms. Debian's rpm writes the
 SQLite form only: the hash of Berkeley DB is written by db_load, and rpm reads it
-back; the ndb form is written here, after rpm's lib/backend/ndb/rpmpkg.c."""
+back; the ndb form is written here, after rpm's lib/backend/ndb/rpmpkg.c, which
+reads it back and goes on writing it; one that it wrote itself is in tests/data/rpm."""
 import os
 import sqlite3
 import struct

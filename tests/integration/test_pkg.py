@@ -254,6 +254,16 @@ def test_bdb_pages_and_byte_orders(rpms, root, page_size, big_endian):
     assert packages(ask(root=root)) == sorted(rpmlib.wanted() * 40)
 
 
+def test_ndb_as_rpm_writes_it(root):
+    """Written by rpm's own lib/backend/ndb/rpmpkg.c: some packages twice, one of them in the place
+    of another, two that were removed, and one that moved into their room."""
+    shutil.copy(ROOT / "tests/data/rpm/Packages.db", root / "var/lib/rpm")
+    name = {p[0]: p for p in rpmlib.wanted()}
+    answer = ask(root=root)
+    assert packages(answer) == [name[x] for x in ("alpha", "beta", "beta", "beta-devel", "gamma")]
+    assert gaps(answer) == {}
+
+
 def test_ndb_of_several_pages(rpms, root):
     rows = rpmlib.blobs(rpms / "db" / "rpmdb.sqlite")
     rows = [(100 * k + i, blob) for k in range(80) for i, blob in rows]
