@@ -599,3 +599,52 @@ def test_bad_proxy_in_the_configuration(tmp_path, newcomer, line):
     newcomer.conf.write_text(line + "\n")
     run = newcomer.run("-n")
     assert run.returncode == 1 and "proxy" in run.stderr, run.stderr
+
+
+# --- the agent's own memory ------------------------------------------------------
+
+OWN = ["mig-agent", "mig-agent-net", "mig-agent-verify", "mig-agent-judge", "mig-worker"]
+
+
+def processes_of(agent):
+    """{pid: program} of a running agent: its session, as miglib.Daemon starts it."""
+    ret = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.getsid(int(entry)) == agent.daemon.proc.pid:
+                ret[int(entry)] = os.path.basename(os.readlink(f"/proc/{entry}/exe"))
+        except OSError:
+            continue
+    return ret
+
+
+@ROOT
+def test_memory_of_the_agent_itself(platform):
+    """Whatever is asked by name: of the roles and workers of the agent that is asked nothing is
+    looked into; they are counted. Those of the other agents here are named, too."""
+    def looks():
+        return (processes_of(platform.agents["web1"]),
+                {**processes_of(platform.agents["web2"]), **processes_of(platform.agents["db1"])})
+
+    before = looks()
+    assert set(before[0].values()) == set(OWN)
+    words = [["memory", "-name", f"/{name}$", "-content", "."] for name in OWN]
+    secret = secrets.token_hex(16)      # it comes to net, verify, judge, monitor and worker
+    words.append(["memory", "-content", secret])
+    line = [x for w in words for x in ("+", *w)][1:]
+    p = platform.mig(*line, "-t", "name='web1'", "--json", "-show", "all", check=FOUND)
+    (answer,), _ = answers_of(p)
+    # whoever was there all the time, and whoever was there at all
+    after = looks()
+    (own, others), (own_ever, others_ever) = zip(*(
+        (a.keys() & b.keys(), a.keys() | b.keys()) for a, b in zip(before, after)))
+    assert len(answer["operations"]) == len(words) and len(others) >= 2 * len(OWN)
+    for part in answer["operations"]:
+        found = {e["process"]["pid"] for entries in part["elements"].values() for e in entries}
+        assert not found & (own_ever | others_ever), part
+        gaps, failures = (part["statistics"][x] for x in ("notexamined", "failures"))
+        assert gaps["agentprocess"] >= len(own) and gaps["otheragent"] >= len(others), gaps
+        assert {pid for pid in others for f in failures if f.startswith(f"process {pid} /")
+                and f.endswith("it runs the agent's own program")} == others
+        assert not [f for f in failures for pid in own if f.startswith(f"process {pid} ")]
+        assert any(x.startswith("otheragent: ") for x in part["errors"])
