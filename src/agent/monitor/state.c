@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "crypto/purpose.h"
+#include "crypto/sha256.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -144,45 +145,55 @@ check_machine(const struct state *s, struct err *e)
 	return rc;
 }
 
-#define ENROLMENT_LEN (2 * (ID_HEX_LEN + 1))
+#define ENROLMENT_LINE (ID_HEX_LEN + 1)
+#define ENROLMENT_IDS (2 * ENROLMENT_LINE)
+#define ENROLMENT_LEN (3 * ENROLMENT_LINE)
 
 int
 state_enrolment_write(const struct state *s, const struct id *token,
     const struct id *proof, struct err *e)
 {
 	char text[ENROLMENT_LEN + 1];
+	struct id sum;
 
 	if (id_is_zero(token))
 		return state_remove(s, "enrolment", e);
 	snprintf(
 	    text, sizeof(text), "%s\n%s\n", id_hex(token).s, id_hex(proof).s);
+	sha256(text, ENROLMENT_IDS, &sum);
+	snprintf(
+	    text + ENROLMENT_IDS, ENROLMENT_LINE + 1, "%s\n", id_hex(&sum).s);
 	return state_write(s, "enrolment", text, ENROLMENT_LEN, e);
 }
 
-/* What is missing or damaged proves nothing, and keeps nobody away. */
+/* What is missing or damaged proves nothing, and keeps nobody away. Without
+ * the sum it is of an agent before there was one. */
 static void
 read_enrolment(struct state *s)
 {
-	char line[ID_HEX_LEN + 1];
-	struct id ids[2];
+	char line[ENROLMENT_LINE];
+	struct id ids[3], sum;
 	struct buf b;
-	size_t i;
+	size_t i, n;
 
 	memset(&s->token, 0, sizeof(s->token));
 	buf_init(&b, ENROLMENT_LEN);
-	if (state_read(s, "enrolment", &b, NULL) == 0 &&
-	    b.len == ENROLMENT_LEN) {
-		for (i = 0; i < 2; i++) {
-			memcpy(line, b.data + i * sizeof(line), sizeof(line));
-			line[ID_HEX_LEN] = '\0';
-			if (id_parse(line, &ids[i]) != 0)
-				break;
-		}
-		if (i == 2) {
-			s->token = ids[0];
-			s->proof = ids[1];
-		}
+	if (state_read(s, "enrolment", &b, NULL) != 0 ||
+	    (b.len != ENROLMENT_IDS && b.len != ENROLMENT_LEN))
+		goto out;
+	n = b.len / ENROLMENT_LINE;
+	for (i = 0; i < n; i++) {
+		memcpy(line, b.data + i * sizeof(line), sizeof(line));
+		line[ID_HEX_LEN] = '\0';
+		if (id_parse(line, &ids[i]) != 0)
+			goto out;
 	}
+	sha256(b.data, ENROLMENT_IDS, &sum);
+	if (n == 3 && !id_equal(&sum, &ids[2]))
+		goto out;
+	s->token = ids[0];
+	s->proof = ids[1];
+out:
 	buf_release(&b);
 }
 

@@ -8,7 +8,7 @@
  *   policy.hash what it must hash to, and the one before it
  *   relay       host:port, from enrolment
  *   enrolment   the token it was enrolled with (its hash) and the proof of
- *               that, when a client made the token
+ *               that, when a client made the token; the SHA-256 of the two
  *   ca.crt, agent.crt, agent.key
  *               the connection's certificates, from enrolment
  *   journal, record, spool/

@@ -207,6 +207,58 @@ test_identity_flips(void **state)
 	buf_release(&b);
 }
 
+/* What the agent would send of its enrolment. */
+static bool
+read_enrolment(struct id *token, struct id *proof)
+{
+	struct state again = st;
+	struct err e;
+
+	memset(&again.token, 0xff, sizeof(again.token));
+	assert_int_equal(state_identity(&again, &e), 0);
+	*token = again.token;
+	*proof = again.proof;
+	identity_wipe(&again.who);
+	return !id_is_zero(token);
+}
+
+static void
+test_enrolment_flips(void **state)
+{
+	struct id token, proof, t, p;
+	struct buf b;
+	struct err e;
+	size_t bit, old;
+
+	memset(&token, 0x31, sizeof(token));
+	memset(&proof, 0xa9, sizeof(proof));
+	assert_int_equal(state_identity_new(&st, &e), 0);
+	assert_false(read_enrolment(&t, &p));
+	assert_int_equal(state_enrolment_write(&st, &token, &proof, &e), 0);
+	buf_init(&b, 4096);
+	assert_int_equal(state_read(&st, "enrolment", &b, &e), 0);
+	for (bit = 0; bit < b.len * 8; bit++) {
+		b.data[bit / 8] ^= (uint8_t)(1 << (bit % 8));
+		write_over("enrolment", &b);
+		/* the same, or none */
+		if (read_enrolment(&t, &p)) {
+			assert_true(id_equal(&t, &token));
+			assert_true(id_equal(&p, &proof));
+		}
+		b.data[bit / 8] ^= (uint8_t)(1 << (bit % 8));
+	}
+	/* cut anywhere: none, but for one that has no sum, of before */
+	old = (size_t)2 * (ID_HEX_LEN + 1);
+	while (b.len-- > 0) {
+		assert_int_equal(
+		    state_write(&st, "enrolment", b.data, b.len, &e), 0);
+		assert_int_equal(read_enrolment(&t, &p), b.len == old);
+		assert_true(b.len != old ||
+		    (id_equal(&t, &token) && id_equal(&p, &proof)));
+	}
+	buf_release(&b);
+}
+
 int
 main(void)
 {
@@ -217,6 +269,7 @@ main(void)
 		T(test_policy_no_room),
 		T(test_policy_flips),
 		T(test_identity_flips),
+		T(test_enrolment_flips),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
