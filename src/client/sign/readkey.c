@@ -98,7 +98,8 @@ readkey_read(const void *text, size_t len, struct readkey *ret, struct err *e)
 		memcpy(hex[1], at + HEX + 1, HEX);
 		hex[0][HEX] = hex[1][HEX] = '\0';
 		good = hex_decode(hex[0], k.sec, SEAL_KEY_LEN) == 0 &&
-		    hex_decode(hex[1], k.pub, SEAL_KEY_LEN) == 0;
+		    hex_decode(hex[1], k.pub, SEAL_KEY_LEN) == 0 &&
+		    seal_is_pair(k.pub, k.sec);
 	}
 	if (good)
 		*ret = k;
@@ -106,7 +107,8 @@ readkey_read(const void *text, size_t len, struct readkey *ret, struct err *e)
 	secret_wipe(&k, sizeof(k));
 	return good ? 0
 		    : err_set(e, ERR_INVALID,
-			  "not a reader's key as mig reader make writes it");
+			  "not a reader's key as mig reader make writes it, "
+			  "or a damaged one");
 }
 
 static int
