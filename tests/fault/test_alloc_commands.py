@@ -330,7 +330,9 @@ def pinned(p, signed):
 
 
 def known(d):
-    return (d / "xdg" / "mig" / "known-policy").read_bytes()
+    """Below the line with its hash, which one that a test put there has not."""
+    data = (d / "xdg" / "mig" / "known-policy").read_bytes()
+    return data.split(b"\n", 1)[1] if data.startswith(b"mig-known ") else data
 
 
 @sweeping

@@ -43,15 +43,22 @@ policy_known(struct client *c, struct policy_file *f, struct err *e)
 int
 policy_known_save(struct client *c, const struct policy_file *f, struct err *e)
 {
+	struct buf text;
 	char *path;
 	int r = client_conf_load(c, e);
 
 	path = r == 0 ? client_beside(c, KNOWN_FILE, e) : NULL;
 	if (path == NULL)
 		return r != 0 ? r : ERR_NOMEM;
-	r = client_mkdir_for(path, e);
+	buf_init(&text, POLICY_MAX + 1024);
+	r = policy_file_known(f, &text);
+	if (r != 0)
+		err_set(e, r, "out of memory");
 	if (r == 0)
-		r = file_write(path, f->text.data, f->text.len, 0600, e);
+		r = client_mkdir_for(path, e);
+	if (r == 0)
+		r = file_write(path, text.data, text.len, 0600, e);
+	buf_release(&text);
 	free(path);
 	return r;
 }

@@ -39,31 +39,80 @@ policy_file_signed(
 	return r;
 }
 
+static bool
+starts(const struct buf *b, const char *with)
+{
+	return b->len >= strlen(with) &&
+	    memcmp(b->data, with, strlen(with)) == 0;
+}
+
+/* A changed bit would be another policy, so its hash is the first line. */
+#define KNOWN_HEAD "mig-known "
+#define KNOWN_HEAD_LEN (sizeof(KNOWN_HEAD) - 1)
+#define KNOWN_LINE (KNOWN_HEAD_LEN + ID_HEX_LEN + 1)
+
+int
+policy_file_known(const struct policy_file *f, struct buf *out)
+{
+	buf_add_fmt(out, KNOWN_HEAD "%s\n", id_hex(&f->policy.hash).s);
+	return buf_add(out, f->text.data, f->text.len);
+}
+
+static int
+take_plain(const void *text, size_t len, struct policy_file *f, struct err *e)
+{
+	int r = buf_add(&f->text, text, len);
+
+	if (r != 0)
+		return err_code(e, r, "the policy");
+	return policy_parse(f->text.data, f->text.len, &f->policy, e);
+}
+
+static int
+take_known(const struct buf *b, struct policy_file *f, struct err *e)
+{
+	char line[KNOWN_LINE];
+	struct id hash;
+	int r = ERR_INVALID;
+
+	if (b->len > KNOWN_LINE) {
+		memcpy(line, b->data, KNOWN_LINE);
+		if (line[KNOWN_LINE - 1] == '\n') {
+			line[KNOWN_LINE - 1] = '\0';
+			r = id_parse(line + KNOWN_HEAD_LEN, &hash);
+		}
+	}
+	if (r == 0)
+		r = take_plain(
+		    b->data + KNOWN_LINE, b->len - KNOWN_LINE, f, NULL);
+	if (r == ERR_NOMEM)
+		return err_set(e, r, "out of memory");
+	if (r == 0 && id_equal(&hash, &f->policy.hash))
+		return 0;
+	return err_set(e, ERR_INVALID,
+	    "not the policy that its first line says: it was damaged or "
+	    "changed; pin it again with mig policy pin");
+}
+
 int
 policy_file_load(const char *path, struct policy_file *f, struct err *e)
 {
-	static const char head[] = "mig-policy ";
 	struct buf text;
 	int r;
 
 	file_init(f);
-	buf_init(&text, POLICY_MAX + 4 * ENVELOPE_MAX);
+	buf_init(&text, KNOWN_LINE + POLICY_MAX + 4 * ENVELOPE_MAX);
 	r = file_read(path, &text, e);
 	if (r != 0) {
 		buf_release(&text);
 		return r;
 	}
-	if (text.len >= strlen(head) &&
-	    memcmp(text.data, head, strlen(head)) == 0) {
-		r = buf_add(&f->text, text.data, text.len);
-		if (r != 0)
-			err_code(e, r, "the policy");
-		else
-			r = policy_parse(
-			    f->text.data, f->text.len, &f->policy, e);
-	} else {
+	if (starts(&text, KNOWN_HEAD))
+		r = take_known(&text, f, e);
+	else if (starts(&text, "mig-policy "))
+		r = take_plain(text.data, text.len, f, e);
+	else
 		r = policy_file_signed(text.data, text.len, f, e);
-	}
 	buf_release(&text);
 	return r == 0 ? 0 : err_wrap(e, "%s", path);
 }

@@ -19,12 +19,14 @@ struct policy_file {
 	struct envelope env; /* borrows from binary */
 };
 
-/* Initialises f in every case: release it. Either form. */
+/* Initialises f in every case: release it. Signed or plain, or plain below a
+ * line with its hash, as policy_file_known writes it. */
 int policy_file_load(const char *path, struct policy_file *f, struct err *e);
 /* The JSON form of an envelope. */
 int policy_file_signed(
     const void *json, size_t len, struct policy_file *f, struct err *e);
 void policy_file_release(struct policy_file *f);
+int policy_file_known(const struct policy_file *f, struct buf *out);
 
 /* Is next a step from was that an agent would take? now in unix s. */
 int policy_file_step(const struct policy *was, const struct policy_file *next,
