@@ -105,6 +105,35 @@ ENVIRONMENTS = {
 }
 
 
+# the other modules, with questions that take them no time
+OTHERS = {
+    "memory": {"searches": {"s": {"names": ["^no such name$"], "options": {}}}},
+    "netstat": {"listeningport": ["1"]},
+    "pkg": {"pkgmatch": {"matches": ["^no such package$"]}},
+    "sshkey": {"paths": ["/nosuchpath"]},
+    "ping": {"destination": "127.0.0.1", "protocol": "udp", "destinationport": 9, "count": 1, "timeout": 1},
+    "timedrift": {},
+    "agent": {},
+}
+
+
+def check_others(check, operations):
+    """Each answer says of its module's rights what mig-agent check says."""
+    assert [o["module"] for o in operations] == list(OTHERS)
+    for name, op in zip(OTHERS, operations):
+        rows = [r for r in check["rights"] if name in r["module"].split(", ")]
+        assert bool(rows) == (name != "agent"), (name, check["rights"])
+        said = op["result"]["statistics"].get("rights")
+        if name in ("netstat", "ping", "timedrift"):
+            assert said == [{k: r[k] for k in ("wanted", "had", "notseen")} for r in rows], (name, said)
+        elif rows:
+            row, = rows
+            assert said == {"looksinto" if name == "memory" else "reads": row["had"],
+                            "notseen": row["notseen"]}, (name, said)
+        else:
+            assert said is None
+
+
 @pytest.mark.parametrize("name", [pytest.param(
     name, marks=pytest.mark.long if name == "chroot" else ()) for name in ENVIRONMENTS])
 def test_check_and_answer_agree(name, place, gpg, tree):  # noqa: F811
@@ -139,8 +168,10 @@ def test_check_and_answer_agree(name, place, gpg, tree):  # noqa: F811
         "tree": {"paths": [str(tree)], "contents": ["needle"], "options": {"matchall": True}},
         "state": {"paths": [str(place)], "names": ["^(identity|journal)$"], "options": {"matchall": True}},
         "inside": {"paths": [str(place / "state")], "contents": ["."], "options": {"matchall": True}}}}}]
+    question += [{"module": module, "parameters": asked} for module, asked in OTHERS.items()]
     run, answer = agent.once(envelope(gpg, document(gpg, operations=question)))
     assert run.returncode == 0, run.stderr
+    check_others(check, answer["operations"][1:])
     result = answer["operations"][0]["result"]
     assert result["success"], result
     assert result["statistics"]["rights"] == {"reads": reads, "notseen": unseen}

@@ -221,6 +221,17 @@ outcome_rights(struct jsonw *w, const char *module, uint32_t facts)
 	jsonw_array_end(w);
 }
 
+void
+outcome_file_rights(struct jsonw *w, uint32_t facts)
+{
+	const struct right_way *way = rights_of_files(facts);
+
+	jsonw_object(w, "rights");
+	jsonw_str(w, "reads", way->had);
+	jsonw_str(w, "notseen", way->unseen);
+	jsonw_object_end(w);
+}
+
 static void
 note_last(struct outcome *o)
 {

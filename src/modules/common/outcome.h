@@ -78,6 +78,8 @@ outcome_begin(struct outcome *o, struct jsonw *w, bool found, bool success);
 void outcome_statistics(struct outcome *o, struct jsonw *w);
 /* "rights":[{"wanted", "had", "notseen"}] of this module's rows (rights.h). */
 void outcome_rights(struct jsonw *w, const char *module, uint32_t facts);
+/* "rights":{"reads", "notseen"}, of modules that read files. */
+void outcome_file_rights(struct jsonw *w, uint32_t facts);
 /* }, "errors":...}: the answer is whole. */
 int outcome_end(struct outcome *o, struct jsonw *w, struct err *e);
 

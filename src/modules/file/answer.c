@@ -376,18 +376,6 @@ write_unmatched(const struct answer *a, struct jsonw *w)
 		jsonw_object_end(w);
 }
 
-/* What this process could see at all. */
-static void
-write_rights(const struct answer *a, struct jsonw *w)
-{
-	const struct right_way *way = rights_of_files(a->rights);
-
-	jsonw_object(w, "rights");
-	jsonw_str(w, "reads", way->had);
-	jsonw_str(w, "notseen", way->unseen);
-	jsonw_object_end(w);
-}
-
 static void
 write_statistics(struct answer *a, const char *engine, struct jsonw *w)
 {
@@ -401,7 +389,7 @@ write_statistics(struct answer *a, const char *engine, struct jsonw *w)
 	if (a->ended_at[0] != '\0')
 		jsonw_str(w, "endedat", a->ended_at);
 	write_unmatched(a, w);
-	write_rights(a, w);
+	outcome_file_rights(w, a->rights);
 }
 
 /* What could have been seen had this process more rights. */

@@ -275,6 +275,7 @@ write_answer(struct run *r, struct buf *out, struct err *e)
 	jsonw_array_end(&w);
 	if (r->kept.epochs > 0)
 		jsonw_u64(&w, "epochdecided", r->kept.epochs);
+	outcome_file_rights(&w, r->watch.ctx->rights);
 	return outcome_end(&r->outcome, &w, e);
 }
 

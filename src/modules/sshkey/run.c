@@ -370,6 +370,7 @@ write_answer(struct run *r, struct buf *out, struct err *e)
 	jsonw_u64(&w, "bytesread", r->read);
 	if (r->ended || r->outcome.full || r->watch.end != WATCH_GOES_ON)
 		jsonw_str(&w, "endedat", r->last);
+	outcome_file_rights(&w, r->watch.ctx->rights);
 	return outcome_end(&r->outcome, &w, e);
 }
 

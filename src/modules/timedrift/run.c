@@ -360,8 +360,8 @@ answer(struct run *r, struct buf *out, struct err *e)
 		for (i = 0; i < r->servers.n; i++)
 			write_server(r, i, &w);
 		jsonw_array_end(&w);
-		outcome_rights(&w, "timedrift", r->ctx->rights);
 	}
+	outcome_rights(&w, "timedrift", r->ctx->rights);
 	return outcome_end(&r->out, &w, e);
 }
 
