@@ -208,6 +208,7 @@ class Platform:
         self.fpr = self.gpg.make_key("Alice Demo")
         self.keyring = self.dir / "keyring"
         self.acl = acl
+        self.limits = None
         self.persons = ""           # lines of a keyring, for the policy only
         self.ca = None
         self.server = Daemon(
@@ -245,6 +246,10 @@ class Platform:
             path = self.dir / "acl.json"
             path.write_text(json.dumps(self.acl))
             args += ["--acl", str(path)]
+        if self.limits is not None:
+            path = self.dir / "limits.json"
+            path.write_text(json.dumps(self.limits))
+            args += ["--limits", str(path)]
         self.mig(*args, check=0)
         out = self.admin("init", "--name", "localhost,127.0.0.1", "--port",
                          str(self.port), "--relay-port", str(self.relay_port),

@@ -357,6 +357,14 @@ def effective(agent, **limits):
     return result["elements"]["agent"]["limits"]
 
 
+def test_limits_that_nobody_states(agent):
+    """The defaults, of configuration, policy and question."""
+    agent.install()
+    assert not {"worker_memory", "worker_cpu"} & set(agent.conf.read_text().split())
+    shown = effective(agent)
+    assert (shown["memorybytes"], shown["cpupercent"]) == (64 << 20, 50), shown
+
+
 def test_the_smaller_limit_wins(agent):
     agent.install(limits=POLICY)
     fields = [f for f in POLICY if f != "memorybytes"]
