@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from miglib import program, wait_for
+from miglib import BIN, program, wait_for
 from procs import parts_of
 from test_agent_once import (Agent, MALFORMED, PARAMETERS, document, envelope, gpg)  # noqa: F401
 from test_server_api import Server, refused, role_pid
@@ -571,12 +571,43 @@ def test_every_field_violated_at_the_worker():
         assert rc == 1 and answer["errors"][0], bad
 
 
-def test_contradictory_filters_find_nothing_and_say_so(tmp_path):
+CONTRADICTORY = [("sizes", ">1m", "<1k"), ("names", "^f$", "!^f$"), ("mtimes", "<1h", ">2h"),
+                 ("contents", "x", "!x"), ("sha2", "ab" * 32, "cd" * 32)]
+
+
+def test_contradictory_filters_are_refused_in_words(tmp_path):
+    """The field and both values; nothing is looked at, as "nothing found" would be no answer."""
     (tmp_path / "f").write_text("x\n")
-    for fields in ({"sizes": [">1m", "<1k"]}, {"names": ["^f$", "!^f$"]}, {"mtimes": ["<1h", ">2h"]},
-                   {"contents": ["x", "!x"]}, {"sha2": ["ab" * 32, "cd" * 32]}):
-        rc, answer = worker({"searches": {"s": {"paths": [str(tmp_path)], "options": {"matchall": True}, **fields}}})
-        assert rc == 0 and answer["success"] and not answer["foundanything"] and answer["errors"] is None
+    for field, a, b in CONTRADICTORY:
+        search = {"paths": [str(tmp_path)], field: [a, b]}
+        rc, answer = worker({"searches": {"s": {**search, "options": {"matchall": True}}}})
+        assert rc == 1 and not answer["success"], answer
+        assert answer["errors"][0].startswith(f"searches.s.{field}[1]: no file passes both '{a}' and '{b}'"), answer
+        rc, answer = worker({"searches": {"s": search}})  # each by itself
+        assert rc == 0 and answer["success"] and answer["foundanything"] == (field != "sha2"), answer
+
+
+def test_contradictory_filters_at_the_command_line(tmp_path):
+    def mig(*args):
+        r = subprocess.run([BIN / "mig", *args, "-t", "local"], capture_output=True, text=True, timeout=60)
+        return r.returncode, r.stdout + r.stderr
+    for field, a, b in CONTRADICTORY:
+        flag = field.removesuffix("s")
+        rc, text = mig("file", "-path", tmp_path, f"-{flag}", a, f"-{flag}", b)
+        assert rc >= 2 and f"-{flag}: no file passes both '{a}' and '{b}'" in text and "matchany" in text, text
+        assert mig("file", "-path", tmp_path, f"-{flag}", a, f"-{flag}", b, "-matchany")[0] == 1
+    rc, text = mig("pkg", "-name", ".", "-vercmp", ">=2:2.0", "-vercmp", "<2:2.0")
+    assert rc >= 2 and "-vercmp: no version passes both '>=2:2.0' and '<2:2.0'" in text, text
+
+
+def test_contradictory_filters_at_agent_and_server(agent, gpg, server, api):  # noqa: F811
+    for op, says in ((file_operation("/etc", sizes=["<1k", ">1m"], options={"matchall": True}),
+                      "searches.s.sizes[1]: no file passes both '<1k' and '>1m'"),
+                     ({"module": "pkg", "parameters": {"pkgmatch": {"matches": ["."]}, "vermatch": "=2", "vercmp": [">2"]}},
+                      "vermatch: no version passes both '>2' and '=2'")):
+        assert agent.refused(envelope(gpg, document(gpg, operations=[op]))) == PARAMETERS
+        assert says in agent.report()[-2]["detail"]
+        assert says in server.launch(api, 403, operations=[op])["error"]["message"]
 
 
 # --- the server's own files ---------------------------------------------------------------

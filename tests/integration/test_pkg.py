@@ -201,7 +201,7 @@ def test_versions_as_rpm_compares_them(tmp_path):
 @pytest.mark.parametrize("fields, names", [
     ({"vercmp": ["<1.0"]}, ["alpha", "large"]),                         # 1.0~rc1; 1-1 below 1.0
     ({"vercmp": [">=2:2.0"]}, ["beta"]),
-    ({"vercmp": [">=2:2.0", "<2:2.0"]}, []),
+    ({"vercmp": [">=2:2.0", "<2:2.1"]}, ["beta"]),
     ({"vercmp": ["=2.0"]}, ["beta-devel"]),                            # any release
     ({"vercmp": ["=2.0-3.el8"]}, []),
     ({"vercmp": ["!=1-1"]}, ["alpha", "beta", "beta-devel", "gamma"]),
@@ -590,6 +590,8 @@ def test_without_rights(rpms, root):
     ({"pkgmatch": {"matches": ["a"]}, "vercmp": ["1.0"]}, "vercmp[0]: '1.0' does not begin with"),
     ({"pkgmatch": {"matches": ["a"]}, "vercmp": ["<1 2"]}, "vercmp[0]"),
     ({"pkgmatch": {"matches": ["a"]}, "vercmp": ["<1"] * 65}, "at most 64"),
+    ({"pkgmatch": {"matches": ["a"]}, "vercmp": ["!=3", ">=2:2.0", "<2:2.0"]},
+     "vercmp[2]: no version passes both '>=2:2.0' and '<2:2.0'"),
     ({"pkgmatch": {"matches": ["a"]}, "roots": ["etc"]}, "roots[0]: 'etc' is not an absolute"),
     ({"pkgmatch": {"matches": ["a"]}, "roots": ["/" * 4001]}, "roots[0]"),
     ({"pkgmatch": {"matches": ["a"]}, "root": "/"}, "root"),

@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/path.h"
 #include "json/json.h"
+#include "modules/file/possible.h"
 #include "modules/params.h"
 #include "modules/regex.h"
 
@@ -377,7 +378,7 @@ parse_search(const char *label, const json_t *json, const char *where,
 	    (rc = parse_checks(json, where, s, e)) != 0)
 		return rc;
 	parse_options(json, &s->options);
-	return 0;
+	return file_search_possible(s, where, e);
 }
 
 /* Counted before anything is parsed: a refusal costs nothing. */

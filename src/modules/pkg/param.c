@@ -101,6 +101,41 @@ check_cost(const struct pkg_params *p, struct err *e)
 	return 0;
 }
 
+static const char *
+test_text(const json_t *json, size_t i)
+{
+	const json_t *list = params_get(json, "vercmp");
+
+	return i < json_array_size(list)
+	    ? json_string_value(json_array_get(list, i))
+	    : params_str(json, "vermatch");
+}
+
+/* No package has a version that passes both: the answer would read as if there
+ * were none. */
+static int
+check_tests(const json_t *json, const struct pkg_params *p, struct err *e)
+{
+	bool listed;
+	size_t i, k;
+
+	for (i = 1; i < p->ntests; i++) {
+		for (k = 0; k < i; k++) {
+			if (!version_tests_exclude(&p->tests[k], &p->tests[i]))
+				continue;
+			err_set(e, ERR_INVALID,
+			    "no version passes both '%.100s' and '%.100s', and "
+			    "all that are given must hold",
+			    test_text(json, k), test_text(json, i));
+			listed =
+			    i < json_array_size(params_get(json, "vercmp"));
+			return listed ? err_wrap(e, "vercmp[%zu]", i)
+				      : err_wrap(e, "vermatch");
+		}
+	}
+	return 0;
+}
+
 static int
 take_version(const json_t *json, struct pkg_params *p, struct err *e)
 {
@@ -123,7 +158,7 @@ take_version(const json_t *json, struct pkg_params *p, struct err *e)
 		rc = version_test_parse(version, &p->tests[p->ntests++], e);
 	else if (rc == 0 && version != NULL)
 		p->version = params_regex(version, &p->version_not);
-	return rc;
+	return rc == 0 ? check_tests(json, p, e) : rc;
 }
 
 int

@@ -315,6 +315,58 @@ version_test_holds(
 	}
 }
 
+static bool
+is_strict(enum version_op op)
+{
+	return op == VERSION_LT || op == VERSION_GT;
+}
+
+static bool
+bounds_below(enum version_op op)
+{
+	return op == VERSION_GT || op == VERSION_GE || op == VERSION_EQ;
+}
+
+static bool
+bounds_above(enum version_op op)
+{
+	return op == VERSION_LT || op == VERSION_LE || op == VERSION_EQ;
+}
+
+/* With rpm a test without release is of all of them, so that one with and one
+ * without are compared by what stands before it. */
+static bool
+excludes(enum pkg_type type, const struct version_test *a,
+    const struct version_test *b)
+{
+	struct version va, vb;
+	bool open;
+	int c;
+
+	split(a->version, &va);
+	split(b->version, &vb);
+	open = type == PKG_RPM && va.has_release != vb.has_release;
+	if (open)
+		va.release.len = vb.release.len = 0;
+	c = compare(type, &va, &vb);
+	if (c == 0 && open)
+		return false;
+	if (c == 0 && (a->op == VERSION_NE || b->op == VERSION_NE))
+		return a->op == VERSION_EQ || b->op == VERSION_EQ;
+	if (bounds_below(a->op) && bounds_above(b->op) &&
+	    (c > 0 || (c == 0 && (is_strict(a->op) || is_strict(b->op)))))
+		return true;
+	return bounds_above(a->op) && bounds_below(b->op) &&
+	    (c < 0 || (c == 0 && (is_strict(a->op) || is_strict(b->op))));
+}
+
+bool
+version_tests_exclude(
+    const struct version_test *a, const struct version_test *b)
+{
+	return excludes(PKG_DPKG, a, b) && excludes(PKG_RPM, a, b);
+}
+
 bool
 version_epoch_decides(const struct version_test *t, const char *installed)
 {

@@ -50,6 +50,9 @@ version_test_parse(const char *text, struct version_test *ret, struct err *e);
  * in rpm's own dependencies. */
 bool version_test_holds(
     const struct version_test *t, enum pkg_type type, const char *installed);
+/* Is there certainly no version, of dpkg or of rpm, for which both hold? */
+bool version_tests_exclude(
+    const struct version_test *a, const struct version_test *b);
 /* Does this version have an epoch above 0, and the one asked for none? Then
  * the comparison is decided by that, which surprises people. */
 bool version_epoch_decides(const struct version_test *t, const char *installed);

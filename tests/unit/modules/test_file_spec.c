@@ -105,6 +105,83 @@ test_check(void **state)
 	}
 }
 
+#define H1 "0123456789abcdef0123456789abcdef"
+#define H2 "0123456789abcdef0123456789abcdee"
+
+static void
+test_check_possible(void **state)
+{
+	static const struct {
+		const char *fields, *options, *want; /* NULL: possible */
+	} table[] = {
+		{ "'sizes':['>1k','<1k']", "", NULL },
+		{ "'sizes':['>1k','<1023']", "",
+		    "sizes[1]: no file passes both"
+		    " '>1k' and '<1023'" },
+		{ "'sizes':['<1k','5m','>1']", "",
+		    "sizes[1]: no file passes both '<1k' and '5m'" },
+		{ "'sizes':['512','513']", "", "'512' and '513'" },
+		{ "'sizes':['1k','1024','<1k','>1k']", "", NULL },
+		{ "'sizes':['>1m','<1k']", ",'mismatch':['size']", NULL },
+		{ "'sizes':['>1m','<1k']", ",'mismatch':['mtime']",
+		    "searches.s1.sizes[1]" },
+		{ "'mtimes':['<2h','>1h']", "", NULL },
+		{ "'mtimes':['<60m','>1h']", "",
+		    "mtimes[1]: no file passes both '<60m' and '>1h'" },
+		{ "'mtimes':['>3d','<9d','<1h']", "", "'>3d' and '<1h'" },
+		{ "'mtimes':['<0m','<1h']", "", NULL },
+		{ "'mtimes':['<1h','>2h']", ",'mismatch':['mtime']", NULL },
+		{ "'names':['^f$','!^f']", "", NULL },
+		{ "'names':['b','a','!b','c']", "",
+		    "names[2]: no file passes both 'b' and '!b'" },
+		{ "'names':['!b','b','b']", "", "'!b' and 'b'" },
+		{ "'names':['b','!b']", ",'mismatch':['name']", NULL },
+		{ "'contents':['x','!x']", "", "contents[1]" },
+		{ "'contents':['x','!x']", ",'macroal':true", "contents[1]" },
+		{ "'contents':['x'],'names':['!x']", "", NULL },
+		{ "'modes':['x','!x']", "", NULL },
+		{ "'md5':['" H1 "','" H1 "']", "", NULL },
+		{ "'md5':['" H1 "','" H2 "']", "",
+		    "md5[1]: no file passes both '" H1 "' and '" H2
+		    "': with matchall it would have to; matchany answers" },
+		{ "'md5':['" H1 "','" H2 "']", ",'mismatch':['md5']", NULL },
+		{ "'sha2':['" H1 H1 "','" H1 H1 H2 H2 "']", "", NULL },
+		{ "'sha2':['" H1 H1 "','" H1 H1 H2 H2 "','" H1 H2 "']", "",
+		    "sha2[2]: no file passes both '" H1 H1 "' and" },
+		{ "'sha3':['" H1 H1 "'],'sha2':['" H2 H2 "']", "", NULL },
+	};
+	static const char *const alls[] = { "true", "false" };
+	char text[1024];
+	struct err e;
+	size_t i, any, k;
+	json_t *v;
+	int rc;
+
+	for (i = 0; i < 2 * sizeof(table) / sizeof(table[0]); i++) {
+		k = i / 2;
+		any = i % 2;
+		snprintf(text, sizeof(text),
+		    S("'paths':['/a'],%s,'options':"
+		      "{'matchall':%s%s}"),
+		    table[k].fields, alls[any], table[k].options);
+		for (char *q = text; (q = strchr(q, '\'')) != NULL;)
+			*q = '"';
+		v = json_loads(text, 0, NULL);
+		assert_non_null(v);
+		err_clear(&e);
+		rc = file()->check(v, &e);
+		json_decref(v);
+		if (table[k].want == NULL || any) {
+			if (rc != 0)
+				fail_msg("%s: %s", text, e.msg);
+		} else if (rc != ERR_INVALID ||
+		    strstr(e.msg, table[k].want) == NULL) {
+			fail_msg("%s: rc %d '%s', wanted '%s'", text, rc, e.msg,
+			    table[k].want);
+		}
+	}
+}
+
 static void
 test_path_clean(void **state)
 {
@@ -261,6 +338,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lookup),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_check_possible),
 		cmocka_unit_test(test_path_clean),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_print),

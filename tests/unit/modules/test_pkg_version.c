@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -107,6 +108,96 @@ test_operators(void **state)
 	}
 }
 
+static bool
+exclude(const char *a, const char *b)
+{
+	struct version_test ta, tb;
+	bool yes;
+
+	assert_int_equal(version_test_parse(a, &ta, NULL), 0);
+	assert_int_equal(version_test_parse(b, &tb, NULL), 0);
+	yes = version_tests_exclude(&ta, &tb);
+	assert_int_equal(version_tests_exclude(&tb, &ta), yes);
+	return yes;
+}
+
+static void
+test_exclude(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool want;
+	} table[] = {
+		{ ">=2:2.0", "<2:2.0", true },
+		{ ">=2.0", "<=2.0", false },
+		{ ">2.0", "<2.0", true },
+		{ ">2.0", "<2.0.1", false },
+		{ "=2.0", "=2.0", false },
+		{ "=2.0", "=3.0", true },
+		{ "=2.0", "!=2.0", true },
+		{ "!=2.0", "!=2.0", false },
+		{ "<2.0", "!=3.0", false },
+		{ ">1:1.0", "<2.0", true },
+		{ "<3", "<2", false },
+		{ ">=2.0~rc1", "<2.0", false },
+		{ ">=2.0", "<2.0~rc1", true },
+		/* one of the two orders has room between */
+		{ ">=1.0.1", "<1.0^git1", false },
+		{ "<=1.0.1", ">1.0^git1", false },
+		/* rpm leaves the release open */
+		{ "=2.0", ">2.0-3", false },
+		{ "<2.0", ">=2.0-3", false },
+		{ "<2.0", ">=2.1-3", true },
+		{ "=2.0", "=2.1-1", true },
+		{ "=2.0-1", "!=2.0", false },
+		{ ">2.0-2", "<2.0-2", true },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (exclude(table[i].a, table[i].b) != table[i].want)
+			fail_msg("%s and %s", table[i].a, table[i].b);
+	}
+}
+
+/* Whatever excludes each other: nothing installed passes both. */
+static void
+test_exclude_is_certain(void **state)
+{
+	static const char *const ops[] = { "<", "<=", "=", ">=", ">", "!=" };
+	static const char *const versions[] = { "1", "1.0", "1.0-1", "1.0-2",
+		"1.0~a", "1.0~a-1", "1.0^a", "1.0^a-3", "1.0.1", "1.0a", "1.a",
+		"0:1.0", "1:0.9", "1:0.9-1", "2", "2-0", "1_0", "1.0-1-1" };
+	const size_t n = sizeof(versions) / sizeof(versions[0]);
+	char a[32], b[32];
+	struct version_test ta, tb;
+	size_t i, k, v, excluded = 0;
+	int type;
+
+	for (i = 0; i < n * 6; i++) {
+		snprintf(a, sizeof(a), "%s%s", ops[i % 6], versions[i / 6]);
+		assert_int_equal(version_test_parse(a, &ta, NULL), 0);
+		for (k = 0; k < n * 6; k++) {
+			snprintf(
+			    b, sizeof(b), "%s%s", ops[k % 6], versions[k / 6]);
+			assert_int_equal(version_test_parse(b, &tb, NULL), 0);
+			if (!version_tests_exclude(&ta, &tb))
+				continue;
+			excluded++;
+			for (v = 0; v < n * PKG_TYPES; v++) {
+				type = v % PKG_TYPES;
+				if (version_test_holds(
+					&ta, type, versions[v / PKG_TYPES]) &&
+				    version_test_holds(
+					&tb, type, versions[v / PKG_TYPES]))
+					fail_msg("%s and %s: %s", a, b,
+					    versions[v / PKG_TYPES]);
+			}
+		}
+	}
+	assert_true(excluded > 1000);
+}
+
 /* rpm's dependencies leave open what is not said; dpkg's do not. */
 static void
 test_release_left_open(void **state)
@@ -173,6 +264,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_operators),
+		cmocka_unit_test(test_exclude),
+		cmocka_unit_test(test_exclude_is_certain),
 		cmocka_unit_test(test_release_left_open),
 		cmocka_unit_test(test_epoch_decides),
 		cmocka_unit_test(test_bad),

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Checks that exclude each other: a search that no file can pass is refused
+ * when it is asked, as its answer would read like "not there". */
+#ifndef MIG_MODULES_FILE_POSSIBLE_H
+#define MIG_MODULES_FILE_POSSIBLE_H
+
+#include "modules/file/param.h"
+
+/* ERR_INVALID when two checks of a matchall search certainly exclude each
+ * other, whatever the file: ranges of sizes or times without a common point,
+ * two digests of one algorithm, an expression and its "!". Kinds that
+ * options.mismatch turns around are not looked at. where: "searches.LABEL". */
+int file_search_possible(
+    const struct file_search *s, const char *where, struct err *e);
+
+#endif
