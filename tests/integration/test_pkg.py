@@ -620,14 +620,41 @@ def test_privacy(root):
         ("one", "1", "masked"), ("two", "2:1~rc-1", "masked")]
 
 
-def test_very_many_packages(root):
-    """However many there are: the worker stays small, and the answer says that there are more."""
+def write_many(root, n, stanza_of):
     with open(root / "var/lib/dpkg/status", "w") as f:
-        f.writelines(stanza(f"package-with-a-long-name-{i}") for i in range(180000))
-    answer, peak = ask_measured(root, "--output", str(32 << 20))
-    assert gaps(answer) == {"outputlimit": 1} and 50000 < len(answer["elements"]["packages"]) < 180000
-    assert len(json.dumps(answer, separators=(",", ":"))) <= 16 << 20
-    assert peak < 28
+        f.writelines(stanza_of(i) for i in range(n))
+
+
+def test_very_many_packages(root):
+    """The answer ends by its own limit, and the worker stays small however long it is."""
+    write_many(root, 180000, lambda i: stanza(f"package-with-a-long-name-{i}", f"1.{i % 9}"))
+    answer, peak = ask_measured(root)
+    names = [p["name"] for p in answer["elements"]["packages"]]
+    assert names == [f"package-with-a-long-name-{i}" for i in range(180000)]
+    assert gaps(answer) == {} and peak < 20 < len(json.dumps(answer)) / (1 << 20)
+    answer, _ = ask_measured(root, "--output", str(8 << 20))
+    some = [p["name"] for p in answer["elements"]["packages"]]
+    assert gaps(answer) == {"outputlimit": 1} and 40000 < len(some) < 80000
+    assert some == names[:len(some)] and len(json.dumps(answer, separators=(",", ":"))) <= 8 << 20
+    # what is not answered needs no room
+    answer, _ = ask_measured(root, "--output", "65536", "--detail", "found-only")
+    assert answer["foundanything"] and gaps(answer) == {}
+    assert answer["statistics"]["packages"] == 180000
+
+
+@pytest.mark.skipif("asan" in BUILD.name, reason="needs memory of its own")
+def test_memory_that_does_not_suffice(root):
+    """What share nothing take their length; what there was until then is answered."""
+    rnd = random.Random(5)
+    write_many(root, 50000, lambda i: stanza(f"p{i}", "1" + rnd.randbytes(450).hex()))
+    r = subprocess.run([WORKER, "--memory", str(24 << 20), "pkg"], stdout=subprocess.PIPE,
+                       input=json.dumps({"pkgmatch": {"matches": ["."]},
+                                         "roots": [str(root)]}).encode(), timeout=60)
+    answer = json.loads(r.stdout)
+    names = [p["name"] for p in answer["elements"]["packages"]]
+    assert r.returncode == 3 and gaps(answer) == {"memorylimit": 1}
+    assert answer["errors"] == ["memorylimit: limit reached: memory; not every package is listed"]
+    assert 5000 < len(names) < 50000 and names == [f"p{i}" for i in range(len(names))]
 
 
 def test_command_line(rpms, root):

@@ -11,6 +11,7 @@
 #include "base/jsonw.h"
 #include "modules/common/gofmt.h"
 #include "modules/common/outcome.h"
+#include "modules/common/rows.h"
 #include "modules/common/textmatch.h"
 #include "modules/common/watch.h"
 #include "modules/pkg/param.h"
@@ -24,10 +25,31 @@
 
 #define DAMAGE_MAX 512
 
+/* Of an entry; its JSON is made when the answer is written. */
+enum field {
+	FIELD_NAME,
+	FIELD_VERSION,
+	FIELD_TYPE,
+	FIELD_ARCH,
+	FIELD_STATE,
+	FIELD_ROOT,
+	FIELDS
+};
+
+static const char *const field_names[FIELDS] = {
+	[FIELD_NAME] = "name",
+	[FIELD_VERSION] = "version",
+	[FIELD_TYPE] = "type",
+	[FIELD_ARCH] = "arch",
+	[FIELD_STATE] = "state",
+	[FIELD_ROOT] = "root",
+};
+
 /* What counts, and what the try at hand would add. */
 struct tally {
 	uint64_t packages, found, epochs;
-	size_t entries, used; /* lengths of buffers */
+	struct rows_mark entries;
+	size_t used; /* of the answer's room */
 };
 
 struct run {
@@ -36,7 +58,10 @@ struct run {
 	struct watch watch;
 	struct textmatch names, version;
 	const char *root; /* as asked for, or NULL */
-	struct buf entries, databases;
+	struct rows entries;
+	struct buf measured; /* an entry's JSON, for its length */
+	bool out_of_memory;  /* that is why outcome.full */
+	struct buf databases;
 	struct tally now, kept;
 	/* the database at hand */
 	char path[OS_PATH_MAX + 64];
@@ -81,26 +106,48 @@ matches(struct run *r, const struct package *p)
 	return tests_hold(r, p);
 }
 
+/* comma: another stands before it. */
+static void
+write_entry(const struct rows_field *row, bool comma, struct buf *out)
+{
+	struct jsonw w;
+	size_t i;
+
+	jsonw_init(&w, out);
+	w.comma = comma;
+	jsonw_object(&w, NULL);
+	for (i = 0; i < FIELDS; i++) {
+		/* most have no state and no root */
+		if (row[i].len > 0 || i < FIELD_STATE)
+			jsonw_strn(&w, field_names[i], row[i].p, row[i].len);
+	}
+	jsonw_object_end(&w);
+}
+
+/* Keeps it if there is room for its JSON. */
 static void
 add_entry(struct run *r, const struct package *p)
 {
-	size_t before = r->entries.len;
-	struct jsonw w;
+	const char *texts[FIELDS] = { p->name, p->version,
+		pkg_type_names[p->type], p->arch, p->state,
+		r->root != NULL ? r->root : "" };
+	struct rows_field row[FIELDS];
+	struct buf *json = &r->measured;
+	size_t i;
 
-	jsonw_init(&w, &r->entries);
-	w.comma = before > 0;
-	jsonw_object(&w, NULL);
-	jsonw_str(&w, "name", p->name);
-	jsonw_str(&w, "version", p->version);
-	jsonw_str(&w, "type", pkg_type_names[p->type]);
-	jsonw_str(&w, "arch", p->arch);
-	if (*p->state != '\0')
-		jsonw_str(&w, "state", p->state);
-	if (r->root != NULL)
-		jsonw_str(&w, "root", r->root);
-	jsonw_object_end(&w);
-	if (outcome_keep(&r->outcome, &r->entries, before))
+	for (i = 0; i < FIELDS; i++)
+		row[i] = (struct rows_field){ texts[i], strlen(texts[i]) };
+	buf_clear(json);
+	write_entry(row, r->entries.n > 0, json);
+	if (json->error != ERR_NOMEM &&
+	    (json->error != 0 || !outcome_take(&r->outcome, json->len))) {
+		r->outcome.full = true;
+	} else if (json->error != 0 || rows_add(&r->entries, row) != 0) {
+		r->out_of_memory = true;
+		r->outcome.full = true;
+	} else {
 		r->now.found++;
+	}
 }
 
 static void
@@ -110,7 +157,11 @@ on_package(const struct package *p, void *arg)
 
 	fault_point("pkg.package");
 	r->now.packages++;
-	if (!r->outcome.full && matches(r, p))
+	if (r->outcome.full || !matches(r, p))
+		return;
+	if (r->watch.ctx->found_only)
+		r->now.found++;
+	else
 		add_entry(r, p);
 }
 
@@ -142,9 +193,9 @@ on_begin(const char *path, const char *form, void *arg)
 	r->form = form;
 	r->damaged = 0;
 	r->now = r->kept;
-	r->entries.len = r->kept.entries;
+	rows_take_back(&r->entries, r->kept.entries);
 	r->outcome.output_used = r->kept.used;
-	r->outcome.full = false;
+	r->outcome.full = r->out_of_memory = false;
 }
 
 static void
@@ -186,7 +237,7 @@ on_end(void *arg)
 
 	add_database(r);
 	tell_damage(r);
-	r->now.entries = r->entries.len;
+	r->now.entries = rows_mark(&r->entries);
 	r->now.used = r->outcome.output_used;
 	r->kept = r->now;
 	r->damaged = 0;
@@ -220,7 +271,12 @@ note_end(struct run *r)
 		[WATCH_STOPPED] = GAP_STOPPED,
 	};
 
-	if (r->outcome.full) {
+	if (r->out_of_memory) {
+		outcome_gap(&r->outcome, GAP_MEMORY, NULL,
+		    "limit reached: memory; not every package is listed");
+		if (r->watch.ctx->ret_end != NULL)
+			*r->watch.ctx->ret_end = RUN_LIMIT;
+	} else if (r->outcome.full) {
 		outcome_gap(&r->outcome, GAP_OUTPUT, NULL,
 		    "the answer's size limit is reached: not every package is "
 		    "listed");
@@ -251,6 +307,18 @@ look(struct run *r, const struct os_mounts *mounts)
 	note_rights(r);
 }
 
+static void
+write_entries(struct run *r, struct buf *out)
+{
+	struct rows_field row[FIELDS];
+	bool comma = false;
+
+	rows_take_back(&r->entries, r->kept.entries);
+	rows_rewind(&r->entries);
+	for (; rows_next(&r->entries, row); comma = true)
+		write_entry(row, comma, out);
+}
+
 static int
 write_answer(struct run *r, struct buf *out, struct err *e)
 {
@@ -261,7 +329,7 @@ write_answer(struct run *r, struct buf *out, struct err *e)
 	jsonw_init(&w, out);
 	outcome_begin(&r->outcome, &w, r->kept.found > 0, true);
 	jsonw_array(&w, "packages");
-	buf_add(out, r->entries.data, r->kept.entries);
+	write_entries(r, out);
 	jsonw_array_end(&w);
 	outcome_statistics(&r->outcome, &w);
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -304,16 +372,16 @@ module_pkg_run(const json_t *params, const struct run_context *ctx,
 	struct os_mounts *mounts = NULL;
 	struct run r = { 0 };
 	struct pkg_params pp;
-	size_t room = outcome_kept_max(ctx->output_max);
 	int rc;
 
 	if ((rc = pkg_params_parse(params, &pp, e)) != 0)
 		return rc;
 	r.params = &pp;
-	outcome_init(&r.outcome, kinds, PKG_GAPS_ALL, 0, room);
+	outcome_init(&r.outcome, kinds, PKG_GAPS_ALL, 0, ctx->output_max);
 	watch_begin(&r.watch, ctx);
-	buf_init(&r.entries, room);
-	buf_init(&r.databases, room / 16);
+	rows_init(&r.entries, FIELDS, ctx->output_max);
+	buf_init(&r.measured, ctx->output_max);
+	buf_init(&r.databases, ctx->output_max / 16);
 	rc = start(&r, ctx, &mounts, e);
 	if (rc == 0) {
 		look(&r, mounts);
@@ -322,7 +390,8 @@ module_pkg_run(const json_t *params, const struct run_context *ctx,
 	os_mounts_free(mounts);
 	textmatch_release(&r.names);
 	textmatch_release(&r.version);
-	buf_release(&r.entries);
+	rows_release(&r.entries);
+	buf_release(&r.measured);
 	buf_release(&r.databases);
 	outcome_release(&r.outcome);
 	pkg_params_release(&pp);
