@@ -69,6 +69,9 @@ TESTED = {
         parent.restart parent.started
         writer.commit writer.committed
     """,
+    "test_pull.py": """
+        core.pull_sent net.pull_part
+    """,
     "test_alloc_commands.py": """
         restore.put_in user.look_up
     """,

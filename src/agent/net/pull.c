@@ -4,6 +4,7 @@
 
 #include "action/envelope.h"
 #include "agent/seldom.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "crypto/sha256.h"
 
@@ -242,6 +243,7 @@ pull_part(struct pull *p, const struct wire_msg *m)
 		return;
 	}
 	p->tries = 0;
+	fault_point("net.pull_part");
 	if (wire_parts_complete(p->parts))
 		whole(p);
 	else

@@ -15,6 +15,7 @@
 #include "server/core/policies.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "mqtt/mqtt.h"
 #include "mqtt/wire.h"
@@ -612,6 +613,7 @@ pull_send(struct relaylink *l, const struct pull *p)
 		m.len = WIRE_PART_MAX;
 	if (publish(l, WIRE_IN, &p->agent->id, &m, 1, &mid) == 0)
 		l->inflight[l->ninflight++] = mid;
+	fault_point("core.pull_sent");
 }
 
 static void
