@@ -7,6 +7,7 @@
 #include "os/nets.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,9 +78,15 @@ fill(struct question *q, enum os_net_table table, uint8_t family,
 	}
 }
 
+static const char *const table_names[] = { [OS_NET_TCP] = "tcp",
+	[OS_NET_UDP] = "udp",
+	[OS_NET_NEIGHBOURS] = "neighbours",
+	[OS_NET_LINKS] = "links",
+	[OS_NET_ADDRESSES] = "addresses" };
+
 /* One datagram from the kernel itself; others are left out. */
 static ssize_t
-receive(int fd, void *room, struct err *e)
+receive(int fd, enum os_net_table table, void *room, struct err *e)
 {
 	struct sockaddr_nl from;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -90,8 +97,10 @@ receive(int fd, void *room, struct err *e)
 	for (;;) {
 		len = sizeof(from);
 		memset(&from, 0, sizeof(from));
-		n = recvfrom(fd, room, ROOM, MSG_DONTWAIT | MSG_TRUNC,
-		    (struct sockaddr *)&from, &len);
+		n = fault_error("nets.receive", table_names[table]) != 0
+		    ? -1
+		    : recvfrom(fd, room, ROOM, MSG_DONTWAIT | MSG_TRUNC,
+			  (struct sockaddr *)&from, &len);
 		if (n >= 0 && from.nl_pid == 0)
 			return n;
 		if (n >= 0 || errno == EINTR)
@@ -133,8 +142,10 @@ dump_once(
 	msg.seq = q.h.nlmsg_seq;
 	if (send(fd, &q, q.h.nlmsg_len, 0) < 0)
 		return err_errno(e, "netlink");
+	if (fault_error("nets.dump", table_names[d->table]) != 0)
+		msg.interrupted = true;
 	while (!msg.done) {
-		n = receive(fd, d->room, e);
+		n = receive(fd, d->table, d->room, e);
 		if (n == -ENOBUFS || n > ROOM) {
 			msg.interrupted = true;
 			continue;

@@ -37,6 +37,9 @@ TESTED = {
     "test_memory_dies.py": """
         memory.listing opener.serving
     """,
+    "test_netstat_changes.py": """
+        nets.dump nets.receive
+    """,
     "test_pkg_changes.py": """
         pkg.package pkg.updates_listed
     """,

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Tables of the network that change while netstat reads them. The kernel says so,
+and they are read again: nothing that was read before is answered twice, nothing is
+missing, and a table that changed each time is counted and named."""
+import errno
+import json
+import os
+import pathlib
+
+import pytest
+
+from faultlib import ALWAYS, Control
+from test_netstat import Network, may_make_networks
+
+pytestmark = pytest.mark.skipif(not may_make_networks(),
+                                reason="no network namespace can be made here")
+
+WORKER = pathlib.Path(os.environ["MIG_BIN"]) / "mig-worker"
+TABLES = ["links", "addresses", "neighbours", "tcp", "udp"]
+TRIES = 5
+
+
+@pytest.fixture(scope="module")
+def net():
+    network = Network("""ip link set lo up
+ip link add near type veth peer name far
+ip link set near address 02:00:00:00:aa:01
+ip addr add 10.77.0.1/24 dev near
+ip link set near up
+for i in 2 3 4; do ip neigh add 10.77.0.$i lladdr 02:00:00:00:aa:0$i dev near nud permanent; done""")
+    yield network
+    network.close()
+
+
+@pytest.fixture
+def control(tmp_path):
+    return Control(tmp_path / "control")
+
+
+def ask(net, control, *args):
+    """Something of each table, several entries a value."""
+    said = net.said
+    question = {"localmac": ["^02:00:00:00:aa"], "localip": ["10.77.0.0/16", "127.0.0.1"],
+                "neighbormac": ["aa:0[23]$"], "neighborip": ["10.77.0.0/24"], "connectedip": ["127.0.0.1", "::1"],
+                "listeningport": [str(said[k]) for k in ("listen4", "listen6", "udp", "client")]}
+    out = net.run(str(WORKER), *args, "netstat", input=json.dumps(question), env=control.env())
+    return json.loads(out)
+
+
+def found(answer):
+    """All but the gaps and what they are told in."""
+    statistics = {k: v for k, v in answer["statistics"].items() if k in ("examined", "totalhits", "namespaces")}
+    return answer["foundanything"], answer["success"], answer["elements"], statistics
+
+
+def changes(answer):
+    """What is said of them; how many there are."""
+    return ([e for e in answer["errors"] or [] if e.startswith("changing")],
+            answer["statistics"]["notexamined"].get("changing"))
+
+
+@pytest.fixture
+def undisturbed(net, control):
+    answer = ask(net, control)
+    hits = {s: {v: len(e or []) for v, e in found.items()} for s, found in answer["elements"].items()}
+    assert hits["neighbormac"] == {"aa:0[23]$": 2} and hits["neighborip"] == {"10.77.0.0/24": 3}, hits
+    assert hits["localip"] == {"10.77.0.0/16": 1, "127.0.0.1": 1} and hits["connectedip"]["127.0.0.1"] == 2
+    assert sorted(hits["listeningport"].values()) == [0, 1, 1, 1]
+    assert answer["statistics"]["totalhits"] == sum(n for s in hits.values() for n in s.values())
+    assert changes(answer) == ([], None)
+    return answer
+
+
+@pytest.mark.parametrize("point", ["nets.dump", "nets.receive"])
+@pytest.mark.parametrize("table", TABLES)
+def test_changed_once(net, control, undisturbed, table, point):
+    """All entries are there when it is told, and are taken back."""
+    fault = control.error("mig-worker", point, errno.ENOBUFS, what=table)
+    answer = ask(net, control)
+    assert fault.fired == 1
+    assert found(answer) == found(undisturbed) and changes(answer) == ([], None)
+
+
+def test_changed_once_each(net, control, undisturbed):
+    faults = [control.error("mig-worker", "nets.dump", errno.ENOBUFS, times=TRIES - 1, what=t) for t in TABLES]
+    answer = ask(net, control)
+    # families are asked for one after the other, so that tcp and udp have two dumps a try
+    assert [f.fired for f in faults] == [TRIES - 1] * len(TABLES)
+    assert found(answer) == found(undisturbed) and changes(answer) == ([], None)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_changed_each_time(net, control, undisturbed, table):
+    fault = control.error("mig-worker", "nets.dump", errno.ENOBUFS, times=ALWAYS, what=table)
+    answer = ask(net, control)
+    assert fault.fired == TRIES * (2 if table in ("tcp", "udp") else 1)
+    assert found(answer) == found(undisturbed)
+    assert changes(answer) == ([f"changing: {net.name}: it changed each time it was read; entries may be missing"], 1)
+
+
+def test_output_of_what_was_taken_back(net, control):
+    """It takes no room of the answer."""
+    limit = ["--output", "4096"]
+    whole = ask(net, control, *limit)
+    control.error("mig-worker", "nets.dump", errno.ENOBUFS, times=ALWAYS)
+    answer = ask(net, control, *limit)
+    assert found(answer) == found(whole) and changes(answer)[1] == len(TABLES)
+    assert answer["statistics"]["notexamined"].get("outputlimit") == whole["statistics"]["notexamined"].get("outputlimit")
