@@ -65,13 +65,11 @@ head_load(const char *path, struct audit_head *ret, struct err *e)
 static int
 head_save(const char *path, const struct audit_head *h, struct err *e)
 {
-	char line[128];
-	int r;
+	char line[AUDITLOG_HEAD_MAX];
+	size_t len = auditlog_head_write(h, line);
+	int r = client_mkdir_for(path, e);
 
-	snprintf(
-	    line, sizeof(line), "%" PRIu64 " %s\n", h->n, id_hex(&h->chain).s);
-	r = client_mkdir_for(path, e);
-	return r == 0 ? file_write(path, line, strlen(line), 0600, e) : r;
+	return r == 0 ? file_write(path, line, len, 0600, e) : r;
 }
 
 /* --- showing ---------------------------------------------------------------

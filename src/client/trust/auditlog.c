@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "client/trust/auditlog.h"
 
+#include "base/hex.h"
 #include "base/str.h"
+#include "crypto/sha256.h"
 #include "json/json.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LINE_MAX_BYTES (1024 * 1024)
@@ -140,23 +143,54 @@ auditlog_reached_known(const struct auditlog *l)
 	return l->known.n == 0 || l->known_seen;
 }
 
+#define SUM_LEN 16 /* hex digits */
+
+static void
+head_sum(const char *text, size_t len, char out[static SUM_LEN + 1])
+{
+	struct id d;
+
+	sha256(text, len, &d);
+	hex_encode(d.b, SUM_LEN / 2, out);
+}
+
+size_t
+auditlog_head_write(
+    const struct audit_head *h, char out[static AUDITLOG_HEAD_MAX])
+{
+	int n = snprintf(out, AUDITLOG_HEAD_MAX, "%" PRIu64 " %s", h->n,
+	    id_hex(&h->chain).s);
+
+	head_sum(out, (size_t)n, out + n + 1);
+	out[n] = ' ';
+	memcpy(out + n + 1 + SUM_LEN, "\n", 2);
+	return (size_t)n + 1 + SUM_LEN + 1;
+}
+
 int
 auditlog_head_parse(const void *text, size_t len, struct audit_head *ret)
 {
-	char line[128], *space;
+	char line[AUDITLOG_HEAD_MAX], sum[SUM_LEN + 1], *chain, *said;
 	struct audit_head h;
 
 	if (len == 0 || len >= sizeof(line))
 		return ERR_INVALID;
 	memcpy(line, text, len);
 	line[len] = '\0';
-	space = strchr(line, ' ');
-	if (space == NULL || line[len - 1] != '\n' || strlen(line) != len)
+	chain = strchr(line, ' ');
+	if (chain == NULL || line[len - 1] != '\n' || strlen(line) != len)
 		return ERR_INVALID;
-	*space = '\0';
 	line[len - 1] = '\0';
+	said = strchr(chain + 1, ' ');
+	if (said != NULL) {
+		head_sum(line, (size_t)(said - line), sum);
+		if (strcmp(sum, said + 1) != 0)
+			return ERR_INVALID;
+		*said = '\0';
+	}
+	*chain = '\0';
 	if (str_u64(line, 1, (uint64_t)N_MAX, &h.n) != 0 ||
-	    id_parse(space + 1, &h.chain) != 0)
+	    id_parse(chain + 1, &h.chain) != 0)
 		return ERR_INVALID;
 	*ret = h;
 	return 0;

@@ -40,7 +40,12 @@ int auditlog_end(struct auditlog *log);
  * not seen (it was removed, or not asked for). */
 bool auditlog_reached_known(const struct auditlog *log);
 
-/* "N CHAIN\n" as remembered; ERR_INVALID. */
+/* What is remembered: "N CHAIN SUM\n". A changed bit would be another head, and
+ * the server would be said to have written its log anew. */
+#define AUDITLOG_HEAD_MAX 128
+size_t auditlog_head_write(
+    const struct audit_head *h, char out[static AUDITLOG_HEAD_MAX]);
+/* Also without the sum, as it was before; ERR_INVALID. */
 int auditlog_head_parse(const void *text, size_t len, struct audit_head *ret);
 
 #endif

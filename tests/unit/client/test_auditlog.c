@@ -203,6 +203,30 @@ test_remembered(void **state)
 	assert_int_equal(auditlog_head_parse("0 x\n", 4, &h), ERR_INVALID);
 }
 
+static void
+test_remembered_flips(void **state)
+{
+	char text[AUDITLOG_HEAD_MAX];
+	struct audit_head was = { .n = 1234 }, h;
+	size_t bit, len;
+
+	memset(was.chain.b, 0xa5, sizeof(was.chain.b));
+	len = auditlog_head_write(&was, text);
+	assert_int_equal(len, strlen(text));
+	assert_int_equal(auditlog_head_parse(text, len, &h), 0);
+	assert_int_equal(h.n, was.n);
+	assert_true(id_equal(&h.chain, &was.chain));
+	for (bit = 0; bit < len * 8; bit++) {
+		text[bit / 8] = (char)(text[bit / 8] ^ (1 << (bit % 8)));
+		assert_int_equal(
+		    auditlog_head_parse(text, len, &h), ERR_INVALID);
+		text[bit / 8] = (char)(text[bit / 8] ^ (1 << (bit % 8)));
+	}
+	while (len-- > 0)
+		assert_int_equal(
+		    auditlog_head_parse(text, len, &h), ERR_INVALID);
+}
+
 int
 main(void)
 {
@@ -213,6 +237,7 @@ main(void)
 		cmocka_unit_test(test_rewritten),
 		cmocka_unit_test(test_out_of_order),
 		cmocka_unit_test(test_remembered),
+		cmocka_unit_test(test_remembered_flips),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
