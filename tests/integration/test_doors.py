@@ -719,7 +719,8 @@ def test_real_agent_says_the_proof(doors):
     key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
     pub = key.public_key().public_bytes(*RAW)
     assert hashlib.sha256(pub).hexdigest() == agent
-    assert kept.read_text() == f"{digest}\n{proof(pub)}\n"
+    ids = f"{digest}\n{proof(pub)}\n"
+    assert kept.read_text() == ids + hashlib.sha256(ids.encode()).hexdigest() + "\n"
     again = enrol_really(doors, "real", doors.token())
     assert again.stdout.split()[2] == agent
     assert not kept.exists()
