@@ -694,25 +694,30 @@ readers_are(gpgme_key_t *keys, const struct buf *plain, struct err *e)
 	return 0;
 }
 
+/* Appends its armour. Made here: librnp would have to be loaded for it, which
+ * takes as long as gpg. */
 static int
-readers_check(
-    gpgme_key_t *keys, const uint8_t *message, size_t len, struct err *e)
+message_take(gpgme_key_t *keys, const struct buf *message, struct buf *out,
+    struct err *e)
 {
 	struct buf plain;
 	int rc;
 
-	buf_init(&plain, len + 16);
-	rc = packet_dearmor(message, len, &plain, e);
+	buf_init(&plain, message->len + 16);
+	/* "armor" may stand in gpg.conf */
+	rc = packet_dearmor(message->data, message->len, &plain, e);
 	if (rc == 0)
 		rc = readers_are(keys, &plain, e);
-	buf_release(&plain);
 	if (rc != 0) {
 		err_wrap(e,
 		    "what gpg encrypted is not for the readers alone (see "
 		    "recipient, group, throw-keyids and the like in "
 		    "gpg.conf)");
 		rc = ERR_UNSUPPORTED;
+	} else if ((rc = packet_armor(&plain, out)) != 0) {
+		err_code(e, rc, "encrypting");
 	}
+	buf_release(&plain);
 	return rc;
 }
 
@@ -722,25 +727,24 @@ encrypt_run(gpgme_ctx_t ctx, gpgme_key_t *keys, const void *data, size_t len,
 {
 	const gpgme_encrypt_flags_t flags = GPGME_ENCRYPT_ALWAYS_TRUST |
 	    GPGME_ENCRYPT_NO_ENCRYPT_TO | GPGME_ENCRYPT_NO_COMPRESS;
-	size_t before = out->len;
 	struct data_pair d;
+	struct buf message;
 	gpgme_error_t err;
-	int rc = data_pair_begin(&d, data, len, out, e);
+	int rc;
 
+	buf_init(&message, out->max);
+	rc = data_pair_begin(&d, data, len, &message, e);
 	if (rc != 0)
 		return rc;
-	gpgme_set_armor(ctx, 1);
 	err = gpgme_op_encrypt(ctx, keys, flags, d.in, d.out);
 	data_pair_end(&d);
 	if (err != 0)
 		rc = gpg_fail(e, err, "encrypting");
-	else if (out->error != 0)
-		rc = err_code(e, out->error, "encrypting");
+	else if (message.error != 0)
+		rc = err_code(e, message.error, "encrypting");
 	else
-		rc = readers_check(
-		    keys, out->data + before, out->len - before, e);
-	if (rc != 0)
-		out->len = before;
+		rc = message_take(keys, &message, out, e);
+	buf_release(&message);
 	return rc;
 }
 

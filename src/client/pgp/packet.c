@@ -3,11 +3,14 @@
 #include "client/pgp/packet.h"
 
 #include "base/err.h"
+#include "base/hex.h"
 #include "base/str.h"
 #include "client/pgp/rnp.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define ARMOR_LINE 48 /* bytes: 64 digits */
 
 size_t
 packet_header_length(const uint8_t *p)
@@ -140,6 +143,45 @@ packet_dearmor(const void *data, size_t len, struct buf *out, struct err *e)
 	if (rc != 0)
 		return err_set(e, rc, "neither binary OpenPGP nor its armour");
 	return 0;
+}
+
+static uint32_t
+crc24(const uint8_t *p, size_t len)
+{
+	uint32_t crc = 0xb704ce;
+	int bit;
+
+	for (; len > 0; len--) {
+		crc ^= (uint32_t)*p++ << 16;
+		for (bit = 0; bit < 8; bit++)
+			crc =
+			    crc << 1 ^ ((crc & 0x800000) != 0 ? 0x1864cfb : 0);
+	}
+	return crc & 0xffffff;
+}
+
+int
+packet_armor(const struct buf *message, struct buf *out)
+{
+	uint32_t crc = crc24(message->data, message->len);
+	const uint8_t sum[3] = { (uint8_t)(crc >> 16), (uint8_t)(crc >> 8),
+		(uint8_t)crc };
+	size_t before = out->len, at, n;
+
+	buf_add_str(out, "-----BEGIN PGP MESSAGE-----\n\n");
+	for (at = 0; at < message->len; at += n) {
+		n = message->len - at;
+		if (n > ARMOR_LINE)
+			n = ARMOR_LINE;
+		b64_encode(out, message->data + at, n);
+		buf_add_str(out, "\n");
+	}
+	buf_add_str(out, "=");
+	b64_encode(out, sum, sizeof(sum));
+	buf_add_str(out, "\n-----END PGP MESSAGE-----\n");
+	if (out->error != 0)
+		out->len = before;
+	return out->error;
 }
 
 void

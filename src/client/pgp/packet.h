@@ -11,6 +11,9 @@ struct err;
  * they are binary. */
 int
 packet_dearmor(const void *data, size_t len, struct buf *out, struct err *e);
+/* Appends a binary message as its armour, RFC 4880 6. 0 or out's error, and
+ * then nothing was appended. */
+int packet_armor(const struct buf *message, struct buf *out);
 /* Bytes of the first packet with its header; 0 when it is cut off or has no
  * definite length. */
 size_t packet_length(const uint8_t *p, size_t len);

@@ -197,6 +197,29 @@ def test_encrypt_decrypt(home, alice):
     assert home.tool("decrypt", data=b"hello")[0] != 0
 
 
+def test_the_armour_is_as_gpg_makes_it(home, alice):
+    """Whatever is left for the last line."""
+    for n in range(4):
+        code, msg, why = home.tool("encrypt", alice, data=b"x" * n)
+        assert code == 0, why
+        its = home.gpg("--enarmor", data=home.gpg("--dearmor", data=msg))
+        # it calls it a file, and adds a comment
+        assert msg.split(b"\n\n")[1].splitlines()[:-1] == \
+            its.split(b"\n\n")[1].splitlines()[:-1]
+
+
+def test_armor_in_gpg_conf_changes_nothing(home, alice):
+    conf = os.path.join(home.dir, "gpg.conf")
+    with open(conf, "w") as f:
+        f.write("armor\n")
+    try:
+        code, msg, why = home.tool("encrypt", alice, data=b"secret bytes")
+    finally:
+        os.unlink(conf)
+    assert code == 0, why
+    assert home.gpg("--decrypt", data=msg) == b"secret bytes"
+
+
 def test_encrypt_refusals(home, alice):
     for args, want in (((), INVALID), ((alice, "cd" * 20), NOTFOUND),
                        (("alice",), INVALID)):
