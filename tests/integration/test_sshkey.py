@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from miglib import BIN
+from miglib import BIN, BUILD
 from sshlib import SOFTKEY
 
 WORKER = BIN / "mig-worker"
@@ -461,6 +461,31 @@ def test_command_line(made, tmp_path):
                                         "comment,bits,encrypted")
     assert any(x.endswith(",256,false") for x in out.splitlines())
     assert mig("-maxdepth", "0")[0] == 0
+
+
+def test_very_many_keys(made, tmp_path):
+    """The answer ends by its own limit, and the worker stays small however long it is."""
+    blob = base64.b64decode((made / "ed25519.pub").read_text().split()[1])
+    lines = [b"host%d ssh-ed25519 %s user@host%d\n" % (
+        i, base64.b64encode(blob[:-4] + struct.pack(">I", i)), i) for i in range(60000)]
+    for i in range(12):
+        (tmp_path / f"known_hosts{i}").write_bytes(b"".join(lines[i * 5000:(i + 1) * 5000]))
+    peak = ("import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True);"
+            "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))")
+
+    def measured(*limits):
+        r = subprocess.run(["/usr/bin/python3", "-c", peak, WORKER, *limits, "sshkey"], check=True,
+                           input=json.dumps({"paths": [str(tmp_path)]}).encode(),
+                           capture_output=True, timeout=60)
+        return json.loads(r.stdout), len(r.stdout) / (1 << 20), int(r.stderr) / 1024
+
+    answer, size, most = measured()
+    assert gaps(answer) == {} and size > 16
+    assert sorted(k["comment"] for k in keys(answer)) == sorted(f"user@host{i}" for i in range(60000))
+    assert len({k["fingerprint_sha256"] for k in keys(answer)}) == 60000
+    assert most < 16 or "asan" in BUILD.name
+    answer, _, _ = measured("--output", "65536", "--detail", "found-only")
+    assert answer["foundanything"] and gaps(answer) == {}
 
 
 def test_a_limit_says_how_far_it_came(made, tmp_path):

@@ -155,6 +155,18 @@ outcome_keep(struct outcome *o, struct buf *list, size_t before)
 	return false;
 }
 
+bool
+outcome_keep_row(struct outcome *o, struct rows *rows,
+    const struct rows_field *row, const struct buf *json)
+{
+	if (json->error != ERR_NOMEM &&
+	    (json->error != 0 || !outcome_take(o, json->len)))
+		o->full = true;
+	else if (json->error != 0 || rows_add(rows, row) != 0)
+		o->full = o->out_of_memory = true;
+	return !o->full;
+}
+
 void
 outcome_begin(struct outcome *o, struct jsonw *w, bool found, bool success)
 {

@@ -15,6 +15,7 @@
 #define MIG_MODULES_COMMON_OUTCOME_H
 
 #include "base/buf.h"
+#include "modules/common/rows.h"
 
 #include <time.h>
 
@@ -41,8 +42,9 @@ struct outcome {
 	char *first[OUTCOME_KINDS_MAX]; /* owned: of those with a summary */
 	size_t output_max;              /* of entries */
 	size_t output_used;
-	bool full;         /* nothing more fits */
-	struct buf errors; /* JSON strings with commas between */
+	bool full;          /* nothing more fits */
+	bool out_of_memory; /* ... for that reason */
+	struct buf errors;  /* JSON strings with commas between */
 	uint64_t nerrors, unreturned, maxerrors;
 	struct buf notes; /* likewise: always returned */
 	struct timespec begin;
@@ -70,6 +72,9 @@ bool outcome_take(struct outcome *o, size_t bytes);
 /* An entry was appended to list from before on: keeps it if the answer has room
  * for it, else takes it out again, sets full and returns false. */
 bool outcome_keep(struct outcome *o, struct buf *list, size_t before);
+/* The same for an entry that is kept as a row; json is what it will be. */
+bool outcome_keep_row(struct outcome *o, struct rows *rows,
+    const struct rows_field *row, const struct buf *json);
 
 /* {"foundanything":..., "success":..., "elements":{ */
 void

@@ -60,7 +60,6 @@ struct run {
 	const char *root; /* as asked for, or NULL */
 	struct rows entries;
 	struct buf measured; /* an entry's JSON, for its length */
-	bool out_of_memory;  /* that is why outcome.full */
 	struct buf databases;
 	struct tally now, kept;
 	/* the database at hand */
@@ -139,15 +138,8 @@ add_entry(struct run *r, const struct package *p)
 		row[i] = (struct rows_field){ texts[i], strlen(texts[i]) };
 	buf_clear(json);
 	write_entry(row, r->entries.n > 0, json);
-	if (json->error != ERR_NOMEM &&
-	    (json->error != 0 || !outcome_take(&r->outcome, json->len))) {
-		r->outcome.full = true;
-	} else if (json->error != 0 || rows_add(&r->entries, row) != 0) {
-		r->out_of_memory = true;
-		r->outcome.full = true;
-	} else {
+	if (outcome_keep_row(&r->outcome, &r->entries, row, json))
 		r->now.found++;
-	}
 }
 
 static void
@@ -195,7 +187,7 @@ on_begin(const char *path, const char *form, void *arg)
 	r->now = r->kept;
 	rows_take_back(&r->entries, r->kept.entries);
 	r->outcome.output_used = r->kept.used;
-	r->outcome.full = r->out_of_memory = false;
+	r->outcome.full = r->outcome.out_of_memory = false;
 }
 
 static void
@@ -271,7 +263,7 @@ note_end(struct run *r)
 		[WATCH_STOPPED] = GAP_STOPPED,
 	};
 
-	if (r->out_of_memory) {
+	if (r->outcome.out_of_memory) {
 		outcome_gap(&r->outcome, GAP_MEMORY, NULL,
 		    "limit reached: memory; not every package is listed");
 		if (r->watch.ctx->ret_end != NULL)

@@ -6,9 +6,7 @@
  */
 #include "modules/run.h"
 
-#include "base/clock.h"
 #include "base/err.h"
-#include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/str.h"
 #include "modules/common/outcome.h"
@@ -17,6 +15,7 @@
 #include "modules/params.h"
 #include "modules/rights.h"
 #include "modules/sshkey/keyfile.h"
+#include "modules/sshkey/keyrow.h"
 #include "scan/digest.h"
 #include "scan/walk.h"
 
@@ -31,7 +30,6 @@
 #define FILE_BYTES_MAX (1024 * 1024)      /* as in the original */
 #define LIST_BYTES_MAX (16 * 1024 * 1024) /* of authorized_keys ... */
 #define DEPTH 8
-#define COMMENT_MAX 4096
 #define DAMAGE_MAX 512
 #define LAST_MAX 1024
 
@@ -56,7 +54,9 @@ struct run {
 	struct watch watch;
 	struct walk *walk;
 	struct digests *digests;
-	struct buf entries, data;
+	struct rows rows;    /* the keys (keyrow.h) */
+	struct buf measured; /* the JSON of one, for its length */
+	struct buf data;
 	uint64_t files, keys, read, read_left;
 	bool ended;
 	char last[LAST_MAX]; /* how far it came, should a limit end it */
@@ -68,118 +68,57 @@ struct run {
 
 /* --- keys -----------------------------------------------------------------*/
 
-/* "SHA256:" and base64 without padding; "" when it cannot be made. */
-static void
-fingerprints(struct run *r, const void *blob, size_t len, struct buf *sha256,
-    char md5[static 48])
+/* 0: it cannot be made. */
+static size_t
+final(struct run *r, enum digest_alg which, uint8_t *ret, size_t len)
 {
 	uint8_t digest[DIGEST_LEN_MAX];
-	struct err e;
-	size_t i;
 
-	md5[0] = '\0';
-	if (r->digests == NULL &&
-	    digests_new(DIGEST_BIT(DIGEST_MD5) | DIGEST_BIT(DIGEST_SHA256),
-		&r->digests, &e) != 0) {
+	if (digests_final(r->digests, which, digest) != 0)
+		return 0;
+	memcpy(ret, digest, len);
+	return len;
+}
+
+static void
+fingerprints(
+    struct run *r, const void *blob, size_t len, struct keyrow_digests *ret)
+{
+	const unsigned int both =
+	    DIGEST_BIT(DIGEST_MD5) | DIGEST_BIT(DIGEST_SHA256);
+	struct err e;
+
+	if (r->digests == NULL && digests_new(both, &r->digests, &e) != 0) {
 		outcome_gap(&r->outcome, SKIP_UNSUPPORTED, r->path, e.msg);
 		return;
 	}
-	digests_begin(
-	    r->digests, DIGEST_BIT(DIGEST_MD5) | DIGEST_BIT(DIGEST_SHA256));
+	digests_begin(r->digests, both);
 	digests_add(r->digests, blob, len);
-	if (digests_final(r->digests, DIGEST_SHA256, digest) == 0) {
-		buf_add_str(sha256, "SHA256:");
-		b64_encode(sha256, digest, 32);
-		while (sha256->len > 0 && sha256->data[sha256->len - 1] == '=')
-			sha256->len--;
-	}
-	if (digests_final(r->digests, DIGEST_MD5, digest) == 0) {
-		for (i = 0; i < 16; i++)
-			snprintf(md5 + 3 * i, 4, "%02x%s", digest[i],
-			    i < 15 ? ":" : "");
-	}
-}
-
-static void
-add_bytes(struct jsonw *w, const char *key, const struct buf *b)
-{
-	jsonw_strn(w, key, b->len > 0 ? (const void *)b->data : "", b->len);
-}
-
-static void
-add_time(struct jsonw *w, const char *key, uint64_t seconds)
-{
-	char text[RFC3339_LEN + 1];
-
-	if (seconds == 0 || seconds > INT64_MAX)
-		return; /* always; for ever */
-	rfc3339_format((int64_t)seconds, text);
-	jsonw_str(w, key, text);
-}
-
-static void
-add_certificate(struct run *r, struct jsonw *w, const struct ssh_public *k)
-{
-	char md5[48], serial[24];
-	struct buf ca;
-
-	buf_init(&ca, 256);
-	fingerprints(r, k->ca.p, k->ca.len, &ca, md5);
-	jsonw_object(w, "certificate");
-	jsonw_strn(w, "keyid", k->key_id.p,
-	    k->key_id.len < COMMENT_MAX ? k->key_id.len : COMMENT_MAX);
-	/* of 64 bits, often random: no number of JSON holds it */
-	snprintf(serial, sizeof(serial), "%llu", (unsigned long long)k->serial);
-	jsonw_str(w, "serial", serial);
-	jsonw_str(w, "for", k->cert_host ? "host" : "user");
-	add_bytes(w, "ca", &ca);
-	add_time(w, "validafter", k->valid_after);
-	add_time(w, "validbefore", k->valid_before);
-	jsonw_object_end(w);
-	buf_release(&ca);
+	ret->sha256_len = final(r, DIGEST_SHA256, ret->sha256, 32);
+	ret->md5_len = final(r, DIGEST_MD5, ret->md5, 16);
 }
 
 static void
 on_key(const struct keyfile_key *k, void *arg)
 {
+	struct keyrow_digests key = { 0 }, ca = { 0 };
 	struct run *r = arg;
-	size_t before = r->entries.len;
-	char md5[48] = "";
-	struct buf sha256;
-	struct jsonw w;
+	struct keyrow row;
 
-	buf_init(&sha256, 256);
-	if (k->public != NULL)
-		fingerprints(r, k->public->plain.data, k->public->plain.len,
-		    &sha256, md5);
-	jsonw_init(&w, &r->entries);
-	w.comma = before > 0;
-	jsonw_object(&w, NULL);
-	jsonw_str(&w, "fingerprint_md5", md5);
-	add_bytes(&w, "fingerprint_sha256", &sha256);
-	jsonw_str(&w, "path", r->path);
-	jsonw_bool(&w, "encrypted", k->encrypted);
-	jsonw_str(&w, "type", k->type);
-	if (k->public != NULL) {
-		jsonw_str(&w, "keytype", k->public->type);
-		jsonw_u64(&w, "bits", k->public->bits);
+	if (r->watch.ctx->found_only || r->outcome.full) {
+		r->keys += !r->outcome.full;
+		return;
 	}
-	if (k->form != NULL)
-		jsonw_str(&w, "form", k->form);
-	if (k->unknown != NULL)
-		jsonw_str(&w, "unknown", k->unknown);
-	if (k->comment_len > 0)
-		jsonw_strn(&w, "comment", k->comment,
-		    k->comment_len < COMMENT_MAX ? k->comment_len
-						 : COMMENT_MAX);
-	if (k->line > 0)
-		jsonw_u64(&w, "line", k->line);
+	if (k->public != NULL)
+		fingerprints(
+		    r, k->public->plain.data, k->public->plain.len, &key);
 	if (k->public != NULL && k->public->cert)
-		add_certificate(r, &w, k->public);
-	jsonw_object_end(&w);
-	if (outcome_keep(&r->outcome, &r->entries, before))
+		fingerprints(r, k->public->ca.p, k->public->ca.len, &ca);
+	keyrow_make(&row, k, r->path, &key, &ca);
+	buf_clear(&r->measured);
+	keyrow_write(row.field, r->rows.n > 0, &r->measured);
+	if (outcome_keep_row(&r->outcome, &r->rows, row.field, &r->measured))
 		r->keys++;
-	buf_release(&sha256);
 }
 
 static void
@@ -342,17 +281,34 @@ note_end(struct run *r)
 	};
 	const struct right_way *way = rights_of_files(r->watch.ctx->rights);
 
-	if (r->outcome.full)
+	if (r->outcome.out_of_memory) {
+		outcome_gap(&r->outcome, SKIP_MEMORY, NULL,
+		    "limit reached: memory; not every key is listed");
+		if (r->watch.ctx->ret_end != NULL)
+			*r->watch.ctx->ret_end = RUN_LIMIT;
+	} else if (r->outcome.full) {
 		outcome_gap(&r->outcome, SKIP_OUTPUT, NULL,
 		    "the answer's size limit is reached: not every key is "
 		    "listed");
-	else if (!r->ended && watch_stop(&r->watch))
+	} else if (!r->ended && watch_stop(&r->watch)) {
 		outcome_gap(&r->outcome, reasons[r->watch.end], r->watch.text,
 		    "what was not reached by then was not examined");
+	}
 	if (r->outcome.counts[SKIP_UNREADABLE] > 0)
 		outcome_note(&r->outcome,
 		    "rights: this agent reads %s; not seen: %s", way->had,
 		    way->unseen);
+}
+
+static void
+write_keys(struct run *r, struct buf *out)
+{
+	struct rows_field row[KEYROW_FIELDS];
+	bool comma = false;
+
+	rows_rewind(&r->rows);
+	for (; rows_next(&r->rows, row); comma = true)
+		keyrow_write(row, comma, out);
 }
 
 static int
@@ -363,7 +319,7 @@ write_answer(struct run *r, struct buf *out, struct err *e)
 	jsonw_init(&w, out);
 	outcome_begin(&r->outcome, &w, r->keys > 0, true);
 	jsonw_array(&w, "keys");
-	buf_add(out, r->entries.data, r->entries.len);
+	write_keys(r, out);
 	jsonw_array_end(&w);
 	outcome_statistics(&r->outcome, &w);
 	jsonw_u64(&w, "filescount", r->files);
@@ -434,15 +390,16 @@ module_sshkey_run(const json_t *params, const struct run_context *ctx,
 {
 	struct run r = { 0 };
 	char **paths = NULL;
-	size_t n = 0, i, room = outcome_kept_max(ctx->output_max);
+	size_t n = 0, i;
 	int rc;
 
 	memcpy(r.kinds, all_kinds, sizeof(r.kinds));
 	for (i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
 		r.kinds[silent[i]].silent = true;
-	outcome_init(&r.outcome, r.kinds, GAPS, 0, room);
+	outcome_init(&r.outcome, r.kinds, GAPS, 0, ctx->output_max);
 	watch_begin(&r.watch, ctx);
-	buf_init(&r.entries, room);
+	rows_init(&r.rows, KEYROW_FIELDS, ctx->output_max);
+	buf_init(&r.measured, ctx->output_max);
 	buf_init(&r.data, LIST_BYTES_MAX);
 	r.read_left =
 	    ctx->read_bytes > 0 ? (uint64_t)ctx->read_bytes : UINT64_MAX;
@@ -453,7 +410,8 @@ module_sshkey_run(const json_t *params, const struct run_context *ctx,
 		rc = write_answer(&r, out, e);
 	walk_free(r.walk);
 	digests_free(r.digests);
-	buf_release(&r.entries);
+	rows_release(&r.rows);
+	buf_release(&r.measured);
 	if (r.data.data != NULL)
 		explicit_bzero(r.data.data, r.data.cap);
 	buf_release(&r.data);
