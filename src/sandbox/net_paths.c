@@ -66,6 +66,8 @@ sandbox_asking_paths(size_t *ret_n)
 		{ "/etc/ntp.d", false },
 		{ "/etc/ntp", false },
 		{ "/etc/ntpsec", false },
+		{ "/run/ntpsec", false },
+		{ "/run/ntp.conf.dhcp", false },
 		{ "/etc/ntpd.conf", false },
 		{ "/etc/openntpd", false },
 		{ "/etc/systemd/timesyncd.conf", false },

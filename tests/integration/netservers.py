@@ -55,11 +55,40 @@ def ntp_time(seconds):
     return struct.pack(">II", (whole + NTP_EPOCH) % 2**32, int((seconds - whole) * 2**32))
 
 
-def ntp_answer(request, ahead=0.0, head=0x24, stratum=2, reference=b"GPS\0", origin=None):
-    now = time.time() + ahead
+def ntp_answer(request, ahead=0.0, head=0x24, stratum=2, reference=b"GPS\0", origin=None, times=None):
+    """times: when the request came and the answer left, where that is not now."""
+    came, left = times or (time.time(), time.time())
     return (bytes([head, stratum, 6, 0xec]) + struct.pack(">II", 0x10, 0x10) + reference +
-            ntp_time(now - 10) + (origin or request[40:48]) + ntp_time(now) +
-            ntp_time(time.time() + ahead))
+            ntp_time(came + ahead - 10) + (origin or request[40:48]) + ntp_time(came + ahead) + ntp_time(left + ahead))
+
+
+class SlowNTP(Datagrams):
+    """A time server that is so many seconds away each way, and thinks in between. What
+    that came to on a busy machine, as far as a client can know: latency and drift."""
+    TIMESTAMPS = 35     # SO_TIMESTAMPNS
+
+    def __init__(self, there=0.0, back=0.0, thinks=0.0, ahead=0.0):
+        self.there, self.back, self.thinks, self.ahead = there, back, thinks, ahead
+        super().__init__(None)
+        self.sock.setsockopt(socket.SOL_SOCKET, self.TIMESTAMPS, 1)
+
+    def serve(self):
+        while True:
+            data, control, _, peer = self.sock.recvmsg(2048, 256)
+            if data == b"end":
+                return
+            whole, ns = next(struct.unpack("qq", d) for _, kind, d in control if kind == self.TIMESTAMPS)
+            asked = whole + ns / 1e9        # by the kernel: when it was sent
+            time.sleep(self.there)
+            came = time.time()
+            time.sleep(self.thinks)
+            left = time.time()
+            time.sleep(self.back)
+            answer = ntp_answer(data, self.ahead, times=(came, left))
+            answered = time.time()
+            self.sock.sendto(answer, peer)
+            self.latency = came - asked + answered - left
+            self.drift = -(self.ahead + (came - asked - (answered - left)) / 2)
 
 
 # What a time server may do, and what is said of it (None: it is usable).

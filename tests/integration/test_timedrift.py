@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from miglib import free_port
-from netservers import NTP, Datagrams, dns_answer, ntp_server, own_etc
+from netservers import NTP, Datagrams, SlowNTP, dns_answer, ntp_server, own_etc
 from test_agent_once import document, envelope, gpg  # noqa: F401
 from test_netstat import BUILD, SANDBOXED, WORKER
 from test_rights import Placed, place  # noqa: F401
@@ -89,6 +89,31 @@ def test_drift(servers, kinds, drift, outside, ahead):
         liar = len(kinds) > 1 and kind in ("ahead", "behind")
         assert s["agrees"] is not liar
         assert abs(seconds(s["drift"]) - {"ahead": -100, "behind": 100}.get(kind, 0)) < 2
+
+
+@pytest.mark.parametrize("way, latency, drift", [
+    ({"there": .3, "back": .3}, .6, 0),
+    ({"there": .3, "back": .3, "ahead": 100}, .6, -100),
+    # half of what one way is longer than the other cannot be known: the distance says so
+    ({"there": .5, "back": .1}, .6, -.2),
+    ({"back": .6}, .6, .3),
+    ({"thinks": .5}, 0, 0),
+])
+def test_latency_is_compensated(way, latency, drift):
+    """By half of the way there and back, and without the time that the server took."""
+    server = SlowNTP(**way)
+    try:
+        answer = ask(drift="50s", servers=[server.name], timeout=10)
+    finally:
+        server.close()
+    (told,) = by_server(answer)
+    # the server's own figures, which are those of the test where nothing was late
+    assert server.latency >= latency and abs(seconds(told["latency"]) - server.latency) < .1, told
+    assert abs(seconds(told["drift"]) - server.drift) < .1, told
+    assert abs(server.drift - drift) <= (server.latency - latency) / 2 + .001
+    assert seconds(told["distance"]) >= server.latency / 2 - .1
+    assert abs(seconds(told["drift"]) + way.get("ahead", 0)) <= seconds(told["distance"])
+    assert answer["elements"]["iswithindrift"] is (drift > -50) and told["agrees"]
 
 
 def test_request_tells_nothing(servers):
@@ -188,6 +213,19 @@ include /etc/passwd
     result = answer["operations"][0]["result"]
     assert result["success"] and result["elements"]["iswithindrift"] is True
     assert {s["host"] for s in by_server(result) if s["reachable"]} == {"clock.example", "six.example"}
+
+
+@ROOT
+def test_settings_of_dhcp(servers):
+    """Where Debian's ntpd has them instead of its own; in the sandbox, too."""
+    for path in ("/run/ntpsec/ntp.conf.dhcp", "/run/ntp.conf.dhcp"):
+        # ntpd's settings name no ports
+        prefix = ["unshare", "--mount", "sh", "-ec",
+                  'mount -t tmpfs none /run; mkdir -p "${1%/*}"; echo "server 127.0.0.1" >"$1"; shift; exec "$@"', "sh", path]
+        answer = ask(*prefix, drift="2s")
+        told = {s["host"]: s.get("source") for s in by_server(answer)}
+        assert told.get("127.0.0.1") == path
+        assert not [e for e in answer["errors"] or [] if e.startswith("settings: ")]
 
 
 def test_mig(servers):

@@ -400,6 +400,9 @@ add_known(struct reading *r)
 	} files[] = {
 		{ "/etc/chrony/chrony.conf", CLOCKCONF_CHRONY },
 		{ "/etc/chrony.conf", CLOCKCONF_CHRONY },
+		/* Debian's, in place of the next: what DHCP says */
+		{ "/run/ntpsec/ntp.conf.dhcp", CLOCKCONF_NTP },
+		{ "/run/ntp.conf.dhcp", CLOCKCONF_NTP },
 		{ "/etc/ntpsec/ntp.conf", CLOCKCONF_NTP },
 		{ "/etc/ntp.conf", CLOCKCONF_NTP },
 		{ "/etc/openntpd/ntpd.conf", CLOCKCONF_NTP },

@@ -540,6 +540,29 @@ test_files(void **state)
 	remove_tree(root);
 }
 
+/* As the hook of Debian's packages writes them: beside the settings of which
+ * they are a copy, as one of both is in use. */
+static void
+test_files_of_dhcp(void **state)
+{
+	char *root = make_root();
+
+	put(root, "/run/ntpsec/ntp.conf.dhcp",
+	    "# NTP server entries received from DHCP server\n"
+	    "server 192.0.2.7 iburst\n\ndriftfile /var/lib/ntpsec/ntp.drift\n"
+	    "restrict default kod nomodify\n");
+	check_servers(root, "192.0.2.7 /run/ntpsec/ntp.conf.dhcp\n", "");
+	put(root, "/run/ntp.conf.dhcp", "server 192.0.2.8 iburst\n");
+	put(root, "/etc/ntpsec/ntp.conf",
+	    "pool one.example iburst\nserver 192.0.2.7\n");
+	check_servers(root,
+	    "192.0.2.7 /run/ntpsec/ntp.conf.dhcp\n"
+	    "192.0.2.8 /run/ntp.conf.dhcp\n"
+	    "one.example /etc/ntpsec/ntp.conf\n",
+	    "");
+	remove_tree(root);
+}
+
 /* What is no file, too large, or names files without end. */
 static void
 test_files_hostile(void **state)
@@ -627,6 +650,7 @@ main(void)
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_files_of_dhcp),
 		cmocka_unit_test(test_files_hostile),
 		cmocka_unit_test(test_too_many_dropins),
 	};
