@@ -133,10 +133,9 @@ static void
 test_no_room(void **state)
 {
 	static const char *const one[FIELDS] = { "a", "b", "c" };
-	static const char *const long_one[FIELDS] = { "a",
-		"0123456789012345678901234567890123456789"
-		"0123456789012345678901234567890123456789",
-		"c" };
+	static const char many[] = "0123456789012345678901234567890123456789"
+				   "0123456789012345678901234567890123456789";
+	static const char *const long_one[FIELDS] = { "a", many, "c" };
 	struct rows list;
 
 	rows_init(&list, FIELDS, 80);
