@@ -150,6 +150,15 @@ int
 file_write(
     const char *path, const void *data, size_t len, mode_t mode, struct err *e)
 {
+	struct file_owner o = { mode, (uid_t)-1, (gid_t)-1 };
+
+	return file_write_owned(path, data, len, &o, e);
+}
+
+int
+file_write_owned(const char *path, const void *data, size_t len,
+    const struct file_owner *o, struct err *e)
+{
 	char tmp[PATH_MAX];
 	int fd, rc;
 
@@ -159,8 +168,10 @@ file_write(
 	fd = may_open(path) ? mkostemp(tmp, O_CLOEXEC) : -1;
 	if (fd < 0)
 		return err_errno(e, "%s", path);
-	if (fchmod(fd, mode) != 0)
+	if (fchmod(fd, o->mode) != 0)
 		rc = err_errno(e, "fchmod");
+	else if (o->uid != (uid_t)-1 && fchown(fd, o->uid, o->gid) != 0)
+		rc = err_errno(e, "fchown");
 	else
 		rc = write_synced(fd, path, data, len, e);
 	close(fd);

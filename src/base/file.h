@@ -20,8 +20,16 @@ int file_read(const char *path, struct buf *out, struct err *e);
  * is the old or the new content, never a part. */
 int file_write(
     const char *path, const void *data, size_t len, mode_t mode, struct err *e);
-/* The same in place, and the name is not synced: for what gets its final name
- * by a rename that is. Gone after a failure. */
+/* The same, another's from before it has its name; -1: who writes it. */
+struct file_owner {
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+int file_write_owned(const char *path, const void *data, size_t len,
+    const struct file_owner *o, struct err *e);
+/* The same as file_write() in place, and the name is not synced: for what gets
+ * its final name by a rename that is. Gone after a failure. */
 int file_write_unnamed(
     const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 /* Removes what killed processes left of writing files in this directory; only

@@ -14,7 +14,6 @@
 #include "server/messages.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define CHAIN_MAX ((size_t)8 * X509_PEM_MAX)
 
@@ -83,21 +82,33 @@ why_renew(const struct server_conf *c, const struct own *o, const char *key,
 	return (why);
 }
 
+/* A file of the relay's directory is the server's user's. */
+static int
+write_cert(const struct server_conf *c, enum server_file f, bool users,
+    const struct buf *data, struct err *e)
+{
+	struct file_owner o = { 0644, (uid_t)-1, (gid_t)-1 };
+	char path[SERVER_PATH_MAX];
+	int rc;
+
+	server_file(c, f, path);
+	if (data->error != 0)
+		return (err_code(e, data->error, "%s", path));
+	if (users && (rc = server_user(c, &o.uid, &o.gid, e)) != 0)
+		return (rc);
+	return (file_write_owned(path, data->data, data->len, &o, e));
+}
+
 static int
 issue(const struct server_conf *c, const struct own *o, const char *key,
     struct err *e)
 {
-	char path[SERVER_PATH_MAX];
 	struct buf all, ca, ca_key, cert;
-	uid_t uid;
-	gid_t gid;
 	int rc;
 
 	buf_init(&ca, X509_PEM_MAX);
 	buf_init(&ca_key, 1);
 	buf_init(&cert, CHAIN_MAX);
-	if ((rc = server_user(c, &uid, &gid, e)) != 0)
-		return (rc);
 	if ((rc = certs_read_ca(c, &all, e)) == 0 &&
 	    (rc = x509_ca_newest(buf_str(&all), 1, &ca, e)) == 0 &&
 	    (rc = buf_str(&ca) == NULL ? ERR_NOMEM : 0) == 0 &&
@@ -106,37 +117,13 @@ issue(const struct server_conf *c, const struct own *o, const char *key,
 		 key, CERT_DAYS, &cert, e)) == 0) {
 		/* The chain goes with it: who pins the CA sees it there. */
 		buf_add(&cert, ca.data, ca.len);
-		server_file(c, o->cert, path);
-		rc = cert.error != 0
-		    ? err_code(e, cert.error, "%s", path)
-		    : file_write(path, cert.data, cert.len, 0644, e);
+		rc = write_cert(c, o->cert, o->users, &cert, e);
 	}
-	if (rc == 0 && o->users && uid != (uid_t)-1 &&
-	    chown(path, uid, gid) != 0)
-		rc = err_errno(e, "%s", path);
 	wipe(&ca_key);
 	buf_release(&all);
 	buf_release(&ca);
 	buf_release(&cert);
 	return (rc);
-}
-
-static int
-write_users(const struct server_conf *c, enum server_file f,
-    const struct buf *data, struct err *e)
-{
-	char path[SERVER_PATH_MAX];
-	uid_t uid;
-	gid_t gid;
-	int rc;
-
-	server_file(c, f, path);
-	if ((rc = server_user(c, &uid, &gid, e)) != 0 ||
-	    (rc = file_write(path, data->data, data->len, 0644, e)) != 0)
-		return (rc);
-	return (uid != (uid_t)-1 && chown(path, uid, gid) != 0
-		? err_errno(e, "%s", path)
-		: 0);
 }
 
 /* A copy that a crash left behind, or a renewal of the CA did. */
@@ -149,7 +136,7 @@ copy_ca(const struct server_conf *c, const struct buf *ca, struct err *e)
 	same = read_pem(c, FILE_RELAY_CA, &copy, NULL) == 0 &&
 	    copy.len == ca->len && memcmp(copy.data, ca->data, ca->len) == 0;
 	buf_release(&copy);
-	return (same ? 0 : write_users(c, FILE_RELAY_CA, ca, e));
+	return (same ? 0 : write_cert(c, FILE_RELAY_CA, true, ca, e));
 }
 
 static int
@@ -216,7 +203,12 @@ certs_renew_ca(const struct server_conf *c, int *ret_n, struct err *e)
 	wipe(&key);
 	buf_release(&old);
 	buf_release(&new);
-	return (rc != 0 ? rc : certs_renew(c, true, ret_n, e));
+	if (rc == 0 && (rc = certs_renew(c, true, ret_n, e)) != 0)
+		err_wrap(e,
+		    "the CA's certificate was renewed, what follows it was"
+		    " not (once this is mended run `mig-server renew`, without"
+		    " --ca)");
+	return (rc);
 }
 
 int
@@ -237,7 +229,7 @@ certs_have_crl(const struct server_conf *c, struct err *e)
 		if ((rc = read_pem(c, FILE_CA_KEY, &key, e)) == 0 &&
 		    (rc = x509_crl_new(buf_str(&ca), buf_str(&key), NULL, 0, 0,
 			 &crl, e)) == 0)
-			rc = write_users(c, FILE_RELAY_CRL, &crl, e);
+			rc = write_cert(c, FILE_RELAY_CRL, true, &crl, e);
 	}
 	wipe(&key);
 	buf_release(&crl);

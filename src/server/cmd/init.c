@@ -153,16 +153,15 @@ static int
 put(struct init *in, enum server_file f, const struct buf *data, mode_t mode,
     struct err *e)
 {
+	struct file_owner o = { mode, (uid_t)-1, (gid_t)-1 };
 	char path[SERVER_PATH_MAX];
-	bool users = f >= FILE_RELAY_DIR;
-	int rc;
 
+	if (f >= FILE_RELAY_DIR) {
+		o.uid = in->uid;
+		o.gid = in->gid;
+	}
 	server_file(&in->conf, f, path);
-	if ((rc = file_write(path, data->data, data->len, mode, e)) != 0)
-		return (rc);
-	if (users && in->uid != (uid_t)-1 && chown(path, in->uid, in->gid) != 0)
-		return (err_errno(e, "%s", path));
-	return (0);
+	return (file_write_owned(path, data->data, data->len, &o, e));
 }
 
 static int
