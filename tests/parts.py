@@ -11,7 +11,7 @@ and the fuzz targets.
     build --+-- unit, style
             +-- integration (WORKERS processes) --+   when all else is done:
             +-- takeover, fault (the same)      --+-- what is measured in CPU
-    sanitized build -- asan -- fuzz --------------+   time; what failed, again
+    sanitized builds -- asan -- fuzz -- tsan -----+   time; what failed, again
 
 A part's output is printed when it ends. A part that broke before it had counts
 is one failure. However this ends, no process that it started stays: daemons of
@@ -259,6 +259,10 @@ def do_asan(part):
     part.counted("./dev", "asan", nice=NICE)
 
 
+def do_tsan(part):
+    part.counted("./dev", "tsan", nice=NICE)
+
+
 def do_fuzz(part):
     try:
         SANITIZED.need(part)
@@ -284,7 +288,7 @@ def do_package(part):
 # By name only and at the end: long takes minutes; package too, builds
 # everything anew and needs a mirror of the distribution.
 LANES = [["build"], ["unit", "style"], ["integration"], ["takeover", "fault"],
-         ["asan", "fuzz"]]
+         ["asan", "fuzz", "tsan"]]
 LATER = ["long", "package"]
 ALL = [name for lane in LANES for name in lane] + LATER
 
