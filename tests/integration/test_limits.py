@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Hostile questions, properly signed: each is held by a limit, says by which
 one, and answers what it has; and the agent goes on."""
+import ctypes
+import errno
 import json
 import os
 import pathlib
@@ -9,6 +11,7 @@ import resource
 import secrets
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -16,6 +19,8 @@ import pytest
 
 from test_agent_once import (AGENT, BUILD, Agent, document, envelope, gpg,  # noqa: F401
                              rfc3339)
+from miglib import wait_for
+from test_worker_provoke import CHILD
 
 SHARDS = 2
 SECONDS = 60
@@ -161,7 +166,7 @@ def readers(directory):
 
 
 def test_two_of_64_at_once(agent, hole, tmp_path):
-    """One hangs until its time is over; the other 63 pass it by."""
+    """Two are busy until their time is over and keep their places; the 62 others come after them."""
     quick = tmp_path / "quick"
     quick.mkdir()
     (quick / "found").write_text("needle\n")
@@ -185,6 +190,71 @@ def test_two_of_64_at_once(agent, hole, tmp_path):
     assert all(o["result"]["foundanything"] for o in ops[2:])
     assert most[0] == 2
     assert took < 60
+
+
+# Served by nobody: who looks at it sleeps, until the connection is cut.
+STANDS_STILL = CHILD + """
+fd = os.open("/dev/fuse", os.O_RDWR) if os.path.exists("/dev/fuse") else sys.exit(77)
+mount("dead:/", root, "fuse.sshfs", 0, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % fd)
+agent = subprocess.Popen(sys.argv[2:])
+sys.stdin.read()
+os.close(fd)
+sys.exit(agent.wait())
+"""
+
+
+def read_files(directory):
+    """A function that says which files of it were opened, read and closed until now."""
+    libc, seen = ctypes.CDLL(None, use_errno=True), set()
+    fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    assert fd >= 0 and libc.inotify_add_watch(fd, os.fsencode(directory), 0x10) >= 0     # IN_CLOSE_NOWRITE
+
+    def names():
+        try:
+            events = os.read(fd, 65536)
+        except BlockingIOError:
+            events = b""
+        while events:
+            length = int.from_bytes(events[12:16], sys.byteorder)
+            seen.add(events[16:16 + length].rstrip(b"\0").decode())
+            events = events[16 + length:]
+        return seen - {""}
+    return names
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount")
+@pytest.mark.parametrize("still", [1, 3], ids=["one", "in-every-place"])
+def test_one_that_stands_still_delays_no_other(agent, tmp_path, still):
+    """Of one action: some sleep in a file system that does not answer, the others are done meanwhile."""
+    dead, quick = tmp_path / "dead", tmp_path / "quick"
+    dead.mkdir()
+    quick.mkdir()
+    others = [quick / f"found{i}" for i in range(5)]
+    for file in others:
+        file.write_text("needle\n")
+    doc = document(agent.gpg, expireafter=rfc3339(time.time() + 600), limits={"seconds": 120}, operations=[
+        *[search(dead, names=["."], options={"remotefs": True})] * still,
+        *[search(file, contents=["needle"]) for file in others]])
+    path = agent.where / "envelope"
+    path.write_bytes(envelope(agent.gpg, doc))
+    names = read_files(quick)
+    p = subprocess.Popen([sys.executable, "-c", STANDS_STILL, str(dead), str(AGENT), "-c", str(agent.conf),
+                          "--once", str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        wait_for("the others", lambda: len(names()) == len(others) or p.poll() is not None, 60)
+        stands = p.poll() is None
+        out, _ = p.communicate(timeout=60)
+    finally:
+        if p.poll() is None:
+            os.killpg(p.pid, signal.SIGKILL)
+    if p.returncode == 77:
+        pytest.skip("this kind of mount is not permitted here")
+    ops = json.loads(out)["operations"]
+    assert stands and [o["status"] for o in ops] == ["done"] * (still + len(others)), ops
+    assert all(o["result"]["foundanything"] for o in ops[still:])
+    # and what stood still says what it did not see
+    for o in ops[:still]:
+        assert partial(o) == ({"ioerror": 1}, [f"ioerror: {dead}: {os.strerror(errno.ENOTCONN)}"]), o
 
 
 # --- its share of the machine ---------------------------------------------------
