@@ -70,7 +70,7 @@ def check_again(p, agent):
     assert q.returncode == 0, q.stderr
     assert identity in (None, path.read_bytes())
     assert not left_behind(agent)
-    assert re.fullmatch("([0-9a-f]{64}\n){2}", (agent.dir / "state" / "enrolment").read_text())
+    assert re.fullmatch("([0-9a-f]{64}\n){3}", (agent.dir / "state" / "enrolment").read_text())
     q = agent.run("check")
     assert q.returncode == 0 and "policy version 1 " in q.stdout, (q.stdout, q.stderr)
     agent.start()
