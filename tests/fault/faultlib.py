@@ -22,6 +22,8 @@ import struct
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 os.environ["MIG_BIN"] = str(pathlib.Path(
@@ -43,6 +45,12 @@ ALWAYS = 0x7fffffff
 SPARE_CRYPTO, SPARE_LIBC = 1, 2
 
 POINT = re.compile(r'\bfault_(point|error)\(\s*"([^"]+)"')
+
+
+def cases(values, *quick):
+    """For parametrize: the values, of which the quick ones (by their place) run
+    in each ./dev check, and the others in ./dev check long."""
+    return [v if i in quick else pytest.param(v, marks=pytest.mark.long) for i, v in enumerate(values)]
 
 
 class Fault:

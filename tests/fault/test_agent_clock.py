@@ -16,8 +16,6 @@ import miglib
 from faultlib import session, wait_for
 from fleetlib import check_round, left_behind, needle, settled, state_of
 
-pytestmark = pytest.mark.long
-
 MONITOR, JUDGE, WORKER = "mig-agent", "mig-agent-judge", "mig-worker"
 EXPIRED = "refused: the action has expired"
 UNSIGNED = "refused: no valid signature by a known investigator"
@@ -107,6 +105,16 @@ def test_jumps_while_idle(right):
             problems.append(f"{name} {offset} s: {said}, not {want}; "
                             f"ran {runs} times")
     assert not problems, "\n".join(problems)
+    as_if_nothing_had_been(fleet)
+
+
+@pytest.mark.long
+def test_starts_with_a_wrong_clock(right):
+    fleet = right
+    for name, offset in (("a10", 10 * YEAR), ("a11", 60 * YEAR)):
+        fleet.agents[name].fault.clock(offset)
+    needle(fleet)
+    settled(fleet)
     # it knows now that its clock is wrong, and says so
     agent = fleet.agents["a10"]
     agent.daemon.stop()
@@ -144,6 +152,7 @@ def test_jumps_while_idle(right):
     as_if_nothing_had_been(fleet)
 
 
+@pytest.mark.long
 def test_jumps_between_two_steps(right):
     fleet = right
     held, expected = [], {}
@@ -228,6 +237,7 @@ def accepted(agent):
     return agent.daemon.log.read_text().count(" accepted action=")
 
 
+@pytest.mark.long
 def test_while_an_action_waits(one_worker):
     fleet = one_worker
     cases = dict(zip(fleet.agents, WAITING))

@@ -10,8 +10,6 @@ import pytest
 from faultlib import wait_for
 from fleetlib import session
 
-pytestmark = pytest.mark.long
-
 MONITOR = "mig-agent"
 KILLS = ["journal.compacting", "record.rewrite", "record.rename"]
 DEAD = 1024 * 1024      # JOURNAL_DEAD_MAX / 8
@@ -57,6 +55,7 @@ def test_killed_while_compacting(fleet, agent, name):
              lambda: not session(agent.daemon.proc.pid))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name, what", [
     ("record.write", "/journal"), ("record.rewrite", "/journal"),
     ("record.sync", "/journal"), ("record.rename", "/journal")])

@@ -7,9 +7,7 @@ import signal
 
 import pytest
 
-from faultlib import Agent
-
-pytestmark = pytest.mark.long
+from faultlib import Agent, cases
 
 MONITOR, ENROL = "mig-agent", "mig-agent-enrol"
 
@@ -20,7 +18,7 @@ KILLS = ([(MONITOR, "enrol.begun"), (MONITOR, "enrol.asked"),
           (MONITOR, "policy.written")] +
          [(MONITOR, "file.renamed", n) for n in range(1, FILES + 1)] +
          [(MONITOR, "file.sync", n) for n in (1, 4, FILES)])
-HELPER = [(ENROL, "enrolling.key"), (ENROL, "enrolling.answered")]
+HELPER = ["enrolling.key", "enrolling.answered"]
 WRITES = ["/identity", "/machine", "/ca.crt", "/agent.key", "/relay",
           "/agent.crt", "/journal", "/record", "/policy.hash", "/policy"]
 
@@ -53,31 +51,31 @@ def test_the_lists_are_whole(fleet):
     assert there - {"/lock", "/spool", "/connection"} <= set(WRITES), there
 
 
-@pytest.mark.parametrize("number", range(len(KILLS)))
-def test_enrolment_is_killed(fleet, number):
-    agent = Agent(fleet, f"killed{number}", {})
-    fault = agent.fault.kill(*KILLS[number])
+@pytest.mark.parametrize("where", cases(KILLS, 2, 12), ids=lambda x: "-".join(map(str, x)))
+def test_enrolment_is_killed(fleet, where):
+    agent = Agent(fleet, "-".join(map(str, where)), {})
+    fault = agent.fault.kill(*where)
     p = agent.enrol()
     assert fault.fired == 1 and p.returncode == -signal.SIGKILL
     again(fleet, agent, identity(agent))
 
 
-@pytest.mark.parametrize("number", range(len(HELPER)))
-def test_its_helper_is_killed(fleet, number):
-    agent = Agent(fleet, f"helper{number}", {})
-    fault = agent.fault.kill(*HELPER[number])
+@pytest.mark.parametrize("point", HELPER)
+def test_its_helper_is_killed(fleet, point):
+    agent = Agent(fleet, point, {})
+    fault = agent.fault.kill(ENROL, point)
     p = agent.enrol()
     assert fault.fired == 1 and p.returncode == 1
     assert "enrol" in p.stderr
     again(fleet, agent, identity(agent))
 
 
-@pytest.mark.parametrize("number", range(len(WRITES)))
-def test_disk_takes_no_file(fleet, number):
-    agent = Agent(fleet, f"disk{number}", {})
+@pytest.mark.parametrize("what", cases(WRITES, 3))
+def test_disk_takes_no_file(fleet, what):
+    agent = Agent(fleet, "disk" + what.replace("/", "-"), {})
     fault = agent.fault.error(MONITOR, "file.write", errno.ENOSPC,
-                              what=WRITES[number])
+                              what=what)
     p = agent.enrol()
     assert fault.fired == 1 and p.returncode == 1
-    assert "No space left" in p.stderr and WRITES[number] in p.stderr
+    assert "No space left" in p.stderr and what in p.stderr
     again(fleet, agent, identity(agent))

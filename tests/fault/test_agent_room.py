@@ -25,7 +25,7 @@ SIZE = "3m"
 # so long that no half-filled page of the journal takes its action
 LONG = "^needle$|^" + "z" * 9000 + "$"
 
-pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="mounts"), pytest.mark.long]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
 
 
 class Small:
@@ -93,12 +93,12 @@ class Small:
 
 
 @pytest.fixture
-def small(fleet):
-    """Of a0 to a3."""
+def small(fleet, request):
+    """Of these agents."""
     settled(fleet)
     disks = []
     try:
-        for name in ("a0", "a1", "a2", "a3"):
+        for name in request.param:
             disks.append(Small(fleet.agents[name]))
             fleet.agents[name].start()
         settled(fleet)
@@ -126,6 +126,30 @@ def said(agent, start):
     return agent.daemon.log.read_text()[start:]
 
 
+OF_ONE = pytest.mark.parametrize("small", [("a0",)], indirect=True, ids="-".join)
+OF_FOUR = pytest.mark.parametrize("small", [("a0", "a1", "a2", "a3")], indirect=True, ids="-".join)
+
+
+@OF_ONE
+def test_full_when_the_question_comes(fleet, small):
+    """Refused and not run; when there is room it runs again."""
+    disk, = small
+    agent, start = disk.agent, len(disk.agent.daemon.log.read_text())
+    ask = ("-t", "name='a0'", "-path", str(fleet.haystack), "-name", LONG)
+    agent.fault.forget()
+    disk.fill()
+    _, answers, _ = fleet.ask(*ask)
+    assert answers["a0"]["reason"] == "the agent cannot write its journal"
+    assert agent.fault.count("worker.limited") == 0
+    assert "No space left on device" in said(agent, start)
+    disk.room()
+    started_again(fleet, agent, start)
+    _, answers, _ = fleet.ask(*ask)
+    assert answers["a0"]["status"] == "done" and not left_behind_inside(disk)
+
+
+@pytest.mark.long
+@OF_FOUR
 def test_no_room(fleet, small):
     before, begun, killed, readonly = small
     for disk in (begun, killed):

@@ -16,15 +16,18 @@ import subprocess
 
 import pytest
 
-from faultlib import ALWAYS, SPARE_CRYPTO, SPARE_LIBC, Control, session
+from faultlib import ALWAYS, SPARE_CRYPTO, SPARE_LIBC, Control, cases, session
 from fleetlib import check_round, needle, settled, state_of
 from miglib import program
-
-pytestmark = pytest.mark.long
 
 QUESTION = json.dumps({"searches": {"s1": {
     "paths": ["/etc/default"], "names": ["."], "contents": ["^PATH"],
     "options": {"matchall": False}}}})
+
+
+# How many allocations of a program are tried.
+sweeping = pytest.mark.parametrize("most", [pytest.param(6, id="few"),
+                                            pytest.param(60, id="many", marks=pytest.mark.long)])
 
 
 def sample(total, most=50):
@@ -107,12 +110,14 @@ MODULES = {
 }
 
 
-@pytest.mark.parametrize("module, options", [(m, []) for m in MODULES] + [("file", ["--privacy"])],
-                         ids=lambda x: x if isinstance(x, str) else "-".join(x))
-def test_worker(tmp_path, module, options):
-    sweep(tmp_path, [program("mig-worker"), *options, module], {}, MODULES[module], most=60)
+@sweeping
+@pytest.mark.parametrize("module", [*MODULES, "file --privacy"])
+def test_worker(tmp_path, module, most):
+    name, *options = module.split()
+    sweep(tmp_path, [program("mig-worker"), *options, name], {}, MODULES[name], most)
 
 
+@pytest.mark.long
 def test_worker_with_threads(tmp_path):
     """Found in the first and the last files, and none is left out without a word."""
     tree = tmp_path / "tree"
@@ -124,20 +129,16 @@ def test_worker_with_threads(tmp_path):
     sweep(tmp_path, [program("mig-worker"), "--threads", "2", "file"], {}, json.dumps(question), most=80)
 
 
-def test_agent_report(fleet, tmp_path):
+@sweeping
+@pytest.mark.parametrize("command", ["report", "check"])
+def test_agent(fleet, tmp_path, command, most):
     a = fleet.agents["a0"]
-    sweep(tmp_path, [program("mig-agent"), "report", "-c", str(a.conf)], {},
-          most=30)
+    sweep(tmp_path, [program("mig-agent"), command, "-c", str(a.conf)], {}, most=most)
 
 
-def test_agent_check(fleet, tmp_path):
-    a = fleet.agents["a0"]
-    sweep(tmp_path, [program("mig-agent"), "check", "-c", str(a.conf)], {},
-          most=30)
-
-
-def test_client(fleet, tmp_path):
-    sweep(tmp_path, [program("mig"), "keyring", "list"], fleet.env, most=30)
+@sweeping
+def test_client(fleet, tmp_path, most):
+    sweep(tmp_path, [program("mig"), "keyring", "list"], fleet.env, most=most)
 
 
 # --- a running agent ---------------------------------------------------------
@@ -178,8 +179,9 @@ def fail(agent, name, n, anew):
     return slot
 
 
-@pytest.mark.parametrize("name, first, step, anew", ROUNDS)
-def test_running_agent(fleet, name, first, step, anew):
+@pytest.mark.parametrize("how", cases(ROUNDS, 1), ids=lambda how: "-".join(map(str, how)))
+def test_running_agent(fleet, how):
+    name, first, step, anew = how
     settled(fleet)
     marks = {n: len(a.daemon.log.read_text()) for n, a in fleet.agents.items()}
     fleet.ends = []

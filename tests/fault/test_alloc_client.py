@@ -18,10 +18,11 @@ from faultlib import ALWAYS, Control
 from miglib import program, wait_for
 from test_alloc import sample
 
-pytestmark = pytest.mark.long
-
+SECONDS = 15
 # How many allocations of a run are tried.
-MOST = int(os.environ.get("MIG_ALLOC_MOST", "9"))
+FEW, MOST = 3, int(os.environ.get("MIG_ALLOC_MOST", "9"))
+sweeping = pytest.mark.parametrize("most", [FEW, pytest.param(MOST, marks=pytest.mark.long)],
+                                   ids=["few", "many"])
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def shown(q):
     return sorted(kept)
 
 
-def sweep(mig, most=MOST, workers=3):
+def sweep(mig, most, workers=3):
     whole, total, _ = mig.run("whole")
     assert whole.returncode in (0, 1), (whole.stdout, whole.stderr)
     problems = []
@@ -104,32 +105,36 @@ def sweep(mig, most=MOST, workers=3):
     assert not problems, "\n".join(problems)
 
 
-def test_with_an_api_key(p, tmp_path):
+@sweeping
+def test_with_an_api_key(p, tmp_path, most):
     key = tmp_path / "key"
-    p.mig("apikey", "make", "alloc", "-calls", "actions:read", "-o", str(key), check=0)
-    sweep(Mig(p, tmp_path, ["actions", "--json"], MIG_API_KEY_FILE=str(key)))
+    p.mig("apikey", "make", f"alloc{most}", "-calls", "actions:read", "-o", str(key), check=0)
+    sweep(Mig(p, tmp_path, ["actions", "--json"], MIG_API_KEY_FILE=str(key)), most)
 
 
-def test_local(p, tmp_path):
+@sweeping
+def test_local(p, tmp_path, most):
     sweep(Mig(p, tmp_path, ["file", "-t", "local", "-path",
                             str(p.tree / "etc"), "-name", "^passwd$",
-                            "--json"]))
+                            "--json"]), most)
 
 
+@sweeping
 @pytest.mark.parametrize("args", [["results", None, "--json"],
                                   ["actions", "--json"],
                                   ["agents", "--json"]],
                          ids=lambda a: a[0])
-def test_looking(p, tmp_path, args):
-    sweep(Mig(p, tmp_path, [p.ident if a is None else a for a in args]))
+def test_looking(p, tmp_path, args, most):
+    sweep(Mig(p, tmp_path, [p.ident if a is None else a for a in args]), most)
 
 
-def test_launch(p, tmp_path):
+@sweeping
+def test_launch(p, tmp_path, most):
     """A real question to all: asked whole or not at all, whatever mig says of
     it, and every agent answers what was asked once."""
     names, jobs = [], []
     mig = Mig(p, tmp_path, None)
-    q, total, _ = mig.run("whole", args=lib.question(p, "launch whole"))
+    q, total, _ = mig.run("whole", args=lib.question(p, f"launch {most} whole"))
     assert q.returncode == lib.FOUND, q.stderr
     whole = q
 
@@ -139,8 +144,8 @@ def test_launch(p, tmp_path):
                               args=lib.question(p, name))
         wrong = verdict(q, fired, whole)
         return wrong and f"{n} of {total}: {wrong}"
-    for n in sample(total, MOST):
-        names.append(f"launch {n}")
+    for n in sample(total, most):
+        names.append(f"launch {most} {n}")
         jobs.append((n, names[-1]))
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         problems = [x for x in pool.map(one, jobs) if x]

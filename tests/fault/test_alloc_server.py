@@ -12,10 +12,10 @@ import pytest
 
 import platformlib as lib
 from fakeagent import FakeAgent, Https, Identity
+from faultlib import cases
 from miglib import answers_of, wait_for
 
-pytestmark = pytest.mark.long
-
+SECONDS = 15
 SERVER = "mig-server"
 # A sample is tried; MIG_ALLOC_FAR=60: each one up to the 59th.
 FAR = int(os.environ.get("MIG_ALLOC_FAR", "0"))
@@ -62,6 +62,12 @@ def far(few):
     return range(1, FAR) if FAR > 1 else few
 
 
+def test_one_of_each(p):
+    ask_with(p, "one allocation of the action", [("core.action_received", 9)])
+    ask_with(p, "one allocation of an answer", [("core.answer_stored", 3)])
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("n", far([1, 4, 13, 28]))
 def test_action_and_answers(p, n):
     """Each of three answers fails at another allocation."""
@@ -77,6 +83,7 @@ def test_action_and_answers(p, n):
 WAITING = far([2, 15, 40, 90, 160, 250])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("i", range(len(WAITING)), ids=lambda i: str(WAITING[i]))
 def test_waiting_and_another_policy(p, i):
     """An action that waits, and the policy that completes it."""
@@ -98,7 +105,7 @@ ENROL = ["core.enrol_checked", "ca.asked", "core.enrol_signed",
          "core.enrol_stored"]
 
 
-@pytest.mark.parametrize("n", far([1, 3, 9]))
+@pytest.mark.parametrize("n", cases(far([1, 3, 9]), 1))
 def test_enrolment(p, n):
     """Told to come again, or enrolled; its token counts once."""
     https = Https(p.port, p.state / "relay" / "ca.crt")
@@ -132,7 +139,7 @@ def test_enrolment(p, n):
     check_no_crash(p)
 
 
-@pytest.mark.parametrize("n", far([1, 8]))
+@pytest.mark.parametrize("n", cases(far([1, 8]), 0))
 def test_hello(p, n):
     """What an agent says of itself is stored whole, if need be when it says
     it again."""
@@ -154,7 +161,7 @@ def test_hello(p, n):
     check_no_crash(p)
 
 
-@pytest.mark.parametrize("n", far([1, 4]))
+@pytest.mark.parametrize("n", cases(far([1, 4]), 1))
 def test_login(p, n):
     for point in ("core.nonce", "core.session_checked", "core.session_stored"):
         (p.dir / "cache" / "mig" / "session").unlink()

@@ -15,11 +15,10 @@ import pytest
 import faultlib
 import miglib
 import platformlib as lib
-from faultlib import ALWAYS
+from faultlib import ALWAYS, cases
 from miglib import answers_of, wait_for
 
-pytestmark = pytest.mark.long
-
+SECONDS = 20
 SERVER = "mig-server"
 
 
@@ -119,6 +118,7 @@ def test_full_disk(p):
     check_recovered(p, "room again")
 
 
+@pytest.mark.long
 def test_answers_wait_on_the_agents(p):
     """The disk is full when they come: none is acknowledged, none is lost."""
     name = "full when answers come"
@@ -141,6 +141,7 @@ def test_answers_wait_on_the_agents(p):
     lib.check_again(p, lib.check_stored(p, name))
 
 
+@pytest.mark.long
 def test_agents_that_come_and_go_while_it_is_full(p):
     """What nobody waits for is written later: who is there, and hellos."""
     p.fill()
@@ -177,6 +178,7 @@ def test_read_only(p):
     check_recovered(p, "writable again")
 
 
+@pytest.mark.long
 def test_restart_on_a_full_disk(p):
     """Roles that die while there is no room come back and say so."""
     p.fill()
@@ -192,6 +194,7 @@ def test_restart_on_a_full_disk(p):
     wait_for("all online", lambda: lib.online(p) == list(lib.NAMES))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("call", ["file.open", "file.write", "file.rename"])
 def test_access_list_is_written_later(p, call):
     """A revoked agent is silenced at the relay once the disk takes it."""
@@ -271,6 +274,7 @@ def test_store_gone(p, stopped):
     assert "store" in q.stderr and not stopped.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage, says", [
     (b"", "empty or damaged"), (b"SQLite" * 1000, "damaged"),
     (None, "damaged")], ids=["empty", "another file", "first pages"])
@@ -328,8 +332,8 @@ def test_client_cannot_write_its_output(p):
     lib.check_again(p, ident)
 
 
-@pytest.mark.parametrize("call", ["file.open", "file.write", "file.sync",
-                                  "file.rename"])
+@pytest.mark.parametrize("call", cases(["file.open", "file.write", "file.sync",
+                                        "file.rename"], 2))
 def test_client_files_stay_whole(p, call):
     """A configuration that cannot be written is the old one."""
     conf = p.dir / "xdg" / "mig" / "config"
@@ -362,7 +366,7 @@ def test_init_on_a_full_disk(tmp_path):
 
 # --- clocks ------------------------------------------------------------------------
 
-@pytest.mark.parametrize("days", [-400, 400])
+@pytest.mark.parametrize("days", cases([-400, 400], 1))
 def test_clock_jumps(p, days):
     """Nothing that is stored goes, who is there stays there, and when it is
     right again everything is as before."""

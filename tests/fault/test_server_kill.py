@@ -14,20 +14,21 @@ import faultlib
 import miglib
 import platformlib as lib
 from fakeagent import Https, Identity
+from faultlib import cases
 from miglib import answers_of, wait_for
 
-pytestmark = pytest.mark.long
-
+SECONDS = 30
 SERVER = "mig-server"
 
 # One of the first and one of the second kind in each run: two deaths on the
 # way of the same action.
-LAUNCH = ["api.action", "api.asked", "core.action_received",
-          "core.action_verified", "core.action_put", "writer.commit",
-          "writer.committed", "core.action_stored", "core.action_replied",
-          "api.reply", "core.action_published"]
 ANSWERS = ["core.answer_part", "core.answer_checked", "core.answer_stored",
            "core.answer_acked", "core.part_acked", "api.stream"]
+LAUNCH = [(point, ANSWERS[i % len(ANSWERS)]) for i, point in enumerate([
+    "api.action", "api.asked", "core.action_received",
+    "core.action_verified", "core.action_put", "writer.commit",
+    "writer.committed", "core.action_stored", "core.action_replied",
+    "api.reply", "core.action_published"])]
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +48,18 @@ def clean(p):
     lib.check_descriptors(p)
 
 
-@pytest.mark.parametrize("i", range(len(LAUNCH)), ids=LAUNCH)
-def test_server_dies_on_the_way(p, i):
-    second = ANSWERS[i % len(ANSWERS)]
-    name = f"dies at {LAUNCH[i]} and {second}"
-    faults = [p.fault.kill(SERVER, LAUNCH[i]), p.fault.kill(SERVER, second)]
-    q = lib.ask(p, name, large=second == "core.part_acked")
+@pytest.mark.parametrize("points", cases(LAUNCH, 5), ids="-".join)
+def test_server_dies_on_the_way(p, points):
+    name = "dies at {} and {}".format(*points)
+    faults = [p.fault.kill(SERVER, point) for point in points]
+    q = lib.ask(p, name, large="core.part_acked" in points)
     assert q.returncode == lib.FOUND, (q.stdout[-500:], q.stderr)
     assert answers_of(q)[1]["done"] == 3
     assert [f.fired for f in faults] == [1, 1]
     lib.check_again(p, lib.check_stored(p, name))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", ["core.answer_stored", "core.answer_acked"])
 def test_each_of_many_answers_dies_at_its_turn(p, point):
     """Three deaths, one at each agent's answer."""
@@ -74,7 +75,7 @@ ENROL = ["core.enrol_checked", "ca.asked", "ca.signed", "core.enrol_signed",
          "writer.commit", "core.enrol_stored"]
 
 
-@pytest.mark.parametrize("point", ENROL)
+@pytest.mark.parametrize("point", cases(ENROL, 2))
 def test_enrolment(p, point):
     """The same request again is the same agent, and its token counts once."""
     https = Https(p.port, p.state / "relay" / "ca.crt")
@@ -101,6 +102,7 @@ def test_enrolment(p, point):
     assert status == 403 and "used up" in body["error"]["message"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", ["core.nonce", "core.session_checked",
                                    "core.session_stored"])
 def test_login(p, point):
@@ -118,6 +120,7 @@ REJUDGE = ["core.policy_stored", "core.action_verified", "core.action_put", "cor
            "core.action_published"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", range(2, 2 + len(REJUDGE)), ids=REJUDGE)
 def test_waiting_and_another_policy(p, version):
     """An action that waits is complete by the next policy; the core dies on the way. It is launched
@@ -131,8 +134,8 @@ def test_waiting_and_another_policy(p, version):
     lib.check_launched(p, name)
 
 
-@pytest.mark.parametrize("point", ["core.cancel_verified", "core.cancel_stored",
-                                   "core.cancel_published"])
+@pytest.mark.parametrize("point", cases(["core.cancel_verified", "core.cancel_stored",
+                                         "core.cancel_published"], 1))
 def test_cancel(p, point, tmp_path):
     """Of an action that runs everywhere. The document is stored once or not at all; once it is, every
     agent stops."""
@@ -209,7 +212,7 @@ def test_torn_lines_take_no_other_with_them(p):
     assert answers_of(p.mig("results", "--json"))[1]["id"] == ident
 
 
-@pytest.mark.parametrize("point", ["parent.restart", "parent.started"])
+@pytest.mark.parametrize("point", cases(["parent.restart", "parent.started"], 0))
 def test_parent_dies(p, point):
     """Then everything ends, the relay too; started again, it goes on."""
     name = f"parent at {point}"
@@ -234,6 +237,7 @@ RELAY = ["core.action_stored", "core.action_published", "core.answer_part", "cor
          "core.answer_stored", "core.answer_acked", "net.envelope", "net.part", "net.ack"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", RELAY)
 def test_relay_dies(p, point):
     name = f"relay at {point}"
@@ -254,8 +258,9 @@ def test_relay_dies(p, point):
     wait_for("all online", lambda: lib.online(p) == list(lib.NAMES), 40)
 
 
-@pytest.mark.parametrize("point", ["core.action_received", "core.action_put", "core.action_stored",
-                                   "core.action_published", "core.answer_checked", "core.answer_stored"])
+@pytest.mark.parametrize("point", cases([
+    "core.action_received", "core.action_put", "core.action_stored", "core.action_published",
+    "core.answer_checked", "core.answer_stored"], 2))
 def test_all_die(p, point):
     """The parent and all that it started, as when the machine loses power but
     for its disk."""
@@ -275,6 +280,7 @@ def test_all_die(p, point):
     lib.check_again(p, lib.check_stored(p, name))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", ["core.hello", "core.hello_stored"])
 def test_hellos(p, point):
     """The relay dies with an action on its way, and the core at the first
@@ -296,6 +302,7 @@ def test_hellos(p, point):
     wait_for("all online", lambda: lib.online(p) == list(lib.NAMES))
 
 
+@pytest.mark.long
 def test_unfinished_files_are_removed(p):
     """What a killed writer left, once nobody can be at it any more."""
     who = Identity()

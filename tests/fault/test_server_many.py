@@ -14,11 +14,10 @@ from fakeagent import FakeAgent, Https, Identity
 from miglib import answers_of, program, wait_for
 from swarmlib import Swarm
 
-pytestmark = pytest.mark.long
-
+SECONDS = 15
 ROLES = ("core", "api", "ca", "relay")
-LOOPS = 90
-FLEET = 300
+LOOPS = [pytest.param(6, id="some"), pytest.param(90, id="many", marks=pytest.mark.long)]
+FLEET = [pytest.param(30, id="some"), pytest.param(300, id="many", marks=pytest.mark.long)]
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +62,14 @@ def some_of_everything(p, https, n):
             next(https.lines(f"/actions/{ident}/results?follow=1"))
 
 
-def test_nothing_is_left_behind(p):
+@pytest.mark.parametrize("loops", LOOPS)
+def test_nothing_is_left_behind(p, loops):
     https = Https(p.port, p.state / "relay" / "ca.crt")
     https.token = json.loads((p.dir / "cache" / "mig" /
                               "session").read_text())["token"]
-    some_of_everything(p, https, LOOPS // 3)
+    some_of_everything(p, https, loops // 3)
     fds, rss = held(p)
-    some_of_everything(p, https, LOOPS)
+    some_of_everything(p, https, loops)
     wait_for("descriptors as before",
              lambda: all(n <= fds[r] for r, n in held(p)[0].items()))
     # an agent more is some KB in the core; nothing grows with requests
@@ -79,15 +79,16 @@ def test_nothing_is_left_behind(p):
     lib.check_processes(p)
 
 
-def test_a_fleet_is_thrown_off_while_it_answers(tmp_path_factory):
+@pytest.mark.parametrize("count", FLEET)
+def test_a_fleet_is_thrown_off_while_it_answers(tmp_path_factory, count):
     p = faultlib.Platform(tmp_path_factory.mktemp("storm"))
     p.tree = lib.make_tree_once(p.dir)
-    swarm = Swarm(p, FLEET)
+    swarm = Swarm(p, count)
     try:
         p.setup().start().login()
         swarm.enrol(jobs=4).start()
         swarm.wait_welcomed()
-        hold = p.fault.hang("mig-server", "core.answer_stored", n=FLEET // 3)
+        hold = p.fault.hang("mig-server", "core.answer_stored", n=count // 3)
         with subprocess.Popen(
                 [program("mig"), *lib.question(p, "thrown off")], env=p.env,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -97,24 +98,25 @@ def test_a_fleet_is_thrown_off_while_it_answers(tmp_path_factory):
             hold.release()
             out, err = client.communicate(timeout=90)
         assert client.returncode in (lib.FOUND, lib.NOT_FOUND), err
-        assert json.loads(out.splitlines()[-1])["done"] == FLEET
+        assert json.loads(out.splitlines()[-1])["done"] == count
         n, _ = lib.action_of(p, "thrown off")
         assert lib.rows(p, "SELECT COUNT(*), COUNT(DISTINCT agent),"
                         " SUM(different) FROM answers WHERE action = ?",
-                        n) == [(FLEET, FLEET, 0)]
+                        n) == [(count, count, 0)]
         wait_for("all online", lambda:
-                 p.status()["agents"]["online"] == FLEET, 40)
+                 p.status()["agents"]["online"] == count, 40)
         # and the core alone: the roll call finds them all
         lib.kill_role(p, "core")
         wait_for("all online again", lambda: lib.is_well(p) and
-                 p.status()["agents"] == {"registered": FLEET,
-                                          "online": FLEET,
+                 p.status()["agents"] == {"registered": count,
+                                          "online": count,
                                           "reconnecting": 0}, 40)
     finally:
         swarm.stop()
         p.stop()
 
 
+@pytest.mark.long
 def test_who_leaves_while_the_core_is_away(p):
     """Shown offline within seconds, not after two hellos."""
     p.agent("a2").start()

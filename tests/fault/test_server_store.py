@@ -10,10 +10,8 @@ import re
 import pytest
 
 import platformlib as lib
-from faultlib import ALWAYS
+from faultlib import ALWAYS, cases
 from miglib import answers_of, wait_for
-
-pytestmark = pytest.mark.long
 
 SERVER = "mig-server"
 
@@ -61,7 +59,7 @@ HOW = {
 }
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", cases(HOW, 0, 3))
 def test_one_commit_after_the_other(p, how):
     """The first, the second and the third call that an action's way makes
     fail once each, so that what is written fails at other places."""
@@ -83,6 +81,7 @@ def test_one_commit_after_the_other(p, how):
     assert integrity(p) == [("ok",)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", HOW)
 def test_for_long(p, how):
     """From the moment an action is stored: its answers cannot be. No agent is

@@ -104,12 +104,12 @@ def assert_once(platform, count, actions=None):
 
 # --- answers that do not fit in memory together ------------------------------
 
-@pytest.mark.long
-def test_large_answers_from_all(platform):
-    """40 answers of 4 MiB at once: more than twice what the core sets aside.
-    All are stored, memory stays bounded, and no agent has more than one part
-    on its way, so that nothing queues up in the relay either."""
-    count = 40
+@pytest.mark.parametrize("count", [
+    pytest.param(6, id="some"), pytest.param(40, id="many", marks=pytest.mark.long)])
+def test_large_answers_from_all(platform, count):
+    """Many answers of 4 MiB at once: 40 are more than twice what the core sets
+    aside. All are stored, memory stays bounded, and no agent has more than one
+    part on its way, so that nothing queues up in the relay either."""
     with a_swarm(platform, count, "-a", 4 * 1024 * 1024) as swarm:
         swarm.wait_welcomed()
         with Peak(platform) as peak:

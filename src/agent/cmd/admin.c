@@ -71,7 +71,9 @@ agent_try_roles(struct agent *a, struct err *e)
 	rc = agent_start_roles(a, e);
 	if (rc != 0)
 		return rc;
-	event_base_loopexit(a->base, &limit);
+	/* else nothing would end it when they do not come */
+	if (event_base_loopexit(a->base, &limit) != 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
 	(void)proc_loop_run(a->loop);
 	if (a->exit_code != 0)
 		return err_set(
