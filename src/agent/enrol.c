@@ -211,12 +211,16 @@ call_once(struct enrol *en, const char *path, const struct buf *post,
 	headers = evhttp_request_get_output_headers(req);
 	snprintf(host, sizeof(host),
 	    strchr(en->host, ':') != NULL ? "[%s]" : "%s", en->host);
-	evhttp_add_header(headers, "Host", host);
-	evhttp_add_header(headers, "Connection", "close");
-	if (post != NULL) {
-		evhttp_add_header(headers, "Content-Type", "application/json");
-		evbuffer_add(evhttp_request_get_output_buffer(req), post->data,
-		    post->len);
+	if (evhttp_add_header(headers, "Host", host) != 0 ||
+	    evhttp_add_header(headers, "Connection", "close") != 0 ||
+	    (post != NULL &&
+		(evhttp_add_header(
+		     headers, "Content-Type", "application/json") != 0 ||
+		    evbuffer_add(evhttp_request_get_output_buffer(req),
+			post->data, post->len) != 0))) {
+		evhttp_request_free(req);
+		evhttp_connection_free(conn);
+		return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	if (evhttp_make_request(conn, req,
 		post != NULL ? EVHTTP_REQ_POST : EVHTTP_REQ_GET, path) == 0)
@@ -404,11 +408,13 @@ get_ready(struct enrol *en, struct err *e)
 		rc = x509_key_new(&en->key_pem, e);
 	if (rc == 0) {
 		pem = buf_str(&en->key_pem);
-		rc = pem == NULL ? ERR_NOMEM : x509_key_spki(pem, &en->spki, e);
+		rc = pem == NULL
+		    ? err_code(e, ERR_NOMEM, "the connection's key")
+		    : x509_key_spki(pem, &en->spki, e);
 	}
 	en->base = event_base_new();
 	if (rc == 0 && en->base == NULL)
-		rc = err_set(e, ERR_NOMEM, "the event loop does not start");
+		rc = err_code(e, ERR_NOMEM, "the event loop does not start");
 	if (rc != 0)
 		return rc;
 	box.paths = sandbox_net_paths(&box.npaths);
@@ -427,7 +433,9 @@ say_key(struct enrol *en, struct err *e)
 	buf_init(&b, 32768);
 	buf_add_field(&b, en->spki.data, en->spki.len);
 	buf_add_field(&b, en->key_pem.data, en->key_pem.len);
-	rc = ipc_write(PROC_IPC_FD, MSG_ENROL_KEY, 0, b.data, b.len, -1, e);
+	rc = b.error != 0
+	    ? err_code(e, b.error, "the connection's key")
+	    : ipc_write(PROC_IPC_FD, MSG_ENROL_KEY, 0, b.data, b.len, -1, e);
 	buf_release(&b);
 	return rc;
 }
@@ -444,6 +452,7 @@ take_send(struct buf *request, struct err *e)
 	struct rd r;
 	json_t *root;
 	char *text = NULL;
+	bool done;
 	int rc;
 
 	buf_init(&in, 65536);
@@ -458,7 +467,8 @@ take_send(struct buf *request, struct err *e)
 	pub_raw = rd_bytes(&r, 32);
 	sig_raw = rd_bytes(&r, 64);
 	token = rd_field(&r, 256, &token_len);
-	if (rd_done(&r)) {
+	done = rd_done(&r);
+	if (done) {
 		hex_encode(pub_raw, 32, pub);
 		hex_encode(sig_raw, 64, sig);
 		root = json_pack("{s:s%, s:s, s:s, s:s%}", "document", doc,
@@ -469,10 +479,11 @@ take_send(struct buf *request, struct err *e)
 	}
 	buf_release(&in);
 	if (text == NULL)
-		return err_set(e, ERR_INVALID, "bad document message");
-	buf_add_str(request, text);
+		return done ? err_code(e, ERR_NOMEM, "the request")
+			    : err_set(e, ERR_INVALID, "bad document message");
+	rc = buf_add_str(request, text);
 	free(text);
-	return request->error;
+	return rc == 0 ? 0 : err_code(e, rc, "the request");
 }
 
 static int
@@ -504,11 +515,24 @@ enrol(struct enrol *en, struct err *e)
 	return rc;
 }
 
+/* Also that there is no memory. */
+static void
+say_failed(const struct err *e)
+{
+	uint8_t field[4 + MSG_TEXT_MAX] = { 0 };
+	size_t len = strnlen(e->msg, MSG_TEXT_MAX - 1);
+
+	field[2] = (uint8_t)(len >> 8);
+	field[3] = (uint8_t)len;
+	memcpy(field + 4, e->msg, len);
+	(void)ipc_write(
+	    PROC_IPC_FD, MSG_ENROL_FAILED, 0, field, 4 + len, -1, NULL);
+}
+
 int
 main(void)
 {
 	struct enrol en;
-	struct buf text;
 	struct err e;
 	int rc;
 
@@ -525,10 +549,6 @@ main(void)
 		rc = enrol(&en, &e);
 	if (rc == 0)
 		return 0;
-	buf_init(&text, MSG_SMALL);
-	buf_add_field(&text, e.msg, strnlen(e.msg, MSG_TEXT_MAX - 1));
-	(void)ipc_write(
-	    PROC_IPC_FD, MSG_ENROL_FAILED, 0, text.data, text.len, -1, NULL);
-	buf_release(&text);
+	say_failed(&e);
 	return 1;
 }

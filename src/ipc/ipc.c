@@ -98,7 +98,7 @@ read_body(int fd, struct buf *in, uint32_t len, struct err *e)
 		return 0;
 	p = buf_reserve(in, len);
 	if (p == NULL)
-		return err_set(e, in->error, "message of %u bytes", len);
+		return err_code(e, in->error, "message of %u bytes", len);
 	rc = read_exact(fd, p, len, NULL, e);
 	if (rc == ERR_CLOSED)
 		rc = err_set(

@@ -29,13 +29,14 @@ fail(struct parser *ps, int rc, const char *at)
 static struct node *
 node_new(struct parser *ps, enum node_type type)
 {
-	struct node *n;
+	struct node *n = NULL;
 
-	if (ps->re->nnodes++ >= REGEX_NODES_MAX ||
-	    (n = calloc(1, sizeof(*n))) == NULL) {
+	if (ps->re->nnodes++ >= REGEX_NODES_MAX)
 		err_set(ps->e, ERR_TOOBIG, "the expression is too large");
+	else if ((n = calloc(1, sizeof(*n))) == NULL)
+		err_set(ps->e, ERR_NOMEM, "out of memory");
+	if (n == NULL)
 		return NULL;
-	}
 	n->type = type;
 	n->cost = 1;
 	n->copies = 1;

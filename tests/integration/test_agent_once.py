@@ -239,6 +239,16 @@ def test_accepted(agent, gpg, found):
     assert list(spooled(agent.where / "state" / "spool")) == [answer["action"]]
 
 
+def test_nobody_takes_the_answer(agent, gpg, found):
+    """That is no end as if it had been told."""
+    path = agent.where / "envelope"
+    path.write_bytes(envelope(gpg, document(gpg, found)))
+    with open("/dev/full", "w", encoding="ascii") as full:
+        p = subprocess.run([str(AGENT), "-c", str(agent.conf), "--once", str(path)], stdout=full,
+                           stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert p.returncode == 1 and "No space left on device" in p.stderr, p
+
+
 def test_accepted_json_envelope(agent, gpg, found):
     doc = document(gpg, found)
     armor = gpg("--enarmor", data=gpg.sign("alice", doc)).decode()

@@ -224,7 +224,7 @@ check_roles(struct check *c)
 		problem(c, &e);
 	a->loop = proc_loop_new(NULL, NULL);
 	if (a->loop == NULL) {
-		err_set(&e, ERR_NOMEM, "the event loop does not start");
+		err_code(&e, ERR_NOMEM, "the event loop does not start");
 		problem(c, &e);
 		return;
 	}

@@ -201,7 +201,9 @@ say_start(struct enrolment *en, struct err *e)
 	buf_add_u16(&b, en->port);
 	buf_add(&b, en->ca.b, ID_LEN);
 	buf_add(&b, en->policy.b, ID_LEN);
-	rc = ipc_write(en->fd, MSG_ENROL_START, 0, b.data, b.len, -1, e);
+	rc = b.error != 0
+	    ? err_code(e, b.error, "starting")
+	    : ipc_write(en->fd, MSG_ENROL_START, 0, b.data, b.len, -1, e);
 	buf_release(&b);
 	return rc;
 }
@@ -253,7 +255,8 @@ say_document(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 	pem = rd_field(&r, PEM_MAX, &pem_len);
 	if (!rd_done(&r))
 		return err_set(e, ERR_INVALID, "malformed key message");
-	buf_add(&en->key_pem, pem, pem_len);
+	if (buf_add(&en->key_pem, pem, pem_len) != 0)
+		return err_code(e, en->key_pem.error, "the connection's key");
 	rc = os_host_read(&host, e);
 	if (rc != 0)
 		return rc;
@@ -268,8 +271,8 @@ say_document(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 	buf_add(&b, sig, sizeof(sig));
 	buf_add_field(&b, shown, strlen(shown));
 	sodium_memzero(shown, sizeof(shown));
-	rc = b.error != 0
-	    ? err_set(e, b.error, "%s", err_text(b.error))
+	rc = b.error != 0 || doc.error != 0
+	    ? err_code(e, b.error != 0 ? b.error : doc.error, "the document")
 	    : ipc_write(en->fd, MSG_ENROL_SEND, 0, b.data, b.len, -1, e);
 	buf_release(&doc);
 	buf_release(&b);

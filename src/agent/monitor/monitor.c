@@ -441,7 +441,7 @@ open_parts(struct agent *a, struct err *e)
 {
 	a->loop = proc_loop_new(on_term, a);
 	if (a->loop == NULL)
-		return err_set(e, ERR_NOMEM, "the event loop does not start");
+		return err_code(e, ERR_NOMEM, "the event loop does not start");
 	a->base = proc_loop_base(a->loop);
 	a->exam = exam_new(a);
 	a->chain = chain_new(a);

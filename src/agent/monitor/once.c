@@ -53,6 +53,13 @@ part_word(uint8_t status)
 }
 
 static void
+complain(struct agent *a, const char *what)
+{
+	fprintf(stderr, "mig-agent: %s\n", what);
+	end(a, 1);
+}
+
+static void
 print_and_end(struct agent *a, struct buf *out, int code)
 {
 	struct err e;
@@ -60,11 +67,14 @@ print_and_end(struct agent *a, struct buf *out, int code)
 	err_clear(&e);
 	buf_add_u8(out, '\n');
 	if (out->error != 0)
-		log_error("output why=%s", err_text(out->error));
+		err_code(&e, out->error, "the answer");
 	else if (fd_write_all(STDOUT_FILENO, out->data, out->len, &e) != 0)
-		log_error("output why=%s", log_quote(e.msg));
+		err_wrap(&e, "the answer");
 	buf_release(out);
-	end(a, code);
+	if (e.code != 0)
+		complain(a, e.msg);
+	else
+		end(a, code);
 }
 
 static void
@@ -122,13 +132,6 @@ once_refused(struct agent *a, const struct id *id, unsigned int reason,
 	jsonw_str(&w, "detail", detail);
 	jsonw_object_end(&w);
 	print_and_end(a, &out, EXIT_REFUSED);
-}
-
-static void
-complain(struct agent *a, const char *what)
-{
-	fprintf(stderr, "mig-agent: %s\n", what);
-	end(a, 1);
 }
 
 static void

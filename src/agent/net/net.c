@@ -821,7 +821,7 @@ make_parts(struct net *n, struct err *e)
 	n->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
 	if (n->base == NULL)
-		return err_set(e, ERR_NOMEM, "the event loop does not start");
+		return err_code(e, ERR_NOMEM, "the event loop does not start");
 	n->mqtt = mqtt_new(n->base, &mqtt_events, n, e);
 	if (n->mqtt == NULL)
 		return ERR_NOMEM;

@@ -241,8 +241,9 @@ check_certificates(struct check *k)
 		    buf_str(&ca));
 		check_pair(k, "relay's", FILE_RELAY_CERT, FILE_RELAY_KEY,
 		    buf_str(&ca));
-		if (read_pem(k, FILE_RELAY_CA, &copy, &e) != 0 ||
-		    copy.len != ca.len ||
+		if (read_pem(k, FILE_RELAY_CA, &copy, &e) != 0)
+			check_say(k, CHECK_PROBLEM, "relay's", "%s", e.msg);
+		else if (copy.len != ca.len ||
 		    memcmp(copy.data, ca.data, ca.len) != 0)
 			check_say(k, CHECK_PROBLEM, "relay's",
 			    "relay/ca.crt is not ca/ca.crt: run `mig-server"
@@ -302,30 +303,37 @@ count_one(const struct store_investigator *i, void *arg)
 static void
 check_rows(struct check *k, struct store *s)
 {
+	int64_t agents = store_agents_total(s), actions, answers;
 	struct store_size size;
 	size_t admins = 0;
 	struct err e;
-	int schema = 0;
+	int schema = 0, rc;
 
-	if (store_quick_check(s, &e) != 0)
-		check_say(k, CHECK_PROBLEM, "store",
-		    "%s: restore a backup (mig-server restore)", e.msg);
+	actions = store_actions_total(s);
+	answers = store_answers_total(s);
+	if ((rc = store_quick_check(s, &e)) != 0)
+		check_say(k, CHECK_PROBLEM, "store", "%s%s", e.msg,
+		    rc == ERR_NOMEM
+			? ""
+			: ": restore a backup (mig-server restore)");
 	else if (store_schema_of(s, &schema, &e) != 0 ||
 	    store_size(s, &size, &e) != 0)
 		check_say(k, CHECK_PROBLEM, "store", "%s", e.msg);
+	else if (agents < 0 || actions < 0 || answers < 0)
+		check_say(k, CHECK_PROBLEM, "store",
+		    "what is in it cannot be counted: out of memory, or "
+		    "locked");
 	else
 		check_say(k, CHECK_OK, "store",
 		    "sound, schema %d, %llu MiB, %lld agents, %lld actions,"
 		    " %lld answers",
 		    schema, (unsigned long long)(size.bytes >> 20),
-		    (long long)store_agents_total(s),
-		    (long long)store_actions_total(s),
-		    (long long)store_answers_total(s));
+		    (long long)agents, (long long)actions, (long long)answers);
 	if (store_investigators(s, count_one, &admins, &e) == 0 && admins == 0)
 		check_say(k, CHECK_WARNING, "people",
 		    "there is no administrator: mig-server investigator add"
 		    " FILE --role admin");
-	k->agents = store_agents_total(s);
+	k->agents = agents < 0 ? 0 : agents;
 	check_policy(k, s);
 }
 
@@ -536,7 +544,10 @@ command_check(const char *conf, int argc, char **argv)
 	jsonw_array_end(&k.w);
 	jsonw_str(&k.w, "status", words[k.worst]);
 	jsonw_object_end(&k.w);
-	if (k.json)
+	if (k.json && out.error != 0) {
+		fprintf(stderr, "mig-server: check: %s\n", err_text(out.error));
+		k.worst = CHECK_PROBLEM;
+	} else if (k.json)
 		printf("%.*s\n", (int)out.len, (const char *)out.data);
 	buf_release(&out);
 	return (k.worst);

@@ -301,7 +301,7 @@ store_expect_sent(struct store *s, int64_t action, int64_t agent, struct err *e)
 int64_t
 store_actions_total(struct store *s)
 {
-	return (sql_number(s, 0, "SELECT COUNT(*) FROM actions", ""));
+	return (sql_number(s, -1, "SELECT COUNT(*) FROM actions", ""));
 }
 
 int

@@ -122,6 +122,7 @@ typedef int store_on_answer(const struct store_answer *a, void *arg);
 /* cursor > after, in order. */
 int store_answers(struct store *s, int64_t action, int64_t after, int limit,
     store_on_answer *fn, void *arg, struct err *e);
+/* How many; -1: that cannot be read. */
 int64_t store_answers_total(struct store *s);
 int64_t store_actions_total(struct store *s);
 

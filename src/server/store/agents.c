@@ -168,7 +168,7 @@ store_agent_presence(struct store *s, int64_t n, bool online,
 int64_t
 store_agents_total(struct store *s)
 {
-	return (sql_number(s, 0, "SELECT COUNT(*) FROM agents", ""));
+	return (sql_number(s, -1, "SELECT COUNT(*) FROM agents", ""));
 }
 
 int

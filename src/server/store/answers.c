@@ -171,5 +171,5 @@ store_answers(struct store *s, int64_t action, int64_t after, int limit,
 int64_t
 store_answers_total(struct store *s)
 {
-	return (sql_number(s, 0, "SELECT COUNT(*) FROM answers", ""));
+	return (sql_number(s, -1, "SELECT COUNT(*) FROM answers", ""));
 }

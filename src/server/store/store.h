@@ -90,6 +90,7 @@ int
 store_agent_hello(struct store *s, const struct store_agent *a, struct err *e);
 int store_agent_presence(struct store *s, int64_t n, bool online,
     uint64_t connection, int64_t lastseen, struct err *e);
+/* How many; -1: that cannot be read. */
 int64_t store_agents_total(struct store *s);
 int store_agents_offline(struct store *s, struct err *e);
 int store_agent_revoke(struct store *s, const struct id *id, struct err *e);

@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -330,9 +331,14 @@ store_vacuum(struct store *s, struct err *e)
 static int
 not_ok(const char *text, struct err *e)
 {
+	const char *no_memory = strstr(text, "error code=7");
+
 	if (strstr(text, "get the page") != NULL &&
 	    strstr(text, "error code=11") == NULL)
-		return (err_set(e, ERR_IO,
+		return (err_set(e,
+		    no_memory != NULL && !isdigit((unsigned char)no_memory[12])
+			? ERR_NOMEM
+			: ERR_IO,
 		    "the store could not be checked, as memory ran out or the"
 		    " disk does not read: %s",
 		    text));
