@@ -191,6 +191,24 @@ def test_it_changes_once(control, rows, root, form):
     assert control.count("pkg.package", WORKER) >= nth + len(want) - len(KEPT)
 
 
+def test_it_changes_and_says_it_did_not(control, rows, root):
+    """Of the same size, and its time is put back: nothing but ctime tells."""
+    db = Bdb(root, rows)
+    path = root / db.file
+    db.rows[1] = [renamed(row) for row in db.rows[0]]
+    before = path.stat()
+    fault = control.hang(WORKER, "pkg.package", len(KEPT) + 2)
+    worker = Worker(control, root)
+    assert worker.stands(fault)
+    db.change()
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    fault.release()
+    answer = worker.answer()
+    assert packages(answer) == db.packages() and answer["errors"] is None
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_it_changes_each_time(control, rows, root, form):
     db = KINDS[form](root, rows)

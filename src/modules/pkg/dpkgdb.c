@@ -81,14 +81,6 @@ stamp_take(int dirfd, struct stamp *ret)
 	(void)fstatat(dirfd, "updates", &ret->updates, AT_SYMLINK_NOFOLLOW);
 }
 
-static bool
-same(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 static int
 read_status(int fd, int dirfd, struct status *s, struct err *e)
 {
@@ -120,8 +112,8 @@ dpkgdb_status_read(int dirfd, const struct pkg_reader *r, struct err *e)
 	dpkg_updates_release(&s.updates);
 	stamp_take(dirfd, &after);
 	if (rc == 0 &&
-	    (!same(&before.status, &after.status) ||
-		!same(&before.updates, &after.updates)))
+	    (!reader_same_file(&before.status, &after.status) ||
+		!reader_same_file(&before.updates, &after.updates)))
 		rc = err_set(e, ERR_BUSY, "it was written meanwhile");
 	return rc;
 }

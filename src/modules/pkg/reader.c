@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define TEXT_MAX 512
+#define TICK_NS 20000000 /* ticks are 1 to 10 ms */
 
 int
 pkg_open_file(int dirfd, const char *name, int *ret_fd, struct err *e)
@@ -32,6 +33,33 @@ pkg_open_file(int dirfd, const char *name, int *ret_fd, struct err *e)
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+static bool
+same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+bool
+reader_same_file(const struct stat *a, const struct stat *b)
+{
+	/* mtime can be set */
+	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	    same_time(&a->st_mtim, &b->st_mtim) &&
+	    same_time(&a->st_ctim, &b->st_ctim);
+}
+
+bool
+reader_is_fresh(const struct timespec *written, const struct timespec *now)
+{
+	int64_t age;
+
+	if (written->tv_sec > now->tv_sec || written->tv_sec < now->tv_sec - 1)
+		return false;
+	age = (now->tv_sec - written->tv_sec) * 1000000000ll + now->tv_nsec -
+	    written->tv_nsec;
+	return age >= 0 && age < TICK_NS;
 }
 
 int

@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct stat;
+struct timespec;
+
 struct package {
 	enum pkg_type type;
 	const char *name, *version; /* [epoch:]version-release */
@@ -29,6 +32,12 @@ struct pkg_reader {
  * ERR_NOTFOUND, ERR_DENIED, ERR_INVALID (something else than a file), ERR_IO.
  */
 int pkg_open_file(int dirfd, const char *name, int *ret_fd, struct err *e);
+/* Nobody wrote between the two, as far as the file's times tell. */
+bool reader_same_file(const struct stat *a, const struct stat *b);
+/* They do not tell: what is written in the same tick of the clock as the last
+ * change before leaves no trace. now is of CLOCK_REALTIME_COARSE. */
+bool
+reader_is_fresh(const struct timespec *written, const struct timespec *now);
 /* All len bytes at offset. ERR_INVALID when the file ends before. */
 int reader_pread(int fd, void *out, size_t len, uint64_t offset, struct err *e);
 /* damaged() with a formatted text. */

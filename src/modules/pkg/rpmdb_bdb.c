@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define HASH_MAGIC 0x00061561u
 #define META_LEN 512
@@ -267,23 +268,17 @@ read_buckets(struct bdb *d, struct err *e)
 	return 0;
 }
 
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_size == b->st_size &&
-	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 int
 rpmdb_bdb_read(int fd, const struct pkg_reader *r, struct err *e)
 {
 	struct bdb d = { .fd = fd, .r = r };
 	struct stat before, after;
+	struct timespec now;
 	int rc;
 
 	if (fstat(fd, &before) != 0)
 		return err_errno(e, "looking at it");
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	rc = read_meta(&d, (uint64_t)before.st_size, e);
 	if (rc == 0) {
 		d.page = malloc(d.page_len);
@@ -296,7 +291,8 @@ rpmdb_bdb_read(int fd, const struct pkg_reader *r, struct err *e)
 	free(d.over);
 	free(d.data);
 	if ((rc == 0 || rc == ERR_INVALID) && fstat(fd, &after) == 0 &&
-	    !same_file(&before, &after))
+	    (!reader_same_file(&before, &after) ||
+		reader_is_fresh(&before.st_ctim, &now)))
 		return err_set(e, ERR_BUSY, "it was written meanwhile");
 	return rc;
 }

@@ -117,7 +117,7 @@ struct part_stamp {
 	bool there;
 	ino_t ino;
 	off_t size;
-	struct timespec mtime;
+	struct timespec mtime, ctime;
 	uint8_t head[32]; /* counter of the database, salts of the WAL */
 };
 
@@ -143,6 +143,7 @@ stamp_part(const char *path, const char *suffix, struct part_stamp *ret)
 		ret->ino = st.st_ino;
 		ret->size = st.st_size;
 		ret->mtime = st.st_mtim;
+		ret->ctime = st.st_ctim;
 		if (pread(fd, ret->head, sizeof(ret->head), 0) < 0)
 			ret->size = 0;
 	}
@@ -167,6 +168,8 @@ part_same(const struct part_stamp *a, const struct part_stamp *b)
 	return a->there == b->there && a->ino == b->ino && a->size == b->size &&
 	    a->mtime.tv_sec == b->mtime.tv_sec &&
 	    a->mtime.tv_nsec == b->mtime.tv_nsec &&
+	    a->ctime.tv_sec == b->ctime.tv_sec &&
+	    a->ctime.tv_nsec == b->ctime.tv_nsec &&
 	    memcmp(a->head, b->head, sizeof(a->head)) == 0;
 }
 

@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -157,6 +159,59 @@ test_dpkg_long_lines(void **state)
 	dpkg_told(buf_str(&b), 1000, false, &t);
 	assert_string_equal(t.text, "!line 1: a line that is no field: a|");
 	buf_release(&b);
+}
+
+/* --- has it changed? ------------------------------------------------------*/
+
+static void
+test_same_file(void **state)
+{
+	const struct stat a = { .st_ino = 1,
+		.st_size = 2,
+		.st_mtim = { 3, 4 },
+		.st_ctim = { 5, 6 } };
+	struct stat b[] = { a, a, a, a, a, a };
+	size_t i;
+
+	b[0].st_ino++;
+	b[1].st_size++;
+	b[2].st_mtim.tv_sec++;
+	b[3].st_mtim.tv_nsec++;
+	b[4].st_ctim.tv_sec++;
+	b[5].st_ctim.tv_nsec++;
+	assert_true(reader_same_file(&a, &a));
+	for (i = 0; i < sizeof(b) / sizeof(b[0]); i++)
+		assert_false(reader_same_file(&a, &b[i]));
+}
+
+/* What was written in the last ticks of the clock may be written again without
+ * a trace. */
+static void
+test_fresh(void **state)
+{
+	static const struct {
+		struct timespec written;
+		bool want;
+	} table[] = {
+		{ { 100, 5000000 }, true },
+		{ { 100, 0 }, true },
+		{ { 99, 999000000 }, true },
+		{ { 99, 985000001 }, true },
+		{ { 99, 985000000 }, false },
+		{ { 99, 5000000 }, false },
+		{ { 98, 999000000 }, false },
+		/* the clock went back: nothing is known */
+		{ { 100, 5000001 }, false },
+		{ { 101, 0 }, false },
+		{ { INT64_MIN, 0 }, false },
+		{ { INT64_MAX, 999999999 }, false },
+	};
+	const struct timespec now = { 100, 5000000 };
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		assert_int_equal(
+		    reader_is_fresh(&table[i].written, &now), table[i].want);
 }
 
 /* --- rpm headers ----------------------------------------------------------*/
@@ -387,6 +442,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dpkg),
 		cmocka_unit_test(test_dpkg_long_lines),
+		cmocka_unit_test(test_same_file),
+		cmocka_unit_test(test_fresh),
 		cmocka_unit_test(test_rpm_header),
 		cmocka_unit_test(test_rpm_header_damaged),
 		cmocka_unit_test(test_ndb),
