@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,6 +155,128 @@ test_check_hostile(void **state)
 	}
 }
 
+/* --- every field of every table, with every JSON type that is not its own --
+ */
+
+static const char *const no_strings[] = { "7", "1.5", "\"x\"", "true", "{}",
+	"[7]", "[null]", "[true]", "[[]]", "[{}]", NULL };
+static const char *const no_string[] = { "7", "1.5", "true", "[]", "{}",
+	"[\"x\"]", NULL };
+static const char *const no_number[] = { "\"7\"", "1.5", "true", "[]", "{}",
+	"[7]", "4611686018427387904", "-4611686018427387904", NULL };
+static const char *const no_bool[] = { "0", "1", "1.5", "\"true\"", "[]", "{}",
+	"[true]", NULL };
+static const char *const no_object[] = { "7", "1.5", "\"x\"", "true", "[]",
+	"[{}]", NULL };
+
+static const char *const *
+wrong_for(enum param_type type)
+{
+	switch (type) {
+	case PARAM_STR:
+		return no_strings;
+	case PARAM_NUM:
+		return no_number;
+	case PARAM_BOOL:
+	case PARAM_NOT:
+		return no_bool;
+	default:
+		return no_string;
+	}
+}
+
+static int
+check_text(const struct module *m, const char *text, struct err *e)
+{
+	json_t *j = json_loads(text, JSON_DECODE_ANY, NULL);
+	int rc;
+
+	if (j == NULL)
+		fail_msg("%s", text);
+	err_clear(e);
+	rc = m->check(j, e);
+	json_decref(j);
+	return rc;
+}
+
+/* Parameters with nothing but this field, in a search where those have them. */
+static void
+with_field(
+    const char *field, const char *value, bool search, char *out, size_t size)
+{
+	const char *dot = strchr(field, '.');
+
+	if (dot != NULL)
+		snprintf(out, size, "%s{\"%.*s\":{\"%s\":%s}}%s",
+		    search ? "{\"searches\":{\"s\":" : "", (int)(dot - field),
+		    field, dot + 1, value, search ? "}}" : "");
+	else
+		snprintf(out, size, "%s{\"%s\":%s}%s",
+		    search ? "{\"searches\":{\"s\":" : "", field, value,
+		    search ? "}}" : "");
+}
+
+/* The error begins with the field's path, and says what is wrong behind it. */
+static void
+refuses(const struct module *m, const char *field, bool search,
+    const char *const *values)
+{
+	char text[256], path[128], group[64];
+	const char *behind;
+	struct err e;
+
+	snprintf(
+	    path, sizeof(path), "%s%s", search ? "searches.s." : "", field);
+	for (; *values != NULL; values++) {
+		with_field(field, *values, search, text, sizeof(text));
+		if (check_text(m, text, &e) != ERR_INVALID)
+			fail_msg("%s takes %s", m->name, text);
+		behind = e.msg + strlen(path);
+		if (!str_starts(e.msg, path) ||
+		    (*behind != ':' && !str_starts(behind, "[0]: ")) ||
+		    strlen(behind) < 8)
+			fail_msg("%s: %s: %s", m->name, text, e.msg);
+	}
+	/* and the group it is in */
+	snprintf(group, sizeof(group), "%.*s", (int)strcspn(field, "."), field);
+	if (strcmp(group, field) != 0)
+		refuses(m, group, search, no_object);
+}
+
+static void
+test_wrong_types(void **state)
+{
+	const struct module *const *m;
+	const struct param *p;
+	char text[256], number[24];
+	const char *beyond[] = { number, NULL };
+	struct err e;
+	size_t n, i;
+	bool search;
+	int rc;
+
+	m = all(&n);
+	for (i = 0; i < n; i++) {
+		(void)check_text(m[i], "{\"searches\":7}", &e);
+		search = strstr(e.msg, "expected an object") != NULL;
+		rc = check_text(
+		    m[i], search ? "{\"searches\":{\"s\":{}}}" : "{}", &e);
+		for (p = m[i]->params; p->help != NULL; p++) {
+			refuses(m[i], p->field, search, wrong_for(p->type));
+			if (p->type == PARAM_NUM && p->max > 0) {
+				snprintf(number, sizeof(number), "%lld",
+				    (long long)p->max + 1);
+				refuses(m[i], p->field, search, beyond);
+			}
+			/* as if it were missing */
+			with_field(
+			    p->field, "null", search, text, sizeof(text));
+			assert_int_equal(check_text(m[i], text, &e), rc);
+		}
+		refuses(m[i], "nosuchfield", search, no_strings);
+	}
+}
+
 int
 main(void)
 {
@@ -162,6 +285,7 @@ main(void)
 		cmocka_unit_test(test_mask),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_check_hostile),
+		cmocka_unit_test(test_wrong_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
