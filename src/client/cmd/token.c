@@ -55,7 +55,8 @@ lock_tokens(const char *path, int *ret_fd, struct err *e)
 /* Written before the server hears of it: an agent that is enrolled with a
  * token nobody knows any more could never be checked. */
 static int
-keep(const char *path, const char *token, struct err *e)
+keep(const char *path, const uint8_t secret[static ENROL_TOKEN_LEN],
+    struct err *e)
 {
 	struct tokens before = { NULL, 0 };
 	int lock = -1, r = lock_tokens(path, &lock, e);
@@ -66,10 +67,10 @@ keep(const char *path, const char *token, struct err *e)
 		r = load(path, &text, &before, e);
 	tokens_release(&before);
 	if (r == 0) {
-		buf_add_fmt(
-		    &text, "%s %" PRId64 "\n", token, clock_wall_ms() / 1000);
-		if (text.error != 0)
-			r = err_code(e, text.error, "%s", path);
+		r = tokens_write(
+		    &text, secret, (uint64_t)(clock_wall_ms() / 1000));
+		if (r != 0)
+			err_code(e, r, "%s", path);
 	}
 	if (r == 0)
 		r = file_write(path, text.data, text.len, 0600, e);
@@ -168,7 +169,7 @@ cmd_make(struct client *c, const struct opts *o, struct err *e)
 	randombytes_buf(secret, sizeof(secret));
 	enrol_token_text(secret, text);
 	enrol_token_hash(secret, &hash);
-	r = keep(path, text, e);
+	r = keep(path, secret, e);
 	if (r == 0)
 		r = tell_server(c, &hash, uses, seconds, e);
 	if (r == 0)
@@ -284,7 +285,6 @@ cmd_import(struct client *c, const struct opts *o, struct err *e)
 {
 	char *path = client_path(DIR_DATA, "tokens", e);
 	struct tokens here = { NULL, 0 }, there = { NULL, 0 }, all;
-	char text[ENROL_TOKEN_TEXT_LEN + 1];
 	struct buf mine, theirs;
 	size_t i, n = 0;
 	int lock = -1, r;
@@ -304,9 +304,7 @@ cmd_import(struct client *c, const struct opts *o, struct err *e)
 	for (i = 0; r == 0 && i < there.n; i++) {
 		if (tokens_find(&here, &there.list[i].hash) != NULL)
 			continue;
-		enrol_token_text(there.list[i].secret, text);
-		buf_add_fmt(
-		    &mine, "%s %" PRIu64 "\n", text, there.list[i].made);
+		tokens_write(&mine, there.list[i].secret, there.list[i].made);
 		n++;
 	}
 	if (r == 0 && (r = mine.error) != 0)
@@ -319,7 +317,6 @@ cmd_import(struct client *c, const struct opts *o, struct err *e)
 		close(lock);
 	if (r == 0)
 		fprintf(stderr, "%zu new\n", n);
-	secret_wipe(text, sizeof(text));
 	tokens_release(&here);
 	tokens_release(&there);
 	wipe(&mine);

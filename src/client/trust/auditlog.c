@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "client/trust/auditlog.h"
 
-#include "base/hex.h"
 #include "base/str.h"
-#include "crypto/sha256.h"
+#include "client/trust/linesum.h"
 #include "json/json.h"
 
 #include <inttypes.h>
@@ -143,17 +142,6 @@ auditlog_reached_known(const struct auditlog *l)
 	return l->known.n == 0 || l->known_seen;
 }
 
-#define SUM_LEN 16 /* hex digits */
-
-static void
-head_sum(const char *text, size_t len, char out[static SUM_LEN + 1])
-{
-	struct id d;
-
-	sha256(text, len, &d);
-	hex_encode(d.b, SUM_LEN / 2, out);
-}
-
 size_t
 auditlog_head_write(
     const struct audit_head *h, char out[static AUDITLOG_HEAD_MAX])
@@ -161,16 +149,16 @@ auditlog_head_write(
 	int n = snprintf(out, AUDITLOG_HEAD_MAX, "%" PRIu64 " %s", h->n,
 	    id_hex(&h->chain).s);
 
-	head_sum(out, (size_t)n, out + n + 1);
+	linesum(out, (size_t)n, out + n + 1);
 	out[n] = ' ';
-	memcpy(out + n + 1 + SUM_LEN, "\n", 2);
-	return (size_t)n + 1 + SUM_LEN + 1;
+	memcpy(out + n + 1 + LINESUM_LEN, "\n", 2);
+	return (size_t)n + 1 + LINESUM_LEN + 1;
 }
 
 int
 auditlog_head_parse(const void *text, size_t len, struct audit_head *ret)
 {
-	char line[AUDITLOG_HEAD_MAX], sum[SUM_LEN + 1], *chain, *said;
+	char line[AUDITLOG_HEAD_MAX], *chain, *said;
 	struct audit_head h;
 
 	if (len == 0 || len >= sizeof(line))
@@ -183,8 +171,8 @@ auditlog_head_parse(const void *text, size_t len, struct audit_head *ret)
 	line[len - 1] = '\0';
 	said = strchr(chain + 1, ' ');
 	if (said != NULL) {
-		head_sum(line, (size_t)(said - line), sum);
-		if (strcmp(sum, said + 1) != 0)
+		if (strlen(said + 1) != LINESUM_LEN ||
+		    !linesum_is(line, (size_t)(said - line), said + 1))
 			return ERR_INVALID;
 		*said = '\0';
 	}

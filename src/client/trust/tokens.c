@@ -3,8 +3,10 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "client/trust/linesum.h"
 #include "crypto/seal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +18,28 @@ by_hash(const void *a, const void *b)
 	return memcmp(x->hash.b, y->hash.b, ID_LEN);
 }
 
+#define LINE_LEN (ENROL_TOKEN_TEXT_LEN + 64)
+
+int
+tokens_write(struct buf *out, const uint8_t secret[static ENROL_TOKEN_LEN],
+    uint64_t made)
+{
+	char text[ENROL_TOKEN_TEXT_LEN + 1], sum[LINESUM_LEN + 1];
+	size_t at = out->len;
+
+	enrol_token_text(secret, text);
+	buf_add_fmt(out, "%s %" PRIu64, text, made);
+	secret_wipe(text, sizeof(text));
+	if (out->error != 0)
+		return out->error;
+	linesum(out->data + at, out->len - at, sum);
+	return buf_add_fmt(out, " %s\n", sum);
+}
+
 static int
 read_line(const char *line, size_t len, struct token *ret)
 {
-	char text[ENROL_TOKEN_TEXT_LEN + 32], *space;
+	char text[LINE_LEN], *space, *sum;
 	int r = ERR_INVALID;
 
 	if (len >= sizeof(text) || memchr(line, '\0', len) != NULL)
@@ -27,8 +47,15 @@ read_line(const char *line, size_t len, struct token *ret)
 	memcpy(text, line, len);
 	text[len] = '\0';
 	space = strchr(text, ' ');
+	sum = space == NULL ? NULL : strchr(space + 1, ' ');
+	if (sum != NULL &&
+	    (strlen(sum + 1) != LINESUM_LEN ||
+		!linesum_is(text, (size_t)(sum - text), sum + 1)))
+		space = NULL;
 	if (space != NULL) {
 		*space = '\0';
+		if (sum != NULL)
+			*sum = '\0';
 		r = str_u64(space + 1, 0, UINT64_MAX, &ret->made);
 	}
 	if (r == 0)
@@ -56,8 +83,8 @@ tokens_parse(const void *text, size_t len, struct tokens *ret, struct err *e)
 		    read_line(p, (size_t)(nl - p), &t.list[t.n]) != 0) {
 			tokens_release(&t);
 			return err_set(e, ERR_INVALID,
-			    "line %zu is not a token and its time (or there "
-			    "are more than %d)",
+			    "line %zu is not a token and its time, or damaged "
+			    "(or there are more than %d)",
 			    number, TOKENS_MAX);
 		}
 		t.n++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The enrolment tokens that were made here, or imported: a line each,
- * "TOKEN UNIXTIME", in ~/.local/share/mig/tokens (mode 0600). They are kept
+ * "TOKEN UNIXTIME SUM" (linesum.h; before there were sums, without), in
+ * ~/.local/share/mig/tokens (mode 0600). They are kept
  * after their end: who was enrolled with one is checked with it for ever.
  */
 #ifndef MIG_CLIENT_TRUST_TOKENS_H
@@ -29,6 +30,9 @@ struct tokens {
 /* ERR_INVALID names the line. On failure nothing needs releasing. */
 int
 tokens_parse(const void *text, size_t len, struct tokens *ret, struct err *e);
+/* Appends a line; 0 or out->error. */
+int tokens_write(struct buf *out, const uint8_t secret[static ENROL_TOKEN_LEN],
+    uint64_t made);
 /* Wipes. */
 void tokens_release(struct tokens *t);
 const struct token *tokens_find(const struct tokens *t, const struct id *hash);

@@ -13,7 +13,7 @@
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/str.h"
-#include "crypto/sha256.h"
+#include "client/trust/linesum.h"
 #include "json/json.h"
 
 #include <inttypes.h>
@@ -24,26 +24,16 @@
 
 #define TRUST_FILE_MAX (256u * 1024 * 1024)
 #define TRUST_LINE_MAX (32u * 1024)
-#define SUM_LEN 16           /* hex digits */
 #define SMALL (1024u * 1024) /* not worth making smaller */
 #define NUMBER_MAX (INT64_C(1) << 53)
 
 /* --- a line ----------------------------------------------------------------
  */
 
-static void
-line_sum(const void *text, size_t len, char out[static SUM_LEN + 1])
-{
-	struct id d;
-
-	sha256(text, len, &d);
-	hex_encode(d.b, SUM_LEN / 2, out);
-}
-
 int
 trust_line(const struct trust_entry *te, struct buf *out)
 {
-	char sum[SUM_LEN + 1];
+	char sum[LINESUM_LEN + 1];
 	struct jsonw w;
 	size_t at;
 
@@ -78,8 +68,8 @@ trust_line(const struct trust_entry *te, struct buf *out)
 	buf_add_u8(out, '\n');
 	if (out->error != 0)
 		return out->error;
-	line_sum(out->data + at, out->len - at - 1, sum);
-	memcpy(out->data + at - 1 - SUM_LEN, sum, SUM_LEN);
+	linesum(out->data + at, out->len - at - 1, sum);
+	memcpy(out->data + at - 1 - LINESUM_LEN, sum, LINESUM_LEN);
 	return 0;
 }
 
@@ -156,17 +146,15 @@ said_old(char *line, struct said *s)
 static int
 said_parse(char *line, size_t len, struct said *s)
 {
-	char sum[SUM_LEN + 1];
-
 	memset(s, 0, sizeof(*s));
 	if (strlen(line) != len || len > TRUST_LINE_MAX)
 		return ERR_INVALID;
-	if (len <= SUM_LEN + 1 || line[SUM_LEN] != ' ')
+	if (len <= LINESUM_LEN + 1 || line[LINESUM_LEN] != ' ')
 		return said_old(line, s);
-	line_sum(line + SUM_LEN + 1, len - SUM_LEN - 1, sum);
-	if (memcmp(sum, line, SUM_LEN) != 0)
+	if (!linesum_is(line + LINESUM_LEN + 1, len - LINESUM_LEN - 1, line))
 		return ERR_INVALID;
-	return said_json(line + SUM_LEN + 1, len - SUM_LEN - 1, s, NULL);
+	return said_json(
+	    line + LINESUM_LEN + 1, len - LINESUM_LEN - 1, s, NULL);
 }
 
 /* Text of the file is ours, or of whoever exported it: shown later. */

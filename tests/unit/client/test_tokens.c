@@ -109,12 +109,41 @@ test_check(void **state)
 	assert_int_equal(tokens_check(&t, &one, &proof, pub), TOKEN_UNCHECKED);
 }
 
+/* A changed bit makes no other token, which agents could not be checked with.
+ */
+static void
+test_flips(void **state)
+{
+	struct id one = id_of(HASH_OF_ONE);
+	struct tokens t;
+	struct buf b;
+	struct err e;
+	size_t bit;
+	uint8_t secret[ENROL_TOKEN_LEN];
+
+	assert_int_equal(enrol_token_parse(ONE, secret), 0);
+	buf_init(&b, 4096);
+	assert_int_equal(tokens_write(&b, secret, 1234), 0);
+	assert_int_equal(tokens_parse(b.data, b.len, &t, &e), 0);
+	assert_int_equal(t.n, 1);
+	assert_int_equal(tokens_find(&t, &one)->made, 1234);
+	tokens_release(&t);
+	for (bit = 0; bit < b.len * 8; bit++) {
+		b.data[bit / 8] ^= (uint8_t)(1 << (bit % 8));
+		assert_int_equal(
+		    tokens_parse(b.data, b.len, &t, &e), ERR_INVALID);
+		b.data[bit / 8] ^= (uint8_t)(1 << (bit % 8));
+	}
+	buf_release(&b);
+}
+
 static void
 test_bad_files(void **state)
 {
 	static const char *const bad[] = { "\n", ONE, ONE "\n", ONE " 5",
-		ONE " x\n", ONE " -1\n", ONE " 5 \n", "x " ONE " 5\n",
-		ONE " 5\n\n", ONE " 18446744073709551616\n" };
+		ONE " x\n", ONE " -1\n", ONE " 5 \n",
+		ONE " 5 0123456789abcdef\n", "x " ONE " 5\n", ONE " 5\n\n",
+		ONE " 18446744073709551616\n" };
 	struct tokens t;
 	struct err e;
 	size_t i;
@@ -136,6 +165,7 @@ main(void)
 		cmocka_unit_test(test_derived),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_bad_files),
 	};
 
