@@ -16,6 +16,7 @@ import pytest
 import faultlib
 import miglib
 import rpmlib
+from miglib import wait_for
 
 WORKER = "mig-worker"
 KEPT = [("kept-one", 1000 * "1", "amd64"), ("kept-two", 1000 * "2", "all")]   # of dpkg
@@ -197,8 +198,12 @@ def test_it_changes_and_says_it_did_not(control, rows, root):
     path = root / db.file
     db.rows[1] = [renamed(row) for row in db.rows[0]]
     before = path.stat()
-    fault = control.hang(WORKER, "pkg.package", len(KEPT) + 2)
+    first = control.hang(WORKER, "pkg.package")
     worker = Worker(control, root)
+    assert worker.stands(first)
+    wait_for("it rests", lambda: time.time() > before.st_ctime + 0.1)
+    fault = control.hang(WORKER, "pkg.package", len(KEPT) + 1)
+    first.release()
     assert worker.stands(fault)
     db.change()
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
