@@ -237,6 +237,7 @@ def test_full_disk_takes_nothing_and_loses_nothing(server):
     status, error = launch_refused(server, api)
     assert (status, error["code"]) == (507, "storage")
     assert "disk" in error["message"]
+    wait_for("the relay", lambda: server.https().call("GET", "/health")[1]["relay"] == "up")
     # an answer is not acknowledged, and not lost: it comes again
     agent.connect().hello()
     agent.send_part(action, 0, 1, agent.answer_bytes(action))

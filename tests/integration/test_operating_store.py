@@ -6,11 +6,12 @@ import io
 import os
 import re
 import sqlite3
+import subprocess
 import tarfile
 
 from test_operating import (age, configure, enrolled, launch_refused, make_people,  # noqa: F401
                             make_server)
-from miglib import wait_for
+from miglib import program, wait_for
 
 MIB = 1 << 20
 HOUR, DAY = 3600, 86400
@@ -34,6 +35,12 @@ def start_with(server, **keys):
         return j["disk"] == "low" and j["relay"] == "up"
     wait_for("a low disk, and the relay", low)
     return api
+
+
+def checked(server):
+    """Whatever it thinks of the rest."""
+    return subprocess.run([program("mig-server"), "-c", str(server.conf), "check"],
+                          capture_output=True, text=True, timeout=30).stdout
 
 
 def refused(server, api, word):
@@ -80,6 +87,7 @@ def test_store_max(server):
     assert "results_removed" in j and j["counts"]["answered"] == 1
     assert results(api, large) == ["answer", "end"]
     refused(server, api, "store_max")
+    assert "larger than store_max (1 MiB)" in server.command("check", code=2).stdout
     agent.connect().hello()
     takes_answers(api, agent, small)
 
@@ -88,6 +96,7 @@ def test_store_max(server):
         "POST", "/actions", server.envelope(server.document()))[0] == 201)
     assert results(api, large) == ["end"] and results(api, small)[0] == "answer"
     assert server.https().call("GET", "/health")[1]["disk"] == "ok"
+    assert "larger than" not in checked(server)
 
 
 def test_low_disk(server):

@@ -300,6 +300,29 @@ count_one(const struct store_investigator *i, void *arg)
 	return (0);
 }
 
+/* What the server removes by itself is no trouble. */
+static void
+check_bound(struct check *k, struct store *s)
+{
+	int64_t now = clock_wall_ms() / 1000;
+	struct prune_cut cut = { .now = now,
+		.results_before = now - k->conf.keep_results,
+		.actions_before = now - k->conf.keep_actions,
+		.bytes_max = k->conf.store_max };
+	struct prune_count n;
+	struct err e;
+
+	if (cut.bytes_max == 0)
+		return;
+	if (store_prune_count(s, &cut, &n, &e) != 0)
+		check_say(k, CHECK_PROBLEM, "store", "%s", e.msg);
+	else if (n.over)
+		check_say(k, CHECK_PROBLEM, "store",
+		    "larger than store_max (%llu MiB), and nothing more in it"
+		    " may go: no new action is taken: raise it",
+		    (unsigned long long)(cut.bytes_max >> 20));
+}
+
 static void
 check_rows(struct check *k, struct store *s)
 {
@@ -334,6 +357,7 @@ check_rows(struct check *k, struct store *s)
 		    "there is no administrator: mig-server investigator add"
 		    " FILE --role admin");
 	k->agents = agents < 0 ? 0 : agents;
+	check_bound(k, s);
 	check_policy(k, s);
 }
 
