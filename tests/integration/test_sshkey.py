@@ -488,6 +488,22 @@ def test_very_many_keys(made, tmp_path):
     assert answer["foundanything"] and gaps(answer) == {}
 
 
+def test_a_terabyte_of_nothing(made, tmp_path):
+    """A hole takes no room on a disk; what is larger than keys are is counted, and not read."""
+    (tmp_path / "id_small").write_bytes((made / "ed25519").read_bytes())
+    begins = {"id_rsa": b"", "id_ecdsa": (made / "rsa").read_bytes(), "id.pub": b"ssh-ed25519 AAAA",
+              "authorized_keys": (made / "ed25519.pub").read_bytes(), "known_hosts": b"\n"}
+    for name, begin in begins.items():
+        with open(tmp_path / name, "wb") as f:
+            f.write(begin)
+            f.truncate(1 << 40)
+    r = subprocess.run([WORKER, "--seconds", "1", "--read", str(1 << 20), "sshkey"], check=True,
+                       input=json.dumps({"paths": [str(tmp_path)]}).encode(), capture_output=True, timeout=60)
+    answer = json.loads(r.stdout)
+    assert [k["path"] for k in keys(answer)] == [str(tmp_path / "id_small")]
+    assert gaps(answer) == {"toolarge": len(begins)}
+
+
 def test_a_limit_says_how_far_it_came(made, tmp_path):
     """Which file was the last, as nobody knows the order of a directory."""
     for i in range(60):
