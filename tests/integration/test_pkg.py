@@ -272,7 +272,7 @@ def test_ndb_of_several_pages(rpms, root):
 
 
 def state_of(directory):
-    return {p.name: (p.stat().st_mtime_ns, hashlib.sha256(p.read_bytes()).hexdigest())
+    return {p.name: (p.stat().st_mtime_ns, p.stat().st_ctime_ns, hashlib.sha256(p.read_bytes()).hexdigest())
             for p in directory.iterdir()}
 
 

@@ -69,6 +69,14 @@ delete_nothing(sqlite3_vfs *vfs, const char *name, int sync)
 	return SQLITE_READONLY;
 }
 
+/* Of root's WAL SQLite would make sure that it belongs to whom the database
+ * does, which changes it even where nothing has to be done. */
+static int
+chown_nothing(int fd, uid_t uid, gid_t gid)
+{
+	return 0;
+}
+
 static int
 load(struct err *e)
 {
@@ -100,6 +108,11 @@ load(struct err *e)
 	if (plain == NULL)
 		return err_set(e, ERR_UNSUPPORTED,
 		    "this libsqlite3 has no VFS \"unix-none\"");
+	if (plain->iVersion < 3 ||
+	    plain->xSetSystemCall(plain, "fchown",
+		(sqlite3_syscall_ptr)chown_nothing) != SQLITE_OK)
+		return err_set(e, ERR_UNSUPPORTED,
+		    "this libsqlite3 does not let its calls be replaced");
 	readonly = *plain;
 	readonly.zName = VFS_NAME;
 	readonly.pNext = NULL;
