@@ -82,6 +82,10 @@ bool client_confirm(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool client_prompt(const char *question, char *out, size_t size);
 /* "mig: " and the message on standard error, made safe for a terminal. */
 void client_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* 0 while now, unix s, is before the end. Else ERR_EXPIRED: "WHAT ended at ...,
+ * and it is ... here: SO", as the clock may be what is wrong. */
+int client_not_ended(
+    int64_t end, int64_t now, const char *what, const char *so, struct err *e);
 /* Writes the buffer to standard output. */
 int client_out(const struct buf *b, struct err *e);
 /* The same without making it safe, unless a terminal reads: for files, whose

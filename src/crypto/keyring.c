@@ -375,7 +375,7 @@ sig_verdict_text(enum sig_verdict v)
 	case SIG_KEY_EXPIRED:
 		return "key not valid then or now";
 	case SIG_FUTURE:
-		return "made in the future";
+		return "made in the future: a clock is wrong";
 	case SIG_EXPIRED:
 		return "signature expired";
 	case SIG_REPEATED:

@@ -477,7 +477,7 @@ verdict_word(enum sig_verdict v)
 		[SIG_UNKNOWN_KEY] = "by an unknown key",
 		[SIG_BAD] = "does not verify",
 		[SIG_KEY_EXPIRED] = "by a key that was or is not valid",
-		[SIG_FUTURE] = "made in the future",
+		[SIG_FUTURE] = "made in the future: a clock is wrong",
 		[SIG_EXPIRED] = "expired",
 		[SIG_REPEATED] = "by a person who signed already",
 	};

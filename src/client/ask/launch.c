@@ -281,10 +281,10 @@ launch_signed(struct client *c, struct question *q, const struct opts *o,
 		r = err_set(e, ERR_TOOBIG, "the action is too large");
 	if (r == 0)
 		r = launch_parse(l, e);
-	if (r == 0 && l->action.expire_after <= clock_wall_ms() / 1000)
-		r = err_set(e, ERR_EXPIRED,
-		    "this signed action has expired; sign a new one: mig "
-		    "MODULE ... -s -e 1h");
+	if (r == 0)
+		r = client_not_ended(l->action.expire_after,
+		    clock_wall_ms() / 1000, "this signed action",
+		    "sign a new one: mig MODULE ... -s -e 1h", e);
 	if (r != 0)
 		return r;
 	sign_warn_useless(&env, PURPOSE_ACTION);

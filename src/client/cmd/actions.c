@@ -321,8 +321,9 @@ sign_shown(struct client *c, const struct opts *o, struct envelope *env,
 	buf_release(&text);
 	if (r != 0)
 		err_set(e, r, "not signed: it cannot be shown");
-	else if (a.expire_after <= clock_wall_ms() / 1000)
-		r = err_set(e, ERR_EXPIRED, "this action has expired");
+	else if ((r = client_not_ended(a.expire_after, clock_wall_ms() / 1000,
+		      "this action", "not signed", e)) != 0)
+		;
 	else if (env->nsigs >= SIGS_MAX)
 		r = err_set(
 		    e, ERR_TOOBIG, "it has %d signatures already", SIGS_MAX);

@@ -30,9 +30,9 @@ cancel_fill(const struct fetched *f, const struct opts *o, struct cancel *ret,
 	ret->action = f->id;
 	ret->time = now;
 	ret->expire_after = f->action.expire_after;
-	if (ret->expire_after <= now)
-		return err_set(e, ERR_EXPIRED,
-		    "this action has ended: there is nothing to cancel");
+	if (client_not_ended(ret->expire_after, now, "this action",
+		"there is nothing to cancel", e) != 0)
+		return ERR_EXPIRED;
 	if (reason != NULL &&
 	    !str_copy(ret->reason, sizeof(ret->reason), reason))
 		return err_set(e, ERR_INVALID, "-reason: at most %d bytes",

@@ -51,9 +51,9 @@ check_state(const struct cosigning *k, struct err *e)
 {
 	const char *status = NULL;
 
-	if (k->f.action.expire_after <= k->now)
-		return err_set(e, ERR_EXPIRED,
-		    "this action has expired: a signature comes too late");
+	if (client_not_ended(k->f.action.expire_after, k->now, "this action",
+		"a signature comes too late", e) != 0)
+		return ERR_EXPIRED;
 	(void)json_opt_str(k->f.root, "", "status", &status, NULL);
 	if (status == NULL || strcmp(status, "waiting") != 0)
 		return err_set(e, ERR_NOTFOUND,

@@ -2,6 +2,7 @@
 /* Talking with the person at the terminal, and writing answers out. */
 #include "client/client.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -146,6 +147,20 @@ write_safe(const uint8_t *p, size_t len)
 	}
 	buf_release(&piece);
 	return ok;
+}
+
+int
+client_not_ended(
+    int64_t end, int64_t now, const char *what, const char *so, struct err *e)
+{
+	char then[RFC3339_LEN + 1], here[RFC3339_LEN + 1];
+
+	if (now < end)
+		return 0;
+	rfc3339_format(end, then);
+	rfc3339_format(now, here);
+	return err_set(e, ERR_EXPIRED, "%s ended at %s, and it is %s here: %s",
+	    what, then, here, so);
 }
 
 int

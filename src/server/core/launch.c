@@ -411,14 +411,16 @@ launch_done(struct writer_job *j)
 static int
 check_times(const struct action *a, struct err *e)
 {
-	char text[RFC3339_LEN + 1];
+	char text[RFC3339_LEN + 1], here[RFC3339_LEN + 1];
 	int64_t now = clock_wall_ms() / 1000;
 
 	rfc3339_format(a->expire_after, text);
+	rfc3339_format(now, here);
 	if (a->expire_after <= now)
 		return (err_set(e, ERR_EXPIRED,
-		    "expireafter: the action ended at %s: make a new one",
-		    text));
+		    "expireafter: the action ended at %s, and the server's"
+		    " clock says %s: make a new one, or set the clock",
+		    text, here));
 	if (a->expire_after - a->valid_from > VALIDITY_MAX ||
 	    a->expire_after > now + VALIDITY_MAX)
 		return (err_set(e, ERR_INVALID,

@@ -72,7 +72,8 @@ nobody(const struct core_signers *s, struct err *e)
 	for (i = 0; i < s->n; i++) {
 		at = strlen(e->msg);
 		hex_encode(s->list[i].key, PGP_FPR_LEN, fpr);
-		snprintf(e->msg + at, sizeof(e->msg) - at, " %s: %s;", fpr,
+		snprintf(e->msg + at, sizeof(e->msg) - at, "%s %s: %s",
+		    i == 0 ? "" : ";", fpr,
 		    sig_verdict_text(s->list[i].verdict));
 	}
 	return (e->code);
