@@ -189,7 +189,7 @@ store_prune_step(struct store *s, const struct prune_cut *cut,
 		{ cut->now - LATE_SECONDS, true },
 	};
 	struct prune_done done = { 0 };
-	struct store_size size;
+	struct store_size size = { 0 };
 	int64_t n = 0;
 	size_t i;
 	bool over;
@@ -268,7 +268,7 @@ store_prune_count(struct store *s, const struct prune_cut *cut,
 	int64_t actions = smaller(cut->actions_before, cut->now);
 	int64_t answers = smaller(cut->results_before, cut->now);
 	struct prune_count count = { 0 };
-	struct store_size size;
+	struct store_size size = { 0 };
 	int64_t room, n = 0, bytes = 0;
 	int rc;
 

@@ -80,6 +80,34 @@ test_write_read(void **state)
 	buf_release(&b);
 }
 
+/* Another's from the first moment; who may not give it away leaves nothing. */
+static void
+test_write_owned(void **state)
+{
+	uid_t id = geteuid() == 0 ? 65534 : 0;
+	struct file_owner other = { 0640, id, id }, own = { 0600, -1, -1 };
+	struct stat st;
+	struct err e;
+
+	assert_int_equal(file_write_owned(in_dir("o"), "x", 1, &own, &e), 0);
+	assert_int_equal(stat(in_dir("o"), &st), 0);
+	assert_int_equal(st.st_uid, geteuid());
+	if (geteuid() != 0) {
+		assert_int_equal(
+		    file_write_owned(in_dir("o"), "new", 3, &other, &e),
+		    ERR_DENIED);
+		assert_non_null(strstr(e.msg, "/o"));
+	} else {
+		assert_int_equal(
+		    file_write_owned(in_dir("o"), "new", 3, &other, &e), 0);
+		assert_int_equal(stat(in_dir("o"), &st), 0);
+		assert_int_equal(st.st_uid, id);
+		assert_int_equal(st.st_gid, id);
+		assert_int_equal(st.st_mode & 07777, 0640);
+	}
+	assert_int_equal(unlink(in_dir("o")), 0);
+}
+
 static int
 count_entries(void)
 {
@@ -264,6 +292,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_read),
+		cmocka_unit_test(test_write_owned),
 		cmocka_unit_test(test_write_unnamed),
 		cmocka_unit_test(test_write_fails),
 		cmocka_unit_test(test_remove_stale),
