@@ -43,6 +43,9 @@ TESTED = {
     "test_netstat_changes.py": """
         nets.dump nets.receive
     """,
+    "test_sshkey_memory.py": """
+        sshkey.file
+    """,
     "test_pkg_changes.py": """
         pkg.package pkg.updates_listed
     """,

@@ -15,6 +15,15 @@ keyfile_is_list(const char *name)
 }
 
 static void
+tell_failure(int rc, const char *what, const struct keyfile_ops *ops)
+{
+	if (rc == ERR_NOMEM)
+		ops->no_memory(ops->arg);
+	else
+		ops->not_a_key(what, ops->arg);
+}
+
+static void
 tell_pem(const struct ssh_pem *p, const struct keyfile_ops *ops)
 {
 	struct keyfile_key k = { .type = p->public ? "public" : "private",
@@ -38,7 +47,7 @@ tell_pem(const struct ssh_pem *p, const struct keyfile_ops *ops)
 		ops->key(&k, ops->arg);
 	} else if (rc != 0) {
 		snprintf(what, sizeof(what), "%s: %s", p->form, e.msg);
-		ops->not_a_key(what, ops->arg);
+		tell_failure(rc, what, ops);
 	} else {
 		k.public = &public;
 		ops->key(&k, ops->arg);
@@ -56,7 +65,7 @@ read_pem(const char *text, size_t len, const struct keyfile_ops *ops)
 
 	while ((rc = ssh_pem_next(text, len, &at, &p, &e)) != ERR_NOTFOUND) {
 		if (rc != 0) {
-			ops->not_a_key(e.msg, ops->arg);
+			tell_failure(rc, e.msg, ops);
 			continue;
 		}
 		tell_pem(&p, ops);
@@ -107,7 +116,10 @@ read_lines(enum line_file file, const char *text, size_t len,
 		nl = memchr(text, '\n', len);
 		n = nl != NULL ? (size_t)(nl - text) : len;
 		rc = read_line(file, ++number, text, n, ops, &e);
-		if (rc != 0 && rc != ERR_NOTFOUND && file != LINE_PUBLIC) {
+		if (rc == ERR_NOMEM) {
+			ops->no_memory(ops->arg);
+		} else if (rc != 0 && rc != ERR_NOTFOUND &&
+		    file != LINE_PUBLIC) {
 			ops->damaged(number, e.msg, ops->arg);
 		} else if (rc != 0 && rc != ERR_NOTFOUND) {
 			snprintf(what, sizeof(what), "line %llu: %s",

@@ -28,6 +28,8 @@ struct keyfile_ops {
 	void (*damaged)(uint64_t line, const char *what, void *arg);
 	/* A text that begins like a key and is none. */
 	void (*not_a_key)(const char *what, void *arg);
+	/* What may be a key was not read: memory is wanting. */
+	void (*no_memory)(void *arg);
 	void *arg;
 };
 

@@ -144,10 +144,13 @@ ssh_line_parse(enum line_file file, const char *line, size_t len,
 	skip_blanks(&c);
 	n = take_word(&c, false, &word);
 	buf_init(&l.blob, SSH_BLOB_MAX);
-	if (n == 0 || b64_decode(&l.blob, word, n) != 0) {
+	rc = n > 0 ? b64_decode(&l.blob, word, n) : ERR_INVALID;
+	if (rc != 0) {
 		buf_release(&l.blob);
-		return err_set(
-		    e, ERR_INVALID, "the base64 of its key is damaged");
+		return rc == ERR_NOMEM
+		    ? err_set(e, rc, "out of memory")
+		    : err_set(
+			  e, ERR_INVALID, "the base64 of its key is damaged");
 	}
 	skip_blanks(&c);
 	while (c.end > c.p && blank(c.end[-1]))

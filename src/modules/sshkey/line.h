@@ -28,7 +28,7 @@ struct ssh_line {
 /* By the name of the file. */
 enum line_file line_file_of(const char *name);
 /* ERR_NOTFOUND: empty, a comment, or (LINE_PUBLIC) another text;
- * ERR_INVALID: no key where one must be. */
+ * ERR_INVALID: no key where one must be; ERR_NOMEM. */
 int ssh_line_parse(enum line_file file, const char *line, size_t len,
     struct ssh_line *ret, struct err *e);
 void ssh_line_release(struct ssh_line *l);

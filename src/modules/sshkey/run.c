@@ -7,6 +7,7 @@
 #include "modules/run.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/jsonw.h"
 #include "base/str.h"
 #include "modules/common/outcome.h"
@@ -139,6 +140,14 @@ on_not_a_key(const char *what, void *arg)
 	outcome_gap(&r->outcome, GAP_NOT_A_KEY, r->path, what);
 }
 
+static void
+on_no_memory(void *arg)
+{
+	struct run *r = arg;
+
+	outcome_gap(&r->outcome, SKIP_MEMORY, r->path, NULL);
+}
+
 /* --- files ----------------------------------------------------------------*/
 
 static bool
@@ -191,7 +200,8 @@ read_data(struct run *r, int fd, size_t size)
 static void
 search_data(struct run *r, const char *name)
 {
-	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key, r };
+	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key,
+		on_no_memory, r };
 	char why[DAMAGE_MAX + 64];
 
 	r->damaged = 0;
@@ -238,6 +248,7 @@ look(struct run *r, struct subject *s)
 	}
 	switch (subject_open(s, &reason, &why)) {
 	case SUBJECT_FILE:
+		fault_point("sshkey.file");
 		if (read_data(r, s->fd, size))
 			search_data(r, s->en->base);
 		break;

@@ -34,13 +34,22 @@ on_not_a_key(const char *what, void *arg)
 	*n += strlen(what);
 }
 
+static void
+on_no_memory(void *arg)
+{
+	size_t *n = arg;
+
+	*n += 1;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const names[] = { "id", "authorized_keys",
 		"known_hosts" };
 	size_t n = 0;
-	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key, &n };
+	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key,
+		on_no_memory, &n };
 
 	if (size > 0)
 		keyfile_read(

@@ -57,9 +57,16 @@ on_not_a_key(const char *what, void *arg)
 }
 
 static void
+on_no_memory(void *arg)
+{
+	fail_msg("there is enough memory");
+}
+
+static void
 read_file(const char *name, const void *text, size_t len, struct told *t)
 {
-	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key, t };
+	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key,
+		on_no_memory, t };
 
 	memset(t, 0, sizeof(*t));
 	keyfile_read(name, text, len, &ops);
