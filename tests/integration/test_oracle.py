@@ -128,6 +128,11 @@ def badregex(w, o, tree):
                            "at byte 1: ( without ); write \\( for the character"]
 
 
+def excluding(w, o, tree):
+    assert not w["success"] and w["elements"] == {} and not o["foundanything"]
+    assert w["errors"][0].startswith("searches.s1.sha2[1]: no file passes both '")
+
+
 def first_matches(n):
     def check(w, o, tree):
         assert len(files(w, tree)) == n == len(files(o, tree))
@@ -177,6 +182,8 @@ DIFFERENT = {
         "as file-linkroot-dir: /proc/self is resolved once (it is the worker itself)", proc),
     "file-hash-badlen": (
         "refused before anything runs; the original printed text into its JSON and ran", badlen),
+    "file-sha2-two-all": (
+        "refused in words; the original answers that nothing was found, which nothing could be", excluding),
     "file-badregex": ("the same refusal, naming the field and what to do", badregex),
     "file-matchlimit-1": (
         "which files come first is the directory's order; the limit is reported", first_matches(1)),
