@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What an agent refuses because it has enough: a disk full of answers that
-nobody acknowledged, a full queue. Told with its reason, and gone with its cause."""
+"""What an agent refuses because it has enough, a disk full of answers that
+nobody acknowledged, a full queue; or because its policy is another by now. Told
+with its reason, and gone with its cause."""
 import json
 import secrets
 import subprocess
@@ -47,7 +48,9 @@ def tree(p):
 
 
 def online(p, name):
-    agent = p.agents[name].start()
+    agent = p.agents[name]
+    if not agent.daemon.alive():
+        agent.start()
     wait_for(f"{name} online", lambda: name in p.mig("agents", "-t", "online").stdout)
     return agent
 
@@ -107,26 +110,80 @@ def test_answers_that_nobody_acknowledged(p, tree):
     assert answers_of(q)[1]["done"] == 1
 
 
+def accepted(agent, since):
+    return agent.daemon.log.read_text()[since:].count(" accepted ")
+
+
+def one_runs_and_one_waits(p, agent, tree):
+    since = len(agent.daemon.log.read_text())
+    runs = asking(p, *question("runs", "busy", tree, "-name", "^hole$", "-sha2", "ab" * 32))
+    wait_for("one that runs", lambda: accepted(agent, since) == 1)
+    waits = asking(p, *question("waits", "busy", tree, "-name", "^hole$"))
+    wait_for("one that waits", lambda: accepted(agent, since) == 2)
+    return runs, waits
+
+
+def cancel_what_runs(p):
+    newest = json.loads(p.mig("actions", "--json", check=0).stdout)["actions"]
+    ident = next(a["id"] for a in newest if a["name"] == "runs")
+    p.mig("action", "cancel", ident, check=0)
+
+
 def test_a_full_queue(p, tree):
     """One runs, one waits, the third is refused; the two are done all the same."""
     agent = online(p, "busy")
-
-    def accepted(n):
-        return lambda: agent.daemon.log.read_text().count(" accepted ") >= n
-    runs = asking(p, *question("runs", "busy", tree, "-name", "^hole$", "-sha2", "ab" * 32))
-    wait_for("one that runs", accepted(1))
-    waits = asking(p, *question("waits", "busy", tree, "-name", "^hole$"))
+    since = len(agent.daemon.log.read_text())
+    runs, waits = one_runs_and_one_waits(p, agent, tree)
     try:
-        wait_for("one that waits", accepted(2))
         refused = answer(asking(p, *question("refused", "busy", tree, "-name", "^hole$")), INCOMPLETE)
         assert (refused["status"], refused["reason"]) == ("refused", "the agent's queue is full")
-        assert accepted(2)() and not accepted(3)() and waits.poll() is None and runs.poll() is None
-        newest = json.loads(p.mig("actions", "--json", check=0).stdout)["actions"]
-        first, = [a["id"] for a in newest if a["name"] == "runs"]
-        p.mig("action", "cancel", first, check=0)
+        assert accepted(agent, since) == 2 and waits.poll() is None and runs.poll() is None
+        cancel_what_runs(p)
         assert answer(waits, FOUND)["status"] == "done"
         assert answer(runs, INCOMPLETE)["status"] == "stopped"
     finally:
         end(runs, waits)
     q = p.mig(*question("after", "busy", tree, "-name", "^hole$"), "--json", check=FOUND)
     assert answers_of(q)[1]["done"] == 1
+
+
+def next_policy(p, version):
+    """Of the same people, signed by them."""
+    path = p.dir / f"policy-{version}"
+    before = p.policy if version == 2 else p.dir / f"policy-{version - 1}"
+    p.mig("policy", "edit", str(before), "-expires", f"{version}00d", "-o", str(path), check=0)
+    p.mig("policy", "sign", str(path), "-from", str(before), check=0)
+    return path
+
+
+def test_another_policy_while_it_waits(p, tree):
+    """What waits was judged by the one before, and is refused; what runs goes on."""
+    agent = online(p, "busy")
+    runs, waits = one_runs_and_one_waits(p, agent, tree)
+    try:
+        p.mig("policy", "push", f"{next_policy(p, 2)}.signed", check=0)
+        refused = answer(waits, INCOMPLETE)
+        assert (refused["status"], refused["reason"]) == (
+            "refused", "the agent's policy changed before it could run")
+        assert runs.poll() is None
+        cancel_what_runs(p)
+        assert answer(runs, INCOMPLETE)["status"] == "stopped"
+    finally:
+        end(runs, waits)
+
+
+def test_another_policy_while_the_agent_is_away(p, tree):
+    """It dies with one that runs and one that waits, and starts with another policy."""
+    agent = online(p, "busy")
+    runs, waits = one_runs_and_one_waits(p, agent, tree)
+    try:
+        agent.daemon.kill()
+        path = str(next_policy(p, 3))
+        wait_for("the policy to be installed", lambda: agent.run("policy", path).returncode == 0)
+        agent.start()
+        refused = answer(waits, INCOMPLETE)
+        assert (refused["status"], refused["reason"]) == (
+            "refused", "the agent's policy changed before it could run")
+        assert answer(runs, INCOMPLETE)["status"] == "stopped"
+    finally:
+        end(runs, waits)
