@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from faultlib import KILL, wait_for
+from faultlib import HANG, KILL, wait_for
 from fleetlib import (AGENTS, NAMES, check_round, needle, settled,
                       state_of)
 
@@ -191,3 +191,29 @@ def test_killed_while_refusing(fleet):
     check_round(fleet, {
         name: ("refused", f"{name} {kills}") for name, kills
         in itertools.zip_longest(NAMES, REFUSALS)}, answers)
+
+
+def test_examined_twice_in_vain(fleet):
+    """Who examines the question dies or hangs, and so does the next: then it is the question's, and not
+    tried a third time. Without judge it is refused; without verify it has no known author and leaves
+    nothing but words in the log, and is examined when it comes again."""
+    settled(fleet)
+    for agent in fleet.agents.values():
+        agent.fault.forget()
+    steps = [("refused", JUDGE, "judge.judged", KILL, "the agent failed to examine the action"),
+             ("refused", JUDGE, "judge.judged", HANG, "examining the action took too long"),
+             ("done", VERIFY, "verify.checked", KILL, " reason=17 "),
+             ("done", VERIFY, "verify.checked", HANG, " reason=18 ")]
+    agents = list(fleet.agents.values())[:len(steps)]
+    faults = [agent.fault.arm(role, point, how, times=2)
+              for agent, (_, role, point, how, _) in zip(agents, steps)]
+    _, answers, _ = needle(fleet)
+    assert [f.fired for f in faults] == [2] * len(steps)
+    settled(fleet)
+    check_round(fleet, {agent.name: (want, f"{agent.name} {point}")
+                        for agent, (want, _, point, _, _) in zip(agents, steps)}, answers)
+    for agent, (want, *_, why) in zip(agents, steps):
+        if want == "refused":
+            assert answers[agent.name]["reason"] == why
+        else:
+            assert any(" unverified " in x and why in x for x in agent.daemon.tail(40).splitlines())
