@@ -7,6 +7,7 @@
 #include "conf/conf_check.h"
 #include "mqtt/tunnel.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -174,6 +175,9 @@ agent_conf_user(
 		rc = 0;
 		break;
 	}
+	/* at its end that is ENOENT */
+	if (rc != 0 && (errno == ENOMEM || errno == EIO))
+		rc = err_errno(e, "/etc/passwd");
 	fclose(f);
 	if (rc == 0 && *ret_uid == 0)
 		rc = err_set(e, ERR_INVALID, "net_user: must not be root");

@@ -146,7 +146,8 @@ on_answer(struct evhttp_request *req, void *arg)
 	len = evbuffer_get_length(in);
 	p = buf_reserve(c->body, len);
 	if (p == NULL || (len > 0 && evbuffer_remove(in, p, len) < 0)) {
-		snprintf(c->why, sizeof(c->why), "the answer is too long");
+		snprintf(c->why, sizeof(c->why), "the answer: %s",
+		    err_text(c->body->error));
 		return;
 	}
 	c->body->len += len;
@@ -171,10 +172,9 @@ open_connection(struct call *c)
 		(void)SSL_set_tlsext_host_name(ssl, en->host);
 	c->bev = bufferevent_openssl_socket_new(en->base, -1, ssl,
 	    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
-	if (c->bev == NULL) {
-		SSL_free(ssl);
+	/* ssl is freed with it, and by it when it cannot be made */
+	if (c->bev == NULL)
 		return NULL;
-	}
 	/* servers often close without TLS's own goodbye */
 	bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
 	conn = evhttp_connection_base_bufferevent_new(

@@ -70,6 +70,19 @@ def test_its_helper_is_killed(fleet, point):
     again(fleet, agent, identity(agent))
 
 
+def test_no_memory_for_what_came(fleet):
+    """Not for the message that starts it, for the key that the helper made, nor for the answer."""
+    for n in range(1, 9):
+        agent = Agent(fleet, f"memory{n}", {})
+        agent.fault.allocation_after(MONITOR, "enrol.begun", n)
+        p = agent.enrol()
+        key = agent.dir / "state" / "agent.key"
+        assert not key.exists() or "PRIVATE KEY" in key.read_text(), n
+        assert p.returncode in (0, 1) and (p.returncode == 0 or "memory" in p.stderr), (n, p.stderr)
+        if p.returncode != 0:
+            again(fleet, agent, identity(agent))
+
+
 @pytest.mark.parametrize("what", cases(WRITES, 3))
 def test_disk_takes_no_file(fleet, what):
     agent = Agent(fleet, "disk" + what.replace("/", "-"), {})

@@ -30,7 +30,7 @@ sweeping = pytest.mark.parametrize("most", [FEW, pytest.param(MOST, marks=pytest
                                    ids=["few", "many"])
 
 # libcurl says what it was doing: looking up a name, preparing TLS; libevent nothing, librnp much
-WANTING = "memory|malloc|Could not resolve host|ssl ctx callback|cannot connect|librnp"
+WANTING = "memory|malloc|Could not resolve host|ssl ctx callback|cannot connect|librnp|closed|no reason given"
 
 
 class Run:

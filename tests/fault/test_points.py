@@ -94,7 +94,7 @@ TESTED = {
 ONLY_LONG = """
     api.asked api.reply core.action_published core.action_put core.action_replied
     core.action_verified core.answer_acked core.answer_checked core.answer_part
-    core.cancel_published core.hello_stored enrol.asked enrol.begun enrol.filed
+    core.cancel_published core.hello_stored enrol.asked enrol.filed
     parent.started policy.written spool.rename spool.renamed spool.sync writer.committed
 """
 

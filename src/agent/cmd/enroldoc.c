@@ -32,5 +32,7 @@ enroldoc_write(const char *name, const struct id *token, const uint8_t *spki,
 	jsonw_str(&w, "name", name);
 	jsonw_str(&w, "time", now);
 	jsonw_object_end(&w);
+	if (out->error == 0)
+		out->error = b64.error;
 	buf_release(&b64);
 }

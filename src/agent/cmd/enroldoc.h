@@ -8,7 +8,7 @@
 #include "base/id.h"
 
 /* token: the digest of the enrolment token; all zeros for a renewal. spki: DER
- * of the TLS key's public half. */
+ * of the TLS key's public half. out->error says when there was no memory. */
 void enroldoc_write(const char *name, const struct id *token,
     const uint8_t *spki, size_t spki_len, struct buf *out);
 

@@ -18,13 +18,14 @@
 
 /* Moves the text out of b, terminated. */
 static char *
-take_text(struct buf *b)
+take_text(struct buf *b, int *error)
 {
 	uint8_t *p;
 	size_t len;
 
 	buf_add_u8(b, '\0');
 	if (b->error != 0) {
+		*error = b->error;
 		buf_release(b);
 		return NULL;
 	}
@@ -33,7 +34,7 @@ take_text(struct buf *b)
 }
 
 static char *
-environment_text(const struct os_host *h, const char *sandbox)
+environment_text(const struct os_host *h, const char *sandbox, int *error)
 {
 	char uid[16];
 	struct jsonw w;
@@ -54,11 +55,11 @@ environment_text(const struct os_host *h, const char *sandbox)
 	jsonw_str(&w, "sandbox", sandbox);
 	jsonw_str(&w, "uid", uid);
 	jsonw_object_end(&w);
-	return take_text(&b);
+	return take_text(&b, error);
 }
 
 static char *
-tags_text(const struct conf_map *tags)
+tags_text(const struct conf_map *tags, int *error)
 {
 	struct jsonw w;
 	struct buf b;
@@ -70,11 +71,11 @@ tags_text(const struct conf_map *tags)
 	for (i = 0; tags != NULL && i < tags->n; i++)
 		jsonw_str(&w, tags->keys[i], tags->values[i]);
 	jsonw_object_end(&w);
-	return take_text(&b);
+	return take_text(&b, error);
 }
 
 static char *
-addresses_text(const struct os_host *h)
+addresses_text(const struct os_host *h, int *error)
 {
 	struct jsonw w;
 	struct buf b;
@@ -86,7 +87,7 @@ addresses_text(const struct os_host *h)
 	for (i = 0; i < h->naddresses; i++)
 		jsonw_str(&w, NULL, h->addresses[i]);
 	jsonw_array_end(&w);
-	return take_text(&b);
+	return take_text(&b, error);
 }
 
 int
@@ -103,13 +104,12 @@ facts_read(struct facts *f, const struct agent_conf *c, const struct id *agent,
 	str_copy(
 	    f->name, sizeof(f->name), c->name != NULL ? c->name : f->host.name);
 	str_copy(f->mode, sizeof(f->mode), mode);
-	f->environment = environment_text(&f->host, sandbox);
-	f->tags = tags_text(c->tags);
-	f->addresses = addresses_text(&f->host);
-	if (f->environment == NULL || f->tags == NULL || f->addresses == NULL) {
+	f->environment = environment_text(&f->host, sandbox, &rc);
+	f->tags = tags_text(c->tags, &rc);
+	f->addresses = addresses_text(&f->host, &rc);
+	if (rc != 0) {
 		facts_release(f);
-		return err_set(e, ERR_TOOBIG,
-		    "tags and addresses of this host are too long");
+		return err_code(e, rc, "tags and addresses of this host");
 	}
 	return 0;
 }
