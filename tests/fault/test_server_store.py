@@ -10,8 +10,8 @@ import re
 import pytest
 
 import platformlib as lib
-from faultlib import ALWAYS, cases
-from miglib import answers_of, wait_for
+from faultlib import ALWAYS, KILL, cases
+from miglib import answers_of, one_back, wait_for
 
 SERVER = "mig-server"
 
@@ -161,4 +161,33 @@ def test_the_log_cannot_be_mapped(p):
     wait_for("a platform that is well", lambda: lib.is_well(p), 40)
     assert "cannot be read or written" in log_since(p, at)
     q = lib.ask(p, "after a log that could not be mapped")
+    assert q.returncode == lib.FOUND, q.stderr
+
+
+@pytest.mark.parametrize("how", cases(["killed", "no room", "broken write", "broken sync"], 0))
+def test_the_first_start_of_a_new_version(p, how):
+    """The schema is brought up as a whole or not at all, and later by itself."""
+    ident = answers_of(lib.ask(p, f"before it is {how}"))[1]["id"]
+    p.server.stop()
+    version = one_back(p.state / "db" / "store.sqlite")
+    at = p.server.log.stat().st_size
+    if how == "killed":
+        fault = p.fault.arm(SERVER, "sqlite.write", KILL, n=2, what="-wal")
+    else:
+        call, number, what, (_, words) = HOW[how]
+        fault = p.fault.error(SERVER, call, number, times=ALWAYS, what=what)
+    p.server.start()
+    fault.wait()
+    if how != "killed":
+        wait_for("its words", lambda: "start error=" in log_since(p, at) and
+                 words in log_since(p, at))
+        assert lib.rows(p, "PRAGMA user_version") == [(version - 1,)]
+        fault.disarm()
+    wait_for("a platform that is well", lambda: lib.is_well(p), 60)
+    assert lib.rows(p, "PRAGMA user_version") == [(version,)]
+    assert integrity(p) == [("ok",)]
+    assert "ended child=api" not in log_since(p, at)
+    p.wait_online(len(lib.NAMES), 60)
+    lib.check_again(p, ident)
+    q = lib.ask(p, f"after it was {how}")
     assert q.returncode == lib.FOUND, q.stderr

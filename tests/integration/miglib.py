@@ -14,6 +14,7 @@ import random
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -319,6 +320,20 @@ def answers_of(process):
     """The answer lines of `mig … --json` (the last line is the summary)."""
     lines = [json.loads(x) for x in process.stdout.splitlines() if x.strip()]
     return lines[:-1], lines[-1]
+
+
+# --- stores -------------------------------------------------------------------
+
+def one_back(path):
+    """The store as the version before wrote it: the newest step of schema.c undone."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        version, = db.execute("PRAGMA user_version").fetchone()
+        assert version == 11, "another step is the newest: undo that one here"
+        for column in ("left_out", "uncounted"):
+            db.execute(f"ALTER TABLE waiting DROP COLUMN {column}")
+        db.execute(f"PRAGMA user_version = {version - 1}")
+        db.commit()
+        return version
 
 
 # --- envelopes ----------------------------------------------------------------

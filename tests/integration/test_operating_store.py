@@ -11,7 +11,7 @@ import tarfile
 
 from test_operating import (age, configure, enrolled, launch_refused, make_people,  # noqa: F401
                             make_server)
-from miglib import program, wait_for
+from miglib import one_back, program, wait_for
 
 MIB = 1 << 20
 HOUR, DAY = 3600, 86400
@@ -117,18 +117,6 @@ def test_low_disk(server):
 
 
 # --- the version before -----------------------------------------------------------
-
-def one_back(path):
-    """The store as the version before wrote it: the newest step of schema.c undone."""
-    with contextlib.closing(sqlite3.connect(path)) as db:
-        version, = db.execute("PRAGMA user_version").fetchone()
-        assert version == 11, "another step is the newest: undo that one here"
-        for column in ("left_out", "uncounted"):
-            db.execute(f"ALTER TABLE waiting DROP COLUMN {column}")
-        db.execute(f"PRAGMA user_version = {version - 1}")
-        db.commit()
-        return version
-
 
 def schema(server):
     with contextlib.closing(sqlite3.connect(server.state / "db" / "store.sqlite")) as db:
