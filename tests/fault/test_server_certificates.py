@@ -16,7 +16,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-import faultlib
 import platformlib as lib
 from faultlib import ALWAYS, KILL, Control
 from miglib import free_ports, program, wait_for
