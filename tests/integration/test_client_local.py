@@ -510,7 +510,7 @@ def test_what_cannot_be_signed(alice, tree, tmp_path, gpg):
     env = sign(alice, tree, "-e", "1s")
     f.write_text(json.dumps(env))
     time.sleep(1.1)
-    assert "expired" in alice.mig("action", "sign", f, check=ERROR).stderr
+    assert "this action ended at" in alice.mig("action", "sign", f, check=ERROR).stderr
     f.write_text("{}")
     assert str(f) in alice.mig("action", "sign", f, check=ERROR).stderr
     env["document"] = '{"syntaxversion": 3}'

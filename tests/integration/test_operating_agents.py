@@ -98,7 +98,7 @@ def test_protocols_n_and_n_minus_1(server, protocol, good):
     agent.publish(agent.topic("presence"), agent.presence(1))
     agent.hello(protocol=2)
     wait_for("the agent again", lambda: online(api) == 1)
-    assert "trouble" not in next(api.lines("/agents"))
+    wait_for("the store", lambda: "trouble" not in next(api.lines("/agents")))
 
 
 def test_agents_renew_by_themselves(tmp_path):

@@ -24,7 +24,8 @@ class Home:
 
     def close(self):
         subprocess.run(["gpgconf", "--kill", "all"], env=self.env)
-        shutil.rmtree(self.dir)
+        # gpg-agent takes its sockets away itself, perhaps meanwhile
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def gpg(self, *args, data=b"", ok=True):
         p = subprocess.run(
