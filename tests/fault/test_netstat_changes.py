@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pathlib
+import subprocess
 
 import pytest
 
@@ -106,3 +107,49 @@ def test_output_of_what_was_taken_back(net, control):
     answer = ask(net, control, *limit)
     assert found(answer) == found(whole) and changes(answer)[1] == len(TABLES)
     assert answer["statistics"]["notexamined"].get("outputlimit") == whole["statistics"]["notexamined"].get("outputlimit")
+
+
+QUESTION = json.dumps({"connectedip": ["127.0.0.1", "127.0.0.0/8"], "localip": ["127.0.0.0/8", "10.77.0.1"]})
+NO_MEMORY = "memorylimit: limit reached: memory; not everything found is listed"
+
+
+def alone(net, control):
+    """Of no other processes, so that each run has the same allocations: (exit status, answer)"""
+    r = subprocess.run(["nsenter", f"--net=/proc/{net.proc.pid}/ns/net", "unshare", "-pfm", "--mount-proc",
+                        WORKER, "netstat"], input=QUESTION, env=control.env(), capture_output=True, text=True,
+                       check=False, timeout=60)
+    return r.returncode, json.loads(r.stdout)
+
+
+def listed(answer):
+    """Without names, which may be unknown for the same reason."""
+    return {(s, v): [{k: x for k, x in e.items() if k not in ("user", "interface")} for e in entries or []]
+            for s, values in answer["elements"].items() for v, entries in values.items()}
+
+
+@pytest.mark.parametrize("changing", [False, True], ids=["", "changing"])
+@pytest.mark.parametrize("times", [1, ALWAYS], ids=["once", "always"])
+def test_memory_that_does_not_suffice(net, control, times, changing):
+    """It is said whenever entries are missing, and only then; what was taken back is not missed."""
+    counted = control.allocations("mig-worker")
+    whole = listed(alone(net, control)[1])
+    total, told = counted.seen, 0
+    assert [len(entries) for entries in whole.values()] == [1, 1, 2, 2]
+    for n in range(total - 30, total + 1):
+        control.disarm_all()
+        control.allocations("mig-worker", n, times=times)
+        if changing:
+            control.error("mig-worker", "nets.dump", errno.ENOBUFS, times=2, what="tcp")
+        status, answer = alone(net, control)
+        if not answer["success"]:
+            assert answer["errors"] and status != 0
+            continue
+        some, gaps = listed(answer), answer["statistics"]["notexamined"]
+        assert (status == 3) == ("memorylimit" in gaps) == (NO_MEMORY in (answer["errors"] or []))
+        told += status == 3
+        # a table that could not be read may be one without entries
+        if "namespace" not in gaps:
+            assert all(some[k] == whole[k][:len(some[k])] for k in whole)
+            assert (some != whole) == (status == 3), (n, answer)
+    # the first entries of what changes are there before it is said
+    assert told >= (3 if times == ALWAYS or not changing else 1)

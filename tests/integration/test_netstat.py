@@ -383,3 +383,45 @@ def test_many_values(net):
     done = subprocess.run([WORKER, "netstat"], capture_output=True, text=True, check=False,
                           input=json.dumps({"listeningport": ["1"] * 100000}))
     assert done.returncode == 1 and "at most 16384" in done.stdout
+
+
+# One entry for each socket and network: the answer is long though the sockets are few.
+MANY = r"""
+import json, os, resource, socket, subprocess, sys
+os.system("ip link set lo up")
+resource.setrlimit(resource.RLIMIT_NOFILE, (4200, max(4200, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+held = []
+for i in range(4000):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect((f"127.1.{i >> 8}.{i & 255}", 9)); held.append(s)
+question = json.dumps({"connectedip": [f"127.0.0.0/{n}" for n in range(8, 16)] +
+                       [f"127.1.0.0/{n}" for n in range(8, 19)]}).encode()
+for i, options in enumerate(json.loads(sys.argv[3])):
+    with open(f"{sys.argv[2]}/{i}", "wb") as f:
+        subprocess.run([sys.argv[1], *options, "netstat"], input=question, stdout=f, check=True)
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def test_very_many_entries(tmp_path):
+    """The answer ends by its own limit, and the worker stays small however long it is."""
+    options = [[], ["--output", str(4 << 20)], ["--output", "400000", "--privacy"],
+               ["--output", "65536", "--detail", "found-only"]]
+    done = subprocess.run(["unshare", "-n", sys.executable, "-c", MANY, WORKER, tmp_path, json.dumps(options)],
+                          capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    size, length, *_ = [(tmp_path / str(i)).stat().st_size for i in range(4)]
+    whole, some, masked, found_only = [json.loads((tmp_path / str(i)).read_bytes()) for i in range(4)]
+    lists = whole["elements"]["connectedip"]
+    assert "outputlimit" not in whole["statistics"]["notexamined"] and size > 16 << 20
+    assert [len({e["remoteaddr"] for e in entries}) for entries in lists.values()] == [4000] * 19
+    assert int(done.stdout.split()[0]) < 20 << 10 or "asan" in BUILD.name
+    # what is listed is the beginning of each list
+    assert some["statistics"]["notexamined"]["outputlimit"] == 1 and 3 << 20 < length <= 4 << 20
+    assert all(entries == lists[v][:len(entries)] for v, entries in some["elements"]["connectedip"].items())
+    for v, entries in masked["elements"]["connectedip"].items():
+        assert 50 < len(entries) and entries == [
+            {k: "masked" if k in ("remoteaddr", "user", "executable") else x for k, x in e.items() if k != "uid"}
+            for e in lists[v][:len(entries)]]
+    # what is not answered needs no room
+    assert found_only["foundanything"] and "outputlimit" not in found_only["statistics"]["notexamined"]
+    assert [a["statistics"]["totalhits"] for a in (whole, some, masked, found_only)] == [19 * 4000] * 4

@@ -45,12 +45,6 @@ outcome_init(struct outcome *o, const struct outcome_kind *kinds, size_t nkinds,
 	o->notes.error = 0;
 }
 
-size_t
-outcome_kept_max(size_t output_max)
-{
-	return output_max < OUTCOME_KEPT_MAX ? output_max : OUTCOME_KEPT_MAX;
-}
-
 void
 outcome_release(struct outcome *o)
 {

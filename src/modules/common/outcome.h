@@ -23,7 +23,6 @@ struct err;
 struct jsonw;
 
 #define OUTCOME_ERRORS_MAX 10000
-#define OUTCOME_KEPT_MAX ((size_t)16 << 20)
 #define OUTCOME_KINDS_MAX 32
 
 /* A reason why something was not examined. A module's kinds are a table by
@@ -55,9 +54,6 @@ struct outcome {
 void outcome_init(struct outcome *o, const struct outcome_kind *kinds,
     size_t nkinds, int64_t maxerrors, size_t output_max);
 void outcome_release(struct outcome *o);
-/* output_max for who keeps entries as JSON until all are found: so much of it
- * that the worker stays a small one. */
-size_t outcome_kept_max(size_t output_max);
 
 /* Something was not examined. what (a path, a process) and why may be NULL. */
 void outcome_gap(

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define ALONE 0x8000u
@@ -22,14 +23,10 @@
 void
 rows_init(struct rows *r, size_t fields, size_t max)
 {
-	size_t i;
-
 	BUG_ON(fields > ROWS_FIELDS_MAX);
 	memset(r, 0, sizeof(*r));
 	r->fields = fields;
 	buf_init(&r->records, max);
-	for (i = 0; i < fields; i++)
-		buf_init(&r->last[i], max);
 }
 
 void
@@ -38,8 +35,10 @@ rows_release(struct rows *r)
 	size_t i;
 
 	buf_release(&r->records);
-	for (i = 0; i < r->fields; i++)
+	for (i = 0; r->last != NULL && i < r->fields; i++)
 		buf_release(&r->last[i]);
+	free(r->last);
+	r->last = NULL;
 }
 
 static uint8_t *
@@ -83,8 +82,21 @@ forget(struct rows *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->fields; i++)
+	for (i = 0; r->last != NULL && i < r->fields; i++)
 		buf_clear(&r->last[i]);
+}
+
+static int
+make_last(struct rows *r)
+{
+	size_t i;
+
+	r->last = calloc(r->fields, sizeof(*r->last));
+	if (r->last == NULL)
+		return ERR_NOMEM;
+	for (i = 0; i < r->fields; i++)
+		buf_init(&r->last[i], r->records.max);
+	return 0;
 }
 
 /* So that nothing fails once a row is begun. NULL: what failed has its error.
@@ -147,7 +159,10 @@ rows_add(struct rows *r, const struct rows_field *row)
 	unsigned int head = r->alone ? ALONE : 0;
 	uint8_t *begin, *p;
 	size_t i;
+	int rc;
 
+	if (r->last == NULL && (rc = make_last(r)) != 0)
+		return rc;
 	begin = make_room(r, row);
 	if (begin == NULL)
 		return take_error(r);

@@ -20,8 +20,8 @@ struct rows {
 	size_t fields; /* of a row */
 	size_t n;
 	struct buf records;
-	struct buf last[ROWS_FIELDS_MAX]; /* the row added or read last */
-	bool alone;                       /* the next row says all of itself */
+	struct buf *last; /* owned: the row added or read last, or NULL */
+	bool alone;       /* the next row says all of itself */
 	struct rd rd;
 };
 
@@ -30,7 +30,7 @@ struct rows_mark {
 	size_t n, len;
 };
 
-/* max: bytes. */
+/* max: bytes. Allocates nothing until a row is added. */
 void rows_init(struct rows *r, size_t fields, size_t max);
 void rows_release(struct rows *r);
 /* Copies. A failure leaves those that were there. */

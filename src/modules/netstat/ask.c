@@ -37,7 +37,7 @@ take_values(
 			continue;
 		if (json_object_set_new(seen, text, json_true()) != 0)
 			rc = no_memory(e);
-		buf_init(&s->values[s->n].entries, output_max);
+		rows_init(&s->values[s->n].entries, 1, output_max);
 		s->values[s->n++].text = text;
 	}
 	json_decref(seen);
@@ -224,7 +224,7 @@ ask_release(struct ask *a)
 	for (i = 0; i < NETSTAT_SEARCHES; i++) {
 		s = &a->searches[i];
 		for (k = 0; k < s->n; k++)
-			buf_release(&s->values[k].entries);
+			rows_release(&s->values[k].entries);
 		free(s->values);
 		free(s->nets);
 		free(s->ports);

@@ -5,16 +5,17 @@
 #ifndef MIG_MODULES_NETSTAT_ASK_H
 #define MIG_MODULES_NETSTAT_ASK_H
 
-#include "base/buf.h"
+#include "modules/common/rows.h"
 #include "modules/netstat/param.h"
 #include "scan/match.h"
 
 /* One value of one search, and what was found for it. */
 struct ask_value {
-	const char *text;   /* as asked; borrowed from the parameters */
-	struct buf entries; /* JSON objects with commas between */
+	const char *text;    /* as asked; borrowed from the parameters */
+	struct rows entries; /* entry_pack() each */
 	uint64_t hits;
-	size_t mark; /* entries and hits before the table at hand */
+	/* those before the table at hand */
+	struct rows_mark mark;
 	uint64_t mark_hits;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "modules/netstat/entry.h"
 
+#include "base/err.h"
 #include "base/jsonw.h"
 #include "base/str.h"
 
@@ -138,16 +139,140 @@ add_rest(struct jsonw *w, const struct entry *en)
 }
 
 void
-entry_add(struct buf *out, const struct entry *en, struct users *users)
+entry_add(
+    struct buf *out, bool comma, const struct entry *en, struct users *users)
 {
 	struct jsonw w;
 
 	jsonw_init(&w, out);
-	w.comma = out->len > 0;
+	w.comma = comma;
 	jsonw_object(&w, NULL);
 	if (en->rec->table == OS_NET_TCP || en->rec->table == OS_NET_UDP)
 		add_socket(&w, en, users);
 	else
 		add_rest(&w, en);
 	jsonw_object_end(&w);
+}
+
+/* --- packed ----------------------------------------------------------------*/
+
+/*
+ *   table 8 bits, network 16; then of
+ *   a socket      family and state 8, uid 32, local and remote address 128
+ * each, remote port 16, local port 16, inode 32 others        name of the
+ * interface and MAC address, each after its length in 8 bits; address 128
+ */
+#define FAMILY_V6 0x80u
+
+static uint8_t *
+put_number(uint8_t *p, uint32_t v, size_t bytes)
+{
+	while (bytes-- > 0)
+		*p++ = (uint8_t)(v >> 8 * bytes);
+	return p;
+}
+
+static uint8_t *
+put_bytes(uint8_t *p, const void *data, size_t len)
+{
+	memcpy(p, data, len);
+	return p + len;
+}
+
+static uint8_t *
+put_short(uint8_t *p, const void *data, size_t len)
+{
+	*p++ = (uint8_t)len;
+	return put_bytes(p, data, len);
+}
+
+static uint8_t *
+put_socket(uint8_t *p, const struct os_socket *s)
+{
+	*p++ = (uint8_t)(s->state | (s->v6 ? FAMILY_V6 : 0));
+	p = put_number(p, s->uid, 4);
+	p = put_bytes(p, s->local, sizeof(s->local));
+	p = put_bytes(p, s->remote, sizeof(s->remote));
+	p = put_number(p, s->remote_port, 2);
+	p = put_number(p, s->local_port, 2);
+	return put_number(p, s->inode, 4);
+}
+
+size_t
+entry_pack(const struct os_net_record *rec, uint16_t space, const char *ifname,
+    uint8_t out[static ENTRY_PACKED_MAX])
+{
+	uint8_t *p = out;
+
+	*p++ = (uint8_t)rec->table;
+	p = put_number(p, space, 2);
+	if (rec->table == OS_NET_TCP || rec->table == OS_NET_UDP)
+		return (size_t)(put_socket(p, &rec->u.socket) - out);
+	p = put_short(p, ifname != NULL ? ifname : "",
+	    ifname != NULL ? strnlen(ifname, OS_IFNAME_MAX - 1) : 0);
+	if (rec->table == OS_NET_LINKS) {
+		p = put_short(p, rec->u.link.mac, rec->u.link.mac_len);
+	} else if (rec->table == OS_NET_NEIGHBOURS) {
+		p = put_short(
+		    p, rec->u.neighbour.mac, rec->u.neighbour.mac_len);
+		p = put_bytes(p, rec->u.neighbour.addr, 16);
+	} else {
+		p = put_bytes(p, rec->u.address.addr, 16);
+	}
+	return (size_t)(p - out);
+}
+
+static void
+take_bytes(struct rd *r, void *ret, size_t len, size_t most)
+{
+	const uint8_t *p = rd_bytes(r, len);
+
+	BUG_ON(p == NULL || len > most);
+	memcpy(ret, p, len);
+}
+
+static void
+take_socket(struct rd *r, struct os_socket *ret)
+{
+	uint8_t state = rd_u8(r);
+
+	ret->v6 = (state & FAMILY_V6) != 0;
+	ret->state = state & (uint8_t)~FAMILY_V6;
+	ret->uid = rd_u32(r);
+	take_bytes(r, ret->local, 16, 16);
+	take_bytes(r, ret->remote, 16, 16);
+	ret->remote_port = rd_u16(r);
+	ret->local_port = rd_u16(r);
+	ret->inode = rd_u32(r);
+}
+
+void
+entry_unpack(const void *packed, size_t len, struct os_net_record *ret_rec,
+    uint16_t *ret_space, char ret_ifname[static OS_IFNAME_MAX])
+{
+	struct os_net_record *rec = ret_rec;
+	struct rd r;
+
+	memset(rec, 0, sizeof(*rec));
+	memset(ret_ifname, 0, OS_IFNAME_MAX);
+	rd_init(&r, packed, len);
+	rec->table = rd_u8(&r);
+	*ret_space = rd_u16(&r);
+	if (rec->table == OS_NET_TCP || rec->table == OS_NET_UDP) {
+		take_socket(&r, &rec->u.socket);
+		return;
+	}
+	take_bytes(&r, ret_ifname, rd_u8(&r), OS_IFNAME_MAX - 1);
+	if (rec->table == OS_NET_LINKS) {
+		rec->u.link.mac_len = rd_u8(&r);
+		take_bytes(
+		    &r, rec->u.link.mac, rec->u.link.mac_len, OS_MAC_MAX);
+	} else if (rec->table == OS_NET_NEIGHBOURS) {
+		rec->u.neighbour.mac_len = rd_u8(&r);
+		take_bytes(&r, rec->u.neighbour.mac, rec->u.neighbour.mac_len,
+		    OS_MAC_MAX);
+		take_bytes(&r, rec->u.neighbour.addr, 16, 16);
+	} else {
+		take_bytes(&r, rec->u.address.addr, 16, 16);
+	}
 }

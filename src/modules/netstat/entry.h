@@ -27,7 +27,17 @@ struct users {
 /* Colons between two digits each; "" for none and for nothing but zeros. */
 #define MAC_TEXT_MAX (3 * OS_MAC_MAX)
 void entry_mac(const uint8_t *mac, size_t len, char out[static MAC_TEXT_MAX]);
-/* Appends the JSON object, after a comma when it is not the first. */
-void entry_add(struct buf *out, const struct entry *en, struct users *users);
+/* Appends the JSON object; comma: another stands before it. */
+void entry_add(
+    struct buf *out, bool comma, const struct entry *en, struct users *users);
+
+/* What an entry is made of in a few bytes, those that differ most among its
+ * neighbours at the end (common/rows.h). space: which of the networks. ifname
+ * may be NULL. Returns how many. */
+#define ENTRY_PACKED_MAX (4 + OS_IFNAME_MAX + OS_MAC_MAX + 16)
+size_t entry_pack(const struct os_net_record *rec, uint16_t space,
+    const char *ifname, uint8_t out[static ENTRY_PACKED_MAX]);
+void entry_unpack(const void *packed, size_t len, struct os_net_record *ret_rec,
+    uint16_t *ret_space, char ret_ifname[static OS_IFNAME_MAX]);
 
 #endif

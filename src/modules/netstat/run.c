@@ -3,7 +3,8 @@
  * The netstat module's work. What needs rights was opened before the sandbox
  * closed (os/nets.h); here every network in question is asked for the tables
  * that the searches need, and each entry compared as it comes: nothing is kept
- * but what was found, and the names of one network's interfaces.
+ * but what was found, in a few bytes each, and the names of one network's
+ * interfaces.
  *
  * A table that changes while it is read is read anew; what it gave so far is
  * taken back.
@@ -36,6 +37,7 @@ enum gap {
 	GAP_INTERFACES,
 	GAP_ENGINE,
 	GAP_OUTPUT,
+	GAP_MEMORY,
 	GAP_TIME,
 	GAP_CPU,
 	GAP_STOPPED,
@@ -61,6 +63,7 @@ static const struct outcome_kind gaps[GAPS] = {
 	[GAP_INTERFACES] = { "interfacenames", NULL, true },
 	[GAP_ENGINE] = { "gaveup", NULL, false },
 	[GAP_OUTPUT] = { "outputlimit", NULL, false },
+	[GAP_MEMORY] = { "memorylimit", NULL, true },
 	[GAP_TIME] = { "timelimit", NULL, false },
 	[GAP_CPU] = { "cpulimit", NULL, false },
 	[GAP_STOPPED] = { "stopped", NULL, false },
@@ -76,30 +79,52 @@ struct run {
 	uint64_t examined, hits, networks, by_files;
 	/* the network and the table at hand */
 	const struct os_net *net;
+	uint16_t space; /* its number */
 	enum os_net_table table;
 	const struct os_net_record *rec;
 	const char *ifname;
+	struct buf measured; /* an entry's JSON, for its length */
 	uint64_t examined_mark, hits_mark;
 	size_t used_mark;
-	bool full_mark;
+	bool full_mark, out_of_memory_mark;
 	struct os_link *links;
 	size_t nlinks, links_cap;
 };
 
 static void
+write_entry(struct run *r, const struct os_net_record *rec, uint16_t space,
+    const char *ifname, bool comma, struct buf *out)
+{
+	const struct entry en = { .rec = rec,
+		.space = r->everywhere ? os_nets_at(r->ctx->nets, space)->name
+				       : "default",
+		.ifname = ifname,
+		.nets = r->ctx->nets };
+
+	entry_add(out, comma, &en, &r->users);
+}
+
+/* Keeps it if there is room for its JSON. */
+static void
+keep_entry(struct run *r, struct ask_value *v)
+{
+	uint8_t packed[ENTRY_PACKED_MAX];
+	struct rows_field row = { packed,
+		entry_pack(r->rec, r->space, r->ifname, packed) };
+
+	buf_clear(&r->measured);
+	write_entry(
+	    r, r->rec, r->space, r->ifname, v->entries.n > 0, &r->measured);
+	(void)outcome_keep_row(&r->outcome, &v->entries, &row, &r->measured);
+}
+
+static void
 on_match(struct ask_value *v, void *arg)
 {
 	struct run *r = arg;
-	struct entry en = { .rec = r->rec,
-		.space = r->everywhere ? r->net->name : "default",
-		.ifname = r->ifname,
-		.nets = r->ctx->nets };
-	size_t before = v->entries.len;
 
-	if (!r->outcome.full) {
-		entry_add(&v->entries, &en, &r->users);
-		(void)outcome_keep(&r->outcome, &v->entries, before);
-	}
+	if (!r->outcome.full && !r->ctx->found_only)
+		keep_entry(r, v);
 	v->hits++;
 	r->hits++;
 }
@@ -122,14 +147,14 @@ each_value(struct run *r, void (*what)(struct ask_value *v))
 static void
 mark_value(struct ask_value *v)
 {
-	v->mark = v->entries.len;
+	v->mark = rows_mark(&v->entries);
 	v->mark_hits = v->hits;
 }
 
 static void
 take_back_value(struct ask_value *v)
 {
-	v->entries.len = v->mark;
+	rows_take_back(&v->entries, v->mark);
 	v->hits = v->mark_hits;
 }
 
@@ -141,6 +166,7 @@ mark(struct run *r)
 	r->hits_mark = r->hits;
 	r->used_mark = r->outcome.output_used;
 	r->full_mark = r->outcome.full;
+	r->out_of_memory_mark = r->outcome.out_of_memory;
 	if (r->table == OS_NET_LINKS)
 		r->nlinks = 0;
 }
@@ -153,6 +179,7 @@ take_back(struct run *r)
 	r->hits = r->hits_mark;
 	r->outcome.output_used = r->used_mark;
 	r->outcome.full = r->full_mark;
+	r->outcome.out_of_memory = r->out_of_memory_mark;
 	if (r->table == OS_NET_LINKS)
 		r->nlinks = 0;
 }
@@ -347,14 +374,16 @@ wants(const struct run *r, enum os_net_table table)
 }
 
 static bool
-read_network(struct run *r, const struct os_net *net)
+read_network(struct run *r, size_t at)
 {
+	const struct os_net *net = os_nets_at(r->ctx->nets, at);
 	static const enum os_net_table tables[] = { OS_NET_LINKS,
 		OS_NET_ADDRESSES, OS_NET_NEIGHBOURS, OS_NET_TCP, OS_NET_UDP };
 	bool by_files = false;
 	size_t i;
 
 	r->net = net;
+	r->space = (uint16_t)at;
 	r->nlinks = 0;
 	if (net->diag < 0 && net->route < 0 && net->pid == 0) {
 		outcome_gap(&r->outcome, GAP_NETWORK, net->name,
@@ -404,7 +433,7 @@ look(struct run *r)
 	size_t n = r->everywhere ? os_nets_count(r->ctx->nets) : 1, i;
 
 	for (i = 0; i < n; i++) {
-		if (!read_network(r, os_nets_at(r->ctx->nets, i)))
+		if (!read_network(r, i))
 			break;
 	}
 	if (i == n)
@@ -418,7 +447,7 @@ look(struct run *r)
 }
 
 static void
-note_engines(struct run *r)
+note_end(struct run *r)
 {
 	const struct match_state *st;
 	size_t i;
@@ -429,10 +458,19 @@ note_engines(struct run *r)
 			outcome_gap(&r->outcome, GAP_ENGINE, netstat_fields[i],
 			    st->gave_up);
 	}
-	if (r->outcome.full)
+	if (r->outcome.out_of_memory) {
+		outcome_gap(&r->outcome, GAP_MEMORY, NULL, NULL);
+		/* there is room for this */
+		outcome_note(&r->outcome,
+		    "memorylimit: limit reached: memory; not everything found "
+		    "is listed");
+		if (r->ctx->ret_end != NULL)
+			*r->ctx->ret_end = RUN_LIMIT;
+	} else if (r->outcome.full) {
 		outcome_gap(&r->outcome, GAP_OUTPUT, NULL,
 		    "the answer's size limit is reached: not everything found "
 		    "is listed");
+	}
 	if (r->by_files > 0)
 		outcome_note(&r->outcome,
 		    "netlink is refused in %llu of %llu namespaces: they were "
@@ -443,12 +481,28 @@ note_engines(struct run *r)
 
 /* --- the answer ----------------------------------------------------------- */
 
+static void
+write_entries(struct run *r, struct ask_value *v, struct buf *out)
+{
+	struct os_net_record rec;
+	char ifname[OS_IFNAME_MAX];
+	struct rows_field row;
+	bool comma = false;
+	uint16_t space;
+
+	rows_rewind(&v->entries);
+	for (; rows_next(&v->entries, &row); comma = true) {
+		entry_unpack(row.p, row.len, &rec, &space, ifname);
+		write_entry(r, &rec, space, ifname, comma, out);
+	}
+}
+
 /* Asked by number, answered by name; no hit is null, as in the original. */
 static void
 write_search(struct run *r, enum netstat_search which, struct jsonw *w)
 {
-	const struct ask_search *s = &r->ask.searches[which];
-	const struct ask_value *v;
+	struct ask_search *s = &r->ask.searches[which];
+	struct ask_value *v;
 	size_t i;
 
 	if (s->n == 0)
@@ -461,7 +515,7 @@ write_search(struct run *r, enum netstat_search which, struct jsonw *w)
 			continue;
 		}
 		jsonw_array(w, v->text);
-		buf_add(w->out, v->entries.data, v->entries.len);
+		write_entries(r, v, w->out);
 		jsonw_array_end(w);
 	}
 	jsonw_object_end(w);
@@ -491,21 +545,22 @@ module_netstat_run(const json_t *params, const struct run_context *ctx,
 {
 	struct run r = { .ctx = ctx,
 		.everywhere = params_bool(params, "namespaces") };
-	size_t room = outcome_kept_max(ctx->output_max);
 	int rc;
 
 	if (ctx->nets == NULL)
 		return err_set(e, ERR_INTERNAL, "no network was opened");
 	watch_begin(&r.watch, ctx);
-	outcome_init(&r.outcome, gaps, GAPS, 0, room);
-	rc = ask_init(&r.ask, params, room, e);
+	outcome_init(&r.outcome, gaps, GAPS, 0, ctx->output_max);
+	buf_init(&r.measured, ctx->output_max);
+	rc = ask_init(&r.ask, params, ctx->output_max, e);
 	if (rc == 0) {
 		count_gaps(&r);
 		look(&r);
-		note_engines(&r);
+		note_end(&r);
 		rc = write_answer(&r, out, e);
 	}
 	free(r.links);
+	buf_release(&r.measured);
 	ask_release(&r.ask);
 	outcome_release(&r.outcome);
 	return rc;
