@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What was found, in little memory: rows of texts, of each only where it
+ * What was found, in little memory: rows of fields, of each only where it
  * differs from the row before (its neighbours share directories, architectures,
- * prefixes of names). Added in order, then read in order.
+ * prefixes of names and addresses). Added in order, then read in order.
  */
 #ifndef MIG_MODULES_COMMON_ROWS_H
 #define MIG_MODULES_COMMON_ROWS_H

@@ -116,4 +116,5 @@ const struct module module_mounts = {
 	.csv = mounts_csv,
 	.mask = mounts_mask,
 	.reduce = narrow_no_content,
+	.by_entry = true,
 };
