@@ -13,7 +13,7 @@
 
 #define TEXT_MAX (256 * 1024)
 #define TEXTS_MAX (1024 * 1024)
-#define NOTE_SHORT 512  /* bytes of one that needs no memory of its own */
+#define TEXT_SHORT 512  /* bytes of one that needs no memory of its own */
 #define NOTES_KEPT 1024 /* bytes for notes, there from the beginning */
 
 static size_t
@@ -74,27 +74,58 @@ add_text(struct buf *list, const void *text, size_t len)
 	return false;
 }
 
+/* A short one needs no memory but that of the list. */
+static bool
+add_vfmt(struct buf *list, const char *fmt, va_list ap)
+{
+	char small[TEXT_SHORT];
+	struct buf text;
+	va_list again;
+	bool added;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(small, sizeof(small), fmt, again);
+	va_end(again);
+	if (n >= 0 && (size_t)n < sizeof(small))
+		return add_text(list, small, (size_t)n);
+	buf_init(&text, TEXT_MAX);
+	added = buf_add_vfmt(&text, fmt, ap) == 0 &&
+	    add_text(list, text.data, text.len);
+	buf_release(&text);
+	return added;
+}
+
+static bool add_fmt(struct buf *list, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool
+add_fmt(struct buf *list, const char *fmt, ...)
+{
+	va_list ap;
+	bool added;
+
+	va_start(ap, fmt);
+	added = add_vfmt(list, fmt, ap);
+	va_end(ap);
+	return added;
+}
+
 void
 outcome_note(struct outcome *o, const char *fmt, ...)
 {
-	char small[NOTE_SHORT];
-	struct buf text;
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(small, sizeof(small), fmt, ap);
+	(void)add_vfmt(&o->notes, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(small)) {
-		(void)add_text(&o->notes, small, (size_t)n);
-		return;
-	}
-	buf_init(&text, TEXT_MAX);
-	va_start(ap, fmt);
-	buf_add_vfmt(&text, fmt, ap);
-	va_end(ap);
-	(void)add_text(&o->notes, text.data, text.len);
-	buf_release(&text);
+}
+
+void
+outcome_end_by(struct outcome *o, unsigned int kind, const char *why)
+{
+	o->counts[kind]++;
+	outcome_note(o, "%s: %s", o->kinds[kind].word, why);
 }
 
 void
@@ -102,7 +133,6 @@ outcome_gap(
     struct outcome *o, unsigned int kind, const char *what, const char *why)
 {
 	const struct outcome_kind *k = &o->kinds[kind];
-	struct buf text;
 
 	o->counts[kind]++;
 	if (k->summary != NULL && o->first[kind] == NULL && what != NULL)
@@ -114,17 +144,13 @@ outcome_gap(
 		return;
 	}
 	o->nerrors++;
-	buf_init(&text, TEXT_MAX);
-	buf_add_fmt(&text, "%s: ", k->word);
-	if (what != NULL)
-		buf_add_str(&text, what);
-	if (why != NULL)
-		buf_add_fmt(&text, "%s%s", what != NULL ? ": " : "", why);
-	if (!add_text(&o->errors, text.data, text.len)) {
+	if (!add_fmt(&o->errors, "%s: %s%s%s", k->word,
+		what != NULL ? what : "",
+		what != NULL && why != NULL ? ": " : "",
+		why != NULL ? why : "")) {
 		o->maxerrors = --o->nerrors;
 		o->unreturned++;
 	}
-	buf_release(&text);
 }
 
 bool

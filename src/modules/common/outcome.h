@@ -62,6 +62,9 @@ void outcome_gap(
  * where it is about a kind: of those that leave no doubt, so do their texts. */
 void outcome_note(struct outcome *o, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* What ended the work, so that something was not examined: a gap whose text is
+ * returned in any case, also when memory ran out. */
+void outcome_end_by(struct outcome *o, unsigned int kind, const char *why);
 /* Takes the room of an entry, bytes of JSON; else sets full and returns
  * false. */
 bool outcome_take(struct outcome *o, size_t bytes);

@@ -63,7 +63,7 @@ static const struct outcome_kind gaps[GAPS] = {
 	[GAP_INTERFACES] = { "interfacenames", NULL, true },
 	[GAP_ENGINE] = { "gaveup", NULL, false },
 	[GAP_OUTPUT] = { "outputlimit", NULL, false },
-	[GAP_MEMORY] = { "memorylimit", NULL, true },
+	[GAP_MEMORY] = { "memorylimit", NULL, false },
 	[GAP_TIME] = { "timelimit", NULL, false },
 	[GAP_CPU] = { "cpulimit", NULL, false },
 	[GAP_STOPPED] = { "stopped", NULL, false },
@@ -459,11 +459,8 @@ note_end(struct run *r)
 			    st->gave_up);
 	}
 	if (r->outcome.out_of_memory) {
-		outcome_gap(&r->outcome, GAP_MEMORY, NULL, NULL);
-		/* there is room for this */
-		outcome_note(&r->outcome,
-		    "memorylimit: limit reached: memory; not everything found "
-		    "is listed");
+		outcome_end_by(&r->outcome, GAP_MEMORY,
+		    "limit reached: memory; not everything found is listed");
 		if (r->ctx->ret_end != NULL)
 			*r->ctx->ret_end = RUN_LIMIT;
 	} else if (r->outcome.full) {

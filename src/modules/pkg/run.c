@@ -264,7 +264,7 @@ note_end(struct run *r)
 	};
 
 	if (r->outcome.out_of_memory) {
-		outcome_gap(&r->outcome, GAP_MEMORY, NULL,
+		outcome_end_by(&r->outcome, GAP_MEMORY,
 		    "limit reached: memory; not every package is listed");
 		if (r->watch.ctx->ret_end != NULL)
 			*r->watch.ctx->ret_end = RUN_LIMIT;

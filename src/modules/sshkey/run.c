@@ -293,7 +293,7 @@ note_end(struct run *r)
 	const struct right_way *way = rights_of_files(r->watch.ctx->rights);
 
 	if (r->outcome.out_of_memory) {
-		outcome_gap(&r->outcome, SKIP_MEMORY, NULL,
+		outcome_end_by(&r->outcome, SKIP_MEMORY,
 		    "limit reached: memory; not every key is listed");
 		if (r->watch.ctx->ret_end != NULL)
 			*r->watch.ctx->ret_end = RUN_LIMIT;

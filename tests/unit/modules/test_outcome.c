@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { GONE, LEFT_OUT, QUIET, KINDS };
@@ -116,8 +117,40 @@ test_room(void **state)
 		outcome_gap(&o, GONE, "/a/long/path/to/something", NULL);
 	assert_true(o.errors.len <= 8000 / 16);
 	assert_int_equal(o.nerrors + o.unreturned, 10000);
+	/* but for what ended it */
+	outcome_end_by(&o, GONE, "limit reached");
+	assert_string_equal(
+	    (const char *)buf_str(&o.notes), "\"vanished: limit reached\"");
+	assert_int_equal(o.counts[GONE], 10001);
 	buf_release(&list);
 	outcome_release(&o);
+}
+
+/* What is too long is left out and counted, not cut to nothing. */
+static void
+test_long_text(void **state)
+{
+	size_t size = 1 << 20;
+	char *what = malloc(size);
+	struct outcome o;
+
+	assert_non_null(what);
+	memset(what, 'x', size);
+	outcome_init(&o, kinds, KINDS, 0, 64 << 20);
+	what[1000] = '\0';
+	outcome_gap(&o, GONE, what, "why");
+	assert_int_equal(o.nerrors, 1);
+	assert_int_equal(o.errors.len, strlen("\"vanished: : why\"") + 1000);
+	what[1000] = 'x';
+	what[size - 1] = '\0';
+	outcome_gap(&o, GONE, what, "why");
+	outcome_note(&o, "%s", what);
+	assert_int_equal(o.errors.len, strlen("\"vanished: : why\"") + 1000);
+	assert_int_equal(o.nerrors, 1);
+	assert_int_equal(o.unreturned, 1);
+	assert_int_equal(o.notes.len, 0);
+	outcome_release(&o);
+	free(what);
 }
 
 static void
@@ -162,6 +195,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shape),
 		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_long_text),
 		cmocka_unit_test(test_watch),
 	};
 
