@@ -247,7 +247,9 @@ read_seal_public(const json_t *o, struct action *a, struct err *e)
 		return rc;
 	buf_init(&b, sizeof(a->seal_public));
 	rc = b64_decode(&b, s, strlen(s));
-	if (rc != 0 || b.len != sizeof(a->seal_public))
+	if (rc == ERR_NOMEM)
+		err_code(e, rc, "seal.public");
+	else if (rc != 0 || b.len != sizeof(a->seal_public))
 		rc = err_set(
 		    e, ERR_INVALID, "seal.public: expected 32 bytes in base64");
 	else if (small_order(b.data))

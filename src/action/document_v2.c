@@ -54,7 +54,8 @@ unpack_parameters(const char *text, struct err *e)
 	buf_init(&packed, V2_TEXT_MAX);
 	buf_init(&plain, V2_PARAMS_MAX);
 	if (b64_decode(&packed, text, strlen(text)) != 0)
-		err_set(e, ERR_INVALID, "not base64");
+		err_set(e, packed.error == ERR_NOMEM ? ERR_NOMEM : ERR_INVALID,
+		    packed.error == ERR_NOMEM ? "out of memory" : "not base64");
 	else if (gunzip(packed.data, packed.len, &plain, e) == 0)
 		v = json_strict(plain.data, plain.len, V2_PARAMS_MAX, e);
 	buf_release(&packed);

@@ -34,7 +34,7 @@ fault_alloc_from_here(int32_t n, int32_t times)
 static struct {
 	uintptr_t begin, end;
 	uint32_t bit;
-} fragile[8];
+} fragile[16];
 static size_t nfragile;
 
 static int
@@ -46,7 +46,11 @@ look_at(struct dl_phdr_info *info, size_t size, void *arg)
 
 	if (strstr(info->dlpi_name, "libcrypto.so") != NULL ||
 	    strstr(info->dlpi_name, "libssl.so") != NULL ||
-	    strstr(info->dlpi_name, "libgpgme.so") != NULL)
+	    strstr(info->dlpi_name, "libgpgme.so") != NULL ||
+	    strstr(info->dlpi_name, "librnp.so") != NULL ||
+	    strstr(info->dlpi_name, "libjson-c.so") != NULL ||
+	    strstr(info->dlpi_name, "libbotan-2.so") != NULL ||
+	    strstr(info->dlpi_name, "libstdc++.so") != NULL)
 		bit = FAULT_SPARE_CRYPTO;
 	else if (strstr(info->dlpi_name, "/libc.so") != NULL)
 		bit = FAULT_SPARE_LIBC;

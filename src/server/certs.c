@@ -111,7 +111,9 @@ issue(const struct server_conf *c, const struct own *o, const char *key,
 	buf_init(&cert, CHAIN_MAX);
 	if ((rc = certs_read_ca(c, &all, e)) == 0 &&
 	    (rc = x509_ca_newest(buf_str(&all), 1, &ca, e)) == 0 &&
-	    (rc = buf_str(&ca) == NULL ? ERR_NOMEM : 0) == 0 &&
+	    (rc = buf_str(&ca) != NULL
+		    ? 0
+		    : err_set(e, ERR_NOMEM, "out of memory")) == 0 &&
 	    (rc = read_pem(c, FILE_CA_KEY, &ca_key, e)) == 0 &&
 	    (rc = x509_issue_server(buf_str(&ca), buf_str(&ca_key), c->name,
 		 key, CERT_DAYS, &cert, e)) == 0) {

@@ -107,7 +107,9 @@ read_enrol(json_t *doc, struct enrol_doc *d, struct err *e)
 		return (err_set(e, ERR_INVALID, "time: expected RFC 3339"));
 	buf_init(&raw, SPKI_MAX);
 	if (b64_decode(&raw, spki, strlen(spki)) != 0) {
-		rc = err_set(e, ERR_INVALID, "tls_spki: expected base64");
+		rc = raw.error == ERR_NOMEM
+		    ? err_code(e, ERR_NOMEM, "tls_spki")
+		    : err_set(e, ERR_INVALID, "tls_spki: expected base64");
 	} else if (raw.len > 0) {
 		memcpy(d->spki, raw.data, raw.len);
 		d->spki_len = raw.len;

@@ -177,8 +177,9 @@ class Control:
     def spare_fragile(self, which=SPARE_CRYPTO):
         """Allocations that these libraries make themselves do not fail and do
         not count: OpenSSL 3.0 and GPGME 1.18 follow a null pointer when some
-        fail (OpenSSL's start, gpgme_new); the C library's name lookups end
-        the process, hang, or never find a name again."""
+        fail (OpenSSL's start, gpgme_new), librnp and its json-c end the
+        process; the C library's name lookups do, hang, or never find a name
+        again."""
         self.put32(16, which)
 
     def disarm_all(self):

@@ -29,8 +29,8 @@ FEW, MOST = 12, int(os.environ.get("MIG_ALLOC_MOST", "120"))
 sweeping = pytest.mark.parametrize("most", [FEW, pytest.param(MOST, marks=pytest.mark.long)],
                                    ids=["few", "many"])
 
-# libcurl says what it was doing: looking up a name, preparing TLS; libevent nothing, librnp much
-WANTING = "memory|malloc|Could not resolve host|ssl ctx callback|cannot connect|librnp|closed|no reason given"
+# libcurl says what it was doing: looking up a name, preparing TLS; libevent nothing
+WANTING = "memory|malloc|Could not resolve host|ssl ctx callback|cannot connect|closed|no reason given"
 
 
 class Run:

@@ -211,6 +211,11 @@ def test_server_token(restored, tmp_path, most):
 
 # --- mig --------------------------------------------------------------------------
 
+# It is loaded when it is needed: spared, as constructors in C++ end the process, only when it is
+# there from the start.
+RNP = {"LD_PRELOAD": "librnp.so.0"}
+
+
 def ask(p, *more):
     """A question to the agent that is away: its id. Not sent by mig, which would wait a while."""
     envelope = json.loads(p.mig("file", "-t", "name='away'", "-e", "1h", "-path", "/etc", "-name", "^passwd$",
@@ -259,7 +264,7 @@ def test_cosign(p, tmp_path, most):
             mig(p, "action", "cosign", ident, "-y", env=own(p, d))
         assert rows(p, "SELECT expected, status FROM actions WHERE hex(id) = ?", ident.upper()) == [(1, 0)]
     sweep(tmp_path, most, lambda d: [program(MIG), "action", "cosign", (d / "id").read_text(), "-y"], check,
-          before, env=lambda d: own(p, d))
+          before, env=lambda d: {**own(p, d), **RNP})
 
 
 @sweeping
@@ -280,8 +285,7 @@ def test_keyring_add(p, tmp_path, most):
         assert not leftovers(d)
     sweep(tmp_path, most, lambda d: [program(MIG), *command(d)], check,
           before=lambda d: shutil.copy(alice, d / "ring"),
-          # loaded later it has constructors in C++ that end the process
-          env={**p.env, "LD_PRELOAD": "librnp.so.0"})
+          env={**p.env, **RNP})
 
 
 @sweeping

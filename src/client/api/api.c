@@ -317,7 +317,7 @@ struct line_reader {
 	struct lines lines;
 	lines_on_line *on_line;
 	void *arg;
-	bool too_long;
+	bool lost;
 };
 
 static int
@@ -326,7 +326,7 @@ reader_line(const char *text, size_t len, void *arg)
 	struct line_reader *l = arg;
 
 	if (text == NULL) {
-		l->too_long = true;
+		l->lost = true;
 		return ERR_INVALID;
 	}
 	return l->on_line(text, len, l->arg);
@@ -349,8 +349,8 @@ api_lines(struct client *c, const char *path, lines_on_line *on_line, void *arg,
 
 	lines_init(&l.lines, LINE_MAX_BYTES, reader_line, &l);
 	r = api_stream(c, path, reader_data, NULL, &l, e);
-	if (l.too_long)
-		r = err_set(e, ERR_TOOBIG, "a line of the server is too long");
+	if (l.lost)
+		r = err_code(e, l.lines.why, "a line of the server");
 	else if (r == 0 && lines_partial(&l.lines))
 		r = err_set(e, ERR_INVALID,
 		    "the server's answer ends in the middle of a line");

@@ -32,7 +32,9 @@ stream_answer(struct stream *s, const json_t *root, const struct json_cut *cut,
 		len = strlen(answer);
 	buf_clear(&s->answer);
 	if (b64_decode(&s->answer, answer, len) != 0)
-		return err_set(e, ERR_INVALID, "answer: expected base64");
+		return s->answer.error == ERR_NOMEM
+		    ? err_code(e, ERR_NOMEM, "answer")
+		    : err_set(e, ERR_INVALID, "answer: expected base64");
 	ev->answer = s->answer.data;
 	ev->answer_len = s->answer.len;
 	return 0;
@@ -123,7 +125,9 @@ stream_line(const char *text, size_t len, void *arg)
 	bool known;
 
 	if (text == NULL)
-		return stream_bad(s, "a line is too long");
+		return stream_bad(s,
+		    s->lines.why == ERR_NOMEM ? "no memory for a line"
+					      : "a line is too long");
 	if (stream_parse(s, text, len, &ev, &known, &e) != 0)
 		return stream_bad(s, e.msg);
 	if (!known)

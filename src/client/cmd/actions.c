@@ -320,7 +320,7 @@ sign_shown(struct client *c, const struct opts *o, struct envelope *env,
 	r = describe_show(&text, stderr);
 	buf_release(&text);
 	if (r != 0)
-		err_set(e, r, "not signed: it cannot be shown");
+		err_code(e, r, "not signed: it cannot be shown");
 	else if ((r = client_not_ended(a.expire_after, clock_wall_ms() / 1000,
 		      "this action", "not signed", e)) != 0)
 		;

@@ -331,7 +331,7 @@ show(struct client *c, const struct cosigning *k, struct err *e)
 	describe_marks(&out, marked);
 	r = describe_show(&out, stderr);
 	buf_release(&out);
-	return r == 0 ? 0 : err_set(e, r, "not signed: it cannot be shown");
+	return r == 0 ? 0 : err_code(e, r, "not signed: it cannot be shown");
 }
 
 /* --- by which policy --------------------------------------------------------

@@ -464,7 +464,7 @@ import(struct maker *k, const void *pgp, size_t len, struct err *e)
 	if (rnp.ffi_create(&k->ffi, "GPG", "GPG") != RNP_SUCCESS ||
 	    rnp.set_timestamp(k->ffi, (uint64_t)k->now) != RNP_SUCCESS ||
 	    rnp.input_from_memory(&in, pgp, len, false) != RNP_SUCCESS)
-		return err_set(e, ERR_NOMEM, "librnp cannot start");
+		return err_code(e, ERR_NOMEM, "librnp cannot start");
 	r = rnp.import_keys(k->ffi, in, RNP_LOAD_SAVE_PUBLIC_KEYS, &results);
 	rnp.buffer_destroy(results);
 	rnp.input_destroy(in);
@@ -482,6 +482,8 @@ fail_first(const struct keyring_made *m, struct err *e)
 {
 	const char *s = (const char *)m->refused.data, *nl;
 
+	if (m->refused.error != 0)
+		return err_code(e, m->refused.error, "why a key is refused");
 	if (m->refused.len == 0)
 		return err_set(
 		    e, ERR_INVALID, "no OpenPGP public key in the input");
@@ -528,7 +530,7 @@ keyring_make(const void *pgp, size_t len, int64_t now, struct keyring_made *ret,
 	rnp.ffi_destroy(k->ffi);
 	free(k);
 	if (rc == 0 && ret->lines.error != 0)
-		rc = err_set(e, ret->lines.error, "too many keys");
+		rc = err_code(e, ret->lines.error, "the keys together");
 	if (rc == 0 && ret->persons == 0)
 		rc = fail_first(ret, e);
 	if (rc == 0)

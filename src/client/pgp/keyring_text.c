@@ -303,5 +303,6 @@ keyring_list(
 		}
 	}
 	keyring_release(&k);
-	return out->error == 0 ? 0 : err_set(e, out->error, "too many keys");
+	return out->error == 0 ? 0
+			       : err_code(e, out->error, "the keys together");
 }

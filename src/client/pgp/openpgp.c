@@ -841,7 +841,9 @@ pgp_decrypt(const void *message, size_t len, struct buf *out, struct err *e)
 	if (rc == 0) {
 		err = gpgme_op_decrypt(ctx, d.in, d.out);
 		data_pair_end(&d);
-		if (out->error != 0)
+		if (out->error == ERR_NOMEM)
+			rc = err_code(e, ERR_NOMEM, "decrypting");
+		else if (out->error != 0)
 			rc = err_set(e, out->error,
 			    "decrypting: the content is larger than %zu bytes",
 			    out->max);
@@ -876,9 +878,11 @@ pgp_export(const char *fpr, struct buf *out, struct err *e)
 		gpgme_data_release(data);
 		if (err != 0)
 			rc = gpg_fail(e, err, "exporting a public key");
-		else if (out->error != 0 || out->len == before)
-			rc = err_set(e, ERR_TOOBIG,
-			    "exporting a public key: nothing or too much");
+		else if (out->error != 0)
+			rc = err_code(e, out->error, "exporting a public key");
+		else if (out->len == before)
+			rc = err_set(e, ERR_NOTFOUND,
+			    "exporting a public key: nothing came");
 	}
 	if (rc != 0)
 		out->len = before;

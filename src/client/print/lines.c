@@ -10,6 +10,7 @@ lines_init(struct lines *l, size_t max, lines_on_line *on_line, void *arg)
 {
 	buf_init(&l->line, max);
 	l->skipping = false;
+	l->why = 0;
 	l->on_line = on_line;
 	l->arg = arg;
 }
@@ -47,6 +48,7 @@ lines_feed(struct lines *l, const void *data, size_t len)
 		n = nl != NULL ? (size_t)(nl - p) : len;
 		if (!l->skipping && buf_add(&l->line, p, n) != 0) {
 			l->skipping = true;
+			l->why = l->line.error;
 			buf_clear(&l->line);
 		}
 		if (nl == NULL)

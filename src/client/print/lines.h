@@ -9,13 +9,15 @@
 
 struct err;
 
-/* One line without its newline; text NULL: a line that was too long and was
- * thrown away. Non-zero (an ERR_* code) stops the feed. */
+/* One line without its newline; text NULL: a line that was too long, or for
+ * which there was no memory (.why), and was thrown away. Non-zero (an ERR_*
+ * code) stops the feed. */
 typedef int lines_on_line(const char *text, size_t len, void *arg);
 
 struct lines {
 	struct buf line;
-	bool skipping; /* inside a line that is too long */
+	bool skipping; /* inside a line that is thrown away */
+	int why;       /* ERR_TOOBIG or ERR_NOMEM, of the last such line */
 	lines_on_line *on_line;
 	void *arg;
 };

@@ -219,8 +219,10 @@ block_next(const char **s, struct buf *raw, struct err *e)
 	if (text.error != 0 || text.len == 0 ||
 	    b64_decode(raw, (const char *)text.data, text.len) != 0 ||
 	    raw->len <= SEAL_KEY_LEN)
-		rc = err_set(
-		    e, ERR_INVALID, "the seal key's blocks are damaged");
+		rc = text.error == ERR_NOMEM || raw->error == ERR_NOMEM
+		    ? err_set(e, ERR_NOMEM, "out of memory")
+		    : err_set(
+			  e, ERR_INVALID, "the seal key's blocks are damaged");
 	buf_release(&text);
 	*s = end + strlen(END);
 	return rc;

@@ -318,7 +318,9 @@ open_pgp(const char *message, size_t len,
 	if (r == 0 &&
 	    (b64_decode(&raw, (const char *)text.data, text.len) != 0 ||
 		raw.len != SEAL_KEY_LEN))
-		r = err_set(e, ERR_INVALID, "it is not 32 bytes in base64");
+		r = raw.error == ERR_NOMEM
+		    ? err_set(e, ERR_NOMEM, "out of memory")
+		    : err_set(e, ERR_INVALID, "it is not 32 bytes in base64");
 	if (r == 0)
 		memcpy(ret_secret, raw.data, SEAL_KEY_LEN);
 	if (text.data != NULL)

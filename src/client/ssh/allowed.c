@@ -366,7 +366,10 @@ allowed_keyring(const void *text, size_t len, const struct allowed_whose *w,
 	if (rc == 0)
 		persons_write(&k);
 	if (rc == 0 && (ret->lines.error != 0 || ret->refused.error != 0))
-		rc = err_set(e, ERR_TOOBIG, "too many keys");
+		rc = err_code(e,
+		    ret->lines.error != 0 ? ret->lines.error
+					  : ret->refused.error,
+		    "the keys together");
 	if (rc == 0 && ret->persons == 0)
 		rc = fail_first(ret, e);
 	for (i = 0; i < k.n; i++)

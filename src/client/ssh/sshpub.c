@@ -98,7 +98,9 @@ words_read(const char *kind, size_t kind_len, const char *base64,
 	/* of the others a key may be longer: the kind is what to speak of */
 	buf_init(&blob, 64 * 1024);
 	if (b64_decode(&blob, base64, base64_len) != 0)
-		rc = err_set(e, ERR_INVALID, "the key is not valid base64");
+		rc = blob.error == ERR_NOMEM
+		    ? err_set(e, ERR_NOMEM, "out of memory")
+		    : err_set(e, ERR_INVALID, "the key is not valid base64");
 	rd_init(&r, blob.data, blob.len);
 	word = rc == 0 ? rd_field(&r, SSHPUB_KIND_MAX, &n) : NULL;
 	if (rc == 0 &&
