@@ -384,6 +384,7 @@ add_entry(struct memory_answer *a, uint32_t search, uint32_t check,
 {
 	struct buf *records = &a->searches[search].entries;
 	struct entry en; /* a large one: only what counts is set */
+	int rc;
 
 	if (a->common.full || a->found_only)
 		return !a->common.full;
@@ -392,11 +393,14 @@ add_entry(struct memory_answer *a, uint32_t search, uint32_t check,
 	take_places(a, search, places, &en);
 	buf_clear(&a->measured);
 	write_entry(a, search, &en, records->len > 0, &a->measured);
-	if (a->measured.error != 0 ||
-	    !outcome_take(&a->common, a->measured.len) ||
-	    keep_entry(a, &en, records) != 0)
-		a->common.full = true;
-	return !a->common.full;
+	rc = a->measured.error;
+	if (rc == 0 && !outcome_take(&a->common, a->measured.len))
+		rc = ERR_TOOBIG;
+	if (rc == 0)
+		rc = keep_entry(a, &en, records);
+	a->common.full = rc != 0;
+	a->common.out_of_memory = rc == ERR_NOMEM;
+	return rc == 0;
 }
 
 static void
@@ -577,16 +581,18 @@ int
 memory_answer_write(struct memory_answer *a, struct buf *out, struct err *e)
 {
 	const struct right_way *way = rights_of_processes(a->rights);
-	bool was_full = a->common.full;
+	bool was_full = a->common.full, memory;
 	struct jsonw w;
 	size_t i;
 
 	add_misses(a);
 	if (a->common.full && !was_full) {
-		a->common.counts[GAP_OUTPUT]++;
+		memory = a->common.out_of_memory;
+		a->common.counts[memory ? GAP_MEMORY : GAP_OUTPUT]++;
 		outcome_note(&a->common,
-		    "limit reached: output; entries that say that nothing was "
-		    "found are missing");
+		    "limit reached: %s; entries that say that nothing was "
+		    "found are missing",
+		    memory ? "memory" : "output");
 	}
 	if (a->common.counts[GAP_UNREADABLE] > 0)
 		outcome_note(&a->common,

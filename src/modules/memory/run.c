@@ -464,7 +464,9 @@ answer_search_of(struct run *r, uint32_t search)
 	if (all && search_of(r, search)->matchall)
 		ok = memory_answer_hit(
 		    &r->answer, search, UINT32_MAX, &r->process, places);
-	if (!ok)
+	if (!ok && r->answer.common.out_of_memory)
+		end_run(r, GAP_MEMORY, "limit reached: memory");
+	else if (!ok)
 		end_by_size(r, GAP_OUTPUT, "output", r->ctx->output_max);
 	/* its program's name is all that was asked, and cannot be read */
 	if (unknown && !r->ended && denied(r->process.error))
@@ -620,6 +622,8 @@ memory_run(const json_t *params, const struct run_context *ctx,
 	memory_plan_engine(&r.plan);
 	if (rc == 0)
 		rc = memory_answer_write(&r.answer, out, e);
+	if (r.answer.common.out_of_memory && ctx->ret_end != NULL)
+		*ctx->ret_end = RUN_LIMIT;
 	if (r.answer.searches != NULL)
 		memory_answer_release(&r.answer);
 	memory_plan_release(&r.plan);
