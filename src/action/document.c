@@ -357,6 +357,7 @@ ask_modules(struct action *a, size_t only, struct err *e)
 {
 	const struct module *m;
 	size_t i;
+	int rc;
 
 	for (i = 0; i < a->noperations; i++) {
 		m = module_find(a->operations[i].module);
@@ -371,12 +372,15 @@ ask_modules(struct action *a, size_t only, struct err *e)
 		if (only != ALL_OPERATIONS && only != i)
 			continue;
 		m = module_by_number(a->operations[i].module_number);
-		if (m->check(a->operations[i].parameters, e) != 0) {
-			err_wrap(e, "operations[%zu].parameters", i);
-			if (e != NULL)
-				e->code = ERR_DENIED;
-			return ERR_DENIED;
-		}
+		rc = m->check(a->operations[i].parameters, e);
+		if (rc == 0)
+			continue;
+		/* want of memory says nothing about them */
+		rc = rc == ERR_NOMEM ? ERR_NOMEM : ERR_DENIED;
+		err_wrap(e, "operations[%zu].parameters", i);
+		if (e != NULL)
+			e->code = rc;
+		return rc;
 	}
 	return 0;
 }
@@ -432,11 +436,18 @@ parse(
     const void *doc, size_t len, size_t only, struct action *ret, struct err *e)
 {
 	struct action a = { 0 };
+	struct err why;
 	int rc;
 
-	a.root = json_strict(doc, len, ACTION_DOC_MAX, e);
-	if (a.root == NULL)
-		return len > ACTION_DOC_MAX ? ERR_TOOBIG : ERR_INVALID;
+	err_clear(&why);
+	a.root = json_strict(doc, len, ACTION_DOC_MAX, &why);
+	if (a.root == NULL) {
+		if (why.code != ERR_NOMEM && why.code != ERR_TOOBIG)
+			why.code = ERR_INVALID;
+		if (e != NULL)
+			*e = why;
+		return why.code;
+	}
 	rc = read_fields(&a, only, e);
 	if (rc != 0) {
 		action_release(&a);

@@ -442,6 +442,11 @@ answer(
 		if (v->reason == REFUSAL_NONE)
 			counted = who_counts(j, a, &q);
 		action_release(a);
+	} else if (rc == ERR_NOMEM) {
+		/* no verdict on the document: a new judge is asked again */
+		free(v);
+		free(a);
+		return err_set(e, ERR_NOMEM, "%s", why.msg);
 	} else {
 		v->reason = (uint16_t)parse_refusal(rc, &why);
 	}

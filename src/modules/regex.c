@@ -34,7 +34,7 @@ node_new(struct parser *ps, enum node_type type)
 	if (ps->re->nnodes++ >= REGEX_NODES_MAX)
 		err_set(ps->e, ERR_TOOBIG, "the expression is too large");
 	else if ((n = calloc(1, sizeof(*n))) == NULL)
-		err_set(ps->e, ERR_NOMEM, "out of memory");
+		ps->nomem = err_set(ps->e, ERR_NOMEM, "out of memory") != 0;
 	if (n == NULL)
 		return NULL;
 	n->type = type;
@@ -43,6 +43,13 @@ node_new(struct parser *ps, enum node_type type)
 	n->all = ps->re->all;
 	ps->re->all = n;
 	return n;
+}
+
+/* Why node_new() gave none. */
+static int
+no_node(const struct parser *ps)
+{
+	return ps->nomem ? ERR_NOMEM : ERR_TOOBIG;
 }
 
 static void
@@ -277,7 +284,7 @@ parse_class(struct parser *ps, struct node **ret)
 	int rc;
 
 	if (n == NULL)
-		return ERR_TOOBIG;
+		return no_node(ps);
 	if (ps->p < ps->end && *ps->p == '^') {
 		negated = true;
 		ps->p++;
@@ -312,7 +319,7 @@ literal(struct parser *ps, uint32_t rune, bool raw, struct node **ret)
 	int rc;
 
 	if (n == NULL)
-		return ERR_TOOBIG;
+		return no_node(ps);
 	rc = add_range(ps, &n->cc, rune, rune);
 	if (rc != 0)
 		return fail(ps, rc, ps->p);
@@ -414,7 +421,7 @@ parse_group(struct parser *ps, struct node **ret)
 		return rc;
 	if (!group) { /* flags hold to the end of the enclosing group */
 		*ret = node_new(ps, NODE_EMPTY);
-		return *ret == NULL ? ERR_TOOBIG : 0;
+		return *ret == NULL ? no_node(ps) : 0;
 	}
 	if (++ps->depth > REGEX_DEPTH_MAX)
 		return regex_bad(ps, at, "groups are nested too deeply", "");
@@ -434,7 +441,7 @@ single(struct parser *ps, enum node_type type, size_t skip, struct node **ret)
 {
 	ps->p += skip;
 	*ret = node_new(ps, type);
-	return *ret == NULL ? ERR_TOOBIG : 0;
+	return *ret == NULL ? no_node(ps) : 0;
 }
 
 static int
@@ -445,7 +452,7 @@ parse_dot(struct parser *ps, struct node **ret)
 	int rc = 0;
 
 	if (n == NULL)
-		return ERR_TOOBIG;
+		return no_node(ps);
 	if (!ps->f.dotall && !ps->check)
 		rc = cclass_add(&n->cc, '\n', '\n');
 	if (rc == 0 && !ps->check)
@@ -462,7 +469,7 @@ parse_quoted(struct parser *ps, struct node **ret)
 	int rc;
 
 	if (cat == NULL)
-		return ERR_TOOBIG;
+		return no_node(ps);
 	ps->p += 2;
 	while (ps->p < ps->end) {
 		if (ps->end - ps->p >= 2 && ps->p[0] == '\\' &&
@@ -505,7 +512,7 @@ parse_escape(struct parser *ps, struct node **ret)
 		break;
 	}
 	if ((n = node_new(ps, NODE_CLASS)) == NULL)
-		return ERR_TOOBIG;
+		return no_node(ps);
 	if ((rc = parse_class_escape(ps, &n->cc, &done)) != 0)
 		return rc;
 	if (done) {
@@ -639,7 +646,7 @@ parse_repeat(struct parser *ps, struct node **io)
 		    "max <= 1000",
 		    "");
 	if ((n = node_new(ps, NODE_REPEAT)) == NULL)
-		return ERR_TOOBIG;
+		return no_node(ps);
 	node_repeat(n, *io, min, max);
 	if (n->copies > REGEX_REPEAT_MAX)
 		return regex_bad(ps, at,
@@ -664,7 +671,7 @@ parse_cat(struct parser *ps, struct node **ret)
 	int rc;
 
 	if (cat == NULL)
-		return ERR_TOOBIG;
+		return no_node(ps);
 	while (ps->p < ps->end && *ps->p != '|' && *ps->p != ')') {
 		at = ps->p;
 		n = NULL;
@@ -688,7 +695,7 @@ parse_alt(struct parser *ps, struct node **ret)
 	int rc;
 
 	if (alt == NULL)
-		return ERR_TOOBIG;
+		return no_node(ps);
 	for (;;) {
 		if ((rc = parse_cat(ps, &n)) != 0)
 			return rc;

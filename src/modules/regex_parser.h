@@ -17,6 +17,7 @@ struct parser {
 	struct flags f;
 	unsigned int depth;
 	bool check;           /* syntax and cost only */
+	bool nomem;           /* for a node */
 	bool no_posix_end;    /* no ":]" in what is left */
 	struct cclass folded; /* of this class: named ones, folded already */
 	size_t adds, cost;    /* of this class, when checking */

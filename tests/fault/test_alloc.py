@@ -204,3 +204,21 @@ def test_running_agent(fleet, how):
         agent.fault.forget()
     _, answers, _ = needle(fleet)
     check_round(fleet, {}, answers)
+
+
+STEP = 5       # from agent to agent: the allocations of one question
+
+
+def test_a_judge_without_memory(fleet):
+    """That is no verdict on the question: another judge is asked, and it is answered."""
+    settled(fleet)
+    faults = []
+    for i, agent in enumerate(fleet.agents.values()):
+        agent.fault.forget()
+        faults.append(agent.fault.allocation_after("mig-agent-judge", "judge.asked", 1 + STEP * i))
+    _, answers, _ = needle(fleet)
+    for fault in faults:
+        fault.disarm()
+    settled(fleet)
+    assert {state_of(a) for a in answers.values()} == {"done"}, [a.get("reason") for a in answers.values()]
+    check_round(fleet, {}, answers)
