@@ -487,6 +487,8 @@ step(const struct judge *j, const struct ipc_msg *msg, struct buf *out,
 		policy_step(&j->policy, j->acl, &next, q.signers, q.nsigners,
 		    q.now, &reason, &why);
 	}
+	if (why.code == ERR_NOMEM)
+		return err_set(e, ERR_NOMEM, "%s", why.msg);
 	v.reason = (uint16_t)reason;
 	snprintf(v.detail, sizeof(v.detail), "%.*s", VERDICT_TEXT, why.msg);
 	judge_step_write(&v, out);
@@ -539,6 +541,8 @@ answer_cancel(
 	err_clear(&why);
 	purpose_hash(PURPOSE_CANCEL, q.doc, q.doc_len, &v.id);
 	v.reason = (uint16_t)judge_cancel(j, &q, &v, &why);
+	if (why.code == ERR_NOMEM)
+		return err_set(e, ERR_NOMEM, "%s", why.msg);
 	snprintf(v.detail, sizeof(v.detail), "%.*s", VERDICT_TEXT, why.msg);
 	cancel_verdict_write(&v, out);
 	return ipc_write(PROC_IPC_FD, MSG_JUDGE_CANCELLED, msg->request,

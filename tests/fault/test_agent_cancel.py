@@ -50,3 +50,36 @@ def test_killed_after_remembering(fleet, tmp_path):
     words = " ".join(own_record(agent, ident))
     assert "cancelled by Alice Demo" in words and "answered stopped" in words, words
     settled(fleet)
+
+
+def test_a_judge_without_memory(fleet, tmp_path):
+    """That is no verdict on the cancel: another judge is asked, and all stop."""
+    settled(fleet)
+    with open(tmp_path / "hole", "wb") as f:
+        f.truncate(1 << 43)
+    tmp_path.chmod(0o755)
+    agents = list(fleet.agents.values())[:6]
+    names = ", ".join(f"'{a.name}'" for a in agents)
+    marks = {a.name: len(a.daemon.log.read_text()) for a in agents}
+    before, slots = newest(fleet), []
+    asking = subprocess.Popen(
+        [miglib.program("mig"), "file", "-t", f"name IN ({names})", "-path", str(tmp_path), "-name", "hole",
+         "-sha2", "ab" * 32, "-e", "10m", "-y"], env=fleet.env, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for("the launch", lambda: newest(fleet) != before)
+        ident = newest(fleet)
+        wait_for("its start", lambda: all(own_record(a, ident) for a in agents))
+        slots = [a.fault.allocations("mig-agent-judge", n=1 + 3 * i) for i, a in enumerate(agents)]
+        fleet.mig("action", "cancel", ident, check=0)
+        wait_for("mig's end", lambda: asking.poll() is not None, 60)
+    finally:
+        for slot in slots:
+            slot.disarm()
+        asking.kill()
+        asking.wait()
+    lines = fleet.mig("results", ident, "--json").stdout.splitlines()[:-1]
+    assert [json.loads(line)["status"] for line in lines] == ["stopped"] * len(agents), lines
+    assert sum(slot.fired for slot in slots) > 3
+    assert not [a.name for a in agents if "cancel_ignored" in a.daemon.log.read_text()[marks[a.name]:]]
+    settled(fleet)
