@@ -74,6 +74,9 @@ add_text(struct buf *list, const void *text, size_t len)
 	return false;
 }
 
+static bool add_vfmt(struct buf *list, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 /* A short one needs no memory but that of the list. */
 static bool
 add_vfmt(struct buf *list, const char *fmt, va_list ap)
