@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #define KEEPALIVE 30
-#define WAITING_MAX 64
+#define WAITING_MAX 1024
 
 struct kick {
 	struct core *c;

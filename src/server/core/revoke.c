@@ -4,7 +4,7 @@
  * silences it and its session is ended, at once. Then the ca signs the list of
  * all revoked agents' certificates that have not ended, the relay reads it and
  * takes no TLS connection of theirs any more; who came back in between is
- * thrown off once again.
+ * thrown off once again, and after ten seconds once more.
  *
  *   api --AGENT_REVOKE--> core --commit--> access list, kick
  *                              --REVOKED--> ca --CRL--> core --> relay, kick
@@ -26,9 +26,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAITING_MAX 64
+#define WAITING_MAX 1024
 #define PAUSE_MS 1000 /* between two lists: a relay has read the one before */
 #define AGAIN_MS 30000
+#define KICK_AGAIN_MS 10000 /* a busy relay may have read the list late */
 
 struct revoke {
 	bool wanted, asked;
@@ -37,6 +38,7 @@ struct revoke {
 	struct id ids[WAITING_MAX]; /* thrown off once it is in force */
 	size_t n, ready;            /* ready: of these now */
 	int64_t kick_at;            /* mono ms; 0: not yet */
+	bool kicked;                /* once already */
 };
 
 struct revoke *
@@ -151,8 +153,19 @@ revoke_on_ca(struct core *c, const struct ipc_msg *m)
 	}
 	r->next = clock_mono_ms() + PAUSE_MS;
 	r->kick_at = r->next;
+	r->kicked = false;
 	relaylink_reload(c->link);
 	return (0);
+}
+
+static void
+forget_kicked(struct revoke *r)
+{
+	memmove(
+	    r->ids, r->ids + r->ready, (r->n - r->ready) * sizeof(r->ids[0]));
+	r->n -= r->ready;
+	r->ready = 0;
+	r->kick_at = 0;
 }
 
 void
@@ -164,11 +177,12 @@ revoke_tick(struct core *c, int64_t now)
 	if (r->kick_at != 0 && now >= r->kick_at && relaylink_up(c->link)) {
 		for (i = 0; i < r->ready; i++)
 			kick(c, &r->ids[i]);
-		memmove(r->ids, r->ids + r->ready,
-		    (r->n - r->ready) * sizeof(r->ids[0]));
-		r->n -= r->ready;
-		r->ready = 0;
-		r->kick_at = 0;
+		if (!r->kicked) {
+			r->kicked = true;
+			r->kick_at = now + KICK_AGAIN_MS;
+		} else {
+			forget_kicked(r);
+		}
 	}
 	if (r->wanted && !r->asked && c->ca != NULL && now >= r->next)
 		ask(c, r, now);
