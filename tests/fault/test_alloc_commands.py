@@ -25,7 +25,7 @@ from test_alloc import sample
 
 SECONDS = 20
 # How many allocations of a command are tried.
-FEW, MOST = 12, int(os.environ.get("MIG_ALLOC_MOST", "120"))
+FEW, MOST = 6, int(os.environ.get("MIG_ALLOC_MOST", "120"))
 sweeping = pytest.mark.parametrize("most", [FEW, pytest.param(MOST, marks=pytest.mark.long)],
                                    ids=["few", "many"])
 
