@@ -322,7 +322,7 @@ def session(sid):
         if not entry.isdigit():
             continue
         try:
-            with open(f"/proc/{entry}/stat", encoding="utf-8") as f:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as f:
                 comm, rest = f.read().split("(", 1)[1].rsplit(")", 1)
         except (FileNotFoundError, ProcessLookupError):
             continue

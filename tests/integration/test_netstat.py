@@ -336,9 +336,9 @@ def test_without_rights(net, pair):
     elements = answer["elements"]
     assert f"pid:{net.proc.pid}" in [e["namespace"] for e in elements["listeningport"][port]]
     there = f"pid:{near.proc.pid}"
-    assert one(answer, "neighborip", "10.77.0.2")["namespace"] == there
-    assert one(answer, "localip", "10.77.0.1")["namespace"] == there
-    assert one(answer, "localip", "fd77::1")["namespace"] == there
+    # other tests may have the same addresses at this time
+    for search, value in (("neighborip", "10.77.0.2"), ("localip", "10.77.0.1"), ("localip", "fd77::1")):
+        assert [e["namespace"] for e in elements[search][value]].count(there) == 1
     # what cannot be seen that way is no "not found"
     assert elements["localmac"]["^02:00:00:00:aa:01$"] is None
     assert elements["neighborip"]["fd77::2"] is None
