@@ -74,8 +74,9 @@ def check_again(p, agent):
     q = agent.run("check")
     assert q.returncode == 0 and "policy version 1 " in q.stdout, (q.stdout, q.stderr)
     agent.start()
-    there = wait_for("the agent", lambda: (lambda a: a and a["online"] and a)(listed(p, agent)))
-    assert there["enrolment"] == "checked"
+    # its hello, which proves it, may be read after its presence
+    wait_for("the agent", lambda: (lambda a: a and a["online"] and a["enrolment"] == "checked")(
+        listed(p, agent)))
     q = p.mig(*lib.question(p, agent.name, target=f"name = '{agent.name}'"), check=lib.FOUND)
 
 

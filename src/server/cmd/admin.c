@@ -113,29 +113,34 @@ token_make(struct admin *a, int64_t uses, int64_t seconds, struct err *e)
 	int rc;
 
 	if ((rc = ca_fingerprint(a, &ca, e)) != 0 ||
-	    (rc = token_new(token, &hash, e)) != 0 ||
-	    (rc = store_begin(a->s, e)) != 0)
+	    (rc = token_new(token, &hash, e)) != 0)
 		return (rc);
+	has = store_policy_get(a->s, NULL, &policy, NULL, NULL) == 0;
+	buf_init(&command, 4096);
+	enrol_command(&a->conf, &ca, token, has ? &policy : NULL, &command);
+	/* before there is a token that nobody has been told */
+	if (command.error != 0)
+		rc = err_code(e, command.error, "the token's command");
+	if (rc != 0 || (rc = store_begin(a->s, e)) != 0)
+		goto out;
 	rc = store_token_put(a->s, &hash, uses, now, now + seconds * 1000, e);
 	if (rc == 0)
 		rc = token_note(a->s, &hash, uses, seconds, e);
 	if (rc != 0 || (rc = store_commit(a->s, e)) != 0) {
 		store_rollback(a->s);
-		return (rc);
+		goto out;
 	}
-	has = store_policy_get(a->s, NULL, &policy, NULL, NULL) == 0;
 	rfc3339_format(now / 1000 + seconds, when);
-	buf_init(&command, 4096);
-	enrol_command(&a->conf, &ca, token, has ? &policy : NULL, &command);
 	printf("token   %s\nuses    %lld\nexpires %s\n\n%.*s\n", token,
 	    (long long)uses, when, (int)command.len,
 	    (const char *)command.data);
 	if (!has)
 		printf("\nNo policy is set: the agent needs one from a file"
 		       " (mig-server policy set FILE).\n");
+out:
 	buf_release(&command);
 	explicit_bzero(token, sizeof(token));
-	return (0);
+	return (rc);
 }
 
 int
