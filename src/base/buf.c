@@ -283,6 +283,31 @@ rd_u64(struct rd *r)
 	return rd_be(r, 8);
 }
 
+uint8_t *
+put_varint(uint8_t *p, uint64_t v)
+{
+	for (; v > 0x7f; v >>= 7)
+		*p++ = (uint8_t)(v | 0x80);
+	*p++ = (uint8_t)v;
+	return p;
+}
+
+uint64_t
+rd_varint(struct rd *r)
+{
+	unsigned int shift;
+	uint64_t v = 0;
+	uint8_t c;
+
+	for (shift = 0; shift < 64; shift += 7) {
+		c = rd_u8(r);
+		v |= (uint64_t)(c & 0x7f) << shift;
+		if (c <= 0x7f)
+			break;
+	}
+	return r->bad ? 0 : v;
+}
+
 void
 rd_copy(struct rd *r, void *out, size_t len)
 {

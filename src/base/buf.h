@@ -66,6 +66,12 @@ const char *buf_str(struct buf *b);
 /* Moves the bytes out: the caller owns *ret_data (free()), b is empty. */
 void buf_take(struct buf *b, uint8_t **ret_data, size_t *ret_len);
 
+/* A number in as few bytes as it needs (LEB128): groups of 7 bits, the lowest
+ * first, all but the last with the high bit set. p has room for VARINT_MAX;
+ * returns what is behind it. */
+#define VARINT_MAX 10
+uint8_t *put_varint(uint8_t *p, uint64_t v);
+
 /*
  * Reading. After the first short or impossible read .bad is true, every later
  * read returns 0 or NULL: a parser reads all its fields and asks once.
@@ -81,6 +87,7 @@ uint8_t rd_u8(struct rd *r);
 uint16_t rd_u16(struct rd *r);
 uint32_t rd_u32(struct rd *r);
 uint64_t rd_u64(struct rd *r);
+uint64_t rd_varint(struct rd *r); /* as put_varint() wrote it */
 /* len bytes, borrowed from the input; NULL when there are fewer. */
 const uint8_t *rd_bytes(struct rd *r, size_t len);
 /* Copies len bytes to out. */

@@ -4,11 +4,8 @@
  *
  *   16 bits: which fields differ from the row before, the first is the lowest;
  *   the highest: all are empty in front of this row
- *   for each of them: numbers, bytes it shares with the one before and bytes
- *   that follow; the bytes that follow
- *
- * Numbers are in groups of 7 bits, the lowest first, all but the last with the
- * high bit set.
+ *   for each of them: numbers (put_varint), bytes it shares with the one before
+ * and bytes that follow; the bytes that follow
  */
 #include "modules/common/rows.h"
 
@@ -18,7 +15,6 @@
 #include <string.h>
 
 #define ALONE 0x8000u
-#define NUMBER_MAX 10 /* bytes */
 
 void
 rows_init(struct rows *r, size_t fields, size_t max)
@@ -39,31 +35,6 @@ rows_release(struct rows *r)
 		buf_release(&r->last[i]);
 	free(r->last);
 	r->last = NULL;
-}
-
-static uint8_t *
-put_number(uint8_t *p, size_t v)
-{
-	for (; v > 0x7f; v >>= 7)
-		*p++ = (uint8_t)(v | 0x80);
-	*p++ = (uint8_t)v;
-	return p;
-}
-
-static size_t
-get_number(struct rd *r)
-{
-	unsigned int shift;
-	size_t v = 0;
-	uint8_t c;
-
-	for (shift = 0; shift < 64; shift += 7) {
-		c = rd_u8(r);
-		v |= (size_t)(c & 0x7f) << shift;
-		if (c <= 0x7f)
-			break;
-	}
-	return v;
 }
 
 static size_t
@@ -111,7 +82,7 @@ make_room(struct rows *r, const struct rows_field *row)
 		    buf_reserve(&r->last[i], row[i].len - r->last[i].len) ==
 			NULL)
 			return NULL;
-		most += 2 * NUMBER_MAX + row[i].len;
+		most += 2 * VARINT_MAX + row[i].len;
 	}
 	return buf_reserve(&r->records, most);
 }
@@ -136,8 +107,8 @@ put_field(struct buf *last, const struct rows_field *f, uint8_t *p)
 {
 	size_t shared = shared_len(last, f), rest = f->len - shared;
 
-	p = put_number(p, shared);
-	p = put_number(p, rest);
+	p = put_varint(p, shared);
+	p = put_varint(p, rest);
 	if (rest > 0) {
 		memcpy(p, (const uint8_t *)f->p + shared, rest);
 		memcpy(last->data + shared, p, rest);
@@ -210,8 +181,8 @@ get_field(struct rd *r, struct buf *last)
 {
 	size_t rest;
 
-	last->len = get_number(r);
-	rest = get_number(r);
+	last->len = rd_varint(r);
+	rest = rd_varint(r);
 	if (rest > 0)
 		buf_add(last, rd_bytes(r, rest), rest);
 }

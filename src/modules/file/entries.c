@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A record; numbers in groups of 7 bits, the lowest first, all but the last
- * with the high bit set:
+ * A record; numbers as put_varint() writes them:
  *
  *   number: 4 * (check + 1, 0 for ENTRY_EVERY), + 2 with a path, + 1 with a
  *   digest
@@ -16,7 +15,6 @@
 
 #include <string.h>
 
-#define NUMBER_MAX 10 /* bytes */
 #define NUMBERS 7
 #define SHA256_LEN 32
 
@@ -33,31 +31,6 @@ entries_release(struct entries *e)
 {
 	buf_release(&e->records);
 	buf_release(&e->path);
-}
-
-static uint8_t *
-put_number(uint8_t *p, uint64_t v)
-{
-	for (; v > 0x7f; v >>= 7)
-		*p++ = (uint8_t)(v | 0x80);
-	*p++ = (uint8_t)v;
-	return p;
-}
-
-static uint64_t
-get_number(struct rd *r)
-{
-	unsigned int shift;
-	uint64_t v = 0;
-	uint8_t c;
-
-	for (shift = 0; shift < 64; shift += 7) {
-		c = rd_u8(r);
-		v |= (uint64_t)(c & 0x7f) << shift;
-		if (c <= 0x7f)
-			break;
-	}
-	return v;
 }
 
 static uint64_t
@@ -84,12 +57,12 @@ put_file(struct entries *e, const struct entry *en, size_t shared, uint8_t *p)
 {
 	size_t rest = en->path_len - shared;
 
-	p = put_number(p, shared);
-	p = put_number(p, rest);
-	p = put_number(p, (uint64_t)en->size);
-	p = put_number(p, en->mode);
-	p = put_number(p, fold_sign(en->mtime.tv_sec));
-	p = put_number(p, (uint64_t)en->mtime.tv_nsec);
+	p = put_varint(p, shared);
+	p = put_varint(p, rest);
+	p = put_varint(p, (uint64_t)en->size);
+	p = put_varint(p, en->mode);
+	p = put_varint(p, fold_sign(en->mtime.tv_sec));
+	p = put_varint(p, (uint64_t)en->mtime.tv_nsec);
 	p = put_bytes(p, en->path + shared, rest);
 	memcpy(e->path.data + shared, en->path + shared, rest);
 	e->path.len = en->path_len;
@@ -116,13 +89,13 @@ entries_add(struct entries *e, const struct entry *en)
 	int rc;
 
 	begin = p =
-	    buf_reserve(&e->records, NUMBERS * NUMBER_MAX + rest + SHA256_LEN);
+	    buf_reserve(&e->records, NUMBERS * VARINT_MAX + rest + SHA256_LEN);
 	if (p == NULL || buf_reserve(&e->path, rest) == NULL) {
 		rc = p == NULL ? e->records.error : e->path.error;
 		e->records.error = e->path.error = 0;
 		return rc;
 	}
-	p = put_number(p,
+	p = put_varint(p,
 	    4 * (en->check == ENTRY_EVERY ? 0 : (uint64_t)en->check + 1) +
 		(en->path != NULL ? 2 : 0) + (en->sha256 != NULL ? 1 : 0));
 	if (en->path != NULL)
@@ -147,12 +120,12 @@ get_file(struct entries *e, struct entry *ret)
 {
 	size_t rest;
 
-	e->path.len = get_number(&e->rd);
-	rest = get_number(&e->rd);
-	ret->size = (int64_t)get_number(&e->rd);
-	ret->mode = (mode_t)get_number(&e->rd);
-	ret->mtime.tv_sec = unfold_sign(get_number(&e->rd));
-	ret->mtime.tv_nsec = (long)get_number(&e->rd);
+	e->path.len = rd_varint(&e->rd);
+	rest = rd_varint(&e->rd);
+	ret->size = (int64_t)rd_varint(&e->rd);
+	ret->mode = (mode_t)rd_varint(&e->rd);
+	ret->mtime.tv_sec = unfold_sign(rd_varint(&e->rd));
+	ret->mtime.tv_nsec = (long)rd_varint(&e->rd);
 	buf_add(&e->path, rd_bytes(&e->rd, rest), rest);
 	ret->path = (const char *)e->path.data;
 	ret->path_len = e->path.len;
@@ -166,7 +139,7 @@ entries_next(struct entries *e, struct entry *ret)
 	if (e->rd.left == 0)
 		return false;
 	memset(ret, 0, sizeof(*ret));
-	head = get_number(&e->rd);
+	head = rd_varint(&e->rd);
 	ret->check = head < 4 ? ENTRY_EVERY : (uint32_t)(head / 4 - 1);
 	if ((head & 2) != 0)
 		get_file(e, ret);

@@ -301,6 +301,28 @@ test_read_nothing(void **state)
 	assert_false(rd_done(&r));
 }
 
+static void
+test_varint(void **state)
+{
+	static const struct {
+		uint64_t v;
+		size_t len;
+	} t[] = { { 0, 1 }, { 127, 1 }, { 128, 2 }, { 16383, 2 }, { 16384, 3 },
+		{ UINT32_MAX, 5 }, { INT64_MAX, 9 }, { UINT64_MAX, 10 } };
+	uint8_t room[VARINT_MAX];
+	struct rd r;
+	size_t i, len;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		len = (size_t)(put_varint(room, t[i].v) - room);
+		assert_int_equal(len, t[i].len);
+		rd_init(&r, room, len);
+		assert_true(rd_varint(&r) == t[i].v && rd_done(&r));
+		rd_init(&r, room, len - 1);
+		assert_true(rd_varint(&r) == 0 && r.bad);
+	}
+}
+
 int
 main(void)
 {
@@ -316,6 +338,7 @@ main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_bad_stays_bad),
 		cmocka_unit_test(test_read_nothing),
+		cmocka_unit_test(test_varint),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
