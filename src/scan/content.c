@@ -92,6 +92,8 @@ end_of_error(int rc)
 		return CONTENT_CORRUPT;
 	case ERR_TOOBIG:
 		return CONTENT_BOMB;
+	case ERR_NOMEM:
+		return CONTENT_MEMORY;
 	default:
 		return CONTENT_UNSUPPORTED;
 	}
@@ -222,8 +224,8 @@ content_read(struct content *c, int fd, struct content_job *job, struct err *e)
 	if (end == CONTENT_ALL)
 		finish(c);
 	if (c->failed && end == CONTENT_ALL) {
-		err_set(e, ERR_INTERNAL, "a digest failed");
-		end = CONTENT_UNSUPPORTED;
+		err_set(e, ERR_NOMEM, "no memory for a digest");
+		end = CONTENT_MEMORY;
 	}
 	return end;
 }

@@ -21,7 +21,8 @@ enum content_end {
 	CONTENT_SHRUNK,     /* it became shorter while it was read */
 	CONTENT_CORRUPT,    /* compressed data is damaged or truncated */
 	CONTENT_BOMB,       /* a limit of decompression */
-	CONTENT_UNSUPPORTED /* library missing, out of memory */
+	CONTENT_MEMORY,     /* none for a digest or for decompression */
+	CONTENT_UNSUPPORTED /* library missing */
 };
 
 struct content_job {

@@ -12,6 +12,7 @@
 static struct {
 	bool loaded;
 	__typeof__(&OPENSSL_init_crypto) init;
+	__typeof__(&OSSL_LIB_CTX_get0_global_default) context;
 	__typeof__(&EVP_MD_fetch) fetch;
 	__typeof__(&EVP_MD_free) md_free;
 	__typeof__(&EVP_MD_CTX_new) ctx_new;
@@ -40,6 +41,7 @@ struct digests {
 	EVP_MD *md[DIGEST_ALGS];
 	EVP_MD_CTX *ctx[DIGEST_ALGS];
 	uint32_t running;
+	bool failed; /* at its beginning or later: libcrypto's state is none */
 };
 
 size_t
@@ -53,6 +55,7 @@ load(struct err *e)
 {
 	const struct lib_symbol symbols[] = {
 		{ "OPENSSL_init_crypto", &ossl.init },
+		{ "OSSL_LIB_CTX_get0_global_default", &ossl.context },
 		{ "EVP_MD_fetch", &ossl.fetch },
 		{ "EVP_MD_free", &ossl.md_free },
 		{ "EVP_MD_CTX_new", &ossl.ctx_new },
@@ -65,9 +68,14 @@ load(struct err *e)
 
 	rc = lib_load("libcrypto.so.3", symbols,
 	    sizeof(symbols) / sizeof(symbols[0]), &ossl.loaded, e);
-	if (rc == 0) /* as often as you like */
-		ossl.init(
-		    OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+	/* as often as you like. Whatever else is called without them, after an
+	 * allocation failed in one of them, follows a null pointer. */
+	if (rc == 0 &&
+	    (ossl.init(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
+		 NULL) != 1 ||
+		ossl.context() == NULL))
+		rc = err_set(e, ERR_NOMEM,
+		    "libcrypto does not start, most likely for want of memory");
 	return rc;
 }
 
@@ -91,8 +99,7 @@ digests_new(uint32_t algs, struct digests **ret, struct err *e)
 		if (d->md[i] == NULL || d->ctx[i] == NULL) {
 			digests_free(d);
 			return err_set(e, ERR_UNSUPPORTED,
-			    "libcrypto here "
-			    "has no %s",
+			    "libcrypto here has no %s, or no memory for it",
 			    algs_table[i].name);
 		}
 	}
@@ -122,12 +129,11 @@ digests_begin(struct digests *d, uint32_t algs)
 	unsigned int i;
 
 	d->running = algs;
-	for (i = 0; i < DIGEST_ALGS; i++) {
-		if ((algs & DIGEST_BIT(i)) != 0 &&
-		    ossl.begin(d->ctx[i], d->md[i], NULL) != 1)
-			return ERR_INTERNAL;
-	}
-	return 0;
+	d->failed = false;
+	for (i = 0; i < DIGEST_ALGS && !d->failed; i++)
+		d->failed = (algs & DIGEST_BIT(i)) != 0 &&
+		    ossl.begin(d->ctx[i], d->md[i], NULL) != 1;
+	return d->failed ? ERR_NOMEM : 0;
 }
 
 int
@@ -135,12 +141,10 @@ digests_add(struct digests *d, const void *data, size_t len)
 {
 	unsigned int i;
 
-	for (i = 0; i < DIGEST_ALGS; i++) {
-		if ((d->running & DIGEST_BIT(i)) != 0 &&
-		    ossl.update(d->ctx[i], data, len) != 1)
-			return ERR_INTERNAL;
-	}
-	return 0;
+	for (i = 0; i < DIGEST_ALGS && !d->failed; i++)
+		d->failed = (d->running & DIGEST_BIT(i)) != 0 &&
+		    ossl.update(d->ctx[i], data, len) != 1;
+	return d->failed ? ERR_INTERNAL : 0;
 }
 
 int
@@ -148,7 +152,7 @@ digests_final(struct digests *d, enum digest_alg alg, uint8_t *out)
 {
 	unsigned int n;
 
-	if ((d->running & DIGEST_BIT(alg)) == 0 ||
+	if (d->failed || (d->running & DIGEST_BIT(alg)) == 0 ||
 	    ossl.final(d->ctx[alg], out, &n) != 1)
 		return ERR_INTERNAL;
 	return 0;

@@ -26,10 +26,12 @@ enum digest_alg {
 
 size_t digest_len(enum digest_alg alg);
 
-/* algs: bits of all that will ever be asked of this object. */
+/* algs: bits of all that will ever be asked of this object. ERR_NOMEM, or
+ * ERR_UNSUPPORTED: not here. */
 int digests_new(uint32_t algs, struct digests **ret, struct err *e);
 void digests_free(struct digests *d);
-/* Starts anew with some of them. 0 or ERR_INTERNAL. */
+/* Starts anew with some of them. 0 or ERR_NOMEM; what follows then fails until
+ * it is begun anew. */
 int digests_begin(struct digests *d, uint32_t algs);
 int digests_add(struct digests *d, const void *data, size_t len);
 /* One that was begun; out has digest_len(alg) bytes. */

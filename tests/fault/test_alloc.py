@@ -5,9 +5,10 @@ something untrue. The agent's processes are started again, what was finished is
 not lost, and the next action is answered as if nothing had been.
 
 Allocations of libraries count too: they use the same malloc. Not asked here:
-digests in the worker and TLS in mig, because OpenSSL 3.0 follows a null pointer
-when the memory for its own initialisation is not there (EVP_MD_fetch)."""
+TLS in mig, because OpenSSL 3.0 follows a null pointer when the memory for its own
+initialisation is not there (SSL_CTX_new)."""
 import concurrent.futures
+import hashlib
 import json
 import os
 import re
@@ -115,6 +116,38 @@ MODULES = {
 def test_worker(tmp_path, module, most):
     name, *options = module.split()
     sweep(tmp_path, [program("mig-worker"), *options, name], {}, MODULES[name], most)
+
+
+START = 220      # allocations until libcrypto is loaded, has started, and gave its digests
+
+
+@pytest.mark.parametrize("search", ["empty", "hash", "ed25519"])
+def test_libcrypto_without_memory(tmp_path, search):
+    """Where its start or a digest fails, it is said; nothing is "not found" for that."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    name, question = "file", {"paths": [str(tree)], "names": ["."], "options": {"matchall": True}}
+    if search == "ed25519":
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", tree / "key"], check=True)
+        name, question = "sshkey", {"paths": [str(tree)]}
+    else:
+        text = b"" if search == "empty" else b"some text"
+        (tree / "file").write_bytes(text)
+        question = {"searches": {"s1": {**question, "sha2": [hashlib.sha256(text).hexdigest()]}}}
+    command = Command(tmp_path, [program("mig-worker"), name], {}, json.dumps(question))
+    whole, total, _ = command.run("whole")
+    assert json.loads(whole.stdout)["foundanything"], whole.stdout
+
+    def look(n):
+        p, _, fired = command.run(f"{n}", n)
+        if p.returncode < 0:
+            return f"{n}: signal {-p.returncode}"
+        a = json.loads(p.stdout)
+        said = a["errors"] or a["statistics"].get("notexamined")
+        return None if not fired or said or a["foundanything"] else f"{n}: not found, {p.stdout[:300]}"
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        problems = [x for x in pool.map(look, [*range(1, START), *range(max(START, total - 40), total + 1)]) if x]
+    assert not problems, "\n".join(problems)
 
 
 @pytest.mark.long

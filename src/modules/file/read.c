@@ -86,6 +86,7 @@ count_contents(const struct file_reading *rd)
 	return n;
 }
 
+/* All of them or none: one that is missing would be one that does not match. */
 static void
 take_digests(struct file_reader *r, struct file_reading *rd)
 {
@@ -97,6 +98,11 @@ take_digests(struct file_reader *r, struct file_reading *rd)
 			r->digests, (enum digest_alg)alg, rd->digest[alg]) == 0)
 			rd->digests |= DIGEST_BIT(alg);
 	}
+	if (rd->digests == rd->algs)
+		return;
+	rd->digests = 0;
+	rd->end = CONTENT_MEMORY;
+	err_set(&rd->e, ERR_NOMEM, "no memory for a digest");
 }
 
 void
@@ -122,7 +128,8 @@ file_reader_read(struct file_reader *r, struct file_reading *rd)
 		job.enough = enough;
 	if (rd->algs != 0) {
 		job.digests = r->digests;
-		digests_begin(r->digests, rd->algs);
+		/* what did not begin fails at its end */
+		(void)digests_begin(r->digests, rd->algs);
 	}
 	rd->end = content_read(r->content, rd->fd, &job, &rd->e);
 	rd->bytes = job.bytes;

@@ -339,6 +339,7 @@ reading_ended(struct run *r, enum content_end end, const struct err *e)
 		[CONTENT_SHRUNK] = SKIP_VANISHED,
 		[CONTENT_CORRUPT] = SKIP_CORRUPT,
 		[CONTENT_BOMB] = SKIP_BOMB,
+		[CONTENT_MEMORY] = SKIP_MEMORY,
 		[CONTENT_UNSUPPORTED] = SKIP_UNSUPPORTED,
 	};
 

@@ -13,6 +13,7 @@
 static struct {
 	bool loaded;
 	__typeof__(&OPENSSL_init_crypto) init;
+	__typeof__(&OSSL_LIB_CTX_get0_global_default) context;
 	__typeof__(&EVP_PKEY_new_raw_private_key) pkey_new;
 	__typeof__(&EVP_PKEY_get_raw_public_key) pkey_public;
 	__typeof__(&EVP_PKEY_free) pkey_free;
@@ -37,6 +38,7 @@ load(struct err *e)
 {
 	const struct lib_symbol symbols[] = {
 		{ "OPENSSL_init_crypto", &ossl.init },
+		{ "OSSL_LIB_CTX_get0_global_default", &ossl.context },
 		{ "EVP_PKEY_new_raw_private_key", &ossl.pkey_new },
 		{ "EVP_PKEY_get_raw_public_key", &ossl.pkey_public },
 		{ "EVP_PKEY_free", &ossl.pkey_free },
@@ -59,9 +61,14 @@ load(struct err *e)
 
 	rc = lib_load("libcrypto.so.3", symbols,
 	    sizeof(symbols) / sizeof(symbols[0]), &ossl.loaded, e);
-	if (rc == 0) /* as often as you like */
-		ossl.init(
-		    OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+	/* as often as you like. Whatever else is called without them, after an
+	 * allocation failed in one of them, follows a null pointer. */
+	if (rc == 0 &&
+	    (ossl.init(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
+		 NULL) != 1 ||
+		ossl.context() == NULL))
+		rc = err_set(e, ERR_NOMEM,
+		    "libcrypto does not start, most likely for want of memory");
 	return rc;
 }
 

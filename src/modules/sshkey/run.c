@@ -88,13 +88,19 @@ fingerprints(
 	const unsigned int both =
 	    DIGEST_BIT(DIGEST_MD5) | DIGEST_BIT(DIGEST_SHA256);
 	struct err e;
+	int rc;
 
-	if (r->digests == NULL && digests_new(both, &r->digests, &e) != 0) {
-		outcome_gap(&r->outcome, SKIP_UNSUPPORTED, r->path, e.msg);
+	if (r->digests == NULL &&
+	    (rc = digests_new(both, &r->digests, &e)) != 0) {
+		outcome_gap(&r->outcome,
+		    rc == ERR_NOMEM ? SKIP_MEMORY : SKIP_UNSUPPORTED, r->path,
+		    e.msg);
 		return;
 	}
-	digests_begin(r->digests, both);
-	digests_add(r->digests, blob, len);
+	if (digests_begin(r->digests, both) != 0 ||
+	    digests_add(r->digests, blob, len) != 0)
+		outcome_gap(&r->outcome, SKIP_MEMORY, r->path,
+		    "no memory for a fingerprint");
 	ret->sha256_len = final(r, DIGEST_SHA256, ret->sha256, 32);
 	ret->md5_len = final(r, DIGEST_MD5, ret->md5, 16);
 }
