@@ -59,6 +59,25 @@ def test_server_dies_on_the_way(p, points):
     lib.check_again(p, lib.check_stored(p, name))
 
 
+def test_an_agent_comes_while_the_action_is_stored(p):
+    """Its first hello is there before the commit: it is asked with the others, not never."""
+    late = p.agent("late")
+    hold = p.fault.hang(SERVER, "core.action_put")
+    q = lib.start_asking(p, "while it is stored", target="name in ('late', 'a1')")
+    try:
+        hold.wait()
+        p.fault.forget()
+        late.start()
+        wait_for("its hello", lambda: p.fault.count("core.hello"))
+        hold.release()
+        out, err = q.communicate(timeout=60)
+    finally:
+        q.kill()
+        late.daemon.stop()
+        del p.agents["late"]
+    assert {x["name"] for x in map(json.loads, out.splitlines()[:-1])} == {"a1", "late"}, err
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("point", ["core.answer_stored", "core.answer_acked"])
 def test_each_of_many_answers_dies_at_its_turn(p, point):

@@ -485,6 +485,8 @@ agents_on_hello(
 	log_debug("hello agent=%s name=%s changed=%d", id_short(id).s,
 	    log_quote(a->name), changed);
 	fault_point("core.hello");
+	if (changed)
+		a->row_ms = core_now(c);
 	a->refused = false;
 	a->policies = h.protocol >= WIRE_PROTOCOL_POLICY;
 	if (a->connection != before || !id_equal(&a->policy, &h.policy_hash))

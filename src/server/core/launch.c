@@ -362,6 +362,7 @@ launched(struct core *c, struct launch_job *x)
 	fault_point("core.action_replied");
 	c->status.actions_total += x->was == 0;
 	sched_add(&c->sched, x->run, x->a.n);
+	sched_catch_up(&c->sched, x->run, x->judged);
 	x->run = NULL;
 	sched_tick(&c->sched, core_now(c));
 	fault_point("core.action_published");
@@ -437,6 +438,7 @@ expect(struct core *c, struct launch_job *x, struct err *e)
 	size_t i, n;
 	int rc;
 
+	x->judged = core_now(c);
 	rc = sched_match(&c->sched, x->doc.target, x->a.online_only,
 	    &x->entries, &x->nentries, &n, e);
 	if (rc != 0)

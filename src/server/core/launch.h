@@ -24,6 +24,7 @@ struct launch_job {
 	struct run *run;           /* until the scheduler has it */
 	struct store_expect *expect;
 	size_t nentries, nexpect, online;
+	int64_t judged; /* mono ms: by the agents' rows of then */
 	struct core_signers signers;
 	char by[STORE_FPR_HEX + 1];    /* who brought it */
 	char first[STORE_FPR_HEX + 1]; /* its first signer */

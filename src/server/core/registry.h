@@ -40,6 +40,7 @@ struct agent {
 	uint32_t flood;              /* messages beyond that, of late */
 	int64_t silenced_until;      /* mono ms: the relay takes none of its */
 	struct target_row row;       /* row.id NULL before the first hello */
+	int64_t row_ms;              /* mono ms: when it became so; 0: before */
 	char *row_text;              /* owned: what row points to */
 	struct agent *next;          /* same bucket */
 };

@@ -385,6 +385,24 @@ is_expected(struct sched *s, struct run *r, struct agent *a)
 	return (x->state == X_WAITING || x->state == X_SENT);
 }
 
+void
+sched_catch_up(struct sched *s, struct run *r, int64_t since)
+{
+	struct registry *reg = s->registry;
+	size_t i;
+
+	for (i = 0; i < reg->n; i++) {
+		struct agent *a = reg->slots[i];
+		struct run_entry *x;
+
+		if (a->row_ms < since || (x = run_entry(r, a)) == NULL)
+			continue;
+		if (x->state == X_NOT)
+			x->state = X_UNKNOWN;
+		(void)is_expected(s, r, a);
+	}
+}
+
 /* One that comes while a cancelled action would still be valid is told before
  * anybody can bring it the action. */
 static void

@@ -105,6 +105,9 @@ void sched_run_free(struct run *r);
 /* Takes an action that the store holds as number n. It is sent with the next
  * tick, or when it becomes valid. */
 void sched_add(struct sched *s, struct run *r, int64_t n);
+/* Agents whose row became what it is since then, while the action was on its
+ * way into the store, are judged anew. */
+void sched_catch_up(struct sched *s, struct run *r, int64_t since);
 /* Is it kept from this agent now? */
 bool sched_keeps(const struct sched *s, const struct run *r,
     const struct agent *a, int64_t now);

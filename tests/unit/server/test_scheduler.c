@@ -274,6 +274,31 @@ test_hello(void **state)
 	assert_int_equal(f->n.singles, 2);
 }
 
+/* Its first hello came while the action was on its way into the store. */
+static void
+test_hello_before_it_is_stored(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *old, *late;
+	struct run *r;
+
+	add_agent(f, 0, "{}", true);
+	old = add_agent(f, 1, "{}", true);
+	late = add_agent(f, 2, "{}", true);
+	r = add_run(f, "tags->>'x' = '1'", S(-1), S(100), false);
+	assert_int_equal(r->expected, 0);
+	add_agent(f, 1, "{\"x\":\"1\"}", true);
+	add_agent(f, 2, "{\"x\":\"1\"}", true);
+	old->row_ms = NOW - 1;
+	late->row_ms = NOW;
+	sched_catch_up(&f->s, r, NOW);
+	assert_int_equal(r->expected, 1);
+	assert_int_equal(f->n.added, 1);
+	sched_tick(&f->s, NOW);
+	assert_int_equal(f->n.singles, 1);
+	assert_ptr_equal(f->n.last, late);
+}
+
 /* One of many may not have it yet: the others get it, one by one. */
 static void
 test_kept_from_one(void **state)
@@ -531,6 +556,7 @@ main(void)
 		T(test_not_before_its_time_nor_without_relay),
 		T(test_complete),
 		T(test_hello),
+		T(test_hello_before_it_is_stored),
 		T(test_kept_for_a_time),
 		T(test_kept_from_one),
 		T(test_online_only),
