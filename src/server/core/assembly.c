@@ -89,17 +89,25 @@ assemblies_free(struct assemblies *as)
 }
 
 static struct assembly *
-assembly_find(const struct agent *agent, const struct id *action, size_t *ret_n)
+assembly_find(const struct agent *agent, const struct id *action)
 {
 	struct assembly *a;
 
-	*ret_n = 0;
-	for (a = agent->assemblies; a != NULL; a = a->of_agent) {
+	for (a = agent->assemblies; a != NULL; a = a->of_agent)
 		if (id_equal(&a->action, action))
 			return (a);
-		++*ret_n;
-	}
 	return (NULL);
+}
+
+static size_t
+assembly_count(const struct agent *agent)
+{
+	const struct assembly *a;
+	size_t n = 0;
+
+	for (a = agent->assemblies; a != NULL; a = a->of_agent)
+		n++;
+	return (n);
 }
 
 static size_t
@@ -211,17 +219,15 @@ assemblies_add(struct assemblies *as, struct agent *agent,
     const struct wire_msg *m, int64_t now, struct assembly_whole *ret)
 {
 	struct assembly *a;
-	size_t n;
 
-	a = assembly_find(agent, &m->id, &n);
+	a = assembly_find(agent, &m->id);
 	if (a != NULL && a->of != m->of) {
 		/* Cut anew: the newest counts. */
 		assembly_drop(as, a);
 		a = NULL;
-		n--;
 	}
 	if (a == NULL)
-		return (n >= ASSEMBLY_AGENT_MAX
+		return (assembly_count(agent) >= ASSEMBLY_AGENT_MAX
 			? ASSEMBLY_REFUSED
 			: assembly_begin(as, agent, m, now));
 	if (!a->growing) {

@@ -85,6 +85,23 @@ test_any_order(void **state)
 	assert_int_equal(bytes, 0);
 }
 
+/* An agent that cuts its answer anew is not made to send a part twice. */
+static void
+test_cut_anew(void **state)
+{
+	struct assembly_whole w;
+	uint64_t n, bytes;
+
+	assert_int_equal(add(0, 0, 3, 1, &w), ASSEMBLY_MORE);
+	assert_int_equal(add(0, 0, 2, 1, &w), ASSEMBLY_MORE);
+	assemblies_stats(as, &n, &bytes);
+	assert_int_equal(n, 1);
+	assert_int_equal(add(0, 1, 2, 1, &w), ASSEMBLY_WHOLE);
+	assert_int_equal(w.len, 2 * 1024);
+	free(w.data);
+	assemblies_stored(as, w.aside, 1);
+}
+
 /* Fills all the room; the one after it waits. */
 static void
 fill(int64_t now)
@@ -190,6 +207,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    test_any_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cut_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_waits_for_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(
