@@ -63,6 +63,18 @@ check(struct request *q, struct err *e)
 	return (0);
 }
 
+/* Told nothing it would wait for ever: it asks anew on a new channel, and tells
+ * those who wait for it to ask again. */
+static void
+lose_core(struct ca *ca, const char *what)
+{
+	log_error(
+	    "%s_lost why=\"out of memory, or the core does not read\"", what);
+	ipc_chan_free(ca->core);
+	ca->core = NULL;
+	role_peer_lost(&ca->role);
+}
+
 static void
 reply(struct ca *ca, uint32_t request, int status, const char *first,
     const void *second, size_t len)
@@ -74,14 +86,8 @@ reply(struct ca *ca, uint32_t request, int status, const char *first,
 	buf_add_field(&out, first, strlen(first));
 	buf_add_field(&out, second, len);
 	if (out.error != 0 ||
-	    ipc_chan_send(ca->core, MSG_REPLY, request, out.data, out.len) !=
-		0) {
-		/* The core tells those who wait to ask again. */
-		log_error("reply_lost request=%u", request);
-		ipc_chan_free(ca->core);
-		ca->core = NULL;
-		role_peer_lost(&ca->role);
-	}
+	    ipc_chan_send(ca->core, MSG_REPLY, request, out.data, out.len) != 0)
+		lose_core(ca, "reply");
 	buf_release(&out);
 }
 
@@ -131,12 +137,25 @@ sign(struct ca *ca, uint32_t number, struct request *q)
 	buf_release(&cert);
 }
 
+/* An empty list is an answer as well: the core asks again. */
+static void
+send_list(struct ca *ca, const struct buf *crl)
+{
+	struct buf out;
+
+	buf_init(&out, MSG_BODY_MAX);
+	if (buf_add_field(&out, crl->data, crl->len) != 0 ||
+	    ipc_chan_send(ca->core, MSG_CRL, 0, out.data, out.len) != 0)
+		lose_core(ca, "list");
+	buf_release(&out);
+}
+
 /* What the core could do with it: cut off agents, which it can anyway. */
 static int
 revoked(struct ca *ca, const struct ipc_msg *m)
 {
 	struct x509_serial *serials;
-	struct buf crl, out;
+	struct buf crl;
 	const uint8_t *p;
 	size_t n = 0, len;
 	int64_t after;
@@ -145,9 +164,15 @@ revoked(struct ca *ca, const struct ipc_msg *m)
 
 	rd_init(&rd, m->body, m->len);
 	after = (int64_t)rd_u64(&rd);
-	serials = calloc(rd.left / 4 + 1, sizeof(*serials));
-	if (serials == NULL)
-		return (0); /* it asks again */
+	buf_init(&crl, MSG_BODY_MAX);
+	serials = fault_error("ca.revoked", "") != 0
+	    ? NULL
+	    : calloc(rd.left / 4 + 1, sizeof(*serials));
+	if (serials == NULL) {
+		log_error("revoked error=\"out of memory\"");
+		send_list(ca, &crl);
+		return (0);
+	}
 	while (!rd.bad && rd.left > 0) {
 		p = rd_field(&rd, sizeof(serials->b), &len);
 		if (p == NULL || len == 0)
@@ -159,16 +184,14 @@ revoked(struct ca *ca, const struct ipc_msg *m)
 		free(serials);
 		return (ERR_INVALID);
 	}
-	buf_init(&crl, MSG_BODY_MAX);
-	buf_init(&out, MSG_BODY_MAX);
 	if (x509_crl_new(buf_str(&ca->cert), buf_str(&ca->key), serials, n,
 		after, &crl, &e) != 0) {
 		log_error("revoked error=%s", log_quote(e.msg));
-	} else if (buf_add_field(&out, crl.data, crl.len) == 0) {
+		buf_clear(&crl);
+	} else {
 		log_info("revoked certificates=%zu", n);
-		ipc_chan_send(ca->core, MSG_CRL, 0, out.data, out.len);
 	}
-	buf_release(&out);
+	send_list(ca, &crl);
 	buf_release(&crl);
 	free(serials);
 	return (0);

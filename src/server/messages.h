@@ -73,7 +73,7 @@ enum server_msg {
 	/* u64 time of the list before (unix s; 0: none), then F serial number
 	 * of each revoked certificate */
 	MSG_REVOKED = 49,
-	MSG_CRL = 50, /* ca to core: F list (PEM) */
+	MSG_CRL = 50, /* ca to core: F list (PEM); empty: none was made */
 };
 
 enum server_role { ROLE_CORE = 1, ROLE_API = 2, ROLE_CA = 3 };

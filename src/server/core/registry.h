@@ -21,12 +21,13 @@ struct agent {
 	int64_t hello_ms;    /* its own time; 0: not known yet */
 	uint64_t position;   /* of the record in it */
 	bool refused;        /* speaks no protocol of ours */
-	int64_t renewed;     /* mono ms of its last renewal; 0: none */
-	int64_t lastseen;    /* ms */
-	int64_t heard;       /* mono ms of its last message; 0: none yet */
-	int64_t interval;    /* ms between its hellos; 0: not said yet */
-	bool policies;       /* its protocol has a policy's next steps */
-	struct id policy;    /* that its newest hello names */
+	int64_t renewed;     /* mono ms when it last asked for one; 0: never */
+	unsigned int renewals; /* certificates it was given since our start */
+	int64_t lastseen;      /* ms */
+	int64_t heard;         /* mono ms of its last message; 0: none yet */
+	int64_t interval;      /* ms between its hellos; 0: not said yet */
+	bool policies;         /* its protocol has a policy's next steps */
+	struct id policy;      /* that its newest hello names */
 	int64_t came; /* mono ms: connected, or with another policy than before
 		       */
 	bool unsaved; /* the store does not know its newest state */
@@ -84,6 +85,10 @@ bool agent_may_say(struct agent *a, size_t len, int64_t now);
 bool agent_is_flooding(struct agent *a, size_t len, int64_t now);
 void agent_said_well(struct agent *a, size_t len);
 bool agent_may_pull(struct agent *a, int64_t now);
+/* Another certificate, which lives so long (ms)? The pause between two grows
+ * from some seconds to a part of their life: who asks without end gets few, as
+ * each is stored, and listed when its agent is revoked. */
+bool agent_may_renew(struct agent *a, int64_t life, int64_t now);
 void registry_revoke(struct registry *r, struct agent *a);
 
 #endif

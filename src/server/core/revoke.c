@@ -29,6 +29,7 @@
 #define WAITING_MAX 1024
 #define PAUSE_MS 1000 /* between two lists: a relay has read the one before */
 #define AGAIN_MS 30000
+#define NONE_MADE_MS 2000   /* the ca could not: asked again */
 #define KICK_AGAIN_MS 10000 /* a busy relay may have read the list late */
 
 struct revoke {
@@ -145,6 +146,11 @@ revoke_on_ca(struct core *c, const struct ipc_msg *m)
 	if (!rd_done(&rd) || !r->asked)
 		return (ERR_INVALID);
 	r->asked = false;
+	if (len == 0) {
+		r->wanted = true;
+		r->next = clock_mono_ms() + NONE_MADE_MS;
+		return (0);
+	}
 	server_file(&c->role.conf, FILE_RELAY_CRL, path);
 	if (file_write(path, pem, len, 0644, &e) != 0) {
 		log_error("revoked error=%s", log_quote(e.msg));

@@ -209,9 +209,12 @@ store_certificates_revoked(
 	int rc;
 
 	rc = sql_bound(s, e, &st,
-	    "SELECT c.serial FROM certificates c JOIN agents a ON a.n = c.agent"
-	    " WHERE a.revoked <> 0 AND c.ends > ?",
-	    "i", now);
+	    "SELECT serial FROM (SELECT c.serial AS serial, ROW_NUMBER() OVER"
+	    " (PARTITION BY c.agent ORDER BY c.ends DESC, c.serial) AS place"
+	    " FROM certificates c JOIN agents a ON a.n = c.agent"
+	    " WHERE a.revoked <> 0 AND c.ends > ?)"
+	    " WHERE place <= ? ORDER BY serial",
+	    "ii", now, (int64_t)STORE_SERIALS_AGENT_MAX);
 	while (rc == 0 && (rc = sql_next(s, st, e)) == 1) {
 		serial = sql_blob(st, 0, &len);
 		if ((rc = fn(serial, len, arg)) != 0)

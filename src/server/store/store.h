@@ -97,7 +97,10 @@ int store_agent_revoke(struct store *s, const struct id *id, struct err *e);
 /* A certificate that an agent is about to get; ends: unix s. */
 int store_certificate_put(struct store *s, const struct id *agent,
     const void *serial, size_t len, int64_t ends, struct err *e);
-/* Serial numbers of revoked agents' certificates that have not ended. */
+/* Serial numbers of revoked agents' certificates that have not ended, of each
+ * the newest: one that had itself given very many would make the list too long,
+ * and keep the others off it. */
+#define STORE_SERIALS_AGENT_MAX 64
 typedef int store_on_serial(const uint8_t *serial, size_t len, void *arg);
 int store_certificates_revoked(struct store *s, int64_t now,
     store_on_serial *fn, void *arg, struct err *e);

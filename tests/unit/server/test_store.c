@@ -181,6 +181,43 @@ test_certificates(void **state)
 	assert_string_equal(seen, "C");
 }
 
+static int
+count_serials(const uint8_t *serial, size_t len, void *arg)
+{
+	size_t *n = arg;
+
+	n[serial[0] == 'b']++;
+	return (0);
+}
+
+/* One that has very many leaves room in the list for the others. */
+static void
+test_certificates_of_one_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct id a = make_id("a"), b = make_id("b");
+	size_t n[2] = { 0, 0 };
+	char serial[16];
+	struct err e;
+	int i;
+
+	add_agent(f, "a");
+	add_agent(f, "b");
+	for (i = 0; i < 2 * STORE_SERIALS_AGENT_MAX; i++) {
+		snprintf(serial, sizeof(serial), "a%d", i);
+		assert_int_equal(store_certificate_put(f->w, &a, serial,
+				     strlen(serial), 100 + i, &e),
+		    0);
+	}
+	assert_int_equal(store_certificate_put(f->w, &b, "b", 1, 100, &e), 0);
+	assert_int_equal(store_agent_revoke(f->w, &a, &e), 0);
+	assert_int_equal(store_agent_revoke(f->w, &b, &e), 0);
+	assert_int_equal(
+	    store_certificates_revoked(f->r, 1, count_serials, n, &e), 0);
+	assert_int_equal(n[0], STORE_SERIALS_AGENT_MAX);
+	assert_int_equal(n[1], 1);
+}
+
 static void
 test_policies(void **state)
 {
@@ -774,6 +811,7 @@ main(void)
 		T(test_events_are_bounded),
 		T(test_reader_cannot_write),
 		T(test_certificates),
+		T(test_certificates_of_one_are_bounded),
 		T(test_newer_schema_is_refused),
 		T(test_policies),
 		T(test_policy_steps),
