@@ -17,6 +17,9 @@
 #define SILENCE_MS (10 * 60 * 1000)
 #define PARTS_BURST 32 /* three of the largest envelopes */
 #define PARTS_SECOND 1
+#define RENEW_PAUSE_MS 4000 /* between certificates; twice it after another */
+#define RENEW_DOUBLED_MAX 20
+#define RENEW_LIFE_PART 64 /* of a life: no longer than this */
 
 void
 registry_init(struct registry *r)
@@ -293,6 +296,24 @@ agent_may_pull(struct agent *a, int64_t now)
 	if (a->parts == 0)
 		return (false);
 	a->parts--;
+	return (true);
+}
+
+bool
+agent_may_renew(struct agent *a, int64_t life, int64_t now)
+{
+	unsigned int n = a->renewals;
+	int64_t pause, longest = life / RENEW_LIFE_PART;
+
+	if (longest < RENEW_PAUSE_MS)
+		longest = RENEW_PAUSE_MS;
+	pause = (int64_t)RENEW_PAUSE_MS
+	    << (n < RENEW_DOUBLED_MAX ? n : RENEW_DOUBLED_MAX);
+	if (pause > longest)
+		pause = longest;
+	if (a->renewed != 0 && now - a->renewed < pause)
+		return (false);
+	a->renewed = now;
 	return (true);
 }
 

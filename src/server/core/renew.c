@@ -20,14 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGAIN_MS 4000 /* one agent is not answered more often */
-
 void
 renew_request(struct core *c, struct agent *a, const void *data, size_t len)
 {
 	uint8_t pub[IDENTITY_PUB_LEN], sig[IDENTITY_SIG_LEN];
 	static const struct id no_token;
-	int64_t now = clock_mono_ms();
+	int64_t life = c->role.conf.agent_certificate * 1000;
 	struct id id;
 	struct buf b;
 	struct rd rd;
@@ -47,9 +45,8 @@ renew_request(struct core *c, struct agent *a, const void *data, size_t len)
 		    id_short(&a->id).s);
 		return;
 	}
-	if (a->renewed != 0 && now - a->renewed < AGAIN_MS)
+	if (!agent_may_renew(a, life, clock_mono_ms()))
 		return;
-	a->renewed = now;
 	buf_init(&b, MSG_BODY_MAX);
 	buf_add(&b, no_token.b, ID_LEN);
 	buf_add(&b, pub, sizeof(pub));
@@ -99,6 +96,7 @@ renew_done(struct writer_job *j)
 	buf_add_field(&b, x->cert, x->len);
 	buf_add_field(&b, c->ca_pem.data, c->ca_pem.len);
 	log_info("renewed agent=%s", id_short(&x->agent).s);
+	a->renewals++;
 	c->status.renewals++;
 	relaylink_certificate(c->link, a, b.data, b.len);
 	buf_release(&b);

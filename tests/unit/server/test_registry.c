@@ -174,6 +174,28 @@ test_rows(void **state)
 	registry_release(&r);
 }
 
+/* An honest one asks again when what it was given is lost; one that asks
+ * without end is given little. */
+static void
+test_renewals(void **state)
+{
+	const int64_t day = INT64_C(86400000), life = 365 * day;
+	struct agent a = { .renewed = 0 };
+	int64_t now;
+
+	assert_true(agent_may_renew(&a, life, 1));
+	assert_false(agent_may_renew(&a, life, 2000));
+	/* nothing was given */
+	assert_true(agent_may_renew(&a, life, 5000));
+	for (now = 5000; now < life; now += 5000)
+		a.renewals += agent_may_renew(&a, life, now);
+	assert_in_range(a.renewals, 64, 64 + 20);
+	assert_true(agent_may_renew(&a, life, life + 6 * day));
+	/* a certificate of a minute is renewed as often as it has to be */
+	a = (struct agent){ .renewals = 1000, .renewed = 1 };
+	assert_true(agent_may_renew(&a, 60000, 5000));
+}
+
 int
 main(void)
 {
@@ -183,6 +205,7 @@ main(void)
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_relay_lost),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_renewals),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
