@@ -11,6 +11,7 @@
  *   u64 record position                32 record head
  *   u16 operations   u16 zero          u32 sealed size
  *   32  SHA-256 of the sealed bytes
+ * Clock, version and position are at most 2^53.
  *
  * Sealed (crypto/seal.h, inside it one zstd frame): "MIGR" u8 3 u8 0
  * u16 parts | 32 action id | 32 agent id | u32 length, agent name |

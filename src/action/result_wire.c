@@ -8,6 +8,8 @@
 
 /* crypto_box_seal and secretstream overhead, the least padding, one tag */
 #define SEALED_MIN (SEAL_OVERHEAD_FIXED + 1024 + 17)
+/* As in a hello: what is kept of an answer is kept as JSON. */
+#define NUMBER_MAX ((int64_t)1 << 53)
 
 int
 result_header_valid(const struct result_header *h, struct err *e)
@@ -38,6 +40,10 @@ result_header_valid(const struct result_header *h, struct err *e)
 		    "result: done with a reason, or not sealed");
 	if (h->time_ms < 0)
 		return err_set(e, ERR_INVALID, "result: time before 1970");
+	if (h->time_ms > NUMBER_MAX || h->record_position > NUMBER_MAX ||
+	    h->policy_version > NUMBER_MAX)
+		return err_set(
+		    e, ERR_INVALID, "result: a number of more than 53 bits");
 	return 0;
 }
 

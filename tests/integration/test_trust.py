@@ -171,6 +171,18 @@ def test_refusals_are_statements_too(liar):
     assert answers[0]["name"] == "web1" and marks(answers) == [["copied"]]
 
 
+def test_numbers_that_no_file_keeps(liar):
+    """They are no answer; what is known of all others stays readable."""
+    a, b = Liar(), Liar("web2")
+    liar.ask(one(a), check=FOUND)
+    for b.position, when in (2**53 + 1, None), (2**64 - 1, None), (10, 2**62):
+        _, summary, p = liar.ask(one(b, when=when), check=INCOMPLETE)
+        assert summary["notbelieved"] == 1 and "more than 53 bits" in p.stderr
+    assert list(known(liar)) == [a.id]
+    p = liar.mig("trust", "forget", "web1", check=0)
+    assert "damaged" not in p.stderr and not known(liar)
+
+
 def test_left_out(liar):
     """Known agents that fit are missed, whatever the server's numbers say."""
     a, b, c = Liar(), Liar("web2"), Liar("db1")
@@ -305,6 +317,20 @@ def test_export_and_import(liar, tmp_path):
     assert liar.known.read_bytes() == before
     liar.mig("trust", "forget", "nobody", check=ERROR)
     liar.mig("trust", "forget", check=ERROR)
+
+
+def test_no_import_gives_a_name_that_another_has(liar, tmp_path):
+    """Nor to one of whom only a refusal, which has no name, was seen."""
+    a, b = Liar(), Liar()
+    liar.agents(a.row())
+    liar.mig("trust", "export", "-o", tmp_path / "export", check=0)
+    liar.mig("trust", "forget", "-all", check=0)
+    liar.agents(b.row())
+    a.position, a.head = 9, "99" * 32
+    liar.ask(lambda action, doc: [(a.id, a.refusal(action))], check=INCOMPLETE)
+    p = liar.mig("trust", "import", tmp_path / "export", check=INCOMPLETE)
+    assert "1 told otherwise" in p.stderr
+    assert {k: r["name"] for k, r in known(liar).items()} == {a.id: "", b.id: "web1"}
 
 
 def test_clients_beside_each_other_lose_nothing(liar):

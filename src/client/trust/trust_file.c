@@ -461,7 +461,7 @@ import_one(struct trust *t, const struct said *s, void *arg)
 		im->conflicts++;
 		return 0;
 	}
-	if (te == NULL && s->name != NULL &&
+	if ((te == NULL || te->name == NULL) && s->name != NULL &&
 	    trust_namesake(t, &s->e.id, s->name) != NULL) {
 		im->conflicts++;
 		return 0;

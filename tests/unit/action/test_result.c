@@ -189,6 +189,30 @@ test_make_refuses(void **state)
 	buf_release(&out);
 }
 
+static void
+test_large_numbers(void **state)
+{
+	const int64_t most = (int64_t)1 << 53;
+	struct result_header h;
+	struct buf out;
+	struct err e;
+	size_t i;
+
+	buf_init(&out, 4096);
+	for (i = 0; i < 4; i++) {
+		header(&h);
+		h.status = RESULT_REFUSED;
+		h.reason = 4;
+		h.time_ms = most + (i == 1);
+		h.record_position = (uint64_t)most + (i == 2);
+		h.policy_version = i == 3 ? UINT64_MAX : (uint64_t)most;
+		assert_int_equal(
+		    result_make(&h, &agent, "n", NULL, NULL, 0, &out, &e),
+		    i == 0 ? 0 : ERR_INVALID);
+	}
+	buf_release(&out);
+}
+
 /* Seals these bytes as if they were an answer and opens them. */
 static int
 open_forged(const void *plain, size_t len, bool compress, uint16_t noperations,
@@ -340,6 +364,7 @@ main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bit_flips),
 		cmocka_unit_test(test_make_refuses),
+		cmocka_unit_test(test_large_numbers),
 		cmocka_unit_test(test_forged_insides),
 		cmocka_unit_test(test_bomb),
 		cmocka_unit_test(test_wrong_key),
