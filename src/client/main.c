@@ -5,10 +5,13 @@
 #include "base/str.h"
 #include "modules/module.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 #include <sodium.h>
@@ -143,6 +146,35 @@ dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 	return run_command(c, cmd, argc - used, argv + used, e);
 }
 
+/* Whoever closed one of these wants nothing from it: without this a file or a
+ * connection of ours would have its number, and be written to. The wrong way
+ * round, so that who does write or read there is told. */
+static bool
+hold_standard_fds(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null",
+			fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	}
+	return true;
+}
+
+/* What commands have printed by themselves. */
+static bool
+flush_output(void)
+{
+	if (fflush(stdout) == 0)
+		return true;
+	if (errno != EPIPE)
+		client_warn(
+		    "cannot write to standard output: %s", strerror(errno));
+	return false;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -151,6 +183,8 @@ main(int argc, char **argv)
 	struct err e = { 0 };
 	int r;
 
+	if (!hold_standard_fds())
+		return EXIT_ERROR;
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	argc--;
@@ -171,7 +205,7 @@ main(int argc, char **argv)
 	/* a reader that has seen enough (mig ... | head) needs no message */
 	if (r < 0 && !client_reader_left())
 		client_warn("%s", e.msg[0] != '\0' ? e.msg : err_text(r));
-	if (fflush(stdout) != 0 && r >= 0)
+	if (r >= 0 && !flush_output())
 		r = EXIT_ERROR;
 	curl_global_cleanup();
 	return r < 0 ? EXIT_ERROR : r;

@@ -170,12 +170,15 @@ def test_json_and_csv(nobody, tree):
     assert "choose one" in p.stderr
 
 
-def test_full_disk_is_an_error(nobody, tree):
+@pytest.mark.parametrize("args", [
+    ["file", "-t", "local", "-path", "/etc", "-name", "^passwd$"],
+    ["version"], ["reader", "make"]])
+def test_full_disk_is_an_error(nobody, args):
     with open("/dev/full", "w") as full:
-        p = subprocess.run([program("mig"), "file", "-t", "local", "-path",
-                            str(tree), "-name", "^passwd$"], env=nobody.env,
+        p = subprocess.run([program("mig"), *args], env=nobody.env, text=True,
                            stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert p.returncode == ERROR
+    assert p.stderr.endswith("standard output: No space left on device\n")
 
 
 @pytest.mark.parametrize("args,says", [
@@ -910,6 +913,20 @@ def test_nobody_there(alice, server):
     p = alice.mig("status", check=ERROR)
     assert "refused" in p.stderr and dead in p.stderr
     assert "mig-server running" in p.stderr
+
+
+@pytest.mark.parametrize("closed,code", [
+    ("<&-", FOUND), (">&-", ERROR), ("2>&-", FOUND), ("<&- >&- 2>&-", ERROR)])
+def test_closed_descriptors(alice, server, closed, code):
+    """No connection and no file gets the number of one, and what is printed."""
+    alice.mig("init", "-server", server.url, "-ca", server.ca, check=0)
+    p = subprocess.run(["sh", "-c", f'exec "$0" status -json {closed}',
+                        program("mig")], env=alice.env, text=True,
+                       capture_output=True, timeout=60)
+    assert p.returncode == code, p
+    assert ('"relay"' in p.stdout) == (code == FOUND)
+    if closed == ">&-":
+        assert "standard output: Bad file descriptor" in p.stderr
 
 
 def test_token_that_ended_is_replaced(alice, server):
