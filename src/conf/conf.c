@@ -181,7 +181,7 @@ need_memory(bool there)
 	if (there)
 		return;
 	fprintf(stderr, "out of memory for the configuration's defaults\n");
-	exit(1);
+	exit(2);
 }
 
 static void

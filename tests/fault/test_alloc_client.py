@@ -6,6 +6,7 @@ whole or not at all.
 
 OpenSSL's and GPGME's own allocations are spared: they follow null pointers
 when some of them fail (faultlib)."""
+import argparse
 import concurrent.futures
 import json
 import os
@@ -156,3 +157,16 @@ def test_launch(p, tmp_path, most):
         p, "SELECT COUNT(*) FROM actions WHERE status = 0") == [(0,)], 60)
     for name in asked:
         lib.check_stored(p, name)
+
+
+def test_no_draft_asks_others(tmp_path):
+    """A target that there was no memory for is none, and none was everybody."""
+    draft = tmp_path / "draft"
+    draft.write_text(json.dumps({"syntaxversion": 3, "name": "n", "target": "name = 'web1'", "operations": [
+        {"module": "file", "parameters": {"searches": {"s1": {"paths": ["/etc"], "names": ["x"]}}}}]}))
+    mig = Mig(argparse.Namespace(env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]}), tmp_path,
+              ["run", str(draft), "-p"])
+    whole, total, _ = mig.run("whole")
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for n, (q, _, _) in enumerate(pool.map(lambda n: mig.run(str(n), n), range(1, total + 1))):
+            assert (q.returncode, q.stdout) in ((0, whole.stdout), (2, "")), (n, q.stdout, q.stderr)

@@ -426,7 +426,59 @@ def test_old_action_file(nobody, tree, tmp_path):
             {"module": "file", "parameters": {"searches": search}}]}))
     assert "passwd" in nobody.mig("-i", f, "-t", "local", check=FOUND).stdout
     doc = json.loads(nobody.mig("-i", f, "-p", check=0).stdout)
-    assert doc["target"] == "name LIKE 'w%'" and doc["syntaxversion"] == 3
+    assert doc["target"] == "(name LIKE 'w%') AND status = 'online'"
+    assert doc["syntaxversion"] == 3
+
+
+@pytest.mark.parametrize("target,kept", [
+    ("local", "local"), ("all", "all"), ("online", "online"),
+    ("name = 'a' OR status = 'b'", None),
+    ("status='online' AND name = 'a'", "(name = 'a') AND status = 'online'")])
+def test_a_draft_asks_whom_was_typed(nobody, tree, tmp_path, target, kept):
+    """-t local -p, launched later, asked everybody."""
+    f = tmp_path / "draft"
+    p = nobody.mig("file", "-t", target, "-p", "-path", tree, "-name", "^passwd$")
+    if kept is None:
+        assert p.returncode == ERROR and "status is not a column" in p.stderr
+        return
+    f.write_text(p.stdout)
+    assert json.loads(p.stdout)["target"] == kept
+    again = json.loads(nobody.mig("-i", f, "-p", check=0).stdout)["target"]
+    assert again.replace("((", "(").replace("))", ")") == kept
+    if target == "local":
+        assert "etc/passwd" in nobody.mig("-i", f, check=FOUND).stdout
+        assert "-t local" in nobody.mig("-i", f, "-s", check=ERROR).stderr
+
+
+def test_a_draft_keeps_its_limits(alice, tree, tmp_path):
+    f = tmp_path / "draft"
+    doc = json.loads(alice.mig("file", "-p", "-path", tree, "-name", "x", check=0).stdout)
+    own = {"minpolicy": 7, "limits": {"seconds": 9, "cpuseconds": 8, "cpupercent": 5,
+                                      "readbytes": 70000, "resultbytes": 5000}}
+    f.write_text(json.dumps({**doc, **own}))
+    printed = json.loads(alice.mig("-i", f, "-p", check=0).stdout)
+    signed = json.loads(json.loads(alice.mig("-i", f, "-s", check=0).stdout)["document"])
+    for d in printed, signed:
+        assert {k: d[k] for k in own} == own
+    f.write_text(json.dumps({**doc, "minpolicy": -1}))
+    assert "minpolicy" in alice.mig("-i", f, "-p", check=ERROR).stderr
+
+
+@pytest.mark.parametrize("args,says", [
+    (["-t", "local", "-s"], "-s is about agents"),
+    (["-t", "local", "-cosign"], "-cosign is about agents"),
+    (["-t", "local", "-cosign-by", "x"], "-cosign-by is about agents"),
+    (["-t", "local", "-target-found", "last"], "-target-found is about agents"),
+    (["-t", "local", "-target-notfound", "last"], "-target-notfound is"),
+    (["-o", "x"], "mig results ID -o DIR"), (["-p", "-s"], "one of -p and -s")])
+def test_no_option_is_passed_by(nobody, tree, args, says):
+    p = nobody.mig("file", *args, "-path", tree, "-name", "x", check=ERROR)
+    assert says in p.stderr and not p.stdout
+
+
+def test_who_is_online_is_not_signed(alice, tree):
+    p = alice.mig("file", "-s", "-t", "online", "-path", tree, "-name", "x", check=0)
+    assert "asks all that the target fits" in p.stderr
 
 
 def raw_packets(envelope):
@@ -504,8 +556,10 @@ def test_two_signatures(alice, gpg, tree, tmp_path):
     for packet, fpr in zip(raw_packets(env), (gpg.alice, gpg.bob)):
         p = gpgv(gpg, tmp_path, packet, signed_bytes(env))
         assert p.returncode == 0 and fpr in p.stdout, p.stderr
-    p = bob.mig("-i", f, "-t", "all", check=ERROR)
-    assert "the file is signed" in p.stderr
+    for args in (["-t", "all"], ["-target-found", "last"], ["-weight", "1"],
+                 ["-reader", gpg.bob]):
+        p = bob.mig("-i", f, *args, check=ERROR)
+        assert f"the file is signed: {args[0]} cannot" in p.stderr
 
 
 def test_what_cannot_be_signed(alice, tree, tmp_path, gpg):

@@ -244,6 +244,10 @@ ask_print(
 	buf_init(&doc, 2 * 1024 * 1024);
 	buf_init(&out, 8 * 1024 * 1024);
 	if (opts_has(o, "s")) {
+		if (q->online)
+			client_warn("note: who is online is known only when an "
+				    "action is sent: whoever sends this one "
+				    "asks all that the target fits");
 		fill_validity(c, q);
 		r = question_build(q, c, o, &doc, secret, e);
 		secret_wipe(secret, sizeof(secret));
@@ -311,30 +315,84 @@ several_modules(const json_t *operations)
 	return false;
 }
 
+/* The first of these options that was given; NULL: none. */
+static const char *
+given(const struct opts *o, const char *const *names)
+{
+	for (; *names != NULL; names++)
+		if (opts_has(o, *names))
+			return *names;
+	return NULL;
+}
+
+/* What would be passed by is refused: who said it meant it. */
+static int
+check_printed(const struct opts *o, struct err *e)
+{
+	bool p = opts_has(o, "p"), s = opts_has(o, "s");
+
+	if (p && s)
+		return err_set(e, ERR_INVALID, "choose one of -p and -s");
+	if (opts_has(o, "o") && !p && !s)
+		return err_set(e, ERR_INVALID,
+		    "-o is where -p and -s write; answers go to standard "
+		    "output, or later into files: mig results ID -o DIR");
+	if ((opts_has(o, "cosign") || opts_has(o, "cosign-by")) && (p || s))
+		return err_set(e, ERR_INVALID,
+		    "-cosign leaves the action on the server; -s and -p do not "
+		    "send it (mig action sign adds a signature to a file)");
+	return 0;
+}
+
+static int
+check_signed(const struct opts *o, struct err *e)
+{
+	static const char *const names[] = { "t", "n", "e", "p", "s", "weight",
+		"reader", "target-found", "target-notfound", NULL };
+	const char *name = given(o, names);
+
+	return name == NULL
+	    ? 0
+	    : err_set(e, ERR_INVALID,
+		  "the file is signed: -%s cannot change it (mig action sign "
+		  "adds a signature)",
+		  name);
+}
+
+static int
+check_local(const struct opts *o, struct err *e)
+{
+	static const char *const names[] = { "s", "cosign", "cosign-by",
+		"target-found", "target-notfound", NULL };
+	const char *name = given(o, names);
+
+	return name == NULL
+	    ? 0
+	    : err_set(e, ERR_INVALID,
+		  "-%s is about agents, and -t local looks at this machine "
+		  "alone: leave one of them out",
+		  name);
+}
+
 int
 ask_question(
     struct client *c, struct question *q, const struct opts *o, struct err *e)
 {
-	int r;
+	int r = check_printed(o, e);
 
+	if (r != 0)
+		return r;
 	if (opts_has(o, "csv") && several_modules(q->draft.operations))
 		return err_set(e, ERR_INVALID,
 		    "-csv shows the answers of one module; ask them one by "
 		    "one, or use -json");
 	if (q->envelope.len > 0) {
-		if (opts_has(o, "t") || opts_has(o, "n") || opts_has(o, "e") ||
-		    opts_has(o, "s") || opts_has(o, "p"))
-			return err_set(e, ERR_INVALID,
-			    "the file is signed: -t, -n, -e, -p and -s cannot "
-			    "change it (mig action sign adds a signature)");
-		return launch_question(c, q, o, e);
+		r = check_signed(o, e);
+		return r == 0 ? launch_question(c, q, o, e) : r;
 	}
-	if ((opts_has(o, "cosign") || opts_has(o, "cosign-by")) &&
-	    (opts_has(o, "s") || opts_has(o, "p")))
-		return err_set(e, ERR_INVALID,
-		    "-cosign leaves the action on the server; -s and -p do not "
-		    "send it (mig action sign adds a signature to a file)");
 	r = question_complete(q, c, o, e);
+	if (r == 0 && q->local)
+		r = check_local(o, e);
 	if (r == 0)
 		r = ask_narrow(c, q, o, e);
 	if (r != 0)

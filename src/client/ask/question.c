@@ -128,6 +128,22 @@ question_add(struct question *q, const struct module *m, const struct opts *o,
 	    : err_set(e, ERR_NOMEM, "out of memory");
 }
 
+/* Copies of both; NULL: there is none. A target that could not be copied must
+ * not pass for none, which means everybody. */
+static int
+question_names(
+    struct question *q, const char *name, const char *target, struct err *e)
+{
+	if (name != NULL)
+		q->name = strdup(name);
+	if (target != NULL)
+		q->target = strdup(target);
+	return (name == NULL) == (q->name == NULL) &&
+		(target == NULL) == (q->target == NULL)
+	    ? 0
+	    : err_set(e, ERR_NOMEM, "out of memory");
+}
+
 /* A document or draft of version 3. What is made anew (nonce, times, seal) is
  * ignored; the rest is checked when the new document is built. */
 static int
@@ -152,7 +168,9 @@ question_from_draft(struct question *q, struct err *e)
 		 q->root, "", "description", &description, e)) != 0 ||
 	    (r = json_opt_object(q->root, "", "threat", &threat, e)) != 0 ||
 	    (r = json_opt_object(q->root, "", "require", &require, e)) != 0 ||
-	    (r = json_opt_object(q->root, "", "limits", &limits, e)) != 0)
+	    (r = json_opt_object(q->root, "", "limits", &limits, e)) != 0 ||
+	    (r = json_opt_int(q->root, "", "minpolicy", 0, INT64_C(1) << 53,
+		 &q->draft.min_policy, e)) != 0)
 		return r;
 	if (require != NULL && json_object_get(require, "fingerprints"))
 		return err_set(e, ERR_UNSUPPORTED,
@@ -177,9 +195,7 @@ question_from_draft(struct question *q, struct err *e)
 	q->draft.operations = operations;
 	q->draft.description = description;
 	q->draft.threat = threat;
-	q->name = strdup(name);
-	q->target = target != NULL ? strdup(target) : NULL;
-	return 0;
+	return question_names(q, name, target, e);
 }
 
 static int
@@ -193,11 +209,7 @@ question_from_v2(struct question *q, const struct buf *text, struct err *e)
 		return r;
 	json_decref(q->root);
 	q->root = root;
-	if (q->draft.name != NULL)
-		q->name = strdup(q->draft.name);
-	if (q->draft.target != NULL)
-		q->target = strdup(q->draft.target);
-	return 0;
+	return question_names(q, q->draft.name, q->draft.target, e);
 }
 
 /* What the agents would refuse is refused before it is signed. A module that
@@ -450,31 +462,92 @@ draft_readers(struct client *c, const struct opts *o, json_t *j, struct err *e)
 	return r;
 }
 
+/* As it was meant: whoever launches the draft means no others by it. */
+static int
+draft_target(const struct question *q, struct buf *out)
+{
+	if (q->local)
+		return buf_add_str(out, "local");
+	if (!q->online)
+		return buf_add_str(out, q->target);
+	if (strcmp(q->target, "all") == 0)
+		return buf_add_str(out, "online");
+	return buf_add_fmt(out, "(%s) AND status = 'online'", q->target);
+}
+
+/* value is taken over; NULL: there was no memory for it. */
+static void
+draft_set(json_t *j, const char *key, json_t *value, int *error)
+{
+	if (json_object_set_new(j, key, value) != 0)
+		*error = ERR_NOMEM;
+}
+
+static void
+draft_limits(const struct action_limits *l, json_t *j, int *error)
+{
+	const struct {
+		const char *key;
+		int64_t value;
+	} rows[] = { { "seconds", l->seconds },
+		{ "cpuseconds", l->cpu_seconds },
+		{ "cpupercent", l->cpu_percent },
+		{ "readbytes", l->read_bytes },
+		{ "resultbytes", l->result_bytes } };
+	json_t *limits = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].value <= 0)
+			continue;
+		if (limits == NULL)
+			draft_set(j, "limits", limits = json_object(), error);
+		draft_set(limits, rows[i].key,
+		    json_integer((json_int_t)rows[i].value), error);
+	}
+}
+
+static int
+draft_fields(const struct action_draft *d, json_t *j)
+{
+	int error = 0;
+
+	if (d->description != NULL)
+		draft_set(
+		    j, "description", json_deep_copy(d->description), &error);
+	if (d->threat != NULL)
+		draft_set(j, "threat", json_deep_copy(d->threat), &error);
+	if (d->require_weight > 1)
+		draft_set(j, "require",
+		    json_pack("{s:I}", "weight", (json_int_t)d->require_weight),
+		    &error);
+	if (d->min_policy > 0)
+		draft_set(j, "minpolicy",
+		    json_integer((json_int_t)d->min_policy), &error);
+	draft_limits(&d->limits, j, &error);
+	draft_set(j, "operations", json_deep_copy(d->operations), &error);
+	return error;
+}
+
 int
 question_draft_text(const struct question *q, struct client *c,
     const struct opts *o, struct buf *out, struct err *e)
 {
-	const struct action_draft *d = &q->draft;
-	json_t *j = json_pack("{s:i, s:s, s:s}", "syntaxversion", 3, "name",
-	    d->name, "target", d->target);
+	struct buf target;
+	json_t *j = NULL;
 	char *text = NULL;
 	int r = 0;
 
-	if (j != NULL && d->description != NULL)
-		json_object_set_new(
-		    j, "description", json_deep_copy(d->description));
-	if (j != NULL && d->threat != NULL)
-		json_object_set_new(j, "threat", json_deep_copy(d->threat));
-	if (j != NULL && d->require_weight > 1)
-		json_object_set_new(j, "require",
-		    json_pack(
-			"{s:I}", "weight", (json_int_t)d->require_weight));
-	if (j != NULL)
-		json_object_set_new(
-		    j, "operations", json_deep_copy(d->operations));
-	if (j != NULL)
+	buf_init(&target, 64 * 1024);
+	if (draft_target(q, &target) == 0 && buf_str(&target) != NULL)
+		j = json_pack("{s:i, s:s, s:s}", "syntaxversion", 3, "name",
+		    q->draft.name, "target", buf_str(&target));
+	buf_release(&target);
+	if (j == NULL || draft_fields(&q->draft, j) != 0)
+		r = err_set(e, ERR_NOMEM, "no room for the document");
+	if (r == 0)
 		r = draft_readers(c, o, j, e);
-	text = j != NULL && r == 0 ? json_text(j, JSON_INDENT(2)) : NULL;
+	text = r == 0 ? json_text(j, JSON_INDENT(2)) : NULL;
 	if (r == 0 &&
 	    (text == NULL || buf_add_str(out, text) != 0 ||
 		buf_add_str(out, "\n") != 0))
