@@ -6,6 +6,7 @@
 #include "ipc/ipc_frame.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,12 +19,20 @@ ipc_pair(int ret_fd[2], struct err *e)
 	return 0;
 }
 
-/* For a socket that somebody made non-blocking. */
+/* After EAGAIN: for a socket that somebody made non-blocking. A blocking one
+ * says so when its SO_RCVTIMEO or SO_SNDTIMEO is over. */
 static int
 wait_for(int fd, short events, struct err *e)
 {
 	struct pollfd p = { .fd = fd, .events = events };
+	int flags = fcntl(fd, F_GETFL);
 
+	if (flags < 0)
+		return err_errno(e, "fcntl");
+	if ((flags & O_NONBLOCK) == 0)
+		return err_set(e, ERR_TIMEOUT,
+		    "the other end did not %s in time",
+		    events == POLLIN ? "answer" : "listen");
 	if (poll(&p, 1, -1) < 0 && errno != EINTR)
 		return err_errno(e, "poll");
 	return 0;

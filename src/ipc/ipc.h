@@ -40,7 +40,8 @@ int ipc_pair(int ret_fd[2], struct err *e);
 int ipc_write(int fd, uint16_t type, uint32_t request, const void *body,
     size_t len, int pass_fd, struct err *e);
 /* Reads one frame; the body is put into in (cleared first). ERR_CLOSED at end
- * of file. Takes no descriptor unless take_fd: then msg->fd is set. */
+ * of file; both ERR_TIMEOUT when a call lasts longer than SO_RCVTIMEO or
+ * SO_SNDTIMEO say. Takes no descriptor unless take_fd: then msg->fd is set. */
 int ipc_read(
     int fd, struct buf *in, struct ipc_msg *msg, bool take_fd, struct err *e);
 

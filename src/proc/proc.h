@@ -66,7 +66,8 @@ void proc_loop_unwatch(struct proc_loop *l, pid_t pid);
 int proc_loop_run(struct proc_loop *l);
 void proc_loop_stop(struct proc_loop *l);
 
-/* Exit status in words: "exit 1", "killed by SIGSEGV"; static per thread. */
+/* Exit status in words: "exit 1", or "killed by SIGSEGV: " and what that mostly
+ * means; static per thread. */
 const char *proc_status_text(int wait_status);
 
 /* READY=1 etc. to $NOTIFY_SOCKET (sd_notify protocol); silent without. */

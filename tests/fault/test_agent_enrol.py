@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """Enrolment and the installation of a policy are killed at every step or find
 a disk that takes nothing, and are done again: one identity, a whole state."""
+import concurrent.futures
 import errno
+import os
 import re
 import signal
 
@@ -66,7 +68,19 @@ def test_its_helper_is_killed(fleet, point):
     fault = agent.fault.kill(ENROL, point)
     p = agent.enrol()
     assert fault.fired == 1 and p.returncode == 1
-    assert "enrol" in p.stderr
+    assert re.search(r"mig-agent-enrol, .* ended before it had an answer \(killed by SIG[A-Z]+: ", p.stderr), p.stderr
+    assert "run the same command again" in p.stderr
+    again(fleet, agent, identity(agent))
+
+
+def test_its_helper_is_killed_by_its_filter(fleet):
+    agent = Agent(fleet, "filter", {})
+    fault = agent.fault.hang(ENROL, HELPER[0])
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        enrolling = pool.submit(agent.enrol)
+        os.kill(fault.wait().pid, signal.SIGSYS)
+        p = enrolling.result()
+    assert p.returncode == 1 and "(killed by SIGSYS: a system call that its sandbox forbids)" in p.stderr, p.stderr
     again(fleet, agent, identity(agent))
 
 

@@ -29,7 +29,9 @@
 #include "proc/proc.h"
 #include "record/record.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -41,7 +43,9 @@
 #include <unistd.h>
 
 #define PEM_MAX 16384
-#define ANSWER_SECONDS 60
+/* More than the helper takes for names, tries and answers; see enrol.c. */
+#define ANSWER_SECONDS 180
+#define END_MS 5000 /* for the end of one that closed its channel */
 
 struct enrolment {
 	struct agent_conf conf;
@@ -53,6 +57,7 @@ struct enrolment {
 	bool proves; /* it was made by a client (crypto/enroltoken.h) */
 	int fd;      /* channel to mig-agent-enrol */
 	pid_t pid;
+	bool silent;   /* it left without a word, or had none in time */
 	struct buf in; /* its last message */
 	struct buf key_pem;
 };
@@ -169,8 +174,11 @@ expect(struct enrolment *en, uint16_t type, struct ipc_msg *msg, struct err *e)
 	struct rd r;
 	int rc = ipc_read(en->fd, &en->in, msg, false, e);
 
-	if (rc != 0)
-		return err_wrap(e, "enrolment");
+	if (rc != 0) {
+		en->silent = rc == ERR_CLOSED || rc == ERR_INVALID;
+		return err_wrap(
+		    e, "mig-agent-enrol, which talks to the server");
+	}
 	if (msg_allowed(ROLE_ENROL, ROLE_MONITOR, msg) != 0)
 		return err_set(e, ERR_INVALID, "unexpected message");
 	if (msg->type == MSG_ENROL_FAILED) {
@@ -400,6 +408,32 @@ open_identity(struct enrolment *en, struct err *e)
 	return rc;
 }
 
+/* Ends it, if it has not by itself. One that left without a word has an end
+ * that says more than that. */
+static void
+end_helper(struct enrolment *en, int rc, struct err *e)
+{
+	struct pollfd p = { .fd = -1, .events = POLLIN };
+	int status = 0;
+
+	if (en->pid <= 0)
+		return;
+	if (en->silent)
+		p.fd = proc_pidfd(en->pid);
+	en->silent = p.fd >= 0 && poll(&p, 1, END_MS) == 1;
+	if (p.fd >= 0)
+		close(p.fd);
+	kill(en->pid, SIGKILL);
+	while (waitpid(en->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (en->silent)
+		err_set(e, rc,
+		    "mig-agent-enrol, which talks to the server, ended before "
+		    "it had an answer (%s)",
+		    proc_status_text(status));
+	en->silent = en->silent || rc == ERR_TIMEOUT;
+}
+
 static int
 converse(struct enrolment *en, struct err *e)
 {
@@ -420,10 +454,7 @@ converse(struct enrolment *en, struct err *e)
 	if (rc == 0)
 		rc = file_answer(en, &msg, e);
 	fault_point("enrol.filed");
-	if (en->pid > 0) {
-		kill(en->pid, SIGKILL);
-		waitpid(en->pid, NULL, 0);
-	}
+	end_helper(en, rc, e);
 	if (en->fd >= 0)
 		close(en->fd);
 	return rc;
@@ -507,6 +538,11 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 	} else {
 		fprintf(stderr, "mig-agent: enrol: %s\n", e.msg);
 	}
+	if (en.silent)
+		fprintf(stderr,
+		    "mig-agent: enrol: nothing of it is in force here: run the "
+		    "same command again; should the server refuse the token "
+		    "then, it was used: 'mig-server token' makes another\n");
 	state_close(&en.state);
 	agent_conf_release(&en.conf);
 	if (en.key_pem.data != NULL)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,6 +123,32 @@ test_pieces(void **state)
 	close(p[0]);
 	close(p[1]);
 	buf_release(&in);
+}
+
+static void
+test_its_time_is_over(void **state)
+{
+	const struct timeval limit = { .tv_usec = 20000 };
+	size_t len = 4 << 20;
+	uint8_t *big = calloc(1, len);
+	struct ipc_msg m;
+	struct buf in;
+	struct err e;
+	int p[2];
+
+	buf_init(&in, 100);
+	assert_int_equal(ipc_pair(p, &e), 0);
+	setsockopt(p[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(p[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	/* before a message, in one, and while nobody reads */
+	assert_int_equal(ipc_read(p[0], &in, &m, false, &e), ERR_TIMEOUT);
+	assert_int_equal(write(p[1], "\0\0", 2), 2);
+	assert_int_equal(ipc_read(p[0], &in, &m, false, &e), ERR_TIMEOUT);
+	assert_int_equal(ipc_write(p[0], 1, 1, big, len, -1, &e), ERR_TIMEOUT);
+	close(p[0]);
+	close(p[1]);
+	buf_release(&in);
+	free(big);
 }
 
 static void
@@ -271,6 +298,7 @@ main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_its_time_is_over),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_random),

@@ -300,9 +300,11 @@ static void
 test_status(void **state)
 {
 	assert_string_equal(proc_status_text(3 << 8), "exit 3");
-	assert_string_equal(proc_status_text(SIGSEGV), "killed by SIGSEGV");
-	assert_string_equal(
-	    proc_status_text(SIGSYS | 0x80), "killed by SIGSYS");
+	assert_string_equal(proc_status_text(SIGTERM), "killed by SIGTERM");
+	assert_string_equal(proc_status_text(SIGSEGV),
+	    "killed by SIGSEGV: a crash, which want of memory may cause");
+	assert_string_equal(proc_status_text(SIGSYS | 0x80),
+	    "killed by SIGSYS: a system call that its sandbox forbids");
 }
 
 static void
