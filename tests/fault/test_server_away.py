@@ -2,9 +2,11 @@
 """The relay, the relay and the core, or the whole server are away while every agent
 finishes what it was asked, and for so long that all of them have tried in
 vain several times. The relay comes back empty. Then all answers arrive, once."""
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 
 import pytest
 
@@ -79,6 +81,19 @@ def test_away_while_agents_finish(p, who):
     wait_for("all answers", lambda: lib.rows(
         p, "SELECT status FROM actions WHERE n = ?", n) == [(1,)], 120)
     lib.check_again(p, lib.check_stored(p, name))
+
+
+def test_actions_end_while_nobody_is_there(p):
+    """Long enough that the core does not read them any more when it is back: they ended all the same."""
+    lib.ask(p, "ends alone")
+    state = "SELECT status FROM actions WHERE name = 'ends alone'"
+    p.server.stop()
+    with contextlib.closing(sqlite3.connect(p.state / "db" / "store.sqlite")) as db, db:
+        db.execute("UPDATE actions SET status = 0, expected = 4, expire_after = expire_after - 3 * 86400"
+                   " WHERE name = 'ends alone'")
+    assert lib.rows(p, state) == [(0,)]
+    p.start()
+    wait_for("its end", lambda: lib.rows(p, state) == [(2,)], 20)
 
 
 def test_roles_die_on_the_way(p):

@@ -556,6 +556,7 @@ start(struct core *c, struct err *e)
 		return (ERR_INTERNAL);
 	if ((c->link = relaylink_new(c, e)) == NULL)
 		return (ERR_INTERNAL);
+	launch_end_late(c);
 	c->tick = event_new(c->role.base, -1, EV_PERSIST, on_tick, c);
 	c->wake = event_new(c->role.base, -1, 0, on_wake, c);
 	if (c->tick == NULL || c->wake == NULL ||

@@ -241,6 +241,46 @@ launch_load(struct core *c, struct err *e)
 	return (rc);
 }
 
+struct late_job {
+	struct core_job j;
+	int64_t before, n;
+};
+
+static int
+late_run(struct store *s, struct writer_job *j, struct err *e)
+{
+	struct late_job *x = (struct late_job *)j;
+
+	return (store_actions_expire(s, x->before, &x->n, e));
+}
+
+static void
+late_done(struct writer_job *j)
+{
+	struct late_job *x = (struct late_job *)j;
+
+	if (j->rc == 0 && x->n > 0)
+		log_info("actions_expired late=%lld", (long long)x->n);
+	if (!unsaved_job(&x->j))
+		free(x);
+}
+
+/* No core ran when they ended, and the scheduler knows them no more: nobody
+ * else would ever say that they did. */
+void
+launch_end_late(struct core *c)
+{
+	struct late_job *x;
+
+	x = core_job_new(c, sizeof(*x), 0, late_run, late_done);
+	if (x == NULL) {
+		core_broken(c, "actions that ended");
+		return;
+	}
+	x->before = clock_wall_ms() / 1000 - LATE_SECONDS;
+	unsaved_submit(&x->j);
+}
+
 /* --- a new one ---------------------------------------------------------- */
 
 void

@@ -50,6 +50,8 @@ bool launch_reply_known(struct core *c, uint32_t request, const struct id *id);
 
 void launch_request(struct core *c, uint32_t request, struct rd *rd);
 int launch_load(struct core *c, struct err *e);
+/* After it: what ended so long ago that it was not read. */
+void launch_end_late(struct core *c);
 
 /* --- cosign.c ------------------------------------------------------------ */
 void cosign_request(struct core *c, uint32_t request, struct rd *rd);

@@ -196,6 +196,21 @@ store_action_status(struct store *s, int64_t n, int status, struct err *e)
 }
 
 int
+store_actions_expire(
+    struct store *s, int64_t before, int64_t *ret_n, struct err *e)
+{
+	int rc;
+
+	rc = sql_run(s, e,
+	    "UPDATE actions SET status = ? WHERE status = ?"
+	    " AND expire_after < ?",
+	    "iii", (int64_t)ACTION_EXPIRED, (int64_t)ACTION_OPEN, before);
+	if (rc == 0)
+		*ret_n = sqlite3_changes(s->db);
+	return (rc);
+}
+
+int
 store_action_counts(struct store *s, int64_t n, int *ret_status,
     struct store_counts *ret, struct err *e)
 {

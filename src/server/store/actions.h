@@ -56,6 +56,10 @@ int store_action_get(struct store *s, const struct id *id, store_on_action *fn,
 int store_actions_live(struct store *s, int64_t expire_after,
     store_on_action *fn, void *arg, struct err *e);
 int store_action_status(struct store *s, int64_t n, int status, struct err *e);
+/* The open ones whose end was before this second are expired; *ret_n: how many.
+ */
+int store_actions_expire(
+    struct store *s, int64_t before, int64_t *ret_n, struct err *e);
 /* Status and counts only: cheap. */
 int store_action_counts(struct store *s, int64_t n, int *ret_status,
     struct store_counts *ret, struct err *e);
