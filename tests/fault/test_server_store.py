@@ -136,6 +136,25 @@ def test_an_enrolment_that_cannot_be_stored(p):
         == [(1,)]
 
 
+def test_trouble_that_cannot_be_stored(p):
+    """An agent of another version is told of once: people see it when the store is well again."""
+    from fakeagent import FakeAgent, Https, Identity
+    who = Identity()
+    status, enrolled = Https(p.port, p.state / "relay" / "ca.crt").call(
+        "POST", "/enrol", who.enrol_request(p.token(), "old"))
+    assert status == 201, enrolled
+    agent = FakeAgent(who, "old", enrolled)
+    agent.connect()
+    fault = p.fault.error(SERVER, "sqlite.sync", errno.EIO, times=ALWAYS, what="-wal")
+    agent.hello(protocol=1)
+    agent.expect(5)
+    fault.wait()
+    fault.disarm()
+    trouble = "SELECT trouble FROM agents WHERE name = 'old'"
+    wait_for("the words", lambda: "speaks protocol 1" in lib.rows(p, trouble)[0][0], 20)
+    agent.close()
+
+
 def test_reading_fails(p):
     """The api cannot read: it says so, and never that there is nothing."""
     ident = answers_of(lib.ask(p, "to be read"))[1]["id"]

@@ -386,10 +386,12 @@ trouble_run(struct store *s, struct writer_job *j, struct err *e)
 	return (store_agent_trouble(s, t->n, t->text, e));
 }
 
+/* It is told of once: what cannot be stored now is stored later. */
 static void
 trouble_done(struct writer_job *j)
 {
-	free(j);
+	if (!unsaved_job((struct core_job *)j))
+		free(j);
 }
 
 static void
@@ -398,8 +400,10 @@ store_trouble(struct core *c, const struct agent *a, int64_t protocol)
 	struct trouble_job *t;
 
 	t = core_job_new(c, sizeof(*t), 0, trouble_run, trouble_done);
-	if (t == NULL)
+	if (t == NULL) {
+		core_broken(c, "an agent's trouble");
 		return;
+	}
 	t->n = a->n;
 	snprintf(t->text, sizeof(t->text),
 	    "speaks protocol %lld, this server %d to %d: update the %s",
@@ -407,7 +411,7 @@ store_trouble(struct core *c, const struct agent *a, int64_t protocol)
 	    protocol < WIRE_PROTOCOL_OLDEST ? "agent" : "server first");
 	log_warn("hello_refused agent=%s why=%s", id_short(&a->id).s,
 	    log_quote(t->text));
-	writer_submit(c->writer, &t->j.j);
+	unsaved_submit(&t->j);
 }
 
 /* One that speaks a protocol we do not is told what we speak (the welcome's
