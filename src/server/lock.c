@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOOKED_AT_TRIES 25 /* half a second */
 
 static const char *
 lock_path(const struct server_conf *c, char out[static SERVER_PATH_MAX])
@@ -24,6 +27,38 @@ read_pid(int fd)
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
 	return (n > 0 ? (pid_t)strtol(text, NULL, 10) : 0);
+}
+
+/* Who only looks (server_lock_holder) has it for a moment. */
+static int
+take(int fd)
+{
+	static const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	int i, rc = -1;
+
+	for (i = 0; i < LOOKED_AT_TRIES; i++) {
+		if ((rc = flock(fd, LOCK_EX | LOCK_NB)) == 0 ||
+		    errno != EWOULDBLOCK)
+			return (rc);
+		(void)nanosleep(&pause, NULL);
+		errno = EWOULDBLOCK;
+	}
+	return (rc);
+}
+
+/* For people, and for whoever tells the server something: without room on the
+ * disk it starts all the same. */
+static void
+write_pid(int fd)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	if (pwrite(fd, text, (size_t)len, 0) == len && ftruncate(fd, len) == 0)
+		return;
+	/* better none than another's */
+	if (ftruncate(fd, 0) != 0)
+		return;
 }
 
 int
@@ -42,16 +77,15 @@ server_lock(const struct server_conf *c, int *ret_fd, struct err *e)
 		    c->state));
 	if (fd < 0)
 		return (err_errno(e, "%s", path));
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+	if (take(fd) != 0)
 		rc = errno == EWOULDBLOCK
 		    ? err_set(e, ERR_BUSY,
 			  "a mig-server uses %s already (pid %d): stop it"
 			  " first",
 			  c->state, (int)read_pid(fd))
 		    : err_errno(e, "%s", path);
-	else if (ftruncate(fd, 0) != 0 ||
-	    dprintf(fd, "%d\n", (int)getpid()) < 0)
-		rc = err_errno(e, "%s", path);
+	else
+		write_pid(fd);
 	if (rc != 0) {
 		close(fd);
 		return (rc);

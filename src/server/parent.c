@@ -247,10 +247,11 @@ on_role_close(struct ipc_chan *c, const char *why, void *arg)
 {
 	struct child *ch = arg;
 
-	/* Its end follows; if it does not, it is of no use any more. */
+	/* Its end follows; if it does not, it is of no use any more. When all
+	 * end it has until on_give_up(): the core still commits what waits. */
 	ipc_chan_free(ch->chan);
 	ch->chan = NULL;
-	if (ch->pid != 0)
+	if (ch->pid != 0 && !ch->p->stopping)
 		kill(ch->pid, SIGKILL);
 }
 

@@ -153,6 +153,25 @@ def test_waiting_and_another_policy(p, version):
     lib.check_launched(p, name)
 
 
+def test_what_waits_is_stored_before_the_end(p):
+    """A server that is stopped commits what it has begun to write."""
+    tokens = "SELECT COUNT(*) FROM tokens"
+    before = lib.rows(p, tokens)[0][0]
+    hold = p.fault.hang(SERVER, "writer.commit")
+    make = subprocess.Popen([miglib.program("mig"), "token", "make", "-policy", str(p.policy)], env=p.env,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    hold.wait()
+    p.server.proc.terminate()
+    # whoever hears of the end goes, but who still writes
+    wait_for("the api's end", lambda: lib.role(p, "api") is None)
+    hold.release()
+    status = p.server.proc.wait(20)
+    make.kill()
+    make.wait()
+    p.start()
+    assert (status, lib.rows(p, tokens)[0][0]) == (0, before + 1)
+
+
 @pytest.mark.parametrize("point", cases(["core.cancel_verified", "core.cancel_stored",
                                          "core.cancel_published"], 1))
 def test_cancel(p, point, tmp_path):
