@@ -1069,8 +1069,9 @@ def test_results_of_another_action(alice, server, tree):
     doc = sign(alice, tree)["document"]
     server.replies["GET", "/api/v1/actions/" + "ee" * 32] = (
         200, {"document": doc})
-    p = alice.mig("results", "ee" * 32, check=ERROR)
-    assert "another action" in p.stderr
+    for args in ["results"], ["action", "show"], ["action", "show", "-json"]:
+        p = alice.mig(*args, "ee" * 32, check=ERROR)
+        assert "another action" in p.stderr and not p.stdout
 
 
 def test_delivery_wish_and_count(alice, server, tree):

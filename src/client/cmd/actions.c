@@ -2,6 +2,7 @@
 /* `mig actions`, `mig action show`, `mig action sign`. */
 #include "client/api/api.h"
 #include "client/ask/ask.h"
+#include "client/cmd/fetched.h"
 #include "client/sign/describe.h"
 #include "client/sign/sealcheck.h"
 #include "client/sign/sign.h"
@@ -223,25 +224,23 @@ out:
  */
 
 static int
-show_text(const json_t *j, struct err *e)
+show_text(const struct fetched *f, struct err *e)
 {
-	const json_t *counts = json_object_get(j, "counts"), *list, *v;
-	const char *doc, *key, *name;
+	const json_t *j = f->root, *list, *v;
+	const json_t *counts = json_object_get(j, "counts");
+	const char *doc = json_string_value(json_object_get(j, "document"));
+	const char *key, *name;
 	struct action a;
 	struct buf out;
-	struct id id;
 	bool marked = false;
 	size_t i, n;
 	int r;
 
-	r = json_need_str(j, "", "document", &doc, e);
-	if (r == 0)
-		r = action_parse(doc, strlen(doc), &a, e);
+	r = action_parse(doc, strlen(doc), &a, e);
 	if (r != 0)
 		return err_wrap(e, "the server's action");
-	purpose_hash(PURPOSE_ACTION, doc, strlen(doc), &id);
 	buf_init(&out, 16u * 1024 * 1024);
-	describe_action(&a, &id, true, &out, &marked);
+	describe_action(&a, &f->id, true, &out, &marked);
 	list = json_object_get(j, "investigators");
 	buf_add_str(&out, "signers ");
 	json_array_foreach (list, i, v) {
@@ -277,8 +276,7 @@ cmd_action_show(struct client *c, const struct opts *o, struct err *e)
 {
 	const char *id = o->nwords > 0 ? o->words[0] : "last";
 	char last[ID_HEX_LEN + 1];
-	struct buf path;
-	json_t *j = NULL;
+	struct fetched f;
 	int r;
 
 	if (strcmp(id, "last") == 0) {
@@ -287,15 +285,12 @@ cmd_action_show(struct client *c, const struct opts *o, struct err *e)
 			return r;
 		id = last;
 	}
-	buf_init(&path, 8192);
-	r = api_word_path(&path, "/api/v1/actions/", id, "", e);
+	r = fetched_document(c, id, &f, e);
 	if (r == 0)
-		r = api_json(c, "GET", buf_str(&path), NULL, &j, e);
-	buf_release(&path);
-	if (r == 0)
-		r = opts_has(o, "json") ? client_out_json(j, JSON_INDENT(2), e)
-					: show_text(j, e);
-	json_decref(j);
+		r = opts_has(o, "json")
+		    ? client_out_json(f.root, JSON_INDENT(2), e)
+		    : show_text(&f, e);
+	fetched_release(&f);
 	return r;
 }
 

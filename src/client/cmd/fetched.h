@@ -21,6 +21,10 @@ struct fetched {
  * perhaps shortened, "last", or NULL for the last. Released on failure too. */
 int fetched_get(
     struct client *c, const char *word, struct fetched *f, struct err *e);
+/* The same of an id, and what the document says is not read: action is empty.
+ */
+int fetched_document(
+    struct client *c, const char *id, struct fetched *f, struct err *e);
 void fetched_release(struct fetched *f);
 /* Appends it with its signatures, in binary form. */
 int fetched_envelope(const struct fetched *f, struct buf *out, struct err *e);

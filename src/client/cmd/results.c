@@ -25,13 +25,15 @@ is_id_prefix(const char *s)
 	    strspn(s, "0123456789abcdefABCDEF") == n;
 }
 
-static int
-fetch_action(struct client *c, const char *id, struct fetched *f, struct err *e)
+int
+fetched_document(
+    struct client *c, const char *id, struct fetched *f, struct err *e)
 {
 	char path[128];
 	const char *doc;
 	int r;
 
+	memset(f, 0, sizeof(*f));
 	if (!is_id_prefix(id))
 		return err_set(e, ERR_INVALID,
 		    "'%s' is no action id: 8 to 64 hex digits are expected "
@@ -39,20 +41,31 @@ fetch_action(struct client *c, const char *id, struct fetched *f, struct err *e)
 		    id);
 	snprintf(path, sizeof(path), "/api/v1/actions/%s", id);
 	r = api_json(c, "GET", path, NULL, &f->root, e);
+	if (r == 0 &&
+	    (r = json_need_str(f->root, "", "document", &doc, e)) != 0)
+		err_wrap(e, "action %s", id);
 	if (r != 0)
 		return r;
-	r = json_need_str(f->root, "", "document", &doc, e);
-	if (r == 0)
-		r = action_parse(doc, strlen(doc), &f->action, e);
-	f->parsed = r == 0;
-	if (r != 0)
-		return err_wrap(e, "action %s", id);
 	purpose_hash(PURPOSE_ACTION, doc, strlen(doc), &f->id);
 	if (strncasecmp(id_hex(&f->id).s, id, strlen(id)) != 0)
 		return err_set(e, ERR_AUTH,
 		    "the server answered with another action (%s) than %s",
 		    id_short(&f->id).s, id);
 	return 0;
+}
+
+static int
+fetch_action(struct client *c, const char *id, struct fetched *f, struct err *e)
+{
+	const char *doc;
+	int r = fetched_document(c, id, f, e);
+
+	if (r != 0)
+		return r;
+	doc = json_string_value(json_object_get(f->root, "document"));
+	r = action_parse(doc, strlen(doc), &f->action, e);
+	f->parsed = r == 0;
+	return r == 0 ? 0 : err_wrap(e, "action %s", id);
 }
 
 int
