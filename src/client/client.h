@@ -56,6 +56,10 @@ char *client_path(enum client_dir dir, const char *name, struct err *e);
 /* Before a file is written: creates its directory, mode 0700, and removes what
  * killed commands left of writing it. */
 int client_mkdir_for(const char *path, struct err *e);
+/* Before a file is read, changed and written: the same, and waits until no
+ * other mig is between its reading and writing. Closing *ret_fd lets the next
+ * one in. */
+int client_lock_for(const char *path, int *ret_fd, struct err *e);
 /* Loads the configuration once. A missing file leaves the defaults. */
 int client_conf_load(struct client *c, struct err *e);
 /* As above, and refuses when there is no server (or nothing that signs). */

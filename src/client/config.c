@@ -98,6 +98,14 @@ client_mkdir_for(const char *path, struct err *e)
 }
 
 int
+client_lock_for(const char *path, int *ret_fd, struct err *e)
+{
+	int r = client_mkdir_for(path, e);
+
+	return r == 0 ? file_lock(path, ret_fd, e) : r;
+}
+
+int
 client_init(struct client *c, const char *conf_path, struct err *e)
 {
 	struct err why;

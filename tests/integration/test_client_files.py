@@ -224,6 +224,49 @@ def test_tokens_imported_at_once_are_all_there(sam):
     assert {x.split()[0] for x in kept.read_text().splitlines()} == tokens
 
 
+def at_once(person, *each):
+    """These commands beside each other; their exit codes and outputs."""
+    procs = [subprocess.Popen([program("mig"), *map(str, args)], env=person.env, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) for args in each]
+    return [(p.communicate(timeout=60), p.returncode) for p in procs]
+
+
+def test_people_added_at_once_are_all_there(sam):
+    keys = [sam.dir / f"k{n}" for n in range(8)]
+    for key in keys:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key.name, "-f", key], check=True)
+    for (_, err), code in at_once(sam, *(["keyring", "add", f"{key}.pub"] for key in keys)):
+        assert code == 0, err
+    listed = sam.mig("keyring", "list", check=0).stdout
+    assert {x.split()[1] for x in listed.splitlines() if x[0] != " "} == {key.name for key in keys}
+    ids = [x.split()[0] for x in listed.splitlines() if x[0] != " "]
+    ends = at_once(sam, *(["keyring", "remove", i] for i in ids[1:]))
+    assert [code for _, code in ends] == [0] * 7, ends
+    assert ids[0] in sam.mig("keyring", "list", check=0).stdout
+    sam.mig("keyring", "remove", ids[0], "-f", sam.dir / "nosuch", check=ERROR)
+    assert not list(sam.dir.glob("nosuch*"))
+
+
+def test_no_reader_s_key_is_lost_to_another(sam):
+    """Each that is printed is the one that is there."""
+    ends = at_once(sam, *[["reader", "make"]] * 8)
+    names = {out.strip() for (out, _), code in ends if code == 0}
+    assert len(names) == 1 and sorted(code for _, code in ends) == [0] + [ERROR] * 7, ends
+    assert sam.config.read_text().count("reader ") == 1
+    assert names.pop()[7:] in (sam.config.parent / "reader.key").read_text()
+
+
+def test_no_token_too_many(sam):
+    """With one more no mig could read any of them."""
+    kept = sam.dir / ".local/share/mig/tokens"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("".join(f"mig-token-{n:064x} {n}\n" for n in range(10000)))
+    before = kept.read_bytes()
+    sam.configure(signer=sam.key, server="https://localhost:1", ca="ab" * 32)
+    p = sam.mig("token", "make", check=ERROR)
+    assert "10000 tokens, and can be no more" in p.stderr and kept.read_bytes() == before
+
+
 def test_forgetting_takes_no_damaged_line_with_it(sam):
     known = sam.dir / ".local/share/mig/known"
     known.parent.mkdir(parents=True)

@@ -195,6 +195,23 @@ def test_audit_log_rewritten_consistently(liar, audit):
         refused(liar, audit, "was rewritten: entry 5")
 
 
+def test_audit_log_seen_by_two_at_once(liar, audit):
+    """One is shown less than the other had seen by then: that stays seen."""
+    heads = liar.person.dir / ".local" / "share" / "mig" / "audit"
+    head, = (f for f in heads.glob("*") if f.suffix != ".lock")
+    newest = head.read_bytes()
+    head.unlink()
+    shows(liar, audit[:4])
+    four = liar.server.replies["GET", "/api/v1/audit"]
+
+    def meanwhile(_):
+        head.write_bytes(newest)
+        return four
+    liar.server.replies["GET", "/api/v1/audit"] = meanwhile
+    liar.mig("audit", "verify", check=0)
+    assert head.read_bytes() == newest
+
+
 def test_audit_log_cut_at_its_end(liar, audit):
     shows(liar, audit[:3])
     refused(liar, audit, "was cut: this machine has seen 5 entries, and now there are 3")

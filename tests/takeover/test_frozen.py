@@ -70,6 +70,34 @@ def liar(shared):
     return shared
 
 
+def test_following_undoes_no_other(liar):
+    """What another mig, or a person, has pinned while a policy was fetched stays."""
+    known = liar.person.config.parent / "known-policy"
+    two = known.read_bytes()
+    liar.mig("policy", "pin", liar.files[0], check=0)
+    signed = liar.dir / "signed"
+    liar.mig("policy", "sign", liar.files[1], "-from", liar.files[0], "-o", signed, check=0)
+    # the same version, but no step of a chain: only a person pins it
+    other = liar.dir / "other"
+    liar.mig("policy", "make", "--keyring", liar.dir / "keyring", "-o", other, "-version", "9",
+             "-previous", "ab" * 32, check=0)
+    path = "GET", f"/api/v1/policies/{liar.hashes[1]}/signed"
+    try:
+        for meanwhile in None, other:
+            def fetched(_, pinned=meanwhile):
+                if pinned:
+                    liar.mig("policy", "pin", pinned, check=0)
+                return 200, signed.read_bytes()
+            liar.server.replies[path] = fetched
+            liar.mig("policy", "pin", liar.files[0], check=0)
+            liar.mig("policy", "show", check=0)
+            shown = liar.mig("policy", "show", "-raw", known, check=0).stdout
+            assert shown == (meanwhile or liar.files[1]).read_text()
+    finally:
+        del liar.server.replies[path]
+        known.write_bytes(two)
+
+
 def now(offset=0):
     return int((time.time() + offset) * 1000)
 

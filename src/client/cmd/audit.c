@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SHOWN_DEFAULT 50
 #define SHOWN_MAX 1000000
@@ -62,14 +63,22 @@ head_load(const char *path, struct audit_head *ret, struct err *e)
 	return r;
 }
 
+/* What a mig beside this one has seen meanwhile may be newer, and stays. */
 static int
 head_save(const char *path, const struct audit_head *h, struct err *e)
 {
 	char line[AUDITLOG_HEAD_MAX];
 	size_t len = auditlog_head_write(h, line);
-	int r = client_mkdir_for(path, e);
+	struct audit_head now;
+	int lock, r = client_lock_for(path, &lock, e);
 
-	return r == 0 ? file_write(path, line, len, 0600, e) : r;
+	if (r != 0)
+		return r;
+	r = head_load(path, &now, e);
+	if (r == 0 && now.n < h->n)
+		r = file_write(path, line, len, 0600, e);
+	close(lock);
+	return r;
 }
 
 /* --- showing ---------------------------------------------------------------

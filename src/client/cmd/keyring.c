@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* -f FILE, or the usual place; owned by the caller. */
 static char *
@@ -211,14 +212,16 @@ cmd_add(struct client *c, const struct opts *o, struct err *e)
 	char *path = keyring_path(o, e);
 	struct buf text, merged;
 	bool refused = false;
+	int lock = -1, r;
 	size_t i;
-	int r;
 
 	if (path == NULL)
 		return ERR_NOTFOUND;
 	buf_init(&text, KEYRING_TEXT_MAX);
 	buf_init(&merged, KEYRING_TEXT_MAX);
 	r = client_conf_load(c, e);
+	if (r == 0)
+		r = client_lock_for(path, &lock, e);
 	if (r == 0)
 		r = keyring_read(path, &text, e);
 	for (i = 0; r == 0 && (i == 0 || i < o->nwords); i++) {
@@ -228,9 +231,9 @@ cmd_add(struct client *c, const struct opts *o, struct err *e)
 		r = r == EXIT_INCOMPLETE ? 0 : r;
 	}
 	if (r == 0)
-		r = client_mkdir_for(path, e);
-	if (r == 0)
 		r = file_write(path, text.data, text.len, 0644, e);
+	if (lock >= 0)
+		close(lock);
 	if (r == 0)
 		fprintf(stderr, "wrote %s\n", path);
 	if (r == 0 && refused)
@@ -329,17 +332,23 @@ cmd_remove(struct client *c, const struct opts *o, struct err *e)
 {
 	char *path = keyring_path(o, e);
 	struct buf text, out;
-	int r;
+	int lock = -1, r;
 
 	if (path == NULL)
 		return ERR_NOTFOUND;
 	buf_init(&text, KEYRING_TEXT_MAX);
 	buf_init(&out, KEYRING_TEXT_MAX);
-	r = file_read(path, &text, e);
+	/* where there is nothing to change no lock is left either */
+	r = access(path, F_OK) == 0 ? client_lock_for(path, &lock, e)
+				    : err_errno(e, "%s", path);
+	if (r == 0)
+		r = file_read(path, &text, e);
 	if (r == 0)
 		r = keyring_remove(text.data, text.len, o->words[0], &out, e);
 	if (r == 0)
 		r = file_write(path, out.data, out.len, 0644, e);
+	if (lock >= 0)
+		close(lock);
 	buf_release(&text);
 	buf_release(&out);
 	free(path);

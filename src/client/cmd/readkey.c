@@ -67,19 +67,25 @@ static int
 cmd_make(struct client *c, const struct opts *o, struct err *e)
 {
 	char name[READKEY_NAME_LEN + 1], *path;
+	int lock = -1, r = client_conf_load(c, e);
 	bool new = false;
-	int r = client_conf_load(c, e);
 
 	if (r != 0)
 		return r;
 	path = client_beside(c, READKEY_FILE, e);
 	if (path == NULL)
 		return ERR_NOMEM;
-	r = client_mkdir_for(path, e);
+	r = client_lock_for(path, &lock, e);
+	/* another may have been made, and configured, meanwhile */
+	c->conf_loaded = false;
+	if (r == 0)
+		r = client_conf_load(c, e);
 	if (r == 0)
 		r = make_or_take(c, path, &new, name, e);
 	if (r == 0 && (r = reader_configure(c, name, e)) != 0 && new)
 		unlink(path); /* nobody has seen its public half */
+	if (lock >= 0)
+		close(lock);
 	if (r == 0) {
 		printf("%s\n", name);
 		fprintf(stderr,

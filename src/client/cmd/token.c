@@ -43,15 +43,6 @@ wipe(struct buf *b)
 	buf_release(b);
 }
 
-/* Until it is closed no other mig changes the file. */
-static int
-lock_tokens(const char *path, int *ret_fd, struct err *e)
-{
-	int r = client_mkdir_for(path, e);
-
-	return r == 0 ? file_lock(path, ret_fd, e) : r;
-}
-
 /* Written before the server hears of it: an agent that is enrolled with a
  * token nobody knows any more could never be checked. */
 static int
@@ -59,12 +50,19 @@ keep(const char *path, const uint8_t secret[static ENROL_TOKEN_LEN],
     struct err *e)
 {
 	struct tokens before = { NULL, 0 };
-	int lock = -1, r = lock_tokens(path, &lock, e);
+	int lock = -1, r = client_lock_for(path, &lock, e);
 	struct buf text;
 
 	buf_init(&text, TOKENS_FILE_MAX);
 	if (r == 0)
 		r = load(path, &text, &before, e);
+	/* one more, and no mig could read any of them */
+	if (r == 0 && before.n >= TOKENS_MAX)
+		r = err_set(e, ERR_TOOBIG,
+		    "%s: there are %zu tokens, and can be no more: take out "
+		    "lines of those whose agents are gone, or move the file "
+		    "away (their agents are unchecked then)",
+		    path, before.n);
 	tokens_release(&before);
 	if (r == 0) {
 		r = tokens_write(
@@ -298,7 +296,7 @@ cmd_import(struct client *c, const struct opts *o, struct err *e)
 	    (r = tokens_parse(theirs.data, theirs.len, &there, e)) != 0)
 		err_wrap(e, "%s", o->words[0]);
 	if (r == 0)
-		r = lock_tokens(path, &lock, e);
+		r = client_lock_for(path, &lock, e);
 	if (r == 0)
 		r = load(path, &mine, &here, e);
 	for (i = 0; r == 0 && i < there.n; i++) {

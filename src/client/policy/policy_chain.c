@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KNOWN_FILE "known-policy"
 #define STEPS_MAX 100000
@@ -60,6 +61,31 @@ policy_known_save(struct client *c, const struct policy_file *f, struct err *e)
 		r = file_write(path, text.data, text.len, 0600, e);
 	buf_release(&text);
 	free(path);
+	return r;
+}
+
+/* What follows the one that was known, unless something else is known by now:
+ * a mig beside this one may have followed further, or a person have pinned
+ * another. */
+static int
+known_replace(struct client *c, const struct id *was,
+    const struct policy_file *f, struct err *e)
+{
+	char *path = client_beside(c, KNOWN_FILE, e);
+	struct policy_file now;
+	int lock = -1, r;
+
+	if (path == NULL)
+		return ERR_NOMEM;
+	r = client_lock_for(path, &lock, e);
+	free(path);
+	if (r != 0)
+		return r;
+	r = policy_known(c, &now, e);
+	if (r == 0 && id_equal(&now.policy.hash, was))
+		r = policy_known_save(c, f, e);
+	policy_file_release(&now);
+	close(lock);
 	return r;
 }
 
@@ -151,6 +177,7 @@ static int
 follow(struct client *c, const json_t *list, struct policy_chain *ch,
     struct err *e)
 {
+	const struct id was = ch->newest.policy.hash;
 	struct policy_file next;
 	struct id hash;
 	size_t n;
@@ -173,7 +200,7 @@ follow(struct client *c, const json_t *list, struct policy_chain *ch,
 		policy_file_release(&ch->newest);
 		ch->newest = next;
 	}
-	return n > 0 ? policy_known_save(c, &ch->newest, e) : 0;
+	return n > 0 ? known_replace(c, &was, &ch->newest, e) : 0;
 }
 
 /* Backwards, as far as the server has them. */
