@@ -1234,6 +1234,33 @@ def test_progress_and_interrupt(waiting):
     assert re.search(r"To see them: mig results [0-9a-f]{12}", rest)
 
 
+def test_interrupted_while_it_is_sent(waiting, server):
+    """Nobody knows whether it was launched: said, and how to find out."""
+    came, held = threading.Event(), threading.Event()
+
+    def post(_):
+        came.set()
+        held.wait(20)
+        return 503, {}
+    server.replies["POST", "/api/v1/actions"] = post
+    p = subprocess.Popen([program("mig"), *map(str, waiting.ask)], env=waiting.env, text=True,
+                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert came.wait(20)
+    p.send_signal(signal.SIGINT)
+    _, err = p.communicate(timeout=20)
+    held.set()
+    assert p.returncode == ERROR, (p.returncode, err)
+    assert re.search(r"launched is not known \(mig results [0-9a-f]{12} tells\): interrupted", err)
+
+
+def test_launched_and_cannot_be_followed(waiting):
+    """Exit code 2 alone would say that nothing was launched."""
+    known = waiting.dir / ".local/share/mig/known"
+    known.mkdir(parents=True)
+    p = waiting.mig(*waiting.ask, check=ERROR)
+    assert re.search(r"launched, but .*\(mig results [0-9a-f]{12}\): .*known", p.stderr)
+
+
 def test_second_interrupt_ends_at_once(waiting, server):
     t = Terminal(waiting, *waiting.ask, "-y")
     t.read_until("0/2 answered")

@@ -213,6 +213,25 @@ def test_left_out(liar):
     assert summary["leftout"] == []
 
 
+def test_left_out_by_a_wish_that_nobody_had(liar):
+    """What was sent for all was not sent for who was online."""
+    a, b = Liar(), Liar("web2")
+    liar.agents(a.row(), b.row())
+    liar.ask(one(a), expected=[a, b], check=INCOMPLETE)
+    path = f"/api/v1/actions/{liar.action}"
+    for p in path, path[:-52]:
+        liar.server.replies["GET", p][1]["delivery"] = "online"
+    liar.server.replies["GET", path + "/agents"] = (200, json.dumps(
+        {"agent": a.id, "name": a.name, "state": "answered", "online": True}).encode() + b"\n")
+    p = liar.mig("results", "-json", check=INCOMPLETE)
+    assert "was sent from here for all" in p.stderr
+    assert json.loads(p.stdout.splitlines()[-1])["leftout"][0]["agents"] == ["web2"]
+    # nobody here said it: the server's word is all there is
+    (liar.known.parent / "actions").unlink()
+    p = liar.mig("results", liar.action, "-json", check=FOUND)
+    assert "as the server says" in p.stderr
+
+
 def aged(liar, days):
     """What is known, as if it were of so many days ago."""
     lines = []

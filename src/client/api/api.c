@@ -273,6 +273,18 @@ api_json(struct client *c, const char *method, const char *path,
 }
 
 int
+api_post(struct client *c, const char *path, const struct buf *body,
+    http_on_tick *on_tick, json_t **ret_json, struct err *e)
+{
+	struct http_request req = {
+		.method = "POST", .path = path, .on_tick = on_tick
+	};
+	int r = set_body(&req, body, e);
+
+	return r != 0 ? r : api_with_session(c, &req, ret_json, e);
+}
+
+int
 api_word_path(struct buf *out, const char *prefix, const char *word,
     const char *suffix, struct err *e)
 {

@@ -25,6 +25,9 @@ int api_plain(struct client *c, const char *method, const char *path,
 /* The same with a session. */
 int api_json(struct client *c, const char *method, const char *path,
     const struct buf *body, json_t **ret_json, struct err *e);
+/* A POST that on_tick may end. */
+int api_post(struct client *c, const char *path, const struct buf *body,
+    http_on_tick *on_tick, json_t **ret_json, struct err *e);
 /* "PREFIX", the word escaped, "SUFFIX" as a path; ERR_TOOBIG. */
 int api_word_path(struct buf *out, const char *prefix, const char *word,
     const char *suffix, struct err *e);

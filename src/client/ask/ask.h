@@ -23,8 +23,14 @@ int ask_question(
  * follows. */
 int launch_question(
     struct client *c, struct question *q, const struct opts *o, struct err *e);
+
+/* --- history.c -------------------------------------------------------------
+ */
+enum asked { ASKED_UNKNOWN, ASKED_ALL, ASKED_ONLINE };
 /* Remembers an action that was launched here; `mig results` finds it. */
-void launch_remember(const struct id *id, const char *name);
+void launch_remember(const struct id *id, const char *name, enum asked asked);
+/* Whether it was sent from here to all, or to those online only. */
+enum asked launch_asked(const struct id *id);
 /* The id of the newest one; ERR_NOTFOUND when there is none. */
 int launch_last(char ret_hex[static ID_HEX_LEN + 1], struct err *e);
 

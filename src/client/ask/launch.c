@@ -20,8 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HISTORY_MAX (16u * 1024 * 1024)
-
 /* A document on its way out. */
 struct launch {
 	struct buf doc;  /* what is signed */
@@ -340,7 +338,7 @@ launch_collect(struct client *c, struct launch *l, const struct opts *o,
 	if (r == 0)
 		r = ask_output(&k.output, o, e);
 	if (r != 0)
-		goto out;
+		goto lost;
 	memcpy(k.seal_secret, l->secret, sizeof(k.seal_secret));
 	launch_hints(&k, l->whom.agents);
 	k.follow = true;
@@ -350,21 +348,19 @@ launch_collect(struct client *c, struct launch *l, const struct opts *o,
 	k.summary.expected = expected;
 	progress_init(&k.progress, expected);
 	k.progress.expires_ms = l->action.expire_after * 1000;
-	interrupt_install();
 	r = collect_follow(&k, e);
 	if (r != 0) {
 		progress_erase(&k.progress);
-		interrupt_restore();
-		err_wrap(e,
-		    "launched, but its answers cannot be followed (mig "
-		    "results %s)",
-		    id_short(&l->id).s);
-		goto out;
+		goto lost;
 	}
 	r = collect_finish(&k, e);
-out:
 	collect_release(&k);
 	return r;
+lost:
+	collect_release(&k);
+	return err_wrap(e,
+	    "launched, but its answers cannot be followed (mig results %s)",
+	    id_short(&l->id).s);
 }
 
 /* It is sent; then its answers come, or it waits for others. */
@@ -375,10 +371,13 @@ launch_go(
 	struct posted p;
 	int r;
 
+	/* from here on who leaves is told how to come back */
+	interrupt_install();
 	r = posted_send(c, "/api/v1/actions", &l->post, &l->id, &p, e);
 	fault_point("mig.posted");
 	if (r == 0) {
-		launch_remember(&l->id, l->action.name);
+		launch_remember(&l->id, l->action.name,
+		    l->online_only ? ASKED_ONLINE : ASKED_ALL);
 		fault_point("mig.remembered");
 		if (!p.waits) {
 			posted_tell_uncounted(&p);
@@ -391,6 +390,7 @@ launch_go(
 			r = EXIT_INCOMPLETE;
 	}
 	json_decref(p.root);
+	interrupt_restore();
 	return r;
 }
 
@@ -423,67 +423,5 @@ launch_question(
 	aclview_release(&l.known);
 	buf_release(&l.doc);
 	buf_release(&l.post);
-	return r;
-}
-
-/* --- what was launched from here -------------------------------------------
- */
-
-void
-launch_remember(const struct id *id, const char *name)
-{
-	char now[RFC3339_LEN + 1], *path;
-	struct err e;
-	struct buf b;
-	int r;
-
-	path = client_path(DIR_DATA, "actions", NULL);
-	if (path == NULL)
-		return;
-	rfc3339_format(clock_wall_ms() / 1000, now);
-	buf_init(&b, 16 * 1024);
-	buf_add_fmt(&b, "%s %s ", id_hex(id).s, now);
-	str_add_printable(&b, name, strlen(name));
-	buf_add_str(&b, "\n");
-	r = b.error != 0 ? err_code(&e, b.error, "the name")
-			 : client_mkdir_for(path, &e);
-	if (r == 0)
-		r = file_append(path, b.data, b.len, 0600, &e);
-	if (r != 0)
-		client_warn("warning: this action is not remembered here (mig "
-			    "results %s shows its answers): %s",
-		    id_short(id).s, e.msg);
-	buf_release(&b);
-	free(path);
-}
-
-int
-launch_last(char ret_hex[static ID_HEX_LEN + 1], struct err *e)
-{
-	char *path = client_path(DIR_DATA, "actions", e), *p;
-	struct buf b;
-	struct id id;
-	int r;
-
-	if (path == NULL)
-		return ERR_NOTFOUND;
-	buf_init(&b, HISTORY_MAX);
-	r = file_read(path, &b, NULL);
-	while (b.len > 0 && b.data[b.len - 1] == '\n')
-		b.len--;
-	p = r == 0 && b.len > 0 ? memrchr(b.data, '\n', b.len) : NULL;
-	p = p != NULL ? p + 1 : (char *)b.data;
-	r = ERR_NOTFOUND;
-	if (p != NULL && b.len - (size_t)(p - (char *)b.data) > ID_HEX_LEN) {
-		memcpy(ret_hex, p, ID_HEX_LEN);
-		ret_hex[ID_HEX_LEN] = '\0';
-		r = id_parse(ret_hex, &id) == 0 ? 0 : ERR_NOTFOUND;
-	}
-	if (r != 0)
-		err_set(e, r,
-		    "nothing was launched from here yet; give an id "
-		    "(see: mig actions)");
-	buf_release(&b);
-	free(path);
 	return r;
 }

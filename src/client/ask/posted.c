@@ -53,6 +53,12 @@ targeted_get(struct client *c, const char *target, bool online_only,
 }
 
 static int
+post_tick(void *arg)
+{
+	return interrupt_seen() ? ERR_CLOSED : 0;
+}
+
+static int
 send_until(struct client *c, const char *path, const struct buf *body,
     const struct id *id, json_t **ret, struct err *e)
 {
@@ -62,13 +68,17 @@ send_until(struct client *c, const char *path, const struct buf *body,
 	int r;
 
 	for (;;) {
-		r = api_json(c, "POST", path, body, ret, e);
+		r = api_post(c, path, body, post_tick, ret, e);
+		if (r != 0 && interrupt_seen()) {
+			unknown = true;
+			err_set(e, r, "interrupted");
+			break;
+		}
 		if (r != ERR_CLOSED && r != ERR_TIMEOUT && r != ERR_IO &&
 		    r != ERR_BUSY)
 			break;
 		unknown = unknown || r != ERR_BUSY;
-		if (interrupt_seen() ||
-		    clock_mono_ms() - start + pause > POST_MS)
+		if (clock_mono_ms() - start + pause > POST_MS)
 			break;
 		client_warn("%s; sending it again", e->msg);
 		poll(NULL, 0, pause);

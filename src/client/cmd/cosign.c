@@ -12,6 +12,7 @@
 #include "client/sign/describe.h"
 #include "client/cmd/fetched.h"
 #include "client/pgp/openpgp.h"
+#include "client/ask/interrupt.h"
 #include "client/ask/posted.h"
 #include "client/sign/sealcheck.h"
 #include "client/trust/trust_target.h"
@@ -473,12 +474,14 @@ sign_and_post(struct client *c, const struct cosigning *k, const struct opts *o,
 	    id_hex(&k->f.id).s);
 	r = sign_new_envelope(
 	    c, PURPOSE_ACTION, k->env.doc, k->env.doc_len, &body, e);
+	interrupt_install();
 	if (r == 0)
 		r = posted_send(c, path, &body, &k->f.id, &p, e);
 	if (r == 0) {
-		launch_remember(&k->f.id, k->f.action.name);
+		launch_remember(&k->f.id, k->f.action.name, ASKED_UNKNOWN);
 		r = tell(k, &p, o, e);
 	}
+	interrupt_restore();
 	json_decref(p.root);
 	buf_release(&body);
 	return r;

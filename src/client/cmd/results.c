@@ -134,7 +134,8 @@ note_removed(const struct fetched *f)
 		    when);
 }
 
-/* The delivery wish stands beside the action; it can only leave agents out. */
+/* The delivery wish stands beside the action; it can only leave agents out.
+ * What was sent from here without it has none, whatever the server says. */
 static bool
 was_for_online(const struct fetched *f)
 {
@@ -143,6 +144,12 @@ was_for_online(const struct fetched *f)
 	(void)json_opt_str(f->root, "", "delivery", &delivery, NULL);
 	if (delivery == NULL)
 		return false;
+	if (launch_asked(&f->id) == ASKED_ALL) {
+		client_warn("warning: the server says that only agents that "
+			    "were online were asked, and this action was sent "
+			    "from here for all");
+		return false;
+	}
 	fprintf(stderr,
 	    "mig: only agents that were online were asked, as the server "
 	    "says\n");
