@@ -52,7 +52,8 @@
 #define ICMPV6_TYPES 1
 #define GET_IFINDEX 0x8933 /* SIOCGIFINDEX: of a name */
 
-#define SET_VMA 0x53564d41 /* PR_SET_VMA: glibc names its memory */
+#define PAGEMAP_SCAN 0xc0606610 /* linux/fs.h of Linux 6.7 */
+#define SET_VMA 0x53564d41      /* PR_SET_VMA: glibc names its memory */
 
 static const char *const dangerous[] = { "ptrace", "process_vm_readv",
 	"process_vm_writev", "process_madvise", "pidfd_getfd", "io_uring_setup",
@@ -348,6 +349,16 @@ make_worker(uint32_t arch, bool openat2, bool threads)
 	return f;
 }
 
+/* Reads what a worker with rights has opened. */
+static scmp_filter_ctx
+make_scanner(uint32_t arch)
+{
+	scmp_filter_ctx f = make_worker(arch, false, false);
+
+	allow_if(f, "ioctl", INT_IS(1, PAGEMAP_SCAN));
+	return f;
+}
+
 /* A worker that opens, narrows itself, and is sealed. The sockets are for
  * asking the kernel: they reach nobody. */
 static scmp_filter_ctx
@@ -498,6 +509,7 @@ main(int argc, char **argv)
 	print_filter(make_worker(arch, true, true), "worker_threads");
 	print_filter(
 	    make_worker(arch, false, true), "worker_threads_no_openat2");
+	print_filter(make_scanner(arch), "scanner");
 	print_filter(make_opener(arch), "opener");
 	print_filter(make_opener_seal(arch), "seal");
 	print_filter(make_net_opener(arch), "net_opener");

@@ -37,10 +37,12 @@ enum sandbox_profile {
 				   opens a socket for echo requests: no Landlock
 				   until sandbox_narrow(); sockets of the internet
 				   families, no local ones; then sandbox_seal() */
-	SANDBOX_PAIR_OPENER, /* a worker without Landlock, which opens for one
-				that reads (modules/opener.h) */
-	SANDBOX_MONITOR,     /* may spawn, write its state, no ptrace etc. */
-	SANDBOX_SERVER,      /* server roles: sockets and own files */
+	SANDBOX_PAIR_OPENER,  /* a worker without Landlock, which opens for one
+				 that reads (modules/opener.h) */
+	SANDBOX_PAIR_SCANNER, /* that one: WORKER_READ without openat2, with the
+				 one call that asks which pages a process has */
+	SANDBOX_MONITOR,      /* may spawn, write its state, no ptrace etc. */
+	SANDBOX_SERVER,       /* server roles: sockets and own files */
 };
 
 struct sandbox_path {

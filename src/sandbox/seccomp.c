@@ -60,6 +60,8 @@ seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e)
 		return INSTALL(net_opener, e);
 	case SANDBOX_PAIR_OPENER:
 		return INSTALL(worker_read_no_openat2, e);
+	case SANDBOX_PAIR_SCANNER:
+		return INSTALL(scanner, e);
 	case SANDBOX_MONITOR:
 		return INSTALL(monitor, e);
 	case SANDBOX_SERVER:

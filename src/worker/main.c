@@ -327,6 +327,7 @@ enter_sandbox(const struct options *o, struct err *e)
 		if (rc != 0)
 			return rc;
 		hidden = NULL; /* it reads libraries alone */
+		s.profile = SANDBOX_PAIR_SCANNER;
 		s.keep_caps = 0;
 		s.all_paths_readable = false;
 		s.paths = sandbox_library_paths(&s.npaths);

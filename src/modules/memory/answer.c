@@ -31,7 +31,8 @@ static const struct outcome_kind kinds[GAPS] = {
 	    false },
 	[GAP_ABSENT] = { "notinmemory",
 	    "processes have mapped files of which what is not in memory was "
-	    "not read",
+	    "not read, or large mappings of which this kernel does not say "
+	    "what is",
 	    false },
 	[GAP_DEVICE] = { "device", NULL, true },
 	[GAP_TIME] = { "timelimit", NULL, true },

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "os/pages.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,12 +11,18 @@
 #include <unistd.h>
 
 #define PIECE (256 * 1024)
-#define ALIGNED 4096       /* the kernel copies faster to such a place */
-#define PAGEMAP_PAGES 4096 /* looked up at a time: 16 MiB of addresses */
-#define PAGE_IN_MEMORY (UINT64_C(1) << 63) /* proc_pid_pagemap(5) */
-#define PAGE_IN_SWAP (UINT64_C(1) << 62)
+#define ALIGNED 4096 /* the kernel copies faster to such a place */
 /* Without a pagemap a mapping may be nothing but holes. */
 #define UNKNOWN_MAX LOOK_FILE_MAX
+/* Where so much is left of a mapping, and all that was listed of it was seen,
+ * the rest is not looked up page by page. */
+#define COUNTED_FROM (UINT64_C(1) << 30)
+#define COUNTED_MAX 64 /* mappings of a process */
+
+/* A mapping of which no page was looked up from here on. */
+struct counted {
+	uint64_t from, end;
+};
 
 struct look {
 	struct look_job *job;
@@ -28,12 +35,13 @@ struct look {
 	size_t seen;             /* of match->ids */
 	struct os_mapping where; /* its last mapping */
 	char where_path[512];
-	/* of the mapping at hand: states of pages from here on */
-	uint64_t pages_at;
-	size_t npages;
 	uint64_t length_left; /* of the window */
 	struct os_maps maps;
-	uint64_t pages[PAGEMAP_PAGES];
+	bool no_scan;          /* pagemap can only be read */
+	struct os_pages pages; /* of the mapping at hand, looked up last */
+	struct counted counted[COUNTED_MAX];
+	size_t ncounted;
+	bool again; /* it is what was counted that is looked at */
 	_Alignas(ALIGNED) uint8_t piece[PIECE];
 };
 
@@ -53,6 +61,12 @@ look_free(struct look *l)
 	free(l);
 }
 
+static int
+ended(struct err *e)
+{
+	return err_set(e, ERR_CLOSED, "it ended while it was looked at");
+}
+
 int
 look_maps(
     struct look *l, int fd, os_mapping_found *found, void *arg, struct err *e)
@@ -65,6 +79,8 @@ look_maps(
 		n = read(fd, text, sizeof(text));
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == ESRCH)
+			return ended(e);
 		if (n < 0)
 			return err_errno(e, "reading its maps");
 		if (n == 0)
@@ -73,7 +89,9 @@ look_maps(
 			return 0;
 	}
 	(void)os_maps_end(&l->maps, found, arg);
-	return 0;
+	/* those of a process that has ended do so too, wherever that was */
+	n = pread(fd, text, 1, 0);
+	return n == 0 || (n < 0 && errno == ESRCH) ? ended(e) : 0;
 }
 
 /* --- what is read of a mapping -------------------------------------------- */
@@ -132,18 +150,24 @@ is_all_there(const struct look *l, const struct os_mapping *m, uint64_t absent)
 }
 
 static void
-note_absent(struct look *l, const struct os_mapping *m, uint64_t bytes)
+count_absent(struct look *l, const struct os_mapping *m, uint64_t bytes)
 {
 	struct look_job *job = l->job;
 
-	if (m->inode == 0 || bytes == 0)
-		return;
 	job->absent += bytes;
-	if (job->window->residentonly)
+	if (job->window->residentonly && m->inode != 0)
 		return;
 	if (job->absent_mappings++ == 0)
-		(void)str_copy(
-		    job->absent_first, sizeof(job->absent_first), m->path);
+		(void)str_copy(job->absent_first, sizeof(job->absent_first),
+		    m->path[0] != '\0' ? m->path : "memory without a name");
+}
+
+/* Of anonymous memory such is what was never touched. */
+static void
+note_absent(struct look *l, const struct os_mapping *m, uint64_t bytes)
+{
+	if (m->inode != 0 && bytes > 0)
+		count_absent(l, m, bytes);
 }
 
 /* --- runs ----------------------------------------------------------------- */
@@ -205,44 +229,29 @@ feed(struct look *l, const struct os_mapping *m, uint64_t at, size_t n)
 
 /* --- pages ---------------------------------------------------------------- */
 
-/* The states of the pages from at on; false: nobody knows. */
+/* What holds something from at on; false: nobody knows. */
 static bool
 load_pages(struct look *l, uint64_t at, uint64_t end)
 {
-	size_t want = (size_t)((end - at) / l->page);
-	ssize_t n;
+	int fd = l->job->fds.pagemap;
 
-	if (want > PAGEMAP_PAGES)
-		want = PAGEMAP_PAGES;
-	do {
-		n = pread(l->job->fds.pagemap, l->pages,
-		    want * sizeof(l->pages[0]),
-		    (off_t)(at / l->page * sizeof(l->pages[0])));
-	} while (n < 0 && errno == EINTR);
-	l->pages_at = at;
-	l->npages = n > 0 ? (size_t)n / sizeof(l->pages[0]) : 0;
-	return l->npages > 0;
-}
-
-/* Is this page, of those that were loaded last, in memory or in swap? */
-static bool
-is_there(const struct look *l, uint64_t at)
-{
-	size_t i = (size_t)((at - l->pages_at) / l->page);
-
-	return i >= l->npages ||
-	    (l->pages[i] & (PAGE_IN_MEMORY | PAGE_IN_SWAP)) != 0;
+	if (!l->no_scan && os_pages_scan(fd, at, end, &l->pages) == 0)
+		return true;
+	l->no_scan = true;
+	return os_pages_read(fd, at, end, &l->pages) == 0;
 }
 
 static void
 read_failed(struct look *l, uint64_t at)
 {
+	enum os_page page = os_pages_at(l->job->fds.pagemap, at);
+
 	end_run(l);
 	/* a page of a file that is not in memory may lie behind its end */
-	if (is_there(l, at))
-		l->job->unreadable++;
-	else
+	if (page == OS_PAGE_NONE)
 		l->job->absent += l->page;
+	else if (page != OS_PAGE_GUARD)
+		l->job->unreadable++;
 }
 
 static size_t
@@ -293,43 +302,76 @@ read_range(
 	}
 }
 
-/* Without a pagemap: all of it, or nothing. */
+/* Without a pagemap: all of it, or nothing, which is told of any memory. */
 static void
 read_blindly(
     struct look *l, const struct os_mapping *m, uint64_t begin, uint64_t end)
 {
-	l->npages = 0;
 	if (end - begin <= UNKNOWN_MAX)
 		read_range(l, m, begin, end);
 	else
-		note_absent(l, m, end - begin);
+		count_absent(l, m, end - begin);
+}
+
+/* Of what was looked up, from at on; how much of it holds nothing. */
+static uint64_t
+read_runs(struct look *l, const struct os_mapping *m, uint64_t at)
+{
+	uint64_t absent = l->pages.until - at;
+	const struct os_page_run *r;
+	size_t i;
+
+	for (i = 0; i < l->pages.n; i++) {
+		r = &l->pages.runs[i];
+		absent -= r->end - r->begin;
+		read_range(l, m, r->begin, r->end);
+	}
+	return absent;
+}
+
+static bool
+goes_on(struct look *l)
+{
+	if (l->end == LOOK_ALL && l->job->stop(l->job->arg))
+		l->end = LOOK_STOPPED;
+	return l->end == LOOK_ALL && l->length_left > 0;
+}
+
+/* Was as much seen of it as was listed? The listing is a moment old: whether
+ * that was all is looked at once more when the process is done. */
+static bool
+all_was_seen(struct look *l, const struct os_mapping *m, uint64_t from,
+    uint64_t end, uint64_t seen)
+{
+	if (!l->no_scan || l->again || !m->detailed || m->userfault ||
+	    seen < m->present + m->swapped || end - from < COUNTED_FROM ||
+	    l->ncounted == COUNTED_MAX)
+		return false;
+	l->counted[l->ncounted].from = from;
+	l->counted[l->ncounted].end = end;
+	l->ncounted++;
+	return true;
 }
 
 static void
 read_pages(struct look *l, const struct os_mapping *m, uint64_t begin,
     uint64_t end, bool all)
 {
-	uint64_t at = begin, from, stop, absent = 0;
+	uint64_t at = begin, seen = 0, absent = 0;
 
-	while (at < end && l->end == LOOK_ALL && l->length_left > 0) {
+	while (at < end && goes_on(l)) {
 		if (!load_pages(l, at, end)) {
 			read_blindly(l, m, at, end);
 			break;
 		}
-		stop = at + l->npages * l->page;
-		if (all) {
-			read_range(l, m, at, stop);
-			at = stop;
-			continue;
-		}
-		while (at < stop && l->end == LOOK_ALL) {
-			for (; at < stop && !is_there(l, at); at += l->page)
-				absent += l->page;
-			for (from = at; at < stop && is_there(l, at);)
-				at += l->page;
-			if (at > from)
-				read_range(l, m, from, at);
-		}
+		if (all)
+			read_range(l, m, at, l->pages.until);
+		else
+			absent += read_runs(l, m, at);
+		at = l->pages.until;
+		seen += l->pages.sure;
+		if (!all && all_was_seen(l, m, at, end, seen))
+			break;
 	}
 	note_absent(l, m, absent);
 }
@@ -355,7 +397,6 @@ on_mapping(const struct os_mapping *m, void *arg)
 	if (m->detailed && there == 0 && !all) {
 		note_absent(l, m, m->end - begin);
 	} else if (is_all_there(l, m, absent)) {
-		l->npages = 0;
 		read_range(l, m, begin, m->end);
 	} else if (l->job->fds.pagemap < 0) {
 		read_blindly(l, m, begin, m->end);
@@ -363,6 +404,61 @@ on_mapping(const struct os_mapping *m, void *arg)
 		read_pages(l, m, begin, m->end, all);
 	}
 	return l->end == LOOK_ALL && l->length_left > 0;
+}
+
+/* --- what was not looked up ----------------------------------------------- */
+
+/* Bytes from begin to end that are in memory or in swap for sure. */
+static uint64_t
+count_pages(struct look *l, uint64_t begin, uint64_t end)
+{
+	uint64_t n = 0;
+
+	while (begin < end && goes_on(l) &&
+	    os_pages_read(l->job->fds.pagemap, begin, end, &l->pages) == 0) {
+		n += l->pages.sure;
+		begin = l->pages.until;
+	}
+	return n;
+}
+
+/* m as it is listed now: what has come, or has moved, to where nothing was
+ * looked up is read. */
+static void
+look_behind(struct look *l, const struct os_mapping *m, const struct counted *c)
+{
+	uint64_t from = m->begin > c->from ? m->begin : c->from;
+	uint64_t end = m->end < c->end ? m->end : c->end;
+	uint64_t there = m->present + m->swapped;
+
+	if (from >= end)
+		return;
+	if (there > 0 && count_pages(l, m->begin, from) < there)
+		read_pages(l, m, from, end, false);
+	else
+		note_absent(l, m, end - from);
+}
+
+static bool
+on_counted(const struct os_mapping *m, void *arg)
+{
+	struct look *l = arg;
+	size_t i;
+
+	for (i = 0; i < l->ncounted && !look_is_special(m) && goes_on(l); i++)
+		look_behind(l, m, &l->counted[i]);
+	return goes_on(l);
+}
+
+static int
+look_again(struct look *l, struct err *e)
+{
+	if (l->ncounted == 0 || l->end != LOOK_ALL || l->length_left == 0)
+		return 0;
+	if (lseek(l->job->fds.maps, 0, SEEK_SET) != 0)
+		return err_errno(e, "reading its maps once more");
+	l->again = true;
+	return look_maps(l, l->job->fds.maps, on_counted, l, e);
 }
 
 enum look_end
@@ -377,9 +473,14 @@ look_run(struct look *l, struct look_job *job, struct err *e)
 	memset(&l->where, 0, sizeof(l->where));
 	l->page = (size_t)sysconf(_SC_PAGESIZE);
 	l->length_left = job->window->maxlength;
+	l->no_scan = job->no_scan;
+	l->ncounted = 0;
+	l->again = false;
 	rc = look_maps(l, job->fds.maps, on_mapping, l, e);
+	if (rc == 0)
+		rc = look_again(l, e);
 	end_run(l);
 	if (rc != 0 && l->end == LOOK_ALL)
-		l->end = LOOK_FAILED;
+		l->end = rc == ERR_CLOSED ? LOOK_VANISHED : LOOK_FAILED;
 	return l->end;
 }

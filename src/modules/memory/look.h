@@ -48,6 +48,7 @@ struct look_job {
 	const struct os_devices *devices;
 	struct match_state *match;
 	uint64_t *read_left; /* bytes still allowed; counted down */
+	bool no_scan;        /* as if the kernel had no PAGEMAP_SCAN */
 	/* A pattern was seen: at least once, perhaps again. */
 	void (*hit)(const struct look_hit *h, void *arg);
 	/* A match of a pattern may have been lost in a run. */
@@ -59,8 +60,8 @@ struct look_job {
 	uint64_t bytes;           /* read */
 	uint64_t unreadable;      /* pages in memory that cannot be read */
 	uint64_t devices_skipped; /* mappings */
-	uint64_t absent; /* bytes of mapped files that are not in memory
-			    and were not read */
+	uint64_t absent; /* bytes of mapped files that are not in memory and
+			    were not read; without a pagemap, of any memory */
 	uint64_t absent_mappings; /* how many have such, but for a wish */
 	char absent_first[512];
 	const char *gave_up; /* an engine's, or NULL */
@@ -70,7 +71,8 @@ struct look *look_new(void); /* NULL: out of memory */
 void look_free(struct look *l);
 enum look_end look_run(struct look *l, struct look_job *job, struct err *e);
 
-/* Reads maps or smaps from its begin and calls found for each mapping. */
+/* Reads maps or smaps from its begin and calls found for each mapping.
+ * ERR_CLOSED: the process ended, and perhaps not all were there. */
 int look_maps(
     struct look *l, int fd, os_mapping_found *found, void *arg, struct err *e);
 

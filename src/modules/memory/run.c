@@ -264,7 +264,8 @@ judge_libraries(struct run *r, struct err *e)
 	close(fd);
 	set_rest(r, PLAN_LIBRARIES, rc == 0 ? NO : UNKNOWN);
 	if (rc != 0)
-		failure(r, GAP_UNREADABLE, e->msg);
+		failure(r, rc == ERR_CLOSED ? GAP_VANISHED : GAP_UNREADABLE,
+		    e->msg);
 	err_clear(e);
 	return 0;
 }

@@ -639,6 +639,7 @@ test_worker(void **state)
 	/* each order may bring lower limits */
 	expect_refused(SANDBOX_WORKER_READ, "setrlimit", NULL);
 	expect_refused(SANDBOX_WORKER_THREADS, "setrlimit", NULL);
+	expect_refused(SANDBOX_PAIR_SCANNER, "setrlimit", NULL);
 }
 
 /* Narrowed and sealed, it is a worker in every respect. */
