@@ -62,6 +62,40 @@ def test_no_room_for_a_backup(server, tmp_path, fits):
     assert "good: a backup" in server.command("backup", "--verify", str(old)).stdout
 
 
+@pytest.mark.parametrize("how", ["reader leaves", "stopped"])
+def test_a_backup_that_is_broken_off_leaves_nothing(server, how):
+    """A copy of the store is as large as the store, and would stay there for ever."""
+    p = subprocess.Popen([server.daemon.argv[0], "backup", "-", "-c", str(server.conf)], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
+    assert os.read(p.stdout.fileno(), 1)    # the copy is made
+    assert list((server.state / "db").glob(".mig-backup.*"))
+    if how == "stopped":
+        p.terminate()
+        p.wait(20)
+    p.stdout.close()
+    assert p.wait(20) == 1
+    assert ("stopped by a signal" if how == "stopped" else "Broken pipe") in p.stderr.read()
+    assert not list((server.state / "db").glob(".mig-backup.*"))
+
+
+def test_a_check_that_is_broken_off_leaves_no_key(server, tmp_path):
+    """The CA's key is among what is unpacked for it."""
+    backup = tmp_path / "b.tar"
+    server.command("backup", str(backup))
+    work = tmp_path / "tmp"
+    work.mkdir()
+    p = subprocess.Popen([server.daemon.argv[0], "backup", "--verify", "-", "-c", str(server.conf)],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         env={**os.environ, "TMPDIR": str(work)})
+    p.stdin.write(backup.read_bytes()[:-100000])
+    p.stdin.flush()
+    wait_for("the key", lambda: list(work.glob("*/ca/ca.key")))
+    p.terminate()
+    assert p.wait(20) == 1 and b"stopped by a signal" in p.stderr.read()
+    p.stdin.close()
+    assert list(work.iterdir()) == []
+
+
 def test_backup_of_a_running_server_is_checked(server, tmp_path):
     server.start()
     api = server.login()

@@ -14,6 +14,7 @@
 #include "crypto/sha256.h"
 #include "crypto/x509.h"
 #include "server/store/upkeep.h"
+#include "server/cmd/stopped.h"
 #include "server/cmd/tar.h"
 
 #include <errno.h>
@@ -50,6 +51,33 @@ struct part {
 
 /* --- writing ------------------------------------------------------------ */
 
+static int
+put_bytes(int fd, const void *data, size_t len, struct err *e)
+{
+	const uint8_t *p = data;
+	ssize_t n;
+	int rc;
+
+	while (len > 0) {
+		if ((rc = check_stopped(e)) != 0)
+			return (rc);
+		n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return (err_errno(e, "write"));
+		p += n;
+		len -= (size_t)n;
+	}
+	return (0);
+}
+
+static int
+stops(void *arg)
+{
+	return (is_stopped());
+}
+
 /* Reads a file; hands each piece on when out is not -1. */
 static int
 pump(const char *path, int out, uint64_t *ret_size, struct id *ret_hash,
@@ -66,11 +94,12 @@ pump(const char *path, int out, uint64_t *ret_size, struct id *ret_hash,
 		rc = err_errno(e, "%s", path);
 	else if (chunk == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
-	while (rc == 0 && (n = read(fd, chunk, CHUNK)) > 0) {
+	while (rc == 0 && (rc = check_stopped(e)) == 0 &&
+	    (n = read(fd, chunk, CHUNK)) > 0) {
 		sha256_add(&h, chunk, (size_t)n);
 		size += (uint64_t)n;
 		if (out >= 0)
-			rc = fd_write_all(out, chunk, (size_t)n, e);
+			rc = put_bytes(out, chunk, (size_t)n, e);
 	}
 	if (rc == 0 && n < 0)
 		rc = err_errno(e, "%s", path);
@@ -96,7 +125,7 @@ put_header(int fd, const char *name, uint64_t size, mode_t mode, struct err *e)
 
 	str_copy(t.name, sizeof(t.name), name);
 	tar_header(&t, block);
-	return (fd_write_all(fd, block, sizeof(block), e));
+	return (put_bytes(fd, block, sizeof(block), e));
 }
 
 static int
@@ -104,7 +133,7 @@ put_padding(int fd, uint64_t size, struct err *e)
 {
 	static const uint8_t zeros[TAR_BLOCK];
 
-	return (fd_write_all(fd, zeros, tar_padding(size), e));
+	return (put_bytes(fd, zeros, tar_padding(size), e));
 }
 
 static int
@@ -150,12 +179,12 @@ put_all(int fd, const struct part *parts, int schema, struct err *e)
 	if ((rc = m.error) != 0)
 		err_set(e, rc, "%s", err_text(rc));
 	if (rc == 0 && (rc = put_header(fd, MANIFEST, m.len, 0644, e)) == 0 &&
-	    (rc = fd_write_all(fd, m.data, m.len, e)) == 0)
+	    (rc = put_bytes(fd, m.data, m.len, e)) == 0)
 		rc = put_padding(fd, m.len, e);
 	for (i = 0; i < BACKUP_FILES && rc == 0; i++)
 		rc = put_part(fd, &backup_files[i], &parts[i], e);
 	if (rc == 0)
-		rc = fd_write_all(fd, end, sizeof(end), e);
+		rc = put_bytes(fd, end, sizeof(end), e);
 	buf_release(&m);
 	return (rc);
 }
@@ -171,6 +200,7 @@ copy_store(
 	server_file(c, FILE_DB, path);
 	if ((rc = store_open(path, STORE_READ, &s, e)) != 0)
 		return (rc);
+	store_interruptible(s, stops);
 	if ((rc = store_schema_of(s, ret_schema, e)) == 0)
 		rc = store_copy(s, to, e);
 	store_close(s);
@@ -225,8 +255,11 @@ read_full(int fd, void *out, size_t len, struct err *e)
 {
 	uint8_t *p = out;
 	ssize_t n;
+	int rc;
 
 	while (len > 0) {
+		if ((rc = check_stopped(e)) != 0)
+			return (rc);
 		n = read(fd, p, len);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -347,7 +380,7 @@ take_bytes(int in, int out, uint64_t size, const struct id *want,
 		if ((rc = read_full(in, chunk, n, e)) != 0)
 			break;
 		sha256_add(&h, chunk, n);
-		rc = fd_write_all(out, chunk, n, e);
+		rc = put_bytes(out, chunk, n, e);
 		size -= n;
 	}
 	if (rc == 0) {
@@ -435,6 +468,7 @@ check_store(const char *dir, struct err *e)
 	snprintf(path, sizeof(path), "%s/db/store.sqlite", dir);
 	if ((rc = store_open(path, STORE_WRITE, &s, e)) != 0)
 		return (rc);
+	store_interruptible(s, stops);
 	rc = store_quick_check(s, e);
 	store_close(s);
 	return (rc);

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "server/cmd/admin.h"
+#include "server/cmd/stopped.h"
 #include "server/store/people.h"
 
 #include <errno.h>
@@ -149,6 +150,7 @@ command_backup(const char *conf, int argc, char **argv)
 	if (optind + 1 != argc)
 		return (admin_usage(backup_usage));
 	umask(077);
+	stopped_by_signals();
 	err_clear(&e);
 	rc = only_verify ? verify(argv[optind], &e)
 			 : backup(conf, argv[optind], &e);

@@ -37,6 +37,7 @@ static const struct {
 	{ SQLITE_CORRUPT, ERR_IO, "damaged: restore a backup" },
 	{ SQLITE_NOTADB, ERR_IO, "damaged: restore a backup" },
 	{ SQLITE_NOMEM, ERR_NOMEM, "out of memory" },
+	{ SQLITE_INTERRUPT, ERR_CLOSED, "stopped by a signal" },
 };
 
 int

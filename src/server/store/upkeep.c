@@ -28,7 +28,8 @@
 #define SHRINK_MIN 1024
 /* Answers may come so long after an action's end (core/launch.c). */
 #define LATE_SECONDS 90000
-#define EXPECTED_BYTES 16 /* a row of it, about */
+#define EXPECTED_BYTES 16    /* a row of it, about */
+#define PROGRESS_STEPS 10000 /* of SQLite's machine: some ms */
 
 static int64_t
 pragma_number(struct store *s, const char *sql)
@@ -324,6 +325,12 @@ store_vacuum(struct store *s, struct err *e)
 		NULL, NULL, NULL) != SQLITE_OK)
 		return (sql_error(s, "VACUUM", e));
 	return (0);
+}
+
+void
+store_interruptible(struct store *s, int (*stops)(void *arg))
+{
+	sqlite3_progress_handler(s->db, PROGRESS_STEPS, stops, NULL);
 }
 
 /* A page that could not be read is among its words, and damage only when the

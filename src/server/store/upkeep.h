@@ -49,6 +49,9 @@ int store_shrink(struct store *s, int pages, struct err *e);
  * again. */
 int store_vacuum(struct store *s, struct err *e);
 
+/* From here on what takes long ends with ERR_CLOSED once stops() is not 0. */
+void store_interruptible(struct store *s, int (*stops)(void *arg));
+
 /* PRAGMA quick_check: ERR_IO with the first thing that is wrong. */
 int store_quick_check(struct store *s, struct err *e);
 int store_schema_of(struct store *s, int *ret, struct err *e);
