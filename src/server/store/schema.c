@@ -102,6 +102,10 @@ const char *const store_schema[] = {
 	/* 10 -> 11: signatures that do not count */
 	"ALTER TABLE waiting ADD COLUMN left_out TEXT NOT NULL DEFAULT '[]';"
 	"ALTER TABLE waiting ADD COLUMN uncounted TEXT NOT NULL DEFAULT '[]';",
+	/* 11 -> 12: the few answers that are not an agent's first are found
+	 * without those of all the others */
+	"CREATE INDEX answers_different ON answers (action, agent)"
+	" WHERE different;",
 };
 
 const int store_schema_version =

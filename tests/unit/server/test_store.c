@@ -3,6 +3,7 @@
 #include "server/store/actions.h"
 #include "server/store/people.h"
 #include "server/store/policies.h"
+#include "server/store/sql.h"
 #include "server/store/store.h"
 #include "server/store/upkeep.h"
 
@@ -477,6 +478,35 @@ test_different_answers_are_bounded(void **state)
 	assert_int_equal(s.different, STORE_DIFFERENT_MAX);
 }
 
+static int
+count_steps(void *arg)
+{
+	++*(int *)arg;
+	return (0);
+}
+
+/* Whoever answers differently again and again does not have those of all the
+ * others read each time. */
+static void
+test_different_answers_are_found_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store_expect exp = { add_agent(f, "a"), true };
+	int64_t i, action = add_action(f, "x", &exp, 1);
+	int steps = 0;
+	struct err e;
+
+	assert_int_equal(store_begin(f->w, &e), 0);
+	assert_true(put_answer(f, action, exp.agent, 1, "first"));
+	for (i = 1; i < 1000; i++)
+		assert_true(put_answer(f, action, exp.agent + i, 1, "other"));
+	sqlite3_progress_handler(f->w->db, 100, count_steps, &steps);
+	assert_true(put_answer(f, action, exp.agent, 1, "another"));
+	assert_in_range(steps, 0, 5);
+	sqlite3_progress_handler(f->w->db, 0, NULL, NULL);
+	assert_int_equal(store_commit(f->w, &e), 0);
+}
+
 static void
 test_late_agents_open_again(void **state)
 {
@@ -820,6 +850,7 @@ main(void)
 		T(test_action_is_there_once),
 		T(test_answers_and_counts),
 		T(test_different_answers_are_bounded),
+		T(test_different_answers_are_found_at_once),
 		T(test_late_agents_open_again),
 		T(test_prune),
 		T(test_prune_in_pieces),
