@@ -45,7 +45,9 @@ static const char usage_text[] =
     "\n"
     "  -c FILE   configuration (default " SERVER_CONF_PATH ")\n"
     "  -n        check the configuration; -nv print it\n"
-    "  -h, --help, -V, --version\n";
+    "  -h, --help, -V, --version\n"
+    "\n"
+    "  mig-server COMMAND --help says more of one.\n";
 
 static int
 check_conf(const char *path, bool print)
@@ -108,6 +110,29 @@ role_main(const char *role)
 	return (EXIT_USAGE);
 }
 
+static bool
+asks_help(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0 ||
+		    strcmp(argv[i], "-h") == 0)
+			return (true);
+	return (false);
+}
+
+/* What is printed may be a token, or what somebody acts on: that it could not
+ * be written is no success. */
+static int
+end_output(int status)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return (status);
+	perror("mig-server: standard output");
+	return (status != 0 ? status : 1);
+}
+
 static int
 run_command(const char *conf, int argc, char **argv)
 {
@@ -130,6 +155,8 @@ run_command(const char *conf, int argc, char **argv)
 	};
 	size_t i;
 
+	if (asks_help(argc, argv) && command_help(argv[0]))
+		return (0);
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[0], commands[i].name) == 0)
 			return (commands[i].run(conf, argc, argv));
@@ -216,5 +243,5 @@ main(int argc, char **argv)
 		return (EXIT_USAGE);
 	}
 	optind = 0; /* commands parse their own arguments anew */
-	return (run_command(conf, argc, argv));
+	return (end_output(run_command(conf, argc, argv)));
 }

@@ -38,6 +38,30 @@ def test_commands_have_these_words_and_options(line):
             assert word in text, (line, word)
 
 
+def test_commands_explain_themselves():
+    """Each one that --help names, to who looks for it there."""
+    run = [program("mig-server")]
+    text = subprocess.run([*run, "--help"], capture_output=True, text=True, check=True).stdout
+    commands = set(re.findall(r"(?m)^  ([a-z]+) ", text))
+    assert {"init", "run", "token", "status"} <= commands
+    for command in commands:
+        p = subprocess.run([*run, command, "--help"], capture_output=True, text=True, check=False)
+        assert p.returncode == 0 and p.stderr == "", (command, p.stderr)
+        usage, says = p.stdout.split("\n\n", 1)
+        assert usage.startswith(f"usage: mig-server [-c FILE] {command}") and says, command
+        # who gets it wrong is told the same
+        p = subprocess.run([*run, command, "--wrong", "x", "y"], capture_output=True, text=True, check=False)
+        assert p.returncode == 2 and (usage in p.stderr or command == "run"), (command, p.stderr)
+
+
+def test_what_cannot_be_printed_is_no_success(server):
+    with open("/dev/full", "w") as full:
+        for command in ("status", "token"):
+            p = subprocess.run([program("mig-server"), command, "-c", str(server.conf)], stdout=full,
+                               stderr=subprocess.PIPE, text=True, check=False)
+            assert p.returncode == 1 and "No space left" in p.stderr, (command, p.stderr)
+
+
 def test_commands_run(server, tmp_path, monkeypatch):
     """The server's own, in the order of the document."""
     monkeypatch.chdir(tmp_path)

@@ -64,13 +64,6 @@ admin_fail(const struct err *e)
 	return (1);
 }
 
-int
-admin_usage(const char *text)
-{
-	fprintf(stderr, "usage: mig-server %s\n", text);
-	return (EXIT_USAGE);
-}
-
 /* --- token -------------------------------------------------------------- */
 
 static int
@@ -173,11 +166,10 @@ command_token(const char *conf, int argc, char **argv)
 			    optarg, TOKEN_USES_MAX);
 		if (opt == 'e')
 			(void)admin_fail(&e);
-		return (
-		    admin_usage("token [--uses 1..1000000] [--expires 1h]"));
+		return (admin_usage("token"));
 	}
 	if (optind != argc)
-		return (admin_usage("token [--uses N] [--expires 1h]"));
+		return (admin_usage("token"));
 	if (admin_open(&a, conf, STORE_EXISTING, &e) != 0)
 		return (admin_fail(&e));
 	rc = token_make(&a, (int64_t)uses, seconds, &e);
@@ -273,11 +265,6 @@ investigator_role(
 	return (rc);
 }
 
-static const char investigator_text[] =
-    "investigator add FILE [--role ROLE] | list |"
-    " role FINGERPRINT ROLE | remove FINGERPRINT\n"
-    "ROLE: reader, investigator or admin";
-
 /* The options of "add", which may stand anywhere; the words move to the
  * front. -1: what else there is is none. */
 static int
@@ -338,7 +325,7 @@ command_investigator(const char *conf, int argc, char **argv)
 	if (e.code != 0)
 		return (admin_fail(&e));
 	if (i == 4)
-		return (admin_usage(investigator_text));
+		return (admin_usage("investigator"));
 	if (admin_open(&a, conf, i == 0 ? STORE_READ : STORE_EXISTING, &e) != 0)
 		return (admin_fail(&e));
 	rc = investigator_run(&a, what, argv + 2, role, &e);
@@ -391,7 +378,7 @@ command_policy(const char *conf, int argc, char **argv)
 	int rc;
 
 	if (!set && (argc != 2 || strcmp(argv[1], "show") != 0))
-		return (admin_usage("policy set FILE | show"));
+		return (admin_usage("policy"));
 	if (admin_open(&a, conf, set ? STORE_EXISTING : STORE_READ, &e) != 0)
 		return (admin_fail(&e));
 	rc = set ? policy_set(&a, argv[2], &e) : policy_show(&a, &e);

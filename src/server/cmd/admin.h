@@ -15,8 +15,8 @@ struct admin {
 int admin_open(
     struct admin *a, const char *conf, enum store_mode mode, struct err *e);
 void admin_close(struct admin *a);
-/* Print and return the exit status. */
+/* Print and return the exit status; of a command, what it takes. */
 int admin_fail(const struct err *e);
-int admin_usage(const char *text);
+int admin_usage(const char *command);
 
 #endif

@@ -84,7 +84,7 @@ command_audit(const char *conf, int argc, char **argv)
 
 	w.show = argc == 2 && strcmp(argv[1], "show") == 0;
 	if (!w.show && (argc != 2 || strcmp(argv[1], "verify") != 0))
-		return (admin_usage("audit show | verify"));
+		return (admin_usage("audit"));
 	if (admin_open(&a, conf, STORE_READ, &e) != 0)
 		return (admin_fail(&e));
 	rc = walk(a.s, &w, &e);

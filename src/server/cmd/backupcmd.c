@@ -28,10 +28,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char backup_usage[] = "backup FILE | backup --verify FILE"
-				   " (\"-\": standard output or input)";
-static const char restore_usage[] = "restore [--force] FILE";
-
 /* --- backup --------------------------------------------------------------
  */
 
@@ -144,11 +140,11 @@ command_backup(const char *conf, int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt != 'v')
-			return (admin_usage(backup_usage));
+			return (admin_usage("backup"));
 		only_verify = true;
 	}
 	if (optind + 1 != argc)
-		return (admin_usage(backup_usage));
+		return (admin_usage("backup"));
 	umask(077);
 	stopped_by_signals();
 	err_clear(&e);
@@ -387,11 +383,11 @@ command_restore(const char *conf, int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt != 'f')
-			return (admin_usage(restore_usage));
+			return (admin_usage("restore"));
 		r.force = true;
 	}
 	if (optind + 1 != argc)
-		return (admin_usage(restore_usage));
+		return (admin_usage("restore"));
 	umask(022);
 	r.conf_path = conf != NULL ? conf : SERVER_CONF_PATH;
 	err_clear(&e);

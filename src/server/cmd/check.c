@@ -554,11 +554,11 @@ command_check(const char *conf, int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt != 'j')
-			return (admin_usage("check [--json]"));
+			return (admin_usage("check"));
 		k.json = true;
 	}
 	if (optind != argc)
-		return (admin_usage("check [--json]"));
+		return (admin_usage("check"));
 	log_init("server", LOG_LEVEL_ERROR, NULL);
 	buf_init(&out, JSON_MAX);
 	jsonw_init(&k.w, &out);

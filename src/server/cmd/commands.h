@@ -4,7 +4,12 @@
 #ifndef MIG_SERVER_CMD_COMMANDS_H
 #define MIG_SERVER_CMD_COMMANDS_H
 
+#include <stdbool.h>
+
 #define EXIT_USAGE 2
+
+/* Prints what a command takes and does; false: there is no such command. */
+bool command_help(const char *name);
 
 /* conf: path given with -c, or NULL. */
 int command_init(const char *conf, int argc, char **argv);

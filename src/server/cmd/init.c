@@ -11,6 +11,7 @@
  *                 at each start
  */
 #include "server/audit.h"
+#include "server/cmd/admin.h"
 #include "server/cmd/commands.h"
 #include "server/certs.h"
 
@@ -103,8 +104,14 @@ parse_args(struct init *in, int argc, char **argv)
 			in->policy = optarg;
 			break;
 		case 'i':
-			if (in->ninvestigators == INVESTIGATORS_MAX)
+			if (in->ninvestigators == INVESTIGATORS_MAX) {
+				fprintf(stderr,
+				    "mig-server: init: at most %d"
+				    " --investigator; more by `mig-server"
+				    " investigator add`\n",
+				    INVESTIGATORS_MAX);
 				return (EXIT_USAGE);
+			}
 			in->investigators[in->ninvestigators++] = optarg;
 			break;
 		case 's':
@@ -115,7 +122,7 @@ parse_args(struct init *in, int argc, char **argv)
 			rc = set_str(&in->conf.user, optarg);
 			break;
 		default:
-			return (EXIT_USAGE);
+			return (admin_usage("init"));
 		}
 		if (rc != 0) {
 			fprintf(stderr, "mig-server: init: out of memory\n");
@@ -124,12 +131,14 @@ parse_args(struct init *in, int argc, char **argv)
 	}
 	if (named && optind == argc)
 		return (0);
-	fprintf(stderr,
-	    "usage: mig-server init --name HOST[,IP...] [--port N]"
-	    " [--relay-port N]\n"
-	    "       [--policy FILE] [--investigator FILE ...] [--state DIR]"
-	    " [--user NAME]\n");
-	return (EXIT_USAGE);
+	if (optind < argc)
+		fprintf(
+		    stderr, "mig-server: init: what is '%s'?\n", argv[optind]);
+	else
+		fprintf(stderr,
+		    "mig-server: init: --name is missing: the host name by"
+		    " which clients and agents reach this server\n");
+	return (admin_usage("init"));
 }
 
 static int

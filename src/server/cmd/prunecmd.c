@@ -20,9 +20,6 @@ struct prune {
 	bool dry_run, vacuum;
 };
 
-static const char usage_text[] = "prune [--results DURATION]"
-				 " [--actions DURATION] [--dry-run] [--vacuum]";
-
 static int
 parse(struct prune *p, int argc, char **argv)
 {
@@ -140,7 +137,7 @@ command_prune(const char *conf, int argc, char **argv)
 	int rc;
 
 	if (parse(&p, argc, argv) != 0)
-		return (admin_usage(usage_text));
+		return (admin_usage("prune"));
 	if (admin_open(&a, conf, STORE_EXISTING, &e) != 0)
 		return (admin_fail(&e));
 	rc = prune(&a, &p, &e);

@@ -48,7 +48,7 @@ command_renew(const char *conf, int argc, char **argv)
 	int n, rc;
 
 	if (argc != 1 && !ca)
-		return (admin_usage("renew [--ca]"));
+		return (admin_usage("renew"));
 	log_init("server", LOG_LEVEL_WARN, NULL);
 	umask(022);
 	if (server_conf_load(conf, &c, &e) != 0)
