@@ -6,6 +6,7 @@
  * and nothing else; sees no key but the one it makes. HTTPS by libevent with
  * OpenSSL, the answer by the strict JSON reader.
  */
+#include "agent/failed.h"
 #include "agent/messages.h"
 #include "base/err.h"
 #include "base/fault.h"
@@ -515,20 +516,6 @@ enrol(struct enrol *en, struct err *e)
 	return rc;
 }
 
-/* Also that there is no memory. */
-static void
-say_failed(const struct err *e)
-{
-	uint8_t field[4 + MSG_TEXT_MAX] = { 0 };
-	size_t len = strnlen(e->msg, MSG_TEXT_MAX - 1);
-
-	field[2] = (uint8_t)(len >> 8);
-	field[3] = (uint8_t)len;
-	memcpy(field + 4, e->msg, len);
-	(void)ipc_write(
-	    PROC_IPC_FD, MSG_ENROL_FAILED, 0, field, 4 + len, -1, NULL);
-}
-
 int
 main(void)
 {
@@ -547,8 +534,5 @@ main(void)
 		rc = get_ready(&en, &e);
 	if (rc == 0)
 		rc = enrol(&en, &e);
-	if (rc == 0)
-		return 0;
-	say_failed(&e);
-	return 1;
+	return rc == 0 ? 0 : msg_failed(MSG_ENROL_FAILED, e.msg);
 }

@@ -11,6 +11,7 @@
 #include "action/document.h"
 #include "action/policy_step.h"
 #include "action/refusal.h"
+#include "agent/failed.h"
 #include "agent/judged.h"
 #include "agent/messages.h"
 #include "base/clock.h"
@@ -44,19 +45,6 @@ struct judge {
 	struct target_row row; /* borrows from facts */
 	struct msg_user user;
 };
-
-static int
-say_failed(const char *text)
-{
-	struct buf out;
-
-	buf_init(&out, MSG_SMALL);
-	buf_add_field(&out, text, strnlen(text, MSG_TEXT_MAX - 1));
-	(void)ipc_write(
-	    PROC_IPC_FD, MSG_JUDGE_FAILED, 0, out.data, out.len, -1, NULL);
-	buf_release(&out);
-	return 1;
-}
 
 /* --- start ---------------------------------------------------------------- */
 
@@ -203,7 +191,7 @@ say_ready(const struct judge *j, struct err *e)
 	rc = fill_narrowed(j->acl, &v, e);
 	if (rc != 0) {
 		judge_ready_release(&v);
-		return say_failed(e->msg);
+		return rc;
 	}
 	buf_init(&out, 65536);
 	rc = judge_ready_write(&v, &out);
@@ -451,10 +439,11 @@ answer(
 		v->reason = (uint16_t)parse_refusal(rc, &why);
 	}
 	snprintf(v->detail, sizeof(v->detail), "%.*s", VERDICT_TEXT, why.msg);
-	judge_answer_write(v, counted, out);
+	rc = judge_answer_write(v, counted, out);
 	fault_point("judge.judged");
-	rc = ipc_write(PROC_IPC_FD, MSG_JUDGE_VERDICT, msg->request, out->data,
-	    out->len, -1, e);
+	rc = rc != 0 ? err_code(e, rc, "the verdict")
+		     : ipc_write(PROC_IPC_FD, MSG_JUDGE_VERDICT, msg->request,
+			   out->data, out->len, -1, e);
 	free(v);
 	free(a);
 	return rc;
@@ -566,7 +555,9 @@ split(const struct ipc_msg *msg, struct buf *out, struct err *e)
 	else
 		rc = envelope_from_json(msg->body, msg->len, &binary, &why);
 	if (binary.error != 0)
-		rc = err_set(&why, binary.error, "the envelope is too large");
+		rc = binary.error == ERR_NOMEM
+		    ? err_code(&why, ERR_NOMEM, "the envelope")
+		    : err_set(&why, binary.error, "the envelope is too large");
 	if (rc == 0)
 		rc = envelope_parse(binary.data, binary.len, &env, &why);
 	if (rc == 0 && env.doc_len > ENVELOPE_DOC_MAX)
@@ -576,8 +567,14 @@ split(const struct ipc_msg *msg, struct buf *out, struct err *e)
 		msg_pieces_write(out, &env);
 	else
 		buf_add_field(out, why.msg, strnlen(why.msg, MSG_TEXT_MAX - 1));
-	rc = ipc_write(PROC_IPC_FD, MSG_JUDGE_PIECES, msg->request, out->data,
-	    out->len, -1, e);
+	/* no word on the envelope */
+	if (why.code == ERR_NOMEM)
+		rc = err_set(e, ERR_NOMEM, "%s", why.msg);
+	else if (out->error != 0)
+		rc = err_code(e, out->error, "the envelope's parts");
+	else
+		rc = ipc_write(PROC_IPC_FD, MSG_JUDGE_PIECES, msg->request,
+		    out->data, out->len, -1, e);
 	buf_release(&binary);
 	return rc;
 }
@@ -620,7 +617,7 @@ main(void)
 	signal(SIGHUP, SIG_IGN);
 	err_clear(&e);
 	if (start(&j, &e) != 0)
-		return say_failed(e.msg);
+		return msg_failed(MSG_JUDGE_FAILED, e.msg);
 	fault_point("judge.sandboxed");
 	/* what starting needed is not needed again */
 	malloc_trim(0);
@@ -629,7 +626,8 @@ main(void)
 	rc = say_ready(&j, &e);
 	while (rc == 0)
 		rc = serve(&j, &in, &out, &e);
-	if (rc != ERR_CLOSED)
-		log_error("judge_ends why=%s", log_quote(e.msg));
-	return rc == ERR_CLOSED ? 0 : 1;
+	if (rc == ERR_CLOSED)
+		return 0;
+	log_error("judge_ends why=%s", log_quote(e.msg));
+	return msg_failed(MSG_JUDGE_FAILED, e.msg);
 }

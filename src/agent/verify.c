@@ -5,6 +5,7 @@
  * every right, and only then reads bytes from outside. One question at a
  * time; any malformed question ends it.
  */
+#include "agent/failed.h"
 #include "agent/messages.h"
 #include "base/err.h"
 #include "base/fault.h"
@@ -18,19 +19,6 @@
 #include <string.h>
 
 #define MEMORY_MAX (256 * 1024 * 1024)
-
-static int
-say_failed(const char *text)
-{
-	struct buf out;
-
-	buf_init(&out, MSG_SMALL);
-	buf_add_field(&out, text, strnlen(text, MSG_TEXT_MAX - 1));
-	(void)ipc_write(
-	    PROC_IPC_FD, MSG_VERIFY_FAILED, 0, out.data, out.len, -1, NULL);
-	buf_release(&out);
-	return 1;
-}
 
 /* Everything a later check touches for the first time, before the filter. */
 static void
@@ -116,7 +104,7 @@ answer(const struct keyring *k, const struct ipc_msg *msg, enum purpose purpose,
 		name_signer(k, &v);
 	buf_clear(out);
 	if (verify_verdict_write(&v, out) != 0)
-		return out->error;
+		return err_code(e, out->error, "the verdict");
 	fault_point("verify.checked");
 	return ipc_write(PROC_IPC_FD, MSG_VERIFY_VERDICT, msg->request,
 	    out->data, out->len, -1, e);
@@ -142,9 +130,14 @@ try_keyring(const struct ipc_msg *msg, struct buf *out, struct err *e)
 	rc = keyring_parse(text, len, &k, &why);
 	if (rc == 0)
 		keyring_release(&k);
+	/* no word on the keyring: a new process is asked again */
+	if (rc == ERR_NOMEM)
+		return err_set(e, ERR_NOMEM, "%s", why.msg);
 	buf_clear(out);
 	buf_add_u8(out, rc == 0);
-	buf_add_field(out, why.msg, strnlen(why.msg, MSG_TEXT_MAX - 1));
+	if (buf_add_field(out, why.msg, strnlen(why.msg, MSG_TEXT_MAX - 1)) !=
+	    0)
+		return err_code(e, out->error, "the answer");
 	return ipc_write(PROC_IPC_FD, MSG_VERIFY_TRIED, msg->request, out->data,
 	    out->len, -1, e);
 }
@@ -188,7 +181,7 @@ main(void)
 	signal(SIGHUP, SIG_IGN);
 	err_clear(&e);
 	if (start(&k, &e) != 0)
-		return say_failed(e.msg);
+		return msg_failed(MSG_VERIFY_FAILED, e.msg);
 	fault_point("verify.sandboxed");
 	buf_init(&out, MSG_SMALL);
 	buf_add_field(&out, sandbox_describe(), strlen(sandbox_describe()));
@@ -197,7 +190,8 @@ main(void)
 	buf_init(&in, MSG_DOC_MAX);
 	while (rc == 0)
 		rc = serve(&k, &in, &out, &e);
-	if (rc != ERR_CLOSED)
-		log_error("verify_ends why=%s", log_quote(e.msg));
-	return rc == ERR_CLOSED ? 0 : 1;
+	if (rc == ERR_CLOSED)
+		return 0;
+	log_error("verify_ends why=%s", log_quote(e.msg));
+	return msg_failed(MSG_VERIFY_FAILED, e.msg);
 }

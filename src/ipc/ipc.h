@@ -52,8 +52,9 @@ struct ipc_chan;
  * call any function on the channel, ipc_chan_free included. */
 typedef int
 ipc_on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg);
-/* The other end closed, or sent something impossible (why is never NULL). The
+/* The other end closed (why begins so), or sent something impossible. The
  * channel is dead but still owned by the caller, who frees it. */
+#define IPC_CLOSED "closed "
 typedef void ipc_on_close(struct ipc_chan *c, const char *why, void *arg);
 
 /* Takes fd (closed on failure too). max_body: largest accepted body. max_queue:

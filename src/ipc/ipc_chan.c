@@ -150,8 +150,8 @@ fill(struct ipc_chan *c)
 		return 0;
 	if (n <= 0) {
 		die(c,
-		    c->header_len > 0 ? "closed in the middle of a message"
-				      : "closed by the other end");
+		    c->header_len > 0 ? IPC_CLOSED "in the middle of a message"
+				      : IPC_CLOSED "by the other end");
 		return -1;
 	}
 	if (header)
@@ -225,7 +225,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 
 	c->busy++;
 	if (flush(c) != 0)
-		die(c, "closed by the other end");
+		die(c, IPC_CLOSED "by the other end");
 	leave(c);
 }
 

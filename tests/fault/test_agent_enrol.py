@@ -3,13 +3,14 @@
 a disk that takes nothing, and are done again: one identity, a whole state."""
 import concurrent.futures
 import errno
+import json
 import os
 import re
 import signal
 
 import pytest
 
-from faultlib import Agent, cases
+from faultlib import KILL, Agent, cases
 
 MONITOR, ENROL = "mig-agent", "mig-agent-enrol"
 
@@ -82,6 +83,17 @@ def test_its_helper_is_killed_by_its_filter(fleet):
         p = enrolling.result()
     assert p.returncode == 1 and "(killed by SIGSYS: a system call that its sandbox forbids)" in p.stderr, p.stderr
     again(fleet, agent, identity(agent))
+
+
+@pytest.mark.parametrize("role", ["verify", "judge"])
+def test_check_says_why_a_role_does_not_start(fleet, role):
+    agent = Agent(fleet, role, {})
+    assert agent.enrol().returncode == 0
+    fault = agent.fault.arm(f"mig-agent-{role}", f"{role}.sandboxed", KILL, times=2)
+    p = agent.run("check", "--json")
+    assert fault.fired == 2 and p.returncode == 1
+    assert [x for x in json.loads(p.stdout)["problems"] if x.startswith(f"{role} does not start: killed by SIG")]
+    assert agent.run("check").returncode == 0
 
 
 def test_no_memory_for_what_came(fleet):

@@ -7,6 +7,7 @@ Many agents are asked at once and each dies at another step, so that one round
 takes as long as the slowest."""
 import itertools
 import json
+import re
 
 import pytest
 
@@ -166,12 +167,14 @@ def test_killed_while_the_policy_changes(fleet):
     # one whose judge dies of it twice refuses it, until it is started again
     stubborn = agents[len(POLICY_STEPS)]
     faults.append(stubborn.fault.arm(JUDGE, "judge.step", KILL, times=2))
+    # to have no memory for the keyring is no word on it
+    faults.append(agents[len(POLICY_STEPS) + 1].fault.allocation_after(VERIFY, "verify.trying", 1))
     change_policy(fleet, 2)
     wait_for("all but one to have it", lambda: policy_status(fleet).get(
         "current") == AGENTS - 1, 40)
     wait_for("the refusal", lambda: policy_status(fleet).get("refused") == 1)
     assert not [f.text for f in faults if not f.fired]
-    assert "the process that examined it ended twice" in \
+    assert "the process that examined it ended twice: killed by SIG" in \
         stubborn.run("report").stdout
     assert stubborn.daemon.stop() == 0
     stubborn.start()
@@ -202,8 +205,8 @@ def test_examined_twice_in_vain(fleet):
         agent.fault.forget()
     steps = [("refused", JUDGE, "judge.judged", KILL, "the agent failed to examine the action"),
              ("refused", JUDGE, "judge.judged", HANG, "examining the action took too long"),
-             ("done", VERIFY, "verify.checked", KILL, " reason=17 "),
-             ("done", VERIFY, "verify.checked", HANG, " reason=18 ")]
+             ("done", VERIFY, "verify.checked", KILL, ' reason=17 detail="verify gave no verdict on it: killed by SIG'),
+             ("done", VERIFY, "verify.checked", HANG, ' reason=18 detail="verify gave no verdict on it: no answer in time"')]
     agents = list(fleet.agents.values())[:len(steps)]
     faults = [agent.fault.arm(role, point, how, times=2)
               for agent, (_, role, point, how, _) in zip(agents, steps)]
@@ -215,5 +218,6 @@ def test_examined_twice_in_vain(fleet):
     for agent, (want, *_, why) in zip(agents, steps):
         if want == "refused":
             assert answers[agent.name]["reason"] == why
+            assert re.search("judge gave no verdict on it: (killed by SIG|no answer in time)", agent.run("report").stdout)
         else:
             assert any(" unverified " in x and why in x for x in agent.daemon.tail(40).splitlines())

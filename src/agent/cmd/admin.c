@@ -47,7 +47,7 @@ init_main(const char *conf_path)
 static void
 roles_failed(struct agent *a, const char *role, const char *why)
 {
-	fprintf(stderr, "mig-agent: %s: %s\n", role, why);
+	err_set(a->hook, ERR_INVALID, "%s does not start: %s", role, why);
 	a->exit_code = 1;
 	proc_loop_stop(a->loop);
 }
@@ -67,6 +67,7 @@ agent_try_roles(struct agent *a, struct err *e)
 
 	a->on_ready = roles_ready;
 	a->on_failed = roles_failed;
+	a->hook = e;
 	a->exit_code = 1;
 	rc = agent_start_roles(a, e);
 	if (rc != 0)
@@ -75,10 +76,11 @@ agent_try_roles(struct agent *a, struct err *e)
 	if (event_base_loopexit(a->base, &limit) != 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	(void)proc_loop_run(a->loop);
-	if (a->exit_code != 0)
-		return err_set(
-		    e, ERR_INVALID, "the roles do not start with this policy");
-	return 0;
+	a->hook = NULL;
+	if (a->exit_code != 0 && e->code == 0)
+		err_set(e, ERR_TIMEOUT,
+		    "verify and judge did not start in %d s", START_LIMIT);
+	return a->exit_code != 0 ? e->code : 0;
 }
 
 /* An installed policy is only followed by a newer one. */

@@ -21,6 +21,7 @@
 
 #include <event2/event.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,15 +201,20 @@ chain_ready(struct chain *c)
 
 /* Once more, or it is refused. */
 static void
-failed(struct chain *c, int code, void (*ask)(struct chain *c))
+failed(struct chain *c, int code, const struct role *r,
+    void (*ask)(struct chain *c))
 {
+	char detail[VERDICT_TEXT];
+
 	if (c->attempts < ATTEMPTS_MAX) {
 		ask(c);
 		return;
 	}
-	refuse(c, POLICY_FAILED,
+	snprintf(detail, sizeof(detail), "%s: %.200s",
 	    code == ERR_TIMEOUT ? "examining it took too long"
-				: "the process that examined it ended twice");
+				: "the process that examined it ended twice",
+	    role_why(r)[0] != '\0' ? role_why(r) : err_text(code));
+	refuse(c, POLICY_FAILED, detail);
 }
 
 static void
@@ -243,7 +249,7 @@ on_keyring(int code, const void *body, size_t len, void *arg)
 	if (code == 0 && (!rd_done(&r) || good > 1))
 		code = ERR_INVALID;
 	if (code != 0)
-		failed(c, code, ask_keyring);
+		failed(c, code, c->a->verify, ask_keyring);
 	else if (good == 0)
 		refuse(c, POLICY_KEYS, why);
 	else
@@ -279,7 +285,7 @@ on_judged(int code, const void *body, size_t len, void *arg)
 		!id_equal(&c->step.hash, &c->hash)))
 		code = ERR_INVALID;
 	if (code != 0) {
-		failed(c, code, ask_judge);
+		failed(c, code, c->a->judge, ask_judge);
 		return;
 	}
 	if (c->step.reason != POLICY_TAKEN) {
@@ -320,7 +326,7 @@ on_verified(int code, const void *body, size_t len, void *arg)
 		code = ERR_INVALID;
 	if (code != 0) {
 		memset(&c->who, 0, sizeof(c->who));
-		failed(c, code, ask_verify);
+		failed(c, code, c->a->verify, ask_verify);
 		return;
 	}
 	if (verify_good(&c->who) == 0) {

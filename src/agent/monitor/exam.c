@@ -369,21 +369,35 @@ asked_again(struct exam *x, int *code, const struct id *said)
 	return true;
 }
 
+/* What is said of a role that was asked in vain. */
+static void
+no_verdict(
+    const char *name, const struct role *r, int code, char out[VERDICT_TEXT])
+{
+	const char *why = role_why(r);
+
+	snprintf(out, VERDICT_TEXT, "%s gave no verdict on it: %.200s", name,
+	    why[0] != '\0' ? why : err_text(code));
+}
+
 static void
 on_cancel_judged(int code, const void *body, size_t len, void *arg)
 {
 	struct exam *x = arg;
 	struct cancel_verdict v;
+	char detail[VERDICT_TEXT];
 
 	if (code == 0 && cancel_verdict_parse(body, len, &v) != 0)
 		code = ERR_INVALID;
 	if (asked_again(x, &code, &v.id))
 		return;
-	if (code == 0)
+	if (code == 0) {
 		cancel_take(x->a, &v, &x->who);
-	else
+	} else {
+		no_verdict("judge", x->a->judge, code, detail);
 		log_error("cancel id=%s why=%s", id_short(&x->id).s,
-		    log_quote("the judge process ended twice on it"));
+		    log_quote(detail));
+	}
 	finish(x);
 }
 
@@ -409,6 +423,7 @@ static void
 on_judged(int code, const void *body, size_t len, void *arg)
 {
 	struct exam *x = arg;
+	char detail[VERDICT_TEXT];
 	uint16_t counted = 0;
 
 	if (code == 0 &&
@@ -424,8 +439,9 @@ on_judged(int code, const void *body, size_t len, void *arg)
 	}
 	memset(&x->verdict, 0, sizeof(x->verdict));
 	x->verdict.id = x->id;
+	no_verdict("judge", x->a->judge, code, detail);
 	set_reason(x, code == ERR_TIMEOUT ? REFUSAL_TIMEOUT : REFUSAL_INTERNAL,
-	    "the judge process ended twice on this action");
+	    detail);
 	decide(x);
 }
 
@@ -515,9 +531,10 @@ on_verified(int code, const void *body, size_t len, void *arg)
 		return;
 	}
 	if (code != 0) {
+		no_verdict("verify", x->a->verify, code, detail);
 		refuse_stranger(x,
 		    code == ERR_TIMEOUT ? REFUSAL_TIMEOUT : REFUSAL_INTERNAL,
-		    "the verify process ended twice on this action");
+		    detail);
 		return;
 	}
 	if (verify_good(&x->who) == 0) {

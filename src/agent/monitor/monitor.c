@@ -163,9 +163,13 @@ fill_verify(struct buf *out, void *arg, struct err *e)
 	return rc;
 }
 
+/* Commands tell who typed them; a daemon starts what crashed again. */
 static void
-role_failed(struct agent *a, const char *role, const char *why)
+role_failed(struct agent *a, const char *role, int code, const char *why)
 {
+	if (code == ERR_CLOSED &&
+	    (a->mode == MODE_DAEMON || a->mode == MODE_CHECKIN))
+		return;
 	log_error("role_cannot_start role=%s why=%s", role, log_quote(why));
 	if (a->on_failed != NULL)
 		a->on_failed(a, role, why);
@@ -190,7 +194,7 @@ on_verify_ready(struct role *r, int code, const void *body, size_t len,
 	struct rd rd;
 
 	if (code != 0) {
-		role_failed(a, "verify", text);
+		role_failed(a, "verify", code, text);
 		return;
 	}
 	rd_init(&rd, body, len);
@@ -212,14 +216,14 @@ on_judge_ready(struct role *r, int code, const void *body, size_t len,
 		text = "unreadable answer";
 	}
 	if (code != 0) {
-		role_failed(a, "judge", text);
+		role_failed(a, "judge", code, text);
 		return;
 	}
 	err_clear(&e);
 	a->judge_ready = true;
 	/* judge knows where the keyring stands; both have the same policy */
 	if (!a->verify_ready && role_start(a->verify, &e) != 0)
-		role_failed(a, "verify", e.msg);
+		role_failed(a, "verify", ERR_INVALID, e.msg);
 	else if (a->verify_ready && !id_equal(&a->verify_hash, &a->policy_hash))
 		role_restart(a->verify);
 	maybe_ready(a);

@@ -95,7 +95,7 @@ int agent_open(struct agent *a, enum agent_mode mode, const char *conf_path,
     struct err *e);
 /* Starts verify and judge with the policy that a->policy_path names. */
 int agent_start_roles(struct agent *a, struct err *e);
-/* Runs verify and judge until both are ready or one says why not (printed):
+/* Runs verify and judge until both are ready or one cannot start (e says why):
  * for commands; the loop has ended then. */
 int agent_try_roles(struct agent *a, struct err *e);
 /* Takes up what the journal says was interrupted. */

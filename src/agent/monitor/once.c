@@ -145,7 +145,10 @@ on_pieces(int code, const void *body, size_t len, void *arg)
 
 	rd_init(&r, body, len);
 	if (code != 0) {
-		complain(a, "the envelope could not be taken apart");
+		snprintf(text, sizeof(text),
+		    "the envelope could not be taken apart: %.400s",
+		    role_why(a->judge));
+		complain(a, text);
 		return;
 	}
 	if (rd_u8(&r) != 1) {
@@ -177,7 +180,7 @@ once_ready(struct agent *a)
 static void
 once_failed(struct agent *a, const char *role, const char *why)
 {
-	fprintf(stderr, "mig-agent: %s\n", why);
+	fprintf(stderr, "mig-agent: %s does not start: %s\n", role, why);
 	end(a, 1);
 }
 

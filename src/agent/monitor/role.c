@@ -43,6 +43,9 @@ struct role {
 	int fate;            /* what a pending asker is told */
 	bool again;          /* restart as soon as idle */
 	bool started;        /* once at least */
+	bool starting;       /* and nobody was told how that went */
+	bool closed;         /* by the child: it ends by itself */
+	char why[MSG_TEXT_MAX];
 
 	bool pending; /* a question is open */
 	bool sent;    /* and this child has it */
@@ -69,9 +72,11 @@ kill_child(struct role *r, int fate, const char *why)
 {
 	if (r->state == STOPPED || r->state == DYING)
 		return;
-	if (why != NULL)
+	if (why != NULL) {
+		str_copy(r->why, sizeof(r->why), why);
 		log_warn("role_failed role=%s pid=%d why=%s", r->spec->name,
 		    (int)r->pid, log_quote(why));
+	}
 	if (r->state == STARTING)
 		r->backoff = r->backoff == 0 ? 1 : r->backoff * 2;
 	if (r->backoff > BACKOFF_MAX)
@@ -134,6 +139,7 @@ start_again(struct role *r)
 	if (role_start(r, &e) == 0)
 		return;
 	log_error("role_start role=%s why=%s", r->spec->name, log_quote(e.msg));
+	str_copy(r->why, sizeof(r->why), e.msg);
 	if (r->pending)
 		finish_ask(r, ERR_CLOSED, NULL, 0);
 }
@@ -145,9 +151,10 @@ on_exit_child(pid_t pid, int status, void *arg)
 	bool was_starting = r->state == STARTING;
 	bool was_asked = r->pending && r->sent;
 
-	if (r->state != DYING) {
+	if (r->state != DYING || r->closed) {
+		str_copy(r->why, sizeof(r->why), proc_status_text(status));
 		log_warn("role_ended role=%s pid=%d status=%s", r->spec->name,
-		    (int)pid, log_quote(proc_status_text(status)));
+		    (int)pid, log_quote(r->why));
 		r->fate = ERR_CLOSED;
 	}
 	ipc_chan_free(r->chan);
@@ -160,6 +167,9 @@ on_exit_child(pid_t pid, int status, void *arg)
 		r->backoff = BACKOFF_MAX;
 	if (r->backoff > 0)
 		set_timer(r, r->backoff);
+	if (r->starting && r->backoff > 1)
+		r->on_ready(r, ERR_CLOSED, NULL, 0, r->why, r->arg);
+	r->starting = false;
 	if (r->pending && (was_asked || r->backoff > 1))
 		finish_ask(r, r->fate, NULL, 0);
 	/* a question asked just now waits for the new child */
@@ -171,15 +181,18 @@ static void
 got_ready(struct role *r, const struct ipc_msg *msg)
 {
 	r->state = READY;
+	r->starting = false;
 	r->backoff = 0;
 	set_timer(r, 0);
 	r->on_ready(r, 0, msg->body, msg->len, NULL, r->arg);
 	send_pending(r);
 }
 
+/* At its start, or why it has no answer. */
 static void
 got_failed(struct role *r, const struct ipc_msg *msg)
 {
+	bool starting = r->state == STARTING;
 	char text[MSG_TEXT_MAX];
 	struct rd rd;
 
@@ -187,8 +200,10 @@ got_failed(struct role *r, const struct ipc_msg *msg)
 	rd_field_str(&rd, text, sizeof(text));
 	if (!rd_done(&rd))
 		memcpy(text, "unreadable reason", sizeof("unreadable reason"));
-	kill_child(r, ERR_CLOSED, NULL);
-	r->on_ready(r, ERR_INVALID, NULL, 0, text, r->arg);
+	r->starting = false;
+	kill_child(r, ERR_CLOSED, starting ? NULL : text);
+	if (starting)
+		r->on_ready(r, ERR_INVALID, NULL, 0, text, r->arg);
 }
 
 static void
@@ -215,7 +230,8 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		got_ready(r, msg);
 		return 0;
 	}
-	if (r->state == STARTING && msg->type == r->spec->failed) {
+	if ((r->state == STARTING || r->state == ASKED) &&
+	    msg->type == r->spec->failed) {
 		got_failed(r, msg);
 		return 0;
 	}
@@ -232,7 +248,9 @@ on_close(struct ipc_chan *c, const char *why, void *arg)
 {
 	struct role *r = arg;
 
-	kill_child(r, ERR_CLOSED, why);
+	/* how it ended says more than that it did */
+	r->closed = r->state != DYING && str_starts(why, IPC_CLOSED);
+	kill_child(r, ERR_CLOSED, r->closed ? NULL : why);
 }
 
 static void
@@ -346,6 +364,8 @@ role_start(struct role *r, struct err *e)
 		return 0;
 	r->started = true;
 	r->again = false;
+	r->starting = r->closed = false;
+	r->why[0] = '\0';
 	r->asks = 0;
 	rc = ipc_pair(fd, e);
 	if (rc != 0) {
@@ -381,6 +401,7 @@ role_start(struct role *r, struct err *e)
 		kill_child(r, ERR_CLOSED, NULL);
 	else
 		set_timer(r, START_LIMIT);
+	r->starting = rc == 0;
 	return rc;
 }
 
@@ -393,11 +414,18 @@ role_restart(struct role *r)
 		kill_child(r, ERR_CLOSED, NULL);
 	/* a restart that was wished for waits for nothing */
 	if (r->state == DYING) {
+		r->starting = false;
 		r->backoff = 0;
 	} else if (r->state == STOPPED && r->started) {
 		r->backoff = 0;
 		start_again(r);
 	}
+}
+
+const char *
+role_why(const struct role *r)
+{
+	return r->why;
 }
 
 void

@@ -27,11 +27,13 @@ struct role_spec {
 
 /* Appends the body of the start message. */
 typedef int role_fill(struct buf *out, void *arg, struct err *e);
-/* The child is ready (code 0, its message) or said why it cannot be (code,
- * text). */
+/* The child is ready (code 0, its message), or said why it cannot be
+ * (ERR_INVALID, text), or two in a row ended before they were (ERR_CLOSED,
+ * how). It is started again and again all the same. */
 typedef void role_on_ready(struct role *r, int code, const void *body,
     size_t len, const char *text, void *arg);
-/* code 0 and the answer, or ERR_CLOSED, ERR_TIMEOUT, ERR_INVALID. */
+/* code 0 and the answer, or ERR_CLOSED, ERR_TIMEOUT, ERR_INVALID: then
+ * role_why() is how it ended. */
 typedef void role_on_answer(int code, const void *body, size_t len, void *arg);
 
 struct role *role_new(struct proc_loop *loop, const struct role_spec *spec,
@@ -48,6 +50,8 @@ void role_restart(struct role *r);
  * ERR_BUSY while another is open. */
 int role_ask(struct role *r, uint16_t type, uint16_t want, const void *body,
     size_t len, role_on_answer *on_answer, void *arg);
+/* How the last child failed or ended, in words; "" while it has not. */
+const char *role_why(const struct role *r);
 /* So many seconds for the next question (usually one). */
 void role_patience(struct role *r, int seconds);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* A role whose child cannot be started: who asked is told, and the next
- * attempt comes. The processes are the test's own. */
+/* A role whose child cannot be started, ends or gives up: who asked is told,
+ * with the reason, and the next attempt comes. The processes are the test's
+ * own. */
 #include "agent/monitor/role.h"
 
 #include "base/clock.h"
@@ -10,7 +11,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <event2/event.h>
@@ -19,6 +24,14 @@ static struct {
 	struct event_base *base;
 	unsigned int spawns, answers;
 	int code;
+	void (*child)(int fd); /* NULL: there are no processes */
+	pid_t pid;
+	proc_on_exit *on_exit;
+	void *arg;
+	int ready; /* what on_ready was told, and why */
+	char text[MSG_TEXT_MAX];
+	struct role *role;
+	char why[MSG_TEXT_MAX]; /* when it was answered */
 } t;
 
 struct event_base *
@@ -30,6 +43,9 @@ proc_loop_base(struct proc_loop *l)
 int
 proc_loop_watch(struct proc_loop *l, pid_t pid, proc_on_exit *cb, void *arg)
 {
+	t.pid = pid;
+	t.on_exit = cb;
+	t.arg = arg;
 	return 0;
 }
 
@@ -49,13 +65,14 @@ int
 proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, struct err *e)
 {
 	t.spawns++;
-	return err_set(e, ERR_NOMEM, "no more processes");
-}
-
-const char *
-proc_status_text(int status)
-{
-	return "";
+	if (t.child == NULL)
+		return err_set(e, ERR_NOMEM, "no more processes");
+	*ret_pid = fork();
+	if (*ret_pid == 0) {
+		t.child(s->fds[0].from);
+		_exit(3);
+	}
+	return 0;
 }
 
 static int
@@ -68,7 +85,9 @@ static void
 on_ready(struct role *r, int code, const void *body, size_t len,
     const char *text, void *arg)
 {
-	fail();
+	assert_non_null(t.child);
+	t.ready = code;
+	snprintf(t.text, sizeof(t.text), "%s", text == NULL ? "" : text);
 }
 
 static void
@@ -76,6 +95,8 @@ on_answer(int code, const void *body, size_t len, void *arg)
 {
 	t.answers++;
 	t.code = code;
+	if (code != 0 && t.role != NULL)
+		snprintf(t.why, sizeof(t.why), "%s", role_why(t.role));
 }
 
 static void
@@ -88,18 +109,19 @@ run_until_spawns(unsigned int n)
 	assert_int_equal(t.spawns, n);
 }
 
+static const struct role_spec spec = {
+	.name = "judge",
+	.program = "none",
+	.kind = ROLE_JUDGE,
+	.start = MSG_JUDGE_START,
+	.ready = MSG_JUDGE_READY,
+	.failed = MSG_JUDGE_FAILED,
+	.max_body = MSG_SMALL,
+};
+
 static void
 test_no_child(void **state)
 {
-	static const struct role_spec spec = {
-		.name = "judge",
-		.program = "none",
-		.kind = ROLE_JUDGE,
-		.start = MSG_JUDGE_START,
-		.ready = MSG_JUDGE_READY,
-		.failed = MSG_JUDGE_FAILED,
-		.max_body = MSG_SMALL,
-	};
 	struct role *r;
 	struct err e;
 
@@ -131,11 +153,111 @@ test_no_child(void **state)
 	event_base_free(t.base);
 }
 
+static void
+get_asked(int fd)
+{
+	struct ipc_msg msg;
+	struct buf in;
+
+	buf_init(&in, MSG_SMALL);
+	if (ipc_read(fd, &in, &msg, false, NULL) != 0 ||
+	    ipc_write(fd, MSG_JUDGE_READY, 0, "", 0, -1, NULL) != 0 ||
+	    ipc_read(fd, &in, &msg, false, NULL) != 0)
+		_exit(1);
+}
+
+static void
+kills_itself(int fd)
+{
+	get_asked(fd);
+	signal(SIGSYS, SIG_DFL); /* cmocka has its own */
+	raise(SIGSYS);
+}
+
+static void
+says_why(int fd)
+{
+	static const char text[] = "\0\0\0\15out of memory";
+
+	get_asked(fd);
+	(void)ipc_write(
+	    fd, MSG_JUDGE_FAILED, 0, text, sizeof(text) - 1, -1, NULL);
+}
+
+static void
+ends_at_once(int fd)
+{
+}
+
+/* Until the role has an answer, or said that it is not ready. */
+static void
+run_child(void)
+{
+	int64_t end = clock_mono_ms() + 10000;
+	int status;
+
+	while (t.answers == 0 && t.ready >= 0 && clock_mono_ms() < end) {
+		assert_true(event_base_loop(
+				t.base, EVLOOP_NONBLOCK | EVLOOP_ONCE) >= 0);
+		if (t.pid > 0 && waitpid(t.pid, &status, WNOHANG) == t.pid) {
+			t.pid = 0;
+			t.on_exit(1, status, t.arg);
+		}
+		usleep(500);
+	}
+}
+
+static void
+test_how_it_ended(void **state)
+{
+	static const struct {
+		void (*child)(int fd);
+		int answer, ready;
+		const char *why;
+		unsigned int spawns;
+	} cases[] = {
+		{ kills_itself, ERR_CLOSED, 0,
+		    "killed by SIGSYS: a system call that its sandbox forbids",
+		    2 },
+		{ says_why, ERR_CLOSED, 0, "out of memory", 2 },
+		{ ends_at_once, 0, ERR_CLOSED, "exit 3", 2 },
+	};
+	struct role *r;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&t, 0, sizeof(t));
+		t.child = cases[i].child;
+		t.base = event_base_new();
+		err_clear(&e);
+		r = role_new(NULL, &spec, fill, on_ready, NULL);
+		t.role = r;
+		assert_int_equal(role_start(r, &e), 0);
+		if (cases[i].answer != 0)
+			assert_int_equal(
+			    role_ask(r, MSG_JUDGE_ASK, MSG_JUDGE_VERDICT, "x",
+				1, on_answer, NULL),
+			    0);
+		run_child();
+		assert_int_equal(t.code, cases[i].answer);
+		assert_int_equal(t.ready, cases[i].ready);
+		assert_string_equal(
+		    cases[i].ready < 0 ? t.text : t.why, cases[i].why);
+		assert_int_equal(t.spawns, cases[i].spawns);
+		role_free(r);
+		if (t.pid > 0)
+			waitpid(t.pid, NULL, 0);
+		event_base_free(t.base);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_child),
+		cmocka_unit_test(test_how_it_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
