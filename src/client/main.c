@@ -16,47 +16,90 @@
 #include <curl/curl.h>
 #include <sodium.h>
 
-/* Names of modules and first words of commands, for "did you mean". */
-static int
-unknown_command(int argc, char *const *argv, struct err *e)
+#define WORDS_MAX 256 /* more than there are */
+#define WORD_MAX 24   /* of a command's first word */
+
+/* Names of modules and commands, and the first words of those that have two,
+ * for "did you mean"; returns how many. */
+static size_t
+known_words(const char **known, char (*first)[WORD_MAX])
 {
 	const struct command *const *t, *c;
 	const struct module *const *m;
-	const char *known[256], *near;
-	bool group = false;
+	size_t n, i, len;
+
+	m = module_all(&n);
+	for (i = 0; i < n; i++)
+		known[i] = m[i]->name;
+	for (t = command_tables; *t != NULL; t++)
+		for (c = *t; c->name != NULL && n + 2 < WORDS_MAX; c++) {
+			known[n++] = c->name;
+			len = strcspn(c->name, " ");
+			if (c->name[len] == '\0' || len >= WORD_MAX)
+				continue;
+			memcpy(*first, c->name, len);
+			(*first)[len] = '\0';
+			known[n++] = *first++;
+		}
+	return n;
+}
+
+/* "show|sign" of "action"; false: no command begins so. */
+static bool
+second_words(const char *word, struct buf *out)
+{
+	const struct command *const *t, *c;
+	size_t len = strlen(word);
+	bool any = false;
+
+	for (t = command_tables; *t != NULL; t++)
+		for (c = *t; c->name != NULL; c++) {
+			if (strncmp(c->name, word, len) != 0 ||
+			    c->name[len] != ' ')
+				continue;
+			buf_add_fmt(
+			    out, "%s%s", any ? "|" : "", c->name + len + 1);
+			any = true;
+		}
+	return any;
+}
+
+static int
+unknown_command(const char *word, struct err *e)
+{
+	char first[WORDS_MAX / 2][WORD_MAX];
+	const char *known[WORDS_MAX], *near;
 	struct buf subs;
-	size_t n = 0, nmod, i;
 	int r;
 
 	buf_init(&subs, 4096);
-	m = module_all(&nmod);
-	for (i = 0; i < nmod && n < 250; i++)
-		known[n++] = m[i]->name;
-	for (t = command_tables; *t != NULL; t++)
-		for (c = *t; c->name != NULL && n < 250; c++) {
-			known[n++] = c->name;
-			i = strlen(argv[0]);
-			if (strncmp(c->name, argv[0], i) != 0 ||
-			    c->name[i] != ' ')
-				continue;
-			buf_add_fmt(
-			    &subs, "%s%s", group ? "|" : "", c->name + i + 1);
-			group = true;
-		}
-	near = cli_nearest(argv[0], known, n);
-	if (group)
-		r = err_set(e, ERR_INVALID, "%s: say which: mig %s %s", argv[0],
-		    argv[0], buf_str(&subs));
+	near = cli_nearest(word, known, known_words(known, first));
+	if (second_words(word, &subs))
+		r = err_set(e, ERR_INVALID, "%s: say which: mig %s %s", word,
+		    word, buf_str(&subs));
 	else if (near != NULL)
 		r = err_set(e, ERR_INVALID,
 		    "there is no command or module '%s', did you mean '%s'?",
-		    argv[0], near);
+		    word, near);
 	else
 		r = err_set(e, ERR_INVALID,
-		    "there is no command or module '%s'; see: mig help",
-		    argv[0]);
+		    "there is no command or module '%s'; see: mig help", word);
 	buf_release(&subs);
 	return r;
+}
+
+/* Too few words, or one too many. */
+static int
+wrong_words(const struct command *cmd, const struct opts *o, struct err *e)
+{
+	const char *space = cmd->args[0] != '\0' ? " " : "";
+
+	if (o->nwords > cmd->max_words)
+		return err_set(e, ERR_INVALID,
+		    "unexpected word '%s'; usage: mig %s [options]%s%s",
+		    o->words[cmd->max_words], cmd->name, space, cmd->args);
+	return err_set(e, ERR_INVALID, "usage: mig %s [options]%s%s", cmd->name,
+	    space, cmd->args);
 }
 
 static int
@@ -85,8 +128,7 @@ run_command(struct client *c, const struct command *cmd, int argc,
 		r = client_out(&out, e);
 		buf_release(&out);
 	} else if (o.nwords < cmd->min_words || o.nwords > cmd->max_words) {
-		r = err_set(e, ERR_INVALID, "usage: mig %s [options] %s",
-		    cmd->name, cmd->args);
+		r = wrong_words(cmd, &o, e);
 	} else {
 		r = cmd->run(c, &o, e);
 	}
@@ -142,7 +184,7 @@ dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 	    print_group(argv[0], &r, e))
 		return r;
 	if (cmd == NULL)
-		return unknown_command(argc, argv, e);
+		return unknown_command(argv[0], e);
 	return run_command(c, cmd, argc - used, argv + used, e);
 }
 

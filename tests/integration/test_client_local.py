@@ -259,6 +259,24 @@ def test_configuration_errors_name_the_line(nobody):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("args,says", [
+    (["actoin", "show"], "did you mean 'action'?"), (["keyrnig"], "mean 'keyring'?"),
+    (["status", "x"], "unexpected word 'x'; usage: mig status [options]\n"),
+    (["action", "sign", "a", "b"], "unexpected word 'b'; usage: mig action sign [options] FILE"),
+    (["action", "sign"], "usage: mig action sign [options] FILE\n"),
+    (["help", "keyring", "ad"], "no command or module 'keyring ad'"),
+    (["policy", "pin", "00ff"], "neither a file nor a policy's hash of 64"),
+    (["policy", "pin", "./00ff"], "./00ff: No such file"),
+    (["policy", "hash", "/etc/passwd"], "expected a policy as mig policy make"),
+    (["investigators", "add", "/nosuch"], "mig: /nosuch: No such file or directory\n"),
+    (["results", "last", "-o", "x", "-csv"], "without -csv"),
+    (["results", "last", "-o", "x", "-show", "all"], "without -show"),
+    (["results", "last", "-o", "x", "-group"], "without -group"),
+])
+def test_what_people_mistype(nobody, args, says):
+    assert says in nobody.mig(*args, check=ERROR).stderr
+
+
 def test_help_of_everything(nobody):
     top = nobody.mig("help", check=0).stdout
     assert top == nobody.mig("--help", check=0).stdout

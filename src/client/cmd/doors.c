@@ -120,10 +120,10 @@ cmd_person_add(struct client *c, const struct opts *o, struct err *e)
 	buf_init(&text, KEYRING_TEXT_MAX);
 	buf_init(&body, BODY_MAX);
 	r = file_read(o->words[0], &text, e);
-	if (r == 0 && (r = keyring_parse(text.data, text.len, &k, e)) == 0)
-		keyring_release(&k);
-	if (r != 0)
+	if (r == 0 && (r = keyring_parse(text.data, text.len, &k, e)) != 0)
 		err_wrap(e, "%s", o->words[0]);
+	else if (r == 0)
+		keyring_release(&k);
 	jsonw_init(&w, &body);
 	jsonw_object(&w, NULL);
 	if (role != NULL)
@@ -166,6 +166,8 @@ cmd_person_role(struct client *c, const struct opts *o, struct err *e)
 		r = err_code(e, body.error, "the role");
 	if (r == 0)
 		r = api_json(c, "POST", buf_str(&path), &body, NULL, e);
+	if (r == 0)
+		fprintf(stderr, "%s is %s now\n", fpr, o->words[1]);
 	buf_release(&path);
 	buf_release(&body);
 	return r;
@@ -232,14 +234,17 @@ static int
 cmd_session_revoke(struct client *c, const struct opts *o, struct err *e)
 {
 	char fpr[FPR_HEX + 1];
+	int r;
 
 	if (strlen(o->words[0]) != FPR_HEX)
-		return api_send_to(
+		r = api_send_to(
 		    c, "DELETE", "/api/v1/sessions/", o->words[0], "", e);
-	if (need_fpr(o->words[0], fpr, e) != 0)
-		return ERR_INVALID;
-	return api_send_to(
-	    c, "DELETE", "/api/v1/investigators/", fpr, "/sessions", e);
+	else if ((r = need_fpr(o->words[0], fpr, e)) == 0)
+		r = api_send_to(
+		    c, "DELETE", "/api/v1/investigators/", fpr, "/sessions", e);
+	if (r == 0)
+		fprintf(stderr, "revoked: who had it has to log in anew\n");
+	return r;
 }
 
 /* --- API keys --------------------------------------------------------------

@@ -349,6 +349,8 @@ cmd_remove(struct client *c, const struct opts *o, struct err *e)
 		r = file_write(path, out.data, out.len, 0644, e);
 	if (lock >= 0)
 		close(lock);
+	if (r == 0)
+		fprintf(stderr, "wrote %s\n", path);
 	buf_release(&text);
 	buf_release(&out);
 	free(path);

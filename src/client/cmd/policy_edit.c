@@ -274,8 +274,13 @@ load_before(struct client *c, const struct opts *o, const struct policy *p,
 		return err_set(e, ERR_INVALID,
 		    "the first policy is not signed: endpoints take it by its "
 		    "hash");
-	if (path == NULL)
-		return policy_by_hash(c, &p->previous, ret, e);
+	if (path == NULL) {
+		r = policy_by_hash(c, &p->previous, ret, e);
+		return r == 0 ? 0
+			      : err_wrap(e,
+				    "the policy before it is needed as well "
+				    "(-from FILE, or push it first)");
+	}
 	r = policy_file_load(path, ret, e);
 	if (r == 0 && !id_equal(&ret->policy.hash, &p->previous))
 		r = err_set(e, ERR_INVALID,
@@ -317,7 +322,8 @@ sign_text(struct client *c, struct policy_file *f, struct buf *out,
 
 /* Is it enough? Only said: the others may still sign. */
 static void
-say_weight(const struct policy *was, const struct buf *signed_text, size_t n)
+say_weight(const struct policy *was, const struct buf *signed_text, size_t n,
+    const char *path)
 {
 	struct policy_file f;
 	struct err e;
@@ -328,7 +334,8 @@ say_weight(const struct policy *was, const struct buf *signed_text, size_t n)
 	if (policy_file_signed(signed_text->data, signed_text->len, &f, &e) ==
 		0 &&
 	    policy_file_step(was, &f, now_s(), &e) == 0)
-		fprintf(stderr, ", which is enough; next: mig policy push\n");
+		fprintf(stderr, ", which is enough; next: mig policy push %s\n",
+		    path);
 	else
 		fprintf(stderr, "; not enough yet: %s\n", e.msg);
 	policy_file_release(&f);
@@ -349,10 +356,6 @@ sign(struct client *c, const struct opts *o, struct policy_file *f,
 	    f->binary.len > 0 ? "" : ".signed");
 	buf_init(&out, 4 * ENVELOPE_MAX);
 	r = load_before(c, o, &f->policy, &was, e);
-	if (r != 0)
-		err_wrap(e,
-		    "the policy before it is needed as well (-from FILE, or "
-		    "push it first)");
 	if (r == 0)
 		r = policy_file_check(&f->policy, now_s(), e);
 	if (r == 0)
@@ -371,7 +374,7 @@ sign(struct client *c, const struct opts *o, struct policy_file *f,
 	if (r == 0)
 		r = client_write(to != NULL ? to : name, &out, e);
 	if (r == 0)
-		say_weight(&was.policy, &out, n);
+		say_weight(&was.policy, &out, n, to != NULL ? to : name);
 	policy_file_release(&was);
 	buf_release(&out);
 	return r;
@@ -423,10 +426,6 @@ push(struct client *c, const struct opts *o, const struct policy_file *f,
 		    o->words[0]);
 	buf_init(&body, 4 * ENVELOPE_MAX);
 	r = load_before(c, o, &f->policy, &was, e);
-	if (r != 0)
-		err_wrap(e,
-		    "the policy before it is needed as well (-from FILE, or "
-		    "push it first)");
 	if (r == 0)
 		r = policy_is_fresh(&f->policy, now_s(), e);
 	if (r == 0)
@@ -476,6 +475,12 @@ policy_cmd_pin(struct client *c, const struct opts *o, struct err *e)
 		r = policy_by_hash(c, &hash, &f, e);
 	else
 		r = policy_file_load(o->words[0], &f, e);
+	if (r == ERR_NOTFOUND && strchr(o->words[0], '/') == NULL &&
+	    id_parse(o->words[0], &hash) != 0)
+		err_set(e, r,
+		    "'%s' is neither a file nor a policy's hash of %d hex "
+		    "digits",
+		    o->words[0], ID_HEX_LEN);
 	if (r == 0)
 		r = policy_known_save(c, &f, e);
 	if (r == 0)

@@ -156,6 +156,22 @@ was_for_online(const struct fetched *f)
 	return true;
 }
 
+/* Files have all answers, as JSON. */
+static int
+check_output(const struct opts *o, struct err *e)
+{
+	static const char *const names[] = { "show", "csv", "group", NULL };
+	size_t i;
+
+	for (i = 0; opts_has(o, "o") && names[i] != NULL; i++)
+		if (opts_has(o, names[i]))
+			return err_set(e, ERR_INVALID,
+			    "-o writes every answer whole into a file of its "
+			    "own: without -%s",
+			    names[i]);
+	return 0;
+}
+
 static int
 cmd_results(struct client *c, const struct opts *o, struct err *e)
 {
@@ -165,7 +181,10 @@ cmd_results(struct client *c, const struct opts *o, struct err *e)
 	size_t online;
 	int r;
 
-	r = fetched_get(c, o->nwords > 0 ? o->words[0] : NULL, &f, e);
+	memset(&f, 0, sizeof(f));
+	r = check_output(o, e);
+	if (r == 0)
+		r = fetched_get(c, o->nwords > 0 ? o->words[0] : NULL, &f, e);
 	if (r == 0)
 		r = check_sent(&f, e);
 	if (r == 0)

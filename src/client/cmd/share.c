@@ -139,10 +139,11 @@ fetched_open(struct client *c, const struct fetched *f, const char *file,
 	if (file != NULL) {
 		buf_init(&b, SHARE_ENVELOPE_MAX);
 		r = file_read(file, &b, e);
-		if (r == 0)
-			r = open_share(c, f, b.data, b.len, ret_secret, e);
+		if (r == 0 &&
+		    (r = open_share(c, f, b.data, b.len, ret_secret, e)) != 0)
+			err_wrap(e, "%s", file);
 		buf_release(&b);
-		return r != 0 ? err_wrap(e, "%s", file) : 0;
+		return r;
 	}
 	if (sealcheck_names_me(c, &f->action)) {
 		r = fetched_open_own(c, f, ret_secret, e);

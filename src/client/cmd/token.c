@@ -250,7 +250,11 @@ cmd_list(struct client *c, const struct opts *o, struct err *e)
 static int
 cmd_revoke(struct client *c, const struct opts *o, struct err *e)
 {
-	return api_send_to(c, "DELETE", "/api/v1/tokens/", o->words[0], "", e);
+	int r = api_send_to(c, "DELETE", "/api/v1/tokens/", o->words[0], "", e);
+
+	if (r == 0)
+		fprintf(stderr, "revoked: it enrols nobody any more\n");
+	return r;
 }
 
 /* --- export, import: for a team --------------------------------------------

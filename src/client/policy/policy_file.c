@@ -111,8 +111,10 @@ policy_file_load(const char *path, struct policy_file *f, struct err *e)
 		r = take_known(&text, f, e);
 	else if (starts(&text, "mig-policy "))
 		r = take_plain(text.data, text.len, f, e);
-	else
-		r = policy_file_signed(text.data, text.len, f, e);
+	else if ((r = policy_file_signed(text.data, text.len, f, e)) ==
+	    ERR_INVALID)
+		err_wrap(e,
+		    "expected a policy as mig policy make or sign writes it");
 	buf_release(&text);
 	return r == 0 ? 0 : err_wrap(e, "%s", path);
 }
