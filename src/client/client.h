@@ -90,6 +90,11 @@ void client_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * and it is ... here: SO", as the clock may be what is wrong. */
 int client_not_ended(
     int64_t end, int64_t now, const char *what, const char *so, struct err *e);
+/* Lines for standard error, without control characters. On a terminal that does
+ * not read UTF-8 what is not ASCII is escaped, as it is on standard output:
+ * among its bytes may be some that such a terminal obeys. False: it could not
+ * be written. */
+bool client_err(const char *text);
 /* Writes the buffer to standard output. */
 int client_out(const struct buf *b, struct err *e);
 /* The same without making it safe, unless a terminal reads: for files, whose

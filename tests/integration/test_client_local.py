@@ -170,6 +170,26 @@ def test_json_and_csv(nobody, tree):
     assert "choose one" in p.stderr
 
 
+@pytest.mark.parametrize("locale,stdout,stderr", [
+    ("C.UTF-8", "\u011b2J", "\u011b2J"), ("C", "\\u011b2J", "\\u011b2J")])
+def test_bytes_that_another_terminal_obeys(nobody, tmp_path, locale, stdout, stderr):
+    """0x9b of UTF-8 begins a command in ISO 8859: the rest of a name erased the screen."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "\u011b2J").touch()
+    master, slave = pty.openpty()
+    for args, says in ((["file", "-t", "local", "-path", tmp_path / "d", "-name", "."], stdout),
+                       (["x\u011b2J"], stderr)):
+        subprocess.run([program("mig"), *map(str, args)], stdin=slave, stdout=slave, stderr=slave,
+                       env={**nobody.env, "LC_ALL": locale}, timeout=60, check=False)
+        out = os.read(master, 65536).decode()
+        assert says in out and ("\u011b" in out) == (locale != "C"), out
+    os.close(master)
+    os.close(slave)
+    # what no terminal reads is as it was
+    p = nobody.mig("file", "-t", "local", "-path", tmp_path / "d", "-name", ".", env={"LC_ALL": "C"})
+    assert "\u011b2J" in p.stdout
+
+
 @pytest.mark.parametrize("args", [
     ["file", "-t", "local", "-path", "/etc", "-name", "^passwd$"],
     ["version"], ["reader", "make"]])

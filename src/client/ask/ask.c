@@ -179,7 +179,7 @@ local_report(
 	if (r == 0 && show->format != OUTPUT_JSON) {
 		summary_text(s, 0, &out);
 		if (buf_str(&out) != NULL)
-			fputs(buf_str(&out), stderr);
+			client_err(buf_str(&out));
 	}
 	buf_release(&out);
 	return r;

@@ -53,7 +53,7 @@ say_notes(const struct aclview *v, const struct action *a, struct err *e)
 	if (r == 0 && buf_str(&notes) == NULL)
 		r = ERR_NOMEM;
 	if (r == 0)
-		fputs(buf_str(&notes), stderr);
+		client_err(buf_str(&notes));
 	buf_release(&notes);
 	return r == 0 ? 0 : err_code(e, r, "the policy's limits");
 }

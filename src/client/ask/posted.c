@@ -140,8 +140,8 @@ posted_tell_uncounted(const struct posted *p)
 
 	buf_init(&out, 64 * 1024);
 	describe_uncounted(p->root, "", &out);
-	if (out.error == 0)
-		fwrite(out.data, 1, out.len, stderr);
+	if (buf_str(&out) != NULL)
+		client_err(buf_str(&out));
 	buf_release(&out);
 }
 

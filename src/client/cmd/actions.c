@@ -312,7 +312,7 @@ sign_shown(struct client *c, const struct opts *o, struct envelope *env,
 	buf_init(&text, 16u * 1024 * 1024);
 	describe_action(&a, &id, true, &text, &marked);
 	describe_marks(&text, marked);
-	r = describe_show(&text, stderr);
+	r = describe_show(&text);
 	buf_release(&text);
 	if (r != 0)
 		err_code(e, r, "not signed: it cannot be shown");

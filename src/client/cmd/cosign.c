@@ -330,7 +330,7 @@ show(struct client *c, const struct cosigning *k, struct err *e)
 	show_readers(c, k, &out, &marked);
 	show_agents(k, &out, &marked);
 	describe_marks(&out, marked);
-	r = describe_show(&out, stderr);
+	r = describe_show(&out);
 	buf_release(&out);
 	return r == 0 ? 0 : err_code(e, r, "not signed: it cannot be shown");
 }

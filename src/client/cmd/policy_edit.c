@@ -40,7 +40,7 @@ say_words(const struct policy *was, const struct policy *next, struct err *e)
 	if (r == 0 && buf_str(&out) == NULL)
 		r = out.error;
 	if (r == 0)
-		fputs(buf_str(&out), stderr);
+		client_err(buf_str(&out));
 	else
 		err_code(e, r, "what changes");
 	buf_release(&out);

@@ -12,6 +12,7 @@
 #include "json/json.h"
 
 #include <errno.h>
+#include <langinfo.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,48 @@ client_confirm(const char *fmt, ...)
 	return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
+/* A terminal of another character set takes the bytes of UTF-8 for characters
+ * of its own: in ISO 8859 0x9b, which is in many, begins a command. */
+static bool
+wants_ascii(int fd)
+{
+	return isatty(fd) == 1 && strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+}
+
+/* text is valid UTF-8. */
+static int
+add_ascii(struct buf *out, const void *text, size_t len)
+{
+	const uint8_t *p = text;
+	uint32_t cp = 0;
+	size_t n;
+
+	for (; len > 0 && out->error == 0; p += n, len -= n) {
+		n = str_utf8(p, len, &cp);
+		if (n == 1)
+			buf_add(out, p, 1);
+		else
+			str_add_escape(out, n == 0 ? 0xfffd : cp);
+		n += n == 0;
+	}
+	return out->error;
+}
+
+bool
+client_err(const char *text)
+{
+	struct buf ascii;
+	bool ok;
+
+	if (!wants_ascii(STDERR_FILENO))
+		return fputs(text, stderr) != EOF;
+	buf_init(&ascii, 6 * strlen(text) + 1);
+	ok = add_ascii(&ascii, text, strlen(text)) == 0 &&
+	    fwrite(ascii.data, 1, ascii.len, stderr) == ascii.len;
+	buf_release(&ascii);
+	return ok;
+}
+
 /* Cut, and what is not plain ASCII a question mark: for when there is no
  * memory, which is what most likely is to be said. */
 __attribute__((format(printf, 1, 0))) static void
@@ -106,10 +149,11 @@ client_warn(const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_add_vfmt(&text, fmt, ap);
 	va_end(ap);
+	buf_add_str(&safe, "mig: ");
 	str_add_printable(&safe, text.data, text.len);
-	if (text.error == 0 && buf_str(&safe) != NULL) {
-		fprintf(stderr, "mig: %s\n", buf_str(&safe));
-	} else {
+	buf_add_str(&safe, "\n");
+	if (text.error != 0 || buf_str(&safe) == NULL ||
+	    !client_err(buf_str(&safe))) {
 		va_start(ap, fmt);
 		warn_without_memory(fmt, ap);
 		va_end(ap);
@@ -131,21 +175,28 @@ client_reader_left(void)
 static bool
 write_safe(const uint8_t *p, size_t len)
 {
-	struct buf piece;
+	struct buf piece, ascii, *is = &piece;
 	bool ok = true;
 	size_t n, back;
 
 	buf_init(&piece, 12 * PIECE);
+	buf_init(&ascii, 36 * PIECE);
+	if (wants_ascii(STDOUT_FILENO))
+		is = &ascii;
 	for (; ok && len > 0; p += n, len -= n) {
 		n = len < PIECE ? len : PIECE;
 		for (back = 0; n < len && back < 4 && (p[n] & 0xc0) == 0x80;
 		     back++)
 			n--;
 		buf_clear(&piece);
+		buf_clear(&ascii);
 		ok = str_add_safe(&piece, p, n) == 0 &&
-		    fwrite(piece.data, 1, piece.len, stdout) == piece.len;
+		    (is == &piece ||
+			add_ascii(&ascii, piece.data, piece.len) == 0) &&
+		    fwrite(is->data, 1, is->len, stdout) == is->len;
 	}
 	buf_release(&piece);
+	buf_release(&ascii);
 	return ok;
 }
 

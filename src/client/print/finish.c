@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define SUMMARY_NAMES 10
+#define SUMMARY_TEXT_MAX (64 * 1024 * 1024)
 #define ROSTER_LINE_MAX (64 * 1024)
 
 struct roster {
@@ -249,7 +250,7 @@ collect_finish(struct collect *k, struct err *e)
 		    ignored.msg);
 	fault_point("mig.trusted");
 	buf_init(&out, RESULT_PLAIN_MAX);
-	buf_init(&text, 4 * 1024 * 1024);
+	buf_init(&text, SUMMARY_TEXT_MAX);
 	r = output_end(&k->output, &out, e);
 	if (r == 0 && k->output.format == OUTPUT_JSON)
 		summary_json(&k->summary, id_hex(&k->id).s, &out);
@@ -260,7 +261,10 @@ collect_finish(struct collect *k, struct err *e)
 		    &k->summary, k->verbose ? 0 : SUMMARY_NAMES, &text);
 		finish_hints(k, &text);
 		if (buf_str(&text) != NULL)
-			fputs(buf_str(&text), stderr);
+			client_err(buf_str(&text));
+		else
+			client_warn("warning: the summary is too large to be "
+				    "shown (-json has it)");
 	}
 	buf_release(&out);
 	buf_release(&text);

@@ -121,13 +121,32 @@ part_word(unsigned int status)
 								 : "unknown";
 }
 
+/* The module's own answer, and beside it what ran and how. */
+static void
+add_part(struct jsonw *w, const struct answer_part *p)
+{
+	json_t *j = p->result != NULL ? json_copy(p->result) : json_object();
+	char *text = NULL;
+
+	if (json_object_set_new(j, "module", json_string(p->module->name)) ==
+		0 &&
+	    json_object_set_new(
+		j, "status", json_string(part_word(p->status))) == 0 &&
+	    (p->why[0] == '\0' ||
+		json_object_set_new(j, "error", json_string(p->why)) == 0))
+		text = json_text(j, JSON_COMPACT);
+	if (text != NULL)
+		jsonw_raw(w, NULL, text, strlen(text));
+	else if (w->out->error == 0)
+		w->out->error = ERR_NOMEM;
+	free(text);
+	json_decref(j);
+}
+
 int
 output_object(const struct answer *a, struct buf *out)
 {
-	const struct answer_part *p;
 	struct jsonw w;
-	json_t *j;
-	char *text;
 	size_t i;
 
 	jsonw_init(&w, out);
@@ -142,21 +161,8 @@ output_object(const struct answer *a, struct buf *out)
 	jsonw_bool(&w, "found", a->found);
 	trust_json_marks(&w, a->marks);
 	jsonw_array(&w, "operations");
-	for (i = 0; i < a->nparts; i++) {
-		p = &a->parts[i];
-		/* the module's own answer, and beside it what ran and how */
-		j = p->result != NULL ? json_copy(p->result) : json_object();
-		json_object_set_new(j, "module", json_string(p->module->name));
-		json_object_set_new(
-		    j, "status", json_string(part_word(p->status)));
-		if (p->why[0] != '\0')
-			json_object_set_new(j, "error", json_string(p->why));
-		text = json_text(j, JSON_COMPACT);
-		if (text != NULL)
-			jsonw_raw(&w, NULL, text, strlen(text));
-		free(text);
-		json_decref(j);
-	}
+	for (i = 0; i < a->nparts; i++)
+		add_part(&w, &a->parts[i]);
 	jsonw_array_end(&w);
 	jsonw_object_end(&w);
 	return buf_add_str(out, "\n");
@@ -226,7 +232,7 @@ output_answer(
 		    "several: use -json");
 	return r == 0
 	    ? 0
-	    : err_set(e, r, "the answer of %s is too large to show", a->name);
+	    : err_code(e, r, "the answer of %s cannot be shown", a->name);
 }
 
 int
@@ -287,7 +293,7 @@ output_save(const char *dir, const struct answer *a, struct err *e)
 	if (r == 0 && buf_str(&path) == NULL)
 		r = ERR_TOOBIG;
 	if (r != 0)
-		err_set(e, r, "the answer of %s is too large to save", a->name);
+		err_code(e, r, "the answer of %s cannot be saved", a->name);
 	else
 		r = file_mkdirs(dir, 0700, e);
 	if (r == 0)

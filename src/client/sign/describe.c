@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "client/client.h"
 #include "json/json.h"
 
 #include <inttypes.h>
@@ -218,7 +219,7 @@ describe_marks(struct buf *out, bool marked)
 }
 
 int
-describe_show(struct buf *text, FILE *to)
+describe_show(struct buf *text)
 {
 	const char *s = buf_str(text), *p;
 	unsigned int lines = 0;
@@ -227,14 +228,14 @@ describe_show(struct buf *text, FILE *to)
 		return text->error != 0 ? text->error : ERR_NOMEM;
 	for (p = s; *p != '\0'; p++)
 		lines += *p == '\n';
-	if (fputs(s, to) == EOF)
+	if (!client_err(s))
 		return ERR_IO;
 	if (lines > LINES_MANY || text->len > BYTES_MANY)
-		fprintf(to,
+		fprintf(stderr,
 		    "note     these are %u lines, %zu bytes: read all of "
 		    "them\n",
 		    lines, text->len);
-	return fflush(to) == 0 ? 0 : ERR_IO;
+	return fflush(stderr) == 0 ? 0 : ERR_IO;
 }
 
 static void

@@ -16,9 +16,9 @@ int describe_action(const struct action *a, const struct id *id, bool readers,
     struct buf *out, bool *marked);
 /* What the marks mean; nothing when there are none. */
 void describe_marks(struct buf *out, bool marked);
-/* Prints what is to be signed, whole, and says so when it is long. An error
- * when that cannot be: then nothing may be signed. */
-int describe_show(struct buf *text, FILE *to);
+/* Prints what is to be signed on standard error, whole, and says so when it is
+ * long. An error when that cannot be: then nothing may be signed. */
+int describe_show(struct buf *text);
 /* What it waits for, as the server says. */
 void describe_waiting(const json_t *waiting, struct buf *out);
 /* A line a signature that the server says does not count, or has left out; each

@@ -362,6 +362,34 @@ test_csv(void **state)
 	output_release(&o);
 }
 
+static void *
+no_malloc(size_t size)
+{
+	return NULL;
+}
+
+/* An answer without its operations would be one that found nothing. */
+static void
+test_json_without_memory(void **state)
+{
+	json_malloc_t was_malloc;
+	json_free_t was_free;
+	struct answer a;
+	struct buf out;
+
+	answer_init(&a, "ab", "web1", RESULT_DONE);
+	answer_add(&a, module_find("file"), PART_DONE, FOUND, strlen(FOUND));
+	buf_init(&out, 65536);
+	assert_int_equal(output_object(&a, &out), 0);
+	buf_clear(&out);
+	json_get_alloc_funcs(&was_malloc, &was_free);
+	json_set_alloc_funcs(no_malloc, was_free);
+	assert_int_equal(output_object(&a, &out), ERR_NOMEM);
+	json_set_alloc_funcs(was_malloc, was_free);
+	answer_release(&a);
+	buf_release(&out);
+}
+
 int
 main(void)
 {
@@ -373,6 +401,7 @@ main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_without_memory),
 		cmocka_unit_test(test_csv_columns),
 		cmocka_unit_test(test_csv),
 	};
