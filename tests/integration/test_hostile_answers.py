@@ -190,3 +190,17 @@ def test_bombs(liar):
         told = [x for x in lines if a.id[:12] in x or f" {a.name} " in x]
         assert any(says in x for x in told), (name, told)
     assert "0 found" in p.stderr
+
+
+MANY = {"file": "/x", "search": {}, "fileinfo": {"size": 1, "mode": "-", "lastmodified": ""}}
+
+
+@pytest.mark.parametrize("words", [(), ("-csv",)], ids=["text", "csv"])
+def test_one_answer_too_large_hides_no_other(liar, words):
+    """Packed it is small, in lines more than mig shows of one agent."""
+    a, b = Liar("\x01" * 255), Liar("honest")
+    large = json.dumps({**FOUND, "elements": {"s1": [MANY] * 70_000}}).encode()
+    _, _, p = liar.ask(lambda action, doc: [(a.id, a.answer(action, doc, large)), (b.id, b.answer(action, doc))],
+                       words=words, check=INCOMPLETE)
+    assert "honest" in p.stdout and "/etc/passwd" in p.stdout and len(p.stdout) < 1000
+    assert "too large to be shown" in p.stderr and "2 agents asked, 1 done, 2 found, 1 failed" in p.stderr

@@ -104,13 +104,30 @@ collect_forged(struct collect *k, const struct id *agent, const char *why)
 	    id_short(agent).s, why);
 }
 
-/* Prints the answer and counts it. */
+/* What is to be printed of it. An answer that is too large for that is one that
+ * failed: it must not end the question for all others. */
 static int
-collect_show(struct collect *k, const struct answer *a)
+collect_format(struct collect *k, struct answer *a, struct buf *out)
+{
+	int r;
+
+	if (k->save != NULL)
+		return output_save(k->save, a, &k->out_error);
+	r = output_answer(&k->output, a, out, &k->out_error);
+	if (r != ERR_TOOBIG)
+		return r;
+	err_clear(&k->out_error);
+	buf_clear(out);
+	a->failed = true;
+	str_copy(a->why, sizeof(a->why),
+	    "the answer is too large to be shown (mig results ID -o DIR)");
+	return 0;
+}
+
+static void
+collect_count(struct collect *k, const struct answer *a)
 {
 	struct summary *s = &k->summary;
-	struct buf out;
-	int r;
 
 	if (a->refusal != NULL) {
 		s->refused++;
@@ -131,10 +148,18 @@ collect_show(struct collect *k, const struct answer *a)
 	k->progress.answered = summary_answered(s);
 	k->progress.found = s->found;
 	k->progress.failed = s->failed + s->refused;
+}
 
-	buf_init(&out, RESULT_PLAIN_MAX);
-	r = k->save != NULL ? output_save(k->save, a, &k->out_error)
-			    : output_answer(&k->output, a, &out, &k->out_error);
+/* Prints the answer and counts it. */
+static int
+collect_show(struct collect *k, struct answer *a)
+{
+	struct buf out;
+	int r;
+
+	buf_init(&out, ANSWER_SHOWN_MAX);
+	r = collect_format(k, a, &out);
+	collect_count(k, a);
 	if (r == 0 && out.len > 0) {
 		progress_erase(&k->progress);
 		r = client_out(&out, &k->out_error);

@@ -14,6 +14,8 @@
 
 #define ANSWER_NAME_MAX 1024
 #define ANSWER_WHY_MAX 512
+/* As JSON every answer fits; as lines, each with the agent's name, not each. */
+#define ANSWER_SHOWN_MAX (RESULT_PLAIN_MAX + 1024 * 1024)
 
 struct answer_part {
 	const struct module *module;
@@ -60,7 +62,8 @@ struct output {
 
 void output_init(struct output *o);
 void output_release(struct output *o);
-/* Appends what is to be printed now. */
+/* Appends what is to be printed now. ERR_TOOBIG: this answer is more than
+ * out takes; others may fit. */
 int output_answer(
     struct output *o, const struct answer *a, struct buf *out, struct err *e);
 /* Adds to ret the errors that are not shown with the answer (answer_errors). */

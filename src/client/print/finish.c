@@ -17,6 +17,9 @@
 
 #define SUMMARY_NAMES 10
 #define SUMMARY_TEXT_MAX (64 * 1024 * 1024)
+#define SUMMARY_OUT_MAX                                       \
+	(512u * 1024 * 1024) /* and answers that were grouped \
+			      */
 #define ROSTER_LINE_MAX (64 * 1024)
 
 struct roster {
@@ -249,7 +252,7 @@ collect_finish(struct collect *k, struct err *e)
 			    "remembered: %s",
 		    ignored.msg);
 	fault_point("mig.trusted");
-	buf_init(&out, RESULT_PLAIN_MAX);
+	buf_init(&out, SUMMARY_OUT_MAX);
 	buf_init(&text, SUMMARY_TEXT_MAX);
 	r = output_end(&k->output, &out, e);
 	if (r == 0 && k->output.format == OUTPUT_JSON)

@@ -88,9 +88,11 @@ output_text(struct output *o, const struct answer *a, struct buf *out)
 		print_parts(a, lead, o->show, out);
 		return out->error;
 	}
-	buf_init(&text, RESULT_PLAIN_MAX);
+	buf_init(&text, ANSWER_SHOWN_MAX);
 	print_parts(a, "  ", o->show, &text);
-	if (text.error == 0 && text.len > 0 &&
+	if (text.error != 0)
+		out->error = text.error;
+	else if (text.len > 0 &&
 	    groups_add(
 		&o->groups, (const char *)text.data, text.len, a->name) != 0) {
 		o->ungrouped++;
@@ -286,7 +288,7 @@ output_save(const char *dir, const struct answer *a, struct err *e)
 	int r;
 
 	buf_init(&path, 8192);
-	buf_init(&text, RESULT_PLAIN_MAX);
+	buf_init(&text, ANSWER_SHOWN_MAX);
 	buf_add_fmt(&path, "%s/", dir);
 	file_name(a, &path);
 	r = output_object(a, &text);

@@ -362,6 +362,39 @@ test_csv(void **state)
 	output_release(&o);
 }
 
+/* Nor is one that is too large to be kept for the end left out. */
+static void
+test_group_too_large(void **state)
+{
+	struct answer a;
+	struct output o;
+	struct buf text, out;
+	struct err e = { 0 };
+	size_t i;
+
+	buf_init(&text, RESULT_PLAIN_MAX);
+	buf_add_str(&text,
+	    "{\"foundanything\":true,\"success\":true,"
+	    "\"elements\":{\"s1\":[{\"search\":{},"
+	    "\"fileinfo\":{},\"file\":\"/");
+	/* three bytes, shown as eight */
+	for (i = 0; i < ANSWER_SHOWN_MAX / 8; i++)
+		buf_add_str(&text, "\xe2\x80\x8b");
+	buf_add_str(&text, "\"}]},\"errors\":null}");
+	assert_int_equal(text.error, 0);
+	output_init(&o);
+	o.group = true;
+	answer_init(&a, "ab", "web1", RESULT_DONE);
+	answer_add(&a, module_find("file"), PART_DONE, text.data, text.len);
+	assert_true(a.found);
+	buf_init(&out, ANSWER_SHOWN_MAX);
+	assert_int_equal(output_answer(&o, &a, &out, &e), ERR_TOOBIG);
+	output_release(&o);
+	answer_release(&a);
+	buf_release(&text);
+	buf_release(&out);
+}
+
 static void *
 no_malloc(size_t size)
 {
@@ -402,6 +435,7 @@ main(void)
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_without_memory),
+		cmocka_unit_test(test_group_too_large),
 		cmocka_unit_test(test_csv_columns),
 		cmocka_unit_test(test_csv),
 	};
