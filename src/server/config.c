@@ -335,6 +335,18 @@ server_relay_address(const struct server_conf *c, char *out, size_t size)
 	    name, (int)c->relay_port);
 }
 
+bool
+server_relay_is_named(const struct server_conf *c)
+{
+	char address[300];
+	const char *port;
+
+	server_relay_address(c, address, sizeof(address));
+	port = strrchr(address, ':');
+	return (port != NULL &&
+	    server_has_name(c, address, (size_t)(port - address)));
+}
+
 int
 server_find_user(const char *name, struct passwd **ret, struct err *e)
 {

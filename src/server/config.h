@@ -74,6 +74,9 @@ void server_first_name(const struct server_conf *c, char *out, size_t size);
 bool server_has_name(const struct server_conf *c, const char *host, size_t len);
 /* "host:port" for agents. */
 void server_relay_address(const struct server_conf *c, char *out, size_t size);
+/* Is the host of that address one of the names? Agents check that the relay's
+ * certificate, which has these, is for the host that they were told. */
+bool server_relay_is_named(const struct server_conf *c);
 /* getpwnam(3); *ret is NULL when there is no such user. That the system could
  * not look is an error. */
 int server_find_user(const char *name, struct passwd **ret, struct err *e);

@@ -707,6 +707,10 @@ parent_run(const struct server_conf *c)
 	int rc, n;
 
 	check_files(c);
+	if (!server_relay_is_named(c))
+		log_warn("relay_name why=%s",
+		    log_quote("its host is none of name: agents refuse the "
+			      "relay's certificate"));
 	if (server_lock(c, &p.lock, &e) != 0)
 		fatal("start error=%s", log_quote(e.msg));
 	remove_stale(c);

@@ -357,7 +357,11 @@ def test_check(server):
         configure(server, relay_port=883)
         assert "relay_name" in checked(server, 2)["relay_port", "problem"]
         configure(server, relay_port=server.relay_port)
-    configure(server, mosquitto="/nonexistent", disk_reserve="8000000g",
+    configure(server, relay_name="relay.example:443")
+    assert "add it there" in checked(server, 2)["relay_name", "problem"]
+    configure(server, relay_name="127.0.0.1:443")
+    assert ("relay_name", "problem") not in checked(server, 1)
+    configure(server, relay_name=None, mosquitto="/nonexistent", disk_reserve="8000000g",
               name="other.example")
     c = checked(server, 2)
     assert "install" in c["mosquitto", "problem"]

@@ -501,6 +501,12 @@ check_ports(struct check *k)
 		    " choose another, let the firewall redirect this one to it,"
 		    " and say in relay_name what agents use",
 		    (long long)first);
+	if (!server_relay_is_named(&k->conf))
+		check_say(k, CHECK_PROBLEM, "relay_name",
+		    "the host of '%s' is none of name (%s): agents refuse the"
+		    " relay's certificate: add it there and start the server"
+		    " anew",
+		    k->conf.relay_name, k->conf.name);
 	check_port(k, "API", k->conf.listen, (int)k->conf.port);
 	check_port(k, "relay", k->conf.relay_listen, (int)k->conf.relay_port);
 }

@@ -89,6 +89,7 @@ test_names(void **state)
 	assert_string_equal(text, "a.example:8883");
 	server_conf_release(&c);
 	assert_int_equal(parse("name fd00::1\n", &c, &e), 0);
+	assert_true(server_relay_is_named(&c));
 	server_origin(&c, text, sizeof(text));
 	assert_string_equal(text, "https://[fd00::1]:8443");
 	server_conf_release(&c);
