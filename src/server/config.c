@@ -51,7 +51,7 @@ const struct conf_entry server_conf_table[] = {
 	    "how long actions and whom they expected are kept after their"
 	    " end; not shorter than keep_results" },
 	{ "keep_audit", CONF_DURATION, AT(keep_audit), "1825d", 30 * 86400,
-	    100 * YEAR, "how long entries of the audit log are kept" },
+	    10 * YEAR, "how long entries of the audit log are kept" },
 	{ "store_max", CONF_SIZE, AT(store_max), "0", 0, 0,
 	    "size beyond which what ended longest ago goes early: answers,"
 	    " then actions; 0: none" },
@@ -131,7 +131,7 @@ check_names(const char *value, struct err *e)
 
 	for (;; p += n + 1) {
 		n = strcspn(p, ",");
-		if (n == 0 || n >= sizeof(one))
+		if (n == strspn(p, " ") || n >= sizeof(one))
 			return (err_set(e, ERR_INVALID,
 			    "expected host names and addresses, separated by"
 			    " commas, not '%s'",

@@ -2,6 +2,7 @@
 /* The server's configuration and what is derived from it. */
 #include "server/config.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "server/cmd/enrolcmd.h"
 
@@ -36,6 +37,8 @@ test_check(void **state)
 		{ "state relative\n", "state" },
 		{ "state \"/a\\\"b\"\n", "state" },
 		{ "name \"\"\n", "name" },
+		{ "name \"a, b\"\n", NULL },
+		{ "name \"a, ,b\"\n", "name" },
 		{ "log_level loud\n", "log_level" },
 		{ "relay_listen \"a b\"\n", "relay_listen" },
 		{ "port 0\n", "port" },
@@ -95,6 +98,33 @@ test_names(void **state)
 	server_conf_release(&c);
 }
 
+/* What the messages about them say is taken is taken. */
+static void
+test_ends_of_durations(void **state)
+{
+	const struct conf_entry *k;
+	struct server_conf c;
+	char line[128], text[32];
+	struct err e;
+	size_t i, end;
+
+	for (i = 0; i < server_conf_entries; i++) {
+		k = &server_conf_table[i];
+		for (end = 0; k->type == CONF_DURATION && end < 2; end++) {
+			duration_format(end == 0 ? k->min : k->max, text);
+			snprintf(line, sizeof(line), "%s %s\n", k->key, text);
+			memset(&c, 0, sizeof(c));
+			conf_defaults(
+			    server_conf_table, server_conf_entries, &c);
+			assert_int_equal(
+			    conf_parse(server_conf_table, server_conf_entries,
+				"t", line, strlen(line), &c, &e),
+			    0);
+			server_conf_release(&c);
+		}
+	}
+}
+
 static void
 test_tokens(void **state)
 {
@@ -116,6 +146,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_ends_of_durations),
 		cmocka_unit_test(test_tokens),
 	};
 
