@@ -332,10 +332,11 @@ def test_nonce_is_for_one_use(server):
     doc = server.session_document(server.nonce())
     assert server.session(doc)[0] == 201
     assert code(server.session(doc)) == (403, "expired")
-    # used up by a login that failed for another reason, too
+    # one that was refused for another reason did not use it
     nonce = server.nonce()
     assert server.session(server.session_document(nonce, ca="0" * 64))[0] \
         == 403
+    assert server.session(server.session_document(nonce))[0] == 201
     assert code(server.session(server.session_document(nonce))) \
         == (403, "expired")
 

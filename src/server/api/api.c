@@ -228,7 +228,7 @@ on_core_close(struct ipc_chan *c, const char *why, void *arg)
 {
 	struct api *api = arg;
 
-	log_warn("core_closed why=%s", log_quote(why));
+	log_info("core_closed why=%s", log_quote(why));
 	ipc_chan_free(c);
 	if (api->core != c)
 		return;

@@ -3,6 +3,7 @@
 #include "server/core/core.h"
 #include "server/core/launch.h"
 #include "server/core/judging.h"
+#include "server/core/nonces.h"
 #include "server/core/policies.h"
 #include "server/core/relaylink.h"
 #include "server/core/revoke.h"
@@ -268,7 +269,8 @@ on_peer_close(struct ipc_chan *ch, const char *why, void *arg)
 	struct core *c = arg;
 	bool api = ch == c->api;
 
-	log_warn(
+	/* the parent tells whose end it was, or that of all */
+	log_info(
 	    "peer_closed role=%s why=%s", api ? "api" : "ca", log_quote(why));
 	if (api) {
 		c->api = NULL;

@@ -6,7 +6,7 @@
  *   core.c       start, channels, the tick
  *   requests.c   what the api asks for
  *   reply.c      answers to the api
- *   logins.c     nonces, new sessions
+ *   logins.c, nonces.c   new sessions
  *   people.c     investigators, their sessions, API keys
  *   tokens.c     enrolment tokens
  *   launch.c, signers.c, cancel.c   a new action, who signed it, its end
@@ -35,7 +35,6 @@
 #include "server/role.h"
 #include "server/store/people.h"
 
-#define NONCES_MAX 4096
 #define CA_CERTS_MAX 8 /* of the CA: today's and earlier ones */
 
 struct event;
@@ -55,9 +54,12 @@ struct core {
 	struct writer *writer; /* owned */
 	struct registry registry;
 	struct sched sched;
-	struct relaylink *link;    /* owned */
-	struct assemblies *parts;  /* owned */
-	struct nonces *nonces;     /* owned */
+	struct relaylink *link;   /* owned */
+	struct assemblies *parts; /* owned */
+	struct nonces *nonces;    /* owned */
+	/* refused logins in the audit log: a flood of them must not fill it */
+	int64_t refused_minute;
+	uint64_t refused_noted, refused_left;
 	struct kick *kick;         /* owned; NULL: not needed yet */
 	struct revoke *revoke;     /* owned */
 	struct policies *policies; /* owned */
@@ -116,8 +118,6 @@ bool core_caller(struct core *c, uint32_t request, const struct id *token,
     enum server_call call, struct store_caller *ret);
 
 /* --- logins.c, people.c, tokens.c --- */
-struct nonces *nonces_new(void);
-void nonces_free(struct nonces *n);
 void logins_nonce(struct core *c, uint32_t request);
 void logins_tick(struct core *c, int64_t now);
 void logins_session_new(struct core *c, uint32_t request, struct rd *rd);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Core: logins. A login is a document the client builds itself, with a nonce
- * of ours that is good for one use and two minutes. Nonces live in memory: a
- * restart makes clients ask for another.
+ * of ours that is good for one login and two minutes (nonces.h). A restart
+ * makes clients ask for another.
  */
 #include "server/core/core.h"
+#include "server/core/nonces.h"
 
 #include "action/envelope.h"
 #include "base/clock.h"
@@ -20,74 +21,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define REFUSED_A_MINUTE 20
-#define NONCE_MS (2 * 60 * 1000)
 #define SESSION_SLACK 300 /* seconds a login's time may be off */
 #define REPLY_JSON_MAX 65536
-
-/* A ring: the oldest is overwritten. */
-struct nonces {
-	size_t next;
-	struct {
-		struct id nonce;
-		int64_t expires; /* ms; 0: free */
-	} ring[NONCES_MAX];
-	/* refused logins in the audit log: a flood of them must not fill it */
-	int64_t minute;
-	unsigned int noted;
-	uint64_t left_out;
-};
-
-struct nonces *
-nonces_new(void)
-{
-	return (calloc(1, sizeof(struct nonces)));
-}
-
-void
-nonces_free(struct nonces *n)
-{
-	free(n);
-}
-
-static bool
-nonce_use(struct nonces *n, const struct id *nonce, int64_t now)
-{
-	bool good;
-	size_t i;
-
-	for (i = 0; i < NONCES_MAX; i++) {
-		if (n->ring[i].expires == 0 ||
-		    !id_equal(&n->ring[i].nonce, nonce))
-			continue;
-		good = n->ring[i].expires > now;
-		n->ring[i].expires = 0;
-		return (good);
-	}
-	return (false);
-}
 
 void
 logins_nonce(struct core *c, uint32_t request)
 {
-	struct nonces *n = c->nonces;
-	size_t at = n->next;
 	struct buf out;
 	struct jsonw w;
+	struct id nonce;
 
-	if (getrandom(n->ring[at].nonce.b, ID_LEN, 0) != ID_LEN) {
+	if (nonces_make(c->nonces, clock_mono_ms(), &nonce) != 0) {
 		core_refuse(c, request, 500, "internal", "no random bytes");
 		return;
 	}
-	n->next = (at + 1) % NONCES_MAX;
-	n->ring[at].expires = clock_wall_ms() + NONCE_MS;
 	buf_init(&out, REPLY_JSON_MAX);
 	jsonw_init(&w, &out);
 	jsonw_object(&w, NULL);
-	jsonw_str(&w, "nonce", id_hex(&n->ring[at].nonce).s);
-	jsonw_time(&w, "expires", n->ring[at].expires);
+	jsonw_str(&w, "nonce", id_hex(&nonce).s);
+	jsonw_time(&w, "expires", clock_wall_ms() + NONCE_MS);
 	jsonw_object_end(&w);
 	core_reply(c, request, 200, &out);
 	buf_release(&out);
@@ -124,10 +78,10 @@ is_our_ca(const struct core *c, const struct id *fpr)
 	return (false);
 }
 
-/* Every field against our own; the nonce is used up even if another field is
- * wrong. */
+/* Every field against our own. */
 static int
-check_session_doc(struct core *c, const struct envelope *env, struct err *e)
+check_session_doc(struct core *c, const struct envelope *env,
+    struct id *ret_nonce, struct err *e)
 {
 	int64_t now = clock_wall_ms();
 	struct login_doc d;
@@ -135,7 +89,7 @@ check_session_doc(struct core *c, const struct envelope *env, struct err *e)
 
 	if ((rc = login_doc_parse(env->doc, env->doc_len, &d, e)) != 0)
 		return (rc);
-	if (!nonce_use(c->nonces, &d.nonce, now))
+	if (!nonces_good(c->nonces, &d.nonce, clock_mono_ms()))
 		return (err_set(e, ERR_EXPIRED,
 		    "nonce: unknown, used already, or older than two minutes:"
 		    " ask for a new one"));
@@ -152,6 +106,7 @@ check_session_doc(struct core *c, const struct envelope *env, struct err *e)
 		return (err_set(e, ERR_EXPIRED,
 		    "time: more than five minutes from the server's clock: set"
 		    " the clock"));
+	*ret_nonce = d.nonce;
 	return (0);
 }
 
@@ -244,39 +199,36 @@ refused_done(struct writer_job *j)
 static void
 note_refused(struct core *c, const char *from, const char *why)
 {
-	struct nonces *n = c->nonces;
 	struct refused_job *x;
 	int used;
 
-	if (n->noted >= REFUSED_A_MINUTE) {
-		n->left_out++;
+	if (c->refused_noted >= REFUSED_A_MINUTE) {
+		c->refused_left++;
 		return;
 	}
 	x = core_job_new(c, sizeof(*x), 0, refused_run, refused_done);
 	if (x == NULL)
 		return;
-	n->noted++;
+	c->refused_noted++;
 	x->now = clock_wall_ms();
 	used = snprintf(
 	    x->detail, sizeof(x->detail), "from %s: %.500s", from, why);
-	if (n->left_out > 0)
+	if (c->refused_left > 0)
 		snprintf(x->detail + used, sizeof(x->detail) - (size_t)used,
 		    " (and %llu before that are not listed)",
-		    (unsigned long long)n->left_out);
-	n->left_out = 0;
+		    (unsigned long long)c->refused_left);
+	c->refused_left = 0;
 	writer_submit(c->writer, &x->j.j);
 }
 
 void
 logins_tick(struct core *c, int64_t now)
 {
-	struct nonces *n = c->nonces;
-
-	if (now - n->minute < 60000)
+	if (now - c->refused_minute < 60000)
 		return;
-	n->minute = now;
-	n->noted = 0;
-	if (n->left_out > 0)
+	c->refused_minute = now;
+	c->refused_noted = 0;
+	if (c->refused_left > 0)
 		note_refused(c, "several addresses", "many of them at once");
 }
 
@@ -313,6 +265,7 @@ logins_session_new(struct core *c, uint32_t request, struct rd *rd)
 	const uint8_t *bytes;
 	struct envelope env;
 	struct session_job *x;
+	struct id nonce;
 	struct err e;
 	size_t len;
 
@@ -323,8 +276,9 @@ logins_session_new(struct core *c, uint32_t request, struct rd *rd)
 		return;
 	}
 	if (envelope_parse(bytes, len, &env, &e) != 0 ||
-	    check_session_doc(c, &env, &e) != 0 ||
-	    (who = session_signer(c, &env, signers, &e)) == NULL) {
+	    check_session_doc(c, &env, &nonce, &e) != 0 ||
+	    (who = session_signer(c, &env, signers, &e)) == NULL ||
+	    nonces_use(c->nonces, &nonce, clock_mono_ms(), &e) != 0) {
 		log_warn("login_refused from=%s why=%s", log_quote(from),
 		    log_quote(e.msg));
 		note_refused(c, from, e.msg);
