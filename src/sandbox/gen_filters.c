@@ -351,9 +351,9 @@ make_worker(uint32_t arch, bool openat2, bool threads)
 
 /* Reads what a worker with rights has opened. */
 static scmp_filter_ctx
-make_scanner(uint32_t arch)
+make_scanner(uint32_t arch, bool threads)
 {
-	scmp_filter_ctx f = make_worker(arch, false, false);
+	scmp_filter_ctx f = make_worker(arch, false, threads);
 
 	allow_if(f, "ioctl", INT_IS(1, PAGEMAP_SCAN));
 	return f;
@@ -509,7 +509,8 @@ main(int argc, char **argv)
 	print_filter(make_worker(arch, true, true), "worker_threads");
 	print_filter(
 	    make_worker(arch, false, true), "worker_threads_no_openat2");
-	print_filter(make_scanner(arch), "scanner");
+	print_filter(make_scanner(arch, false), "scanner");
+	print_filter(make_scanner(arch, true), "scanner_threads");
 	print_filter(make_opener(arch), "opener");
 	print_filter(make_opener_seal(arch), "seal");
 	print_filter(make_net_opener(arch), "net_opener");

@@ -41,8 +41,9 @@ enum sandbox_profile {
 				 that reads (modules/opener.h) */
 	SANDBOX_PAIR_SCANNER, /* that one: WORKER_READ without openat2, with the
 				 one call that asks which pages a process has */
-	SANDBOX_MONITOR,      /* may spawn, write its state, no ptrace etc. */
-	SANDBOX_SERVER,       /* server roles: sockets and own files */
+	SANDBOX_PAIR_SCANNER_THREADS, /* the same, with threads of its own */
+	SANDBOX_MONITOR, /* may spawn, write its state, no ptrace etc. */
+	SANDBOX_SERVER,  /* server roles: sockets and own files */
 };
 
 struct sandbox_path {

@@ -62,6 +62,8 @@ seccomp_apply(enum sandbox_profile profile, int landlock_abi, struct err *e)
 		return INSTALL(worker_read_no_openat2, e);
 	case SANDBOX_PAIR_SCANNER:
 		return INSTALL(scanner, e);
+	case SANDBOX_PAIR_SCANNER_THREADS:
+		return INSTALL(scanner_threads, e);
 	case SANDBOX_MONITOR:
 		return INSTALL(monitor, e);
 	case SANDBOX_SERVER:

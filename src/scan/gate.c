@@ -565,6 +565,12 @@ feed_stream(struct gate_state *s, uint8_t *data, size_t len)
  */
 
 void
+gate_restart(struct gate_state *s)
+{
+	s->seen = s->passed = s->rest = 0;
+}
+
+void
 gate_begin(struct gate_state *s)
 {
 	s->begun = s->open = false;

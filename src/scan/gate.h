@@ -40,6 +40,8 @@ struct gate_state *
 gate_state_new(const struct gate *g, const struct gate_ops *ops, void *arg);
 void gate_state_free(struct gate_state *s);
 
+/* Forgets how much passed lately. */
+void gate_restart(struct gate_state *s);
 void gate_begin(struct gate_state *s);
 void gate_feed(struct gate_state *s, uint8_t *data, size_t len);
 /* Whether the part that was passed last goes on to the end of the stream. */

@@ -477,6 +477,13 @@ match_wake(struct match_state *st)
 }
 
 void
+match_restart(struct match_state *st)
+{
+	if (st->gate != NULL)
+		gate_restart(st->gate);
+}
+
+void
 match_state_free(struct match_state *st)
 {
 	size_t k;

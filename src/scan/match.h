@@ -106,6 +106,10 @@ void match_state_free(struct match_state *st);
  * made of it. */
 void match_wake(struct match_state *st);
 
+/* As a new one: what it learnt of earlier streams decides no longer what the
+ * engines see of the next. */
+void match_restart(struct match_state *st);
+
 /* Results are in st until the next call. */
 void match_text(struct match_state *st, const void *data, size_t len);
 

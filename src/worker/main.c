@@ -217,12 +217,12 @@ needs_of(const struct options *o)
 	return m != NULL ? m->needs : (uint32_t)o->needs;
 }
 
-/* One that only reads files. */
+/* One that reads files, or the memory of processes. */
 static bool
 has_threads(const struct options *o)
 {
 	return !o->rights && o->threads > 1 &&
-	    (needs_of(o) & (NEED_PROCESSES | NEED_SOCKETS | NEED_NETWORK)) == 0;
+	    (needs_of(o) & (NEED_SOCKETS | NEED_NETWORK)) == 0;
 }
 
 /* What counts is what is private and written to; libraries are mapped beside
@@ -327,7 +327,8 @@ enter_sandbox(const struct options *o, struct err *e)
 		if (rc != 0)
 			return rc;
 		hidden = NULL; /* it reads libraries alone */
-		s.profile = SANDBOX_PAIR_SCANNER;
+		s.profile = has_threads(o) ? SANDBOX_PAIR_SCANNER_THREADS
+					   : SANDBOX_PAIR_SCANNER;
 		s.keep_caps = 0;
 		s.all_paths_readable = false;
 		s.paths = sandbox_library_paths(&s.npaths);

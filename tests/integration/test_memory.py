@@ -379,6 +379,31 @@ PEAK = ("import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True);
         "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))")
 
 
+def number_of_threads(pid):
+    try:
+        return int(re.search(r"Threads:\t(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1))
+    except (OSError, AttributeError):
+        return 0
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="only one processor")
+def test_threads(probe):
+    """In the real sandbox: as many as were asked for, and the same answer."""
+    probes = [probe("huge") for _ in range(3)]
+    asked = search(matchall=False, contents=[p.needle for p in probes])
+    answers = []
+    for n in (1, 2):
+        scan, seen = start(asked, "--threads", str(n)), set()
+        while scan.poll() is None:
+            seen.add(number_of_threads(scan.pid))
+        answers.append(json.loads(scan.stdout.read()))
+        scan.stdout.close()
+        assert scan.returncode == 0 and max(seen) == n, seen
+    one, two = [[(e["process"]["pid"], e.get("matches")) for e in a["elements"]["s"] if e["process"]["pid"] in
+                 {p.pid for p in probes}] for a in answers]
+    assert one == two and len([e for e in one if e[1]]) >= 3
+
+
 @NEEDS_SANDBOX
 def test_memory_of_a_large_answer(tmp_path):
     """140,000 entries, with an agent's own limits."""
@@ -495,8 +520,8 @@ def alive(pid):
 @NEEDS_SANDBOX
 def test_worker_of_an_agent_finds(probe):
     p = probe("heap", user=NOBODY)
-    for _ in range(3):
-        worker = Worker("--needs", "2", "--uid", "54321")
+    for more in ([], [], ["--threads", "2"]):
+        worker = Worker("--needs", "2", "--uid", "54321", *more)
         answer, status = worker.run(document(search(contents=[p.needle])))
         assert status == 0 and worker.spent and found(answer) == [p.pid]
         worker.close()

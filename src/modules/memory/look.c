@@ -473,6 +473,7 @@ look_run(struct look *l, struct look_job *job, struct err *e)
 	memset(&l->where, 0, sizeof(l->where));
 	l->page = (size_t)sysconf(_SC_PAGESIZE);
 	l->length_left = job->window->maxlength;
+	match_restart(job->match);
 	l->no_scan = job->no_scan;
 	l->ncounted = 0;
 	l->again = false;

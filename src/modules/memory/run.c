@@ -20,6 +20,8 @@
 #include "modules/memory/answer.h"
 #include "modules/memory/look.h"
 #include "modules/memory/plan.h"
+#include "modules/memory/visit.h"
+#include "modules/memory/visits.h"
 #include "modules/opener.h"
 
 #include <errno.h>
@@ -28,8 +30,9 @@
 #include <unistd.h>
 
 #define MOUNTINFO_MAX (16 * 1024 * 1024)
+#define WAIT_MS 50 /* between looks at what else may end it */
 
-enum verdict { NO, YES, UNKNOWN };
+uint64_t memory_threads_from = 64 * 1024 * 1024;
 
 struct run {
 	const struct run_context *ctx;
@@ -37,19 +40,14 @@ struct run {
 	struct memory_plan plan;
 	struct memory_answer answer;
 	struct watch watch;
-	struct look *look;
+	struct visit_reader reader; /* of this thread */
+	struct visit visit;
+	struct visits *visits; /* other threads read as well; NULL */
+	bool alone;            /* none will */
 	struct os_devices devices;
 	uint64_t read_left;
 	bool ended;
-	/* the process at hand */
-	struct opener_process process;
-	uint8_t *verdicts;    /* by check: enum verdict */
-	struct place *places; /* by check */
-	bool *cut;            /* by check: a match may have been lost */
-	bool *interested;     /* by search, of the window at hand */
-	uint32_t missing;     /* checks of those that were not found yet */
-	const struct plan_matcher *matcher; /* of the pass at hand */
-	bool failed;                        /* it is counted already */
+	struct opener_process last; /* the process looked at last */
 };
 
 static bool
@@ -70,7 +68,7 @@ end_run(struct run *r, enum memory_gap gap, const char *what)
 	r->ended = true;
 	r->answer.common.counts[gap]++;
 	if (r->answer.processes > 0)
-		memory_answer_process(&r->process, r->answer.ended_at);
+		memory_answer_process(&r->last, r->answer.ended_at);
 	outcome_note(&r->answer.common,
 	    "%s: what was not reached by then was not examined (it ended at "
 	    "%s)",
@@ -109,57 +107,27 @@ search_of(const struct run *r, size_t search)
 	return &r->params.searches[search];
 }
 
-/* What a search thinks of the process after its checks of kinds up to this:
- * with match-all NO when one is, with match-any NO only when all are. */
-static bool
-may_match(const struct run *r, uint32_t search, enum memory_kind upto)
-{
-	const struct plan_search *ps = &r->plan.searches[search];
-	uint32_t i;
-
-	if (!search_of(r, search)->matchall)
-		return true;
-	for (i = ps->first; i < ps->first + ps->n; i++) {
-		if (r->plan.checks[i].c->kind <= upto && r->verdicts[i] == NO)
-			return false;
-	}
-	return true;
-}
-
-/* All checks of a matcher get a verdict where they have none yet. */
 static void
-set_rest(struct run *r, uint32_t matcher, enum verdict v)
-{
-	const struct plan_matcher *m = &r->plan.matchers[matcher];
-	size_t k;
-
-	for (k = 0; k < m->n; k++) {
-		if (r->verdicts[m->checks[k]] != YES)
-			r->verdicts[m->checks[k]] = (uint8_t)v;
-	}
-}
-
-static void
-match_one(struct run *r, const struct plan_matcher *m, const char *text)
+match_one(struct visit *v, const struct plan_matcher *m, const char *text)
 {
 	size_t k;
 
 	match_text(m->state, text, strlen(text));
 	for (k = 0; k < m->state->nids; k++)
-		r->verdicts[m->checks[m->state->ids[k]]] = YES;
+		v->verdicts[m->checks[m->state->ids[k]]] = YES;
 }
 
 /* The path, and as the kernel has it for what was deleted. */
 static void
-match_path(struct run *r, uint32_t matcher, const char *path, bool deleted)
+match_path(struct visit *v, uint32_t matcher, const char *path, bool deleted)
 {
 	char text[OS_MAPS_LINE_MAX + sizeof(" (deleted)")];
 
-	match_one(r, &r->plan.matchers[matcher], path);
+	match_one(v, &v->plan->matchers[matcher], path);
 	if (!deleted)
 		return;
 	snprintf(text, sizeof(text), "%s (deleted)", path);
-	match_one(r, &r->plan.matchers[matcher], text);
+	match_one(v, &v->plan->matchers[matcher], text);
 }
 
 static bool
@@ -169,33 +137,25 @@ denied(int error)
 }
 
 static void
-failure(struct run *r, enum memory_gap gap, const char *why)
-{
-	if (r->failed)
-		return;
-	r->failed = true;
-	memory_answer_failure(&r->answer, gap, &r->process, why);
-}
-
-static void
-failed_with(struct run *r, int error)
+failed_with(struct visit *v, int error)
 {
 	if (error == ENOENT || error == ESRCH)
-		failure(r, GAP_VANISHED, "it ended while it was looked at");
+		visit_failed(
+		    v, GAP_VANISHED, "it ended while it was looked at");
 	else
-		failure(r, GAP_UNREADABLE, strerror(error));
+		visit_failed(v, GAP_UNREADABLE, strerror(error));
 }
 
 static void
-judge_name(struct run *r)
+judge_name(struct visit *v)
 {
-	const struct opener_process *p = &r->process;
+	const struct opener_process *p = &v->process;
 
-	if (r->plan.matchers[PLAN_NAMES].n == 0)
+	if (v->plan->matchers[PLAN_NAMES].n == 0)
 		return;
-	match_path(r, PLAN_NAMES, p->name, p->deleted);
+	match_path(v, PLAN_NAMES, p->name, p->deleted);
 	/* "[comm]" stands for what would have a path */
-	set_rest(r, PLAN_NAMES,
+	visit_set_rest(v, PLAN_NAMES,
 	    p->kind == OPENER_ORDINARY && !p->named && denied(p->error)
 		? UNKNOWN
 		: NO);
@@ -204,7 +164,7 @@ judge_name(struct run *r)
 /* --- libraries ------------------------------------------------------------ */
 
 struct libraries {
-	struct run *r;
+	struct visit *v;
 	uint64_t inode; /* of the last one: mappings of a file lie together */
 	uint32_t major, minor;
 };
@@ -215,7 +175,7 @@ on_library(const struct os_mapping *m, void *arg)
 	struct libraries *l = arg;
 
 	if (m->path[0] != '/' || str_starts(m->path, "/dev/zero") ||
-	    strcmp(m->path, l->r->process.name) == 0)
+	    strcmp(m->path, l->v->process.name) == 0)
 		return true;
 	if (m->inode == l->inode && m->major == l->major &&
 	    m->minor == l->minor)
@@ -223,118 +183,105 @@ on_library(const struct os_mapping *m, void *arg)
 	l->inode = m->inode;
 	l->major = m->major;
 	l->minor = m->minor;
-	match_path(l->r, PLAN_LIBRARIES, m->path, m->deleted);
+	match_path(l->v, PLAN_LIBRARIES, m->path, m->deleted);
 	return true;
 }
 
 static bool
-wants_libraries(const struct run *r)
+wants_libraries(const struct visit *v)
 {
 	uint32_t i;
 
-	for (i = 0; i < r->params.n; i++) {
-		if (r->plan.searches[i].has[MEMORY_LIBRARY] &&
-		    may_match(r, i, MEMORY_NAME))
+	for (i = 0; i < v->plan->params->n; i++) {
+		if (v->plan->searches[i].has[MEMORY_LIBRARY] &&
+		    visit_may_match(v, i, MEMORY_NAME))
 			return true;
 	}
 	return false;
 }
 
 static int
-judge_libraries(struct run *r, struct err *e)
+judge_libraries(struct run *r, struct visit *v, struct err *e)
 {
-	struct libraries l = { .r = r };
+	struct libraries l = { .v = v };
 	int fd, rc;
 
-	if (!wants_libraries(r))
+	if (!wants_libraries(v))
 		return 0;
-	if (r->process.kind != OPENER_ORDINARY) {
-		set_rest(r, PLAN_LIBRARIES, NO);
+	if (v->process.kind != OPENER_ORDINARY) {
+		visit_set_rest(v, PLAN_LIBRARIES, NO);
 		return 0;
 	}
 	rc = opener_maps(r->ctx->opener, &fd, e);
 	if (rc < 0)
 		return rc;
 	if (rc > 0) {
-		set_rest(r, PLAN_LIBRARIES, UNKNOWN);
-		failed_with(r, rc);
+		visit_set_rest(v, PLAN_LIBRARIES, UNKNOWN);
+		failed_with(v, rc);
 		return 0;
 	}
-	rc = look_maps(r->look, fd, on_library, &l, e);
+	rc = look_maps(r->reader.look, fd, on_library, &l, e);
 	close(fd);
-	set_rest(r, PLAN_LIBRARIES, rc == 0 ? NO : UNKNOWN);
+	visit_set_rest(v, PLAN_LIBRARIES, rc == 0 ? NO : UNKNOWN);
 	if (rc != 0)
-		failure(r, rc == ERR_CLOSED ? GAP_VANISHED : GAP_UNREADABLE,
-		    e->msg);
+		visit_failed(v,
+		    rc == ERR_CLOSED ? GAP_VANISHED : GAP_UNREADABLE, e->msg);
 	err_clear(e);
 	return 0;
 }
 
-/* --- memory --------------------------------------------------------------- */
+/* --- memory: before it is read -------------------------------------------- */
 
+/* Who still wants to know what is in this memory. */
 static void
-on_hit(const struct look_hit *h, void *arg)
-{
-	struct run *r = arg;
-	uint32_t check = r->matcher->checks[h->pattern];
-	struct place *p = &r->places[check];
-
-	if (p->found)
-		return;
-	p->found = true;
-	p->end = h->end;
-	(void)str_copy(p->mapping, sizeof(p->mapping), h->mapping->path);
-	memcpy(p->permissions, h->mapping->permissions, sizeof(p->permissions));
-	r->verdicts[check] = YES;
-	if (r->interested[r->plan.checks[check].search])
-		r->missing--;
-}
-
-static void
-on_cut(uint32_t pattern, void *arg)
-{
-	struct run *r = arg;
-
-	r->cut[r->matcher->checks[pattern]] = true;
-}
-
-static bool
-enough(void *arg)
-{
-	return ((const struct run *)arg)->missing == 0;
-}
-
-/* Who still wants to know what is in this memory, and how much. */
-static bool
-find_interested(struct run *r, uint32_t window)
+find_interested(struct visit *v)
 {
 	const struct plan_search *ps;
 	uint32_t i, k;
 
-	r->missing = 0;
-	for (i = 0; i < r->params.n; i++) {
-		ps = &r->plan.searches[i];
-		r->interested[i] = search_of(r, i)->window == window &&
+	for (i = 0; i < v->plan->params->n; i++) {
+		ps = &v->plan->searches[i];
+		v->interested[i] =
 		    (ps->has[MEMORY_BYTES] || ps->has[MEMORY_CONTENT]) &&
-		    may_match(r, i, MEMORY_LIBRARY);
-		for (k = ps->first; r->interested[i] && k < ps->first + ps->n;
+		    visit_may_match(v, i, MEMORY_LIBRARY);
+		for (k = ps->first; v->interested[i] && k < ps->first + ps->n;
 		     k++)
-			r->missing += r->plan.checks[k].c->kind >= MEMORY_BYTES;
+			v->passes[v->plan->params->searches[i].window]
+			    .missing +=
+			    v->plan->checks[k].c->kind >= MEMORY_BYTES;
 	}
-	return r->missing > 0;
 }
 
-static void
-close_memory(const struct opener_memory *m)
+static int
+open_window(struct run *r, struct visit *v, uint32_t window, struct err *e)
 {
-	close(m->maps);
-	close(m->mem);
-	if (m->pagemap >= 0)
-		close(m->pagemap);
+	struct visit_pass *p = &v->passes[window];
+	int rc;
+
+	if (v->plan->matchers[PLAN_WINDOWS + window].n == 0 || p->missing == 0)
+		return 0;
+	if (v->process.kind != OPENER_ORDINARY) {
+		visit_set_rest(v, PLAN_WINDOWS + window, NO);
+		return 0;
+	}
+	rc = opener_memory(r->ctx->opener, &p->job.fds, e);
+	if (rc < 0)
+		return rc;
+	if (rc > 0) {
+		visit_set_rest(v, PLAN_WINDOWS + window, UNKNOWN);
+		failed_with(v, rc);
+		return 0;
+	}
+	p->open = true;
+	p->job.window = &r->params.windows[window];
+	p->job.devices = &r->devices;
+	return 0;
 }
 
+/* --- memory: when it was read --------------------------------------------- */
+
 static void
-note_job(struct run *r, const struct look_job *job)
+note_job(struct run *r, const struct visit *v, const struct look_job *job)
 {
 	struct outcome *o = &r->answer.common;
 	char what[OPENER_NAME_MAX + 640];
@@ -343,14 +290,14 @@ note_job(struct run *r, const struct look_job *job)
 	r->answer.absent += job->absent;
 	o->counts[GAP_DEVICE] += job->devices_skipped;
 	snprintf(what, sizeof(what), "process %lu %s",
-	    (unsigned long)r->process.pid, r->process.name);
+	    (unsigned long)v->process.pid, v->process.name);
 	if (job->unreadable > 0)
 		outcome_gap(o, GAP_PAGES, what, NULL);
 	if (job->gave_up != NULL)
 		outcome_gap(o, GAP_ENGINE, what, job->gave_up);
 	if (job->absent_mappings > 0) {
 		snprintf(what, sizeof(what), "process %lu %s: %s",
-		    (unsigned long)r->process.pid, r->process.name,
+		    (unsigned long)v->process.pid, v->process.name,
 		    job->absent_first);
 		outcome_gap(o, GAP_ABSENT, what, NULL);
 	}
@@ -358,29 +305,39 @@ note_job(struct run *r, const struct look_job *job)
 
 /* What was not found, and may have been there. */
 static void
-note_cuts(struct run *r)
+note_cuts(struct run *r, struct visit *v, const struct plan_matcher *m)
 {
 	uint32_t noted = UINT32_MAX, check, search;
 	size_t k;
 
-	for (k = 0; k < r->matcher->n; k++) {
-		check = r->matcher->checks[k];
+	for (k = 0; k < m->n; k++) {
+		check = m->checks[k];
 		search = r->plan.checks[check].search;
-		if (!r->cut[check] || r->verdicts[check] == YES ||
-		    !r->interested[search])
+		if (!v->cut[check] || v->verdicts[check] == YES ||
+		    !v->interested[search])
 			continue;
-		r->verdicts[check] = UNKNOWN;
+		v->verdicts[check] = UNKNOWN;
 		if (search != noted)
 			memory_answer_cut(
-			    &r->answer, search, check, &r->process);
+			    &r->answer, search, check, &v->process);
 		noted = search;
 	}
 }
 
+/* The first of what could not be looked at. */
 static void
-take_end(struct run *r, enum look_end end, const struct err *e)
+note_failure(struct run *r, const struct visit *v, bool before)
 {
-	switch (end) {
+	if (v->failed && !before)
+		memory_answer_failure(&r->answer, v->gap, &v->process, v->why);
+}
+
+static void
+take_end(struct run *r, struct visit *v, const struct visit_pass *p)
+{
+	bool before = v->failed;
+
+	switch (p->end) {
 	case LOOK_ALL:
 	case LOOK_ENOUGH:
 		break;
@@ -392,155 +349,209 @@ take_end(struct run *r, enum look_end end, const struct err *e)
 		    r, GAP_READ, "bytes read", (size_t)r->ctx->read_bytes);
 		break;
 	case LOOK_VANISHED:
-		failure(r, GAP_VANISHED, "it ended while it was looked at");
+		visit_failed(
+		    v, GAP_VANISHED, "it ended while it was looked at");
 		break;
 	case LOOK_FAILED:
-		failure(r, GAP_UNREADABLE, e->msg);
+		visit_failed(v, GAP_UNREADABLE, p->e.msg);
 		break;
 	}
+	note_failure(r, v, before);
 }
 
-/* One pass. */
-static int
-judge_window(struct run *r, uint32_t window, struct err *e)
+static void
+judge_window(struct run *r, struct visit *v, uint32_t window)
 {
-	const struct plan_matcher *m = &r->plan.matchers[PLAN_WINDOWS + window];
-	struct look_job job = { .window = &r->params.windows[window],
-		.devices = &r->devices,
-		.match = m->state,
-		.read_left = &r->read_left,
-		.hit = on_hit,
-		.cut = on_cut,
-		.enough = enough,
-		.stop = stop,
-		.arg = r };
-	enum look_end end;
-	int rc;
+	const struct visit_pass *p = &v->passes[window];
 
-	if (m->n == 0 || !find_interested(r, window))
-		return 0;
-	if (r->process.kind != OPENER_ORDINARY) {
-		set_rest(r, PLAN_WINDOWS + window, NO);
-		return 0;
-	}
-	rc = opener_memory(r->ctx->opener, &job.fds, e);
-	if (rc < 0)
-		return rc;
-	if (rc > 0) {
-		set_rest(r, PLAN_WINDOWS + window, UNKNOWN);
-		failed_with(r, rc);
-		return 0;
-	}
-	r->matcher = m;
-	end = look_run(r->look, &job, e);
-	close_memory(&job.fds);
-	note_job(r, &job);
-	set_rest(r, PLAN_WINDOWS + window,
-	    end == LOOK_ALL && job.gave_up == NULL ? NO : UNKNOWN);
-	note_cuts(r);
-	take_end(r, end, e);
-	err_clear(e);
-	return 0;
+	if (!p->was_read)
+		return;
+	note_job(r, v, &p->job);
+	visit_set_rest(v, PLAN_WINDOWS + window,
+	    p->end == LOOK_ALL && p->job.gave_up == NULL ? NO : UNKNOWN);
+	note_cuts(r, v, &r->plan.matchers[PLAN_WINDOWS + window]);
+	take_end(r, v, p);
 }
 
 /* --- a process ------------------------------------------------------------ */
 
 static void
-answer_search_of(struct run *r, uint32_t search)
+answer_search_of(struct run *r, struct visit *v, uint32_t search)
 {
 	const struct plan_search *ps = &r->plan.searches[search];
 	bool looked = ps->has[MEMORY_BYTES] || ps->has[MEMORY_CONTENT];
-	const struct place *places = looked ? r->places : NULL;
-	bool unknown = false, all = ps->n > 0, ok = true;
+	const struct place *places = looked ? v->places : NULL;
+	bool unknown = false, all = ps->n > 0, ok = true, before = v->failed;
 	uint32_t i;
 
 	for (i = ps->first; i < ps->first + ps->n; i++) {
-		unknown = unknown || r->verdicts[i] == UNKNOWN;
-		all = all && r->verdicts[i] == YES;
-		if (r->verdicts[i] == YES && !search_of(r, search)->matchall &&
+		unknown = unknown || v->verdicts[i] == UNKNOWN;
+		all = all && v->verdicts[i] == YES;
+		if (v->verdicts[i] == YES && !search_of(r, search)->matchall &&
 		    ok)
 			ok = memory_answer_hit(
-			    &r->answer, search, i, &r->process, places);
+			    &r->answer, search, i, &v->process, places);
 	}
 	if (all && search_of(r, search)->matchall)
 		ok = memory_answer_hit(
-		    &r->answer, search, UINT32_MAX, &r->process, places);
+		    &r->answer, search, UINT32_MAX, &v->process, places);
 	if (!ok && r->answer.common.out_of_memory)
 		end_run(r, GAP_MEMORY, "limit reached: memory");
 	else if (!ok)
 		end_by_size(r, GAP_OUTPUT, "output", r->ctx->output_max);
 	/* its program's name is all that was asked, and cannot be read */
-	if (unknown && !r->ended && denied(r->process.error))
-		failed_with(r, r->process.error);
+	if (unknown && !r->ended && denied(v->process.error))
+		failed_with(v, v->process.error);
+	note_failure(r, v, before);
 }
 
-static int
-judge(struct run *r, struct err *e)
+static bool
+is_judged(const struct visit *v)
 {
-	uint32_t i;
+	return v->process.kind == OPENER_ORDINARY ||
+	    v->process.kind == OPENER_KERNEL ||
+	    v->process.kind == OPENER_ZOMBIE;
+}
+
+/* What can be known before its memory is read, which is opened. */
+static int
+prepare_visit(struct run *r, struct visit *v, struct err *e)
+{
 	size_t w;
 	int rc;
 
-	memset(r->verdicts, NO, r->plan.nchecks);
-	for (i = 0; i < r->plan.nchecks; i++)
-		r->places[i].found = r->cut[i] = false;
-	judge_name(r);
-	rc = judge_libraries(r, e);
+	if (v->process.kind == OPENER_AGENT)
+		visit_failed(v, GAP_AGENT, "it runs the agent's own program");
+	if (v->process.kind == OPENER_FAILED)
+		failed_with(v, v->process.error);
+	if (!is_judged(v))
+		return 0;
+	judge_name(v);
+	rc = judge_libraries(r, v, e);
+	if (rc == 0)
+		find_interested(v);
 	for (w = 0; w < r->params.nwindows && rc == 0; w++)
-		rc = judge_window(r, (uint32_t)w, e);
-	for (i = 0; i < r->params.n && rc == 0; i++)
-		answer_search_of(r, i);
+		rc = open_window(r, v, (uint32_t)w, e);
 	return rc;
 }
 
-static int
-on_process(struct run *r, struct err *e)
+/* Into the answer. */
+static void
+conclude(struct run *r, struct visit *v)
 {
-	r->failed = false;
+	uint64_t *counts = r->answer.common.counts;
+	uint32_t i;
+	size_t w;
+
+	r->last = v->process;
 	r->answer.processes++;
-	switch (r->process.kind) {
-	case OPENER_OWN:
-		r->answer.common.counts[GAP_OWN]++;
-		return 0;
-	case OPENER_AGENT:
-		failure(r, GAP_AGENT, "it runs the agent's own program");
-		return 0;
-	case OPENER_VANISHED:
-		/* all that is known of it is a number */
-		r->answer.common.counts[GAP_VANISHED]++;
-		return 0;
-	case OPENER_FAILED:
-		failed_with(r, r->process.error);
-		return 0;
-	case OPENER_ZOMBIE:
-		r->answer.common.counts[GAP_ZOMBIE]++;
-		break;
-	default:
-		break;
+	counts[GAP_OWN] += v->process.kind == OPENER_OWN;
+	/* all that is known of it is a number */
+	counts[GAP_VANISHED] += v->process.kind == OPENER_VANISHED;
+	counts[GAP_ZOMBIE] += v->process.kind == OPENER_ZOMBIE;
+	note_failure(r, v, false);
+	if (!is_judged(v))
+		return;
+	for (w = 0; w < r->params.nwindows; w++)
+		judge_window(r, v, (uint32_t)w);
+	for (i = 0; i < r->params.n; i++)
+		answer_search_of(r, v, i);
+}
+
+/* --- several threads ------------------------------------------------------ */
+
+static bool
+conclude_first(struct run *r, int ms)
+{
+	struct visit *v = visits_first(r->visits, ms);
+
+	if (v == NULL)
+		return false;
+	conclude(r, v);
+	visits_drop(r->visits);
+	return true;
+}
+
+static void
+wait_for_first(struct run *r)
+{
+	if (!conclude_first(r, WAIT_MS) && watch_stop_now(&r->watch))
+		end_by_watch(r);
+}
+
+/* From when on there is enough to read. Not where bytes are counted: who comes
+ * first would decide what the last ones are. */
+static void
+start_threads(struct run *r)
+{
+	struct err e;
+
+	if (r->alone || r->visits != NULL ||
+	    r->answer.bytes < memory_threads_from)
+		return;
+	r->alone = true;
+	if (r->ctx->threads < 2 || r->ctx->read_bytes > 0)
+		return;
+	err_clear(&e);
+	r->alone =
+	    visits_new(&r->plan, (unsigned int)r->ctx->threads,
+		(uint32_t)r->ctx->cpu_percent, &r->reader, &r->visits, &e) != 0;
+}
+
+/* NULL: it ended. */
+static struct visit *
+next_visit(struct run *r)
+{
+	struct visit *v;
+
+	start_threads(r);
+	if (r->visits == NULL) {
+		visit_clear(&r->visit);
+		return &r->visit;
 	}
-	return judge(r, e);
+	while ((v = visits_next(r->visits)) == NULL && !r->ended)
+		wait_for_first(r);
+	return r->ended ? NULL : v;
+}
+
+static void
+read_visit(struct run *r, struct visit *v)
+{
+	if (r->visits == NULL) {
+		visit_read(v, &r->reader);
+		conclude(r, v);
+		return;
+	}
+	visits_add(r->visits);
+	while (!r->ended && conclude_first(r, 0))
+		;
 }
 
 static int
 work(struct run *r, struct err *e)
 {
-	int rc;
+	struct visit *v;
+	int rc = 0;
 
 	fault_point("memory.listing");
-	while (!r->ended) {
+	while (!r->ended && (v = next_visit(r)) != NULL) {
 		if (stop(r)) {
 			end_by_watch(r);
 			break;
 		}
-		rc = opener_next(r->ctx->opener, &r->process, e);
-		if (rc == 0)
-			break;
+		rc = opener_next(r->ctx->opener, &v->process, e);
 		if (rc > 0)
-			rc = on_process(r, e);
+			rc = prepare_visit(r, v, e);
+		else
+			break;
 		if (rc != 0)
-			return rc;
+			break;
+		read_visit(r, v);
 	}
-	return 0;
+	while (
+	    rc == 0 && r->visits != NULL && !r->ended && visits_any(r->visits))
+		wait_for_first(r);
+	return rc;
 }
 
 static void
@@ -580,7 +591,7 @@ know_devices(struct run *r)
 static int
 prepare(struct run *r, enum match_engine engine, struct err *e)
 {
-	size_t n;
+	size_t w;
 	int rc;
 
 	r->read_left =
@@ -593,15 +604,17 @@ prepare(struct run *r, enum match_engine engine, struct err *e)
 		return rc;
 	r->answer.rights = r->ctx->rights;
 	r->answer.found_only = r->ctx->found_only;
-	n = r->plan.nchecks + 1;
-	r->look = look_new();
-	r->verdicts = calloc(n, sizeof(*r->verdicts));
-	r->places = calloc(n, sizeof(*r->places));
-	r->cut = calloc(n, sizeof(*r->cut));
-	r->interested = calloc(r->params.n + 1, sizeof(*r->interested));
-	if (r->look == NULL || r->verdicts == NULL || r->places == NULL ||
-	    r->cut == NULL || r->interested == NULL)
+	r->reader.look = look_new();
+	if (r->reader.look == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	for (w = 0; w < r->params.nwindows; w++)
+		r->reader.states[w] = r->plan.matchers[PLAN_WINDOWS + w].state;
+	r->reader.read_left = &r->read_left;
+	r->reader.stop = stop;
+	r->reader.arg = r;
+	rc = visit_init(&r->visit, &r->plan, e);
+	if (rc != 0)
+		return rc;
 	know_devices(r);
 	note_empty_searches(r);
 	return 0;
@@ -620,6 +633,7 @@ memory_run(const json_t *params, const struct run_context *ctx,
 	rc = prepare(&r, engine, e);
 	if (rc == 0)
 		rc = work(&r, e);
+	r.answer.bytes += visits_free(r.visits);
 	memory_plan_engine(&r.plan);
 	if (rc == 0)
 		rc = memory_answer_write(&r.answer, out, e);
@@ -627,13 +641,10 @@ memory_run(const json_t *params, const struct run_context *ctx,
 		*ctx->ret_end = RUN_LIMIT;
 	if (r.answer.searches != NULL)
 		memory_answer_release(&r.answer);
+	visit_release(&r.visit);
+	visit_reader_release(&r.reader);
 	memory_plan_release(&r.plan);
-	look_free(r.look);
 	os_devices_release(&r.devices);
-	free(r.verdicts);
-	free(r.places);
-	free(r.cut);
-	free(r.interested);
 	memory_params_release(&r.params);
 	return rc;
 }

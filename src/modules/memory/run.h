@@ -6,6 +6,10 @@
 #include "modules/run.h"
 #include "scan/match.h"
 
+/* Bytes that were read before threads are worth their start; tests need less.
+ */
+extern uint64_t memory_threads_from;
+
 int memory_run(const json_t *params, const struct run_context *ctx,
     enum match_engine engine, struct buf *out, struct err *e);
 

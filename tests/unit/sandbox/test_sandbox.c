@@ -640,6 +640,7 @@ test_worker(void **state)
 	expect_refused(SANDBOX_WORKER_READ, "setrlimit", NULL);
 	expect_refused(SANDBOX_WORKER_THREADS, "setrlimit", NULL);
 	expect_refused(SANDBOX_PAIR_SCANNER, "setrlimit", NULL);
+	expect_refused(SANDBOX_PAIR_SCANNER_THREADS, "setrlimit", NULL);
 }
 
 /* Narrowed and sealed, it is a worker in every respect. */

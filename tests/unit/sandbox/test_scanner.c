@@ -63,6 +63,8 @@ test_one_request(void **state)
 	if (strcmp(sandbox_describe(), "null") == 0)
 		skip();
 	assert_int_equal(try(SANDBOX_PAIR_SCANNER, PAGEMAP_SCAN), REACHED);
+	assert_int_equal(
+	    try(SANDBOX_PAIR_SCANNER_THREADS, PAGEMAP_SCAN), REACHED);
 	for (i = 0; i < 32; i++)
 		assert_int_equal(
 		    try(SANDBOX_PAIR_SCANNER, PAGEMAP_SCAN ^ (1UL << i)),

@@ -134,6 +134,10 @@ test_threads(void **state)
 	assert_int_equal(try(SANDBOX_WORKER_READ, make_thread), REFUSED);
 	assert_int_equal(try(SANDBOX_WORKER_THREADS, make_process), REFUSED);
 	assert_int_equal(try(SANDBOX_WORKER_THREADS, make_alike), REFUSED);
+	assert_int_equal(try(SANDBOX_PAIR_SCANNER_THREADS, make_thread), MADE);
+	assert_int_equal(try(SANDBOX_PAIR_SCANNER, make_thread), REFUSED);
+	assert_int_equal(
+	    try(SANDBOX_PAIR_SCANNER_THREADS, make_process), REFUSED);
 }
 
 static void
