@@ -2,7 +2,8 @@
 /*
  * A worker in which something else took over: it is the real mig-worker in its
  * real sandbox, but a file question whose paths are "/hostile/WHAT/REST"
- * does WHAT (with the path "/REST") and answers in "errors" how that went.
+ * does WHAT (with the path "/REST") and answers in "errors" how that went;
+ * "thread-WHAT": in a thread of its own.
  * Everything else is the file module's.
  */
 #include "modules/order.h"
@@ -13,12 +14,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -152,6 +156,93 @@ do_mem(const char *path)
 	return open(name, O_RDONLY | O_CLOEXEC);
 }
 
+/* As pthread_create(3) does, with these flags too or without those. What came
+ * of it, if anything did, ends at once. */
+static long
+do_clone(unsigned long more, unsigned long less)
+{
+	unsigned long flags = CLONE_VM | CLONE_FS | CLONE_FILES |
+	    CLONE_SYSVSEM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
+	    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+	long pid = syscall(SYS_clone, (flags | more) & ~less, 0, 0, 0, 0);
+
+	if (pid == 0)
+		syscall(SYS_exit, 0);
+	return pid;
+}
+
+static long
+do_process(const char *path)
+{
+	(void)path;
+	return do_clone(SIGCHLD, ~(unsigned long)SIGCHLD);
+}
+
+static long
+do_child(const char *path)
+{
+	(void)path;
+	return do_clone(CLONE_VFORK | SIGCHLD, CLONE_THREAD);
+}
+
+static long
+do_sibling(const char *path)
+{
+	(void)path;
+	return do_clone(CLONE_PARENT, 0);
+}
+
+static long
+do_namespace(const char *path)
+{
+	(void)path;
+	return do_clone(CLONE_NEWUSER, 0);
+}
+
+static long
+do_untraced(const char *path)
+{
+	(void)path;
+	return do_clone(CLONE_UNTRACED, 0);
+}
+
+/* Flags in memory, where no filter can look. */
+static long
+do_clone3(const char *path)
+{
+	unsigned long args[11] = { 0 };
+
+	(void)path;
+	args[4] = SIGCHLD;
+	return syscall(SYS_clone3, args, sizeof(args));
+}
+
+static void *
+wait_for_ever(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* As many threads as others of the host may want. */
+static long
+do_crowd(const char *path)
+{
+	pthread_attr_t small;
+	pthread_t t;
+	int i, rc;
+
+	(void)path;
+	/* so that it is not memory that ends it */
+	pthread_attr_init(&small);
+	rc = pthread_attr_setstacksize(&small, 16384);
+	for (i = 0; i < 1000 && rc == 0; i++)
+		rc = pthread_create(&t, &small, wait_for_ever, NULL);
+	errno = rc;
+	return rc == 0 ? i : -1;
+}
+
 /* What none says where orders come from; then nothing, until it is ended. */
 static void
 say_junk(void)
@@ -237,7 +328,45 @@ static const struct {
 	{ "memory", do_memory },
 	{ "mem", do_mem },
 	{ "document", do_document },
+	{ "process", do_process },
+	{ "child", do_child },
+	{ "sibling", do_sibling },
+	{ "namespace", do_namespace },
+	{ "untraced", do_untraced },
+	{ "clone3", do_clone3 },
+	{ "crowd", do_crowd },
 };
+
+struct in_thread {
+	attempt *go;
+	const char *path;
+	long got;
+	int error;
+};
+
+static void *
+run_in_thread(void *arg)
+{
+	struct in_thread *t = arg;
+
+	errno = 0;
+	t->got = t->go(t->path);
+	t->error = errno;
+	return NULL;
+}
+
+/* 1000: there is no thread. */
+static void
+go(attempt *a, const char *path, bool thread, struct in_thread *t)
+{
+	pthread_t id;
+
+	*t = (struct in_thread){ a, path, -1, 1000 };
+	if (!thread)
+		run_in_thread(t);
+	else if (pthread_create(&id, NULL, run_in_thread, t) == 0)
+		pthread_join(id, NULL);
+}
 
 /* More than is allowed, for ever, or another operation's part. */
 static bool
@@ -282,20 +411,22 @@ odd_answer(const char *what, struct buf *out)
 static void
 try_one(const char *path, struct buf *out)
 {
-	char what[32];
+	static const char in_thread[] = "thread-";
+	char what[32], *name = what;
 	const char *rest = strchr(path, '/');
+	struct in_thread t;
 	size_t i;
-	long got;
 
 	snprintf(what, sizeof(what), "%.*s",
 	    rest != NULL ? (int)(rest - path) : (int)strlen(path), path);
+	if (strncmp(what, in_thread, strlen(in_thread)) == 0)
+		name += strlen(in_thread);
 	for (i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-		if (strcmp(attempts[i].name, what) != 0)
+		if (strcmp(attempts[i].name, name) != 0)
 			continue;
-		errno = 0;
-		got = attempts[i].go(rest != NULL ? rest : "/");
+		go(attempts[i].go, rest != NULL ? rest : "/", name != what, &t);
 		buf_add_fmt(out, ",\"%s: %s %d\"", what,
-		    got < 0 ? "refused" : "DONE", errno);
+		    t.got < 0 ? "refused" : "DONE", t.error);
 		return;
 	}
 	buf_add_fmt(out, ",\"%s: there is no such attempt\"", what);

@@ -2,6 +2,7 @@
 """A worker that was taken over by what it looked at (tests/takeover/hostile.c):
 it reads nothing of the agent, changes nothing, speaks to nobody, and what it
 answers is held to be its own answer and nothing else."""
+import errno
 import json
 import os
 
@@ -15,26 +16,38 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: users and
 FOUND, NOT_FOUND, ERROR, INCOMPLETE = 0, 1, 2, 3
 
 
-@pytest.fixture(scope="module")
-def victim(taken):
-    """A fourth agent, whose workers are hostile when they are asked to be."""
+def another(taken, name, conf=""):
+    """One more agent, whose workers are hostile when they are asked to be."""
     p = taken.platform
-    a = p.agent("victim")
+    a = p.agent(name)
+    with open(a.conf, "a", encoding="ascii") as f:
+        f.write(conf)
     a.daemon.env = {**os.environ, "MIG_LIBEXEC": str(miglib.BUILD / "tests" / "takeover")}
     a.start()
-    p.wait_online(4)
-    taken.ids["victim"] = next(json.loads(x)["agent"] for x in p.mig(
-        "agents", "--json").stdout.splitlines() if json.loads(x).get("name") == "victim")
-    honest(taken)
+    p.wait_online(len(taken.ids) + 1)
+    taken.ids[name] = next(json.loads(x)["agent"] for x in p.mig(
+        "agents", "--json").stdout.splitlines() if json.loads(x).get("name") == name)
+    honest(taken, name)
     taken.running = taken.processes()
     return a
 
 
-def ask(taken, *paths):
-    """The operation of the victim's answer."""
+@pytest.fixture(scope="module")
+def victim(taken):
+    return another(taken, "victim")
+
+
+@pytest.fixture(scope="module")
+def threads(taken, victim):
+    """Its workers may have threads (doc/adr/0049)."""
+    return another(taken, "threads", "worker_cpu 200\n")
+
+
+def ask(taken, *paths, name="victim"):
+    """The operation of that agent's answer."""
     args = [x for p in paths for x in ("-path", str(p))]
     return operation(
-        taken.platform.mig("file", "-t", "name = 'victim'", *args, "-name", ".", "--json"))
+        taken.platform.mig("file", "-t", f"name = '{name}'", *args, "-name", ".", "--json"))
 
 
 def operations(p):
@@ -57,14 +70,14 @@ def ask_all(taken, draft, *paths, seconds=20):
     return operations(taken.platform.mig("run", str(draft), "--json"))
 
 
-def honest(taken):
-    op = ask(taken, taken.tree)
+def honest(taken, name="victim"):
+    op = ask(taken, taken.tree, name=name)
     assert op["foundanything"] is True, op
 
 
-def attempts(taken, *what):
+def attempts(taken, *what, name="victim"):
     """[[what, "refused" or "DONE", errno]]"""
-    errors = ask(taken, *(f"/hostile/{w}" for w in what))["errors"]
+    errors = ask(taken, *(f"/hostile/{w}" for w in what), name=name)["errors"]
     assert errors[0] == "hostile", errors
     got = [e.split() for e in errors[1:]]
     assert [g[0][:-1] for g in got] == [w.split("/")[0] for w in what], errors
@@ -123,6 +136,38 @@ def test_looking_into_the_agent(taken, victim, what):
     op = ask(taken, f"/hostile/{what}")
     text = json.dumps(op)
     assert op["status"] != "done" and ("signal" in text or "killed" in text), op
+
+
+def test_from_a_thread(taken, threads, victim):
+    """A worker that may have threads has nothing else for it: the filter holds each of them, and
+    refuses each way to a process. One that may have none gets none."""
+    read = f"thread-read{taken.tree}/passwd"
+    refused = ["process", "child", "sibling", "namespace", "untraced", "fork", "exec/bin/true", "inet",
+               "unix/run/dbus/system_bus_socket", "kill", "root", "write/tmp/mig-hostile", "mem", "document"]
+    got = attempts(taken, read, *refused, *(f"thread-{w}" for w in refused), "clone3", "thread-clone3",
+                   f"thread-read{threads.dir}/state/identity", name="threads")
+    assert got[0][1:] == ["DONE", "0"], got
+    assert [g[1] for g in got[1:]] == ["refused"] * len(got[1:]), got
+    by_filter = {w[0].removeprefix("thread-")[:-1]: int(w[2]) for w in got[1:]}
+    clones = ["process", "child", "sibling", "namespace", "untraced", "fork"]
+    assert {by_filter[w] for w in clones} == {errno.EPERM} and by_filter["clone3"] == errno.ENOSYS, got
+    honest(taken, "threads")
+    # of those without, as nobody made one
+    assert attempts(taken, read) == [["thread-read:", "refused", "1000"]]
+
+
+@pytest.mark.parametrize("what", ["ptrace", "memory"])
+def test_looking_into_the_agent_from_a_thread(taken, threads, what):
+    """Ends the whole worker, not the thread alone."""
+    op = ask(taken, f"/hostile/thread-{what}", name="threads")
+    assert op["status"] != "done" and "killed by SIGSYS" in op["error"], op
+    honest(taken, "threads")
+
+
+def test_more_threads_than_allowed(taken, threads):
+    got, = attempts(taken, "crowd", name="threads")
+    assert got[1:] == ["refused", str(errno.EAGAIN)], got
+    honest(taken, "threads")
 
 
 def test_more_output_than_allowed(taken):
