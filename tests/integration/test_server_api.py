@@ -894,6 +894,17 @@ def test_events(server, api, fleet):
             assert int(line[4:]) > seen[-2]
             break
     c.close()
+    # one of a store that had more, as before a restore, does not wait until there are as many
+    c = api.connect(10)
+    c.request("GET", "/api/v1/events", headers=api.headers(
+        {"Last-Event-ID": str(seen[-1] + 1000000)}))
+    r = c.getresponse()
+    action = server.launch(api, target=target)["id"]
+    while action not in r.readline().decode():
+        pass
+    c.close()
+    for a in agents:
+        a.answer(action)
 
 
 def test_revoked_agents(server, api):

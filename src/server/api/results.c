@@ -278,6 +278,7 @@ res_events(struct request *q)
 	const char *text = request_header(q, "Last-Event-ID");
 	struct events_stream *x;
 	uint64_t cursor = 0;
+	int64_t last;
 
 	if (text != NULL && str_u64(text, 0, INT64_MAX, &cursor) != 0) {
 		reply_error(
@@ -288,6 +289,10 @@ res_events(struct request *q)
 	if (x == NULL)
 		return;
 	x->last = clock_mono_ms() - KEEPALIVE_MS;
-	x->cursor =
-	    text != NULL ? (int64_t)cursor : store_events_last(q->api->read);
+	x->cursor = (int64_t)cursor;
+	/* a restored store has fewer: what comes next is new to whoever saw
+	 * more */
+	last = store_events_last(q->api->read);
+	if (text == NULL || (last > 0 && x->cursor > last))
+		x->cursor = last;
 }
