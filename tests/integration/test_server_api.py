@@ -488,6 +488,10 @@ def test_enrolment(server, api):
         == (403, "token")
     status, a = api.call("GET", "/agents/" + who.id[:12])
     assert status == 200 and a["name"] == "host-a" and not a["online"]
+    # and not without end
+    https = server.https()
+    replies = [https.call("POST", "/enrol", again) for _ in range(70)]
+    assert code(replies[-1]) == (503, "busy") and [r[0] for r in replies].count(201) == 63
 
 
 def test_bad_enrolments(server):

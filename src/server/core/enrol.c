@@ -285,6 +285,16 @@ enrol_request(struct core *c, uint32_t request, struct rd *rd)
 		    "this agent's identity was revoked");
 		return;
 	}
+	/* its token is good for it as often as an answer is lost, but neither
+	 * certificates nor entries of the audit log are without end */
+	if (known != NULL &&
+	    !agent_may_enrol(known, c->role.conf.agent_certificate * 1000,
+		clock_mono_ms())) {
+		core_refuse(c, request, 503, "busy",
+		    "this agent has enrolled again and again: try again"
+		    " later");
+		return;
+	}
 	if (c->ca == NULL || (w = waiting_add(c, request)) == NULL) {
 		core_refuse(c, request, 503, "busy",
 		    "the CA cannot take more just now: try again");

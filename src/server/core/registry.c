@@ -20,6 +20,7 @@
 #define RENEW_PAUSE_MS 4000 /* between certificates; twice it after another */
 #define RENEW_DOUBLED_MAX 20
 #define RENEW_LIFE_PART 64 /* of a life: no longer than this */
+#define ENROLMENTS_FREE 64
 
 void
 registry_init(struct registry *r)
@@ -299,21 +300,38 @@ agent_may_pull(struct agent *a, int64_t now)
 	return (true);
 }
 
-bool
-agent_may_renew(struct agent *a, int64_t life, int64_t now)
+/* Between certificates that live so long, after n of them. */
+static int64_t
+pause_after(unsigned int n, int64_t life)
 {
-	unsigned int n = a->renewals;
 	int64_t pause, longest = life / RENEW_LIFE_PART;
 
 	if (longest < RENEW_PAUSE_MS)
 		longest = RENEW_PAUSE_MS;
 	pause = (int64_t)RENEW_PAUSE_MS
 	    << (n < RENEW_DOUBLED_MAX ? n : RENEW_DOUBLED_MAX);
-	if (pause > longest)
-		pause = longest;
-	if (a->renewed != 0 && now - a->renewed < pause)
+	return (pause < longest ? pause : longest);
+}
+
+bool
+agent_may_renew(struct agent *a, int64_t life, int64_t now)
+{
+	if (a->renewed != 0 &&
+	    now - a->renewed < pause_after(a->renewals, life))
 		return (false);
 	a->renewed = now;
+	return (true);
+}
+
+bool
+agent_may_enrol(struct agent *a, int64_t life, int64_t now)
+{
+	if (a->enrolments >= ENROLMENTS_FREE &&
+	    now - a->enrolled <
+		pause_after(a->enrolments - ENROLMENTS_FREE, life))
+		return (false);
+	a->enrolled = now;
+	a->enrolments++;
 	return (true);
 }
 

@@ -22,12 +22,14 @@ struct agent {
 	uint64_t position;   /* of the record in it */
 	bool refused;        /* speaks no protocol of ours */
 	int64_t renewed;     /* mono ms when it last asked for one; 0: never */
-	unsigned int renewals; /* certificates it was given since our start */
-	int64_t lastseen;      /* ms */
-	int64_t heard;         /* mono ms of its last message; 0: none yet */
-	int64_t interval;      /* ms between its hellos; 0: not said yet */
-	bool policies;         /* its protocol has a policy's next steps */
-	struct id policy;      /* that its newest hello names */
+	unsigned int renewals;   /* certificates it was given since our start */
+	unsigned int enrolments; /* that it repeated since our start */
+	int64_t enrolled;        /* mono ms of the last of these */
+	int64_t lastseen;        /* ms */
+	int64_t heard;           /* mono ms of its last message; 0: none yet */
+	int64_t interval;        /* ms between its hellos; 0: not said yet */
+	bool policies;           /* its protocol has a policy's next steps */
+	struct id policy;        /* that its newest hello names */
 	int64_t came; /* mono ms: connected, or with another policy than before
 		       */
 	bool unsaved; /* the store does not know its newest state */
@@ -89,6 +91,8 @@ bool agent_may_pull(struct agent *a, int64_t now);
  * from some seconds to a part of their life: who asks without end gets few, as
  * each is stored, and listed when its agent is revoked. */
 bool agent_may_renew(struct agent *a, int64_t life, int64_t now);
+/* The same of an enrolment that one which is enrolled repeats. */
+bool agent_may_enrol(struct agent *a, int64_t life, int64_t now);
 void registry_revoke(struct registry *r, struct agent *a);
 
 #endif

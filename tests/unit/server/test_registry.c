@@ -191,6 +191,10 @@ test_renewals(void **state)
 		a.renewals += agent_may_renew(&a, life, now);
 	assert_in_range(a.renewals, 64, 64 + 20);
 	assert_true(agent_may_renew(&a, life, life + 6 * day));
+	/* the same of enrolments, of which many may be repeated at once */
+	for (now = 1; now < life; now += now < 1000 ? 1 : 5000)
+		(void)agent_may_enrol(&a, life, now);
+	assert_in_range(a.enrolments, 128, 128 + 20);
 	/* a certificate of a minute is renewed as often as it has to be */
 	a = (struct agent){ .renewals = 1000, .renewed = 1 };
 	assert_true(agent_may_renew(&a, 60000, 5000));
