@@ -127,14 +127,24 @@ def test_files_of_agents(liar, tmp_path):
     liar.ask(lambda action, doc: [(a.id, a.answer(action, doc)) for a in crowd])
     p = liar.mig("results", liar.action, "-o", out)
     assert p.stdout == "" and f"{len(crowd)} done" in p.stderr
-    files = sorted(out.iterdir())
+    files = sorted(out.glob("*.json"))
     assert len(files) == len(crowd) and list(tmp_path.iterdir()) == [out]
+    assert {f.name for f in out.iterdir()} - {f.name for f in files} == {".mig-action"}
     for f in files:
         assert f.is_file() and f.stat().st_mode & 0o777 == 0o600
         assert f.name[0] not in ".-" and f.name.isascii() and len(f.name) < 120
         row = json.loads(f.read_text())
         assert row["agent"][:12] in f.name
     assert {json.loads(f.read_text())["agent"] for f in files} == {a.id for a in crowd}
+    # the same once more, but no other action's over them
+    p = liar.mig("results", liar.action, "-o", out)
+    assert f"{len(crowd)} done" in p.stderr
+    before = {f: f.read_bytes() for f in out.iterdir()}
+    first = liar.action
+    liar.ask(lambda action, doc: [(a.id, a.answer(action, doc)) for a in crowd])
+    p = liar.mig("results", liar.action, "-o", out, check=ERROR)
+    assert f"answers to another action ({first[:12]})" in p.stderr
+    assert {f: f.read_bytes() for f in out.iterdir()} == before
 
 
 # --- sizes ---------------------------------------------------------------------

@@ -69,15 +69,14 @@ send_until(struct client *c, const char *path, const struct buf *body,
 
 	for (;;) {
 		r = api_post(c, path, body, post_tick, ret, e);
-		if (r != 0 && interrupt_seen()) {
-			unknown = true;
-			err_set(e, r, "interrupted");
-			break;
-		}
 		if (r != ERR_CLOSED && r != ERR_TIMEOUT && r != ERR_IO &&
 		    r != ERR_BUSY)
 			break;
 		unknown = unknown || r != ERR_BUSY;
+		if (interrupt_seen()) {
+			err_set(e, r, "interrupted");
+			break;
+		}
 		if (clock_mono_ms() - start + pause > POST_MS)
 			break;
 		client_warn("%s; sending it again", e->msg);

@@ -5,6 +5,7 @@
 
 #include "action/envelope.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "client/api/api.h"
 #include "client/cmd/fetched.h"
 #include "client/ask/interrupt.h"
@@ -15,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define DIRECTORY_OF ".mig-action"
 
 static bool
 is_id_prefix(const char *s)
@@ -172,6 +175,34 @@ check_output(const struct opts *o, struct err *e)
 	return 0;
 }
 
+/* Files are named after agents: those of another action would be written over.
+ * Which one a directory is for stands in it. */
+static int
+claim_directory(const char *dir, const struct id *id, struct err *e)
+{
+	char line[ID_HEX_LEN + 2];
+	struct buf path, is;
+	int r;
+
+	buf_init(&path, 8192);
+	buf_init(&is, 256);
+	buf_add_fmt(&path, "%s/" DIRECTORY_OF, dir);
+	snprintf(line, sizeof(line), "%s\n", id_hex(id).s);
+	r = buf_str(&path) != NULL ? file_mkdirs(dir, 0700, e)
+				   : err_code(e, path.error, "-o");
+	if (r == 0 && (r = file_read(buf_str(&path), &is, e)) == ERR_NOTFOUND)
+		r = file_write(buf_str(&path), line, strlen(line), 0600, e);
+	else if (r == 0 && (buf_str(&is) == NULL || strcmp(buf_str(&is), line)))
+		r = err_set(e, ERR_EXISTS,
+		    "-o %s: it has answers to another action (%.*s), which "
+		    "would be written over: give each a directory of its own",
+		    dir, ID_SHORT_LEN,
+		    buf_str(&is) != NULL ? buf_str(&is) : "?");
+	buf_release(&path);
+	buf_release(&is);
+	return r;
+}
+
 static int
 cmd_results(struct client *c, const struct opts *o, struct err *e)
 {
@@ -193,6 +224,8 @@ cmd_results(struct client *c, const struct opts *o, struct err *e)
 		r = ask_output(&k.output, o, e);
 	if (r == 0)
 		r = fetched_open(c, &f, opts_get(o, "share"), k.seal_secret, e);
+	if (r == 0 && opts_has(o, "o"))
+		r = claim_directory(opts_get(o, "o"), &f.id, e);
 	if (r != 0)
 		goto out;
 	note_removed(&f);
