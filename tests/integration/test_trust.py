@@ -213,6 +213,30 @@ def test_left_out(liar):
     assert summary["leftout"] == []
 
 
+def test_who_does_not_fit_any_more_is_not_left_out(liar):
+    """By what the agent itself has signed since; by nothing else."""
+    a, b = Liar(), Liar("web2")
+    liar.agents(a.row(), b.row())
+    target = ("-t", "tags->>'role'='web'")
+    old = b.hello()
+    b.tags, b.connection, b.position = {"role": "db"}, 2, 11
+    c = Liar("web2")
+    c.id, c.tags, c.connection = b.id, b.tags, 2
+    for hello in old, c.hello(), None:
+        liar.listed({**b.row(), "hello": hello})
+        _, summary, _ = liar.ask(one(a), *target, expected=[a], check=INCOMPLETE)
+        assert [x["agents"] for x in summary["leftout"]] == [["web2"]]
+    liar.listed(b.row())
+    _, summary, p = liar.ask(one(a), *target, expected=[a], check=FOUND)
+    assert summary["leftout"] == [] and "not know" not in p.stderr
+    asked = [x for x in liar.server.requests if x[1].startswith("/api/v1/agents?")][-1]
+    assert b.id in asked[1] and a.id not in asked[1]
+    # it is known now, and nobody is asked for it again
+    n = len(liar.server.requests)
+    liar.ask(one(a), *target, expected=[a], check=FOUND)
+    assert not [x for x in liar.server.requests[n:] if x[1].startswith("/api/v1/agents?")]
+
+
 def test_left_out_by_a_wish_that_nobody_had(liar):
     """What was sent for all was not sent for who was online."""
     a, b = Liar(), Liar("web2")

@@ -361,16 +361,18 @@ agent_missed(struct trust_entry *te, unsigned int mark, void *arg)
 /* A server may only leave out who is away when those who are there are asked
  * for. */
 static void
-agents_known(struct listing *l)
+agents_known(struct client *c, struct listing *l)
 {
+	bool all = !l->online_only && !l->revoked;
+	const char *target = all ? buf_str(&l->target) : NULL;
 	struct err e = { 0 };
-	int r = ERR_NOMEM;
+	int r = all && target == NULL ? ERR_NOMEM : 0;
 
-	if (l->online_only || l->revoked)
-		r = 0;
-	else if (buf_str(&l->target) != NULL)
-		r = trust_missed(&l->trust, buf_str(&l->target), &l->listed,
-		    NULL, agent_missed, l);
+	if (target != NULL) {
+		trust_refresh(c, &l->trust, target, &l->listed, NULL);
+		r = trust_missed(
+		    &l->trust, target, &l->listed, NULL, agent_missed, l);
+	}
 	if (r != 0)
 		client_warn("warning: whether the server left out agents is "
 			    "not known: the target: %s",
@@ -411,7 +413,7 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 			*e = l.err;
 	}
 	if (r == 0)
-		agents_known(&l);
+		agents_known(c, &l);
 	if (r == 0 && !l.json && !l.csv && l.n > 0)
 		table_print_fit(&l.table, &l.out);
 	if (r == 0)

@@ -202,6 +202,9 @@ finish_left_out(struct collect *k)
 			r = collect_roster(k, &online, &why);
 	}
 	if (r == 0)
+		trust_refresh(k->client, &k->trust, k->action->target, &k->seen,
+		    &k->asked);
+	if (r == 0)
 		r = finish_look(k, &k->asked, &why);
 	if (r != 0)
 		client_warn("warning: whether the server left out agents is "

@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/jsonw.h"
 #include "base/str.h"
+#include "client/api/api.h"
 #include "client/client.h"
 #include "json/json.h"
 #include "target/target.h"
@@ -181,4 +182,75 @@ trust_missed(const struct trust *t, const char *target,
 	target_free(prepared);
 	target_engine_free(engine);
 	return r;
+}
+
+/* --- what has changed ------------------------------------------------------
+ */
+
+#define BY_ID_MAX 16 /* of more the whole list is fetched */
+
+struct missed {
+	struct buf ids; /* 'ID','ID' */
+	size_t n;
+};
+
+static void
+refresh_missed(struct trust_entry *te, unsigned int mark, void *arg)
+{
+	struct missed *m = arg;
+
+	if (m->n++ < BY_ID_MAX)
+		buf_add_fmt(&m->ids, "%s'%s'", m->ids.len > 0 ? "," : "",
+		    id_hex(&te->id).s);
+}
+
+/* One that is known already is no sight of its agent. */
+static int
+refresh_line(const char *text, size_t len, void *arg)
+{
+	json_t *j = json_strict(text, len, 1024 * 1024, NULL);
+	const char *id = NULL, *hello = NULL;
+	const struct trust_entry *te;
+	struct trust_other other;
+	struct hello h;
+
+	if (json_need_str(j, "", "id", &id, NULL) == 0 &&
+	    json_opt_str(j, "", "hello", &hello, NULL) == 0 &&
+	    hello_listed(id, hello, &h)) {
+		te = trust_find(arg, &h.agent);
+		if (te != NULL && h.connection > te->connection)
+			(void)trust_see_hello(arg, &h, &other);
+		hello_release(&h);
+	}
+	json_decref(j);
+	return 0;
+}
+
+void
+trust_refresh(struct client *c, struct trust *t, const char *target,
+    const struct seen *answered, const struct seen *asked)
+{
+	struct missed m = { .n = 0 };
+	struct buf condition, path;
+	struct err ignored;
+
+	buf_init(&m.ids, 4096);
+	buf_init(&condition, 4096);
+	buf_init(&path, 16 * 1024);
+	if (trust_missed(t, target, answered, asked, refresh_missed, &m) != 0 ||
+	    m.n == 0)
+		goto out;
+	if (m.n > BY_ID_MAX)
+		buf_add_str(&condition, "all");
+	else if (buf_str(&m.ids) != NULL)
+		buf_add_fmt(&condition, "id IN (%s)", buf_str(&m.ids));
+	buf_add_str(&path, "/api/v1/agents?target=");
+	if (buf_str(&condition) != NULL &&
+	    http_escape(&path, buf_str(&condition)) == 0 &&
+	    buf_str(&path) != NULL)
+		(void)api_lines(c, buf_str(&path), refresh_line, t, &ignored);
+out:
+	buf_release(&m.ids);
+	buf_release(&condition);
+	buf_release(&path);
 }

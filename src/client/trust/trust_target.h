@@ -7,6 +7,7 @@
 #include "client/trust/seen.h"
 #include "client/trust/trust.h"
 
+struct client;
 struct err;
 struct hello;
 
@@ -37,5 +38,11 @@ int trust_missed(const struct trust *t, const char *target,
     void *arg);
 /* A person is told of it now. */
 void trust_lapsed(struct trust_entry *te);
+
+/* Before it is told whom a target misses: their facts may have changed since
+ * they were seen here. Takes in their newest hellos, as far as the server shows
+ * newer ones; who is not shown stays missed. No request when nobody is. */
+void trust_refresh(struct client *c, struct trust *t, const char *target,
+    const struct seen *answered, const struct seen *asked);
 
 #endif
