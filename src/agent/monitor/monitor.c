@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "modules/agent/peers.h"
+#include "os/os.h"
 #include "proc/proc.h"
 #include "record/record.h"
 #include "sandbox/sandbox.h"
@@ -673,7 +674,7 @@ on_house(evutil_socket_t fd, short what, void *arg)
 	if (a->worked)
 		jobs_warm(a->jobs);
 	if (spool_clean(a->spool, agent_now(a), now) > 0 || a->worked)
-		malloc_trim(0);
+		os_memory_back();
 	a->worked = false;
 	days_house(a);
 	due = spool_clean_in_ms(a->spool, agent_now(a), now);
@@ -733,7 +734,7 @@ run_ready(struct agent *a)
 	/* given back when there is nothing to do, not page by page between */
 	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	/* what starting needed is not needed again */
-	malloc_trim(0);
+	os_memory_back();
 	arrange_watchdog(a);
 	proc_notify("READY=1");
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "os/os.h"
+
+#include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define STACK_MAX (256 << 10) /* bytes that were ever used */
+
+/* The page below this frame's stays for the calls that wait. Where nothing is
+ * mapped is no part of the stack: the kernel passes it over. */
+static void
+stack_back(void)
+{
+	char *here = __builtin_frame_address(0);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t above = (uintptr_t)here % page + page;
+
+	(void)madvise(here - above - STACK_MAX, STACK_MAX, MADV_DONTNEED);
+}
+
+void
+os_memory_back(void)
+{
+	malloc_trim(0);
+	stack_back();
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What a process gives back before it waits. */
+#include "os/os.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define USED (128 << 10)
+
+static __attribute__((noinline)) void
+use_stack(void)
+{
+	volatile char deep[USED];
+	size_t i;
+
+	for (i = 0; i < sizeof(deep); i += 512)
+		deep[i] = 1;
+}
+
+/* kB of the main stack that are in memory. */
+static long
+stack_kb(void)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	int found = 0;
+	char line[512];
+	long kb = -1;
+
+	assert_non_null(f);
+	while (kb < 0 && fgets(line, sizeof(line), f) != NULL) {
+		if (strstr(line, "[stack]") != NULL)
+			found = 1;
+		else if (found)
+			(void)sscanf(line, "Rss: %ld", &kb);
+	}
+	fclose(f);
+	return kb;
+}
+
+static void
+test_stack(void **state)
+{
+	char kept[64] = "what is in use stays";
+	long before, used;
+
+	before = stack_kb();
+	use_stack();
+	used = stack_kb();
+	assert_true(used >= before + USED / 1024 - 16);
+	os_memory_back();
+	assert_true(stack_kb() <= used - USED / 1024 + 32);
+	assert_string_equal(kept, "what is in use stays");
+	use_stack();
+	assert_true(stack_kb() >= used - 4);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stack),
+	};
+
+	return cmocka_run_group_tests_name("os/memory", tests, NULL, NULL);
+}
