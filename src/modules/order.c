@@ -33,7 +33,8 @@ order_write(const struct order *o, struct buf *out)
 	buf_add_u8(out, o->privacy);
 	buf_add_u8(out, o->detail);
 	buf_add_field(out, o->paths, strlen(o->paths));
-	return buf_add_field(out, o->state, strlen(o->state));
+	buf_add_field(out, o->state, strlen(o->state));
+	return buf_add_field(out, o->document, o->document_len);
 }
 
 int
@@ -58,6 +59,7 @@ order_parse(const void *data, size_t len, struct order *ret)
 	o.detail = rd_u8(&r);
 	rd_field_str(&r, o.paths, sizeof(o.paths));
 	rd_field_str(&r, o.state, sizeof(o.state));
+	o.document = rd_field(&r, ORDER_SHORT_MAX, &o.document_len);
 	if (!rd_done(&r) || privacy > 1 || o.detail > ORDER_DETAIL_MAX ||
 	    o.operation > OPERATION_MAX || o.seconds < 0 || o.cpu_seconds < 0 ||
 	    o.memory_bytes < 0 || o.read_bytes < 0 || o.cpu_percent < 0 ||

@@ -4,12 +4,14 @@
  * another, as frames of ipc/ipc.h on a socket pair.
  *
  *   monitor                          worker
- *     ORDER_DOCUMENT + descriptor ->   the sealed action document
- *     ORDER_START + descriptor    ->   an order; the answer goes there
+ *     ORDER_DOCUMENT + descriptor ->   only a long one: the sealed action
+ *                                      document
+ *     ORDER_START + descriptor    ->   an order; a long answer goes there
  *                                 <- ORDER_TAKEN  it looks from now on
  *                                 <- ORDER_SPENT  optional: this is its last
- *                                 <- ORDER_DONE   the answer is whole, and
- *                                                 another order may come
+ *                                 <- ORDER_DONE   the answer, if it is not
+ *                                                 in the file; another order
+ *                                                 may come
  *
  * One order is open at a time; one that was not taken may be given to another
  * worker. A worker that does not say ORDER_DONE ends, and
@@ -26,15 +28,18 @@
 #define ORDER_PATHS_MAX 2048
 #define ORDER_DETAIL_MAX 2
 #define ORDER_THREADS_MAX 64
-#define ORDER_BODY_MAX \
-	(ORDER_STATE_MAX + ORDER_PATHS_MAX + 1024) /* of any message */
+/* Bytes of a document or an answer that are said in the message itself. */
+#define ORDER_SHORT_MAX 16384
+#define ORDER_BODY_MAX                                         \
+	(ORDER_STATE_MAX + ORDER_PATHS_MAX + ORDER_SHORT_MAX + \
+	    1024) /* of any message */
 
 enum order_message {
 	ORDER_DOCUMENT = 1, /* empty */
 	ORDER_START = 2,    /* struct order */
-	ORDER_TAKEN = 3,    /* empty; as all that follow */
-	ORDER_SPENT = 4,
-	ORDER_DONE = 5,
+	ORDER_TAKEN = 3,    /* empty */
+	ORDER_SPENT = 4,    /* empty */
+	ORDER_DONE = 5,     /* the answer; empty: it is in the file */
 };
 
 /* One operation of the document. Limits of 0 are none. */
@@ -50,6 +55,9 @@ struct order {
 	char paths[ORDER_PATHS_MAX];
 	/* for the agent module: what the agent is, JSON; else "" */
 	char state[ORDER_STATE_MAX];
+	/* the action document, borrowed; of length 0: ORDER_DOCUMENT came */
+	const uint8_t *document;
+	size_t document_len;
 };
 
 /* How many threads such a share of a core is worth: one for each that was
@@ -58,7 +66,7 @@ struct order {
 uint32_t order_threads(int64_t cpu_percent);
 
 int order_write(const struct order *o, struct buf *out);
-/* ERR_INVALID for what no monitor says. */
+/* ERR_INVALID for what no monitor says. The document is borrowed from data. */
 int order_parse(const void *data, size_t len, struct order *ret);
 
 #endif

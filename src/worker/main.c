@@ -581,11 +581,13 @@ run_narrowed(const struct options *o, const struct question *q,
 static int64_t
 threads_of(const struct options *o)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	int64_t n = o->threads;
+	int64_t n = o->threads, cores;
 
 	if (o->share > 0 && n > order_threads(o->share))
 		n = order_threads(o->share);
+	if (n <= 1) /* what follows reads a file */
+		return 1;
+	cores = sysconf(_SC_NPROCESSORS_ONLN);
 	return n < cores ? n : cores;
 }
 
@@ -618,7 +620,7 @@ look(const struct options *o, const struct order *order, struct buf *out,
 	if (o->seconds > 0)
 		ctx.deadline_ms = clock_mono_ms() + o->seconds * 1000;
 	if (order != NULL)
-		rc = question_from_action(order->operation, &q, e);
+		rc = question_from_action(order, &q, e);
 	else
 		rc = question_from_stdin(o->module, &q, e);
 	if (rc != 0)
@@ -709,6 +711,13 @@ say_failure(int rc, const struct err *e)
 		fprintf(stderr, "mig-worker: %s\n", e->msg);
 }
 
+/* Nothing speaks against another order. */
+static bool
+stays(int status)
+{
+	return status == RUN_WHOLE && !serve_is_spent() && stop_flag == 0;
+}
+
 /* rc: of what was done before there was anything to look at. */
 static int
 answer(
@@ -719,8 +728,11 @@ answer(
 		rc = look(o, order, &output.text, e);
 	split_end(&split);
 	fault_point("worker.looked");
+	if (rc == 0 && order != NULL && stays(ended))
+		output.hold = ORDER_SHORT_MAX;
 	if (rc == 0)
 		rc = end_answer(o, e);
+	output.hold = 0;
 	if (rc != 0 && output_again(&output, e) == 0) {
 		write_reason(o, &output.text, e);
 		rc = end_answer(o, e);
@@ -792,8 +804,13 @@ serve(struct options *o)
 			return RUN_NOT_BEGUN;
 		}
 		status = one_order(o, &order, first);
-		if (status != RUN_WHOLE || serve_is_spent() || stop_flag != 0 ||
-		    !cpu_to_spare() || serve_done(&e) != 0)
+		if (!stays(status) || !cpu_to_spare()) {
+			if (output_put(&output, &e) != 0)
+				say_failure(e.code, &e);
+			return status;
+		}
+		if (serve_done(output.text.data,
+			output.held ? output.text.len : 0, &e) != 0)
 			return status;
 	}
 }

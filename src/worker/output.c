@@ -98,6 +98,10 @@ output_end(struct output *o, struct err *e)
 	struct buf *b = &o->text;
 	int rc = buf_add_u8(b, '\n');
 
+	if (rc == 0 && !o->begun && !o->again && b->len <= o->hold) {
+		o->held = true;
+		return 0;
+	}
 	if (rc == 0)
 		rc = b->sink != NULL ? buf_hand_on(b)
 				     : write_on(b->data, b->len, o);
@@ -105,6 +109,17 @@ output_end(struct output *o, struct err *e)
 		rc = blank_rest(o);
 	if (rc != 0 && o->err.code == 0)
 		return err_set(e, rc, "%s", err_text(rc));
+	if (rc != 0)
+		*e = o->err;
+	return rc;
+}
+
+int
+output_put(struct output *o, struct err *e)
+{
+	int rc = o->held ? buf_hand_on(&o->text) : 0;
+
+	o->held = false;
 	if (rc != 0)
 		*e = o->err;
 	return rc;

@@ -115,27 +115,32 @@ unmap(struct question *q)
 }
 
 int
-question_from_action(size_t operation, struct question *ret, struct err *e)
+question_from_action(const struct order *o, struct question *ret, struct err *e)
 {
 	struct question q = { 0 };
-	int rc;
+	const void *doc = o->document;
+	size_t len = o->document_len;
+	int rc = 0;
 
 	q.action = calloc(1, sizeof(*q.action));
 	if (q.action == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	rc = check_sealed(e);
+	if (len == 0) {
+		rc = check_sealed(e);
+		if (rc == 0)
+			rc = map_document(&q.document, &q.document_len, e);
+		doc = q.document;
+		len = q.document_len;
+	}
 	if (rc == 0)
-		rc = map_document(&q.document, &q.document_len, e);
-	if (rc == 0)
-		rc = action_parse_for(
-		    q.document, q.document_len, operation, q.action, e);
+		rc = action_parse_for(doc, len, o->operation, q.action, e);
 	if (rc != 0) {
 		free(q.action);
 		unmap(&q);
 		return err_wrap(e, "action document");
 	}
-	q.module = q.action->operations[operation].module_number;
-	q.params = q.action->operations[operation].parameters;
+	q.module = q.action->operations[o->operation].module_number;
+	q.params = q.action->operations[o->operation].parameters;
 	*ret = q;
 	return 0;
 }

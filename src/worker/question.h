@@ -4,12 +4,13 @@
 #define MIG_WORKER_QUESTION_H
 
 #include "action/document.h"
+#include "modules/order.h"
 
 #include <jansson.h>
 
 struct err;
 
-#define QUESTION_FD 3              /* the action document */
+#define QUESTION_FD 3              /* a long action document */
 #define QUESTION_MAX (1024 * 1024) /* bytes of JSON */
 
 struct question {
@@ -17,7 +18,7 @@ struct question {
 	const json_t *params;  /* checked by the module */
 	json_t *root;          /* owned, by hand */
 	struct action *action; /* owned, from the agent */
-	void *document;        /* mapped, what action was made of */
+	void *document;        /* mapped, what action was made of; NULL */
 	size_t document_len;
 };
 
@@ -25,7 +26,9 @@ struct question {
  * "parameters", "parameters": ...}. */
 int
 question_from_stdin(const char *module, struct question *ret, struct err *e);
-int question_from_action(size_t operation, struct question *ret, struct err *e);
+/* The operation of the order's document, or of the one on QUESTION_FD. */
+int question_from_action(
+    const struct order *o, struct question *ret, struct err *e);
 void question_release(struct question *q);
 
 #endif

@@ -4,10 +4,10 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "ipc/ipc.h"
+#include "os/os.h"
 #include "worker/question.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,6 +15,7 @@
 #define IDLE_MS 3000
 
 static bool spent;
+static struct buf in; /* the order */
 
 /* Memory is given back when no order has come for a while. */
 static void
@@ -27,30 +28,28 @@ wait_for_order(void)
 		n = poll(&p, 1, IDLE_MS);
 	} while (n < 0 && errno == EINTR);
 	if (n == 0)
-		malloc_trim(0);
+		os_memory_back();
 }
 
-/* The document, then the order: two frames, each with its descriptor. */
+/* A frame with its descriptor for a long document, then one for the order. */
 static int
-receive(struct buf *in, struct order *ret, int *ret_doc, int *ret_out,
-    struct err *e)
+receive(struct order *ret, int *ret_doc, int *ret_out, struct err *e)
 {
-	struct ipc_msg doc, start;
+	struct ipc_msg m;
 	int rc;
 
-	rc = ipc_read(SERVE_FD, in, &doc, true, e);
+	rc = ipc_read(SERVE_FD, &in, &m, true, e);
+	if (rc == 0 && m.type == ORDER_DOCUMENT && m.fd >= 0) {
+		*ret_doc = m.fd;
+		rc = ipc_read(SERVE_FD, &in, &m, true, e);
+	}
 	if (rc != 0)
 		return rc;
-	if (doc.type != ORDER_DOCUMENT || doc.fd < 0)
-		return err_set(e, ERR_INVALID, "expected a document");
-	*ret_doc = doc.fd;
-	rc = ipc_read(SERVE_FD, in, &start, true, e);
-	if (rc != 0)
-		return rc;
-	if (start.type != ORDER_START || start.fd < 0 ||
-	    order_parse(start.body, start.len, ret) != 0)
+	if (m.type != ORDER_START || m.fd < 0 ||
+	    order_parse(m.body, m.len, ret) != 0 ||
+	    (ret->document_len == 0) != (*ret_doc >= 0))
 		return err_set(e, ERR_INVALID, "expected an order");
-	*ret_out = start.fd;
+	*ret_out = m.fd;
 	return 0;
 }
 
@@ -59,8 +58,8 @@ receive(struct buf *in, struct order *ret, int *ret_doc, int *ret_out,
 static int
 take_descriptors(int doc, int out, struct err *e)
 {
-	if (dup2(doc, QUESTION_FD) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-	    dup2(out, STDERR_FILENO) < 0)
+	if ((doc >= 0 && dup2(doc, QUESTION_FD) < 0) ||
+	    dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
 		return err_errno(e, "descriptors");
 	if (doc > SERVE_FD)
 		close(doc);
@@ -75,16 +74,21 @@ say(enum order_message what, struct err *e)
 	return ipc_write(SERVE_FD, what, 0, NULL, 0, -1, e);
 }
 
+static void
+forget_order(void)
+{
+	buf_release(&in);
+	buf_init(&in, ORDER_BODY_MAX);
+}
+
 int
 serve_next(struct order *ret, struct err *e)
 {
 	int doc = -1, out = -1, rc;
-	struct buf in;
 
+	forget_order();
 	wait_for_order();
-	buf_init(&in, ORDER_BODY_MAX);
-	rc = receive(&in, ret, &doc, &out, e);
-	buf_release(&in);
+	rc = receive(ret, &doc, &out, e);
 	if (rc != 0)
 		return rc;
 	fault_point("worker.ordered");
@@ -111,12 +115,13 @@ serve_is_spent(void)
 }
 
 int
-serve_done(struct err *e)
+serve_done(const void *answer, size_t len, struct err *e)
 {
 	/* neither the document nor the answer is kept */
+	forget_order();
 	close(QUESTION_FD);
 	if (dup2(STDIN_FILENO, STDOUT_FILENO) < 0 ||
 	    dup2(STDIN_FILENO, STDERR_FILENO) < 0)
 		return err_errno(e, "descriptors");
-	return say(ORDER_DONE, e);
+	return ipc_write(SERVE_FD, ORDER_DONE, 0, answer, len, -1, e);
 }

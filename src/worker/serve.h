@@ -10,8 +10,9 @@ struct err;
 #define SERVE_FD 4 /* where the orders come from; QUESTION_FD is 3 */
 
 /*
- * Waits for the next order: *ret, the document on QUESTION_FD, standard output
- * and standard error into the answer. ERR_CLOSED: the monitor wants no more.
+ * Waits for the next order: *ret, a long document on QUESTION_FD, standard
+ * output and standard error into the file for the answer. A document in *ret
+ * is there until serve_done. ERR_CLOSED: the monitor wants no more.
  */
 int serve_next(struct order *ret, struct err *e);
 
@@ -20,7 +21,8 @@ int serve_next(struct order *ret, struct err *e);
 void serve_spent(void);
 bool serve_is_spent(void);
 
-/* The answer is written, and nothing of this order is left. */
-int serve_done(struct err *e);
+/* Says the answer, of at most ORDER_SHORT_MAX bytes, or that it is written
+ * (len 0), when nothing else of this order is left. */
+int serve_done(const void *answer, size_t len, struct err *e);
 
 #endif

@@ -91,10 +91,10 @@ def opened(pid):
 
 
 def descriptors(agent):
-    """{program: how many it has open}; a worker is one more of the monitor."""
+    """{program: how many it has open}; of the monitor a socket and a file more for each worker."""
     there = session(agent.daemon.proc.pid)
     counts = {name: len(opened(pid)) for pid, name in there.items() if name != "mig-worker"}
-    counts["mig-agent"] -= list(there.values()).count("mig-worker")
+    counts["mig-agent"] -= 2 * list(there.values()).count("mig-worker")
     return counts
 
 

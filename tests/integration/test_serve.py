@@ -17,7 +17,8 @@ import time
 
 import pytest
 
-from servelib import BUILD, DOCUMENT, HERE, START, Worker, document, frame, memfd, order
+from servelib import (BUILD, DOCUMENT, HERE, SEALS, SHORT, START, Worker, document, frame, memfd,
+                      order)
 
 NEEDS_SANDBOX = pytest.mark.skipif("asan" in BUILD.name, reason="needs the real sandbox")
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to change the user")
@@ -149,7 +150,8 @@ def test_ordinary_file_instead(worker, tmp_path):
 
 @pytest.mark.parametrize("junk", [
     frame(START, order(0)), frame(DOCUMENT), frame(9), b"\xff" * 64,
-    frame(DOCUMENT) + frame(START, order(64)), frame(DOCUMENT, b"x" * 9000)])
+    frame(DOCUMENT) + frame(START, order(64)), frame(DOCUMENT, b"x" * 9000),
+    frame(START, order(0, doc=b"{}")), frame(START, order(0, doc=b"x" * (SHORT + 1)))])
 def test_junk_ends_it(junk):
     w = Worker()
     w.sock.sendall(junk)
@@ -208,12 +210,40 @@ def test_answer_that_cannot_be_written(worker, large):
     assert answer["errors"] == ["write: Operation not permitted"]
 
 
-def test_answer_is_all_that_is_left(worker, tree):
+def test_short_and_long(worker, tmp_path):
+    """What is short is in the message; the rest, in the file. One after the other, each is whole."""
+    tree = tmp_path / ("x" * 200)
+    tree.mkdir()
+    for i in range(100):
+        (tree / f"{i:03}").touch()
+    few, many = (document(names(tree, n)) for n in ("^007$", "."))
+    padded = many + b" " * SHORT
+    for doc, seals, short, found in ((few, None, True, 1), (many, None, False, 100), (few, SEALS, True, 1),
+                                     (padded, None, False, 100), (few, None, True, 1)):
+        answer, status = worker.run(doc, seals=seals)
+        assert status is None and worker.short == short
+        assert len(answer["elements"]["s"]) == found
+
+
+def test_two_documents_are_one_too_many(tree):
+    w = Worker()
+    doc = document(names(tree, "^one$"))
+    out = os.memfd_create("answer", os.MFD_CLOEXEC)
+    socket.send_fds(w.sock, [frame(DOCUMENT)], [memfd(doc)])
+    socket.send_fds(w.sock, [frame(START, order(0, doc=doc))], [out])
+    assert w.receive() is None and w.proc.wait(timeout=20) == 0
+    assert os.fstat(out).st_size == 0
+    w.close()
+
+
+def test_answer_is_all_that_is_left(worker, tmp_path):
     """Words on standard error, which is in the same file, are no part of it."""
+    for i in range(100):
+        (tmp_path / f"{i:0200}").touch()
     out = os.memfd_create("answer", os.MFD_CLOEXEC)
     os.write(out, b"some warning\n")
-    answer, status = worker.answer(worker.order(memfd(document(names(tree, "^one$"))), out=out))
-    assert status is None and answer["foundanything"]
+    answer, status = worker.answer(worker.order(document(names(tmp_path, ".")), out=out))
+    assert status is None and answer["foundanything"] and not worker.short
 
 
 def test_cpu_limit(worker, endless):

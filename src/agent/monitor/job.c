@@ -79,6 +79,7 @@ job_free(struct job *job)
 {
 	size_t i;
 
+	free(job->doc);
 	if (job->doc_fd >= 0)
 		close(job->doc_fd);
 	for (i = 0; i < job->verdict.noperations; i++)
@@ -283,6 +284,8 @@ start_worker(struct jobs *j, struct slot *s, struct job *job)
 		.read_bytes = v->read_bytes,
 		.cpu_percent = cpu_share(j, v),
 		.output_max = (int64_t)output_room(j, job),
+		.document = job->doc,
+		.document_len = job->doc_len,
 		.privacy = j->a->conf.privacy,
 	};
 	struct err e;
@@ -545,6 +548,22 @@ jobs_free(struct jobs *j)
 	free(j);
 }
 
+/* A long one where it is not copied for each of its operations. */
+static int
+keep_document(struct job *job, const void *doc, size_t len, struct err *e)
+{
+	if (len == 0 || len > ORDER_SHORT_MAX) {
+		job->doc_fd = fd_sealed("mig-action", doc, len, e);
+		return job->doc_fd < 0 ? e->code : 0;
+	}
+	job->doc = malloc(len);
+	if (job->doc == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	memcpy(job->doc, doc, len);
+	job->doc_len = len;
+	return 0;
+}
+
 void
 jobs_add(struct jobs *j, const struct judge_verdict *v,
     const struct signed_by *by, const void *doc, size_t len, bool started)
@@ -552,6 +571,7 @@ jobs_add(struct jobs *j, const struct judge_verdict *v,
 	struct job *job =
 	    calloc(1, sizeof(*job) + v->noperations * sizeof(job->parts[0]));
 	struct err e;
+	int rc;
 
 	err_clear(&e);
 	if (job == NULL) {
@@ -563,11 +583,12 @@ jobs_add(struct jobs *j, const struct judge_verdict *v,
 	job->verdict = *v;
 	job->by = *by;
 	job->started = started;
-	job->doc_fd = fd_sealed("mig-action", doc, len, &e);
+	job->doc_fd = -1;
+	rc = keep_document(job, doc, len, &e);
 	TAILQ_INSERT_TAIL(&j->list, job, entry);
 	j->reserved += reserve(job);
 	j->waiting += v->noperations;
-	if (job->doc_fd < 0) {
+	if (rc != 0) {
 		log_error("job action=%s why=%s", id_short(&v->id).s,
 		    log_quote(e.msg));
 		end_rest(j, job, PART_FAILED, e.msg);

@@ -23,8 +23,10 @@ struct job_part {
 struct job {
 	TAILQ_ENTRY(job) entry;
 	struct judge_verdict verdict;
-	struct signed_by by;       /* the first one's turn it is */
-	int doc_fd;                /* sealed memfd */
+	struct signed_by by; /* the first one's turn it is */
+	uint8_t *doc;        /* a short document; NULL: it is in */
+	size_t doc_len;
+	int doc_fd;                /* sealed memfd; -1 */
 	bool started;              /* the journal says so */
 	bool stopped;              /* interrupted: answered as such */
 	bool cancelled;            /* by whom and why is in why */

@@ -25,6 +25,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ORDERS_MAX 1000
@@ -36,6 +38,7 @@ struct standby {
 	struct ipc_chan *chan; /* NULL: none, or it has closed its end */
 	pid_t pid;             /* -1: down, or exited while .chan is open */
 	int status;            /* of that exit */
+	int file;              /* for long answers of this process; -1 */
 	unsigned int orders;
 	struct { /* of its first order: the process's own */
 		int64_t cpu_seconds, memory_bytes, output_max;
@@ -47,6 +50,22 @@ struct standby {
 	void *arg;
 };
 
+static int
+make_file(struct standby *s, struct err *e)
+{
+	if (s->file < 0)
+		s->file = memfd_create("mig-answer", MFD_CLOEXEC);
+	return s->file < 0 ? err_errno(e, "a file for the answer") : 0;
+}
+
+static void
+drop_file(struct standby *s)
+{
+	if (s->file >= 0)
+		close(s->file);
+	s->file = -1;
+}
+
 static void
 forget(struct standby *s)
 {
@@ -55,6 +74,9 @@ forget(struct standby *s)
 	s->pid = -1;
 	s->orders = 0;
 	s->spent = s->last = false;
+	/* of an open order it is still to be read */
+	if (s->on_end == NULL)
+		drop_file(s);
 }
 
 /* Reaped when its end is known. */
@@ -79,14 +101,39 @@ dismiss(struct standby *s)
 	forget(s);
 }
 
-static void
-end_order(struct standby *s, int status)
+static bool
+is_empty(int fd)
 {
-	standby_on_end *cb = s->on_end;
+	struct stat st;
 
+	return fstat(fd, &st) == 0 && st.st_size == 0;
+}
+
+/* answer: NULL when it has exited. The file stays for the next order only if
+ * nothing was written to it, and with the process that had it. */
+static void
+end_order(struct standby *s, int status, const struct ipc_msg *answer)
+{
+	struct standby_end end = {
+		.wait_status = status, .begun = s->begun, .file = s->file
+	};
+	standby_on_end *cb = s->on_end;
+	bool keep = false;
+
+	if (answer != NULL && answer->len > 0) {
+		end.answer = answer->body;
+		end.len = answer->len;
+		keep = s->pid > 0 && is_empty(s->file);
+	}
+	if (!keep)
+		s->file = -1;
+	if (s->pid > 0)
+		(void)make_file(s, NULL); /* or with the next order */
 	s->on_end = NULL;
 	if (cb != NULL)
-		cb(status, s->begun, s->arg);
+		cb(&end, s->arg);
+	if (!keep && end.file >= 0)
+		close(end.file);
 }
 
 static void
@@ -103,7 +150,7 @@ on_exit_process(pid_t pid, int status, void *arg)
 		return;
 	}
 	forget(s);
-	end_order(s, status);
+	end_order(s, status, NULL);
 }
 
 static int
@@ -111,7 +158,7 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 {
 	struct standby *s = arg;
 
-	if (s->on_end == NULL || msg->len != 0)
+	if (s->on_end == NULL || (msg->len != 0 && msg->type != ORDER_DONE))
 		return ERR_INVALID;
 	if (msg->type == ORDER_TAKEN && !s->begun) {
 		s->begun = true;
@@ -123,11 +170,11 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 		s->spent = true;
 		return 0;
 	}
-	if (msg->type != ORDER_DONE || s->spent)
+	if (msg->type != ORDER_DONE || s->spent || msg->len > ORDER_SHORT_MAX)
 		return ERR_INVALID;
 	if (++s->orders >= ORDERS_MAX || s->last || s->pid <= 0)
 		dismiss(s);
-	end_order(s, 0);
+	end_order(s, 0, msg);
 	return 0;
 }
 
@@ -144,7 +191,7 @@ on_close(struct ipc_chan *c, const char *why, void *arg)
 	}
 	if (s->pid <= 0) {
 		forget(s);
-		end_order(s, s->status);
+		end_order(s, s->status, NULL);
 		return;
 	}
 	ipc_chan_free(s->chan);
@@ -207,6 +254,7 @@ standby_new(struct proc_loop *loop, const struct standby_spec *spec)
 	s->spec = *spec;
 	s->loop = loop;
 	s->pid = -1;
+	s->file = -1;
 	return s;
 }
 
@@ -225,6 +273,7 @@ standby_free(struct standby *s)
 	if (s == NULL)
 		return;
 	dismiss(s);
+	drop_file(s);
 	free(s);
 }
 
@@ -233,8 +282,9 @@ standby_ready(struct standby *s, struct err *e)
 {
 	int fd[2], rc;
 
-	if (s->pid > 0)
-		return 0;
+	rc = make_file(s, e);
+	if (rc != 0 || s->pid > 0)
+		return rc;
 	rc = ipc_pair(fd, e);
 	if (rc != 0)
 		return rc;
@@ -282,23 +332,24 @@ send_fd(struct standby *s, uint16_t type, const struct buf *b, int fd)
 }
 
 static int
-send_order(struct standby *s, const struct order *o, int doc_fd, int out_fd)
+send_order(struct standby *s, const struct order *o, int doc_fd)
 {
 	struct buf b;
-	int rc;
+	int rc = 0;
 
 	buf_init(&b, ORDER_BODY_MAX);
-	rc = send_fd(s, ORDER_DOCUMENT, &b, doc_fd);
+	if (o->document_len == 0)
+		rc = send_fd(s, ORDER_DOCUMENT, &b, doc_fd);
 	if (rc == 0)
 		rc = order_write(o, &b);
 	if (rc == 0)
-		rc = send_fd(s, ORDER_START, &b, out_fd);
+		rc = send_fd(s, ORDER_START, &b, s->file);
 	buf_release(&b);
 	return rc;
 }
 
 int
-standby_order(struct standby *s, const struct order *o, int doc_fd, int out_fd,
+standby_order(struct standby *s, const struct order *o, int doc_fd,
     standby_on_end *on_end, void *arg, struct err *e)
 {
 	int rc;
@@ -309,7 +360,7 @@ standby_order(struct standby *s, const struct order *o, int doc_fd, int out_fd,
 	rc = standby_ready(s, e);
 	if (rc != 0)
 		return rc;
-	rc = send_order(s, o, doc_fd, out_fd);
+	rc = send_order(s, o, doc_fd);
 	if (rc != 0) {
 		dismiss(s);
 		return err_set(

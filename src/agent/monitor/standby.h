@@ -26,9 +26,15 @@ struct standby_spec {
 };
 
 /* The order has ended: the answer is whole and the process waits for the next
- * one (then wait_status is 0), or it has exited. Not begun: before it had taken
- * the order, which may be given again. */
-typedef void standby_on_end(int wait_status, bool begun, void *arg);
+ * one (then wait_status is 0), or it has exited. All borrowed. */
+struct standby_end {
+	int wait_status;
+	bool begun; /* not: the order was not taken, and may be given again */
+	const uint8_t *answer; /* a short one; NULL: what there is is in the */
+	size_t len;
+	int file; /* -1: there is none */
+};
+typedef void standby_on_end(const struct standby_end *end, void *arg);
 
 struct standby *
 standby_new(struct proc_loop *loop, const struct standby_spec *spec);
@@ -39,10 +45,10 @@ void standby_needs(struct standby *s, uint32_t needs);
 void standby_free(struct standby *s);
 /* Starts the process if there is none. */
 int standby_ready(struct standby *s, struct err *e);
-/* One at a time. The descriptors are borrowed. on_end is called from the loop,
- * once, unless this returns an error. */
+/* One at a time. doc_fd: where o has no document; borrowed. on_end is called
+ * from the loop, once, unless this returns an error. */
 int standby_order(struct standby *s, const struct order *o, int doc_fd,
-    int out_fd, standby_on_end *on_end, void *arg, struct err *e);
+    standby_on_end *on_end, void *arg, struct err *e);
 /* It has taken the order it was given last. */
 bool standby_begun(const struct standby *s);
 /* Ends the process if it has no order. */

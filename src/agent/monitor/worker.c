@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One order of a worker, its limits as seen from outside, and what it answers:
- * a file in memory that it writes at its end. It has ended when the worker says
- * so or exited; it cannot have children (sandbox/).
+ * One order of a worker, its limits as seen from outside, and what it answers
+ * at its end: in a message, or in a file in memory. It has ended when the
+ * worker says so or exited; it cannot have children (sandbox/).
  */
 #include "agent/monitor/worker.h"
 
@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,9 +34,8 @@
 
 struct worker {
 	struct proc_loop *loop;
-	struct standby *process; /* borrowed */
-	int status;              /* as of waitpid(2) */
-	int out_fd;
+	struct standby *process;       /* borrowed */
+	const struct standby_end *end; /* while it is told */
 	struct event *limit;
 	struct guard *guard;
 	struct cgroup *groups; /* borrowed; may be NULL */
@@ -55,8 +53,6 @@ struct worker {
 static void
 release(struct worker *w)
 {
-	if (w->out_fd >= 0)
-		close(w->out_fd);
 	if (w->limit != NULL)
 		event_free(w->limit);
 	guard_free(w->guard);
@@ -81,29 +77,30 @@ worker_free(struct worker *w)
 static bool
 exited(const struct worker *w)
 {
-	int code = WEXITSTATUS(w->status);
+	int code = WEXITSTATUS(w->end->wait_status);
 
-	return WIFEXITED(w->status) &&
+	return WIFEXITED(w->end->wait_status) &&
 	    (code <= 1 || code == EXIT_LIMIT || code == EXIT_TIME);
 }
 
 static uint8_t
 end_status(const struct worker *w, uint64_t size)
 {
+	int status = w->end->wait_status;
 	bool answered = exited(w) && size > 0;
 
 	if (w->interrupted)
 		return PART_INTERRUPTED;
 	if (size > (uint64_t)w->order.output_max)
 		return PART_LIMIT;
-	if (w->timed_out || (answered && WEXITSTATUS(w->status) == EXIT_TIME))
+	if (w->timed_out || (answered && WEXITSTATUS(status) == EXIT_TIME))
 		return PART_TIMEOUT;
 	if (answered)
-		return WEXITSTATUS(w->status) == EXIT_LIMIT ? PART_LIMIT
-							    : PART_DONE;
-	if (WIFSIGNALED(w->status) &&
-	    (WTERMSIG(w->status) == SIGXCPU || WTERMSIG(w->status) == SIGXFSZ ||
-		WTERMSIG(w->status) == SIGKILL))
+		return WEXITSTATUS(status) == EXIT_LIMIT ? PART_LIMIT
+							 : PART_DONE;
+	if (WIFSIGNALED(status) &&
+	    (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGXFSZ ||
+		WTERMSIG(status) == SIGKILL))
 		return PART_LIMIT;
 	return PART_FAILED;
 }
@@ -115,7 +112,7 @@ static void
 last_words(const struct worker *w, struct buf *out)
 {
 	char text[WORDS_MAX];
-	ssize_t n = exited(w) ? 0 : pread(w->out_fd, text, sizeof(text), 0);
+	ssize_t n = exited(w) ? 0 : pread(w->end->file, text, sizeof(text), 0);
 
 	while (n > 0 && text[n - 1] == '\n')
 		n--;
@@ -140,8 +137,8 @@ end_text(const struct worker *w, uint8_t status, uint64_t size, struct buf *out)
 		str_size((uint64_t)w->order.memory_bytes, max);
 		buf_add_fmt(out, "limit reached: memory %s", max);
 	} else {
-		buf_add_fmt(
-		    out, "the worker ended: %s", proc_status_text(w->status));
+		buf_add_fmt(out, "the worker ended: %s",
+		    proc_status_text(w->end->wait_status));
 	}
 	last_words(w, out);
 }
@@ -154,11 +151,13 @@ take_output(const struct worker *w, size_t size, struct buf *out)
 	uint8_t *p;
 	ssize_t n;
 
+	if (w->end->answer != NULL)
+		return buf_add(out, w->end->answer, size);
 	p = buf_reserve(out, size);
 	if (p == NULL)
 		return out->error;
 	while (done < size) {
-		n = pread(w->out_fd, p + done, size - done, (off_t)done);
+		n = pread(w->end->file, p + done, size - done, (off_t)done);
 		if (n <= 0)
 			return ERR_IO;
 		done += (size_t)n;
@@ -188,27 +187,36 @@ not_begun(struct worker *w)
 	struct buf data;
 
 	buf_init(&data, TEXT_MAX);
-	buf_add_fmt(
-	    &data, "no worker took the order: %s", proc_status_text(w->status));
+	buf_add_fmt(&data, "no worker took the order: %s",
+	    proc_status_text(w->end->wait_status));
 	finish(w, w->interrupted ? PART_INTERRUPTED : PART_FAILED, &data);
 }
 
+static uint64_t
+answer_size(const struct standby_end *end)
+{
+	struct stat st;
+
+	if (end->answer != NULL)
+		return end->len;
+	return fstat(end->file, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
 static void
-on_end(int status, bool begun, void *arg)
+on_end(const struct standby_end *told, void *arg)
 {
 	struct worker *w = arg;
 	struct buf data;
-	struct stat st;
 	uint64_t size;
 	uint8_t end;
 
-	w->status = status;
-	if (!begun) {
+	w->end = told;
+	if (!told->begun) {
 		if (order_again(w) != 0)
 			not_begun(w);
 		return;
 	}
-	size = fstat(w->out_fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+	size = answer_size(told);
 	end = end_status(w, size);
 	buf_init(&data, (size_t)w->order.output_max + TEXT_MAX);
 	/* a stopped worker may have answered what it had */
@@ -318,8 +326,7 @@ order_again(struct worker *w)
 		return ERR_CLOSED;
 	w->again = true;
 	err_clear(&e);
-	rc = standby_order(
-	    w->process, &w->order, w->doc_fd, w->out_fd, on_end, w, &e);
+	rc = standby_order(w->process, &w->order, w->doc_fd, on_end, w, &e);
 	if (rc != 0)
 		return rc;
 	start_guard(w);
@@ -344,14 +351,11 @@ worker_start(struct proc_loop *loop, struct standby *s, const struct order *o,
 	w->since_ms = clock_mono_ms();
 	w->on_end = report;
 	w->arg = arg;
-	w->out_fd = memfd_create("mig-answer", MFD_CLOEXEC);
-	if (w->out_fd < 0)
-		rc = err_errno(e, "a file for the answer");
 	w->limit = event_new(proc_loop_base(loop), -1, 0, on_limit, w);
-	if (rc == 0 && (w->limit == NULL || arm_limit(w, START_SECONDS) != 0))
+	if (w->limit == NULL || arm_limit(w, START_SECONDS) != 0)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
-		rc = standby_order(s, o, doc_fd, w->out_fd, on_end, w, e);
+		rc = standby_order(s, o, doc_fd, on_end, w, e);
 	if (rc != 0) {
 		release(w);
 		return rc;

@@ -19,8 +19,8 @@ struct worker;
 typedef void
 worker_on_end(uint8_t status, uint8_t *data, size_t len, void *arg);
 
-/* doc_fd, the sealed document, is borrowed. s stays the caller's and must
- * have no other order open. */
+/* The document, in the order or sealed in doc_fd, is borrowed until the end.
+ * s stays the caller's and must have no other order open. */
 int worker_start(struct proc_loop *loop, struct standby *s,
     const struct order *o, int doc_fd, worker_on_end *on_end, void *arg,
     struct worker **ret, struct err *e);

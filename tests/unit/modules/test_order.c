@@ -22,7 +22,9 @@ static const struct order good = { .operation = 63,
 	.privacy = true,
 	.detail = 2,
 	.paths = "/var/log\n/srv",
-	.state = "{\"id\":1}" };
+	.state = "{\"id\":1}",
+	.document = (const uint8_t *)"{}",
+	.document_len = 2 };
 
 static void
 there_and_back(void **state)
@@ -33,6 +35,9 @@ there_and_back(void **state)
 	buf_init(&b, ORDER_BODY_MAX);
 	assert_int_equal(order_write(&good, &b), 0);
 	assert_int_equal(order_parse(b.data, b.len, &o), 0);
+	assert_int_equal(o.document_len, 2);
+	assert_memory_equal(o.document, "{}", 2);
+	o.document = good.document;
 	assert_memory_equal(&o, &good, sizeof(o));
 	buf_release(&b);
 }
