@@ -275,8 +275,7 @@ RELAY = ["core.action_stored", "core.action_published", "core.answer_part", "cor
          "core.answer_stored", "core.answer_acked", "net.envelope", "net.part", "net.ack"]
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("point", RELAY)
+@pytest.mark.parametrize("point", cases(RELAY, 4))
 def test_relay_dies(p, point):
     name = f"relay at {point}"
     held = [a.fault.hang("mig-agent-net", point) for a in p.agents.values()] \

@@ -129,15 +129,18 @@ def test_large_answers_from_all(platform, count):
 def large_question():
     """A question too large to be sent to all: it is announced and pulled."""
     digests = [f"{i:064x}" for i in range(2000)]
-    return (*QUESTION, *(x for d in digests for x in ("-sha2", d)))
+    return (*QUESTION, "-matchany", *(x for d in digests for x in ("-sha2", d)))
 
 
-@pytest.mark.long
-def test_rogues_do_not_disturb(platform):
+KIND = 10       # many of each
+
+
+@pytest.mark.parametrize("honest,kind", [
+    pytest.param(10, 2, id="some"), pytest.param(100, KIND, id="many", marks=pytest.mark.long)])
+def test_rogues_do_not_disturb(platform, honest, kind):
     """Some never answer, some never read, some send junk, some begin answers
     that they never end, some ask for envelopes without reading them. The
     others' answers are all stored, and the memory is bounded."""
-    honest, kind = 100, 10
     with a_swarm(platform, 5 * kind, "-m", kind, "-s", kind, "-u", kind, "-e",
                  kind, "-g", kind, name="rogues") as rogues, a_swarm(
                      platform, honest, name="honest") as swarm:
@@ -155,7 +158,7 @@ def test_rogues_do_not_disturb(platform):
             stats = swarm.wait("large answers stored",
                                all_stored(honest, 3), 120)
             swarmlib.end(small, large, again)
-        assert rogues.stats()["junk"] > 5000
+        rogues.wait("much junk", lambda s: s["junk"] > 200 * kind)
         assert stats["wants"] >= honest * 2
         assert peak.kb["core"] < CORE_MAX_KB, peak.kb
         assert peak.kb["relay"] < RELAY_MAX_KB, peak.kb
@@ -166,8 +169,10 @@ def test_rogues_do_not_disturb(platform):
         # those who flood are silenced, and nobody else; in the order of the
         # options the first are greedy, endless, junk
         floods = {f"swarm{i:05}" for i in range(kind, 3 * kind)}
-        wait_for("those who flood are silenced",
-                 lambda: silenced(platform) == floods, 60)
+        # which takes ten seconds: few of them have but to be endured
+        if kind == KIND:
+            wait_for("those who flood are silenced",
+                     lambda: silenced(platform) == floods, 60)
 
 
 def silenced(platform):
@@ -179,17 +184,17 @@ def silenced(platform):
 
 # --- storms ------------------------------------------------------------------
 
-STORM = 1000
-REGISTERED = 1500    # 6 s of spread
+SOME, MANY = pytest.param(40, id="some"), pytest.param(1000, id="many", marks=pytest.mark.long)
 
 
 @pytest.fixture(scope="module")
-def storm():
+def storm(request):
+    """So many agents of half as many again, which are silent: 6 s of spread for many."""
     swarmlib.raise_limits()
     with a_platform() as p:
-        swarm = swarmlib.Swarm(p, REGISTERED).enrol()
-        swarm.start("-n", STORM)
-        swarm.count = STORM
+        swarm = swarmlib.Swarm(p, request.param * 3 // 2).enrol()
+        swarm.start("-n", request.param)
+        swarm.count = request.param
         try:
             swarm.wait_welcomed()
             yield p, swarm
@@ -211,28 +216,28 @@ def weather(platform, swarm, strike):
             :len(s["actions"]) - have]), 30)
     begun = time.monotonic()
     strike()
-    swarm.wait("all thrown off", lambda s: s["welcomed"] < STORM // 10, 30)
+    swarm.wait("all thrown off", lambda s: s["welcomed"] < swarm.count // 10, 30)
     second = swarmlib.launch(platform, *QUESTION)
-    swarm.wait_welcomed(STORM, 90)
+    swarm.wait_welcomed(swarm.count, 90)
     back = time.monotonic() - begun
-    wait_for("all online", lambda: online(platform) == STORM, 30)
-    stats = swarm.wait("both stored", all_stored(STORM, have + 2), 90)
+    wait_for("all online", lambda: online(platform) == swarm.count, 30)
+    stats = swarm.wait("both stored", all_stored(swarm.count, have + 2), 90)
     swarmlib.end(first, second)
     rows = swarmlib.stored(platform)
     for action in stats["actions"]:
         expected, agents, kept = rows[action]
-        # nobody of the silent 500 was there to answer
-        assert (agents, kept) == (STORM, STORM), (action, rows[action])
+        # nobody of the silent ones was there to answer
+        assert (agents, kept) == (swarm.count, swarm.count), (action, rows[action])
     return back, stats
 
 
-@pytest.mark.long
+@pytest.mark.parametrize("storm", [MANY], indirect=True)
 def test_storm_of_resets(storm):
     platform, swarm = storm
     back, stats = weather(platform, swarm, lambda: swarm.do("reset"))
     # agents x 4 ms, uniform in it, and that is what governs the return
-    assert stats["spread_ms"] == REGISTERED * 4
-    assert stats["waits"] == STORM
+    assert stats["spread_ms"] == swarm.count * 3 // 2 * 4
+    assert stats["waits"] == swarm.count
     assert stats["wait_max_ms"] <= stats["spread_ms"]
     assert stats["wait_max_ms"] > stats["spread_ms"] * 0.9
     mean = stats["wait_sum_ms"] / stats["waits"]
@@ -240,7 +245,7 @@ def test_storm_of_resets(storm):
     assert back > stats["spread_ms"] / 1000 * 0.8
 
 
-@pytest.mark.long
+@pytest.mark.parametrize("storm", [MANY, SOME], indirect=True)
 def test_storm_of_a_killed_relay(storm):
     """The relay is killed; the server starts it anew."""
     platform, swarm = storm
