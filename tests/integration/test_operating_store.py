@@ -116,6 +116,21 @@ def test_low_disk(server):
     takes_answers(api, agent, action)
 
 
+def test_what_was_removed_is_given_back(server):
+    """Not a mebibyte every ten minutes: the file becomes smaller until little of it is unused."""
+    path = server.state / "db" / "store.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE gone AS SELECT randomblob(12000000) AS x")
+        db.execute("DROP TABLE gone")
+        db.commit()
+    server.start()
+
+    def unused():
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return db.execute("PRAGMA freelist_count").fetchone()[0]
+    wait_for("a smaller file", lambda: unused() < 1024, 30)
+
+
 # --- the version before -----------------------------------------------------------
 
 def schema(server):

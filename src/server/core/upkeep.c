@@ -41,6 +41,7 @@ struct prune_job {
 	struct prune_cut cut;
 	struct prune_done done;
 	int64_t keep_audit;
+	bool shrinks; /* the file is to become smaller still */
 };
 
 /* API keys that are past their end. */
@@ -73,7 +74,8 @@ prune_run(struct store *s, struct writer_job *j, struct err *e)
 		0 ||
 	    (rc = store_prune_step(s, &p->cut, &p->done, e)) != 0)
 		return (rc);
-	return (p->done.more ? 0 : store_shrink(s, SHRINK_PAGES, e));
+	return (
+	    p->done.more ? 0 : store_shrink(s, SHRINK_PAGES, &p->shrinks, e));
 }
 
 static void
@@ -101,7 +103,7 @@ prune_done(struct writer_job *j)
 			log_info("pruned answers=%llu actions=%llu",
 			    (unsigned long long)p->done.answers,
 			    (unsigned long long)p->done.actions);
-		if (p->done.more) /* go on with the next tick */
+		if (p->done.more || p->shrinks) /* go on with the next tick */
 			c->last_prune = 0;
 		else /* somebody may have pruned by hand */
 			count_all(c);

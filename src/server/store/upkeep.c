@@ -302,17 +302,21 @@ store_prune_count(struct store *s, const struct prune_cut *cut,
 /* --- the file ----------------------------------------------------------- */
 
 int
-store_shrink(struct store *s, int pages, struct err *e)
+store_shrink(struct store *s, int pages, bool *ret_more, struct err *e)
 {
 	int64_t all = pragma_number(s, "PRAGMA page_count");
 	int64_t unused = pragma_number(s, "PRAGMA freelist_count");
 	char sql[64];
 
+	*ret_more = false;
 	if (unused < SHRINK_MIN || unused < all / SHRINK_PART)
 		return (0);
 	snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%d)", pages);
 	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return (sql_error(s, sql, e));
+	unused -= pages;
+	*ret_more =
+	    unused >= SHRINK_MIN && unused >= (all - pages) / SHRINK_PART;
 	return (0);
 }
 

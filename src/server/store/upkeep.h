@@ -41,10 +41,10 @@ struct store_size {
 	uint64_t bytes, free; /* of the file; of it unused */
 };
 int store_size(struct store *s, struct store_size *ret, struct err *e);
-/* Gives up to so many unused pages back to the file system, outside of
- * transactions; nothing while few of the pages are unused: they are used
- * again. */
-int store_shrink(struct store *s, int pages, struct err *e);
+/* Gives up to so many unused pages back to the file system; nothing while few
+ * of the pages are unused: they are used again. *ret_more: those left are not
+ * few. */
+int store_shrink(struct store *s, int pages, bool *ret_more, struct err *e);
 /* Writes the whole file anew without the unused pages; needs as much room
  * again. */
 int store_vacuum(struct store *s, struct err *e);
