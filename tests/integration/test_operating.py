@@ -312,6 +312,21 @@ def test_retention(server):
         ["end"]
 
 
+def test_status_of_a_server_that_does_not_run(server):
+    """Who was connected at its end is not any more; who was revoked is not registered."""
+    server.start()
+    api = server.login()
+    stays = enrolled(server, "s1")
+    gone = enrolled(server, "s2")
+    wait_for("the agents", lambda: api.call("GET", "/status")[1]["agents"]["online"] == 2)
+    assert "2 registered, 2 online, 0 revoked, 0 never" in wait_for("its store", lambda: [
+        x for x in [server.command("status").stdout] if "2 online" in x])[0]
+    assert api.call("DELETE", "/agents/" + gone.who.id)[0] == 200
+    server.daemon.kill()
+    stays.close()
+    assert "1 registered, none online (the server does not run), 1 revoked, 0 never" in server.command("status").stdout
+
+
 def test_prune_by_hand(server):
     server.start()
     api = server.login()

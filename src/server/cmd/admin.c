@@ -16,6 +16,7 @@
 #include "server/cmd/commands.h"
 #include "server/cmd/enrolcmd.h"
 #include "server/investigators.h"
+#include "server/lock.h"
 #include "server/policies.h"
 #include "server/store/actions.h"
 #include "server/store/people.h"
@@ -389,7 +390,7 @@ command_policy(const char *conf, int argc, char **argv)
 /* --- status ------------------------------------------------------------- */
 
 struct tally {
-	size_t agents, online, revoked, silent;
+	size_t all, registered, online, revoked, silent;
 	int64_t last;
 };
 
@@ -398,12 +399,25 @@ count_agent(const struct store_agent *x, void *arg)
 {
 	struct tally *t = arg;
 
-	t->agents++;
+	t->all++;
+	t->registered += !x->revoked;
 	t->online += x->online;
 	t->revoked += x->revoked;
-	t->silent += !x->said_hello;
+	t->silent += !x->revoked && !x->said_hello;
 	t->last = x->n;
 	return (0);
+}
+
+/* Who was connected when the server ended is not any more. */
+static void
+print_agents(const struct server_conf *c, const struct tally *t)
+{
+	printf("agents         %zu registered, ", t->registered);
+	if (server_lock_holder(c) != 0)
+		printf("%zu online", t->online);
+	else
+		printf("none online (the server does not run)");
+	printf(", %zu revoked, %zu never connected\n", t->revoked, t->silent);
 }
 
 int
@@ -422,16 +436,14 @@ command_status(const char *conf, int argc, char **argv)
 	if (admin_open(&a, conf, STORE_READ, &e) != 0)
 		return (admin_fail(&e));
 	do {
-		before = t.agents;
+		before = t.all;
 		rc = store_agents(a.s, t.last, 500, count_agent, &t, &e);
-	} while (rc == 0 && t.agents > before);
+	} while (rc == 0 && t.all > before);
 	if (rc == 0 && (rc = ca_fingerprint(&a, &hash, &e)) == 0) {
 		server_origin(&a.conf, origin, sizeof(origin));
 		printf("address        %s\n", origin);
 		printf("CA fingerprint %s\n", id_hex(&hash).s);
-		printf("agents         %zu registered, %zu online, %zu"
-		       " revoked, %zu never connected\n",
-		    t.agents, t.online, t.revoked, t.silent);
+		print_agents(&a.conf, &t);
 		printf("actions        %lld\nanswers        %lld\n",
 		    (long long)store_actions_total(a.s),
 		    (long long)store_answers_total(a.s));
