@@ -14,9 +14,10 @@ import pytest
 import faultlib
 import swarmlib
 from fakeagent import Https, purpose_hash
+from faultlib import ALWAYS
 from miglib import program
 from platformlib import rows
-from test_alloc_commands import KINDS, WANTING, check_whole, files, leftovers, mig, own, server, sweep, sweeping
+from test_alloc_commands import KINDS, WANTING, Run, check_whole, files, leftovers, mig, own, server, sweep, sweeping
 from test_cancel import Person
 
 SECONDS = 20
@@ -286,6 +287,28 @@ def test_keyring_add(p, tmp_path, most):
     sweep(tmp_path, most, lambda d: [program(MIG), *command(d)], check,
           before=lambda d: shutil.copy(alice, d / "ring"),
           env={**p.env, **RNP})
+
+
+def test_librnp_without_memory(p, tmp_path):
+    """It ends the process, which has words for that; the keyring is as it should be, or there is none."""
+    keys = tmp_path / "keys"
+    keys.write_bytes(subprocess.run(["gpg", "--export", p.bob.fpr], env=p.env, check=True, stdout=subprocess.PIPE).stdout)
+
+    def add(n, times=1):
+        d = tmp_path / f"{n}-{times}"
+        d.mkdir()
+        r = Run(d, [program(MIG), "keyring", "add", str(keys), "-f", str(d / "ring")], p.env, n, times)
+        return r, (d / "ring").read_bytes() if (d / "ring").exists() else None, leftovers(d)
+    whole, ring, _ = add(0)
+    assert whole.code == 0 and ring
+    ended = 0
+    for n, times in [*((n, 1) for n in [*range(90, 140, 5), *range(140, whole.seen, 60)]), (776, ALWAYS)]:
+        r, made, left = add(n, times)
+        assert r.code >= 0 and not left, (n, r.code, r.err)
+        assert made == (ring if r.code == 0 else None), (n, r.code, r.err)
+        assert r.code == 0 or r.err.strip(), n
+        ended += "librnp, which reads OpenPGP keys and armour, ended this command" in r.err
+    assert ended > 1
 
 
 @sweeping

@@ -468,6 +468,8 @@ import(struct maker *k, const void *pgp, size_t len, struct err *e)
 	r = rnp.import_keys(k->ffi, in, RNP_LOAD_SAVE_PUBLIC_KEYS, &results);
 	rnp.buffer_destroy(results);
 	rnp.input_destroy(in);
+	if (r == RNP_ERROR_OUT_OF_MEMORY)
+		return err_code(e, ERR_NOMEM, "librnp");
 	if (r != RNP_SUCCESS)
 		return err_set(e, ERR_INVALID,
 		    "not OpenPGP public keys, or damaged, or of an algorithm "
@@ -515,8 +517,6 @@ keyring_make(const void *pgp, size_t len, int64_t now, struct keyring_made *ret,
 	buf_init(&ret->lines, LINES_MAX);
 	buf_init(&ret->refused, LINES_MAX);
 	rc = check_input(pgp, len, e);
-	if (rc == 0)
-		rc = rnp_load(e);
 	if (rc != 0)
 		return rc;
 	k = calloc(1, sizeof(*k));
@@ -524,10 +524,14 @@ keyring_make(const void *pgp, size_t len, int64_t now, struct keyring_made *ret,
 		return err_set(e, ERR_NOMEM, "out of memory");
 	k->now = now;
 	k->made = ret;
-	rc = import(k, pgp, len, e);
-	if (rc == 0)
-		rc = persons_take(k, e);
-	rnp.ffi_destroy(k->ffi);
+	rc = rnp_enter(e);
+	if (rc == 0) {
+		rc = import(k, pgp, len, e);
+		if (rc == 0)
+			rc = persons_take(k, e);
+		rnp.ffi_destroy(k->ffi);
+		rnp_leave();
+	}
 	free(k);
 	if (rc == 0 && ret->lines.error != 0)
 		rc = err_code(e, ret->lines.error, "the keys together");

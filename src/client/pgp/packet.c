@@ -128,7 +128,7 @@ packet_dearmor(const void *data, size_t len, struct buf *out, struct err *e)
 
 	if (len > 0 && (bytes[0] & 0x80) != 0)
 		return buf_add(out, data, len);
-	rc = rnp_load(e);
+	rc = rnp_enter(e);
 	if (rc != 0)
 		return rc;
 	rc = ERR_INVALID;
@@ -140,6 +140,9 @@ packet_dearmor(const void *data, size_t len, struct buf *out, struct err *e)
 		rc = buf_add(out, plain, n);
 	rnp.output_destroy(mem);
 	rnp.input_destroy(in);
+	rnp_leave();
+	if (rc == ERR_NOMEM)
+		return err_code(e, rc, "OpenPGP data");
 	if (rc != 0)
 		return err_set(e, rc, "neither binary OpenPGP nor its armour");
 	return 0;

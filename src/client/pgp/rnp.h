@@ -55,6 +55,11 @@ struct rnp {
 
 extern struct rnp rnp;
 
-int rnp_load(struct err *e);
+/* Loads it, the first time. Where an allocation fails and it did not expect
+ * that, an exception leaves it or it follows a null pointer, and the process
+ * ends: until rnp_leave() with words about that and exit status 2. Not nested,
+ * from one thread. */
+int rnp_enter(struct err *e);
+void rnp_leave(void);
 
 #endif
