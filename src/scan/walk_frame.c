@@ -234,26 +234,18 @@ frame_goes_deeper(const struct walk *w, const struct frame *f, bool *ret_cut)
 	return deeper;
 }
 
-/* Adds a scope to f, or gives it the greater depth of the two. */
+/* Adds a scope, which f has not. */
 static bool
-active_add(struct walk *w, struct frame *f, uint32_t scope, uint64_t left)
+active_push(struct walk *w, struct frame *f, uint32_t scope, uint64_t left)
 {
 	struct active *p;
-	size_t i, cap;
+	size_t cap;
 
 	if (w->done[scope])
 		return true;
 	if (f->remote && !w->scopes[scope].remote) {
 		f->refused = true;
 		return true;
-	}
-	for (i = 0; i < f->nactive; i++) {
-		p = &w->active.data[f->active + i];
-		if (p->scope == scope) {
-			if (left > p->left)
-				p->left = left;
-			return true;
-		}
 	}
 	if (w->active.n == w->active.cap) {
 		cap = w->active.cap == 0 ? 64 : w->active.cap * 2;
@@ -269,6 +261,24 @@ active_add(struct walk *w, struct frame *f, uint32_t scope, uint64_t left)
 	return true;
 }
 
+/* Adds a scope to f, or gives it the greater depth of the two. */
+static bool
+active_add(struct walk *w, struct frame *f, uint32_t scope, uint64_t left)
+{
+	struct active *p;
+	size_t i;
+
+	for (i = 0; i < f->nactive; i++) {
+		p = &w->active.data[f->active + i];
+		if (p->scope == scope) {
+			if (left > p->left)
+				p->left = left;
+			return true;
+		}
+	}
+	return active_push(w, f, scope, left);
+}
+
 bool
 frame_scopes(struct walk *w, struct frame *f, const struct frame *parent,
     const struct wroot *root)
@@ -279,8 +289,9 @@ frame_scopes(struct walk *w, struct frame *f, const struct frame *parent,
 	f->active = w->active.n;
 	for (i = 0; parent != NULL && i < parent->nactive; i++) {
 		a = w->active.data[parent->active + i];
+		/* for each directory, so none is looked for among thousands */
 		if (a.left > 1 &&
-		    !active_add(w, f, a.scope,
+		    !active_push(w, f, a.scope,
 			a.left == UINT64_MAX ? a.left : a.left - 1))
 			return false;
 	}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Many questions walk together; what is found where is the file module's tests'
+ * (tests/unit/modules/test_file_run.c). */
+#include "scan/walk.h"
+
+#include "base/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SCOPES 20000
+#define DIRECTORIES 200
+
+static uint64_t covered;
+
+static void
+on_entry(const struct walk_entry *en, void *arg)
+{
+	covered += en->nscopes;
+}
+
+static void
+on_skip(enum skip reason, const char *path, const char *why, void *arg)
+{
+	fail_msg("%s: %s", path, why != NULL ? why : "");
+}
+
+static bool
+on_stop(void *arg)
+{
+	return false;
+}
+
+static int64_t
+cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* A directory costs as much as there are questions, not as there are pairs of
+ * them; one in the middle of the tree is a root of half of them as well. */
+static void
+test_many_scopes(void **state)
+{
+	char root[] = "/tmp/walk-XXXXXX", inner[64], path[96], command[64];
+	const struct walk_ops ops = { on_entry, on_skip, on_stop, NULL, NULL };
+	struct walk_scope *scopes = calloc(SCOPES, sizeof(*scopes));
+	char *outer_paths[1], *both_paths[2];
+	struct walk *w;
+	struct err e;
+	int64_t before;
+	size_t i;
+	FILE *f;
+
+	assert_non_null(scopes);
+	assert_non_null(mkdtemp(root));
+	snprintf(inner, sizeof(inner), "%s/inner", root);
+	for (i = 0; i < DIRECTORIES; i++) {
+		snprintf(path, sizeof(path), "%s/%zu", root, i);
+		assert_int_equal(mkdir(i == 0 ? inner : path, 0700), 0);
+	}
+	snprintf(path, sizeof(path), "%s/file", inner);
+	f = fopen(path, "w");
+	assert_true(f != NULL && fclose(f) == 0);
+	outer_paths[0] = both_paths[0] = root;
+	both_paths[1] = inner;
+	for (i = 0; i < SCOPES; i++) {
+		scopes[i].paths = i % 2 == 0 ? outer_paths : both_paths;
+		scopes[i].npaths = i % 2 == 0 ? 1 : 2;
+		scopes[i].depth = i % 4 == 0 ? 2 : UINT64_MAX;
+	}
+	before = cpu_ms();
+	assert_int_equal(walk_new(scopes, SCOPES, &ops, NULL, &w, &e), 0);
+	walk_run(w);
+	assert_int_equal(walk_directories(w), DIRECTORIES + 1);
+	walk_free(w);
+	assert_int_equal(covered, SCOPES);
+	assert_in_range(cpu_ms() - before, 0, 4000);
+	free(scopes);
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	assert_int_equal(system(command), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_many_scopes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
