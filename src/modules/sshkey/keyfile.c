@@ -63,7 +63,8 @@ read_pem(const char *text, size_t len, const struct keyfile_ops *ops)
 	struct err e;
 	int rc;
 
-	while ((rc = ssh_pem_next(text, len, &at, &p, &e)) != ERR_NOTFOUND) {
+	while (!ops->stop(ops->arg) &&
+	    (rc = ssh_pem_next(text, len, &at, &p, &e)) != ERR_NOTFOUND) {
 		if (rc != 0) {
 			tell_failure(rc, e.msg, ops);
 			continue;
@@ -112,7 +113,7 @@ read_lines(enum line_file file, const char *text, size_t len,
 	size_t n;
 	int rc;
 
-	while (len > 0) {
+	while (len > 0 && !ops->stop(ops->arg)) {
 		nl = memchr(text, '\n', len);
 		n = nl != NULL ? (size_t)(nl - text) : len;
 		rc = read_line(file, ++number, text, n, ops, &e);

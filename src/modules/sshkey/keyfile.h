@@ -30,6 +30,8 @@ struct keyfile_ops {
 	void (*not_a_key)(const char *what, void *arg);
 	/* What may be a key was not read: memory is wanting. */
 	void (*no_memory)(void *arg);
+	/* Asked for each key and line: true ends it. */
+	bool (*stop)(void *arg);
 	void *arg;
 };
 

@@ -189,21 +189,40 @@ take(const struct buf *data, const struct form *f, struct ssh_pem *p,
 	return rc;
 }
 
+/* How much there is up to the line of its end; false: it has none. */
+static bool
+find_end(struct span left, const struct form *f, size_t *ret_len)
+{
+	const char *begin = left.p;
+	struct span line;
+
+	while (next_line(&left, &line) && !begins(&line)) {
+		if (is_mark(&line, "END", f)) {
+			*ret_len = (size_t)(line.p - begin);
+			return true;
+		}
+	}
+	return false;
+}
+
 static int
 read_key(
     struct span *left, const struct form *f, struct ssh_pem *p, struct err *e)
 {
 	struct buf base64, data;
+	size_t len;
 	int rc;
 
+	if (!find_end(*left, f, &len))
+		return err_set(e, ERR_INVALID, "%s: it has no end", p->form);
+	if (len > TEXT_MAX)
+		len = TEXT_MAX;
 	buf_init(&base64, TEXT_MAX);
 	buf_init(&data, TEXT_MAX);
-	/* at once, so that no copy is left behind by growing */
-	if (buf_reserve(&base64, left->len < TEXT_MAX ? left->len : TEXT_MAX) ==
-		NULL ||
-	    buf_reserve(&data,
-		TEXT_MAX * 3 / 4 + 3 < left->len ? TEXT_MAX * 3 / 4
-						 : left->len + 3) == NULL) {
+	/* at once, so that no copy is left behind by growing; and no more, as
+	 * all of it is wiped */
+	if (buf_reserve(&base64, len) == NULL ||
+	    buf_reserve(&data, len * 3 / 4) == NULL) {
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 		goto out;
 	}

@@ -207,7 +207,7 @@ static void
 search_data(struct run *r, const char *name)
 {
 	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key,
-		on_no_memory, r };
+		on_no_memory, on_stop, r };
 	char why[DAMAGE_MAX + 64];
 
 	r->damaged = 0;

@@ -42,6 +42,12 @@ on_no_memory(void *arg)
 	*n += 1;
 }
 
+static bool
+on_stop(void *arg)
+{
+	return false;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -49,7 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"known_hosts" };
 	size_t n = 0;
 	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key,
-		on_no_memory, &n };
+		on_no_memory, on_stop, &n };
 
 	if (size > 0)
 		keyfile_read(

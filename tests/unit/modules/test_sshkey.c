@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -62,11 +63,19 @@ on_no_memory(void *arg)
 	fail_msg("there is enough memory");
 }
 
+static size_t questions, enough;
+
+static bool
+on_stop(void *arg)
+{
+	return enough != 0 && ++questions > enough;
+}
+
 static void
 read_file(const char *name, const void *text, size_t len, struct told *t)
 {
 	const struct keyfile_ops ops = { on_key, on_damaged, on_not_a_key,
-		on_no_memory, t };
+		on_no_memory, on_stop, t };
 
 	memset(t, 0, sizeof(*t));
 	keyfile_read(name, text, len, &ops);
@@ -347,6 +356,39 @@ test_print_end(void **state)
 	}
 }
 
+static int64_t
+cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Anybody may have such a file: it takes no more time than its bytes, and a
+ * stop ends it. */
+static void
+test_begins_only(void **state)
+{
+	static const char begin[] = "-----BEGIN RSA PRIVATE KEY-----\n";
+	size_t len = sizeof(begin) - 1, n = 30000, i;
+	char *text = malloc(n * len);
+	int64_t before = cpu_ms();
+	struct told t;
+
+	assert_non_null(text);
+	for (i = 0; i < n; i++)
+		memcpy(text + i * len, begin, len);
+	read_file("id", text, n * len, &t);
+	assert_int_equal(t.not, n);
+	assert_in_range(cpu_ms() - before, 0, 2000);
+	enough = 100;
+	read_file("id", text, n * len, &t);
+	enough = 0;
+	assert_int_equal(t.not, 100);
+	free(text);
+}
+
 int
 main(void)
 {
@@ -358,6 +400,7 @@ main(void)
 		cmocka_unit_test(test_public),
 		cmocka_unit_test(test_private),
 		cmocka_unit_test(test_bits),
+		cmocka_unit_test(test_begins_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
