@@ -137,7 +137,7 @@ read_page(struct bdb *d, uint32_t number, uint8_t *out, struct err *e)
 static int
 read_overflow(struct bdb *d, uint32_t number, uint32_t len, struct err *e)
 {
-	uint32_t at = 0, n;
+	uint32_t at = 0, n, pages = 0;
 	uint8_t *p;
 	int rc;
 
@@ -151,6 +151,12 @@ read_overflow(struct bdb *d, uint32_t number, uint32_t len, struct err *e)
 		d->cap = len;
 	}
 	while (at < len) {
+		if (d->r->stop(d->r->arg))
+			return err_set(e, ERR_CLOSED, "stopped");
+		/* a page may hold as little as a byte */
+		if (pages++ >= d->last)
+			return err_set(
+			    e, ERR_INVALID, "its pages go round in a circle");
 		if ((rc = read_page(d, number, d->over, e)) != 0)
 			return rc;
 		n = u16(d, d->over + 22);
@@ -208,6 +214,8 @@ read_pair(struct bdb *d, uint32_t page, uint32_t i, struct err *e)
 		rc = read_overflow(d, u32(d, item + 4), len, &why);
 		if (rc == ERR_NOMEM || rc == ERR_IO)
 			return err_set(e, rc, "%s", why.msg);
+		if (rc == ERR_CLOSED)
+			return 0;
 		if (rc != 0)
 			reader_damaged(d->r, "package %u: %s", number, why.msg);
 		else
@@ -241,7 +249,8 @@ read_bucket(struct bdb *d, uint32_t bucket, struct err *e)
 		if (n > (d->page_len - PAGE_HEAD) / 2)
 			return err_set(e, ERR_INVALID,
 			    "page %u claims %u items", number, n);
-		for (i = 0; i + 1 < n && rc == 0; i += 2)
+		for (i = 0; i + 1 < n && rc == 0 && !d->r->stop(d->r->arg);
+		     i += 2)
 			rc = read_pair(d, number, i, e);
 		number = u32(d, d->page + 16);
 	} while (rc == 0 && number != 0 && !d->r->stop(d->r->arg));

@@ -49,10 +49,12 @@ on_damaged(const char *what, void *arg)
 	snprintf(t->text + n, sizeof(t->text) - n, "!%s|", what);
 }
 
+static unsigned int stop_after;
+
 static bool
 on_stop(void *arg)
 {
-	return false;
+	return stop_after > 0 && --stop_after == 0 ? (stop_after = 1) : false;
 }
 
 static struct pkg_reader
@@ -436,6 +438,57 @@ test_ndb_bits(void **state)
 	}
 }
 
+/* --- bdb ------------------------------------------------------------------ */
+
+#define BDB_PAGE 512
+#define BDB_PAGES 4096
+
+/* A header on a page that goes on with itself, one byte at a time. */
+static void
+test_bdb_circle(void **state)
+{
+	uint32_t meta[128] = { [3] = 0x00061561,
+		[4] = 9,
+		[5] = BDB_PAGE,
+		[8] = BDB_PAGES,
+		[18] = 0,
+		[24] = 1 };
+	uint32_t bucket[128] = { [2] = 1 }, over[128] = { [2] = 2, [4] = 2 };
+	uint16_t items[2] = { BDB_PAGE - 5, BDB_PAGE - 5 - 12 }, n = 2, one = 1;
+	uint32_t number = 7, page = 2, len = BDB_PAGES * BDB_PAGE;
+	uint8_t *b = (uint8_t *)bucket;
+	FILE *f = tmpfile();
+	struct pkg_reader r;
+	struct told t;
+	struct err e;
+
+	memcpy(b + 20, &n, 2);
+	b[25] = 13;
+	memcpy(b + 26, items, sizeof(items));
+	b[items[0]] = 1;
+	memcpy(b + items[0] + 1, &number, 4);
+	b[items[1]] = 3;
+	memcpy(b + items[1] + 4, &page, 4);
+	memcpy(b + items[1] + 8, &len, 4);
+	memcpy((uint8_t *)over + 22, &one, 2);
+	((uint8_t *)over)[25] = 7;
+	assert_true(f != NULL && fwrite(meta, BDB_PAGE, 1, f) == 1 &&
+	    fwrite(bucket, BDB_PAGE, 1, f) == 1 &&
+	    fwrite(over, BDB_PAGE, 1, f) == 1 && fflush(f) == 0 &&
+	    ftruncate(fileno(f), (off_t)BDB_PAGE * (BDB_PAGES + 1)) == 0);
+	r = reader_of(&t);
+	/* just made, it is read once more */
+	(void)rpmdb_bdb_read(fileno(f), &r, &e);
+	assert_non_null(strstr(t.text, "go round in a circle"));
+	/* and a stop is heard before that */
+	r = reader_of(&t);
+	stop_after = 100;
+	(void)rpmdb_bdb_read(fileno(f), &r, &e);
+	stop_after = 0;
+	assert_int_equal(t.damaged + t.packages, 0);
+	fclose(f);
+}
+
 int
 main(void)
 {
@@ -448,6 +501,7 @@ main(void)
 		cmocka_unit_test(test_rpm_header_damaged),
 		cmocka_unit_test(test_ndb),
 		cmocka_unit_test(test_ndb_bits),
+		cmocka_unit_test(test_bdb_circle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
