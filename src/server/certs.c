@@ -58,12 +58,24 @@ has_chain(const struct buf *cert, const struct buf *ca)
 	    memcmp(cert->data + cert->len - ca->len, ca->data, ca->len) == 0);
 }
 
+/* One that was made while the clock was ahead is good for nobody until then. A
+ * clock from before the CA's time is itself the wrong one. */
+static bool
+is_ahead(int64_t from, struct buf *ca, int64_t now)
+{
+	int64_t ca_from, ca_end;
+
+	return (from > now && buf_str(ca) != NULL &&
+	    x509_validity(buf_str(ca), &ca_from, &ca_end, NULL) == 0 &&
+	    ca_from <= now);
+}
+
 /* Why it must be made anew; NULL: it need not. */
 static const char *
 why_renew(const struct server_conf *c, const struct own *o, const char *key,
-    const struct buf *ca)
+    struct buf *ca)
 {
-	int64_t end = 0, now = clock_wall_ms() / 1000;
+	int64_t from = 0, end = 0, now = clock_wall_ms() / 1000;
 	const char *why = NULL;
 	struct buf cert;
 
@@ -71,9 +83,11 @@ why_renew(const struct server_conf *c, const struct own *o, const char *key,
 		why = "missing";
 	else if (x509_pair(buf_str(&cert), key, NULL) != 0)
 		why = "not of its key";
-	else if (x509_expires(buf_str(&cert), &end, NULL) != 0 ||
+	else if (x509_validity(buf_str(&cert), &from, &end, NULL) != 0 ||
 	    end - now < (int64_t)CERT_SOON_DAYS * 86400)
 		why = "ends soon";
+	else if (is_ahead(from, ca, now))
+		why = "made by a clock that was ahead";
 	else if (!x509_has_names(buf_str(&cert), c->name))
 		why = "another name";
 	else if (!has_chain(&cert, ca))

@@ -229,8 +229,8 @@ def test_actions_newer_than_the_backup(server, tmp_path):
 
 # --- the server's own certificates ------------------------------------------
 
-def issue(server, names, days):
-    """A certificate as the server would make it, but ending in days."""
+def issue(server, names, days, begins=-1):
+    """A certificate as the server would make it, but for its days."""
     ca_key = serialization.load_pem_private_key(
         (server.state / "ca" / "ca.key").read_bytes(), None)
     ca = x509.load_pem_x509_certificate(
@@ -243,7 +243,7 @@ def issue(server, names, days):
                 NameOID.COMMON_NAME, names[0])]))
             .issuer_name(ca.subject).public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_before(now + datetime.timedelta(days=begins))
             .not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(x509.SubjectAlternativeName(
                 [x509.DNSName(n) for n in names]), False)
@@ -254,15 +254,17 @@ def issue(server, names, days):
         (server.state / "ca" / "ca.crt").read_bytes()
 
 
-@pytest.mark.parametrize("names,days", [
-    (["localhost"], 20), (["localhost"], -0.5), (["other.example"], 300)])
-def test_certificates_are_renewed_at_the_start(server, names, days):
+@pytest.mark.parametrize("names,days,begins", [
+    (["localhost"], 20, -1), (["localhost"], -0.5, -1), (["other.example"], 300, -1),
+    (["localhost"], 700, 300)], ids=["ends soon", "ended", "another name", "not begun"])
+def test_certificates_are_renewed_at_the_start(server, names, days, begins):
     path = server.state / "tls" / "server.crt"
-    path.write_bytes(issue(server, names, days))
+    path.write_bytes(issue(server, names, days, begins))
     relay = (server.state / "relay" / "relay.crt").read_bytes()
     server.start()
-    left = presented(server).not_valid_after - datetime.datetime.utcnow()
-    assert left > datetime.timedelta(days=390)
+    cert = presented(server)
+    left = cert.not_valid_after - datetime.datetime.utcnow()
+    assert left > datetime.timedelta(days=390) and cert.not_valid_before < datetime.datetime.utcnow()
     # what needs nothing is left alone
     assert (server.state / "relay" / "relay.crt").read_bytes() == relay
 
