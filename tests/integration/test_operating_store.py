@@ -209,6 +209,17 @@ def older_backup(path):
     return version
 
 
+def test_commands_beside_a_server_of_the_version_before(server):
+    """They do not take its store away from it: its core could not be started anew."""
+    server.start()
+    version = one_back(server.state / "db" / "store.sqlite")
+    assert "restart it first" in server.command("token", code=1).stderr
+    assert schema(server) == version - 1
+    server.daemon.stop()
+    server.command("token")
+    assert schema(server) == version
+
+
 def test_restore_of_an_older_backup(server, tmp_path):
     """It is brought up before it is put into place."""
     agent, action = answered(server)

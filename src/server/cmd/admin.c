@@ -30,6 +30,26 @@
 
 #define TOKEN_USES_MAX 1000000
 
+/* A server of the version before, which still runs, is not to find a store that
+ * it does not know: its core could not be started anew. */
+static int
+check_running(const struct server_conf *c, const char *path, struct err *e)
+{
+	struct store *s;
+	int rc;
+
+	if (server_lock_holder(c) == 0)
+		return (0);
+	rc = store_open(path, STORE_READ, &s, e);
+	if (rc == 0)
+		store_close(s);
+	else if (rc == ERR_EXPIRED)
+		err_wrap(e,
+		    "the server that runs is of an older version: restart it"
+		    " first");
+	return (rc);
+}
+
 int
 admin_open(
     struct admin *a, const char *conf, enum store_mode mode, struct err *e)
@@ -44,7 +64,8 @@ admin_open(
 	if (access(path, F_OK) != 0)
 		rc = err_set(e, ERR_NOTFOUND,
 		    "%s: no store: run `mig-server init` first", path);
-	else
+	else if (mode == STORE_READ ||
+	    (rc = check_running(&a->conf, path, e)) == 0)
 		rc = store_open(path, mode, &a->s, e);
 	if (rc != 0)
 		server_conf_release(&a->conf);
