@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define CONF_TEXT_MAX (1024 * 1024)
 
@@ -112,12 +113,8 @@ client_init(struct client *c, const char *conf_path, struct err *e)
 
 	memset(c, 0, sizeof(*c));
 	conf_defaults(conf_table, CONF_N, &c->conf);
-	if (conf_path != NULL) {
-		c->conf_path = strdup(conf_path);
-		return c->conf_path != NULL
-		    ? 0
-		    : err_set(e, ERR_NOMEM, "out of memory");
-	}
+	if (conf_path != NULL)
+		return client_use_conf(c, conf_path, e);
 	/* Without HOME there may still be commands that need no file. */
 	err_clear(&why);
 	c->conf_path = client_path(DIR_CONFIG, "config", &why);
@@ -133,6 +130,9 @@ client_use_conf(struct client *c, const char *path, struct err *e)
 
 	if (path == NULL)
 		return 0;
+	if (path[0] == '\0')
+		return err_set(e, ERR_INVALID,
+		    "-c: the name of the configuration file is empty");
 	copy = strdup(path);
 	if (copy == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -202,6 +202,23 @@ static const struct conf_check checks[] = {
 	{ NULL, NULL },
 };
 
+/* Words of -t that mean something by themselves: a name that hid one would ask
+ * others than it says. */
+static int
+check_target_names(const struct client *c, struct err *e)
+{
+	static const char *const words[] = { "all", "online", "local" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (conf_map_find(c->conf.targets, words[i]) != NULL)
+			return err_set(e, ERR_INVALID,
+			    "%s: target: '%s' means something already: choose "
+			    "another name",
+			    c->conf_path, words[i]);
+	return 0;
+}
+
 int
 client_conf_load(struct client *c, struct err *e)
 {
@@ -219,9 +236,17 @@ client_conf_load(struct client *c, struct err *e)
 	    conf_table, CONF_N, checks, c->conf_path, &c->conf, e);
 	if (r != 0 && r != ERR_NOTFOUND)
 		return r;
+	if ((r = check_target_names(c, e)) != 0)
+		return r;
 	err_clear(e);
 	c->conf_loaded = true;
 	return 0;
+}
+
+static const char *
+no_file(const struct client *c)
+{
+	return access(c->conf_path, F_OK) != 0 ? ", which is not there" : "";
 }
 
 int
@@ -233,9 +258,10 @@ client_need_server(struct client *c, struct err *e)
 		return r;
 	if (c->conf.server == NULL || c->conf.ca == NULL)
 		return err_set(e, ERR_NOTFOUND,
-		    "no server in %s; run: mig init -server https://HOST:PORT "
-		    "(or look at this machine only: -t local)",
-		    c->conf_path);
+		    "no server in %s%s; run: mig init -server "
+		    "https://HOST:PORT (or look at this machine only: -t "
+		    "local)",
+		    c->conf_path, no_file(c));
 	return 0;
 }
 
@@ -248,8 +274,8 @@ client_need_key(struct client *c, struct err *e)
 		return r;
 	if (c->conf.key == NULL && c->conf.signer == NULL)
 		return err_set(e, ERR_NOTFOUND,
-		    "no key in %s; run: mig init -key FINGERPRINT",
-		    c->conf_path);
+		    "no key in %s%s; run: mig init -key FINGERPRINT",
+		    c->conf_path, no_file(c));
 	return 0;
 }
 
@@ -259,6 +285,36 @@ client_signer(const struct client *c)
 	return c->conf.signer != NULL ? c->conf.signer : c->conf.key;
 }
 
+#define HEADER                                                          \
+	"# mig's configuration, see mig(1). Written by mig init; edit " \
+	"as you like.\n"
+
+/* Lines of the file that is there which are comments: somebody wrote them. */
+static int
+keep_comments(const char *path, struct buf *out, struct err *e)
+{
+	struct buf was;
+	const char *p, *end;
+	int r;
+
+	buf_init(&was, CONF_TEXT_MAX);
+	r = file_read(path, &was, e);
+	if (r == ERR_NOTFOUND)
+		r = 0;
+	p = r == 0 ? buf_str(&was) : NULL;
+	for (; p != NULL && *p != '\0'; p = end) {
+		end = strchrnul(p, '\n');
+		end += *end == '\n';
+		if (p[strspn(p, " \t")] == '#' &&
+		    strncmp(p, HEADER, (size_t)(end - p)) != 0)
+			buf_add(out, p, (size_t)(end - p));
+	}
+	if (out->len > 0 && out->data[out->len - 1] != '\n')
+		buf_add_u8(out, '\n');
+	buf_release(&was);
+	return r;
+}
+
 int
 client_conf_save(struct client *c, struct err *e)
 {
@@ -266,9 +322,12 @@ client_conf_save(struct client *c, struct err *e)
 	int r;
 
 	buf_init(&b, CONF_TEXT_MAX);
-	buf_add_str(&b,
-	    "# mig's configuration, see mig(1). Written by "
-	    "mig init; edit as you like.\n");
+	buf_add_str(&b, HEADER);
+	r = keep_comments(c->conf_path, &b, e);
+	if (r != 0) {
+		buf_release(&b);
+		return r;
+	}
 	r = conf_dump(conf_table, CONF_N, &c->conf, &b);
 	if (r != 0)
 		err_code(e, r, "the configuration");

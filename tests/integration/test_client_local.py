@@ -276,6 +276,13 @@ def test_configuration_errors_name_the_line(nobody):
     assert "config:2" in p.stderr and "server" in p.stderr
     nobody.config.write_text("server https://x:1\nca 12\n")
     assert "64 hex" in nobody.mig("status", check=ERROR).stderr
+    for word in "all", "online", "local":
+        nobody.config.write_text(f"target {word} \"name = 'a'\"\n")
+        p = nobody.mig("file", "-p", "-path", "/etc", "-name", "x", check=ERROR)
+        assert f"target: '{word}' means something already" in p.stderr
+    p = nobody.mig("-c", nobody.dir / "typo", "status", check=ERROR)
+    assert "typo, which is not there; run: mig init" in p.stderr
+    assert "is empty" in nobody.mig("-c", "", "status", check=ERROR).stderr
 
 
 @pytest.mark.long
@@ -1005,6 +1012,16 @@ def test_nobody_there(alice, server):
     p = alice.mig("status", check=ERROR)
     assert "refused" in p.stderr and dead in p.stderr
     assert "mig-server running" in p.stderr
+
+
+def test_comments_of_the_configuration_stay(alice, server):
+    alice.config.write_text(f"# mine\nkey {alice.gpg.alice}\n  #reader x  \ntarget web \"name = 'a'\"\n# end")
+    for _ in range(2):
+        alice.mig("init", "-server", server.url, "-ca", server.ca, check=0)
+        lines = alice.config.read_text().splitlines()
+        assert lines[0].startswith("# mig's configuration") and lines[1:4] == ["# mine", "  #reader x  ", "# end"]
+        assert sum(x.lstrip().startswith("#") for x in lines) == 4
+        assert f"server {server.url}" in lines and "target web \"name = 'a'\"" in lines
 
 
 @pytest.mark.parametrize("closed,code", [
