@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,14 +267,13 @@ run_command(const struct args *a, const char *name)
 	return EXIT_USAGE;
 }
 
-int
-main(int argc, char **argv)
+static int
+run(int argc, char **argv)
 {
 	struct args a;
 	int key, rc;
 
 	memset(&a, 0, sizeof(a));
-	log_init("agent", LOG_LEVEL_INFO, NULL);
 	while ((key = getopt_long(argc, argv, "c:nvVh", long_options, NULL)) !=
 	    -1) {
 		rc = parse_option(key, &a);
@@ -298,4 +298,21 @@ main(int argc, char **argv)
 	a.operands = argv + optind + 1;
 	a.noperands = argc - optind - 1;
 	return run_command(&a, argv[optind]);
+}
+
+int
+main(int argc, char **argv)
+{
+	int rc;
+
+	if (fd_hold_standard() != 0)
+		return 1;
+	log_init("agent", LOG_LEVEL_INFO, NULL);
+	rc = run(argc, argv);
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return rc;
+	if (errno != EPIPE)
+		fprintf(stderr,
+		    "mig-agent: standard output does not take all of it\n");
+	return rc == 0 ? 1 : rc;
 }

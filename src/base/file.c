@@ -351,6 +351,21 @@ file_mkdirs(const char *path, mode_t mode, struct err *e)
 }
 
 int
+fd_hold_standard(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* the wrong way round, so that who uses it is told */
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null",
+			fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return ERR_IO;
+	}
+	return 0;
+}
+
+int
 fd_set_nonblock(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

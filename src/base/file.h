@@ -53,6 +53,11 @@ int fd_write_all(int fd, const void *data, size_t len, struct err *e);
 /* Reads to the end of file or until out->max is reached (ERR_TOOBIG). */
 int fd_read_all(int fd, struct buf *out, struct err *e);
 int fd_set_nonblock(int fd);
+/* First of all in a program: whoever closed 0, 1 or 2 wants nothing from it,
+ * but without this a file or connection of ours would have its number, and
+ * words of the log would be written there. Reading and writing them fails. 0 or
+ * ERR_IO. */
+int fd_hold_standard(void);
 /* An unnamed file in memory holding these bytes, sealed against every change
  * and at offset 0 (memfd_create(2), F_SEAL_*); -1 and e on failure. */
 int fd_sealed(const char *name, const void *data, size_t len, struct err *e);

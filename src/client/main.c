@@ -2,11 +2,11 @@
 /* mig, the investigator's program: finds the command and runs it. */
 #include "client/client.h"
 
+#include "base/file.h"
 #include "base/str.h"
 #include "modules/module.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -188,23 +188,6 @@ dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 	return run_command(c, cmd, argc - used, argv + used, e);
 }
 
-/* Whoever closed one of these wants nothing from it: without this a file or a
- * connection of ours would have its number, and be written to. The wrong way
- * round, so that who does write or read there is told. */
-static bool
-hold_standard_fds(void)
-{
-	int fd;
-
-	for (fd = 0; fd <= STDERR_FILENO; fd++) {
-		if (fcntl(fd, F_GETFD) < 0 &&
-		    open("/dev/null",
-			fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
-			return false;
-	}
-	return true;
-}
-
 /* What commands have printed by themselves. */
 static bool
 flush_output(void)
@@ -225,7 +208,7 @@ main(int argc, char **argv)
 	struct err e = { 0 };
 	int r;
 
-	if (!hold_standard_fds())
+	if (fd_hold_standard() != 0)
 		return EXIT_ERROR;
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);

@@ -10,6 +10,7 @@
 #include "server/role.h"
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -189,6 +190,8 @@ main(int argc, char **argv)
 	bool check = false, verbose = false;
 	int opt;
 
+	if (fd_hold_standard() != 0)
+		return (1);
 	if (argc == 3 && strcmp(argv[1], "--role") == 0)
 		return (role_main(argv[2]));
 	if (argc == 5 && strcmp(argv[1], "--relay") == 0)

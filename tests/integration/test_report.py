@@ -34,6 +34,45 @@ def asked(tmp_path_factory, gpg):
     return a
 
 
+def closing(where, *args):
+    """mig-agent, run by a shell with what follows behind the arguments: closed or other descriptors."""
+    return subprocess.run(["sh", "-c", f'exec "$0" {" ".join(map(str, args))}', program("mig-agent")], cwd=where,
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_descriptors(tmp_path, closed):
+    """No file of the state gets the number of one, and with it words of the log."""
+    (tmp_path / "conf").write_text(f"state {tmp_path}/state\nname closed\n")
+    p = closing(tmp_path, "init -c conf", closed)
+    assert p.returncode == (1 if ">&- 2" in closed else 0), p
+    assert closing(tmp_path, "run -c conf", closed).returncode == 1     # there is no policy
+    words = {f.name: f.read_bytes() for f in (tmp_path / "state").iterdir() if f.is_file()}
+    assert words["lock"] == b"" and not [n for n, b in words.items() if b"info " in b or b"error " in b], words
+    p = closing(tmp_path, "report -c conf")
+    assert p.returncode == 0 and "damaged" not in p.stdout + p.stderr, p
+
+
+@pytest.mark.parametrize("args,code", [("report", 1), ("report verify", 2), ("check", 1), ("--once /dev/null", 1)])
+def test_output_that_is_not_taken(asked, args, code):
+    p = closing(asked.where, args, "-c", asked.conf, ">/dev/full")
+    assert p.returncode == code, p
+    assert "standard output does not take all of it" in p.stderr or args.startswith("--"), p
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_a_record_of_others_is_not_called_damaged():
+    with tempfile.TemporaryDirectory(dir="/tmp") as where:
+        pathlib.Path(where).chmod(0o755)
+        conf = pathlib.Path(where) / "conf"
+        conf.write_text(f"state {where}/state\nname others\n")
+        assert closing(where, "init", "-c", conf).returncode == 0
+        p = subprocess.run([program("mig-agent"), "report", "-c", str(conf)], user=65534, group=65534,
+                           extra_groups=[], capture_output=True, text=True, timeout=60, check=False)
+    assert p.returncode == 1 and "the record cannot be read after entry 0: " in p.stderr, p
+    assert "Permission denied" in p.stderr
+
+
 @pytest.fixture
 def agent(asked):
     """The same, its record as it was."""

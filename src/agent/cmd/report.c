@@ -395,8 +395,8 @@ report_main(const char *conf_path, const char *since, bool json)
 	} else if (rc != 0) {
 		fflush(stdout);
 		fprintf(stderr,
-		    "mig-agent: the record is damaged after entry %" PRIu64
-		    ": %s\n",
+		    "mig-agent: the record %s after entry %" PRIu64 ": %s\n",
+		    rc == ERR_INVALID ? "is damaged" : "cannot be read",
 		    r.entries, e.msg[0] == '\0' ? err_text(rc) : e.msg);
 	}
 	buf_release(&r.line);

@@ -373,7 +373,9 @@ report_verify_main(const char *conf_path, const char *mark, bool json)
 		print_text(&v, rc, &e);
 	free(v.list);
 	agent_conf_release(&c);
+	/* else what main would return is another answer */
 	if (rc == 0)
-		return 0;
+		return fflush(stdout) == 0 && ferror(stdout) == 0 ? 0
+								  : UNCHECKED;
 	return v.checked ? NOT_WHOLE : UNCHECKED;
 }
