@@ -85,6 +85,14 @@ def test_its_helper_is_killed_by_its_filter(fleet):
     again(fleet, agent, identity(agent))
 
 
+def test_its_policy_comes_by_a_pipe(fleet):
+    agent = Agent(fleet, "pipe", {})
+    p = agent.run("enrol", fleet.url, "--ca", fleet.ca, "--token", fleet.token(), "--policy", "-",
+                  input=fleet.policy.read_text())
+    assert p.returncode == 0 and "policy version 1 " in p.stdout, p.stderr
+    assert agent.run("check").returncode == 0
+
+
 @pytest.mark.parametrize("role", ["verify", "judge"])
 def test_check_says_why_a_role_does_not_start(fleet, role):
     agent = Agent(fleet, role, {})

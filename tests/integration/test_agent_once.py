@@ -613,6 +613,16 @@ def test_no_policy(tmp_path, gpg):
     assert run.returncode == 1 and "mig-agent policy" in run.stderr
 
 
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_policy_from_a_pipe(agent, name):
+    """It is read once, whoever needs it."""
+    run = agent.run("policy", name, data=agent.policy(version=2).read_text())
+    assert run.returncode == 0 and run.stdout.startswith("policy version 2 "), run.stderr
+    assert agent.run("check").stdout.count("policy version 2 ") == 1
+    run = agent.run("policy", agent.where / "none")
+    assert run.returncode == 1 and "none: No such file" in run.stderr
+
+
 def test_older_policy_is_refused(agent):
     agent.install(version=5)
     run = agent.run("policy", str(agent.policy(version=4)))

@@ -85,7 +85,7 @@ agent_try_roles(struct agent *a, struct err *e)
 
 /* An installed policy is only followed by a newer one. */
 static int
-check_newer(struct agent *a, const struct buf *text, struct err *e)
+check_newer(struct agent *a, struct err *e)
 {
 	struct buf old;
 	struct policy was;
@@ -111,43 +111,49 @@ check_newer(struct agent *a, const struct buf *text, struct err *e)
 	return rc;
 }
 
+/* The one that verify and judge have started with. */
 static int
-install_policy(struct agent *a, const char *file, bool force, struct err *e)
+install_policy(struct agent *a, bool force, struct err *e)
 {
+	const struct buf *text = a->policy_text;
+	const struct id_hex hash = id_hex(&a->policy_hash);
 	char note[NOTE_MAX];
-	struct buf text;
-	struct id hash;
-	int rc;
+	int rc = force ? 0 : check_newer(a, e);
 
-	buf_init(&text, POLICY_MAX);
-	rc = file_read(file, &text, e);
-	if (rc != 0)
-		goto out;
-	purpose_hash(PURPOSE_POLICY, text.data, text.len, &hash);
-	if (!id_equal(&hash, &a->policy_hash)) {
-		rc = err_set(e, ERR_INVALID, "%s changed meanwhile", file);
-		goto out;
-	}
-	if (!force)
-		rc = check_newer(a, &text, e);
 	if (rc == 0)
-		rc = state_policy_write(&a->state, text.data, text.len, e);
+		rc = state_policy_write(&a->state, text->data, text->len, e);
 	fault_point("policy.written");
 	if (rc != 0)
-		goto out;
+		return rc;
 	snprintf(note, sizeof(note),
 	    "policy version %" PRIu64 " installed by hand, hash %s",
-	    a->policy.version, id_hex(&hash).s);
+	    a->policy.version, hash.s);
 	rc = own_add_note(a->record, clock_wall_ms(), note, e);
-	printf("policy version %" PRIu64 " %s\n", a->policy.version,
-	    id_hex(&hash).s);
-out:
-	buf_release(&text);
+	printf("policy version %" PRIu64 " %s\n", a->policy.version, hash.s);
 	return rc;
 }
 
 int
 policy_main(const char *conf_path, const char *file, bool force)
+{
+	struct buf text;
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	buf_init(&text, POLICY_MAX);
+	rc = file_read(file, &text, &e);
+	if (rc == 0)
+		rc = policy_put(conf_path, file, &text, force);
+	else
+		fprintf(stderr, "mig-agent: %s\n", e.msg);
+	buf_release(&text);
+	return rc == 0 ? 0 : 1;
+}
+
+int
+policy_put(
+    const char *conf_path, const char *name, const struct buf *text, bool force)
 {
 	struct agent a;
 	struct err e;
@@ -156,11 +162,12 @@ policy_main(const char *conf_path, const char *file, bool force)
 	err_clear(&e);
 	rc = agent_open(&a, MODE_CHECK, conf_path, &e);
 	if (rc == 0) {
-		a.policy_path = file;
+		a.policy_path = name;
+		a.policy_text = text;
 		rc = agent_try_roles(&a, &e);
 	}
 	if (rc == 0)
-		rc = install_policy(&a, file, force, &e);
+		rc = install_policy(&a, force, &e);
 	if (rc != 0)
 		return fail(&a, &e);
 	agent_close(&a);

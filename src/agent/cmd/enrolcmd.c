@@ -460,37 +460,35 @@ converse(struct enrolment *en, struct err *e)
 	return rc;
 }
 
-/* Before a token is used for nothing. What is in it the roles say later. */
+/* Before a token is used for nothing, and once: it may be a pipe. What is in it
+ * the roles say later. */
 static int
-look_at_policy(const struct enrol_options *o, struct err *e)
+read_policy(const struct enrol_options *o, struct buf *ret, struct err *e)
 {
 	static const char first[] = "mig-policy ";
-	struct buf b;
 	int rc;
 
 	if (o->policy_file == NULL)
 		return 0;
-	buf_init(&b, POLICY_MAX);
-	rc = file_read(o->policy_file, &b, e);
+	rc = file_read(o->policy_file, ret, e);
 	if (rc == 0 &&
-	    (b.len < strlen(first) ||
-		memcmp(b.data, first, strlen(first)) != 0))
+	    (ret->len < strlen(first) ||
+		memcmp(ret->data, first, strlen(first)) != 0))
 		rc = err_set(e, ERR_INVALID,
 		    "%s: not a policy: its first line is \"mig-policy ...\"",
 		    o->policy_file);
-	buf_release(&b);
 	return rc;
 }
 
 /* After the state is unlocked again: the policy goes through the roles. */
 static int
 take_policy(const char *conf_path, const struct enrol_options *o,
-    const char *fetched, const char *installed)
+    const struct buf *policy, const char *fetched, const char *installed)
 {
 	int rc = 0;
 
 	if (o->policy_file != NULL)
-		rc = policy_main(conf_path, o->policy_file, false);
+		rc = policy_put(conf_path, o->policy_file, policy, false);
 	else if (o->policy_hash != NULL)
 		rc = policy_main(conf_path, fetched, false);
 	else if (access(installed, F_OK) == 0)
@@ -507,6 +505,7 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 {
 	char fetched[PATH_MAX] = "", installed[PATH_MAX] = "";
 	struct enrolment en;
+	struct buf policy;
 	struct err e;
 	bool usage;
 	int rc;
@@ -517,10 +516,11 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 	en.state.lock = -1;
 	buf_init(&en.in, MSG_POLICY_MAX);
 	buf_init(&en.key_pem, PEM_MAX);
+	buf_init(&policy, POLICY_MAX);
 	err_clear(&e);
 	signal(SIGPIPE, SIG_IGN);
 	usage = parse_options(o, &en, &e) != 0;
-	rc = usage ? e.code : look_at_policy(o, &e);
+	rc = usage ? e.code : read_policy(o, &policy, &e);
 	if (rc == 0)
 		rc = agent_conf_load(conf_path, &en.conf, &e);
 	if (rc == 0)
@@ -550,7 +550,10 @@ enrol_main(const char *conf_path, const struct enrol_options *o)
 	sodium_memzero(en.token, sizeof(en.token));
 	buf_release(&en.key_pem);
 	buf_release(&en.in);
-	if (rc != 0)
-		return usage ? AGENT_USAGE : 1;
-	return take_policy(conf_path, o, fetched, installed);
+	if (rc == 0)
+		rc = take_policy(conf_path, o, &policy, fetched, installed);
+	else
+		rc = usage ? AGENT_USAGE : 1;
+	buf_release(&policy);
+	return rc;
 }

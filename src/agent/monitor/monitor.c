@@ -98,9 +98,14 @@ policy_place(const struct agent *a)
 static int
 read_policy(struct agent *a, struct buf *out, struct err *e)
 {
-	int rc = a->policy_path == NULL ? state_policy_read(&a->state, out, e)
-					: file_read(a->policy_path, out, e);
+	int rc;
 
+	if (a->policy_text != NULL)
+		return buf_add(
+			   out, a->policy_text->data, a->policy_text->len) == 0
+		    ? 0
+		    : err_code(e, out->error, "%s", policy_place(a));
+	rc = state_policy_read(&a->state, out, e);
 	if (rc == ERR_NOTFOUND)
 		return err_set(e, rc,
 		    "%s: there is no policy yet, so nobody may ask anything: "

@@ -53,10 +53,12 @@ struct agent {
 	uint32_t uid, gid;       /* of the roles; -1: not root */
 	struct facts facts;
 	bool facts_there;
-	const char *policy_path;   /* borrowed; NULL: the installed one */
-	struct id policy_hash;     /* of what judge has */
-	struct id verify_hash;     /* of what verify has */
-	struct judge_ready policy; /* version 0: not known yet */
+	/* borrowed; NULL: the installed one */
+	const char *policy_path;
+	const struct buf *policy_text; /* what was read from there, once */
+	struct id policy_hash;         /* of what judge has */
+	struct id verify_hash;         /* of what verify has */
+	struct judge_ready policy;     /* version 0: not known yet */
 	struct journal *journal;
 	struct spool *spool;
 	struct record *record;
@@ -93,7 +95,7 @@ struct agent {
  * spool, record and loop; starts no process. */
 int agent_open(struct agent *a, enum agent_mode mode, const char *conf_path,
     struct err *e);
-/* Starts verify and judge with the policy that a->policy_path names. */
+/* Starts verify and judge with that policy. */
 int agent_start_roles(struct agent *a, struct err *e);
 /* Runs verify and judge until both are ready or one cannot start (e says why):
  * for commands; the loop has ended then. */

@@ -7,6 +7,8 @@
 
 #define AGENT_USAGE 2 /* exit code: wrong usage */
 
+struct buf;
+
 /* Judges and runs one envelope file ("-": standard input); JSON result on
  * standard output. 0 run, 1 error, 3 refused. */
 int once_main(const char *conf_path, const char *file);
@@ -14,6 +16,9 @@ int once_main(const char *conf_path, const char *file);
 int init_main(const char *conf_path);
 /* Checks a policy in the sandboxed roles and puts it in force. */
 int policy_main(const char *conf_path, const char *file, bool force);
+/* The same with one that was read already; name: for messages. */
+int policy_put(const char *conf_path, const char *name, const struct buf *text,
+    bool force);
 /* Shows sandbox, rights, identity, policy, relay. */
 int check_main(const char *conf_path, bool json);
 /* Prints the agent's own record; since: a time or how long ago, or NULL. */
