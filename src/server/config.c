@@ -119,6 +119,12 @@ check_state(const char *value, struct err *e)
 		return (err_set(e, ERR_INVALID,
 		    "expected a path of at most %d bytes",
 		    SERVER_PATH_MAX - 64));
+	/* mosquitto's listener would be at what stands before it */
+	if (strchr(value, ' ') != NULL)
+		return (err_set(e, ERR_INVALID,
+		    "expected a path without blanks, not '%s': the relay"
+		    " cannot have a socket there",
+		    value));
 	return (conf_check_path(value, e));
 }
 

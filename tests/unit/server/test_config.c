@@ -35,6 +35,7 @@ test_check(void **state)
 		{ "", NULL },
 		{ "name a.example,10.0.0.1\nport 1\n", NULL },
 		{ "state relative\n", "state" },
+		{ "state \"/srv/a b\"\n", "without blanks" },
 		{ "state \"/a\\\"b\"\n", "state" },
 		{ "name \"\"\n", "name" },
 		{ "name \"a, b\"\n", NULL },
