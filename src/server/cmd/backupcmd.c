@@ -65,16 +65,16 @@ write_file(const struct server_conf *c, const char *conf, const char *to,
 static int
 backup(const char *conf, const char *to, struct err *e)
 {
-	char dir[SERVER_PATH_MAX];
 	const char *path = conf != NULL ? conf : SERVER_CONF_PATH;
 	struct server_conf c;
 	int rc;
 
 	if ((rc = server_conf_load(conf, &c, e)) != 0)
 		return (rc);
-	server_file(&c, FILE_DB_DIR, dir);
+	/* The copy of the store lies beside db/ and not in it: that is the
+	 * roles' own, and they could have root write elsewhere. */
 	if (strcmp(to, "-") == 0)
-		rc = backup_write(&c, path, STDOUT_FILENO, dir, e);
+		rc = backup_write(&c, path, STDOUT_FILENO, c.state, e);
 	else if ((rc = write_file(&c, path, to, e)) == 0)
 		printf("%s: it holds the CA's key: keep it encrypted and away"
 		       " from this machine\n",
