@@ -79,6 +79,23 @@ def test_a_backup_that_is_broken_off_leaves_nothing(server, how):
     assert not list(server.state.rglob(".mig-backup.*"))
 
 
+def test_what_roles_own_does_not_lead_root_elsewhere(server, tmp_path):
+    """relay/ is theirs: neither another file's contents nor another CA's fingerprint come out of it."""
+    ca = server.state / "relay" / "ca.crt"
+    other = tmp_path / "secret"
+    other.write_text("of nobody else's\n")
+    good = ca.read_bytes()
+    ca.unlink()
+    ca.symlink_to(other)
+    out = tmp_path / "b.tar"
+    assert "relay/ca.crt" in server.command("backup", str(out), code=1).stderr and not out.exists()
+    ca.unlink()
+    ca.write_bytes((server.state / "tls" / "server.crt").read_bytes())
+    if os.geteuid() == 0:
+        assert f"--ca {server.ca} " in server.command("token").stdout
+    ca.write_bytes(good)
+
+
 def test_a_check_that_is_broken_off_leaves_no_key(server, tmp_path):
     """The CA's key is among what is unpacked for it."""
     backup = tmp_path / "b.tar"

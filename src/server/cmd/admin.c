@@ -95,9 +95,13 @@ ca_fingerprint(struct admin *a, struct id *ret, struct err *e)
 	struct buf pem;
 	int rc;
 
-	/* Beside the key in ca/, and readable for the relay's user here. */
+	/* The roles' own copy is for who may not look into ca/: root pins what
+	 * no role can have changed. */
 	buf_init(&pem, X509_PEM_MAX);
-	rc = file_read(server_file(&a->conf, FILE_RELAY_CA, path), &pem, e);
+	rc = file_read(server_file(&a->conf, FILE_CA_CERT, path), &pem, e);
+	if (rc == ERR_DENIED)
+		rc = file_read(
+		    server_file(&a->conf, FILE_RELAY_CA, path), &pem, e);
 	if (rc == 0 && buf_str(&pem) == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)

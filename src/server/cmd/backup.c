@@ -78,13 +78,15 @@ stops(void *arg)
 	return (is_stopped());
 }
 
-/* Reads a file; hands each piece on when out is not -1. */
+/* Reads a file; hands each piece on when out is not -1. Whoever owns users
+ * files could have root read others by a link. */
 static int
-pump(const char *path, int out, uint64_t *ret_size, struct id *ret_hash,
-    struct err *e)
+pump(const char *path, bool users, int out, uint64_t *ret_size,
+    struct id *ret_hash, struct err *e)
 {
 	struct sha256 h;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | (users ? O_NOFOLLOW : 0)),
+	    rc = 0;
 	uint8_t *chunk = malloc(CHUNK);
 	uint64_t size = 0;
 	ssize_t n = 0;
@@ -145,7 +147,7 @@ put_part(
 	int rc;
 
 	if ((rc = put_header(fd, f->name, p->size, f->mode, e)) != 0 ||
-	    (rc = pump(p->path, fd, &size, &hash, e)) != 0)
+	    (rc = pump(p->path, f->users, fd, &size, &hash, e)) != 0)
 		return (rc);
 	if (size != p->size || !id_equal(&hash, &p->hash))
 		return (err_set(e, ERR_BUSY,
@@ -239,7 +241,8 @@ backup_write(const struct server_conf *c, const char *conf_path, int fd,
 			    c, (enum server_file)backup_files[i].file, p->path);
 		}
 		if (rc == 0)
-			rc = pump(p->path, -1, &p->size, &p->hash, e);
+			rc = pump(p->path, backup_files[i].users, -1, &p->size,
+			    &p->hash, e);
 	}
 	if (rc == 0)
 		rc = put_all(fd, parts, schema, e);
