@@ -28,7 +28,7 @@
 #define SIZE (256 * GIB)
 #define FAR (SIZE - GIB)
 /* Of looking up all of it there are 16,384, 16 MiB each. */
-#define FEW 300
+#define FEW 3000
 #define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, Linux 6.13 */
 
 enum what { WRITE, READ, DROP, GUARD, NEEDLE };
