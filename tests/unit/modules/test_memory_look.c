@@ -134,9 +134,11 @@ static void
 on_hit(const struct look_hit *h, void *arg)
 {
 	struct look_test *t = arg;
+	uint64_t at = h->end - (uint64_t)(uintptr_t)t->child.memory;
 
-	if (t->found == 0)
-		t->found = h->end - (uint64_t)(uintptr_t)t->child.memory;
+	/* the program itself has it as well, below or behind */
+	if (t->found == 0 && at <= SIZE)
+		t->found = at;
 }
 
 static void
