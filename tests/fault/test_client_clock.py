@@ -5,13 +5,17 @@ launched by half, what can be looked at is shown as it is; and when the clock is
 before."""
 import json
 import re
+import subprocess
+import threading
 import time
 
 import pytest
 
 import faultlib
 import platformlib as lib
-from miglib import answers_of
+from faultlib import Control
+from miglib import Gpg, answers_of, program
+from test_client_local import Person, Server, accept, slow
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 SECONDS = 10
@@ -102,6 +106,48 @@ def test_a_day_off(p, days):
     set_clock(p, 0)
     assert results(p, ident) == before
     asked(p, f"after {days}")
+
+
+def test_a_server_that_never_ends_an_action(tmp_path):
+    """Two minutes after its end it is not waited for any more."""
+    gpg = Gpg(tmp_path / "gpg")
+    server = Server(tmp_path / "tls")
+    control, stop, seen = Control(tmp_path / "fault"), threading.Event(), threading.Event()
+    try:
+        home = tmp_path / "home"
+        home.mkdir()
+        person = Person(home, gpg)
+        person.configure(key=gpg.make_key("Alice Demo"))
+        server.replies.update({
+            ("POST", "/api/v1/sessions/nonce"): (200, {"nonce": "ab" * 32}),
+            ("POST", "/api/v1/sessions"): (201, {"token": "cd" * 32, "expires": "2999-01-01T00:00:00Z"})})
+        person.mig("init", "-server", server.url, "-ca", server.ca, check=0)
+        accept(server, b"")
+        post = server.replies["POST", "/api/v1/actions"]
+
+        def endless():
+            for line in slow(1, 0, 1, stop):
+                seen.set()
+                yield line
+
+        def posted(body):
+            status, answer = post(body)
+            server.replies["GET", f"/api/v1/actions/{answer['id']}/results"] = lambda _: (200, endless())
+            return status, answer
+        server.replies["POST", "/api/v1/actions"] = posted
+        q = subprocess.Popen([program("mig"), "file", "-path", "/etc", "-name", "x", "-y"], text=True,
+                             env=control.env(person.env), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        assert seen.wait(20)
+        control.clock(5 * MINUTE + 130)
+        try:
+            _, err = q.communicate(timeout=20)
+        finally:
+            q.kill()
+        assert q.returncode == lib.INCOMPLETE and "the server does not end its answers" in err, err
+    finally:
+        stop.set()
+        server.stop()
+        gpg.stop()
 
 
 @pytest.mark.parametrize("days", [-1, 1])

@@ -1289,6 +1289,21 @@ def test_progress_and_interrupt(waiting):
     assert re.search(r"To see them: mig results [0-9a-f]{12}", rest)
 
 
+def test_interrupted_while_the_connection_is_lost(waiting, server):
+    post = server.replies["POST", "/api/v1/actions"]
+
+    def cut(body):
+        status, answer = post(body)
+        server.replies["GET", f"/api/v1/actions/{answer['id']}/results"] = (503, {})
+        return status, answer
+    server.replies["POST", "/api/v1/actions"] = cut
+    t = Terminal(waiting, *waiting.ask, "-y")
+    t.read_until("connection lost, trying again")
+    t.proc.send_signal(signal.SIGINT)
+    code, _ = t.end()
+    assert code == INCOMPLETE and "2 agents asked" in t.text and "To see them: mig results" in t.text
+
+
 def test_interrupted_while_it_is_sent(waiting, server):
     """Nobody knows whether it was launched: said, and how to find out."""
     came, held = threading.Event(), threading.Event()

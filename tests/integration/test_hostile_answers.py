@@ -2,6 +2,7 @@
 """Answers of an agent that is somebody else's: what they say cannot move a
 cursor, turn text around, reach into a spreadsheet or name a file elsewhere; and
 however they are packed, mig stays small and says what is wrong."""
+import base64
 import csv
 import io
 import json
@@ -200,6 +201,36 @@ def test_bombs(liar):
         told = [x for x in lines if a.id[:12] in x or f" {a.name} " in x]
         assert any(says in x for x in told), (name, told)
     assert "0 found" in p.stderr
+
+
+def test_what_came_before_the_server_went_away(liar):
+    """Kept for the end, and shown though that is none."""
+    a = Liar("early")
+
+    def once(action, doc):
+        path = "GET", f"/api/v1/actions/{action}/results"
+        line = json.dumps({"type": "answer", "cursor": 1, "agent": a.id, "answer": base64.b64encode(
+            a.answer(action, doc)).decode()}).encode() + b"\n"
+
+        def cut(_):
+            liar.server.replies[path] = (404, {"error": {"message": "gone"}})
+            return 200, line
+        asked.append((path, cut))
+        return []
+    asked = []
+    liar.answers(once)
+    post = liar.server.replies["POST", "/api/v1/actions"]
+
+    def posted(body):
+        reply = post(body)
+        path, cut = asked[-1]
+        liar.server.replies[path] = cut
+        return reply
+    liar.server.replies["POST", "/api/v1/actions"] = posted
+    p = liar.mig("file", "-path", "/etc", "-name", "^passwd$", "-group", check=ERROR)
+    assert "launched, but its answers cannot be followed" in p.stderr and "gone" in p.stderr
+    assert p.stdout.startswith("1 agent: early\n  /etc/passwd ")
+    assert "early" in liar.mig("trust", "list", check=0).stdout
 
 
 MANY = {"file": "/x", "search": {}, "fileinfo": {"size": 1, "mode": "-", "lastmodified": ""}}

@@ -17,9 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUIET_MS 2000    /* nothing to wait for, for so long: look closer */
-#define WARNINGS_MAX 100 /* more are only counted */
-#define RETRIES_MAX 8    /* lost connections without any news in between */
+#define QUIET_MS 2000     /* nothing to wait for, for so long: look closer */
+#define WARNINGS_MAX 100  /* more are only counted */
+#define RETRIES_MAX 8     /* lost connections without any news in between */
+#define OVERDUE_MS 120000 /* after its end: clocks differ, but not for ever */
 
 static stream_on_event collect_event;
 static stream_on_bad collect_bad;
@@ -446,6 +447,14 @@ collect_tick(void *arg)
 		k->enough = true;
 		return ERR_CLOSED;
 	}
+	if (k->live &&
+	    clock_wall_ms() > k->action->expire_after * 1000 + OVERDUE_MS) {
+		k->overdue = true;
+		collect_warn(k,
+		    "the action has ended, and the server does not end its "
+		    "answers: not waited for any longer");
+		return ERR_CLOSED;
+	}
 	progress_draw(&k->progress, false);
 	return 0;
 }
@@ -492,7 +501,8 @@ collect_once(struct collect *k, bool *ret_done, struct err *e)
 	if (k->stream.nbad >= STREAM_BAD_MAX)
 		return err_set(e, ERR_INVALID,
 		    "the server sends too many lines that are no answers");
-	if (k->summary.interrupted || k->enough || k->stream.ended)
+	if (k->summary.interrupted || k->enough || k->overdue ||
+	    k->stream.ended)
 		return 0;
 	*ret_done = false;
 	return r;
@@ -516,9 +526,9 @@ collect_run(struct collect *k, struct err *e)
 				      : err_set(e, ERR_CLOSED,
 					    "the server keeps ending the "
 					    "stream of results too early");
+		r = 0;
 		if (!collect_pause(k, tries < 5 ? tries : 5))
 			break;
-		r = 0;
 	}
 	return r;
 }

@@ -43,6 +43,8 @@ struct collect {
 	int64_t cursor;
 	size_t warned;    /* warnings, shown or not */
 	bool enough;      /* everybody online has answered */
+	bool live;        /* followed since before the action's end */
+	bool overdue;     /* the action ended, and the server does not say so */
 	int64_t quiet_ms; /* monotonic: since when that is so; 0: it is not */
 	struct err out_error; /* writing the output failed */
 };
@@ -64,6 +66,9 @@ int collect_run(struct collect *k, struct err *e);
 int collect_roster(struct collect *k, size_t *ret_online, struct err *e);
 /* collect_run, again while somebody online is still missing. */
 int collect_follow(struct collect *k, struct err *e);
+/* When following failed: prints what was kept for the end, and remembers whom
+ * it was from. */
+void collect_abandon(struct collect *k);
 /* Prints what was kept for the end, the summary and how to come back.
  * Returns the exit code or an error. */
 int collect_finish(struct collect *k, struct err *e);

@@ -350,7 +350,7 @@ launch_collect(struct client *c, struct launch *l, const struct opts *o,
 	k.progress.expires_ms = l->action.expire_after * 1000;
 	r = collect_follow(&k, e);
 	if (r != 0) {
-		progress_erase(&k.progress);
+		collect_abandon(&k);
 		goto lost;
 	}
 	r = collect_finish(&k, e);

@@ -242,8 +242,8 @@ cmd_results(struct client *c, const struct opts *o, struct err *e)
 	r = collect_follow(&k, e);
 	if (r == 0)
 		r = collect_finish(&k, e);
-	progress_erase(&k.progress);
-	interrupt_restore();
+	else
+		collect_abandon(&k);
 out:
 	if (k.client != NULL)
 		collect_release(&k);

@@ -144,6 +144,7 @@ collect_follow(struct collect *k, struct err *e)
 	size_t online = 0;
 	int r;
 
+	k->live = k->follow && clock_wall_ms() < k->action->expire_after * 1000;
 	do {
 		k->enough = false;
 		k->quiet_ms = 0;
@@ -232,6 +233,34 @@ finish_hints(struct collect *k, struct buf *out)
 	    id_short(&k->id).s);
 }
 
+static void
+finish_remember(struct collect *k)
+{
+	struct err why = { 0 };
+
+	if (client_mkdir_for(k->trust.path, &why) != 0 ||
+	    trust_save(&k->trust, &why) != 0)
+		client_warn("warning: the names of these agents are not "
+			    "remembered: %s",
+		    why.msg);
+}
+
+void
+collect_abandon(struct collect *k)
+{
+	struct err ignored;
+	struct buf out;
+
+	progress_erase(&k->progress);
+	interrupt_restore();
+	finish_remember(k);
+	buf_init(&out, SUMMARY_OUT_MAX);
+	if (k->out_error.code == 0 &&
+	    output_end(&k->output, &out, &ignored) == 0)
+		(void)client_out(&out, &ignored);
+	buf_release(&out);
+}
+
 int
 collect_finish(struct collect *k, struct err *e)
 {
@@ -249,11 +278,7 @@ collect_finish(struct collect *k, struct err *e)
 		    ignored.msg);
 	finish_left_out(k);
 	fault_point("mig.followed");
-	if (client_mkdir_for(k->trust.path, &ignored) != 0 ||
-	    trust_save(&k->trust, &ignored) != 0)
-		client_warn("warning: the names of these agents are not "
-			    "remembered: %s",
-		    ignored.msg);
+	finish_remember(k);
 	fault_point("mig.trusted");
 	buf_init(&out, SUMMARY_OUT_MAX);
 	buf_init(&text, SUMMARY_TEXT_MAX);
