@@ -11,6 +11,7 @@
 #include "os/nets.h"
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/str.h"
 
 #include <dirent.h>
@@ -186,7 +187,10 @@ meet_net(
 
 	if (knows_net(ns, number, 0))
 		return;
-	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	/* whose descriptor it is may put another file in its place meanwhile:
+	 * one that is waited for, or a terminal */
+	(void)fault_error("nets.meet", path);
+	fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 && errno != EACCES && errno != EPERM) {
 		/* gone; another process may be in it still */
 		ns->gaps.vanished++;

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from faultlib import ALWAYS, Control
+from faultlib import ALWAYS, HANG, Control, wait_for
 from test_netstat import Network, may_make_networks
 
 pytestmark = pytest.mark.skipif(not may_make_networks(),
@@ -154,3 +154,35 @@ def test_memory_that_does_not_suffice(net, control, times, changing):
             assert (some != whole) == (status == 3), (n, answer)
     # the first entries of what changes are there before it is said
     assert told >= (3 if times != 1 or not changing else 1)
+
+
+def test_what_is_met_becomes_another_file(control, tmp_path):
+    """A descriptor of a network is followed; whose it is puts a pipe there that nobody writes to: it is not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    sleeper = subprocess.Popen(["unshare", "-n", "sleep", "60"])
+    try:
+        here = os.readlink("/proc/self/ns/net")
+        wait_for("its network", lambda: os.readlink(f"/proc/{sleeper.pid}/ns/net") != here)
+        number = os.open(f"/proc/{sleeper.pid}/ns/net", os.O_RDONLY)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    pipe = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    held = os.dup2(number, 777)
+    os.close(number)
+    fault = control.arm("mig-worker", "nets.meet", HANG, what=str(held))
+    with subprocess.Popen([WORKER, "netstat"], env=control.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        try:
+            worker.stdin.write(b'{"localip": ["127.0.0.1"]}')
+            worker.stdin.close()
+            fault.wait()
+            os.dup2(pipe, held)
+            fault.release()
+            wait_for("its end", lambda: worker.poll() is not None)
+            assert json.loads(worker.stdout.read())["foundanything"]
+        finally:
+            # who waits for a writer has had one
+            os.close(os.open(tmp_path / "pipe", os.O_RDWR))
+            worker.kill()
+            os.close(held)
+            os.close(pipe)

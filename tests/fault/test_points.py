@@ -41,7 +41,7 @@ TESTED = {
         memory.listing opener.serving
     """,
     "test_netstat_changes.py": """
-        nets.dump nets.receive
+        nets.dump nets.meet nets.receive
     """,
     "test_sshkey_memory.py": """
         sshkey.file
