@@ -149,7 +149,7 @@ is_over(struct results_stream *x, int status, const struct store_counts *n,
 	if (x->cancelled == 0)
 		x->cancelled = now;
 	return (now - x->cancelled >= CANCELLED_MS ||
-	    store_sent_online(x->s.q->api->read, x->action) == 0);
+	    !store_sent_online(x->s.q->api->read, x->action));
 }
 
 static void

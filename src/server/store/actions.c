@@ -270,13 +270,14 @@ store_expected_online(struct store *s, int64_t action)
 	    "i", action));
 }
 
-int64_t
+bool
 store_sent_online(struct store *s, int64_t action)
 {
 	return (sql_number(s, 0,
-	    "SELECT COUNT(*) FROM expected x JOIN agents a ON a.n = x.agent"
-	    " WHERE x.action = ? AND x.state = 1 AND a.online",
-	    "i", action));
+		    "SELECT EXISTS (SELECT 1 FROM expected x JOIN agents a"
+		    " ON a.n = x.agent WHERE x.action = ? AND x.state = 1"
+		    " AND a.online)",
+		    "i", action) != 0);
 }
 
 int

@@ -96,9 +96,10 @@ typedef int store_on_expected(const struct store_expected *x, void *arg);
 /* In order of agent numbers, agent > after. */
 int store_expected(struct store *s, int64_t action, int64_t after, int limit,
     store_on_expected *fn, void *arg, struct err *e);
-/* How many have not answered and are online; who was sent it and is. */
+/* How many have not answered and are online. */
 int64_t store_expected_online(struct store *s, int64_t action);
-int64_t store_sent_online(struct store *s, int64_t action);
+/* Is one of those that were sent it? Asked after every commit. */
+bool store_sent_online(struct store *s, int64_t action);
 /* Adds an agent to the expected ones; nothing when it is there. */
 int store_expect_add(
     struct store *s, int64_t action, int64_t agent, bool sent, struct err *e);

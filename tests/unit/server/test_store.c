@@ -507,6 +507,36 @@ test_different_answers_are_found_at_once(void **state)
 	assert_int_equal(store_commit(f->w, &e), 0);
 }
 
+/* Whoever follows a cancelled action asks it after every commit. */
+static void
+test_one_that_is_online_is_enough(void **state)
+{
+	struct store_expect exp[1000];
+	struct fixture *f = *state;
+	int64_t action, none;
+	int i, steps = 0;
+	char name[16];
+	struct err e;
+
+	assert_int_equal(store_begin(f->w, &e), 0);
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "a%d", i);
+		exp[i].agent = add_agent(f, name);
+		exp[i].sent = true;
+		assert_int_equal(
+		    store_agent_presence(f->w, exp[i].agent, i != 0, 1, 1, &e),
+		    0);
+	}
+	action = add_action(f, "x", exp, 1000);
+	none = add_action(f, "y", exp, 1);
+	assert_int_equal(store_commit(f->w, &e), 0);
+	sqlite3_progress_handler(f->r->db, 100, count_steps, &steps);
+	assert_true(store_sent_online(f->r, action));
+	assert_in_range(steps, 0, 5);
+	assert_false(store_sent_online(f->r, none));
+	sqlite3_progress_handler(f->r->db, 0, NULL, NULL);
+}
+
 static void
 test_late_agents_open_again(void **state)
 {
@@ -853,6 +883,7 @@ main(void)
 		T(test_different_answers_are_bounded),
 		T(test_different_answers_are_found_at_once),
 		T(test_late_agents_open_again),
+		T(test_one_that_is_online_is_enough),
 		T(test_prune),
 		T(test_prune_in_pieces),
 		T(test_prune_for_size),
