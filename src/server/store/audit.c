@@ -148,12 +148,16 @@ last_to_go(
 	int rc;
 
 	if ((rc = sql_get(s, e, &first, "SELECT MIN(n) FROM audit", "")) != 0 ||
-	    (rc = sql_get(s, e, &stays, "SELECT MAX(n) FROM audit", "")) != 0 ||
-	    (rc = sql_get(s, e, &stays,
-		 "SELECT n FROM audit WHERE time >= ? ORDER BY n LIMIT 1", "i",
-		 before)) != 0)
+	    (rc = sql_get(s, e, &stays, "SELECT MAX(n) FROM audit", "")) != 0)
 		return (rc);
-	*ret = stays - 1 < first + limit - 1 ? stays - 1 : first + limit - 1;
+	if (stays > first + limit)
+		stays = first + limit;
+	rc = sql_get(s, e, &stays,
+	    "SELECT n FROM audit WHERE n < ? AND time >= ? ORDER BY n LIMIT 1",
+	    "ii", stays, before);
+	if (rc != 0)
+		return (rc);
+	*ret = stays - 1;
 	if (first == 0 || *ret < first)
 		*ret = 0;
 	return (0);

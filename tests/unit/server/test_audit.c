@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "json/json.h"
 #include "server/store/audit.h"
+#include "server/store/sql.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -199,6 +200,42 @@ test_cannot_be_written(void **state)
 	assert_int_equal(walk(f, &s), 2);
 }
 
+static int
+count_steps(void *arg)
+{
+	++*(int *)arg;
+	return (0);
+}
+
+/* A piece of a long log is cut off without reading the rest of it. */
+static void
+test_cutting_a_long_audit_log(void **state)
+{
+	struct audit_head h = { 0 };
+	struct fixture *f = *state;
+	int64_t n = 0;
+	int steps = 0;
+	struct err e;
+
+	assert_int_equal(store_begin(f->s, &e), 0);
+	for (h.n = 1; h.n <= 3000; h.n++)
+		assert_int_equal(
+		    store_audit_put(f->s, &h, h.n <= 2900 ? 1 : 9, "x", &e), 0);
+	assert_int_equal(store_commit(f->s, &e), 0);
+	sqlite3_progress_handler(f->s->db, 100, count_steps, &steps);
+	assert_int_equal(store_audit_prune(f->s, 5, 10, &n, &e), 0);
+	sqlite3_progress_handler(f->s->db, 0, NULL, NULL);
+	assert_int_equal(n, 10);
+	assert_in_range(steps, 0, 10);
+	assert_int_equal(store_audit_prune(f->s, 5, 5000, &n, &e), 0);
+	assert_int_equal(n, 2890);
+	/* the newest stays, however old it is */
+	assert_int_equal(store_audit_prune(f->s, 100, 5000, &n, &e), 0);
+	assert_int_equal(n, 99);
+	assert_int_equal(store_audit_prune(f->s, 100, 5000, &n, &e), 0);
+	assert_int_equal(n, 0);
+}
+
 int
 main(void)
 {
@@ -207,6 +244,7 @@ main(void)
 		T(test_chain),
 		T(test_no_two_alike),
 		T(test_age),
+		T(test_cutting_a_long_audit_log),
 		T(test_cannot_be_written),
 	};
 
