@@ -158,7 +158,13 @@ dpkgdb_image_read(int dirfd, const struct pkg_reader *r, struct err *e)
 		close(fd);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	while (rc == 0 && !r->stop(r->arg) && (de = readdir(dir)) != NULL) {
+	while (rc == 0 && !r->stop(r->arg)) {
+		errno = 0;
+		de = readdir(dir);
+		if (de == NULL && errno != 0)
+			rc = err_errno(e, "reading it");
+		if (de == NULL)
+			break;
 		len = strlen(de->d_name);
 		if (de->d_name[0] == '.' ||
 		    (len >= sizeof(sums) &&

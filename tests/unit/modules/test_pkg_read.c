@@ -2,6 +2,7 @@
 /* The parsers of package databases on bytes made here: good ones, cut ones,
  * ones with every bit turned. Real databases: tests/integration/test_pkg.py. */
 #include "modules/pkg/dpkg.h"
+#include "modules/pkg/dpkgdb.h"
 #include "modules/pkg/rpmdb.h"
 #include "modules/pkg/rpmheader.h"
 
@@ -9,6 +10,9 @@
 #include "base/err.h"
 #include "base/file.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -438,6 +442,55 @@ test_ndb_bits(void **state)
 	}
 }
 
+/* --- status.d ------------------------------------------------------------- */
+
+struct dirent *__real_readdir64(DIR *dir);
+struct dirent *__wrap_readdir64(DIR *dir);
+
+static int entries_left = -1; /* until reading a directory fails; -1: never */
+
+struct dirent *
+__wrap_readdir64(DIR *dir)
+{
+	if (entries_left == 0) {
+		errno = EIO;
+		return NULL;
+	}
+	entries_left -= entries_left > 0;
+	return __real_readdir64(dir);
+}
+
+/* What cannot be listed to its end is not all there is. */
+static void
+test_image(void **state)
+{
+	char dir[] = "/tmp/image-XXXXXX", path[64];
+	static const char text[] = "Package: a\nVersion: 1\n";
+	struct pkg_reader r;
+	struct told t;
+	struct err e;
+	FILE *f;
+	int fd;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/status.d", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/status.d/a", dir);
+	f = fopen(path, "w");
+	assert_true(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = reader_of(&t);
+	assert_int_equal(dpkgdb_image_read(fd, &r, &e), 0);
+	assert_int_equal(t.packages, 1);
+	entries_left = 1;
+	assert_int_equal(dpkgdb_image_read(fd, &r, &e), ERR_IO);
+	entries_left = -1;
+	close(fd);
+	unlink(path);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path) | rmdir(dir), 0);
+}
+
 /* --- bdb ------------------------------------------------------------------ */
 
 #define BDB_PAGE 512
@@ -501,6 +554,7 @@ main(void)
 		cmocka_unit_test(test_rpm_header_damaged),
 		cmocka_unit_test(test_ndb),
 		cmocka_unit_test(test_ndb_bits),
+		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_bdb_circle),
 	};
 
