@@ -3,13 +3,15 @@
 
 #include "base/err.h"
 #include "base/jsonw.h"
-#include "base/str.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define NAMES_MAX (16 * 1024 * 1024) /* bytes */
 
 void
 entry_mac(const uint8_t *mac, size_t len, char out[static MAC_TEXT_MAX])
@@ -43,33 +45,94 @@ add_address(struct jsonw *w, const char *key, const uint8_t addr[static 16])
 	jsonw_str(w, key, text);
 }
 
-static const char *
-user_name(struct users *users, uint32_t uid)
-{
-	const struct passwd *pw = NULL;
-	size_t i;
-	FILE *f;
+/* --- users ----------------------------------------------------------------
+ */
 
-	for (i = 0; i < users->n; i++) {
-		if (users->list[i].uid == uid)
-			return users->list[i].name;
+/* False: there is no room. */
+static bool
+add_user(struct users *users, uint32_t uid, const char *name)
+{
+	size_t cap = users->cap == 0 ? 64 : users->cap * 2;
+	struct user *p;
+
+	if (users->n == users->cap) {
+		p = reallocarray(users->list, cap, sizeof(*p));
+		if (p == NULL)
+			return false;
+		users->list = p;
+		users->cap = cap;
 	}
-	if (users->n == USERS_MAX)
-		users->n = 0;
-	f = fopen("/etc/passwd", "re");
-	while (f != NULL && (pw = fgetpwent(f)) != NULL && pw->pw_uid != uid)
-		;
-	i = users->n++;
-	users->list[i].uid = uid;
-	snprintf(
-	    users->list[i].name, sizeof(users->list[i].name), "%" PRIu32, uid);
-	if (pw != NULL)
-		(void)str_copy(users->list[i].name, sizeof(users->list[i].name),
-		    pw->pw_name);
-	if (f != NULL)
-		fclose(f);
-	return users->list[i].name;
+	p = &users->list[users->n];
+	p->uid = uid;
+	p->name = (uint32_t)users->names.len;
+	if (buf_add(&users->names, name, strlen(name) + 1) != 0)
+		return false;
+	users->n++;
+	return true;
 }
+
+/* Of several names of a number the first is meant. */
+static int
+by_uid(const void *a, const void *b)
+{
+	const struct user *x = a, *y = b;
+
+	if (x->uid != y->uid)
+		return x->uid < y->uid ? -1 : 1;
+	return x->name < y->name ? -1 : x->name > y->name;
+}
+
+/* Those for which there is no room have numbers. */
+static void
+read_users(struct users *users)
+{
+	const struct passwd *pw;
+	FILE *f =
+	    fopen(users->file != NULL ? users->file : "/etc/passwd", "re");
+
+	users->read = true;
+	buf_init(&users->names, NAMES_MAX);
+	if (f == NULL)
+		return;
+	while ((pw = fgetpwent(f)) != NULL &&
+	    add_user(users, (uint32_t)pw->pw_uid, pw->pw_name))
+		;
+	fclose(f);
+	if (users->n > 0)
+		qsort(users->list, users->n, sizeof(*users->list), by_uid);
+}
+
+const char *
+users_name(struct users *users, uint32_t uid)
+{
+	size_t low = 0, high, middle;
+
+	if (!users->read)
+		read_users(users);
+	for (high = users->n; low < high;) {
+		middle = (low + high) / 2;
+		if (users->list[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < users->n && users->list[low].uid == uid)
+		return (const char *)users->names.data + users->list[low].name;
+	snprintf(users->number, sizeof(users->number), "%" PRIu32, uid);
+	return users->number;
+}
+
+void
+users_release(struct users *users)
+{
+	free(users->list);
+	if (users->read)
+		buf_release(&users->names);
+	memset(users, 0, sizeof(*users));
+}
+
+/* --- an entry --------------------------------------------------------------
+ */
 
 /* A socket that nobody holds any more has no user either. */
 static void
@@ -91,7 +154,7 @@ add_holder(struct jsonw *w, const struct entry *en, const struct os_socket *s,
 			jsonw_u64(w, "sharedby", more);
 	}
 	jsonw_u64(w, "uid", s->uid);
-	jsonw_str(w, "user", user_name(users, s->uid));
+	jsonw_str(w, "user", users_name(users, s->uid));
 }
 
 static void

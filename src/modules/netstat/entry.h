@@ -13,16 +13,22 @@ struct entry {
 	const struct os_nets *nets; /* who holds a socket */
 };
 
-/* Names of users by number, those that were met; from /etc/passwd alone, as
- * name services would want the network. */
-#define USERS_MAX 256
+/* Names of users by number; from /etc/passwd alone, as name services would want
+ * the network. Zero it before: it is read once, when the first is asked for. */
 struct users {
-	size_t n;
-	struct {
-		uint32_t uid;
-		char name[64]; /* the number where there is no name */
-	} list[USERS_MAX];
+	const char *file; /* NULL: /etc/passwd */
+	bool read;
+	struct user {
+		uint32_t uid, name; /* where that begins in names */
+	} * list;                   /* owned; by number */
+	size_t n, cap;
+	struct buf names;
+	char number[16]; /* of one who has no name */
 };
+
+/* The number where there is no name. Until the next call. */
+const char *users_name(struct users *users, uint32_t uid);
+void users_release(struct users *users);
 
 /* Colons between two digits each; "" for none and for nothing but zeros. */
 #define MAC_TEXT_MAX (3 * OS_MAC_MAX)

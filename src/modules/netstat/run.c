@@ -557,6 +557,7 @@ module_netstat_run(const json_t *params, const struct run_context *ctx,
 		rc = write_answer(&r, out, e);
 	}
 	free(r.links);
+	users_release(&r.users);
 	buf_release(&r.measured);
 	ask_release(&r.ask);
 	outcome_release(&r.outcome);

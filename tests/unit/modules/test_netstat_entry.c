@@ -8,8 +8,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -183,12 +186,57 @@ test_is_small(void **state)
 	rows_release(&list);
 }
 
+#define USERS 20000
+
+static int64_t
+cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The file is read once, however many users have sockets. */
+static void
+test_many_users(void **state)
+{
+	char path[] = "/tmp/passwd-XXXXXX", want[16];
+	struct users users = { .file = path };
+	int fd = mkstemp(path);
+	int64_t before;
+	uint32_t i;
+	FILE *f;
+
+	assert_true(fd >= 0);
+	f = fdopen(fd, "w");
+	assert_non_null(f);
+	for (i = 0; i < USERS; i++)
+		fprintf(
+		    f, "u%u:x:%u:1::/:\n", i * 7919 % USERS, i * 7919 % USERS);
+	fprintf(f, "second:x:7:1::/:\n");
+	assert_int_equal(fclose(f), 0);
+	before = cpu_ms();
+	for (i = 0; i < USERS; i++) {
+		snprintf(want, sizeof(want), "u%u", i);
+		assert_string_equal(users_name(&users, i), want);
+	}
+	assert_in_range(cpu_ms() - before, 0, 2000);
+	assert_string_equal(users_name(&users, UINT32_MAX), "4294967295");
+	users_release(&users);
+	unlink(path);
+	users.file = path;
+	assert_string_equal(users_name(&users, 0), "0");
+	users_release(&users);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_comes_out_as_it_went_in),
 		cmocka_unit_test(test_is_small),
+		cmocka_unit_test(test_many_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
