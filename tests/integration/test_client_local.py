@@ -1275,6 +1275,28 @@ def test_no_is_no(waiting, server):
     assert "/api/v1/actions" not in [r[1] for r in server.requests]
 
 
+def test_what_cannot_be_undone_is_asked_for(alice, server):
+    alice.mig("init", "-server", server.url, "-ca", server.ca, check=0)
+    known = alice.dir / ".local/share/mig/known"
+    known.parent.mkdir(parents=True, exist_ok=True)
+    known.write_text(f"{AGENT} 17 web1\n")
+    before = known.read_text()
+    server.replies["DELETE", "/api/v1/agents/" + AGENT[:12]] = (200, {})
+    for args, asks in ((["agents", "revoke", AGENT[:12]], r"\(web1\) for good\? \[y/N\] $"),
+                       (["trust", "forget", "-all"], r"all agents that are known here\? \[y/N\] $")):
+        for answer, code in (("n\n", ERROR), ("y\n", 0)):
+            n = len(server.requests)
+            t = Terminal(alice, *args)
+            t.read_until(asks)
+            t.type(answer)
+            assert t.end()[0] == code
+            did = [r for r in server.requests[n:] if r[0] == "DELETE"] or known.read_text() != before
+            assert bool(did) == (code == 0), t.text
+    known.write_text(before)
+    for args in ["agents", "revoke", AGENT[:12], "-y"], ["trust", "forget", "-all", "-y"]:
+        assert Terminal(alice, *args).end()[0] == 0
+
+
 def test_progress_and_interrupt(waiting):
     t = Terminal(waiting, *waiting.ask)
     t.read_until(r"\? \[y/N\] $")

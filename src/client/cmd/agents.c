@@ -19,6 +19,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define AGENTS_CSV                                                            \
 	"name,id,state,lastseen,verified,os,arch,version,tags,trouble,marks," \
@@ -439,11 +440,51 @@ cmd_agents(struct client *c, const struct opts *o, struct err *e)
 	return r;
 }
 
+/* By what is known here; "" when it is none, or several begin so. */
+static void
+known_name(const char *prefix, char ret[static TRUST_NAME_MAX + 1])
+{
+	const struct trust_entry *found = NULL;
+	size_t i, n = 0, len = strlen(prefix);
+	struct err ignored;
+	struct trust t;
+
+	if (trust_open(&t, &ignored) == 0)
+		for (i = 0; i < t.n; i++)
+			if (strncasecmp(id_hex(&t.list[i].id).s, prefix, len) ==
+			    0) {
+				found = &t.list[i];
+				n++;
+			}
+	(void)str_copy(ret, TRUST_NAME_MAX + 1,
+	    n == 1 && found->name != NULL ? found->name : "");
+	trust_release(&t);
+}
+
+/* There is no way back: it can never enrol with this identity again. */
+static int
+revoke_confirm(const struct opts *o, struct err *e)
+{
+	char name[TRUST_NAME_MAX + 1];
+
+	if (opts_has(o, "y") || !client_interactive())
+		return 0;
+	known_name(o->words[0], name);
+	if (client_confirm("Revoke agent %s (%s) for good? [y/N] ", o->words[0],
+		name[0] != '\0' ? name : "not known here"))
+		return 0;
+	return err_set(e, ERR_CLOSED, "not revoked");
+}
+
 static int
 cmd_revoke(struct client *c, const struct opts *o, struct err *e)
 {
-	int r = api_send_to(c, "DELETE", "/api/v1/agents/", o->words[0], "", e);
 	char said[sizeof(e->msg)];
+	int r = revoke_confirm(o, e);
+
+	if (r == 0)
+		r = api_send_to(
+		    c, "DELETE", "/api/v1/agents/", o->words[0], "", e);
 
 	if (r == ERR_NOTFOUND || r == ERR_INVALID) {
 		str_copy(said, sizeof(said), e->msg);
@@ -467,10 +508,15 @@ static const struct opt agents_opts[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
+static const struct opt revoke_opts[] = {
+	{ "y", "yes", NULL, "do not ask" },
+	{ NULL, NULL, NULL, NULL },
+};
+
 const struct command agents_commands[] = {
 	{ "agents revoke", "ID",
 	    "let an agent connect no more: by its id or the beginning of it",
-	    cmd_revoke, NULL, NULL, 1, 1,
+	    cmd_revoke, revoke_opts, NULL, 1, 1,
 	    "It cannot enrol again with the same identity." },
 	{ "agents", "", "list agents: name, id, state, system, tags",
 	    cmd_agents, agents_opts, NULL, 0, 0,

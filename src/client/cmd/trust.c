@@ -186,6 +186,12 @@ change_chosen(const struct opts *o, const char *verb, const char *done,
 		    "which? mig trust %s NAME|ID ..., or -all", verb);
 		goto out;
 	}
+	if (f.all && !opts_has(o, "y") && client_interactive() &&
+	    !client_confirm(
+		"trust %s: all agents that are known here? [y/N] ", verb)) {
+		r = err_set(e, ERR_CLOSED, "none %s", done);
+		goto out;
+	}
 	f.matched = calloc(o->nwords + 1, sizeof(*f.matched));
 	if (f.matched == NULL) {
 		r = err_set(e, ERR_NOMEM, "out of memory");
@@ -292,6 +298,7 @@ static const struct opt list_opts[] = {
 
 static const struct opt forget_opts[] = {
 	{ "all", NULL, NULL, "every agent" },
+	{ "y", "yes", NULL, "do not ask" },
 	{ NULL, NULL, NULL, NULL },
 };
 
