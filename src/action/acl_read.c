@@ -161,8 +161,9 @@ read_path(const json_t *v, const struct acl_entry *en, size_t i,
 		    "%s.paths[%zu]: expected an absolute path without \"..\", "
 		    "\".\", doubled and last slashes and control characters",
 		    en->name, i);
+	/* out has room for the terminator as well, which is not theirs */
 	buf_add_fmt(out, "%s%s", i > 0 ? "\n" : "", p);
-	return out->error == 0
+	return out->error == 0 && out->len <= ACL_PATHS_BYTES_MAX
 	    ? 0
 	    : err_set(e, ERR_TOOBIG, "%s.paths: more than %d bytes together",
 		  en->name, ACL_PATHS_BYTES_MAX);

@@ -408,14 +408,16 @@ test_parse_limits(void **state)
 	}
 }
 
-/* n paths of width characters and a slash: refused with this text. */
+/* n paths of width characters and a slash, the first longer by more: refused
+ * with this text, NULL: taken. */
 static void
-refuse_paths(size_t n, int width, const char *want)
+many_paths(size_t n, int width, int more, const char *want)
 {
 	struct acl *a = NULL;
 	struct err e;
 	struct buf b;
 	size_t i;
+	int rc;
 
 	err_clear(&e);
 	buf_init(&b, 65536);
@@ -423,18 +425,27 @@ refuse_paths(size_t n, int width, const char *want)
 	    "{\"file\":{\"minimumweight\":1,\"investigators\":{},"
 	    "\"paths\":[");
 	for (i = 0; i < n; i++)
-		buf_add_fmt(&b, "%s\"/%0*zu\"", i > 0 ? "," : "", width, i);
+		buf_add_fmt(&b, "%s\"/%0*zu\"", i > 0 ? "," : "",
+		    width + (i == 0 ? more : 0), i);
 	buf_add_str(&b, "]}}");
-	assert_true(acl_parse(b.data, b.len, &a, &e) != 0);
-	assert_non_null(strstr(e.msg, want));
+	rc = acl_parse(b.data, b.len, &a, &e);
+	if ((rc == 0) != (want == NULL) ||
+	    (rc != 0 && strstr(e.msg, want) == NULL))
+		fail_msg("%zu of %d: %d %s", n, width + more, rc, e.msg);
+	acl_free(a);
 	buf_release(&b);
 }
 
 static void
 test_many_paths(void **state)
 {
-	refuse_paths(65, 3, "65 paths");
-	refuse_paths(16, 128, "2047 bytes");
+	many_paths(65, 3, 0, "65 paths");
+	many_paths(16, 128, 0, "2047 bytes");
+	/* 2047 bytes with what stands between them, and one more */
+	many_paths(16, 126, 0, NULL);
+	many_paths(16, 126, 1, "2047 bytes");
+	many_paths(1, 2046, 0, NULL);
+	many_paths(1, 2046, 1, "2047 bytes");
 }
 
 #define AT(from, to) "\"notbefore\":\"" from "\",\"notafter\":\"" to "\""
