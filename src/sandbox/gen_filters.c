@@ -323,15 +323,19 @@ allow_worker(scmp_filter_ctx f, bool openat2)
 	rules(f, SCMP_ACT_ALLOW, hiding);
 }
 
+/* Which argument of clone(2) are the flags: there the stack comes first. */
+static unsigned
+clone_flags(uint32_t arch)
+{
+	return arch == SCMP_ARCH_S390 || arch == SCMP_ARCH_S390X;
+}
+
 /* What pthread_create asks for, and nothing else: no process, no namespace. */
 static void
 allow_threads(scmp_filter_ctx f, uint32_t arch)
 {
-	/* clone(2): there the stack comes first */
-	unsigned flags = arch == SCMP_ARCH_S390 || arch == SCMP_ARCH_S390X;
-
 	allow_if(f, "clone",
-	    INT_IS(flags,
+	    INT_IS(clone_flags(arch),
 		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM |
 		    CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
 		    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID));
@@ -477,6 +481,27 @@ make_compute(uint32_t arch)
 	return f;
 }
 
+/* unshare(2) by another name, and a new user is every right over the new
+ * namespaces. The flags of clone3 lie in memory where no filter can look:
+ * libraries fall back to clone. */
+static void
+kill_namespaces(scmp_filter_ctx f, uint32_t arch)
+{
+	static const unsigned bits[] = { CLONE_NEWNS, CLONE_NEWCGROUP,
+		CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
+		CLONE_NEWNET };
+	unsigned flags = clone_flags(arch);
+	size_t i;
+
+	for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		struct scmp_arg_cmp c =
+		    SCMP_CMP64(flags, SCMP_CMP_MASKED_EQ, bits[i], bits[i]);
+
+		rule(f, SCMP_ACT_KILL_PROCESS, "clone", 1, &c);
+	}
+	rule(f, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
+}
+
 static scmp_filter_ctx
 make_daemon(uint32_t arch, bool mounts)
 {
@@ -484,8 +509,10 @@ make_daemon(uint32_t arch, bool mounts)
 
 	rules(f, SCMP_ACT_KILL_PROCESS, dangerous);
 	kill_setns(f, !mounts);
-	if (!mounts)
+	if (!mounts) {
 		rules(f, SCMP_ACT_KILL_PROCESS, dangerous_mounts);
+		kill_namespaces(f, arch);
+	}
 	/* client libraries of databases look for tickets there */
 	rules(f, SCMP_ACT_ERRNO(EPERM), key_calls);
 	return f;

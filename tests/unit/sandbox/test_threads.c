@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A worker makes threads only where it was entered for that, and then nothing
- * else by the same call. */
+ * else by the same call; a server's role makes threads and processes, and no
+ * namespace. */
 #include "base/err.h"
 #include "sandbox/sandbox.h"
 
@@ -25,6 +26,7 @@
 
 /* Exit statuses of the child. */
 enum { MADE, REFUSED, SETUP_FAILED };
+#define KILLED 100 /* by the filter */
 
 static int word = 1;
 
@@ -67,6 +69,29 @@ make_alike(void)
 	if (syscall(SYS_clone, flags, NULL, NULL, NULL, NULL) >= 0)
 		return MADE;
 	return errno == EPERM ? REFUSED : MADE;
+}
+
+static unsigned long namespace;
+
+static int
+make_namespace(void)
+{
+	long pid = syscall(SYS_clone, namespace | SIGCHLD, 0L, 0L, 0L, 0L);
+
+	if (pid == 0)
+		_exit(0);
+	return pid > 0 ? MADE : REFUSED;
+}
+
+static int
+make_by_clone3(void)
+{
+	uint64_t args[8] = { CLONE_NEWUSER, 0, 0, 0, SIGCHLD };
+	long pid = syscall(SYS_clone3, args, sizeof(args));
+
+	if (pid == 0)
+		_exit(0);
+	return pid < 0 && errno == ENOSYS ? REFUSED : MADE;
 }
 
 static void *
@@ -115,6 +140,8 @@ try(enum sandbox_profile p, int (*what)(void))
 		_exit(sandbox_enter(&s, &e) != 0 ? SETUP_FAILED : what());
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		return KILLED;
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
@@ -140,6 +167,27 @@ test_threads(void **state)
 	    try(SANDBOX_PAIR_SCANNER_THREADS, make_process), REFUSED);
 }
 
+/* Whoever takes over a server's role could have in a new user namespace what
+ * the host's kernel keeps for root: packet filters, mounts. */
+static void
+test_no_namespaces(void **state)
+{
+	static const unsigned long bits[] = { CLONE_NEWNS, CLONE_NEWCGROUP,
+		CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
+		CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET };
+	size_t i;
+
+	if (is_null())
+		skip();
+	assert_int_equal(try(SANDBOX_SERVER, make_thread), MADE);
+	assert_int_equal(try(SANDBOX_SERVER, make_process), MADE);
+	for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		namespace = bits[i];
+		assert_int_equal(try(SANDBOX_SERVER, make_namespace), KILLED);
+	}
+	assert_int_equal(try(SANDBOX_SERVER, make_by_clone3), REFUSED);
+}
+
 static void
 test_not_many(void **state)
 {
@@ -154,6 +202,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_no_namespaces),
 		cmocka_unit_test(test_not_many),
 	};
 
