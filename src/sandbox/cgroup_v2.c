@@ -26,14 +26,15 @@ has_word(const char *line, const char *word)
 {
 	size_t n = strlen(word);
 
-	while (*line != '\0') {
+	for (;;) {
+		line += strspn(line, " \n");
+		if (*line == '\0')
+			return false;
 		if (strncmp(line, word, n) == 0 &&
 		    strchr(" \n", line[n]) != NULL)
 			return true;
 		line += strcspn(line, " \n");
-		line += strspn(line, " \n");
 	}
-	return false;
 }
 
 /* Whoever is in the group is this process. */
@@ -89,8 +90,8 @@ below_root(const char *dir, const char *name, char out[static PATH_MAX],
 
 	snprintf(sub, sizeof(sub), "mig-agent-%s", name);
 	hand_on(dir, ret_controllers, size);
-	if (!has_word(ret_controllers + 1, "cpu") &&
-	    !has_word(ret_controllers + 1, "memory"))
+	if (!has_word(ret_controllers, "cpu") &&
+	    !has_word(ret_controllers, "memory"))
 		return "the root control group has neither cpu nor memory";
 	if (!cgroup_path(out, dir, sub, ""))
 		return "the path is too long";

@@ -27,6 +27,7 @@
 #define MIB (1024 * 1024)
 
 static char top[64], log_text[4096];
+static bool refuses; /* the kernel, to hand controllers on */
 
 int __wrap_cgroup_write(const char *dir, const char *group, const char *file,
     const char *text, struct err *e);
@@ -72,6 +73,8 @@ hand_on(const char *dir, const char *word, struct err *e)
 	struct stat st;
 	char path[PATH_MAX];
 
+	if (refuses)
+		return err_set(e, ERR_DENIED, "cgroup.subtree_control");
 	assert_true(cgroup_path(path, dir, "", "cgroup.type"));
 	if (stat(path, &st) == 0 && occupied(dir))
 		return err_set(e, ERR_BUSY, "processes are in it");
@@ -260,6 +263,25 @@ test_root(void **state)
 	cgroup_free(c);
 }
 
+/* The find of version 2 alone, as the room for the controllers is what it
+ * reads: here it holds what no kernel handed on. */
+static void
+test_root_refuses(void **state)
+{
+	struct cgroup_tree trees[CGROUP_TREES] = { 0 };
+	char said[64] = "?cpu memory";
+	const char *why;
+
+	make_tree("cpu memory\n", true);
+	refuses = true;
+	why = cgroup_v2.find(trees, "test", said, sizeof(said));
+	refuses = false;
+	assert_non_null(why);
+	assert_non_null(strstr(why, "neither cpu nor memory"));
+	wrote("/cgroup.subtree_control=+cpu\n"
+	      "/cgroup.subtree_control=+memory\n");
+}
+
 /* Where nothing can be done nothing is written, and it is said why. */
 static void
 test_not_ours(void **state)
@@ -295,6 +317,7 @@ main(void)
 		cmocka_unit_test_teardown(test_delegated, remove_tree),
 		cmocka_unit_test_teardown(test_some_controllers, remove_tree),
 		cmocka_unit_test_teardown(test_root, remove_tree),
+		cmocka_unit_test_teardown(test_root_refuses, remove_tree),
 		cmocka_unit_test_teardown(test_not_ours, remove_tree),
 	};
 
