@@ -7,7 +7,7 @@
  *   0      4   "MIG3"
  *   4      1   number of signatures, 0..16
  *   5      3   zero
- *   8      4   length of the document, big endian, 1..1 MiB (policy: 8 MiB)
+ *   8      4   length of the document, big endian, 1..1 MiB
  *   12     n   the document
  *   then for each signature: u16 length (1..4096), raw OpenPGP packet or
  *   sshsig (crypto/sshsig.h; it begins with "SSHSIG", no packet does)

@@ -4,8 +4,8 @@
  *   80 bytes  crypto_box_seal of a fresh 32-byte key, to the action's X25519
  *             public key
  *   24 bytes  secretstream (xchacha20poly1305) header
- *   pieces    each 65,536 bytes of plaintext + 17, the last one shorter and
- *             tagged FINAL; nothing follows it
+ *   pieces    each 65,536 bytes of plaintext + 17, the last one of as many or
+ *             less and tagged FINAL; nothing follows it
  * Plaintext: u64 length, then that many bytes and zero padding, these two
  * together seal_padme(length) bytes, at least 1 KiB (Padme: Nikitin et al.,
  * PURBs, PETS 2019, section 4). So n bytes become seal_size(n).
