@@ -295,11 +295,12 @@ next(struct server *s)
 	uint64_t pid;
 
 	drop_process(s);
-	while ((de = readdir(s->proc)) != NULL) {
+	while (errno = 0, (de = readdir(s->proc)) != NULL) {
 		if (str_u64(de->d_name, 1, INT_MAX, &pid) == 0)
 			return answer_process(s, pid);
 	}
-	return reply(s, &end, "", NULL, 0);
+	/* what cannot be listed to its end must not look as if it had one */
+	return errno == 0 && reply(s, &end, "", NULL, 0);
 }
 
 /* Whose it is is asked behind the open: since it was listed, it may have become

@@ -151,7 +151,7 @@ entries_of(struct reading *r, const char *dir, const char *pattern,
 			r->on_gap(dir, strerror(errno), r->arg);
 		return;
 	}
-	while ((de = readdir(d)) != NULL) {
+	while (errno = 0, (de = readdir(d)) != NULL) {
 		if (fnmatch(pattern, de->d_name, FNM_PERIOD) != 0)
 			continue;
 		if (ret->n == ENTRIES_MAX) {
@@ -165,6 +165,8 @@ entries_of(struct reading *r, const char *dir, const char *pattern,
 		}
 		ret->n++;
 	}
+	if (de == NULL && errno != 0)
+		r->on_gap(dir, strerror(errno), r->arg);
 	closedir(d);
 	qsort(ret->names, ret->n, sizeof(ret->names[0]), by_name);
 }

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -168,6 +169,41 @@ test_becomes_an_agent(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+struct dirent *__real_readdir64(DIR *dir);
+struct dirent *__wrap_readdir64(DIR *dir);
+
+static int entries_left = -1; /* until reading a directory fails; -1: never */
+
+struct dirent *
+__wrap_readdir64(DIR *dir)
+{
+	if (entries_left == 0) {
+		errno = EIO;
+		return NULL;
+	}
+	entries_left -= entries_left > 0;
+	return __real_readdir64(dir);
+}
+
+/* Processes that cannot be listed are not the end of all processes. */
+static void
+test_listing_fails(void **state)
+{
+	static struct opener_process process;
+	struct pair p;
+	struct err e;
+	int rc;
+
+	entries_left = 20; /* there are more than that in /proc */
+	p = start(false);
+	entries_left = -1;
+	do {
+		rc = opener_next(p.fd, &process, &e);
+	} while (rc == 1);
+	assert_int_equal(rc, ERR_CLOSED);
+	stop(p);
+}
+
 /* More descriptors than the scanner has room for, and none beside nothing. */
 static void
 test_descriptors_that_nobody_asked_for(void **state)
@@ -234,6 +270,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_agent_is_not_given),
 		cmocka_unit_test(test_becomes_an_agent),
+		cmocka_unit_test(test_listing_fails),
 		cmocka_unit_test(test_descriptors_that_nobody_asked_for),
 	};
 

@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "base/file.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -605,6 +607,38 @@ test_files_hostile(void **state)
 	remove_tree(root);
 }
 
+struct dirent *__real_readdir64(DIR *dir);
+struct dirent *__wrap_readdir64(DIR *dir);
+
+static int entries_left = -1; /* until reading a directory fails; -1: never */
+
+struct dirent *
+__wrap_readdir64(DIR *dir)
+{
+	if (entries_left == 0) {
+		errno = EIO;
+		return NULL;
+	}
+	entries_left -= entries_left > 0;
+	return __real_readdir64(dir);
+}
+
+static void
+test_directory_fails(void **state)
+{
+	char *root = make_root(), gaps[1024] = "";
+	struct clockservers l;
+
+	put(root, "/etc/chrony.conf", "confdir /etc/chrony.d\n");
+	put(root, "/etc/chrony.d/a.conf", "server a.example\n");
+	entries_left = 0;
+	clockfiles_read(root, &l, on_gap, gaps);
+	entries_left = -1;
+	assert_int_equal(l.n, 0);
+	assert_non_null(strstr(gaps, "/etc/chrony.d: "));
+	remove_tree(root);
+}
+
 /* Of two directories, each with no more than may be. */
 static void
 test_too_many_dropins(void **state)
@@ -652,6 +686,7 @@ main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_files_of_dhcp),
 		cmocka_unit_test(test_files_hostile),
+		cmocka_unit_test(test_directory_fails),
 		cmocka_unit_test(test_too_many_dropins),
 	};
 
