@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,6 +308,8 @@ main(int argc, char **argv)
 
 	if (fd_hold_standard() != 0)
 		return 1;
+	/* ignored by who started us, no child would have a status */
+	signal(SIGCHLD, SIG_DFL);
 	log_init("agent", LOG_LEVEL_INFO, NULL);
 	rc = run(argc, argv);
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)

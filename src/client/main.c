@@ -212,6 +212,9 @@ main(int argc, char **argv)
 		return EXIT_ERROR;
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
+	/* ignored by who started us, no child would have a status: what was
+	 * killed would have ended well */
+	signal(SIGCHLD, SIG_DFL);
 	argc--;
 	argv++;
 	if (argc > 2 && strcmp(argv[0], "-c") == 0) {

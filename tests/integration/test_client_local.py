@@ -100,6 +100,19 @@ def tree(tmp_path):
 
 # --- this machine -----------------------------------------------------------
 
+@pytest.mark.parametrize("ignored", [False, True], ids=["as usual", "SIGCHLD ignored"])
+def test_a_worker_that_was_killed_is_not_done(nobody, tmp_path, ignored):
+    """It had said that there is nothing; also where whoever started mig wants no word of children."""
+    worker = tmp_path / "mig-worker"
+    worker.write_text('#!/bin/sh\ncat > /dev/null\nprintf \'{"foundanything":false,"success":true,'
+                      '"elements":{"s1":[]},"statistics":{},"errors":null}\'\nkill -9 $$\n')
+    worker.chmod(0o755)
+    p = subprocess.run([program("mig"), "file", "-t", "local", "-path", "/etc", "-name", "^nothing$"], text=True,
+                       env={**nobody.env, "MIG_LIBEXEC": str(tmp_path)}, capture_output=True, timeout=60, check=False,
+                       preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN if ignored else signal.SIG_DFL))
+    assert p.returncode == INCOMPLETE and "1 failed" in p.stderr, p
+
+
 def test_local_needs_nothing(nobody, tree):
     p = nobody.mig("file", "-t", "local", "-path", tree, "-name", "^passwd$",
                    check=FOUND)

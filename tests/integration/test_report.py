@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -51,6 +52,17 @@ def test_closed_descriptors(tmp_path, closed):
     assert words["lock"] == b"" and not [n for n, b in words.items() if b"info " in b or b"error " in b], words
     p = closing(tmp_path, "report -c conf")
     assert p.returncode == 0 and "damaged" not in p.stdout + p.stderr, p
+
+
+def test_how_a_child_ended_is_known(asked, tmp_path):
+    """Also where whoever started it ignores SIGCHLD, as some do."""
+    for name in ("mig-worker", "mig-agent-net"):
+        (tmp_path / name).write_text("#!/bin/sh\nkill -9 $$\n")
+        (tmp_path / name).chmod(0o755)
+    p = subprocess.run([program("mig-agent"), "check", "-c", str(asked.conf)], text=True, capture_output=True, timeout=60,
+                       env={**os.environ, "MIG_LIBEXEC": str(tmp_path)}, check=False,
+                       preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert p.returncode == 1 and "mig-worker did not say what rights it has: killed by SIGKILL" in p.stderr, p
 
 
 @pytest.mark.parametrize("args,code", [("report", 1), ("report verify", 2), ("check", 1), ("--once /dev/null", 1)])
