@@ -181,6 +181,11 @@ agent_conf_user(
 	fclose(f);
 	if (rc == 0 && *ret_uid == 0)
 		rc = err_set(e, ERR_INVALID, "net_user: must not be root");
+	/* some systems have such: operator, sync */
+	else if (rc == 0 && *ret_gid == 0)
+		rc = err_set(e, ERR_INVALID,
+		    "net_user: the group of '%s' must not be root's",
+		    c->net_user);
 	return rc;
 }
 

@@ -15,6 +15,7 @@ import pytest
 
 from miglib import program
 from test_agent_once import Agent, document, envelope, gpg  # noqa: F401
+from test_netstat import may_make_networks
 
 HEADER = 16     # of a record file (src/record/record.h)
 
@@ -52,6 +53,31 @@ def test_closed_descriptors(tmp_path, closed):
     assert words["lock"] == b"" and not [n for n, b in words.items() if b"info " in b or b"error " in b], words
     p = closing(tmp_path, "report -c conf")
     assert p.returncode == 0 and "damaged" not in p.stdout + p.stderr, p
+
+
+@pytest.mark.skipif(not may_make_networks(), reason="no namespace can be made here")
+@pytest.mark.parametrize("ids,says", [("0:0", "must not be root\n"), ("7:0", "the group of 'odd' must not be root's"),
+                                      ("7:7", None)])
+def test_roles_do_not_become_root(tmp_path, ids, says):
+    """Neither by their user nor by its group, as operator and sync of some systems."""
+    (tmp_path / "passwd").write_text(f"root:x:0:0::/:/bin/sh\nodd:x:{ids}::/:/bin/sh\n")
+    (tmp_path / "conf").write_text(f"state {tmp_path}/state\nnet_user odd\n")
+    p = subprocess.run(["unshare", "-m", "sh", "-c", 'mount --bind passwd /etc/passwd && exec "$0" init -c conf',
+                        program("mig-agent")], cwd=tmp_path, text=True, capture_output=True, timeout=60, check=False)
+    assert p.returncode == (says is not None) and (says or "") in p.stderr, p
+
+
+def test_check_without_its_configuration(tmp_path):
+    p = closing(tmp_path, "check -c none")
+    assert p.returncode == 1 and p.stderr == "mig-agent: none: No such file or directory\n", p
+
+
+def test_check_does_not_wait_for_ever(asked, tmp_path):
+    (tmp_path / "mig-worker").write_text("#!/bin/sh\nyes | head -c 1000000\n")
+    (tmp_path / "mig-worker").chmod(0o755)
+    p = subprocess.run([program("mig-agent"), "check", "-c", str(asked.conf)], text=True, capture_output=True, timeout=10,
+                       env={**os.environ, "MIG_LIBEXEC": str(tmp_path)}, check=False)
+    assert p.returncode == 1 and "mig-agent: mig-worker: more than 4096 bytes\n" in p.stderr, p
 
 
 def test_how_a_child_ended_is_known(asked, tmp_path):

@@ -202,8 +202,9 @@ open_quietly(
 		a->uid = rc == 0 ? uid : a->uid;
 		a->gid = rc == 0 ? gid : a->gid;
 	}
-	if (rc == 0)
-		rc = state_look(a->conf.state, &a->state, ret_running, e);
+	if (rc != 0)
+		return rc;
+	rc = state_look(a->conf.state, &a->state, ret_running, e);
 	if (rc == ERR_NOTFOUND)
 		err_set(e, rc,
 		    "%s is not there: run 'mig-agent enrol' (or 'mig-agent "

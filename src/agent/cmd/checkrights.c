@@ -13,12 +13,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ANSWER_MS 20000
 #define CAP_KILL_BIT (1ull << 5) /* linux/capability.h */
 
 /* --- what is there -------------------------------------------------------- */
@@ -81,10 +84,11 @@ spawn_net(const struct agent *a, int out, pid_t *ret_pid, struct err *e)
 
 /* The line that a process says in its sandbox, without the line end. */
 static int
-ask(const struct agent *a,
+ask(const struct agent *a, const char *name,
     int start(const struct agent *, int, pid_t *, struct err *),
     struct buf *ret_text, int *ret_status, struct err *e)
 {
+	struct pollfd p = { .events = POLLIN };
 	int fd[2], rc;
 	pid_t pid;
 
@@ -94,7 +98,15 @@ ask(const struct agent *a,
 	rc = start(a, fd[1], &pid, e);
 	close(fd[1]);
 	if (rc == 0) {
+		p.fd = fd[0];
+		if (poll(&p, 1, ANSWER_MS) == 0)
+			kill(pid, SIGKILL);
 		rc = fd_read_all(fd[0], ret_text, e);
+		/* it has nobody to tell more */
+		if (rc != 0) {
+			err_wrap(e, "%s", name);
+			kill(pid, SIGKILL);
+		}
 		while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
 			;
 	}
@@ -114,7 +126,7 @@ ask_worker(const struct agent *a, uint32_t *ret_facts, char *ret_sandbox,
 	int rc, status;
 
 	buf_init(&text, 4096);
-	rc = ask(a, spawn_worker, &text, &status, e);
+	rc = ask(a, "mig-worker", spawn_worker, &text, &status, e);
 	line = rc == 0 ? buf_str(&text) : NULL;
 	if (line != NULL)
 		facts = strtoul(line, &end, 10);
@@ -141,7 +153,7 @@ check_net(struct checkout *c, const struct agent *a)
 
 	err_clear(&e);
 	buf_init(&text, 4096);
-	rc = ask(a, spawn_net, &text, &status, &e);
+	rc = ask(a, "mig-agent-net", spawn_net, &text, &status, &e);
 	if (rc == 0 && status == 0)
 		line = buf_str(&text);
 	if (rc == 0 && (line == NULL || strchr(line, '\n') == NULL))
