@@ -216,6 +216,8 @@ def test_full_disk_is_an_error(nobody, args):
 
 @pytest.mark.parametrize("args,says", [
     (["file"], "nothing to look for"),
+    (["file", "-t", "local", "-path", "/etc", "-mode", "0777"],
+     "-mode: '0777' matches no mode"),
     (["file", "-t", "local", "-name", "x"], "-path"),
     (["file", "-t", "local", "-path", "/etc", "-nmae", "x"],
      "did you mean -name"),

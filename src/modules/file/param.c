@@ -210,6 +210,12 @@ parse_regex(const char *s, struct file_check *c, struct err *e)
 		return err_set(e, ERR_INVALID,
 		    "an empty expression: "
 		    "expected a regular expression (\".\" is anything)");
+	/* there are no digits in what it is held against */
+	if (c->kind == FILE_MODE && s[strspn(s, "01234567")] == '\0')
+		return err_set(e, ERR_INVALID,
+		    "'%.64s' matches no mode: expected an expression for what "
+		    "stands as -rw-r--r-- for 0644, and urwxr-xr-x for 4755",
+		    s);
 	if (c->kind != FILE_MODE)
 		(void)params_regex(s, &c->inverse);
 	rc = regex_check(file_check_regex(c), &c->cost, e);
