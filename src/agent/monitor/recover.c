@@ -8,6 +8,7 @@
  *   accepted, ended meanwhile    -> refused, expired
  *   accepted under other policy  -> refused, policy changed
  *   started                      -> answered "stopped", never run again
+ *   its verdict is unreadable    -> refused: no longer known what was judged
  */
 #include "action/refusal.h"
 #include "agent/monitor/answer.h"
@@ -31,6 +32,7 @@ struct open_action {
 	struct signed_by by;
 	struct id policy; /* that judged it */
 	bool started;
+	bool unreadable; /* of the verdict only id and end are known */
 	size_t doc_len;
 	uint8_t doc[];
 };
@@ -107,13 +109,15 @@ note_open(
 		o->by.n = 1;
 		memcpy(o->by.persons[0], first, PGP_FPR_LEN);
 	}
-	if (ja->verdict_len < JUDGE_VERDICT_LEN ||
+	/* of another version of the agent; it must not stay open for ever */
+	o->unreadable = ja->verdict_len < JUDGE_VERDICT_LEN ||
 	    judge_verdict_parse(ja->verdict, JUDGE_VERDICT_LEN, &o->verdict) !=
-		0) {
+		0;
+	if (o->unreadable) {
 		log_warn("recover action=%s why=%s", id_short(&en->id).s,
 		    log_quote("its verdict is unreadable"));
-		free(o);
-		return 0;
+		o->verdict.id = en->id;
+		o->verdict.expire_after = en->expires;
 	}
 	o->started = en->state == JOURNAL_STARTED;
 	o->doc_len = ja->doc_len;
@@ -122,15 +126,12 @@ note_open(
 	return 0;
 }
 
+/* The journal is told when the answer is stored: while that waits for the disk
+ * the action stays open, and is settled by the next start. */
 static void
 refuse(struct agent *a, const struct judge_verdict *v, enum refusal reason)
 {
-	struct err e;
-
-	err_clear(&e);
 	answer_refuse(a, &v->id, reason, v->expire_after);
-	if (journal_answer(a->journal, &v->id, &e) != 0)
-		log_error("journal why=%s", log_quote(e.msg));
 }
 
 static void
@@ -150,7 +151,9 @@ settle(struct agent *a, const struct open_action *o)
 	}
 	fault_point("recover.settling");
 	c = journal_cancelled(a->journal, &v->id, &o->by, agent_now(a));
-	if (o->started || !id_equal(&id, &v->id)) {
+	if (o->unreadable) {
+		refuse(a, v, REFUSAL_INTERNAL);
+	} else if (o->started || !id_equal(&id, &v->id)) {
 		log_info("interrupted action=%s", id_short(&v->id).s);
 		answer_interrupted(a, v, c != NULL ? c->text : NULL);
 	} else if (c != NULL) {
@@ -186,5 +189,8 @@ agent_recover(struct agent *a, struct err *e)
 		settle(a, o);
 		free(o);
 	}
+	/* what was not seen is open, and nobody would look at it again */
+	if (rc != 0)
+		agent_must_restart(a);
 	return rc;
 }
