@@ -36,11 +36,19 @@ static int
 take_string(const struct entry *en, const struct data *d, const char **ret,
     struct err *e)
 {
+	size_t left;
+
 	if (en->type != TYPE_STRING || en->count != 1)
 		return bad_entry(en, "not one string", e);
-	if (en->offset >= d->len ||
-	    memchr(d->p + en->offset, '\0', d->len - en->offset) == NULL)
-		return bad_entry(en, "its string leaves the header", e);
+	left = en->offset < d->len ? d->len - en->offset : 0;
+	/* thousands of entries may be about the same megabytes */
+	if (left > RPM_STRING_MAX)
+		left = RPM_STRING_MAX;
+	if (left == 0 || memchr(d->p + en->offset, '\0', left) == NULL)
+		return bad_entry(en,
+		    left == RPM_STRING_MAX ? "its string is too long"
+					   : "its string leaves the header",
+		    e);
 	*ret = (const char *)d->p + en->offset;
 	return 0;
 }

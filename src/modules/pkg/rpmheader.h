@@ -18,6 +18,7 @@ struct err;
 
 #define RPM_HEADER_MAX (64u << 20) /* bytes; real ones reach a few million */
 #define RPM_ENTRIES_MAX 0xffffu
+#define RPM_STRING_MAX 65536u /* bytes of a name or the like, with its end */
 
 /* Borrowed from the blob; terminated, not empty but for arch. */
 struct rpm_header {

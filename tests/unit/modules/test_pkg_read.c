@@ -234,7 +234,7 @@ make_header(struct buf *out, const struct tag *tags, size_t n)
 	struct buf data;
 	size_t i;
 
-	buf_init(&data, 65536);
+	buf_init(&data, 2 * RPM_STRING_MAX);
 	buf_clear(out);
 	for (i = 0; i < n; i++) {
 		if (tags[i].text != NULL)
@@ -292,6 +292,34 @@ test_rpm_header(void **state)
 	make_header(&b, empty, 3);
 	assert_int_equal(rpm_header_parse(b.data, b.len, &h, &e), ERR_INVALID);
 	buf_release(&b);
+}
+
+/* Each of its entries may be about the whole of it. */
+static void
+test_rpm_header_long(void **state)
+{
+	struct tag tags[3] = { { 1000, 6, NULL, 0 }, { 1001, 6, "1", 0 },
+		{ 1002, 6, "1", 0 } };
+	char *name = malloc(RPM_STRING_MAX + 1);
+	struct rpm_header h;
+	struct buf b;
+	struct err e;
+
+	assert_non_null(name);
+	memset(name, 'a', RPM_STRING_MAX);
+	tags[0].text = name;
+	name[RPM_STRING_MAX - 1] = '\0';
+	buf_init(&b, 2 * RPM_STRING_MAX);
+	make_header(&b, tags, 3);
+	assert_int_equal(rpm_header_parse(b.data, b.len, &h, &e), 0);
+	assert_int_equal(strlen(h.name), RPM_STRING_MAX - 1);
+	name[RPM_STRING_MAX - 1] = 'a';
+	name[RPM_STRING_MAX] = '\0';
+	make_header(&b, tags, 3);
+	assert_int_equal(rpm_header_parse(b.data, b.len, &h, &e), ERR_INVALID);
+	assert_non_null(strstr(e.msg, "too long"));
+	buf_release(&b);
+	free(name);
 }
 
 /* Copies of exactly the length, so that a byte too far is seen. */
@@ -551,6 +579,7 @@ main(void)
 		cmocka_unit_test(test_same_file),
 		cmocka_unit_test(test_fresh),
 		cmocka_unit_test(test_rpm_header),
+		cmocka_unit_test(test_rpm_header_long),
 		cmocka_unit_test(test_rpm_header_damaged),
 		cmocka_unit_test(test_ndb),
 		cmocka_unit_test(test_ndb_bits),
