@@ -236,6 +236,19 @@ def test_what_came_before_the_server_went_away(liar):
 MANY = {"file": "/x", "search": {}, "fileinfo": {"size": 1, "mode": "-", "lastmodified": ""}}
 
 
+@pytest.mark.long
+def test_an_earlier_answer_is_not_printed(liar):
+    """Of a question to those who found something, which looks at the answers of before."""
+    a = Liar("found")
+    # as lines it fits to be shown, and not to be kept for the end
+    entry = {**MANY, "file": "/" + "\u200b" * ((64 << 20) // 8 + 10_000)}
+    large = json.dumps({**FOUND, "elements": {"s1": [entry]}}, ensure_ascii=False).encode()
+    liar.ask(lambda action, doc: [(a.id, a.answer(action, doc, large))])
+    first = liar.action
+    _, _, p = liar.ask(lambda action, doc: [(a.id, a.answer(action, doc))], "-target-found", first)
+    assert a.id in liar.doc["target"] and "200b" not in p.stdout and p.returncode == 0
+
+
 @pytest.mark.parametrize("words", [(), ("-csv",)], ids=["text", "csv"])
 def test_one_answer_too_large_hides_no_other(liar, words):
     """Packed it is small, in lines more than mig shows of one agent."""

@@ -112,6 +112,8 @@ collect_format(struct collect *k, struct answer *a, struct buf *out)
 {
 	int r;
 
+	if (k->silent)
+		return 0;
 	if (k->save != NULL)
 		return output_save(k->save, a, &k->out_error);
 	r = output_answer(&k->output, a, out, &k->out_error);

@@ -24,6 +24,7 @@ struct collect {
 	bool follow; /* stay until the end, else take what is stored */
 	bool wait;   /* also for agents that are offline */
 	bool verbose;
+	bool silent;      /* answers are judged and counted, and not shown */
 	const char *save; /* directory for a file an answer; NULL: they are
 			     printed */
 	struct output output;

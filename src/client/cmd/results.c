@@ -309,7 +309,7 @@ results_condition(struct client *c, const char *action_id, bool found,
 		r = fetched_open(c, &f, NULL, k.seal_secret, e);
 	if (r != 0)
 		goto out;
-	k.output.group = true; /* nothing is printed */
+	k.silent = true;
 	stream_init(&fi.stream, finder_event, NULL, &fi);
 	buf_add_str(out, "id IN (");
 	snprintf(path, sizeof(path), "/api/v1/actions/%s/results?after=0",
