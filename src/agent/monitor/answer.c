@@ -349,7 +349,8 @@ static void
 cut_part(struct result_part *p, uint64_t *plain)
 {
 	static const char text[] =
-	    "the answer is larger than the action or the policy allows";
+	    "the answer is larger than the action, the policy or the agent's "
+	    "quota allows";
 
 	*plain -= p->len;
 	p->status = PART_LIMIT;

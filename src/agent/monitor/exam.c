@@ -199,6 +199,17 @@ set_reason(struct exam *x, unsigned int reason, const char *detail)
 	str_copy(x->verdict.detail, sizeof(x->verdict.detail), detail);
 }
 
+/* An answer may have half of the disk space for answers: one that could need
+ * all would be refused as soon as anything else lies there, or always. */
+static void
+limit_result(const struct agent *a, struct judge_verdict *v)
+{
+	uint64_t most = a->conf.quota / 2 - ANSWER_EXTRA;
+
+	if ((uint64_t)v->result_bytes > most)
+		v->result_bytes = (int64_t)most;
+}
+
 /* What only the monitor knows may still refuse. */
 static void
 narrow(struct exam *x)
@@ -210,6 +221,7 @@ narrow(struct exam *x)
 
 	if (v->reason != REFUSAL_NONE)
 		return;
+	limit_result(a, v);
 	signed_by_good(x->counted, x->ncounted, &by);
 	c = journal_cancelled(a->journal, &x->id, &by, agent_now(a));
 	if (c != NULL)
