@@ -2,6 +2,7 @@
 /* Hellos: what an agent sends, and what a hostile one might. */
 #include "action/hello.h"
 
+#include "../known.h"
 #include "base/err.h"
 
 #include <setjmp.h>
@@ -75,6 +76,32 @@ test_good(void **state)
 	assert_int_equal(h.nknown, 1);
 	assert_int_equal(h.known[0].b[31], 1);
 	hello_release(&h);
+	buf_release(&out);
+}
+
+/* The frame never changes (doc/protocol.md section 8): of the identity of RFC
+ * 8032 section 7.1, test 1, by another implementation of Ed25519. */
+static void
+test_known(void **state)
+{
+	static const char file[] =
+	    "mig-identity 3\n"
+	    "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+	    "\nid "
+	    "21fe31dfa154a261626bf854046fd2271b7bed4b6abe45aa58877ef47f9721b9"
+	    "\n";
+	struct identity who;
+	struct buf out;
+
+	assert_int_equal(identity_parse(file, sizeof(file) - 1, &who, NULL), 0);
+	buf_init(&out, HELLO_MAX);
+	assert_int_equal(hello_make(&who, "{}", 2, &out, NULL), 0);
+	assert_string_equal(hex_of(out.data, out.len),
+	    "03"
+	    "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+	    "23413611aeb01d7e9248b142e5d998c5e18429e494c85b03f4da196ed008a8e5"
+	    "093ecda51a065a2aed4bc7f8ca15e2aa231882fb6bceb530aeb167f8fb471704"
+	    "7b7d");
 	buf_release(&out);
 }
 
@@ -223,6 +250,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_refused_policy),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_other_id),

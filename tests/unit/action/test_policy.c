@@ -35,7 +35,10 @@ test_good(void **state)
 	assert_memory_equal(p.keyring, "kkk", p.keyring_len);
 	assert_memory_equal(p.acl, "{}", p.acl_len);
 	assert_int_equal(p.limits_len, 0);
-	assert_false(id_is_zero(&p.hash));
+	/* of "MIG policy v3\n185\n" and the text */
+	assert_string_equal(id_hex(&p.hash).s,
+	    "bcd58b1c52c734a5131256a6e7c606cf"
+	    "d0c2672b93e029b8235e1bcfeff610bd");
 	buf_init(&out, POLICY_MAX);
 	assert_int_equal(policy_write(&p, &out, &e), 0);
 	assert_int_equal(out.len, sizeof(GOOD) - 1);
@@ -46,6 +49,24 @@ test_good(void **state)
 	assert_int_equal(policy_write(&p, &out, &e), ERR_INVALID);
 	assert_int_equal(out.len, 0);
 	buf_release(&out);
+}
+
+/* What the second one names is SHA-256 of purpose, length and the first. */
+static void
+test_chain(void **state)
+{
+	static const char second[] =
+	    "mig-policy 3\nversion 2\nprevious "
+	    "bcd58b1c52c734a5131256a6e7c606cfd0c2672b93e029b8235e1bcfeff610bd"
+	    "\n" TIMES "keyring 3\nacl 2\nlimits 2\n\nkkk{}{}";
+	struct policy p, first;
+
+	assert_int_equal(policy_parse(GOOD, sizeof(GOOD) - 1, &first, NULL), 0);
+	assert_int_equal(policy_parse(second, sizeof(second) - 1, &p, NULL), 0);
+	assert_true(id_equal(&p.previous, &first.hash));
+	assert_string_equal(id_hex(&p.hash).s,
+	    "5cad8c1cb99f7f940669c21172354e2c"
+	    "2ceb044660a7cc2aa91f5626cfb8141f");
 }
 
 static void
@@ -159,6 +180,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_mutations),
 		cmocka_unit_test(test_narrow),

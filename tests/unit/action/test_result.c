@@ -2,6 +2,8 @@
 /* Answers: round trips, every bit flip, hostile insides. */
 #include "action/result.h"
 
+#include "../counting.h"
+#include "../known.h"
 #include "base/err.h"
 #include "crypto/seal.h"
 #include "crypto/sha256.h"
@@ -83,6 +85,76 @@ test_round_trip(void **state)
 	result_opened_release(&o);
 	/* sizes hide what was found: 1 KiB at least */
 	assert_true(h.sealed_len > 1024);
+	buf_release(&out);
+}
+
+/* RFC 8032 section 7.1, test 1. */
+#define SEED "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+#define KEY "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+#define KEY_ID \
+	"21fe31dfa154a261626bf854046fd2271b7bed4b6abe45aa58877ef47f9721b9"
+/* what header() says, behind status and reason */
+#define CLEAR                                         \
+	X32("aa")                                     \
+	KEY_ID KEY "0000018bcfe5687b"    /* clock */  \
+		   "0000000000000007"    /* policy */ \
+	    X32("bb") "000000000000000c" /* record */ \
+	    X32("cc")
+
+/* A whole answer, made of result.h and seal.h alone by a program that shares
+ * nothing with ours. */
+static void
+test_known(void **state)
+{
+	static const char done[] =
+	    "03010000" CLEAR "00020000"
+	    "00000481" /* parts, sealed bytes and their digest */
+	    "10895726cd08e33ede3aaee3d6df354a2764fa28585d394d2d20aec1e43315c2"
+	    "e9ada8d32ef983beed9edd5237c5a50982ae785a3d22922abe37de9d953f25b1"
+	    "55dd9e25b36bd20d546570c4bee466b837d6ab31de07479661ed9b2ee1453203";
+	static const char refused[] =
+	    "03020004" CLEAR "00000000"
+	    "00000000"
+	    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	    "d9916cfd6de50c3bbaf7bb50f15857094a59db4f36d4312a754f033d7343c7ff"
+	    "dccb0c7433472cbc8a2686bf32141ed170f7c1ad8de5ae0bf53a4c09eaa8e101";
+	static const char file[] = "mig-identity 3\n" SEED "\nid " KEY_ID "\n";
+	const size_t clear = RESULT_HEADER_LEN + IDENTITY_SIG_LEN;
+	uint8_t known_pub[SEAL_KEY_LEN], known_sec[SEAL_KEY_LEN];
+	struct result_header h;
+	struct result_opened o;
+	struct identity who;
+	const uint8_t *sealed;
+	struct buf out;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < SEAL_KEY_LEN; i++)
+		known_sec[i] = (uint8_t)i;
+	assert_int_equal(crypto_scalarmult_base(known_pub, known_sec), 0);
+	assert_int_equal(identity_parse(file, sizeof(file) - 1, &who, &e), 0);
+	buf_init(&out, 65536);
+	header(&h);
+	counting_begin();
+	assert_int_equal(
+	    result_make(&h, &who, "web1", known_pub, two_parts, 2, &out, &e),
+	    0);
+	counting_end();
+	assert_string_equal(hex_of(out.data, clear), done);
+	assert_int_equal(result_check(out.data, out.len, &h, &sealed, &e), 0);
+	assert_int_equal(
+	    result_open(&h, sealed, known_pub, known_sec, &o, &e), 0);
+	assert_string_equal(o.agent_name, "web1");
+	assert_int_equal(o.nparts, 2);
+	assert_memory_equal(o.parts[1].data, "stopped", o.parts[1].len);
+	result_opened_release(&o);
+	buf_clear(&out);
+	header(&h);
+	h.status = RESULT_REFUSED;
+	h.reason = 4;
+	assert_int_equal(
+	    result_make(&h, &who, "web1", NULL, NULL, 0, &out, &e), 0);
+	assert_string_equal(hex_of(out.data, out.len), refused);
 	buf_release(&out);
 }
 
@@ -361,6 +433,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bit_flips),
 		cmocka_unit_test(test_make_refuses),

@@ -2,10 +2,12 @@
 /* The journal: states, restarts, floor, damage, cutting anywhere. */
 #include "agent/store/journal.h"
 
+#include "../known.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "record/record.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -84,6 +86,69 @@ state_of(const struct journal *j, const struct id *id)
 	const struct journal_entry *en = journal_find(j, id);
 
 	return en == NULL ? 0 : en->state;
+}
+
+static int
+entry_known(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
+    void *arg)
+{
+	const char *const *want = arg;
+	char is[2 * KNOWN_MAX + 16];
+
+	snprintf(is, sizeof(is), "%02x %s", type, hex_of(data, len));
+	assert_non_null(want[position - 1]);
+	assert_string_equal(is, want[position - 1]);
+	return 0;
+}
+
+/* Written by hand from journal_file.c's description: an agent of the next
+ * version reads what this one wrote. */
+static void
+entries_known(void **state)
+{
+#define KEY(id, sequence)                      \
+	"00" id "00" X8("000000") "0000000001" \
+				  "00000000000000" sequence
+#define END "000000006553f4e8"
+#define PERSON X8("0303") "03030303"
+	static const char *const want[] = {
+		"01 000000006553f100",
+		"02 " KEY("05", "00") "0000000776657264696374"
+				      "00000008646f63756d656e74",
+		"03 " KEY("05", "00") END "000000006553f10500",
+		"04 " KEY("05", "00"),
+		"05 " KEY("05", "00"),
+		"06 " KEY("05", "00"),
+		"09 " X32("01") X32("02") END "0101" PERSON "000000026279",
+		"07 " KEY("06", "01") END "0004",
+		"0a " KEY("07", "02") END "000d",
+		NULL,
+	};
+	struct journal *j = open_journal(JOURNAL_MAX, NOW);
+	struct journal_action a = action(5, NOW + 1000);
+	struct journal_action refused = action(6, NOW + 1000);
+	struct journal_action held = action(7, NOW + 1000);
+	struct record_found found;
+	struct cancelled c = { .expires = NOW + 1000,
+		.right = true,
+		.by = { .n = 1 },
+		.text = "by" };
+
+	memset(c.id.b, 1, ID_LEN);
+	memset(c.action.b, 2, ID_LEN);
+	memset(c.by.persons[0], 3, PGP_FPR_LEN);
+	assert_int_equal(journal_accept(j, &a, false, NULL), 0);
+	assert_int_equal(journal_start(j, &a.id, NULL), 0);
+	assert_int_equal(journal_answer(j, &a.id, NULL), 0);
+	assert_int_equal(journal_ack(j, &a.id, NULL), 0);
+	assert_int_equal(journal_cancel(j, &c, NOW, NULL), 0);
+	assert_int_equal(journal_refuse(j, &refused, 4, NULL), 0);
+	assert_int_equal(journal_hold(j, &held, 13, NULL), 0);
+	journal_free(j);
+	assert_int_equal(record_verify(path, entry_known, NULL,
+			     (void *)(uintptr_t)want, &found, NULL),
+	    0);
+	assert_int_equal(found.position, sizeof(want) / sizeof(want[0]) - 1);
 }
 
 static void
@@ -554,6 +619,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(entries_known),
 		CASE(states_survive),
 		CASE(open_ones_come_back_with_their_document),
 		CASE(floor_rises),

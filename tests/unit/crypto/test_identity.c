@@ -7,6 +7,7 @@
 
 #include "crypto/identity.h"
 
+#include "../known.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hex.h"
@@ -129,6 +130,25 @@ test_parse(void **state)
 	}
 }
 
+/* The signature of "MIG result v3\n5\nhello" by another implementation of
+ * Ed25519. */
+static void
+test_known(void **state)
+{
+	static const char want[] =
+	    "8c2caca4ff4151a74f829fa11b360d4257c0e50803de9210fc537beba7eb6e32"
+	    "35f50d3537e2478c74d2d325b4736f8e51282c4c73c037c15bed46aecff2cf0a";
+	uint8_t sig[IDENTITY_SIG_LEN];
+	struct identity i;
+
+	assert_int_equal(identity_parse(good, sizeof(good) - 1, &i, NULL), 0);
+	identity_sign(&i, PURPOSE_RESULT, "hello", 5, sig);
+	assert_string_equal(hex_of(sig, sizeof(sig)), want);
+	assert_int_equal(hex_decode(want, sig, sizeof(sig)), 0);
+	assert_int_equal(
+	    identity_check(i.pub, PURPOSE_RESULT, "hello", 5, sig), 0);
+}
+
 /* No changed bit makes another agent. */
 static void
 test_flips(void **state)
@@ -193,6 +213,7 @@ main(void)
 		cmocka_unit_test(test_sign),
 		cmocka_unit_test(test_small_order),
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_file),
 	};

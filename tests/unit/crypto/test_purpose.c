@@ -25,6 +25,7 @@ test_prefix(void **state)
 		{ PURPOSE_SESSION, 10, "MIG session v3\n10\n" },
 		{ PURPOSE_ENROL, 1, "MIG enrol v3\n1\n" },
 		{ PURPOSE_HELLO, 2, "MIG hello v3\n2\n" },
+		{ PURPOSE_SHARE, 65536, "MIG share v3\n65536\n" },
 		{ PURPOSE_RESULT, SIZE_MAX,
 		    "MIG result v3\n18446744073709551615\n" },
 	};

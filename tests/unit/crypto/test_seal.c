@@ -7,7 +7,10 @@
 
 #include "crypto/seal.h"
 
+#include "../counting.h"
+#include "../known.h"
 #include "base/err.h"
+#include "crypto/sha256.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +87,67 @@ test_round(void **state)
 		    0);
 		assert_int_equal(back.len, sizes[i] + 3);
 		assert_memory_equal(back.data + 3, p, sizes[i]);
+		buf_release(&sealed);
+		buf_release(&back);
+		free(p);
+	}
+}
+
+/* Made of the format's description (seal.h, libsodium's documents) by a program
+ * that shares nothing with ours: for the secret key 00 01 ... 1f, with random
+ * bytes that count, which are asked for in this order: key, ephemeral key,
+ * header. */
+static void
+test_known(void **state)
+{
+	static const struct {
+		size_t in, size;
+		const char *sha256;
+	} rows[] = {
+		{ 0, 1153,
+		    "9d2b9d4310a715e612a94ddc56a19d4a"
+		    "204ff1121e88d2b66f032e743ffa9009" },
+		{ 5, 1153,
+		    "5a4d7320a167951f0151ab20c2aeea34"
+		    "4504afc44592d9f40fd578c344f66fb4" },
+		{ 1024, 1153,
+		    "8fa81de37882c83596fd6763651606e0"
+		    "9027940cb1d77c2471d38d6fa8ded196" },
+		{ 65528, 65682,
+		    "3b4e70ff4041b3866856ba3c5f2641a1"
+		    "8c39befcde47009ed94b6ffd0267db9c" },
+		{ 150000, 151715,
+		    "0e1ebb5c1eeaf63d80742cf5248ed591"
+		    "b5b0fb3babd316af54144232e34432df" },
+	};
+	struct buf sealed, back;
+	struct keys k;
+	struct id id;
+	uint8_t *p;
+	size_t i;
+
+	for (i = 0; i < SEAL_KEY_LEN; i++)
+		k.sec[i] = (uint8_t)i;
+	assert_int_equal(crypto_scalarmult_base(k.pub, k.sec), 0);
+	assert_string_equal(hex_of(k.pub, SEAL_KEY_LEN),
+	    "8f40c5adb68f25624ae5b214ea767a6e"
+	    "c94d829d3d7b5e1ad1ba6f3e2138285f");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		p = pattern(rows[i].in);
+		buf_init(&sealed, 1 << 20);
+		buf_init(&back, 1 << 20);
+		counting_begin();
+		assert_int_equal(
+		    seal_make(k.pub, p, rows[i].in, &sealed, NULL), 0);
+		counting_end();
+		assert_int_equal(sealed.len, rows[i].size);
+		sha256(sealed.data, sealed.len, &id);
+		assert_string_equal(id_hex(&id).s, rows[i].sha256);
+		assert_int_equal(seal_open(k.pub, k.sec, sealed.data,
+				     sealed.len, &back, NULL),
+		    0);
+		assert_int_equal(back.len, rows[i].in);
+		assert_memory_equal(back.data, p, back.len);
 		buf_release(&sealed);
 		buf_release(&back);
 		free(p);
@@ -174,6 +238,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_padme),
 		cmocka_unit_test(test_round),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_bounds),
 	};

@@ -3,6 +3,7 @@
 #include "record/record.h"
 
 #include "base/buf.h"
+#include "../known.h"
 #include "base/err.h"
 #include "base/file.h"
 
@@ -133,6 +134,49 @@ test_round_trip(void **state)
 	assert_true(id_equal(record_head(r), &head));
 	assert_int_equal(record_created_ms(r), created);
 	record_free(r);
+}
+
+/* Made of record.h alone by another program. */
+static void
+test_known(void **state)
+{
+	static const char file[] =
+	    "4d4947524543330a"
+	    "0000018bcfe5687b" /* "MIGREC3\n", ms */
+	    "00000003"
+	    "0007"
+	    "0000"
+	    "4615f267af119bbbe070eb8caaba25c2a7c3bebe1aad8b532d442b761c875d81"
+	    "6f6e65"
+	    "00000000"
+	    "1234"
+	    "0000"
+	    "686a078ffe78f7ed7fbdceac63214d0cdbc2e2b1b396bfe3ba8514cc1dee1cca";
+	uint8_t raw[(sizeof(file) - 1) / 2];
+	struct record *r;
+	struct seen s;
+	struct buf b;
+	struct err e;
+
+	assert_int_equal(hex_decode(file, raw, sizeof(raw)), 0);
+	put(raw, sizeof(raw));
+	r = open_ok(&s);
+	assert_false(record_was_torn(r));
+	assert_int_equal(s.n, 2);
+	assert_int_equal(s.last_type, 0x1234);
+	assert_int_equal(record_created_ms(r), 1700000000123);
+	assert_string_equal(
+	    id_hex(record_head(r)).s, file + sizeof(file) - 1 - ID_HEX_LEN);
+	record_free(r);
+	/* and the entries are written so behind that header */
+	put(raw, HEADER);
+	r = open_ok(&s);
+	assert_int_equal(record_append(r, 7, "one", 3, &e), 0);
+	assert_int_equal(record_append(r, 0x1234, NULL, 0, &e), 0);
+	record_free(r);
+	read_whole(&b);
+	assert_string_equal(hex_of(b.data, b.len), file);
+	buf_release(&b);
 }
 
 struct chain {
@@ -486,6 +530,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_torn),
