@@ -144,6 +144,14 @@ start_again(struct role *r)
 		finish_ask(r, ERR_CLOSED, NULL, 0);
 }
 
+/* One that always ends so must not keep a processor busy with its starts. */
+static void
+ended_unasked(struct role *r)
+{
+	if (r->state == READY)
+		r->backoff = 1;
+}
+
 static void
 on_exit_child(pid_t pid, int status, void *arg)
 {
@@ -157,6 +165,7 @@ on_exit_child(pid_t pid, int status, void *arg)
 		    (int)pid, log_quote(r->why));
 		r->fate = ERR_CLOSED;
 	}
+	ended_unasked(r);
 	ipc_chan_free(r->chan);
 	r->chan = NULL;
 	r->pid = -1;
@@ -250,6 +259,7 @@ on_close(struct ipc_chan *c, const char *why, void *arg)
 
 	/* how it ended says more than that it did */
 	r->closed = r->state != DYING && str_starts(why, IPC_CLOSED);
+	ended_unasked(r);
 	kill_child(r, ERR_CLOSED, r->closed ? NULL : why);
 }
 

@@ -189,20 +189,33 @@ ends_at_once(int fd)
 {
 }
 
+static void
+ends_when_ready(int fd)
+{
+	(void)ipc_write(fd, MSG_JUDGE_READY, 0, "", 0, -1, NULL);
+}
+
+static void
+reap(void)
+{
+	int status;
+
+	if (t.pid > 0 && waitpid(t.pid, &status, WNOHANG) == t.pid) {
+		t.pid = 0;
+		t.on_exit(1, status, t.arg);
+	}
+}
+
 /* Until the role has an answer, or said that it is not ready. */
 static void
 run_child(void)
 {
 	int64_t end = clock_mono_ms() + 10000;
-	int status;
 
 	while (t.answers == 0 && t.ready >= 0 && clock_mono_ms() < end) {
 		assert_true(event_base_loop(
 				t.base, EVLOOP_NONBLOCK | EVLOOP_ONCE) >= 0);
-		if (t.pid > 0 && waitpid(t.pid, &status, WNOHANG) == t.pid) {
-			t.pid = 0;
-			t.on_exit(1, status, t.arg);
-		}
+		reap();
 		usleep(500);
 	}
 }
@@ -252,12 +265,45 @@ test_how_it_ended(void **state)
 	}
 }
 
+/* One that ends as soon as it is ready is not started as fast as that goes. */
+static void
+test_ends_unasked(void **state)
+{
+	int64_t since = clock_mono_ms();
+	struct role *r;
+	struct err e;
+
+	memset(&t, 0, sizeof(t));
+	t.child = ends_when_ready;
+	t.ready = 1;
+	t.base = event_base_new();
+	err_clear(&e);
+	r = role_new(NULL, &spec, fill, on_ready, NULL);
+	assert_int_equal(role_start(r, &e), 0);
+	/* it has said it before it can be reaped */
+	while (t.ready != 0)
+		assert_int_equal(event_base_loop(t.base, EVLOOP_ONCE), 0);
+	while (t.spawns < 2 && clock_mono_ms() - since < 10000) {
+		reap();
+		assert_true(event_base_loop(
+				t.base, EVLOOP_NONBLOCK | EVLOOP_ONCE) >= 0);
+		usleep(500);
+	}
+	assert_int_equal(t.spawns, 2);
+	assert_true(clock_mono_ms() - since >= 900);
+	role_free(r);
+	if (t.pid > 0)
+		waitpid(t.pid, NULL, 0);
+	event_base_free(t.base);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_child),
 		cmocka_unit_test(test_how_it_ended),
+		cmocka_unit_test(test_ends_unasked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
