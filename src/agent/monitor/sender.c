@@ -296,6 +296,8 @@ finished(struct sender *s, const struct id *id, struct item *it)
 		return;
 	fault_point("sender.acknowledged");
 	spool_ack(a->spool, id);
+	/* one that was overdue waited for nothing but this */
+	agent_house(a, SPOOL_KEEP_SECONDS * 1000LL);
 	err_clear(&e);
 	if (en != NULL && (rc = journal_ack(a->journal, id, &e)) != 0) {
 		log_error("journal action=%s why=%s", id_short(id).s,

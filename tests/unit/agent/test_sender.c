@@ -33,6 +33,7 @@ static struct {
 	uint8_t first; /* byte */
 	unsigned int idle_checks;
 	unsigned int checks; /* whether net runs */
+	int64_t house_ms;    /* when there is something to clean */
 } net;
 
 void
@@ -91,6 +92,12 @@ agent_disk_error(struct agent *a, int rc)
 void
 agent_must_restart(struct agent *a)
 {
+}
+
+void
+agent_house(struct agent *a, int64_t ms)
+{
+	net.house_ms = ms;
 }
 
 struct fixture {
@@ -337,6 +344,26 @@ test_asked_for_again(void **state)
 	assert_int_equal(net.n, 2);
 }
 
+/* Long after its end, when nothing waited for the clock any more: it goes all
+ * the same once a day has passed. */
+static void
+test_acknowledged_late(void **state)
+{
+	struct fixture *f = *state;
+	struct id id = answer(f, 1, 10);
+	int64_t late = NOW + 600 + SPOOL_KEEP_SECONDS,
+		ms = clock_mono_ms() + SPOOL_KEEP_SECONDS * 1000LL, left;
+
+	sender_up(f->s, true);
+	assert_int_equal(spool_clean(f->a.spool, late, ms), 0);
+	assert_int_equal(spool_clean_in_ms(f->a.spool, late, ms), -1);
+	assert_int_equal(net.house_ms, 0);
+	sender_acked(f->s, &id, 0, 1, true);
+	left = spool_clean_in_ms(f->a.spool, late, clock_mono_ms());
+	assert_true(left > 0);
+	assert_true(net.house_ms >= left);
+}
+
 /* Its file was taken away: the others go on. */
 static void
 test_unreadable_answer(void **state)
@@ -400,6 +427,7 @@ main(void)
 		T(test_lies_about_parts),
 		T(test_silence_does_not_hold_up_others),
 		T(test_asked_for_again),
+		T(test_acknowledged_late),
 		T(test_unreadable_answer),
 		T(test_damaged_answer),
 	};
