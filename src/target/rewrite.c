@@ -9,13 +9,14 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "target/compare.h"
 #include "target/target.h"
 #include "target/token.h"
 
 #include <string.h>
 #include <strings.h>
 
-#define PAREN_DEPTH_MAX 64
+#define PAREN_DEPTH_MAX COMPARE_DEPTH_MAX
 
 const char *const target_columns[] = { "id", "name", "os", "arch", "ident",
 	"version", "mode", "environment", "tags", "addresses", NULL };
@@ -38,6 +39,7 @@ struct rewrite {
 	const char *at;   /* behind cur */
 	struct target_token cur, prev;
 	unsigned int depth;
+	struct compare compare;
 	struct buf *out;
 };
 
@@ -222,6 +224,12 @@ target_rewrite(const char *condition, struct buf *out, struct err *e)
 			break;
 		if (rc == 0)
 			rc = rewrite_one(&w, e);
+		if (rc == 0 && !compare_take(&w.compare, &w.cur))
+			rc = wrong(&w,
+			    "compares a text with a number, and these are "
+			    "never equal: what ->> gives is text, as is '5' in "
+			    "single quotes; lengths, 5 and true are numbers",
+			    e);
 		if (rc != 0)
 			return rc;
 		/* nothing may grow together with its neighbour */
