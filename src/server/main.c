@@ -158,6 +158,11 @@ run_command(const char *conf, int argc, char **argv)
 
 	if (asks_help(argc, argv) && command_help(argv[0]))
 		return (0);
+	if (strcmp(argv[0], "help") == 0 && argc <= 2 &&
+	    (argc == 1 || command_help(argv[1]))) {
+		fputs(argc == 1 ? usage_text : "", stdout);
+		return (0);
+	}
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[0], commands[i].name) == 0)
 			return (commands[i].run(conf, argc, argv));

@@ -44,11 +44,14 @@ def test_commands_explain_themselves():
     text = subprocess.run([*run, "--help"], capture_output=True, text=True, check=True).stdout
     commands = set(re.findall(r"(?m)^  ([a-z]+) ", text))
     assert {"init", "run", "token", "status"} <= commands
+    assert subprocess.run([*run, "help"], capture_output=True, text=True, check=True).stdout == text
     for command in commands:
         p = subprocess.run([*run, command, "--help"], capture_output=True, text=True, check=False)
         assert p.returncode == 0 and p.stderr == "", (command, p.stderr)
         usage, says = p.stdout.split("\n\n", 1)
         assert usage.startswith(f"usage: mig-server [-c FILE] {command}") and says, command
+        again = subprocess.run([*run, "help", command], capture_output=True, text=True, check=True).stdout
+        assert again == p.stdout
         # who gets it wrong is told the same
         p = subprocess.run([*run, command, "--wrong", "x", "y"], capture_output=True, text=True, check=False)
         assert p.returncode == 2 and (usage in p.stderr or command == "run"), (command, p.stderr)
