@@ -75,6 +75,8 @@ def test_an_agent_comes_while_the_action_is_stored(p):
         q.kill()
         late.daemon.stop()
         del p.agents["late"]
+        # or whoever asks all of them waits for it
+        p.mig("agents", "revoke", lib.rows(p, "SELECT LOWER(HEX(id)) FROM agents WHERE name = 'late'")[0][0], check=0)
     assert {x["name"] for x in map(json.loads, out.splitlines()[:-1])} == {"a1", "late"}, err
 
 
@@ -155,21 +157,21 @@ def test_waiting_and_another_policy(p, version):
 
 def test_what_waits_is_stored_before_the_end(p):
     """A server that is stopped commits what it has begun to write."""
-    tokens = "SELECT COUNT(*) FROM tokens"
-    before = lib.rows(p, tokens)[0][0]
-    hold = p.fault.hang(SERVER, "writer.commit")
-    make = subprocess.Popen([miglib.program("mig"), "token", "make", "-policy", str(p.policy)], env=p.env,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    hold.wait()
-    p.server.proc.terminate()
-    # whoever hears of the end goes, but who still writes
-    wait_for("the api's end", lambda: lib.role(p, "api") is None)
-    hold.release()
-    status = p.server.proc.wait(20)
-    make.kill()
-    make.wait()
-    p.start()
-    assert (status, lib.rows(p, tokens)[0][0]) == (0, before + 1)
+    name = "stored at the end"
+    hold = p.fault.hang(SERVER, "core.action_put")
+    q = lib.start_asking(p, name)
+    try:
+        hold.wait()
+        p.server.proc.terminate()
+        # whoever hears of the end goes, but who still writes
+        wait_for("the api's end", lambda: lib.role(p, "api") is None)
+        hold.release()
+        status = p.server.proc.wait(20)
+    finally:
+        q.kill()
+        q.communicate()
+        p.start()
+    assert status == 0 and lib.action_of(p, name) is not None
 
 
 @pytest.mark.parametrize("point", cases(["core.cancel_verified", "core.cancel_stored",
