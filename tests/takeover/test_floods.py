@@ -74,6 +74,14 @@ def test_junk_to_an_agent(taken, attack, full):
     assert len(attack.log("web1")) < 100_000 + 200 * len(sent) // 10, "its log is flooded"
 
 
+def test_unsigned_to_an_agent(taken, attack):
+    """A hundred stand in its log, then one now and then."""
+    for _ in range(130):
+        taken.send(taken.document(), to="db1")
+    attack.honest("db1")
+    assert 100 <= attack.log("db1").count(" unverified action=") < 110
+
+
 def enrolled(platform, name):
     https = Https(platform.port, platform.state / "relay" / "ca.crt")
     who = Identity()

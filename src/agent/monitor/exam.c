@@ -48,6 +48,10 @@
 /* Answers that are not stored, to what nobody known signed or when the disk
  * takes nothing: one in this many milliseconds. */
 #define UNSTORED_INTERVAL 10000
+/* Lines of the log about what nobody known signed: so many at once, then one
+ * in this many microseconds. */
+#define SAID_BURST 100
+#define SAID_US 5000000
 
 struct exam {
 	struct agent *a;
@@ -67,6 +71,8 @@ struct exam {
 	struct event *wait;
 	struct bucket rate;
 	int64_t unstored_ms; /* when the last unstored answer was sent */
+	struct bucket said;
+	unsigned int left_out; /* lines since the last one */
 };
 
 static void ask_verify(struct exam *x);
@@ -114,6 +120,21 @@ record_unstored(struct exam *x, unsigned int reason)
 		    log_quote(e.msg));
 }
 
+/* Whoever has the relay can send it without end. */
+static void
+say_unverified(struct exam *x, unsigned int reason, const char *detail)
+{
+	if (bucket_take(&x->said, (int64_t)SAID_BURST * SAID_US, SAID_US,
+		clock_mono_ms()) != 0) {
+		x->left_out++;
+		return;
+	}
+	log_info("unverified %s=%s reason=%u detail=%s left_out=%u",
+	    x->purpose == PURPOSE_CANCEL ? "cancel" : "action",
+	    id_short(&x->id).s, reason, log_quote(detail), x->left_out);
+	x->left_out = 0;
+}
+
 /* What nobody known signed leaves no trace but a counter and, when asked
  * alone, an answer now and then. */
 static void
@@ -122,9 +143,7 @@ refuse_stranger(struct exam *x, unsigned int reason, const char *detail)
 	struct agent *a = x->a;
 
 	a->unverified++;
-	log_info("unverified %s=%s reason=%u detail=%s",
-	    x->purpose == PURPOSE_CANCEL ? "cancel" : "action",
-	    id_short(&x->id).s, reason, log_quote(detail));
+	say_unverified(x, reason, detail);
 	if (x->purpose == PURPOSE_CANCEL) {
 		finish(x);
 		return;
