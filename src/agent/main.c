@@ -6,6 +6,7 @@
 #include "agent/cmd/enrolcmd.h"
 #include "agent/monitor/monitor.h"
 #include "agent/monitor/once.h"
+#include "base/core.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -308,6 +309,7 @@ main(int argc, char **argv)
 
 	if (fd_hold_standard() != 0)
 		return 1;
+	core_forbid();
 	/* ignored by who started us, no child would have a status */
 	signal(SIGCHLD, SIG_DFL);
 	log_init("agent", LOG_LEVEL_INFO, NULL);

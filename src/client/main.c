@@ -2,6 +2,7 @@
 /* mig, the investigator's program: finds the command and runs it. */
 #include "client/client.h"
 
+#include "base/core.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "modules/module.h"
@@ -210,6 +211,7 @@ main(int argc, char **argv)
 
 	if (fd_hold_standard() != 0)
 		return EXIT_ERROR;
+	core_forbid();
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	/* ignored by who started us, no child would have a status: what was

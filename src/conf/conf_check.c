@@ -35,7 +35,7 @@ is_host(const char *s, size_t len)
 			  v6[] = "0123456789abcdefABCDEF"
 				 ":.%";
 
-	if (len >= 2 && s[0] == '[' && s[len - 1] == ']')
+	if (len > 2 && s[0] == '[' && s[len - 1] == ']')
 		return strspn(s + 1, v6) >= len - 2;
 	return len > 0 && len <= HOST_MAX && s[0] != '-' &&
 	    strspn(s, name) >= len;

@@ -9,6 +9,7 @@
 #include "server/relay.h"
 #include "server/role.h"
 
+#include "base/core.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -197,6 +198,7 @@ main(int argc, char **argv)
 
 	if (fd_hold_standard() != 0)
 		return (1);
+	core_forbid();
 	if (argc == 3 && strcmp(argv[1], "--role") == 0)
 		return (role_main(argv[2]));
 	if (argc == 5 && strcmp(argv[1], "--relay") == 0)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import re
+import resource
 import subprocess
 
 import pytest
@@ -33,7 +34,7 @@ NAMES = {"INT64_MAX": 2 ** 63 - 1, "YEAR": 365 * 86400}
 STRINGS = {
     "mig-agent": {
         "state": ["relative", "", '"/a\\nb"', '"/a\\"b"'],
-        "relay": ["host", "host:", ":8883", "host:0", "host:65536",
+        "relay": ["host", "host:", ":8883", "[]:8883", "host:0", "host:65536",
                   "host:x", '"ho st:1"', "user@host:1", "host/x:1"],
         "proxy": ["host", "host:0", '"host:1" host', "http://host:1"],
         "name": ['""', "x" * 256],
@@ -168,6 +169,23 @@ def test_every_key_with_malformed_values(tmp_path, prog, of):
             elif len(said) > 2048:
                 problems.append(f"{key} {bad!r}: {len(said)} bytes")
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("prog", TABLES)
+def test_no_core_file_holds_keys(tmp_path, prog):
+    """Looked at while it waits for its configuration, wherever it was started from."""
+    path, most = tmp_path / "the.conf", resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if most == 0:
+        pytest.skip("nobody here leaves a core file")
+    os.mkfifo(path)
+    with subprocess.Popen(
+            [program(prog), "agents", "-c", path] if prog == "mig" else [program(prog), "-n", "-c", path],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most))) as p:
+        with open(path, "wb"):
+            limits = pathlib.Path(f"/proc/{p.pid}/limits").read_text()
+        p.wait(30)
+    assert re.search(r"Max core file size +0 +0 ", limits), limits
 
 
 @pytest.mark.parametrize("prog", ["mig-agent", "mig-server"])
