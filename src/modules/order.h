@@ -8,7 +8,8 @@
  *                                      document
  *     ORDER_START + descriptor    ->   an order; a long answer goes there
  *                                 <- ORDER_TAKEN  it looks from now on
- *                                 <- ORDER_SPENT  optional: this is its last
+ *                                 <- ORDER_SPENT  optional, once: this is its
+ *                                                 last
  *                                 <- ORDER_DONE   the answer, if it is not
  *                                                 in the file; another order
  *                                                 may come

@@ -256,6 +256,18 @@ say_junk(void)
 		pause();
 }
 
+/* That it is spent, again and again, so that the monitor does nothing else. */
+static void
+say_spent(void)
+{
+	unsigned char frame[12] = { 0 };
+
+	serve_spent();
+	frame[5] = ORDER_SPENT;
+	for (;;)
+		(void)!send(SERVE_FD, frame, sizeof(frame), MSG_NOSIGNAL);
+}
+
 /* That this order is done, and the next one begun and done: as one that had
  * to say before that it was spent. */
 static void
@@ -391,6 +403,8 @@ odd_answer(const char *what, struct buf *out)
 		return true;
 	if (strcmp(what, "orders") == 0)
 		say_junk();
+	if (strcmp(what, "spent") == 0)
+		say_spent();
 	if (strcmp(what, "done") == 0)
 		say_done();
 	if (strncmp(what, "part", 4) == 0 || strncmp(what, "bytes", 5) == 0) {

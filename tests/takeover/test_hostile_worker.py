@@ -216,10 +216,12 @@ def test_forging_another_operations_part(taken, tmp_path, what):
             assert "foundanything" not in forged and "killed" in forged["error"], ops
 
 
-def test_orders_to_the_monitor(taken, victim):
+@pytest.mark.parametrize("what", ["orders", "spent"])
+def test_orders_to_the_monitor(taken, victim, tmp_path, what):
     """What none says where orders come from ends that worker, at once, and the
-    part says so: it is neither heard nor waited for."""
-    op = ask(taken, "/hostile/orders")
+    part says so: it is neither heard nor waited for. So does what is said once
+    when it is said again and again."""
+    op, = ask_all(taken, tmp_path / "draft", f"/hostile/{what}", seconds=5)
     assert op["module"] == "file" and "foundanything" not in op, op
     assert op["status"] == "limit" and "killed" in op["error"], op
     assert victim.daemon.alive()

@@ -166,7 +166,7 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 	}
 	if (!s->begun)
 		return ERR_INVALID;
-	if (msg->type == ORDER_SPENT) {
+	if (msg->type == ORDER_SPENT && !s->spent) {
 		s->spent = true;
 		return 0;
 	}
