@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Which operands meet in a comparison. What is not known is any kind: nothing
- * is refused that might be meant. */
+/* Which operands meet in a comparison, and which stand alone. What is not known
+ * is any kind: nothing is refused that might be meant. */
 #include "target/compare.h"
 
 #include <string.h>
@@ -22,73 +22,111 @@ is_operator(const struct target_token *t, const char *text)
 	    memcmp(t->text, text, t->len) == 0;
 }
 
-/* An operand has been read, or so much of it that its kind is known. */
 static bool
+fits(enum compare_kind a, enum compare_kind b)
+{
+	return a < COMPARE_TEXT || b < COMPARE_TEXT || a == b;
+}
+
+/* An operand has been read, or so much of it that its kind is known. */
+static enum compare_fault
 operand(struct compare_level *l, enum compare_kind kind)
 {
 	if (l->part) {
 		l->part = false;
-		return true;
+		return COMPARE_GOOD;
 	}
 	l->last = kind;
-	return !l->compares || l->left == COMPARE_ANY || kind == COMPARE_ANY ||
-	    l->left == kind;
+	return l->compares && !fits(l->left, kind) ? COMPARE_TYPES
+						   : COMPARE_GOOD;
 }
 
-/* What = and the like have on their left; of a comparison, true or false. */
 static void
-begin_comparison(struct compare_level *l, bool is)
+begin_comparison(struct compare_level *l)
 {
+	/* what a comparison gives is compared once more */
 	l->left = l->compares ? COMPARE_ANY : l->last;
-	l->compares = l->logic = true;
-	l->is = is;
+	l->compares = l->truth = true;
 }
 
 static void
 begin_anew(struct compare_level *l)
 {
-	l->compares = l->is = false;
+	l->compares = l->matches = false;
 	l->last = COMPARE_ANY;
-	l->logic = true;
 }
 
-static bool
+/* A term ends: is it a condition, if it has to be one? */
+static enum compare_fault
+end_term(const struct compare_level *l)
+{
+	return !l->logical || l->compares || l->matches ||
+		(l->last != COMPARE_TEXT && l->last != COMPARE_COLUMN)
+	    ? COMPARE_GOOD
+	    : COMPARE_ALONE;
+}
+
+static enum compare_fault
 take_operator(struct compare_level *l, const struct target_token *t)
 {
+	enum compare_fault fault;
+
 	if (!is_operator(t, "->") && !is_operator(t, "->>") &&
 	    !is_operator(t, "||")) {
-		begin_comparison(l, false);
-		return true;
+		begin_comparison(l);
+		return COMPARE_GOOD;
 	}
 	l->part = false;
-	if (!operand(l, COMPARE_TEXT))
-		return false;
+	fault = operand(l, COMPARE_TEXT);
 	l->part = true;
-	return true;
+	return fault;
 }
 
-static bool
+static enum compare_fault
+take_logic(struct compare_level *l)
+{
+	enum compare_fault fault;
+
+	if (l->between) {
+		l->between = false;
+		l->left = COMPARE_ANY;
+		return COMPARE_GOOD;
+	}
+	l->logical = l->truth = true;
+	fault = end_term(l);
+	begin_anew(l);
+	return fault;
+}
+
+static enum compare_fault
 take_word(struct compare_level *l, const struct target_token *t)
 {
-	static const char *const comparing[] = { "in", "between", NULL };
-	static const char *const truth[] = { "true", "false", NULL };
-	static const char *const parting[] = { "and", "or", "like", "ilike",
-		"glob", "escape", "isnull", "notnull", NULL };
+	static const char *const comparing[] = { "is", "in", "between", NULL };
+	static const char *const logic[] = { "and", "or", NULL };
+	static const char *const matching[] = { "like", "ilike", "glob",
+		"isnull", "notnull", NULL };
+	static const char *const numbers[] = { "true", "false", NULL };
 
-	if (target_token_is(t, "not"))
-		return true;
-	if (target_token_is(t, "is") || is_one_of(t, comparing)) {
-		begin_comparison(l, target_token_is(t, "is"));
-		return true;
+	if (target_token_is(t, "not")) {
+		l->logical = true;
+		return COMPARE_GOOD;
 	}
-	if (is_one_of(t, parting)) {
+	if (is_one_of(t, comparing)) {
+		begin_comparison(l);
+		l->between = target_token_is(t, "between");
+		return COMPARE_GOOD;
+	}
+	if (is_one_of(t, logic))
+		return take_logic(l);
+	if (is_one_of(t, matching)) {
 		begin_anew(l);
-		return true;
+		l->matches = l->truth = true;
+		return COMPARE_GOOD;
 	}
-	/* x IS TRUE asks for the truth of x, x = TRUE for the number 1 */
-	if (is_one_of(t, truth) && !l->is)
-		return operand(l, COMPARE_NUMBER);
-	return operand(l, COMPARE_ANY);
+	if (target_token_is(t, "null") || target_token_is(t, "escape"))
+		return operand(l, COMPARE_ANY);
+	return operand(
+	    l, is_one_of(t, numbers) ? COMPARE_NUMBER : COMPARE_COLUMN);
 }
 
 static void
@@ -115,23 +153,26 @@ open_level(struct compare *c)
 		outer->part = c->part;
 }
 
-static bool
+static enum compare_fault
 close_level(struct compare *c)
 {
 	const struct compare_level *l = &c->level[c->depth--];
 	struct compare_level *outer = &c->level[c->depth];
+	enum compare_fault fault = l->function ? COMPARE_GOOD : end_term(l);
 
+	if (fault != COMPARE_GOOD)
+		return fault;
 	if (l->list) {
-		begin_anew(outer);
-		return true;
+		outer->last = COMPARE_ANY;
+		return COMPARE_GOOD;
 	}
 	return operand(outer,
 	    l->function    ? l->result
-		: l->logic ? COMPARE_ANY
+		: l->truth ? COMPARE_ANY
 			   : l->last);
 }
 
-static bool
+static enum compare_fault
 take(struct compare *c, const struct target_token *t)
 {
 	struct compare_level *l = &c->level[c->depth];
@@ -139,7 +180,7 @@ take(struct compare *c, const struct target_token *t)
 	switch (t->kind) {
 	case TARGET_OPEN:
 		open_level(c);
-		return true;
+		break;
 	case TARGET_CLOSE:
 		return close_level(c);
 	case TARGET_OPERATOR:
@@ -151,24 +192,26 @@ take(struct compare *c, const struct target_token *t)
 	case TARGET_NUMBER:
 		return operand(l, COMPARE_NUMBER);
 	case TARGET_QUOTED:
-		return operand(l, COMPARE_ANY);
+		return operand(l, COMPARE_COLUMN);
 	case TARGET_COMMA:
 		if (!l->list)
 			begin_anew(l);
-		return true;
-	case TARGET_MINUS:
+		break;
 	case TARGET_END:
+		return end_term(l);
+	case TARGET_MINUS:
 		break;
 	}
-	return true;
+	return COMPARE_GOOD;
 }
 
-bool
+enum compare_fault
 compare_take(struct compare *c, const struct target_token *t)
 {
-	bool part = c->level[c->depth].part, fits = take(c, t);
+	bool part = c->level[c->depth].part;
+	enum compare_fault fault = take(c, t);
 
 	c->prev = *t;
 	c->part = part;
-	return fits;
+	return fault;
 }

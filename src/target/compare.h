@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Comparisons of a text with a number. SQLite compares what is no column by
- * its type alone: each number is less than each text and equal to none. So
- * tags->>'rank' > 5 and environment->>'uid' <> 0 hold for every endpoint that
- * has the field, whatever stands in it: that is a mistake and no condition.
- * Columns are not concerned, there a number is taken for its text.
+ * Mistakes that SQLite takes for a condition, as it looks at types alone.
+ *
+ * A text and a number: each number is less than each text and equal to none,
+ * so tags->>'rank' > 5 and environment->>'uid' <> 0 hold for every endpoint
+ * that has the field, whatever stands in it. Columns are not concerned, there a
+ * number is taken for its text.
+ *
+ * A text where a condition is wanted: one that does not begin with digits is
+ * false, so NOT tags->>'production' holds for the endpoints that have it.
  */
 #ifndef MIG_TARGET_COMPARE_H
 #define MIG_TARGET_COMPARE_H
@@ -13,7 +17,12 @@
 
 #define COMPARE_DEPTH_MAX 64 /* parentheses */
 
-enum compare_kind { COMPARE_ANY, COMPARE_TEXT, COMPARE_NUMBER };
+enum compare_kind {
+	COMPARE_ANY, /* not known, or no matter */
+	COMPARE_COLUMN,
+	COMPARE_TEXT,
+	COMPARE_NUMBER,
+};
 
 /* Of the condition itself, or of what stands in one pair of parentheses. */
 struct compare_level {
@@ -21,10 +30,12 @@ struct compare_level {
 	enum compare_kind last;   /* of the operand that was read last */
 	enum compare_kind result; /* of a function */
 	bool compares;            /* something has to fit left */
-	bool is;                  /* by IS */
-	bool logic;               /* its value is true or false */
-	bool part; /* what comes belongs to the operator before it */
-	bool list; /* of IN */
+	bool between;             /* its AND has still to come */
+	bool matches;             /* by LIKE and the like */
+	bool truth;   /* what it is, is true or false, as far as read */
+	bool logical; /* there was NOT, AND or OR */
+	bool part;    /* what comes belongs to the operator before it */
+	bool list;    /* of IN */
 	bool function;
 };
 
@@ -35,9 +46,15 @@ struct compare { /* zeros: nothing was read yet */
 	bool part; /* belonged prev to the operator before it? */
 };
 
-/* The next token of a condition whose parentheses are balanced so far and no
- * more than COMPARE_DEPTH_MAX deep. False: with it a text is compared with a
- * number. */
-bool compare_take(struct compare *c, const struct target_token *t);
+enum compare_fault {
+	COMPARE_GOOD = 0,
+	COMPARE_TYPES, /* a text is compared with a number */
+	COMPARE_ALONE, /* a text stands where a condition is wanted */
+};
+
+/* The next token of a condition, its end (TARGET_END) as well; its parentheses
+ * are balanced so far and no more than COMPARE_DEPTH_MAX deep. */
+enum compare_fault
+compare_take(struct compare *c, const struct target_token *t);
 
 #endif

@@ -185,6 +185,30 @@ rewrite_one(struct rewrite *w, struct err *e)
 }
 
 static int
+check_meaning(struct rewrite *w, struct err *e)
+{
+	size_t col = target_token_column(w->text, w->cur.text);
+
+	switch (compare_take(&w->compare, &w->cur)) {
+	case COMPARE_TYPES:
+		return wrong(w,
+		    "compares a text with a number, and these are never equal: "
+		    "what ->> gives is text, as is '5' in single quotes; "
+		    "lengths, 5 and true are numbers",
+		    e);
+	case COMPARE_ALONE:
+		return err_set(e, ERR_INVALID,
+		    "target: character %zu: before it a text stands alone, "
+		    "which is neither true nor false: compare it, as in "
+		    "tags->>'x' = 'y' or tags->>'x' IS NOT NULL",
+		    col);
+	case COMPARE_GOOD:
+		break;
+	}
+	return 0;
+}
+
+static int
 check_text(const char *condition, struct err *e)
 {
 	size_t len = strlen(condition);
@@ -220,18 +244,14 @@ target_rewrite(const char *condition, struct buf *out, struct err *e)
 	w.prev.kind = TARGET_OPEN;
 	for (;; tokens++) {
 		rc = target_token_next(w.text, &w.at, &w.cur, e);
-		if (rc == 0 && w.cur.kind == TARGET_END)
-			break;
-		if (rc == 0)
+		if (rc == 0 && w.cur.kind != TARGET_END)
 			rc = rewrite_one(&w, e);
-		if (rc == 0 && !compare_take(&w.compare, &w.cur))
-			rc = wrong(&w,
-			    "compares a text with a number, and these are "
-			    "never equal: what ->> gives is text, as is '5' in "
-			    "single quotes; lengths, 5 and true are numbers",
-			    e);
+		if (rc == 0)
+			rc = check_meaning(&w, e);
 		if (rc != 0)
 			return rc;
+		if (w.cur.kind == TARGET_END)
+			break;
 		/* nothing may grow together with its neighbour */
 		if (w.cur.kind != TARGET_MINUS)
 			buf_add_str(out, " ");

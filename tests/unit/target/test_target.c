@@ -115,7 +115,14 @@ test_true(void **state)
 		"environment->>'uid' BETWEEN '0' AND '5' AND 5 > 4",
 		"length(os) BETWEEN 1 AND 5", "length(os) IN (5, 6)",
 		"tags->>'operator' IS NOT NULL AND length(os) = 5",
-		"(length(os) = 5) IS TRUE", "in_net('::1', '::1') = true",
+		"(length(os) = 5) IS TRUE", "NOT tags->>'x' IS NOT NULL",
+		"tags->>'operator' NOT LIKE 'x' AND NOT name ISNULL",
+		"name NOT BETWEEN 'x' AND 'y' AND os = 'linux'",
+		"NOT (name GLOB 'db*' OR tags->>'x' NOTNULL)",
+		"in_net(addresses, '10.0.0.0/8') AND NOT glob('db*', name)",
+		"name LIKE '100!%' ESCAPE '!' OR 1", "NOT NOT os = 'linux'",
+		"length(name) AND os IN ('linux') AND os NOT IN ('x')",
+		"in_net('::1', '::1') = true",
 		"name IN ('web1.example.net') = 1" };
 	struct err e;
 	size_t i;
@@ -282,6 +289,17 @@ static const struct {
 	{ "length(name) <> '5'", "compares a text" },
 	{ "os || arch > 5", "compares a text" },
 	{ "'a' <> 5", "compares a text" },
+	{ "tags->>'operator' IS NOT TRUE", "compares a text" },
+	{ "NOT tags->>'operator'", "character 22: before it a text" },
+	{ "NOT os", "a text stands alone" },
+	{ "NOT (tags->>'operator')", "a text stands alone" },
+	{ "(NOT tags->>'operator') = 1", "a text stands alone" },
+	{ "tags->>'operator' AND os = 'linux'", "a text stands alone" },
+	{ "os = 'linux' AND tags->>'operator'", "a text stands alone" },
+	{ "os = 'linux' OR \"name\"", "a text stands alone" },
+	{ "(os = 'linux' AND lower(name)) OR 0", "a text stands alone" },
+	{ "os BETWEEN 'a' AND 'z' AND 'x'", "a text stands alone" },
+	{ "os || arch OR 0", "a text stands alone" },
 	/* no verdict */
 	{ "tags->>'nothing' = 'x'", "evaluates to NULL" },
 	{ "NULL", "evaluates to NULL" },
