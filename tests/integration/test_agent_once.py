@@ -704,10 +704,11 @@ def test_check_makes_nothing(tmp_path):
     run = check()
     assert run.returncode == 1 and "mig-agent enrol" in run.stderr
     assert not (tmp_path / "state").exists()
-    (tmp_path / "state").mkdir(mode=0o755)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o775)
     run = check()
     assert run.returncode == 1
-    for text in ("no identity yet", "no policy yet", "0755"):
+    for text in ("no identity yet", "no policy yet", "0775", f"'chmod go-w {tmp_path / 'state'}'"):
         assert text in run.stderr, text
     assert list((tmp_path / "state").iterdir()) == []
 

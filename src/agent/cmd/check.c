@@ -50,6 +50,10 @@ check_state(struct check *c, bool running)
 		    a->conf.state, (unsigned int)st.st_mode & 07777);
 		problem(c, &e);
 	}
+	if (state_owned(a->conf.state, &e) != 0) {
+		problem(c, &e);
+		err_clear(&e);
+	}
 	checkout_say(&c->out, "running", "%s", running ? "yes" : "no");
 	if (state_identity(&a->state, &e) == 0) {
 		checkout_say(

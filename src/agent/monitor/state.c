@@ -11,6 +11,7 @@
 #include "crypto/sha256.h"
 #include "os/os.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -30,6 +31,55 @@ state_path(const struct state *s, const char *name, char *out)
 	snprintf(out, PATH_MAX, "%s/%s", s->dir, name);
 }
 
+/* As a dead link has nothing in it, it is nobody's. */
+static int
+check_owner(int at, const char *name, const char *path, struct err *e)
+{
+	const unsigned int own = (unsigned int)geteuid();
+	struct stat st;
+
+	if (fstatat(at, name, &st, 0) != 0)
+		return errno == ENOENT || errno == ELOOP
+		    ? 0
+		    : err_errno(e, "%s", path);
+	if (st.st_uid != 0 && st.st_uid != own)
+		return err_set(e, ERR_DENIED,
+		    "%s belongs to user %u, who could change what this agent "
+		    "does; if nobody did: 'chown %u %s', else enrol anew with "
+		    "another state directory",
+		    path, (unsigned int)st.st_uid, own, path);
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return err_set(e, ERR_DENIED,
+		    "%s can be written by others than its owner (mode %04o), "
+		    "who could change what this agent does; if nobody did: "
+		    "'chmod go-w %s', else enrol anew with another state "
+		    "directory",
+		    path, (unsigned int)st.st_mode & 07777, path);
+	return 0;
+}
+
+int
+state_owned(const char *dir, struct err *e)
+{
+	char path[2 * PATH_MAX];
+	struct dirent *entry;
+	DIR *d = opendir(dir);
+	int rc;
+
+	if (d == NULL)
+		return err_errno(e, "state directory %s", dir);
+	rc = check_owner(dirfd(d), ".", dir, e);
+	while (rc == 0 && (entry = readdir(d)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		rc = check_owner(dirfd(d), entry->d_name, path, e);
+	}
+	closedir(d);
+	return rc;
+}
+
 int
 state_open(const char *dir, struct state *ret, struct err *e)
 {
@@ -42,6 +92,9 @@ state_open(const char *dir, struct state *ret, struct err *e)
 	rc = file_mkdirs(dir, 0700, e);
 	if (rc != 0)
 		return err_wrap(e, "state directory");
+	rc = state_owned(dir, e);
+	if (rc != 0)
+		return rc;
 	state_path(&s, "lock", path);
 	s.lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s.lock < 0 && errno == EROFS)

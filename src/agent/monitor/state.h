@@ -28,8 +28,12 @@ struct state {
 	struct id token, proof; /* of its enrolment; zeros: none */
 };
 
+/* ERR_DENIED when the directory or what is directly in it is of another user
+ * than root and this process's, or others may write it. */
+int state_owned(const char *dir, struct err *e);
 /* Makes the directory (0700) and takes the lock: ERR_BUSY when another agent
- * has it. The identity is not read yet. */
+ * has it, ERR_DENIED when it is not owned (above). The identity is not read
+ * yet. */
 int state_open(const char *dir, struct state *ret, struct err *e);
 /* The same for a look: nothing is made, nothing is locked for longer than a
  * moment. ERR_NOTFOUND when there is no directory. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -259,6 +260,43 @@ test_enrolment_flips(void **state)
 	buf_release(&b);
 }
 
+/* What others could write is not used: the directory, a file, a directory in
+ * it. */
+static void
+test_others(void **state)
+{
+	static const char *const names[] = { "", "/policy", "/spool" };
+	char path[128];
+	struct state again;
+	struct err e;
+	size_t i;
+	mode_t mode;
+
+	install(first);
+	snprintf(path, sizeof(path), "%s/spool", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/dead", dir);
+	assert_int_equal(symlink("/no/such/file", path), 0);
+	state_close(&st);
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, names[i]);
+		mode = i == 1 ? 0600 : 0700;
+		assert_int_equal(chmod(path, mode | 020), 0);
+		assert_int_equal(state_open(dir, &again, &e), ERR_DENIED);
+		assert_non_null(strstr(e.msg, "'chmod go-w "));
+		assert_non_null(strstr(e.msg, path));
+		assert_int_equal(chmod(path, mode), 0);
+		if (geteuid() != 0)
+			continue;
+		assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+		assert_int_equal(state_open(dir, &again, &e), ERR_DENIED);
+		assert_non_null(strstr(e.msg, "belongs to user 12345"));
+		assert_non_null(strstr(e.msg, "'chown 0 "));
+		assert_int_equal(chown(path, 0, (gid_t)-1), 0);
+	}
+	assert_int_equal(state_open(dir, &st, &e), 0);
+}
+
 int
 main(void)
 {
@@ -270,6 +308,7 @@ main(void)
 		T(test_policy_flips),
 		T(test_identity_flips),
 		T(test_enrolment_flips),
+		T(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
