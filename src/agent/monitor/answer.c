@@ -215,6 +215,19 @@ instead(struct agent *a, struct waiting *w, struct err *e)
 	return make_refusal(a, &w->own.id, REFUSAL_NO_ROOM, &w->answer, e);
 }
 
+/* Nothing of it is kept. What the journal has as open is answered by another
+ * start. */
+static void
+forget(struct agent *a, struct waiting *w)
+{
+	const struct journal_entry *en = journal_find(a->journal, &w->own.id);
+
+	if (en != NULL &&
+	    (en->state == JOURNAL_ACCEPTED || en->state == JOURNAL_STARTED))
+		agent_must_restart(a);
+	waiting_free(w);
+}
+
 /* The last resort: the answer gives way to a refusal, sent at once and stored
  * when the disk takes it. */
 static void
@@ -231,14 +244,14 @@ give_up(struct answers *s, struct waiting *w)
 	if (w->own.status != RESULT_REFUSED && instead(a, w, &e) != 0) {
 		log_error("answer action=%s why=%s", id_short(&w->own.id).s,
 		    log_quote(e.msg));
-		waiting_free(w);
+		forget(a, w);
 		return;
 	}
 	netlink_part(a->net, &w->own.id, 0, 1, w->answer.data, w->answer.len);
 	if (may_wait(s, w->answer.len))
 		wait_for_disk(s, w);
 	else
-		waiting_free(w);
+		forget(a, w);
 }
 
 /* Takes the answer's bytes. */
