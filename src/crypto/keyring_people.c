@@ -20,7 +20,8 @@ struct people {
 	bool there, counted;         /* there is one; it is in fprs */
 };
 
-/* The first words of a line; what is too long for any of them is cut. */
+/* The first words of a line. One that is too long for what is wanted of it is
+ * empty, and so refused: cut, a number would be another one. */
 static void
 split(const char *p, size_t len, char words[WORDS][WORD_MAX])
 {
@@ -33,6 +34,8 @@ split(const char *p, size_t len, char words[WORDS][WORD_MAX])
 			at = 0;
 		} else if (at + 1 < WORD_MAX) {
 			words[i][at++] = p[j];
+		} else {
+			words[i][0] = '\0';
 		}
 	}
 }

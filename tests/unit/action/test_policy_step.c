@@ -18,6 +18,8 @@
 #define B40 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define C40 "cccccccccccccccccccccccccccccccccccccccc"
 #define NOW 1000000
+#define Z16 "0000000000000000"
+#define Z64 Z16 Z16 Z16 Z16
 
 #define PERSON(f, w) "\"" f "\":{\"fingerprint\":\"" f "\",\"weight\":" w "}"
 #define ENTRY(name, min, persons)                                             \
@@ -160,6 +162,11 @@ test_lock_out(void **state)
 		    "mig-keyring 3\nperson " A40 " A\n" KEY(A40, "1",
 			"0") "person " B40 " B\n" KEY(B40, "1000001", "0"),
 		    ACL, POLICY_LOCKS_OUT },
+		/* to keyring_parse(), which reads all of them, it has ended */
+		{ "an end of many digits",
+		    "mig-keyring 3\nperson " A40 " A\n" KEY(A40, "1",
+			"0") "person " B40 " B\n" KEY(B40, "1", Z64 "1000000"),
+		    ACL, POLICY_MALFORMED },
 		{ "empty keyring", "mig-keyring 3\n", ACL, POLICY_LOCKS_OUT },
 		{ "no keyring", "", ACL, POLICY_MALFORMED },
 		{ "no times",
