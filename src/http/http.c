@@ -220,15 +220,16 @@ http_run(struct transfer *t, struct err *e)
 	while (running > 0) {
 		if (curl_multi_perform(h->multi, &running) != CURLM_OK)
 			return err_set(e, ERR_INTERNAL, "libcurl failed");
+		if (running == 0) /* what has come is not stopped any more */
+			break;
 		stop = r->on_tick != NULL ? r->on_tick(r->arg) : 0;
 		if (stop != 0)
 			return err_set(e, stop, "stopped");
-		if (running > 0 && clock_mono_ms() - t->last_byte_ms > idle)
+		if (clock_mono_ms() - t->last_byte_ms > idle)
 			return err_set(e, ERR_TIMEOUT,
 			    "%s has sent nothing for %ld s", h->base,
 			    idle / 1000);
-		if (running > 0)
-			curl_multi_poll(h->multi, NULL, 0, HTTP_TICK_MS, NULL);
+		curl_multi_poll(h->multi, NULL, 0, HTTP_TICK_MS, NULL);
 	}
 	m = curl_multi_info_read(h->multi, &left);
 	if (t->stop == ERR_TOOBIG)

@@ -25,8 +25,8 @@ struct http_options {
 /* Part of a successful (2xx) answer's body. Non-zero ends the transfer with
  * that ERR_* code. */
 typedef int http_on_data(const void *data, size_t len, void *arg);
-/* Called about ten times a second while a request runs. Non-zero ends it
- * with that ERR_* code. */
+/* Called about ten times a second while a request runs, and not once it has
+ * ended. Non-zero ends it with that ERR_* code. */
 typedef int http_on_tick(void *arg);
 
 struct http_request {

@@ -107,6 +107,62 @@ test_nobody(void **state)
 	close(s);
 }
 
+struct other_end {
+	int listener, s; /* s: -1 until somebody has connected */
+};
+
+/* Ends what has ended already: the connection was made, and closed again. */
+static int
+stop_the_ended(void *arg)
+{
+	struct other_end *o = arg;
+	char byte;
+
+	if (o->s < 0)
+		o->s = accept4(o->listener, NULL, NULL, SOCK_NONBLOCK);
+	return o->s >= 0 && recv(o->s, &byte, 1, 0) == 0 ? ERR_BUSY : 0;
+}
+
+/* Whoever wants to stop comes too late once there is an answer, or why there is
+ * none: here the CA is none, which is seen after connecting. */
+static void
+test_stopped_late(void **state)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	struct other_end end = { .listener = socket(
+				     AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+		.s = -1 };
+	struct http_request req = { .method = "POST",
+		.path = "/",
+		.body = "{}",
+		.body_len = 2,
+		.on_tick = stop_the_ended,
+		.arg = &end };
+	struct http_options o = { .ca_pem = "x" };
+	struct http_response res;
+	socklen_t len = sizeof(sa);
+	struct err e = { 0 };
+	struct http *h;
+	char base[64];
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(
+	    bind(end.listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(end.listener, 1), 0);
+	assert_int_equal(
+	    getsockname(end.listener, (struct sockaddr *)&sa, &len), 0);
+	snprintf(
+	    base, sizeof(base), "https://127.0.0.1:%d", ntohs(sa.sin_port));
+	o.base = base;
+	assert_int_equal(http_new(&o, &h, &e), 0);
+	assert_int_equal(http_do(h, &req, &res, &e), ERR_IO);
+	assert_null(strstr(e.msg, "stopped"));
+	http_response_release(&res);
+	http_free(h);
+	close(end.s);
+	close(end.listener);
+}
+
 int
 main(void)
 {
@@ -114,6 +170,7 @@ main(void)
 		cmocka_unit_test(test_base),
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_stopped_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
