@@ -309,8 +309,9 @@ write_lines(const struct trust *t, bool only_changed, struct buf *out)
 	return out->error;
 }
 
-/* What others added since, and what is new here, each agent once. The lock is
- * held. */
+/* What others added since, and what is new here, each agent once; added to the
+ * end where a line was damaged since, as that would be lost. The lock is held.
+ */
 static int
 write_anew(struct trust *t, const struct buf *fresh, struct err *e)
 {
@@ -321,6 +322,11 @@ write_anew(struct trust *t, const struct buf *fresh, struct err *e)
 	buf_init(&all, TRUST_FILE_MAX);
 	buf_init(&copy, TRUST_FILE_MAX);
 	r = trust_load(&now, t->path, e);
+	if (r == 0 && now.bad_line > 0) {
+		t->bad_line = now.bad_line;
+		r = file_append(t->path, fresh->data, fresh->len, 0600, e);
+		goto out;
+	}
 	if (r == 0)
 		r = buf_add(&copy, fresh->data, fresh->len);
 	if (r == 0)
@@ -334,6 +340,7 @@ write_anew(struct trust *t, const struct buf *fresh, struct err *e)
 		r = file_write(t->path, all.data, all.len, 0600, e);
 	if (r == 0)
 		t->bytes = all.len;
+out:
 	trust_release(&now);
 	buf_release(&all);
 	buf_release(&copy);

@@ -403,6 +403,51 @@ test_two_clients(void **state)
 	unlink(path);
 }
 
+/* A line that was damaged after it was read stays to be seen: the file is not
+ * made small again without it. */
+static void
+test_damaged_since(void **state)
+{
+	struct id head = id_of(9), who = id_of(1);
+	struct trust_sight s = {
+		.id = &who, .name = "x", .head = &head, .connection = 1
+	};
+	struct trust t = { 0 };
+	struct trust_other other;
+	char row[7000];
+	struct buf line;
+	size_t i;
+	FILE *f;
+
+	memset(row, 'r', sizeof(row) - 1);
+	row[sizeof(row) - 1] = '\0';
+	s.row = row;
+	(void)trust_see(&t, &s, &other);
+	buf_init(&line, 2 * sizeof(row));
+	assert_int_equal(trust_line(&t.list[0], &line), 0);
+	trust_release(&t);
+	assert_non_null(f = fopen(path, "w"));
+	for (i = 0; i < 300; i++)
+		assert_int_equal(fwrite(line.data, line.len, 1, f), 1);
+	buf_release(&line);
+	assert_int_equal(fflush(f), 0);
+	assert_int_equal(trust_load(&t, path, NULL), 0);
+	assert_int_equal(t.bad_line, 0);
+	rewind(f);
+	assert_int_equal(fputc('!', f), '!');
+	assert_int_equal(fclose(f), 0);
+	s.position = 1;
+	(void)trust_see(&t, &s, &other);
+	assert_int_equal(trust_save(&t, NULL), 0);
+	assert_int_equal(t.bad_line, 1);
+	trust_release(&t);
+	assert_int_equal(trust_load(&t, path, NULL), 0);
+	assert_int_equal(t.bad_line, 1);
+	assert_int_equal(trust_find(&t, &who)->position, 1);
+	trust_release(&t);
+	unlink(path);
+}
+
 /* As many as there may be, and one more; names that hold the same place. */
 static void
 test_many(void **state)
@@ -471,6 +516,7 @@ main(void)
 		cmocka_unit_test(test_record),
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_two_clients),
+		cmocka_unit_test(test_damaged_since),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_flips),
