@@ -26,6 +26,7 @@ groups_release(struct groups *g)
 		free(g->list[i].text);
 	}
 	free(g->list);
+	free(g->slots);
 	memset(g, 0, sizeof(*g));
 }
 
@@ -50,16 +51,70 @@ text_hash(const char *s, size_t len)
 	return h;
 }
 
+static bool
+group_is(const struct group *p, const char *text, size_t len, uint64_t hash)
+{
+	return p->hash == hash && p->text_len == len &&
+	    memcmp(p->text, text, len) == 0;
+}
+
 static struct group *
 groups_find(struct groups *g, const char *text, size_t len, uint64_t hash)
 {
 	size_t i;
 
-	for (i = 0; i < g->n; i++)
-		if (g->list[i].hash == hash && g->list[i].text_len == len &&
-		    memcmp(g->list[i].text, text, len) == 0)
-			return &g->list[i];
+	if (g->nslots == 0)
+		return NULL;
+	for (i = hash & (g->nslots - 1); g->slots[i] != 0;
+	     i = (i + 1) & (g->nslots - 1))
+		if (group_is(&g->list[g->slots[i] - 1], text, len, hash))
+			return &g->list[g->slots[i] - 1];
 	return NULL;
+}
+
+/* Of list[at], which is not in there yet: there is always a free slot. */
+static void
+groups_place(struct groups *g, size_t at)
+{
+	size_t i = g->list[at].hash & (g->nslots - 1);
+
+	while (g->slots[i] != 0)
+		i = (i + 1) & (g->nslots - 1);
+	g->slots[i] = (uint32_t)at + 1;
+}
+
+static void
+groups_index(struct groups *g)
+{
+	size_t i;
+
+	memset(g->slots, 0, g->nslots * sizeof(*g->slots));
+	for (i = 0; i < g->n; i++)
+		groups_place(g, i);
+}
+
+/* For one more; at most half of the slots are taken. */
+static int
+groups_grow(struct groups *g)
+{
+	size_t cap = g->cap == 0 ? 16 : g->cap * 2;
+	struct group *p;
+	uint32_t *slots;
+
+	if (g->n < g->cap)
+		return 0;
+	p = reallocarray(g->list, cap, sizeof(*p));
+	if (p == NULL)
+		return ERR_NOMEM;
+	g->list = p;
+	slots = reallocarray(g->slots, cap * 2, sizeof(*slots));
+	if (slots == NULL)
+		return ERR_NOMEM;
+	g->slots = slots;
+	g->nslots = cap * 2;
+	g->cap = cap;
+	groups_index(g);
+	return 0;
 }
 
 static int
@@ -67,18 +122,12 @@ groups_new(struct groups *g, const char *text, size_t len, uint64_t hash,
     struct group **ret)
 {
 	struct group *p;
-	size_t cap;
 
-	if (g->n >= g->max_groups || len > g->max_bytes - g->bytes)
+	if (g->n >= g->max_groups || g->n >= GROUPS_MAX ||
+	    len > g->max_bytes - g->bytes)
 		return ERR_TOOBIG;
-	if (g->n == g->cap) {
-		cap = g->cap == 0 ? 16 : g->cap * 2;
-		p = reallocarray(g->list, cap, sizeof(*p));
-		if (p == NULL)
-			return ERR_NOMEM;
-		g->list = p;
-		g->cap = cap;
-	}
+	if (groups_grow(g) != 0)
+		return ERR_NOMEM;
 	p = &g->list[g->n];
 	memset(p, 0, sizeof(*p));
 	p->text = malloc(len + 1);
@@ -89,7 +138,7 @@ groups_new(struct groups *g, const char *text, size_t len, uint64_t hash,
 	p->text_len = len;
 	p->hash = hash;
 	g->bytes += len;
-	g->n++;
+	groups_place(g, g->n++);
 	*ret = p;
 	return 0;
 }
@@ -141,8 +190,10 @@ group_compare(const void *a, const void *b)
 void
 groups_sort(struct groups *g)
 {
-	if (g->n > 1)
-		qsort(g->list, g->n, sizeof(*g->list), group_compare);
+	if (g->n < 2)
+		return;
+	qsort(g->list, g->n, sizeof(*g->list), group_compare);
+	groups_index(g);
 }
 
 static int

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 
+#define GROUPS_MAX (1u << 24)  /* whatever is asked for */
 #define GROUPS_NAMES_MAX 20000 /* names kept under one text */
 
 struct group {
@@ -23,6 +24,8 @@ struct group {
 struct groups {
 	struct group *list; /* in the order of first appearance */
 	size_t n, cap;
+	uint32_t *slots; /* owned; by hash: place in list + 1; 0: none */
+	size_t nslots;   /* a power of two */
 	size_t bytes, max_bytes; /* of texts */
 	size_t max_groups;
 };

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -161,6 +162,35 @@ test_groups_bytes(void **state)
 	groups_release(&g);
 }
 
+/* As many as -group keeps, each twice, and again once they are sorted: looked
+ * at one after the other they took seconds. */
+static void
+test_groups_many(void **state)
+{
+	const size_t many = 100000;
+	struct groups g;
+	char text[32];
+	size_t i, round;
+	clock_t start = clock();
+	int len;
+
+	groups_init(&g, many, SIZE_MAX);
+	for (round = 1; round <= 3; round++) {
+		for (i = 0; i < many; i++) {
+			len = snprintf(text, sizeof(text), "answer %zu", i);
+			assert_int_equal(
+			    groups_add(&g, text, (size_t)len, "h"), 0);
+		}
+		assert_int_equal(g.n, many);
+		assert_int_equal(g.list[many - 1].count, round);
+		groups_sort(&g);
+	}
+	assert_string_equal(g.list[0].text, "answer 0");
+	assert_int_equal(groups_add(&g, "another", 7, "h"), ERR_TOOBIG);
+	assert_true(clock() - start < 4 * CLOCKS_PER_SEC);
+	groups_release(&g);
+}
+
 static void
 test_seen(void **state)
 {
@@ -192,6 +222,7 @@ main(void)
 		cmocka_unit_test(test_many_reasons),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_groups_bytes),
+		cmocka_unit_test(test_groups_many),
 		cmocka_unit_test(test_seen),
 	};
 
