@@ -14,7 +14,7 @@ import pytest
 import faultlib
 import swarmlib
 from fakeagent import Https, purpose_hash
-from faultlib import ALWAYS
+from faultlib import ALWAYS, Control
 from miglib import program
 from platformlib import rows
 from test_alloc_commands import KINDS, WANTING, Run, check_whole, files, leftovers, mig, own, server, sweep, sweeping
@@ -133,6 +133,21 @@ def test_once(p, tmp_path, most):
         assert again in (("known",) if answered else ("known", "done")), (said, q.stdout)
     sweep(tmp_path, most, lambda d: [program(AGENT), "--once", str(envelope), "-c", str(d / "conf")], check,
           before)
+
+
+def test_once_without_memory_for_the_job(p, tmp_path):
+    """It is in the journal and not run: the command ends and says why, and the next start answers it."""
+    q = run(AGENT, "policy", p.policy, *conf(tmp_path))
+    assert q.returncode == 0, q.stderr
+    envelope = tmp_path / "envelope"
+    envelope.write_text(p.mig("file", "-t", "all", "-e", "1h", "-path", str(tmp_path), "-name", ".", "-s", check=0).stdout)
+    control = Control(tmp_path / "fault")
+    fault = control.allocation_after(AGENT, "journal.synced", 1)
+    q = subprocess.run([program(AGENT), "--once", str(envelope), *conf(tmp_path)], env=control.env(), check=False,
+                       capture_output=True, text=True, timeout=30)
+    assert fault.fired and (q.returncode, q.stdout) == (1, "") and "why=memory" in q.stderr, q
+    q = run(AGENT, "--once", envelope, *conf(tmp_path))
+    assert json.loads(q.stdout)["status"] == "known" and "interrupted action=" in q.stderr, q
 
 
 # --- the server -------------------------------------------------------------------

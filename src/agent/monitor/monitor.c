@@ -589,6 +589,12 @@ void
 agent_must_restart(struct agent *a)
 {
 	agent_disk_error(a, ERR_IO);
+	if (a->mode != MODE_ONCE)
+		return;
+	/* nobody starts it again, and nothing would ever end it */
+	log_error("once_ends effect=%s",
+	    log_quote("what is open is answered when the agent starts"));
+	proc_loop_stop(a->loop);
 }
 
 /* So that what waits to be answered can be before the end. One process opens
