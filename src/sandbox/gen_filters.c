@@ -246,23 +246,43 @@ allow_reading_files(scmp_filter_ctx f)
 	rules(f, SCMP_ACT_ALLOW, looking);
 }
 
+/* Streams and datagrams. Which protocol goes with which is for the kernel. */
+static void
+allow_socket(scmp_filter_ctx f, unsigned family, unsigned protocol)
+{
+	static const unsigned types[] = { SOCK_STREAM, SOCK_DGRAM };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct scmp_arg_cmp c[3] = { INT_IS(0, family),
+			SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, 0xf, types[i]),
+			INT_IS(2, protocol) };
+
+		rule(f, SCMP_ACT_ALLOW, "socket", 3, c);
+	}
+}
+
+/* Of the internet TCP and UDP: others (SCTP, MPTCP, L2TP ...) are code that the
+ * kernel would load for whoever asks, and Landlock's rules for TCP do not hold
+ * for them. */
 static void
 allow_sockets(scmp_filter_ctx f, bool local)
 {
-	static const unsigned families[] = { AF_INET, AF_INET6, AF_UNIX };
-	static const unsigned types[] = { SOCK_STREAM, SOCK_DGRAM };
+	static const unsigned protocols[] = { 0, IPPROTO_TCP, IPPROTO_UDP };
 	struct scmp_arg_cmp netlink[2] = { INT_IS(0, AF_NETLINK),
 		INT_IS(2, NETLINK_ROUTE) };
-	size_t i, j;
+	size_t i;
 
-	for (i = 0; i < (local ? 3 : 2); i++) {
-		for (j = 0; j < 2; j++) {
-			struct scmp_arg_cmp c[2] = { INT_IS(0, families[i]),
-				SCMP_CMP64(
-				    1, SCMP_CMP_MASKED_EQ, 0xf, types[j]) };
-
-			rule(f, SCMP_ACT_ALLOW, "socket", 2, c);
-		}
+	for (i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+		allow_socket(f, AF_INET, protocols[i]);
+		allow_socket(f, AF_INET6, protocols[i]);
+	}
+	if (local) {
+		allow_socket(f, AF_UNIX, 0);
+	} else {
+		/* echo requests, where they take no right */
+		allow_socket(f, AF_INET, PROTO_ICMP);
+		allow_socket(f, AF_INET6, PROTO_ICMPV6);
 	}
 	/* getaddrinfo asks which addresses there are */
 	rule(f, SCMP_ACT_ALLOW, "socket", 2, netlink);

@@ -20,7 +20,7 @@
 struct err;
 
 enum sandbox_profile {
-	SANDBOX_NET = 1, /* sockets (inet, unix), event loop, threads no */
+	SANDBOX_NET = 1, /* sockets (TCP, UDP, unix), event loop, threads no */
 	SANDBOX_COMPUTE, /* read, write, memory, exit: verify and judge */
 	/* openat2 exists here only with Landlock 3 or later (Linux 6.2), else
 	 * it fails with ENOSYS: no filter can see its flags */

@@ -447,6 +447,51 @@ test_asking(void **state)
 	}
 }
 
+static int protocol;
+
+/* Whether it gets so far as to the kernel's own answer. */
+static bool
+open_protocol(void)
+{
+	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, protocol) >= 0 ||
+	    socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, protocol) >= 0 ||
+	    errno != EPERM;
+}
+
+/* Of the internet who has sockets has TCP and UDP. */
+static void
+test_protocols(void **state)
+{
+	static const struct {
+		int protocol, want;
+	} cases[] = { { 0, ALLOWED }, { IPPROTO_TCP, ALLOWED },
+		{ IPPROTO_UDP, ALLOWED }, { IPPROTO_SCTP, REFUSED },
+		{ IPPROTO_UDPLITE, REFUSED }, { 262 /* MPTCP */, REFUSED },
+		{ 115 /* L2TP */, REFUSED } };
+	struct sandbox s = profile();
+	struct err e;
+	int status;
+	pid_t pid;
+
+	if (is_null())
+		skip();
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		s.profile = i % 2 ? SANDBOX_NET : SANDBOX_NET_OPENER;
+		protocol = cases[i / 2].protocol;
+		fflush(NULL);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(sandbox_enter(&s, &e) != 0 ? SETUP_FAILED
+				: open_protocol()        ? ALLOWED
+							 : REFUSED);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) != cases[i / 2].want)
+			fail_msg("protocol %d: status %d", protocol, status);
+	}
+}
+
 /* --- any worker ------------------------------------------------------------
  */
 
@@ -516,6 +561,7 @@ main(void)
 		cmocka_unit_test(test_narrow_takes_away),
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_asking),
+		cmocka_unit_test(test_protocols),
 		cmocka_unit_test(test_limits_go_down),
 	};
 
