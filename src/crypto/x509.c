@@ -37,6 +37,16 @@ x509_few_texts(void)
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL);
 }
 
+int
+x509_start(struct err *e)
+{
+	if (OPENSSL_init_ssl(0, NULL) == 1 &&
+	    OSSL_LIB_CTX_get0_global_default() != NULL)
+		return 0;
+	return err_set(e, ERR_NOMEM,
+	    "OpenSSL does not start, most likely for want of memory");
+}
+
 /* After x509_few_texts() nothing else loads them: of what is used here. */
 static void
 load_texts(void)
@@ -93,6 +103,8 @@ pem_bio(const char *pem, const char *what, struct err *e)
 		    X509_PEM_MAX);
 		return NULL;
 	}
+	if (x509_start(e) != 0)
+		return NULL;
 	bio = BIO_new_mem_buf(pem, (int)len);
 	if (bio == NULL)
 		err_set(e, ERR_NOMEM, "out of memory");
@@ -177,9 +189,12 @@ key_write(EVP_PKEY *key, struct buf *out, struct err *e)
 int
 x509_key_new(struct buf *ret_key_pem, struct err *e)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	int rc;
+	EVP_PKEY *key;
+	int rc = x509_start(e);
 
+	if (rc != 0)
+		return rc;
+	key = EVP_EC_gen("P-256");
 	if (key == NULL)
 		return x509_fail(e, ERR_INTERNAL, "making a P-256 key");
 	rc = key_write(key, ret_key_pem, e);
@@ -324,6 +339,9 @@ x509_ca_new(const char *name, int days, struct buf *ret_cert_pem,
 		return err_set(e, ERR_INVALID,
 		    "the CA's name must be 1 to %d printable bytes",
 		    CN_MAX - 7);
+	rc = x509_start(e);
+	if (rc != 0)
+		return rc;
 	key = EVP_EC_gen("P-256");
 	if (key != NULL)
 		cert = cert_begin(cn, NULL, key, (int64_t)days * DAY);
@@ -459,7 +477,10 @@ spki_read(const void *spki, size_t len, EVP_PKEY **ret, struct err *e)
 {
 	const unsigned char *p = spki;
 	EVP_PKEY *key;
+	int rc = x509_start(e);
 
+	if (rc != 0)
+		return rc;
 	if (len == 0 || len > SPKI_MAX)
 		return err_set(e, ERR_INVALID,
 		    "TLS key: a DER SubjectPublicKeyInfo is expected");

@@ -16,6 +16,11 @@ struct ssl_ctx_st;
 /* Before anything else of OpenSSL in a process: the texts of its errors, 65 kB,
  * come into memory only when one is needed. */
 void x509_few_texts(void);
+/* Where the rest of this header is used it is called by itself: who has others
+ * use OpenSSL calls it before. What is called without its start, after an
+ * allocation failed in that, follows a null pointer; and it is tried once in a
+ * process. ERR_NOMEM. */
+int x509_start(struct err *e);
 /* A new private key as PEM (PKCS#8). */
 int x509_key_new(struct buf *ret_key_pem, struct err *e);
 /* DER SubjectPublicKeyInfo of a PEM private key. */

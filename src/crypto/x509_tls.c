@@ -222,9 +222,12 @@ int
 x509_client_ctx(const char *ca_pem, const char *cert_pem, const char *key_pem,
     const char *peer_name, SSL_CTX **ret, struct err *e)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	int rc;
+	SSL_CTX *ctx;
+	int rc = x509_start(e);
 
+	if (rc != 0)
+		return rc;
+	ctx = SSL_CTX_new(TLS_client_method());
 	if (ctx == NULL)
 		return x509_fail(e, ERR_INTERNAL, "setting up TLS");
 	rc = x509_client_apply(ctx, ca_pem, cert_pem, key_pem, peer_name, e);
@@ -248,9 +251,12 @@ int
 x509_pinned_ctx(const struct id *ca_fpr, const char *peer_name, SSL_CTX **ret,
     struct err *e)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	int rc;
+	SSL_CTX *ctx;
+	int rc = x509_start(e);
 
+	if (rc != 0)
+		return rc;
+	ctx = SSL_CTX_new(TLS_client_method());
 	if (ctx == NULL)
 		return x509_fail(e, ERR_INTERNAL, "setting up TLS");
 	rc = x509_pinned_apply(ctx, ca_fpr, peer_name, e);

@@ -112,6 +112,8 @@ http_new(const struct http_options *o, struct http **ret, struct err *e)
 	int r;
 
 	r = http_check_base(o->base, e);
+	if (r == 0)
+		r = x509_start(e);
 	if (r != 0)
 		return r;
 	h = calloc(1, sizeof(*h));

@@ -888,7 +888,7 @@ main(int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);
 	err_clear(&e);
 	x509_few_texts();
-	if (start(&n, &e) != 0) {
+	if (x509_start(&e) != 0 || start(&n, &e) != 0) {
 		log_error("net_start why=%s", log_quote(e.msg));
 		return 1;
 	}

@@ -3,6 +3,7 @@
 #include "server/cmd/check.h"
 
 #include "base/err.h"
+#include "crypto/x509.h"
 #include "proc/proc.h"
 
 #include <errno.h>
@@ -26,7 +27,8 @@ static SSL_CTX *
 tls_of(struct check *k)
 {
 	char path[SERVER_PATH_MAX];
-	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+	SSL_CTX *tls =
+	    x509_start(NULL) == 0 ? SSL_CTX_new(TLS_client_method()) : NULL;
 
 	if (tls == NULL ||
 	    SSL_CTX_load_verify_file(
