@@ -82,6 +82,9 @@ int client_ca_load(struct client *c, struct err *e);
 bool client_interactive(void);
 /* Asks on the terminal; true for yes. Anything but y or yes is no. */
 bool client_confirm(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The question before somebody signs what another one may have written: where
+ * nobody can be asked it is refused (ERR_DENIED) unless yes was given. */
+int client_confirm_sign(bool yes, const char *what, struct err *e);
 /* Reads one line from the terminal into out; false at the end of input. */
 bool client_prompt(const char *question, char *out, size_t size);
 /* "mig: " and the message on standard error, made safe for a terminal. */

@@ -80,7 +80,7 @@ def next_policy(p, version):
     before = p.policy if version == 2 else p.dir / f"policy-{version - 1}"
     path = p.dir / f"policy-{version}"
     p.mig("policy", "edit", str(before), "-acl", str(p.dir / "acl-next"), "-o", str(path), check=0)
-    p.mig("policy", "sign", str(path), "-from", str(before), check=0)
+    p.mig("policy", "sign", "-y", str(path), "-from", str(before), check=0)
     return f"{path}.signed"
 
 

@@ -146,7 +146,7 @@ def change_policy(fleet, number):
         fleet.mig("policy", "pin", str(fleet.policy), check=0)
     fleet.mig("policy", "edit", "-expires", f"{number}00d", "-o", str(path),
               check=0)
-    fleet.mig("policy", "sign", str(path), check=0)
+    fleet.mig("policy", "sign", "-y", str(path), check=0)
     wait_for("the server to take it", lambda: fleet.mig(
         "policy", "push", f"{path}.signed").returncode == 0, 30)
 

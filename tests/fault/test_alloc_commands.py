@@ -264,7 +264,7 @@ def changes(run):
 WRITES = {
     "make": lambda p: ["make", "-keyring", str(p.keyring), "-o", "out"],
     "edit": lambda p: ["edit", str(p.policy), "-acl", str(p.dir / "acl-next"), "-o", "out"],
-    "sign": lambda p: ["sign", str(p.dir / "policy-2"), "-from", str(p.policy), "-o", "out"],
+    "sign": lambda p: ["sign", "-y", str(p.dir / "policy-2"), "-from", str(p.policy), "-o", "out"],
 }
 
 

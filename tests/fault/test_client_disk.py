@@ -33,7 +33,7 @@ FILES = {
     "keyring": ("xdg/mig/keyring", lambda p: ["keyring", "add", p.bob]),
     "less of a keyring": ("xdg/mig/keyring", lambda p: ["keyring", "remove", p.bob]),
     "known policy": ("xdg/mig/known-policy", lambda p: ["policy", "pin", p.signed]),
-    "signed policy": ("policy-2.signed", lambda p: ["policy", "sign", str(p.dir / "policy-2"),
+    "signed policy": ("policy-2.signed", lambda p: ["policy", "sign", "-y", str(p.dir / "policy-2"),
                                                     "-from", str(p.policy)]),
     "policy": ("policy-2", lambda p: ["policy", "edit", str(p.policy), "-acl",
                                       str(p.dir / "acl-next"), "-o", str(p.dir / "policy-2")]),

@@ -608,8 +608,14 @@ def test_two_signatures(alice, gpg, tree, tmp_path):
     home.mkdir()
     bob = Person(home, gpg)
     bob.configure(key=gpg.bob)
-    before = json.loads(f.read_text())["document"]
-    p = bob.mig("action", "sign", f, check=0)
+    text = f.read_text()
+    before = json.loads(text)["document"]
+    # without a terminal nobody is asked, and nothing signed; but all is shown
+    for path, given in (f, None), ("-", text):
+        p = bob.mig("action", "sign", path, stdin=given, check=ERROR)
+        assert "nobody can be asked here" in p.stderr and "needs    weight 2" in p.stderr
+        assert f.read_text() == text and p.stdout == ""
+    p = bob.mig("action", "sign", "-y", f, check=0)
     assert "2 signatures" in p.stderr and "needs    weight 2" in p.stderr
     env = json.loads(f.read_text())
     assert env["document"] == before
@@ -627,12 +633,12 @@ def test_what_cannot_be_signed(alice, tree, tmp_path, gpg):
     env = sign(alice, tree, "-e", "1s")
     f.write_text(json.dumps(env))
     time.sleep(1.1)
-    assert "this action ended at" in alice.mig("action", "sign", f, check=ERROR).stderr
+    assert "this action ended at" in alice.mig("action", "sign", "-y", f, check=ERROR).stderr
     f.write_text("{}")
-    assert str(f) in alice.mig("action", "sign", f, check=ERROR).stderr
+    assert str(f) in alice.mig("action", "sign", "-y", f, check=ERROR).stderr
     env["document"] = '{"syntaxversion": 3}'
     f.write_text(json.dumps(env))
-    alice.mig("action", "sign", f, check=ERROR)
+    alice.mig("action", "sign", "-y", f, check=ERROR)
     p = alice.mig("file", "-s", "-reader", "0" * 40, "-path", tree, "-name",
                   "x", check=ERROR)
     assert "0" * 40 in p.stderr

@@ -287,7 +287,7 @@ def test_two_signers_end_to_end(two, tree, tmp_path):
     assert "needs weight 2 and has 1 signature" in half.stderr
     as_bob(two, "init", "--server", two.url, "--ca", two.ca, "--key", two.bob,
            check=0)
-    p = as_bob(two, "action", "sign", f, check=0)
+    p = as_bob(two, "action", "sign", "-y", f, check=0)
     assert "2 signatures" in p.stderr and str(tree) in p.stderr
     p = as_bob(two, "run", f, check=FOUND)
     assert f"one {tree}/one.conf [" in p.stdout, p.stdout

@@ -600,7 +600,7 @@ def next_policy(platform, version, **weights):
     (platform.dir / "acl-next").write_text(json.dumps(acl))
     alice = platform.people["alice"]
     alice.mig("policy", "edit", "-acl", str(platform.dir / "acl-next"), "-o", str(path), check=0)
-    alice.mig("policy", "sign", str(path), check=0)
+    alice.mig("policy", "sign", "-y", str(path), check=0)
     return f"{path}.signed"
 
 

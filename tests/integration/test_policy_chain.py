@@ -77,7 +77,7 @@ class Chain:
         more = [] if before is None else ["-from", str(before)]
         for fpr in who or (self.alice, self.bob):
             self.become(fpr)
-            p = self.p.mig("policy", "sign", str(path), *more)
+            p = self.p.mig("policy", "sign", "-y", str(path), *more)
             assert p.returncode == 0, p.stderr
             if not str(path).endswith(".signed"):
                 path = path.with_name(path.name + ".signed")
@@ -209,7 +209,7 @@ def test_a_lock_out_is_refused_by_the_client(chain):
         assert not (chain.dir / name).exists()
         # nor is one signed that was made otherwise
         path = chain.file(name, text(chain, 3, chain.status()["hash"], acl))
-        p = chain.p.mig("policy", "sign", str(path))
+        p = chain.p.mig("policy", "sign", "-y", str(path))
         assert p.returncode == 2 and "lock everybody out" in p.stderr
 
 

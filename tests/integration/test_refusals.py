@@ -152,7 +152,7 @@ def next_policy(p, version):
     path = p.dir / f"policy-{version}"
     before = p.policy if version == 2 else p.dir / f"policy-{version - 1}"
     p.mig("policy", "edit", str(before), "-expires", f"{version}00d", "-o", str(path), check=0)
-    p.mig("policy", "sign", str(path), "-from", str(before), check=0)
+    p.mig("policy", "sign", "-y", str(path), "-from", str(before), check=0)
     return path
 
 

@@ -84,7 +84,7 @@ def test_policy(platform, touched):
     tess, made = platform.tess, platform.dir / "next"
     tess.mig("policy", "pin", platform.policy, check=0)
     tess.mig("policy", "edit", "-expires", "400d", "-o", made, check=0)
-    tess.mig("policy", "sign", made, check=0)
+    tess.mig("policy", "sign", "-y", made, check=0)
     touched(1)
     tess.mig("policy", "push", f"{made}.signed", check=0)
     wait_for("the policy", lambda: "policy_in_force version=2\n" in log(platform), 30)

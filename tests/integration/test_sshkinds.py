@@ -182,8 +182,11 @@ def test_a_policy_signed_with_a_certificate(alone, signed):
     alone.ssh.add(public.with_suffix(""))
     _, _, path = signed(cert, "policy@mig", (alone.dir / "next").read_bytes(), b"policy")
     alone.conf.write_text(f"{alone.reader}signer {public}\n")
-    for command, words in (("push", "the signers bring 0"), ("sign", "which is enough")):
-        p = alone.mig("policy", command, path, "-from", first)
+    text = path.read_text()
+    p = alone.mig("policy", "sign", path, "-from", first)
+    assert p.returncode != 0 and "nobody can be asked here" in p.stderr and path.read_text() == text
+    for command, words in ((["push"], "the signers bring 0"), (["sign", "-y"], "which is enough")):
+        p = alone.mig("policy", *command, path, "-from", first)
         assert f"signature 1 counts nowhere: {CERTIFICATE}" in p.stderr
         assert words in p.stderr
 

@@ -76,7 +76,7 @@ def test_following_undoes_no_other(liar):
     two = known.read_bytes()
     liar.mig("policy", "pin", liar.files[0], check=0)
     signed = liar.dir / "signed"
-    liar.mig("policy", "sign", liar.files[1], "-from", liar.files[0], "-o", signed, check=0)
+    liar.mig("policy", "sign", "-y", liar.files[1], "-from", liar.files[0], "-o", signed, check=0)
     # the same version, but no step of a chain: only a person pins it
     other = liar.dir / "other"
     liar.mig("policy", "make", "--keyring", liar.dir / "keyring", "-o", other, "-version", "9",

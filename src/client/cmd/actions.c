@@ -324,9 +324,8 @@ sign_shown(struct client *c, const struct opts *o, struct envelope *env,
 		    e, ERR_TOOBIG, "it has %d signatures already", SIGS_MAX);
 	else if ((r = sealcheck(c, &a, e)) != 0)
 		err_wrap(e, "not signed: the seal of its answers");
-	else if (!opts_has(o, "y") && client_interactive() &&
-	    !client_confirm("Sign this action? [y/N] "))
-		r = err_set(e, ERR_CLOSED, "not signed");
+	else
+		r = client_confirm_sign(opts_has(o, "y"), "action", e);
 	action_release(&a);
 	if (r != 0)
 		return r;
@@ -391,7 +390,7 @@ static const struct opt show_json_opts[] = {
 };
 static const struct opt sign_opts[] = {
 	{ "o", "output", "FILE", "where to write (default: the same file)" },
-	{ "y", "yes", NULL, "do not ask" },
+	{ "y", "yes", NULL, "do not ask; needed where there is no terminal" },
 	{ NULL, NULL, NULL, NULL },
 };
 

@@ -425,20 +425,6 @@ load(struct client *c, const struct opts *o, struct cosigning *k, struct err *e)
 }
 
 static int
-confirm(const struct opts *o, struct err *e)
-{
-	if (opts_has(o, "y"))
-		return 0;
-	if (!client_interactive())
-		return err_set(e, ERR_DENIED,
-		    "not signed: nobody can be asked here; look at it at a "
-		    "terminal, or say -y");
-	return client_confirm("Sign this action? [y/N] ")
-	    ? 0
-	    : err_set(e, ERR_CLOSED, "not signed");
-}
-
-static int
 tell(const struct cosigning *k, const struct posted *p, const struct opts *o,
     struct err *e)
 {
@@ -506,7 +492,7 @@ cmd_action_cosign(struct client *c, const struct opts *o, struct err *e)
 	if (r == 0)
 		r = check_seal(c, k, e);
 	if (r == 0)
-		r = confirm(o, e);
+		r = client_confirm_sign(opts_has(o, "y"), "action", e);
 	if (r == 0)
 		r = sign_and_post(c, k, o, e);
 	json_decref(k->whom.root);
@@ -520,7 +506,7 @@ cmd_action_cosign(struct client *c, const struct opts *o, struct err *e)
 static const struct opt cosign_opts[] = {
 	{ "policy", NULL, "FILE",
 	    "who people are (default: the policy this client knows)" },
-	{ "y", "yes", NULL, "do not ask" },
+	{ "y", "yes", NULL, "do not ask; needed where there is no terminal" },
 	{ "json", NULL, NULL, "what the server says, as JSON" },
 	{ NULL, NULL, NULL, NULL },
 };

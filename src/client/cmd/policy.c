@@ -259,7 +259,7 @@ static const struct opt sign_opts[] = {
 	{ "from", NULL, "FILE", "the policy before it (else the server's)" },
 	{ "o", "output", "FILE",
 	    "where to write (default FILE.signed, or the same file)" },
-	{ "y", "yes", NULL, "do not ask" },
+	{ "y", "yes", NULL, "do not ask; needed where there is no terminal" },
 	{ NULL, NULL, NULL, NULL },
 };
 static const struct opt push_opts[] = {

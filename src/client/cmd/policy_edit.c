@@ -366,9 +366,8 @@ sign(struct client *c, const struct opts *o, struct policy_file *f,
 		fprintf(stderr, "hash %s\n", id_hex(&f->policy.hash).s);
 	if (r == 0)
 		policy_warn_end(&f->policy);
-	if (r == 0 && !opts_has(o, "y") && client_interactive() &&
-	    !client_confirm("Sign this policy? [y/N] "))
-		r = err_set(e, ERR_CLOSED, "not signed");
+	if (r == 0)
+		r = client_confirm_sign(opts_has(o, "y"), "policy", e);
 	if (r == 0)
 		r = sign_text(c, f, &out, &n, e);
 	if (r == 0)

@@ -81,6 +81,20 @@ client_confirm(const char *fmt, ...)
 	return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
+int
+client_confirm_sign(bool yes, const char *what, struct err *e)
+{
+	if (yes)
+		return 0;
+	if (!client_interactive())
+		return err_set(e, ERR_DENIED,
+		    "not signed: nobody can be asked here; look at it at a "
+		    "terminal, or say -y");
+	return client_confirm("Sign this %s? [y/N] ", what)
+	    ? 0
+	    : err_set(e, ERR_CLOSED, "not signed");
+}
+
 /* A terminal of another character set takes the bytes of UTF-8 for characters
  * of its own: in ISO 8859 0x9b, which is in many, begins a command. */
 static bool
