@@ -24,6 +24,7 @@
 
 /* Receive calls before other events have their turn. */
 #define BURST 64
+#define NO_WAIT "no memory to wait for the other end"
 
 struct out_frame {
 	TAILQ_ENTRY(out_frame) entry;
@@ -167,6 +168,14 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	struct ipc_chan *c = arg;
 	int i, more = 1;
 
+	/* there was no memory for that (ipc_chan_pause) */
+	if (!c->paused && !event_pending(c->rev, EV_READ, NULL) &&
+	    event_add(c->rev, NULL) != 0) {
+		c->busy++;
+		die(c, NO_WAIT);
+		leave(c);
+		return;
+	}
 	/* paused: the first that comes shows it (ipc_chan_pause) */
 	if (c->paused) {
 		event_del(c->rev);
@@ -190,7 +199,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	leave(c);
 }
 
-/* Writes what the socket takes. ERR_CLOSED when it is broken. */
+/* Writes what the socket takes. ERR_CLOSED when it is broken, ERR_NOMEM when
+ * the rest would wait for ever. */
 static int
 flush(struct ipc_chan *c)
 {
@@ -213,19 +223,20 @@ flush(struct ipc_chan *c)
 		if (f->done == IPC_HEADER_LEN + f->len)
 			drop_frame(c, f);
 	}
-	if (f != NULL)
-		event_add(c->wev, NULL);
-	return 0;
+	return f == NULL || event_add(c->wev, NULL) == 0 ? 0 : ERR_NOMEM;
 }
 
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct ipc_chan *c = arg;
+	int rc;
 
 	c->busy++;
-	if (flush(c) != 0)
-		die(c, IPC_CLOSED "by the other end");
+	rc = flush(c);
+	if (rc != 0)
+		die(c,
+		    rc == ERR_NOMEM ? NO_WAIT : IPC_CLOSED "by the other end");
 	leave(c);
 }
 
@@ -320,8 +331,9 @@ ipc_chan_pause(struct ipc_chan *c, bool pause)
 		return;
 	c->paused = pause;
 	/* most pauses end before anything comes: the event stays until then */
-	if (!pause && !event_pending(c->rev, EV_READ, NULL))
-		event_add(c->rev, NULL);
+	if (!pause && !event_pending(c->rev, EV_READ, NULL) &&
+	    event_add(c->rev, NULL) != 0)
+		event_active(c->rev, EV_READ, 0);
 }
 
 void

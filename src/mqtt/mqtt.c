@@ -34,6 +34,7 @@
 #define OPENING_LIMIT 30 /* seconds until CONNACK must be there */
 #define OPENING_TICK 5
 #define WHY_MAX 256
+#define NO_WAIT "no memory to wait for the connection"
 
 enum mqtt_state { MQTT_IDLE, MQTT_OPENING, MQTT_UP };
 
@@ -140,10 +141,10 @@ rearm(struct mqtt *m)
 {
 	if (m->client == NULL || m->down || m->write == NULL)
 		return;
-	if (mosquitto_want_write(m->client))
-		event_add(m->write, NULL);
-	else
+	if (!mosquitto_want_write(m->client))
 		event_del(m->write);
+	else if (event_add(m->write, NULL) != 0)
+		mark_down(m, NO_WAIT);
 }
 
 static void
@@ -249,7 +250,8 @@ arm_tick(struct mqtt *m)
 	struct timeval tv = { .tv_sec = ms / 1000,
 		.tv_usec = (ms % 1000) * 1000 };
 
-	event_add(m->tick, &tv);
+	if (event_add(m->tick, &tv) != 0)
+		mark_down(m, NO_WAIT);
 }
 
 static void
@@ -436,11 +438,10 @@ socket_events(struct mqtt *m, struct err *e)
 	    event_new(m->base, m->fd, EV_READ | EV_PERSIST, on_readable, m);
 	m->write =
 	    event_new(m->base, m->fd, EV_WRITE | EV_PERSIST, on_writable, m);
-	if (m->read == NULL || m->write == NULL ||
-	    event_add(m->read, NULL) != 0)
-		return err_set(e, ERR_NOMEM, "out of memory");
 	/* the first wake-up is the TCP connection being made */
-	event_add(m->write, NULL);
+	if (m->read == NULL || m->write == NULL ||
+	    event_add(m->read, NULL) != 0 || event_add(m->write, NULL) != 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
 	return 0;
 }
 
@@ -519,7 +520,10 @@ mqtt_pause(struct mqtt *m, bool pause)
 		event_del(m->read);
 		return;
 	}
-	event_add(m->read, NULL);
+	if (event_add(m->read, NULL) != 0) {
+		mark_down(m, NO_WAIT);
+		return;
+	}
 	ssl = mosquitto_ssl_get(m->client);
 	if (ssl != NULL && SSL_pending(ssl) > 0)
 		event_active(m->read, EV_READ, 0);

@@ -32,6 +32,7 @@
 #include "crypto/x509.h"
 #include "ipc/ipc.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 #include "server/certs.h"
 #include "server/lock.h"
 #include "server/messages.h"
@@ -96,7 +97,7 @@ start_later(struct child *ch)
 {
 	struct timeval tv = { ch->backoff / 1000, (ch->backoff % 1000) * 1000 };
 
-	event_add(ch->restart, &tv);
+	timer_start(ch->restart, &tv);
 }
 
 static void
@@ -534,7 +535,7 @@ on_term(void *arg)
 	log_info("stopping");
 	proc_notify("STOPPING=1");
 	p->stopping = true;
-	event_add(p->give_up, &tv);
+	timer_start(p->give_up, &tv);
 	for (i = CHILD_CORE; i < CHILDREN; i++)
 		if (p->children[i].pid != 0)
 			kill(p->children[i].pid, SIGTERM);

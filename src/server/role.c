@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <string.h>
@@ -94,7 +95,7 @@ role_peer_lost(struct role *r)
 {
 	static const struct timeval soon = { 0, PEER_AGAIN_MS * 1000 };
 
-	event_add(r->again, &soon);
+	timer_start(r->again, &soon);
 }
 
 static void

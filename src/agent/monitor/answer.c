@@ -28,6 +28,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "crypto/seal.h"
+#include "proc/timer.h"
 #include "record/record.h"
 
 #include <event2/event.h>
@@ -145,7 +146,7 @@ retry_later(struct answers *s)
 	struct timeval tv = { .tv_sec = RETRY_SECONDS };
 
 	if (!TAILQ_EMPTY(&s->list) && !s->ending)
-		event_add(s->retry, &tv);
+		timer_start(s->retry, &tv);
 }
 
 static void

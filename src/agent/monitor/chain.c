@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <inttypes.h>
@@ -176,7 +177,7 @@ take(struct chain *c)
 	memset(&c->last, 0, sizeof(c->last));
 	memset(c->refused, 0, sizeof(c->refused));
 	jobs_refuse_waiting(a->jobs, REFUSAL_POLICY_CHANGED);
-	event_add(c->limit, &tv);
+	timer_start(c->limit, &tv);
 	/* verify follows when judge has read where the keyring stands */
 	role_restart(a->judge);
 }

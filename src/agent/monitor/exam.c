@@ -35,6 +35,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -626,7 +627,7 @@ go_on(evutil_socket_t fd, short what, void *arg)
 	if (wait > 0) {
 		tv.tv_sec = wait / 1000;
 		tv.tv_usec = (wait % 1000) * 1000;
-		event_add(x->wait, &tv);
+		timer_start(x->wait, &tv);
 		return;
 	}
 	ask_verify(x);

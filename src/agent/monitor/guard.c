@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ look_later(struct guard *g)
 	struct timeval tv = { .tv_sec = g->wait_ms / 1000,
 		.tv_usec = g->wait_ms % 1000 * 1000 };
 
-	event_add(g->look, &tv);
+	timer_start(g->look, &tv);
 	g->wait_ms *= 2;
 	if (g->wait_ms > LAST_LOOK_MS)
 		g->wait_ms = LAST_LOOK_MS;

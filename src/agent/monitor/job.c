@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "modules/module.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 #include "sandbox/cgroup.h"
 
 #include <event2/event.h>
@@ -464,7 +465,7 @@ run(struct jobs *j)
 		maybe_done(j, job);
 	}
 	if (j->waiting > 0 && !j->stopping)
-		event_add(j->look, &(struct timeval){ .tv_sec = LOOK_S });
+		timer_start(j->look, &(struct timeval){ .tv_sec = LOOK_S });
 	else
 		event_del(j->look);
 }

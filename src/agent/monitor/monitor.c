@@ -26,6 +26,7 @@
 #include "modules/agent/peers.h"
 #include "os/os.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 #include "record/record.h"
 #include "sandbox/sandbox.h"
 
@@ -582,7 +583,7 @@ agent_house(struct agent *a, int64_t ms)
 	a->house_ms = due;
 	tv.tv_sec = ms / 1000;
 	tv.tv_usec = (ms % 1000) * 1000;
-	event_add(a->house, &tv);
+	timer_start(a->house, &tv);
 }
 
 void
@@ -666,7 +667,7 @@ on_house(evutil_socket_t fd, short what, void *arg)
 	if (a->stopping) {
 		/* half a minute is over */
 		jobs_stop(a->jobs, true);
-		event_add(a->house, &stop_time);
+		timer_start(a->house, &stop_time);
 		agent_idle_check(a);
 		return;
 	}
@@ -705,7 +706,7 @@ agent_stop(struct agent *a)
 	a->stopping = true;
 	jobs_stop(a->jobs, false);
 	if (a->house != NULL)
-		event_add(a->house, &stop_time);
+		timer_start(a->house, &stop_time);
 	agent_idle_check(a);
 }
 

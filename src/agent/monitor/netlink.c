@@ -32,6 +32,7 @@
 #include "ipc/ipc.h"
 #include "mqtt/tunnel.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <event2/util.h>
@@ -96,7 +97,7 @@ watch(struct netlink *n, int seconds)
 	n->watching = seconds;
 	/* while nothing is read from it, it cannot answer */
 	if (seconds > 0 && !n->paused)
-		event_add(n->watch, &tv);
+		timer_start(n->watch, &tv);
 	else
 		event_del(n->watch);
 }
@@ -148,7 +149,7 @@ arm_hello(struct netlink *n)
 	ms += ms * ((int64_t)(r % 201) - 100) / 1000;
 	tv.tv_sec = ms / 1000;
 	tv.tv_usec = (ms % 1000) * 1000;
-	event_add(n->hello, &tv);
+	timer_start(n->hello, &tv);
 }
 
 void
@@ -466,7 +467,7 @@ set_timer(struct netlink *n, int seconds)
 {
 	struct timeval tv = { .tv_sec = seconds };
 
-	event_add(n->timer, &tv);
+	timer_start(n->timer, &tv);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "ipc/ipc.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <limits.h>
@@ -62,7 +63,7 @@ set_timer(struct role *r, int seconds)
 	struct timeval tv = { .tv_sec = seconds };
 
 	if (seconds > 0)
-		event_add(r->timer, &tv);
+		timer_start(r->timer, &tv);
 	else
 		event_del(r->timer);
 }

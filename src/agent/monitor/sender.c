@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "mqtt/wire.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <event2/util.h>
@@ -87,7 +88,7 @@ wake_in(struct sender *s, int64_t ms)
 		ms = 0;
 	tv.tv_sec = ms / 1000;
 	tv.tv_usec = (ms % 1000) * 1000;
-	event_add(s->wake, &tv);
+	timer_start(s->wake, &tv);
 }
 
 /* The first that is due; else NULL and when the next one will be (-1: there

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -274,7 +275,7 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 	}
 	w->timed_out = true;
 	standby_signal(w->process, SIGTERM);
-	event_add(w->limit, &tv);
+	timer_start(w->limit, &tv);
 }
 
 void
@@ -288,7 +289,7 @@ worker_interrupt(struct worker *w, int64_t grace_ms)
 	w->interrupted = true;
 	w->grace_ms = grace_ms;
 	standby_signal(w->process, SIGTERM);
-	event_add(w->limit, &tv);
+	timer_start(w->limit, &tv);
 }
 
 /* --- its start ------------------------------------------------------------ */

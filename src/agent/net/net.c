@@ -31,9 +31,9 @@
 #include "mqtt/tunnel.h"
 #include "mqtt/wire.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 #include "sandbox/sandbox.h"
 
-#include <event2/event.h>
 #include <event2/util.h>
 #include <malloc.h>
 #include <openssl/ssl.h>
@@ -114,7 +114,7 @@ owe(struct net *n)
 	struct timeval tv = { .tv_usec = UNHOLD_MS * 1000 };
 
 	mqtt_pause(n->mqtt, true);
-	event_add(n->unhold, &tv);
+	timer_start(n->unhold, &tv);
 }
 
 /* That the relay is there, or is not, must be known: the newest of the two is
@@ -188,7 +188,7 @@ on_unhold(evutil_socket_t fd, short what, void *arg)
 		mqtt_pause(n->mqtt, false);
 		return;
 	}
-	event_add(n->unhold, &tv);
+	timer_start(n->unhold, &tv);
 	/* a connection that the monitor does not know of is of no use */
 	if (n->owed == MSG_NET_UP && clock_mono_ms() - n->owed_ms > OWED_MAX_MS)
 		lose(n, "the monitor takes nothing");
@@ -374,7 +374,7 @@ publish(struct net *n, const char *topic, const struct buf *b, int qos)
 	}
 	log_debug("publish why=unacknowledged n=%u", n->unacked);
 	if (!event_pending(n->puback, EV_TIMEOUT, NULL))
-		event_add(n->puback, &tv);
+		timer_start(n->puback, &tv);
 }
 
 /* The one part on the wire. Until the relay has acknowledged it, the library
@@ -392,7 +392,7 @@ publish_part(struct net *n, const struct id *id, uint16_t part, struct buf *b)
 			return;
 		}
 		n->wire = key;
-		event_add(n->puback, &tv);
+		timer_start(n->puback, &tv);
 		return;
 	}
 	if (n->wire.part == part && id_equal(&n->wire.id, id))
@@ -516,7 +516,7 @@ connect_later(struct net *n)
 	log_debug("reconnect in_ms=%lld", (long long)ms);
 	tv.tv_sec = ms / 1000;
 	tv.tv_usec = (ms % 1000) * 1000;
-	event_add(n->connect, &tv);
+	timer_start(n->connect, &tv);
 }
 
 static void

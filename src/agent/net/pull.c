@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "crypto/sha256.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -55,7 +56,7 @@ ask(struct pull *p)
 
 	p->want(p->current->source, &p->current->id,
 	    wire_parts_missing(p->parts), p->arg);
-	event_add(p->retry, &tv);
+	timer_start(p->retry, &tv);
 }
 
 static void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "agent/net/roll.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <event2/util.h>
@@ -68,5 +69,5 @@ roll_call(struct roll *r, uint32_t spread_ms, bool hello)
 	ms %= spread_ms;
 	tv.tv_sec = ms / 1000;
 	tv.tv_usec = (suseconds_t)(ms % 1000) * 1000;
-	event_add(r->ev, &tv);
+	timer_start(r->ev, &tv);
 }

@@ -18,6 +18,7 @@
 #include "crypto/x509.h"
 #include "http/apiversion.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 #include "server/certs.h"
 
 #include <arpa/inet.h>
@@ -294,7 +295,7 @@ set_timer(struct server *s)
 		ms = (MHD_UNSIGNED_LONG_LONG)s->rest_ms;
 	tv.tv_sec = (time_t)(ms / 1000);
 	tv.tv_usec = (suseconds_t)(ms % 1000) * 1000;
-	event_add(s->timer, &tv);
+	timer_start(s->timer, &tv);
 }
 
 static size_t

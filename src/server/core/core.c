@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "crypto/x509.h"
 #include "proc/proc.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -258,7 +259,7 @@ core_wake(struct core *c)
 	struct timeval soon = { 0, WAKE_MS * 1000 };
 
 	if (c->wake != NULL && !event_pending(c->wake, EV_TIMEOUT, NULL))
-		event_add(c->wake, &soon);
+		timer_start(c->wake, &soon);
 }
 
 /* --- channels ----------------------------------------------------------- */

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "mqtt/mqtt.h"
+#include "proc/timer.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ go_on(struct kick *k)
 
 	k->busy = false;
 	if (k->n > 0)
-		event_add(k->next, &now);
+		timer_start(k->next, &now);
 }
 
 static void

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "mqtt/mqtt.h"
 #include "mqtt/wire.h"
+#include "proc/timer.h"
 #include "server/relay.h"
 
 #include <event2/event.h>
@@ -160,7 +161,7 @@ try_later(struct relaylink *l)
 
 	tv.tv_sec = l->wait_ms / 1000;
 	tv.tv_usec = (l->wait_ms % 1000) * 1000;
-	event_add(l->retry, &tv);
+	timer_start(l->retry, &tv);
 	l->wait_ms *= 2;
 	if (l->wait_ms > RETRY_MAX_MS)
 		l->wait_ms = RETRY_MAX_MS;

@@ -27,6 +27,16 @@ struct side {
 };
 
 static struct event_base *base;
+static bool no_events; /* none can be added */
+
+int __real_event_add(struct event *ev, const struct timeval *tv);
+int __wrap_event_add(struct event *ev, const struct timeval *tv);
+
+int
+__wrap_event_add(struct event *ev, const struct timeval *tv)
+{
+	return no_events ? -1 : __real_event_add(ev, tv);
+}
 
 static int
 on_msg(struct ipc_chan *c, const struct ipc_msg *m, void *arg)
@@ -188,6 +198,36 @@ test_pause(void **state)
 	ipc_chan_free(b.c);
 }
 
+/* Where the loop cannot wait for a channel, it ends: it would hang. */
+static void
+test_no_memory_to_wait(void **state)
+{
+	struct side a, b;
+	int p[2];
+
+	pair(p);
+	side_open(&a, p[0], 1000, 10000000);
+	side_open(&b, p[1], 1000, 10000000);
+	ipc_chan_pause(b.c, true);
+	no_events = true;
+	for (uint32_t n = 1; ipc_chan_queued(a.c) == 0; n++)
+		assert_int_equal(send_n(&a, n, 1000), 0);
+	spin();
+	assert_int_equal(a.closed, 1);
+	assert_non_null(strstr(a.why, "no memory"));
+
+	/* its event went with what came in the pause */
+	spin();
+	ipc_chan_pause(b.c, false);
+	assert_int_equal(b.closed, 0);
+	spin();
+	assert_int_equal(b.closed, 1);
+	assert_non_null(strstr(b.why, "no memory"));
+	no_events = false;
+	ipc_chan_free(a.c);
+	ipc_chan_free(b.c);
+}
+
 static void
 test_descriptors(void **state)
 {
@@ -317,6 +357,7 @@ main(void)
 		cmocka_unit_test(test_order_and_size),
 		cmocka_unit_test(test_queue_limit),
 		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_no_memory_to_wait),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_endings),
 		cmocka_unit_test(test_random),

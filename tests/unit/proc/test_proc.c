@@ -4,6 +4,8 @@
 #include "proc/proc.h"
 
 #include "base/err.h"
+#include "base/log.h"
+#include "proc/timer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -400,6 +402,55 @@ test_sibling(void **state)
 	rmdir(dir);
 }
 
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+}
+
+static bool no_events;
+
+int __real_event_add(struct event *ev, const struct timeval *tv);
+int __wrap_event_add(struct event *ev, const struct timeval *tv);
+
+int
+__wrap_event_add(struct event *ev, const struct timeval *tv)
+{
+	return no_events ? -1 : __real_event_add(ev, tv);
+}
+
+/* A timer that cannot be had ends the process, which would wait for ever. */
+static void
+test_timer(void **state)
+{
+	static const struct timeval soon = { 0, 1000 };
+	struct event_base *base = event_base_new();
+	struct event *ev = event_new(base, -1, 0, on_timer, NULL);
+	char text[256] = "";
+	int p[2], status;
+	pid_t pid;
+
+	timer_start(ev, &soon);
+	assert_true(event_pending(ev, EV_TIMEOUT, NULL) != 0);
+	assert_int_equal(pipe(p), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(p[1], STDERR_FILENO);
+		log_init("test", LOG_LEVEL_INFO, NULL);
+		no_events = true;
+		timer_start(ev, &soon);
+		_exit(0);
+	}
+	close(p[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 1 << 8);
+	assert_true(read(p[0], text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, "no memory for a timer"));
+	close(p[0]);
+	event_free(ev);
+	event_base_free(base);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -412,6 +463,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_notify),
 		cmocka_unit_test(test_watchdog),
 		cmocka_unit_test(test_sibling),
+		cmocka_unit_test(test_timer),
 	};
 	ssize_t n;
 
