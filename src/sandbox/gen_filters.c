@@ -505,7 +505,7 @@ make_compute(uint32_t arch)
  * namespaces. The flags of clone3 lie in memory where no filter can look:
  * libraries fall back to clone. */
 static void
-kill_namespaces(scmp_filter_ctx f, uint32_t arch)
+refuse_namespaces(scmp_filter_ctx f, uint32_t arch, uint32_t action)
 {
 	static const unsigned bits[] = { CLONE_NEWNS, CLONE_NEWCGROUP,
 		CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
@@ -517,7 +517,7 @@ kill_namespaces(scmp_filter_ctx f, uint32_t arch)
 		struct scmp_arg_cmp c =
 		    SCMP_CMP64(flags, SCMP_CMP_MASKED_EQ, bits[i], bits[i]);
 
-		rule(f, SCMP_ACT_KILL_PROCESS, "clone", 1, &c);
+		rule(f, action, "clone", 1, &c);
 	}
 	rule(f, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
 }
@@ -526,13 +526,18 @@ static scmp_filter_ctx
 make_daemon(uint32_t arch, bool mounts)
 {
 	scmp_filter_ctx f = filter_new(SCMP_ACT_ALLOW, arch);
+	/* a worker covers directories (cover.c) */
+	struct scmp_arg_cmp other = SCMP_CMP64(0, SCMP_CMP_NE, CLONE_NEWNS);
 
 	rules(f, SCMP_ACT_KILL_PROCESS, dangerous);
 	kill_setns(f, !mounts);
-	if (!mounts) {
+	/* a worker that tries is told so by its own filter, and goes on */
+	refuse_namespaces(
+	    f, arch, mounts ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
+	if (mounts)
+		rule(f, SCMP_ACT_KILL_PROCESS, "unshare", 1, &other);
+	else
 		rules(f, SCMP_ACT_KILL_PROCESS, dangerous_mounts);
-		kill_namespaces(f, arch);
-	}
 	/* client libraries of databases look for tickets there */
 	rules(f, SCMP_ACT_ERRNO(EPERM), key_calls);
 	return f;

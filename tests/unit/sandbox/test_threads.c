@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A worker makes threads only where it was entered for that, and then nothing
- * else by the same call; a server's role makes threads and processes, and no
+ * else by the same call; daemons make threads and processes, and no
  * namespace. */
 #include "base/err.h"
 #include "sandbox/sandbox.h"
@@ -81,6 +81,12 @@ make_namespace(void)
 	if (pid == 0)
 		_exit(0);
 	return pid > 0 ? MADE : REFUSED;
+}
+
+static int
+enter_namespace(void)
+{
+	return unshare((int)namespace) == 0 ? MADE : REFUSED;
 }
 
 static int
@@ -167,7 +173,7 @@ test_threads(void **state)
 	    try(SANDBOX_PAIR_SCANNER_THREADS, make_process), REFUSED);
 }
 
-/* Whoever takes over a server's role could have in a new user namespace what
+/* Whoever takes over a daemon's role could have in a new user namespace what
  * the host's kernel keeps for root: packet filters, mounts. */
 static void
 test_no_namespaces(void **state)
@@ -175,17 +181,30 @@ test_no_namespaces(void **state)
 	static const unsigned long bits[] = { CLONE_NEWNS, CLONE_NEWCGROUP,
 		CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
 		CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET };
-	size_t i;
+	static const enum sandbox_profile daemons[] = { SANDBOX_SERVER,
+		SANDBOX_MONITOR };
+	enum sandbox_profile p;
+	size_t i, k;
 
 	if (is_null())
 		skip();
-	assert_int_equal(try(SANDBOX_SERVER, make_thread), MADE);
-	assert_int_equal(try(SANDBOX_SERVER, make_process), MADE);
-	for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
-		namespace = bits[i];
-		assert_int_equal(try(SANDBOX_SERVER, make_namespace), KILLED);
+	for (k = 0; k < 2; k++) {
+		p = daemons[k];
+		assert_int_equal(try(p, make_thread), MADE);
+		assert_int_equal(try(p, make_process), MADE);
+		for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+			namespace = bits[i];
+			assert_int_equal(try(p, make_namespace),
+			    p == SANDBOX_SERVER ? KILLED : REFUSED);
+		}
+		assert_int_equal(try(p, make_by_clone3), REFUSED);
+		namespace = CLONE_NEWUSER;
+		assert_int_equal(try(p, enter_namespace), KILLED);
 	}
-	assert_int_equal(try(SANDBOX_SERVER, make_by_clone3), REFUSED);
+	/* what a worker needs, and its user may not */
+	namespace = CLONE_NEWNS;
+	assert_int_equal(try(SANDBOX_SERVER, enter_namespace), KILLED);
+	assert_int_equal(try(SANDBOX_MONITOR, enter_namespace), REFUSED);
 }
 
 static void
