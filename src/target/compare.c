@@ -129,6 +129,23 @@ take_word(struct compare_level *l, const struct target_token *t)
 	    l, is_one_of(t, numbers) ? COMPARE_NUMBER : COMPARE_COLUMN);
 }
 
+/* Of several kinds it is any. A column's text is no column any more. */
+static void
+end_argument(struct compare_level *l)
+{
+	enum compare_kind kind = l->truth ? COMPARE_ANY
+	    : l->last == COMPARE_COLUMN   ? COMPARE_TEXT
+					  : l->last;
+
+	if (l->coalesce && l->argument && l->result != kind)
+		l->result = COMPARE_ANY;
+	else if (l->coalesce)
+		l->result = kind;
+	l->argument = true;
+	l->truth = l->logical = false;
+	begin_anew(l);
+}
+
 static void
 open_level(struct compare *c)
 {
@@ -147,6 +164,7 @@ open_level(struct compare *c)
 		l->result = COMPARE_TEXT;
 	else if (is_one_of(&c->prev, numbers))
 		l->result = COMPARE_NUMBER;
+	l->coalesce = target_token_is(&c->prev, "coalesce");
 	l->function = l->result != COMPARE_ANY || is_one_of(&c->prev, others);
 	/* its name was no operand yet */
 	if (l->function)
@@ -156,12 +174,14 @@ open_level(struct compare *c)
 static enum compare_fault
 close_level(struct compare *c)
 {
-	const struct compare_level *l = &c->level[c->depth--];
+	struct compare_level *l = &c->level[c->depth--];
 	struct compare_level *outer = &c->level[c->depth];
-	enum compare_fault fault = l->function ? COMPARE_GOOD : end_term(l);
+	enum compare_fault fault = end_term(l);
 
 	if (fault != COMPARE_GOOD)
 		return fault;
+	if (l->function)
+		end_argument(l);
 	if (l->list) {
 		outer->last = COMPARE_ANY;
 		return COMPARE_GOOD;
@@ -176,6 +196,7 @@ static enum compare_fault
 take(struct compare *c, const struct target_token *t)
 {
 	struct compare_level *l = &c->level[c->depth];
+	enum compare_fault fault;
 
 	switch (t->kind) {
 	case TARGET_OPEN:
@@ -194,9 +215,11 @@ take(struct compare *c, const struct target_token *t)
 	case TARGET_QUOTED:
 		return operand(l, COMPARE_COLUMN);
 	case TARGET_COMMA:
-		if (!l->list)
-			begin_anew(l);
-		break;
+		if (l->list)
+			break;
+		fault = end_term(l);
+		end_argument(l);
+		return fault;
 	case TARGET_END:
 		return end_term(l);
 	case TARGET_MINUS:

@@ -37,6 +37,8 @@ struct compare_level {
 	bool part;    /* what comes belongs to the operator before it */
 	bool list;    /* of IN */
 	bool function;
+	bool coalesce; /* that one: its kind is that of its arguments */
+	bool argument; /* there was one */
 };
 
 struct compare { /* zeros: nothing was read yet */
