@@ -82,6 +82,15 @@ enum regex_any regex_any(const struct regex *r);
 /* The most bytes that a match in a REGEX_TEXT can have; SIZE_MAX: any number.
  */
 size_t regex_longest(const struct regex *r);
+/* Whether it matches, as a REGEX_TEXT, one of the texts of n characters of
+ * which each is one of two: those of either[i], ASCII and no newline. True as
+ * well where that would take too long to find out, or depends on \b or \B. */
+#define REGEX_EITHER_MAX 30
+struct regex_either {
+	char one, other;
+};
+bool regex_can_match(
+    const struct regex *r, const struct regex_either *either, size_t n);
 /* May match without taking a byte: use REGEX_WHOLE_LINES for lines. */
 bool regex_is_nullable(const struct regex *r);
 

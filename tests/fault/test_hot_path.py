@@ -47,7 +47,7 @@ def cost(tmp_path, tree, question, options):
     ({"contents": ["n[a-z]+[0-9]x"]}, [], 1, 0),
     ({"contents": ["n[a-z]+[0-9]x"]}, ["--threads", "2"], 1, 0),
     ({"sha2": ["0" * 64], "contents": ["some text [0-9]+"]}, [], 1, DIGEST),
-    ({"modes": ["^-rwsr"], "sizes": [">1"], "mtimes": ["<1d"]}, [], 0, 0),
+    ({"modes": ["^urwxr"], "sizes": [">1"], "mtimes": ["<1d"]}, [], 0, 0),
 ], ids=["names", "text", "regex", "threads", "digest", "metadata"])
 def test_each_file(trees, tmp_path, question, options, reads, allocations):
     few, many = [cost(tmp_path, trees[n], question, options) for n in (1000, 2000)]

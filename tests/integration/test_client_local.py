@@ -218,6 +218,8 @@ def test_full_disk_is_an_error(nobody, args):
     (["file"], "nothing to look for"),
     (["file", "-t", "local", "-path", "/etc", "-mode", "0777"],
      "-mode: '0777' matches no mode"),
+    (["file", "-t", "local", "-path", "/etc", "-mode", "^-rws"],
+     "-mode: '^-rws' matches no mode: expected an expression for what stands as -rw-r--r-- for 0644, urwxr-xr-x"),
     (["file", "-t", "local", "-name", "x"], "-path"),
     (["file", "-t", "local", "-path", "/etc", "-nmae", "x"],
      "did you mean -name"),

@@ -47,7 +47,7 @@ const struct param file_param_table[] = {
 	{ "size", "sizes", PARAM_STR, "SIZE",
 	    "size: <10m at most, >1k at least, 512 exactly (k, m, g, t)" },
 	{ "mode", "modes", PARAM_STR, "REGEX",
-	    "type and permissions match, as -rw-r--r-- (setuid: u)" },
+	    "type and permissions match, as -rw-r--r-- (4755: urwxr-xr-x)" },
 	{ "mtime", "mtimes", PARAM_STR, "AGE",
 	    "modified <90d: within, >12h: before (d, h, m)" },
 	{ "content", "contents", PARAM_STR, "REGEX",
@@ -210,18 +210,12 @@ parse_regex(const char *s, struct file_check *c, struct err *e)
 		return err_set(e, ERR_INVALID,
 		    "an empty expression: "
 		    "expected a regular expression (\".\" is anything)");
-	/* there are no digits in what it is held against */
-	if (c->kind == FILE_MODE && s[strspn(s, "01234567")] == '\0')
-		return err_set(e, ERR_INVALID,
-		    "'%.64s' matches no mode: expected an expression for what "
-		    "stands as -rw-r--r-- for 0644, and urwxr-xr-x for 4755",
-		    s);
 	if (c->kind != FILE_MODE)
 		(void)params_regex(s, &c->inverse);
 	rc = regex_check(file_check_regex(c), &c->cost, e);
 	if (rc != 0)
 		return err_wrap(e, "'%.256s' is not a regular expression", s);
-	return 0;
+	return c->kind == FILE_MODE ? file_mode_possible(s, e) : 0;
 }
 
 static int

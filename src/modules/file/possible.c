@@ -2,9 +2,67 @@
 #include "modules/file/possible.h"
 
 #include "base/err.h"
+#include "modules/common/gofmt.h"
+#include "modules/regex.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define MODE_LOOKED_AT_MAX 256 /* bytes of an expression */
+
+/* The type and the bits in front are one of a few; each of the nine letters
+ * behind them is there or not. */
+static bool
+mode_exists(const struct regex *re)
+{
+	static const mode_t types[] = { S_IFREG, S_IFDIR, S_IFLNK, S_IFBLK,
+		S_IFCHR, S_IFIFO, S_IFSOCK };
+	char none[GO_MODE_MAX], all[GO_MODE_MAX];
+	struct regex_either either[GO_MODE_MAX];
+	size_t i, n;
+	mode_t mode;
+
+	for (i = 0; i < 8 * sizeof(types) / sizeof(types[0]); i++) {
+		mode = types[i / 8] | (mode_t)(i % 8) << 9;
+		go_mode(mode, none);
+		go_mode(mode | 0777, all);
+		for (n = 0; none[n] != '\0'; n++) {
+			either[n].one = none[n];
+			either[n].other = all[n];
+		}
+		BUG_ON(n > REGEX_EITHER_MAX);
+		if (regex_can_match(re, either, n))
+			return true;
+	}
+	return false;
+}
+
+int
+file_mode_possible(const char *expression, struct err *e)
+{
+	struct regex *re;
+	bool exists;
+	int rc;
+
+	/* classes of Unicode are for one thread, and of no use here */
+	if (strlen(expression) > MODE_LOOKED_AT_MAX ||
+	    strstr(expression, "\\p") != NULL ||
+	    strstr(expression, "\\P") != NULL)
+		return 0;
+	rc = regex_parse(expression, &re, e);
+	if (rc != 0)
+		return rc;
+	exists = mode_exists(re);
+	regex_free(re);
+	if (exists)
+		return 0;
+	return err_set(e, ERR_INVALID,
+	    "'%.64s' matches no mode: expected an expression for what stands "
+	    "as -rw-r--r-- for 0644, urwxr-xr-x for 4755 and dtrwxrwxrwx for a "
+	    "directory of 1777",
+	    expression);
+}
 
 static int
 exclude(const struct file_search *s, const char *where,

@@ -77,6 +77,9 @@ test_check(void **state)
 		      "\"zz28babb1ea84fd20da6ff3abcc0791613d38d28\"]"),
 		    "is not hexadecimal" },
 		{ S(P ",\"sha3\":[\"\"]"), "has 0 digits" },
+		{ S(P ",\"modes\":[\"u\",\"^-rws\"]"),
+		    "modes[1]: '^-rws' matches no mode: expected an" },
+		{ S(P ",\"modes\":[\"!x\"]"), "'!x' matches no mode" },
 		{ S(P ",\"options\":{\"maxdepth\":-1}"), "options.maxdepth" },
 		{ S(P ",\"options\":{\"maxdepth\":1.5}"), "options.maxdepth" },
 		{ S(P ",\"options\":{\"matchall\":1}"), "options.matchall" },
@@ -102,6 +105,48 @@ test_check(void **state)
 		    (rc == 0 || strstr(e.msg, table[i].want) == NULL))
 			fail_msg("%s: rc %d '%s', wanted '%s'", table[i].in, rc,
 			    e.msg, table[i].want);
+	}
+}
+
+/* What matches none of the 28,672 modes that there can be is refused. */
+static void
+test_check_modes(void **state)
+{
+	static const struct {
+		const char *expression;
+		bool possible;
+	} table[] = { { "0777", false }, { "4755", false }, { "^-rws", false },
+		{ "rwt$", false }, { "[st]$", false }, { "^ud", false },
+		{ "^.{15}$", false }, { "^.{9}$", false },
+		{ "^-.*x.*u", false }, { "^(-rw[sS]|-..[sS])", false },
+		{ "wr", false }, { "ww", false }, { "(?i)^-RWX$", false },
+		{ "x{2}", false }, { "(^-){3}", false },
+		{ "[^-dLDpSugctrwx]", false }, { "^s", false },
+		{ "a\\b", false }, { "^gu", false }, { "^u", true },
+		{ "^ug", true }, { "^dt", true }, { "^d.*t", true },
+		{ "^Dc", true }, { "^Dugct", true }, { "^.{14}$", true },
+		{ "^.{10}$", true }, { ".", true }, { "(?i)^-RWX", true },
+		{ "(((x*)*)*)*", true }, { "\\b", true },
+		{ "^(-rw[sS]|-..[xX])", true }, { "([rwx-]{3}){3}$", true },
+		{ "^[ug]+", true }, { "-{10}", true }, { "-{11}", false },
+		{ "(-|--){4}-{7}", false }, { "^S.*x$", true },
+		{ "w..w..w.$", true }, { "\\pL", true },
+		{ "(r?w?x?){30}s", false }, { "\\C{14}", true },
+		{ "\\C{15}", false } };
+	struct err e;
+	json_t *v;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		v = json_pack("{s:{s:{s:[s],s:[s]}}}", "searches", "s1",
+		    "paths", "/", "modes", table[i].expression);
+		assert_non_null(v);
+		err_clear(&e);
+		rc = file()->check(v, &e);
+		json_decref(v);
+		if ((rc == 0) != table[i].possible)
+			fail_msg("%s: %d %s", table[i].expression, rc, e.msg);
 	}
 }
 
@@ -139,7 +184,7 @@ test_check_possible(void **state)
 		{ "'contents':['x','!x']", "", "contents[1]" },
 		{ "'contents':['x','!x']", ",'macroal':true", "contents[1]" },
 		{ "'contents':['x'],'names':['!x']", "", NULL },
-		{ "'modes':['x','!x']", "", NULL },
+		{ "'modes':['x','r']", "", NULL },
 		{ "'md5':['" H1 "','" H1 "']", "", NULL },
 		{ "'md5':['" H1 "','" H2 "']", "",
 		    "md5[1]: no file passes both '" H1 "' and '" H2
@@ -339,6 +384,7 @@ main(void)
 		cmocka_unit_test(test_lookup),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_check_possible),
+		cmocka_unit_test(test_check_modes),
 		cmocka_unit_test(test_path_clean),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_print),
