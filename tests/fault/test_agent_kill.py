@@ -8,12 +8,16 @@ takes as long as the slowest."""
 import itertools
 import json
 import re
+import struct
+import subprocess
 
 import pytest
 
+import miglib
 from faultlib import HANG, KILL, wait_for
 from fleetlib import (AGENTS, NAMES, check_round, needle, settled,
                       state_of)
+from spoollib import spooled
 
 MONITOR, NET, VERIFY, JUDGE, WORKER = (
     "mig-agent", "mig-agent-net", "mig-agent-verify", "mig-agent-judge",
@@ -157,6 +161,42 @@ def policy_status(fleet):
     return json.loads(p.stdout)["agents"] if p.returncode in (0, 1) else {}
 
 
+def launched(fleet, agent):
+    """A question to one, by a mig of its own."""
+    return subprocess.Popen(
+        [miglib.program("mig"), "file", "-t", f"name='{agent.name}'", "-path", str(fleet.haystack), "-name", "^needle$"],
+        env=fleet.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_says_which_policy_is_in_force(fleet):
+    """Not the one that judge is about to read, with the version of the one before."""
+    settled(fleet)
+    agent = fleet.agents["a0"]
+    state = agent.dir / "state"
+    agent.fault.forget()
+    version, policy = 1, bytes.fromhex((state / "policy.hash").read_text().split()[0])
+    before = spooled(state / "spool")
+    walking = agent.fault.hang(WORKER, "worker.walking")
+    mig = launched(fleet, agent)
+    try:
+        wait_for("the worker", lambda: walking.fired)
+        reading = agent.fault.hang(JUDGE, "judge.sandboxed")
+        change_policy(fleet, 2)
+        wait_for("the new judge", lambda: reading.fired)
+        walking.release()
+        answers = wait_for("the answer", lambda: [
+            a for i, a in spooled(state / "spool").items() if i not in before])
+        reading.release()
+        # src/action/result_wire.c
+        assert struct.unpack(">Q32s", answers[0][108:148]) == (version, policy)
+        mig.wait(30)
+    finally:
+        agent.fault.disarm_all()
+        mig.kill()
+        mig.wait()
+    wait_for("all to have it", lambda: policy_status(fleet).get("current") == AGENTS, 40)
+
+
 def test_killed_while_the_policy_changes(fleet):
     agents = list(fleet.agents.values())
     for agent in agents:
@@ -169,7 +209,7 @@ def test_killed_while_the_policy_changes(fleet):
     faults.append(stubborn.fault.arm(JUDGE, "judge.step", KILL, times=2))
     # to have no memory for the keyring is no word on it
     faults.append(agents[len(POLICY_STEPS) + 1].fault.allocation_after(VERIFY, "verify.trying", 1))
-    change_policy(fleet, 2)
+    change_policy(fleet, 3)
     wait_for("all but one to have it", lambda: policy_status(fleet).get(
         "current") == AGENTS - 1, 40)
     wait_for("the refusal", lambda: policy_status(fleet).get("refused") == 1)
@@ -184,7 +224,7 @@ def test_killed_while_the_policy_changes(fleet):
     _, answers, _ = needle(fleet)
     assert {state_of(a) for a in answers.values()} == {"done"}
     for agent in agents:
-        assert "policy version 2 replaces version 1" in \
+        assert "policy version 3 replaces version 2" in \
             agent.run("report").stdout, agent.name
 
 

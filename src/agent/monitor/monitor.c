@@ -127,7 +127,7 @@ fill_judge(struct buf *out, void *arg, struct err *e)
 	rc = read_policy(a, &text, e);
 	if (rc == 0) {
 		purpose_hash(
-		    PURPOSE_POLICY, text.data, text.len, &a->policy_hash);
+		    PURPOSE_POLICY, text.data, text.len, &a->judge_hash);
 		buf_add_u32(out, a->uid);
 		buf_add_u32(out, a->gid);
 		buf_add_field(out, text.data, text.len);
@@ -155,8 +155,10 @@ fill_verify(struct buf *out, void *arg, struct err *e)
 		if (!id_equal(&hash, &a->policy_hash) || tail > text.len) {
 			rc = err_set(e, ERR_INVALID,
 			    "%s changed since judge read it", policy_place(a));
-			/* judge reads it, then this is tried again */
-			role_restart(a->judge);
+			/* judge reads it, or is about to; then this is tried
+			 * again */
+			if (!id_equal(&hash, &a->judge_hash))
+				role_restart(a->judge);
 		}
 	}
 	if (rc == 0) {
@@ -228,6 +230,7 @@ on_judge_ready(struct role *r, int code, const void *body, size_t len,
 	}
 	err_clear(&e);
 	a->judge_ready = true;
+	a->policy_hash = a->judge_hash;
 	/* judge knows where the keyring stands; both have the same policy */
 	if (!a->verify_ready && role_start(a->verify, &e) != 0)
 		role_failed(a, "verify", ERR_INVALID, e.msg);

@@ -56,8 +56,9 @@ struct agent {
 	/* borrowed; NULL: the installed one */
 	const char *policy_path;
 	const struct buf *policy_text; /* what was read from there, once */
-	struct id policy_hash;         /* of what judge has */
-	struct id verify_hash;         /* of what verify has */
+	struct id judge_hash;          /* of what judge was told at its start */
+	struct id verify_hash;         /* and verify */
+	struct id policy_hash;         /* of the one in force: */
 	struct judge_ready policy;     /* version 0: not known yet */
 	struct journal *journal;
 	struct spool *spool;
