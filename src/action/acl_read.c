@@ -71,6 +71,7 @@ read_person(
 	int rc;
 
 	if ((rc = json_only_keys(v, where, keys, e)) != 0 ||
+	    (rc = json_no_nulls(v, where, keys, e)) != 0 ||
 	    (rc = json_need_str(v, where, "fingerprint", &fpr, e)) != 0 ||
 	    (rc = json_need_int(
 		 v, where, "weight", 1, ACL_WEIGHT_MAX, &p->weight, e)) != 0)
@@ -276,6 +277,7 @@ read_entry(const char *name, json_t *v, struct acl_entry *en, struct err *e)
 	if (en->paths == NULL)
 		return err_set(e, ERR_NOMEM, "acl: out of memory");
 	if ((rc = json_only_keys(v, name, keys, e)) != 0 ||
+	    (rc = json_no_nulls(v, name, keys, e)) != 0 ||
 	    (rc = json_need_int(v, name, "minimumweight", 1, ACL_WEIGHT_MAX,
 		 &en->minimum, e)) != 0 ||
 	    (rc = json_need_object(v, name, "investigators", &list, e)) != 0 ||

@@ -124,6 +124,7 @@ read_require(const json_t *root, struct action *a, struct err *e)
 
 	if ((rc = json_need_object(root, "", "require", &o, e)) != 0 ||
 	    (rc = json_only_keys(o, "require", keys, e)) != 0 ||
+	    (rc = json_no_nulls(o, "require", keys, e)) != 0 ||
 	    (rc = json_need_int(o, "require", "weight", 1, WEIGHT_MAX,
 		 &a->require_weight, e)) != 0 ||
 	    (rc = json_opt_array(o, "require", "fingerprints", &list, e)) != 0)
@@ -163,6 +164,7 @@ read_limits(const json_t *root, struct action *a, struct err *e)
 	if (rc != 0 || o == NULL)
 		return rc;
 	if ((rc = json_only_keys(o, "limits", keys, e)) != 0 ||
+	    (rc = json_no_nulls(o, "limits", keys, e)) != 0 ||
 	    (rc = json_opt_int(
 		 o, "limits", "seconds", 1, 86400, &l->seconds, e)) != 0 ||
 	    (rc = json_opt_int(o, "limits", "cpuseconds", 1, 86400,
@@ -394,6 +396,7 @@ read_fields(struct action *a, size_t only, struct err *e)
 	static const char *const notes[] = { "author", "email", "url", NULL };
 	static const char *const threat[] = { "ref", "level", "family", "type",
 		NULL };
+	static const char *const narrowing[] = { "minpolicy", "limits", NULL };
 	const json_t *o = a->root;
 	int64_t version;
 	int rc;
@@ -403,6 +406,7 @@ read_fields(struct action *a, size_t only, struct err *e)
 	if ((rc = json_need_int(o, "", "syntaxversion", ACTION_SYNTAX,
 		 ACTION_SYNTAX, &version, e)) != 0 ||
 	    (rc = json_only_keys(o, "", keys, e)) != 0 ||
+	    (rc = json_no_nulls(o, "", narrowing, e)) != 0 ||
 	    (rc = read_nonce(o, a, e)) != 0 ||
 	    (rc = read_text(o, "name", ACTION_NAME_MAX, &a->name, e)) != 0 ||
 	    (rc = check_notes(o, "description", notes, "revision", e)) != 0 ||

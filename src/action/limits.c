@@ -47,6 +47,8 @@ policy_limits_parse(
 		return ERR_INVALID;
 	}
 	rc = json_only_keys(root, "limits", keys, e);
+	if (rc == 0)
+		rc = json_no_nulls(root, "limits", keys, e);
 	for (i = 0; rc == 0 && i < sizeof(fields) / sizeof(fields[0]); i++)
 		rc = json_opt_int(root, "limits", fields[i].key, fields[i].min,
 		    fields[i].max, fields[i].value, e);

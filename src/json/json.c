@@ -573,3 +573,19 @@ json_only_keys(const json_t *obj, const char *where, const char *const *keys,
 	}
 	return 0;
 }
+
+int
+json_no_nulls(const json_t *obj, const char *where, const char *const *keys,
+    struct err *e)
+{
+	char path[JSON_PATH_MAX];
+
+	for (; *keys != NULL; keys++) {
+		if (json_is_null(json_object_get(obj, *keys)))
+			return err_set(e, ERR_INVALID,
+			    "%s: null says nothing: give a value or leave the "
+			    "field out",
+			    path_of(where, *keys, path));
+	}
+	return 0;
+}

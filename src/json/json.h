@@ -76,5 +76,9 @@ int json_opt_array(const json_t *obj, const char *where, const char *key,
  * unknown one and the nearest known one. */
 int json_only_keys(const json_t *obj, const char *where,
     const char *const *keys, struct err *e);
+/* Refuses nulls in these fields: for what narrows, where one could be taken for
+ * "none" as well as for "any". */
+int json_no_nulls(const json_t *obj, const char *where, const char *const *keys,
+    struct err *e);
 
 #endif
