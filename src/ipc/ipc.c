@@ -125,7 +125,7 @@ ipc_read(
 	struct ipc_header h;
 	int got = -1, rc;
 
-	buf_clear(in);
+	ipc_body_clear(in);
 	rc = read_exact(fd, header, sizeof(header), take_fd ? &got : NULL, e);
 	if (rc == 0) {
 		rc = ipc_header_read(header, in->max, &h);

@@ -121,7 +121,7 @@ deliver(struct ipc_chan *c)
 	if (c->on_msg(c, &msg, c->arg) < 0)
 		die(c, "unexpected or invalid message");
 	if (!c->freed && !c->dead)
-		buf_clear(&c->body);
+		ipc_body_clear(&c->body);
 }
 
 /* Asks for more of the header or of the body. 1: something came; 0: nothing

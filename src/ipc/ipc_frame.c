@@ -15,6 +15,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define KEPT_MAX (64 * 1024)
+
 union fd_space {
 	char buf[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
 	struct cmsghdr align;
@@ -56,6 +58,15 @@ ipc_header_read(
 		return ERR_TOOBIG;
 	*ret = h;
 	return 0;
+}
+
+void
+ipc_body_clear(struct buf *b)
+{
+	if (b->cap > KEPT_MAX)
+		buf_release(b);
+	else
+		buf_clear(b);
 }
 
 ssize_t

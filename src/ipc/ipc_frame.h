@@ -23,6 +23,10 @@ void ipc_header_write(uint8_t out[IPC_HEADER_LEN], const struct ipc_header *h);
 int ipc_header_read(
     const uint8_t in[IPC_HEADER_LEN], size_t max, struct ipc_header *ret);
 
+/* Empties what a message was read into. What was needed for a large one is not
+ * kept: most are small, and who has read it mostly waits. */
+void ipc_body_clear(struct buf *b);
+
 /* sendmsg(2) of what is left of header and body, skipping the first done
  * bytes of both; fd >= 0 travels with the first byte. Returns sendmsg's
  * result; never raises SIGPIPE, retries EINTR. */

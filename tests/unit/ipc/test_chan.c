@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -146,6 +147,40 @@ test_order_and_size(void **state)
 	spin();
 	assert_int_equal(b.closed, 1);
 	assert_int_equal(send_n(&b, 1, 1), ERR_CLOSED);
+	ipc_chan_free(b.c);
+}
+
+static size_t
+in_use(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+/* Who had one large message has its memory no longer than that; small ones
+ * are read into the same place. */
+static void
+test_memory_of_a_large_one(void **state)
+{
+	struct side a, b;
+	size_t before;
+	int p[2];
+
+	pair(p);
+	side_open(&a, p[0], 1 << 20, 4 << 20);
+	side_open(&b, p[1], 1 << 20, 4 << 20);
+	assert_int_equal(send_n(&a, 1, 1000), 0);
+	spin();
+	before = in_use();
+	assert_int_equal(send_n(&a, 2, 1 << 20), 0);
+	spin();
+	assert_int_equal(b.got, 2);
+	assert_true(in_use() < before + 1024);
+	assert_int_equal(send_n(&a, 3, 1000), 0);
+	spin();
+	assert_int_equal(b.got, 3);
+	ipc_chan_free(a.c);
 	ipc_chan_free(b.c);
 }
 
@@ -355,6 +390,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_and_size),
+		cmocka_unit_test(test_memory_of_a_large_one),
 		cmocka_unit_test(test_queue_limit),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_no_memory_to_wait),
