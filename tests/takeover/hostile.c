@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -90,7 +92,8 @@ do_unix(const char *path)
 	if (fd < 0)
 		return -1;
 	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
-	return connect(fd, (struct sockaddr *)&to, sizeof(to));
+	(void)!connect(fd, (struct sockaddr *)&to, sizeof(to));
+	return fd; /* whoever listens there: there is to be no socket */
 }
 
 static long
@@ -104,7 +107,8 @@ static long
 do_kill(const char *path)
 {
 	(void)path;
-	return kill(getppid(), SIGKILL);
+	/* oneself, too, which the kernel allows everybody */
+	return kill(getpid(), 0) == 0 ? 0 : kill(getppid(), SIGKILL);
 }
 
 static long
@@ -124,7 +128,8 @@ static long
 do_root(const char *path)
 {
 	(void)path;
-	return setuid(0);
+	/* nor what the kernel allows everybody */
+	return setuid(getuid()) == 0 ? 0 : setuid(0);
 }
 
 static long
@@ -225,22 +230,45 @@ wait_for_ever(void *arg)
 	return arg;
 }
 
-/* As many threads as others of the host may want. */
+/* As many threads as others of the host may want; the error is how many there
+ * were when no more could be made, negative when it was for another reason than
+ * a limit. */
 static long
 do_crowd(const char *path)
 {
 	pthread_attr_t small;
 	pthread_t t;
-	int i, rc;
+	int i, rc = 0;
 
 	(void)path;
 	/* so that it is not memory that ends it */
 	pthread_attr_init(&small);
 	rc = pthread_attr_setstacksize(&small, 16384);
-	for (i = 0; i < 1000 && rc == 0; i++)
+	for (i = 0; rc == 0 && i < 1000; i += rc == 0)
 		rc = pthread_create(&t, &small, wait_for_ever, NULL);
-	errno = rc;
+	errno = rc == EAGAIN ? i : -rc;
 	return rc == 0 ? i : -1;
+}
+
+/* The error is how many threads the worker's user may have. */
+static long
+do_most(const char *path)
+{
+	struct rlimit l = { 0 };
+
+	(void)path;
+	(void)getrlimit(RLIMIT_NPROC, &l);
+	errno = l.rlim_max < INT_MAX ? (int)l.rlim_max : INT_MAX;
+	return -1;
+}
+
+static long
+do_raise(const char *path)
+{
+	struct rlimit l = { 1000, 1000 };
+
+	(void)path;
+	return setrlimit(RLIMIT_NPROC, &l);
 }
 
 /* What none says where orders come from; then nothing, until it is ended. */
@@ -347,6 +375,8 @@ static const struct {
 	{ "untraced", do_untraced },
 	{ "clone3", do_clone3 },
 	{ "crowd", do_crowd },
+	{ "most", do_most },
+	{ "raise", do_raise },
 };
 
 struct in_thread {

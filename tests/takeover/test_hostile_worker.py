@@ -5,6 +5,8 @@ answers is held to be its own answer and nothing else."""
 import errno
 import json
 import os
+import signal
+import subprocess
 
 import pytest
 
@@ -150,7 +152,8 @@ def test_from_a_thread(taken, threads, victim):
     assert [g[1] for g in got[1:]] == ["refused"] * len(got[1:]), got
     by_filter = {w[0].removeprefix("thread-")[:-1]: int(w[2]) for w in got[1:]}
     clones = ["process", "child", "sibling", "namespace", "untraced", "fork"]
-    assert {by_filter[w] for w in clones} == {errno.EPERM} and by_filter["clone3"] == errno.ENOSYS, got
+    others = ["exec", "inet", "unix", "kill", "root", "write"]
+    assert {by_filter[w.split("/")[0]] for w in clones + others} == {errno.EPERM} and by_filter["clone3"] == errno.ENOSYS, got
     honest(taken, "threads")
     # of those without, as nobody made one
     assert attempts(taken, read) == [["thread-read:", "refused", "1000"]]
@@ -164,9 +167,25 @@ def test_looking_into_the_agent_from_a_thread(taken, threads, what):
     honest(taken, "threads")
 
 
+@pytest.mark.parametrize("where", ["", "thread-"])
+@pytest.mark.parametrize("what", ["ptrace", "memory"])
+def test_looking_into_who_started_it(what, where):
+    """Its own filter ends it: by hand there is none of a monitor around it, which would, too."""
+    worker = miglib.BUILD / "tests" / "takeover" / "mig-worker"
+    # a shell between: looking into it does no harm
+    p = subprocess.run(["sh", "-c", '"$@"; exit $?', "sh", worker, "--threads", "2", "file"], input=json.dumps(
+        {"searches": {"s1": {"paths": [f"/hostile/{where}{what}"], "names": ["."]}}}), text=True,
+        capture_output=True, timeout=SECONDS, check=False)
+    assert p.returncode == 128 + signal.SIGSYS, (p.stdout, p.stderr)
+
+
 def test_more_threads_than_allowed(taken, threads):
-    got, = attempts(taken, "crowd", name="threads")
-    assert got[1:] == ["refused", str(errno.EAGAIN)], got
+    """Its user has 256 for all of its workers, and cannot have more; a control group allows fewer as
+    soon as the worker is in one, which may be while it makes them."""
+    most, more, crowd = attempts(taken, "most", "raise", "crowd", name="threads")
+    assert most[1:] == ["refused", "256"], most
+    assert more[1:] == ["refused", str(errno.EPERM)], more
+    assert crowd[1] == "refused" and 0 < int(crowd[2]) < 256, crowd
     honest(taken, "threads")
 
 
