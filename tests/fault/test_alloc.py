@@ -143,6 +143,8 @@ def test_libcrypto_without_memory(tmp_path, search):
         if p.returncode < 0:
             return f"{n}: signal {-p.returncode}"
         a = json.loads(p.stdout)
+        if "cannot be computed" in p.stdout:
+            return f"{n}: as if the key were such: {p.stdout[:300]}"
         said = a["errors"] or a["statistics"].get("notexamined")
         return None if not fired or said or a["foundanything"] else f"{n}: not found, {p.stdout[:300]}"
     with concurrent.futures.ThreadPoolExecutor(4) as pool:

@@ -473,7 +473,8 @@ import(struct maker *k, const void *pgp, size_t len, struct err *e)
 	if (r != RNP_SUCCESS)
 		return err_set(e, ERR_INVALID,
 		    "not OpenPGP public keys, or damaged, or of an algorithm "
-		    "nobody here knows (librnp: %s)",
+		    "nobody here knows, or librnp had no memory for them "
+		    "(it says: %s)",
 		    rnp.result_to_string(r));
 	return 0;
 }

@@ -72,6 +72,12 @@ load(struct err *e)
 	return rc;
 }
 
+static int
+no_memory(struct err *e)
+{
+	return err_set(e, ERR_NOMEM, "no memory to compute a public half");
+}
+
 int
 derive_ed25519(
     const uint8_t seed[static 32], uint8_t ret[static 32], struct err *e)
@@ -83,9 +89,9 @@ derive_ed25519(
 	if ((rc = load(e)) != 0)
 		return rc;
 	key = ossl.pkey_new(EVP_PKEY_ED25519, NULL, seed, 32);
+	/* every seed is one */
 	if (key == NULL || ossl.pkey_public(key, ret, &len) != 1 || len != 32)
-		rc = err_set(
-		    e, ERR_UNSUPPORTED, "libcrypto does not take the key");
+		rc = no_memory(e);
 	ossl.pkey_free(key);
 	return rc;
 }
@@ -109,11 +115,11 @@ derive_power(const struct derive_number *base,
 	x = ossl.bin2bn(exponent->p, (int)exponent->len, NULL);
 	m = ossl.bin2bn(modulus->p, (int)modulus->len, NULL);
 	r = ossl.bn_new();
-	if (ctx == NULL || b == NULL || x == NULL || m == NULL || r == NULL ||
-	    ossl.mod_exp(r, b, x, m, ctx) != 1 ||
+	if (ctx == NULL || b == NULL || x == NULL || m == NULL || r == NULL)
+		rc = no_memory(e);
+	else if (ossl.mod_exp(r, b, x, m, ctx) != 1 ||
 	    ossl.bits(r) > 8 * DERIVE_NUMBER_MAX)
-		rc = err_set(
-		    e, ERR_UNSUPPORTED, "libcrypto does not take the key");
+		rc = err_set(e, ERR_INVALID, "libcrypto does not take the key");
 	else
 		*ret_len = (size_t)ossl.bn2bin(r, ret);
 	ossl.bn_free(b);
@@ -143,14 +149,14 @@ derive_point(int nid, const struct derive_number *scalar,
 		x = ossl.bin2bn(scalar->p, (int)scalar->len, NULL);
 	}
 	*ret_len = 0;
-	if (point != NULL && x != NULL &&
-	    ossl.mul(group, point, x, NULL, NULL, NULL) == 1)
+	if (point == NULL || x == NULL)
+		rc = no_memory(e);
+	else if (ossl.mul(group, point, x, NULL, NULL, NULL) == 1)
 		*ret_len =
 		    ossl.point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED,
 			ret, DERIVE_NUMBER_MAX, NULL);
-	if (*ret_len < 33) /* nothing, or the point at infinity */
-		rc = err_set(
-		    e, ERR_UNSUPPORTED, "libcrypto does not take the key");
+	if (rc == 0 && *ret_len < 33) /* nothing, or the point at infinity */
+		rc = err_set(e, ERR_INVALID, "libcrypto does not take the key");
 	ossl.bn_free(x);
 	ossl.point_free(point);
 	ossl.group_free(group);

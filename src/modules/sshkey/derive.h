@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Public halves where a file has only the private one: by libcrypto, which is
- * loaded for it. ERR_UNSUPPORTED where it cannot be. */
+ * loaded for it. ERR_UNSUPPORTED where it cannot be, ERR_INVALID where it does
+ * not take the key, ERR_NOMEM. */
 #ifndef MIG_MODULES_SSHKEY_DERIVE_H
 #define MIG_MODULES_SSHKEY_DERIVE_H
 

@@ -46,6 +46,18 @@ static const char other_algorithm[] = "SSH has no keys of its algorithm";
 static const char other_curve[] = "SSH has no keys of its curve";
 static const char compressed[] = "its point is compressed";
 static const char not_derived[] = "its public half cannot be computed";
+static const char no_library[] =
+    "libcrypto, which would compute its public half, cannot be loaded";
+static const char no_room[] = "there was no memory to compute its public half";
+
+/* rc: of derive.h. */
+static const char *
+why_not(int rc)
+{
+	if (rc == ERR_UNSUPPORTED)
+		return no_library;
+	return rc == ERR_NOMEM ? no_room : not_derived;
+}
 
 /* The content of the next element; .p NULL and r->bad when it is another. */
 static struct rd
@@ -192,6 +204,7 @@ take_point(struct rd *s, const struct derive_number *scalar,
 	uint8_t point[DERIVE_NUMBER_MAX];
 	struct rd outer, bits;
 	size_t len;
+	int rc;
 
 	if (next_is(s, TAG_1)) {
 		outer = enter(s, TAG_1);
@@ -202,10 +215,11 @@ take_point(struct rd *s, const struct derive_number *scalar,
 			return;
 		}
 	}
-	if (derive_point(c->nid, scalar, point, &len, NULL) == 0)
+	rc = derive_point(c->nid, scalar, point, &len, NULL);
+	if (rc == 0)
 		add_point(&p->blob, c, point, len);
 	else
-		p->unknown = not_derived;
+		p->unknown = why_not(rc);
 }
 
 /* curve: of the PKCS #8 around it, or NULL. */
@@ -242,6 +256,7 @@ take_pkcs8_dsa(
 	struct derive_number d[3], x, y;
 	uint8_t power[DERIVE_NUMBER_MAX];
 	size_t i;
+	int rc;
 
 	for (i = 0; i < 3; i++)
 		d[i] = number(&s);
@@ -249,10 +264,11 @@ take_pkcs8_dsa(
 	if (s.bad || key->bad)
 		return damaged(e);
 	y.p = power;
-	if (derive_power(&d[2], &x, &d[0], power, &y.len, NULL) == 0)
+	rc = derive_power(&d[2], &x, &d[0], power, &y.len, NULL);
+	if (rc == 0)
 		add_dsa(&p->blob, d, &y);
 	else
-		p->unknown = not_derived;
+		p->unknown = why_not(rc);
 	return 0;
 }
 
@@ -261,11 +277,13 @@ take_ed25519(struct rd *key, struct ssh_pem *p, struct err *e)
 {
 	struct rd seed = enter(key, TAG_OCTET_STRING);
 	uint8_t public[32];
+	int rc;
 
 	if (seed.bad || seed.left != 32)
 		return damaged(e);
-	if (derive_ed25519(seed.p, public, NULL) != 0) {
-		p->unknown = not_derived;
+	rc = derive_ed25519(seed.p, public, NULL);
+	if (rc != 0) {
+		p->unknown = why_not(rc);
 		return 0;
 	}
 	add_type(&p->blob, "ssh-ed25519");

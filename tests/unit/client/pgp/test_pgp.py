@@ -423,7 +423,7 @@ def test_not_public_keys(home, alice):
     now = int(time.time())
     sig = home.tool("sign", alice, data=DATA)[1]
     key = home.gpg("--export", alice)
-    for data, want in ((b"", "empty"), (b"hello", "not OpenPGP"),
+    for data, want in ((b"", "empty"), (b"hello", "not OpenPGP"), (b"hello", "or librnp had no memory"),
                        (home.gpg("--export-secret-keys", alice), "secret key"),
                        (home.gpg("--armor", "--export-secret-keys", alice),
                         "secret key"),
