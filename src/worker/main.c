@@ -520,20 +520,6 @@ static const char no_memory[] =
     "{\"foundanything\":false,\"success\":false,\"elements\":{},"
     "\"statistics\":{},\"errors\":[\"out of memory\"]}\n";
 
-static void
-pretty_print(struct buf *out)
-{
-	json_t *v = json_read(out->data, out->len, 0, NULL);
-	char *text = v != NULL ? json_text(v, JSON_INDENT(2)) : NULL;
-
-	if (text != NULL) {
-		buf_clear(out);
-		buf_add_str(out, text);
-	}
-	free(text);
-	json_decref(v);
-}
-
 /* A question that this worker is not for must not look as if there was
  * nothing. */
 static int
@@ -695,7 +681,7 @@ static int
 end_answer(const struct options *o, struct err *e)
 {
 	if (o->pretty)
-		pretty_print(&output.text);
+		output_indent(&output);
 	return output_end(&output, e);
 }
 

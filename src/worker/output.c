@@ -2,7 +2,9 @@
 #include "worker/output.h"
 
 #include "base/file.h"
+#include "json/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -68,6 +70,25 @@ output_again(struct output *o, struct err *e)
 	err_clear(&o->err);
 	buf_clear(&o->text);
 	return 0;
+}
+
+void
+output_indent(struct output *o)
+{
+	struct buf *b = &o->text;
+	json_t *v = json_read(b->data, b->len, 0, NULL);
+	char *text = v != NULL ? json_text(v, JSON_INDENT(2)) : NULL;
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	json_decref(v);
+	if (text == NULL || len >= b->max) { /* the line end is to fit, too */
+		free(text);
+		return;
+	}
+	free(b->data);
+	b->data = (uint8_t *)text;
+	b->len = len;
+	b->cap = len + 1;
 }
 
 /* The sandbox lets no file be cut. What is left of the answer that failed

@@ -34,6 +34,9 @@ void output_begin(struct output *o, size_t max, bool whole, bool own_file);
 /* Forgets what there was, to say what went wrong (e) instead. Returns e's code
  * where some of it is out already and cannot be taken back. */
 int output_again(struct output *o, struct err *e);
+/* Indents the JSON, all of which is still here; leaves it as it is where there
+ * is no room for that. */
+void output_indent(struct output *o);
 /* Writes what is left, and ends the line; or holds it. */
 int output_end(struct output *o, struct err *e);
 /* Writes what is held. */
