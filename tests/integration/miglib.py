@@ -19,6 +19,8 @@ import subprocess
 import tempfile
 import time
 
+import gpgend
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MIG_BUILD", ROOT / "build")).resolve()
 BIN = pathlib.Path(os.environ.get("MIG_BIN", BUILD / "src")).resolve()
@@ -81,6 +83,7 @@ class Gpg:
         self.home = pathlib.Path(home)
         self.home.mkdir(mode=0o700, parents=True)
         self.env = {**os.environ, "GNUPGHOME": str(self.home)}
+        self.watcher = gpgend.watch(self.env)
 
     def run(self, *args, **kw):
         kw.setdefault("check", True)
@@ -108,6 +111,7 @@ class Gpg:
     def stop(self):
         subprocess.run(["gpgconf", "--kill", "all"], env=self.env,
                        check=False, capture_output=True)
+        gpgend.end(self.watcher)
 
 
 class Daemon:

@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+import gpgend
 from spoollib import spooled
 
 SHARDS = 4
@@ -44,6 +45,7 @@ class Gpg:
     def __init__(self, home):
         self.home = home
         home.mkdir(mode=0o700)
+        self.watcher = gpgend.watch({**os.environ, "GNUPGHOME": str(home)})
 
     def __call__(self, *args, data=b""):
         run = subprocess.run(
@@ -78,8 +80,7 @@ class Gpg:
                     "--detach-sign", data=prefix + document)
 
     def stop(self):
-        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill",
-                        "all"], check=False)
+        gpgend.end(self.watcher)
 
 
 @pytest.fixture(scope="module")

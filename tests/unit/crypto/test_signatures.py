@@ -13,10 +13,15 @@ import random
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "integration"))
+
+import gpgend  # noqa: E402
 
 TOOL = os.environ.get("MIG_SIGTOOL",
                       str(pathlib.Path(__file__).resolve().parents[3] /
@@ -128,6 +133,7 @@ class World:
         self.home = os.path.join(base, "g")
         os.mkdir(self.home, 0o700)
         self.env = dict(os.environ, GNUPGHOME=self.home, LC_ALL="C")
+        self.watcher = gpgend.watch(self.env)
         self.path = lambda name: os.path.join(base, name)
         self.keyring = "mig-keyring 3\n"
         self.fprs = {}
@@ -195,7 +201,7 @@ def world():
     base = tempfile.mkdtemp(prefix="mig-sig-")
     w = World(base)
     yield w
-    subprocess.run(["gpgconf", "--kill", "all"], env=w.env)
+    gpgend.end(w.watcher)
     shutil.rmtree(base)
 
 

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: MPL-2.0
 """openpgp.c and keyring_make.c with real gpg keys in a temporary GNUPGHOME."""
 import os
+import pathlib
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "integration"))
+
+import gpgend  # noqa: E402
 
 TOOL = os.environ.get("MIG_PGPTOOL")
 SIGTOOL = os.environ.get("MIG_SIGTOOL")
@@ -21,9 +27,10 @@ class Home:
         self.dir = tempfile.mkdtemp(prefix="mig-pgp-")
         os.chmod(self.dir, 0o700)
         self.env = dict(os.environ, GNUPGHOME=self.dir, LC_ALL="C")
+        self.watcher = gpgend.watch(self.env)
 
     def close(self):
-        subprocess.run(["gpgconf", "--kill", "all"], env=self.env)
+        gpgend.end(self.watcher)
         # gpg-agent takes its sockets away itself, perhaps meanwhile
         shutil.rmtree(self.dir, ignore_errors=True)
 
