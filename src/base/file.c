@@ -84,6 +84,40 @@ file_read(const char *path, struct buf *out, struct err *e)
 }
 
 int
+file_open_foreign(const char *path, int *ret_fd, struct err *e)
+{
+	int fd = open(
+	    path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	int rc;
+
+	if (fd < 0 && errno != ELOOP && errno != ENXIO)
+		return err_errno(e, "%s", path);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		*ret_fd = fd;
+		return 0;
+	}
+	rc = err_set(e, ERR_INVALID, "%s: not a regular file", path);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int
+file_read_foreign(const char *path, struct buf *out, struct err *e)
+{
+	int fd, rc;
+
+	if ((rc = file_open_foreign(path, &fd, e)) != 0)
+		return rc;
+	rc = fd_read_all(fd, out, e);
+	close(fd);
+	if (rc != 0)
+		err_wrap(e, "%s", path);
+	return rc;
+}
+
+int
 fd_write_all(int fd, const void *data, size_t len, struct err *e)
 {
 	const uint8_t *p = data;

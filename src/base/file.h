@@ -12,6 +12,12 @@ struct err;
 /* Appends the whole file to out (at most out->max bytes in all). "-" is
  * standard input. ERR_NOTFOUND when there is none. */
 int file_read(const char *path, struct buf *out, struct err *e);
+/* The same of a file in a directory of somebody else's, who may have put
+ * anything there: ERR_INVALID if it is no regular file (one waits for a pipe
+ * for ever), or is a link, which leads elsewhere. */
+int file_read_foreign(const char *path, struct buf *out, struct err *e);
+/* Opens it so, for reading. */
+int file_open_foreign(const char *path, int *ret_fd, struct err *e);
 /* What a temporary file is called behind its own name: this and six letters or
  * digits. A killed process leaves one; whose directory it is removes it. */
 #define FILE_TEMPORARY ".tmp-"

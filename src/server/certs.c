@@ -36,7 +36,9 @@ read_pem(const struct server_conf *c, enum server_file f, struct buf *out,
 	int rc;
 
 	buf_init(out, CHAIN_MAX);
-	rc = file_read(server_file(c, f, path), out, e);
+	server_file(c, f, path);
+	rc = f >= FILE_RELAY_DIR ? file_read_foreign(path, out, e)
+				 : file_read(path, out, e);
 	if (rc == 0 && buf_str(out) == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	return (rc);
@@ -96,7 +98,8 @@ why_renew(const struct server_conf *c, const struct own *o, const char *key,
 	return (why);
 }
 
-/* A file of the relay's directory is the server's user's. */
+/* A file of the relay's directory is the server's user's: what was put in its
+ * place is replaced, and not followed. */
 static int
 write_cert(const struct server_conf *c, enum server_file f, bool users,
     const struct buf *data, struct err *e)
@@ -238,7 +241,8 @@ certs_have_crl(const struct server_conf *c, struct err *e)
 	buf_init(&crl, MSG_BODY_MAX);
 	buf_init(&key, 1);
 	if ((rc = certs_read_ca(c, &ca, e)) == 0 &&
-	    (file_read(server_file(c, FILE_RELAY_CRL, path), &crl, NULL) != 0 ||
+	    (file_read_foreign(
+		 server_file(c, FILE_RELAY_CRL, path), &crl, NULL) != 0 ||
 		buf_str(&crl) == NULL ||
 		x509_crl_time(buf_str(&crl), buf_str(&ca), &time, NULL) != 0)) {
 		buf_clear(&crl);

@@ -55,7 +55,7 @@ write_changed(const char *path, const struct buf *b, struct err *e)
 	bool same;
 
 	buf_init(&old, ACL_MAX);
-	same = file_read(path, &old, NULL) == 0 && old.len == b->len &&
+	same = file_read_foreign(path, &old, NULL) == 0 && old.len == b->len &&
 	    memcmp(old.data, b->data, b->len) == 0;
 	buf_release(&old);
 	return (same ? 0 : file_write(path, b->data, b->len, 0644, e));

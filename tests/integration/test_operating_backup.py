@@ -96,6 +96,28 @@ def test_what_roles_own_does_not_lead_root_elsewhere(server, tmp_path):
     ca.write_bytes(good)
 
 
+@pytest.mark.parametrize("what", ["fifo", "huge"])
+def test_what_roles_own_does_not_keep_root_waiting(server, tmp_path, what):
+    """A pipe in the place of a file, or one without an end."""
+    relay, out, names = server.state / "relay", tmp_path / "b.tar", ("relay.crt", "revoked.crl")
+    for name in names:
+        (relay / name).unlink(missing_ok=True)
+        if what == "fifo":
+            os.mkfifo(relay / name)
+        else:
+            with open(relay / name, "wb") as f:
+                f.truncate(1 << 40)
+    refused = server.command("backup", str(out), code=1).stderr
+    assert f"{relay}/" in refused and ("not a regular file" if what == "fifo" else "more than") in refused
+    assert not out.exists()
+    c = checked(server, 2)
+    if what == "fifo":
+        assert "is no file" in c["files", "problem"]
+    server.start()     # both are made anew
+    assert all(stat.S_ISREG((relay / n).lstat().st_mode) and (relay / n).stat().st_size < 10000 for n in names)
+    server.command("backup", str(out))
+
+
 def test_a_check_that_is_broken_off_leaves_no_key(server, tmp_path):
     """The CA's key is among what is unpacked for it."""
     backup = tmp_path / "b.tar"

@@ -100,7 +100,7 @@ ca_fingerprint(struct admin *a, struct id *ret, struct err *e)
 	buf_init(&pem, X509_PEM_MAX);
 	rc = file_read(server_file(&a->conf, FILE_CA_CERT, path), &pem, e);
 	if (rc == ERR_DENIED)
-		rc = file_read(
+		rc = file_read_foreign(
 		    server_file(&a->conf, FILE_RELAY_CA, path), &pem, e);
 	if (rc == 0 && buf_str(&pem) == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");

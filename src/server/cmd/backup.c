@@ -28,6 +28,7 @@
 #define MANIFEST "MANIFEST"
 #define MANIFEST_MAX 8192
 #define CHUNK 65536
+#define PEMS_MAX (8 * X509_PEM_MAX)
 #define FIRST_LINE "mig-backup 1\n"
 
 const struct backup_file backup_files[BACKUP_FILES] = {
@@ -78,29 +79,47 @@ stops(void *arg)
 	return (is_stopped());
 }
 
-/* Reads a file; hands each piece on when out is not -1. Whoever owns users
- * files could have root read others by a link. */
+/* Whoever owns users files could have root read others by a link, wait at a
+ * pipe, or fill the disk. The store's copy is root's own. */
+static bool
+is_foreign(const struct backup_file *f)
+{
+	return (f->users && f->file != FILE_DB);
+}
+
 static int
-pump(const char *path, bool users, int out, uint64_t *ret_size,
+open_part(
+    const char *path, const struct backup_file *f, int *ret_fd, struct err *e)
+{
+	if (is_foreign(f))
+		return (file_open_foreign(path, ret_fd, e));
+	*ret_fd =
+	    open(path, O_RDONLY | O_CLOEXEC | (f->users ? O_NOFOLLOW : 0));
+	return (*ret_fd < 0 ? err_errno(e, "%s", path) : 0);
+}
+
+/* Reads a file; hands each piece on when out is not -1. */
+static int
+pump(const char *path, const struct backup_file *f, int out, uint64_t *ret_size,
     struct id *ret_hash, struct err *e)
 {
 	struct sha256 h;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | (users ? O_NOFOLLOW : 0)),
-	    rc = 0;
+	int fd = -1, rc = open_part(path, f, &fd, e);
 	uint8_t *chunk = malloc(CHUNK);
 	uint64_t size = 0;
 	ssize_t n = 0;
 
 	sha256_begin(&h);
-	if (fd < 0)
-		rc = err_errno(e, "%s", path);
-	else if (chunk == NULL)
+	if (rc == 0 && chunk == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	while (rc == 0 && (rc = check_stopped(e)) == 0 &&
 	    (n = read(fd, chunk, CHUNK)) > 0) {
 		sha256_add(&h, chunk, (size_t)n);
 		size += (uint64_t)n;
-		if (out >= 0)
+		if (is_foreign(f) && size > PEMS_MAX)
+			rc = err_set(e, ERR_TOOBIG, "%s: more than %d bytes",
+			    path, PEMS_MAX);
+		else if (out >= 0)
 			rc = put_bytes(out, chunk, (size_t)n, e);
 	}
 	if (rc == 0 && n < 0)
@@ -147,7 +166,7 @@ put_part(
 	int rc;
 
 	if ((rc = put_header(fd, f->name, p->size, f->mode, e)) != 0 ||
-	    (rc = pump(p->path, f->users, fd, &size, &hash, e)) != 0)
+	    (rc = pump(p->path, f, fd, &size, &hash, e)) != 0)
 		return (rc);
 	if (size != p->size || !id_equal(&hash, &p->hash))
 		return (err_set(e, ERR_BUSY,
@@ -241,7 +260,7 @@ backup_write(const struct server_conf *c, const char *conf_path, int fd,
 			    c, (enum server_file)backup_files[i].file, p->path);
 		}
 		if (rc == 0)
-			rc = pump(p->path, backup_files[i].users, -1, &p->size,
+			rc = pump(p->path, &backup_files[i], -1, &p->size,
 			    &p->hash, e);
 	}
 	if (rc == 0)
@@ -432,7 +451,7 @@ read_pem(const char *dir, const char *name, struct buf *out, struct err *e)
 	char path[SERVER_PATH_MAX + TAR_NAME_MAX];
 	int rc;
 
-	buf_init(out, 8 * X509_PEM_MAX);
+	buf_init(out, PEMS_MAX);
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	rc = file_read(path, out, e);
 	if (rc == 0 && buf_str(out) == NULL)

@@ -95,11 +95,12 @@ check_file(struct check *k, const struct wanted *f, uid_t user)
 	struct stat st;
 
 	server_file(&k->conf, f->file, path);
-	if (stat(path, &st) != 0) {
+	/* the directories are root's to link, what is in the user's is not */
+	if ((f->users && !f->dir ? lstat(path, &st) : stat(path, &st)) != 0) {
 		check_say(k, CHECK_PROBLEM, "files",
 		    "%s: %s: run `mig-server init`, or restore a backup", path,
 		    strerror(errno));
-	} else if (S_ISDIR(st.st_mode) != f->dir) {
+	} else if (f->dir ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)) {
 		check_say(k, CHECK_PROBLEM, "files", "%s is no %s", path,
 		    f->dir ? "directory" : "file");
 	} else if ((st.st_mode & f->not ) != 0) {
@@ -165,7 +166,9 @@ read_pem(struct check *k, enum server_file f, struct buf *out, struct err *e)
 	int rc;
 
 	buf_init(out, (size_t)8 * X509_PEM_MAX);
-	rc = file_read(server_file(&k->conf, f, path), out, e);
+	server_file(&k->conf, f, path);
+	rc = f >= FILE_RELAY_DIR ? file_read_foreign(path, out, e)
+				 : file_read(path, out, e);
 	if (rc == 0 && buf_str(out) == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	return (rc);

@@ -152,8 +152,9 @@ make_dir(
 	if ((rc = file_mkdirs(path, mode, e)) != 0)
 		return (rc);
 	if (chmod(path, mode) != 0 ||
-	    (users && in->uid != (uid_t)-1 &&
-		chown(path, in->uid, in->gid) != 0))
+	    (in->uid != (uid_t)-1 &&
+		chown(path, users ? in->uid : geteuid(),
+		    users ? in->gid : getegid()) != 0))
 		return (err_errno(e, "%s", path));
 	return (0);
 }
@@ -428,10 +429,14 @@ make_all(struct init *in, struct err *e)
 	if ((rc = file_mkdirs(in->conf.state, 0755, e)) != 0 ||
 	    (rc = make_dir(in, "ca", 0700, false, e)) != 0 ||
 	    (rc = make_dir(in, "tls", 0700, false, e)) != 0 ||
-	    (rc = make_dir(in, "db", 0700, true, e)) != 0 ||
+	    (rc = make_dir(in, "db", 0700, false, e)) != 0 ||
 	    (rc = make_dir(in, "relay", 0700, true, e)) != 0)
 		return (rc);
-	if ((rc = make_store(in, e)) != 0 || (rc = make_ca(in, e)) != 0 ||
+	/* db/ is the user's when what is in it is, which nobody can have
+	 * replaced until then. */
+	if ((rc = make_store(in, e)) != 0 ||
+	    (rc = make_dir(in, "db", 0700, true, e)) != 0 ||
+	    (rc = make_ca(in, e)) != 0 ||
 	    (rc = make_cert(in, FILE_TLS_CERT, FILE_TLS_KEY, e)) != 0 ||
 	    (rc = make_cert(in, FILE_RELAY_CERT, FILE_RELAY_KEY, e)) != 0)
 		return (rc);

@@ -46,10 +46,11 @@ group_setup(void **state)
 static int
 group_teardown(void **state)
 {
-	static const char *const made[] = { "a", "b", "big", "f" };
+	static const char *const made[] = { "a", "b", "big", "f", "pipe",
+		"link", "good" };
 	size_t i;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < sizeof(made) / sizeof(made[0]); i++)
 		unlink(in_dir(made[i]));
 	rmdir(in_dir("x/y/z"));
 	rmdir(in_dir("x/y"));
@@ -223,6 +224,33 @@ test_read_fails(void **state)
 	buf_release(&b);
 }
 
+/* Whoever owns the directory put it there: one does not wait for a pipe, and
+ * does not go where a link leads. */
+static void
+test_read_foreign(void **state)
+{
+	struct err e;
+	struct buf b;
+
+	buf_init(&b, 4);
+	assert_int_equal(mkfifo(in_dir("pipe"), 0600), 0);
+	assert_int_equal(
+	    file_read_foreign(in_dir("pipe"), &b, &e), ERR_INVALID);
+	assert_non_null(strstr(e.msg, "pipe: not a regular file"));
+	assert_int_equal(symlink(in_dir("good"), in_dir("link")), 0);
+	assert_int_equal(file_write(in_dir("good"), "123", 3, 0600, &e), 0);
+	assert_int_equal(
+	    file_read_foreign(in_dir("link"), &b, &e), ERR_INVALID);
+	assert_int_equal(file_read_foreign(dir, &b, NULL), ERR_INVALID);
+	assert_int_equal(
+	    file_read_foreign(in_dir("none"), &b, &e), ERR_NOTFOUND);
+	assert_int_equal(b.len, 0);
+	assert_int_equal(file_read_foreign(in_dir("good"), &b, &e), 0);
+	assert_int_equal(b.len, 3);
+	assert_int_equal(file_read_foreign(in_dir("good"), &b, &e), ERR_TOOBIG);
+	buf_release(&b);
+}
+
 static void
 test_mkdirs(void **state)
 {
@@ -297,6 +325,7 @@ main(void)
 		cmocka_unit_test(test_write_fails),
 		cmocka_unit_test(test_remove_stale),
 		cmocka_unit_test(test_read_fails),
+		cmocka_unit_test(test_read_foreign),
 		cmocka_unit_test(test_mkdirs),
 		cmocka_unit_test(test_sealed),
 		cmocka_unit_test(test_descriptors),
