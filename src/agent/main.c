@@ -53,7 +53,8 @@ static const struct option long_options[] = {
 
 struct args {
 	const char *conf, *once, *since;
-	bool json, table, test, dump, force;
+	bool json, table, test, dump, force, help;
+	uint32_t given; /* bits of the options from OPT_ONCE on */
 	struct enrol_options enrol;
 	char **operands;
 	int noperands;
@@ -168,6 +169,7 @@ usage(FILE *f)
 	    "  -c FILE      configuration, default " AGENT_CONF_PATH "\n"
 	    "  --once FILE  judge and run one signed action, print the answer\n"
 	    "  -n           check the configuration; with -v print it\n"
+	    "  -h           this; after a command, what that takes\n"
 	    "  -V           version\n");
 }
 
@@ -241,32 +243,86 @@ parse_option(int key, struct args *a)
 		return 0;
 	case 'h':
 	case OPT_HELP:
-		usage(stdout);
-		return 0;
+		a->help = true;
+		return -1;
 	}
 	fprintf(stderr, "mig-agent: see mig-agent --help\n");
 	return EXIT_USAGE;
 }
 
-static int
-run_command(const struct args *a, const char *name)
+/* NULL: there is none. */
+static const struct command *
+command_find(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < NCOMMANDS; i++) {
-		if (strcmp(commands[i].name, name) != 0)
+	for (i = 0; i < NCOMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* name: a command, or NULL. */
+static int
+help(const char *name)
+{
+	const struct command *c = name != NULL ? command_find(name) : NULL;
+
+	if (c == NULL)
+		usage(stdout);
+	else
+		printf("usage: mig-agent [-c FILE] %s\n\n  %s\n", c->usage,
+		    c->help);
+	return 0;
+}
+
+/* Of those given the first that its usage does not have: it would do nothing.
+ */
+static const char *
+foreign_option(const struct args *a, const struct command *c)
+{
+	const struct option *o;
+	char word[32];
+
+	for (o = long_options; o->name != NULL; o++) {
+		if (o->val < OPT_ONCE || o->val >= OPT_HELP ||
+		    (a->given & (1U << (o->val - OPT_ONCE))) == 0)
 			continue;
-		if (a->noperands < commands[i].operands ||
-		    a->noperands > commands[i].operands + commands[i].more) {
-			fprintf(
-			    stderr, "usage: mig-agent %s\n", commands[i].usage);
-			return EXIT_USAGE;
-		}
-		return commands[i].run(a);
+		snprintf(word, sizeof(word), "--%s", o->name);
+		if (strstr(c->usage, word) == NULL)
+			return o->name;
 	}
-	fprintf(stderr,
-	    "mig-agent: unknown command '%s'; see mig-agent --help\n", name);
-	return EXIT_USAGE;
+	return NULL;
+}
+
+static int
+run_command(const struct args *a, const char *name)
+{
+	const struct command *c = command_find(name);
+	const char *foreign;
+
+	if (strcmp(name, "help") == 0 && a->noperands <= 1) {
+		if (a->noperands == 0)
+			return help(NULL);
+		name = a->operands[0];
+		if (command_find(name) != NULL)
+			return help(name);
+	}
+	if (c == NULL) {
+		fprintf(stderr,
+		    "mig-agent: unknown command '%s'; see mig-agent --help\n",
+		    name);
+		return EXIT_USAGE;
+	}
+	foreign = foreign_option(a, c);
+	if (foreign != NULL)
+		fprintf(stderr, "mig-agent: %s takes no --%s\n", name, foreign);
+	if (foreign != NULL || a->noperands < c->operands ||
+	    a->noperands > c->operands + c->more) {
+		fprintf(stderr, "usage: mig-agent %s\n", c->usage);
+		return EXIT_USAGE;
+	}
+	return c->run(a);
 }
 
 static int
@@ -281,7 +337,11 @@ run(int argc, char **argv)
 		rc = parse_option(key, &a);
 		if (rc >= 0)
 			return rc;
+		if (key >= OPT_ONCE && key < OPT_HELP)
+			a.given |= 1U << (key - OPT_ONCE);
 	}
+	if (a.help)
+		return help(optind < argc ? argv[optind] : NULL);
 	if (a.test && optind < argc) {
 		fprintf(stderr,
 		    "mig-agent: -n takes no command: '%s'; see mig-agent "

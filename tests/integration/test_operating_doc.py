@@ -38,23 +38,37 @@ def test_commands_have_these_words_and_options(line):
             assert word in text, (line, word)
 
 
-def test_commands_explain_themselves():
+@pytest.mark.parametrize("name", ["mig-server", "mig-agent"])
+def test_commands_explain_themselves(name):
     """Each one that --help names, to who looks for it there."""
-    run = [program("mig-server")]
+    run = [program(name)]
     text = subprocess.run([*run, "--help"], capture_output=True, text=True, check=True).stdout
-    commands = set(re.findall(r"(?m)^  ([a-z]+) ", text))
-    assert {"init", "run", "token", "status"} <= commands
+    commands = set(re.findall(r"(?m)^  ([a-z]+)(?: |$)", text))
+    assert {"init", "run", "token" if name == "mig-server" else "report"} <= commands
     assert subprocess.run([*run, "help"], capture_output=True, text=True, check=True).stdout == text
     for command in commands:
         p = subprocess.run([*run, command, "--help"], capture_output=True, text=True, check=False)
         assert p.returncode == 0 and p.stderr == "", (command, p.stderr)
         usage, says = p.stdout.split("\n\n", 1)
-        assert usage.startswith(f"usage: mig-server [-c FILE] {command}") and says, command
+        assert usage.startswith(f"usage: {name} [-c FILE] {command}") and says, command
         again = subprocess.run([*run, "help", command], capture_output=True, text=True, check=True).stdout
         assert again == p.stdout
         # who gets it wrong is told the same
         p = subprocess.run([*run, command, "--wrong", "x", "y"], capture_output=True, text=True, check=False)
-        assert p.returncode == 2 and (usage in p.stderr or command == "run"), (command, p.stderr)
+        assert p.returncode == 2 and (usage in p.stderr or command == "run" or name == "mig-agent"), (command, p.stderr)
+
+
+@pytest.mark.parametrize("words", ["run --once {f}", "init --policy {f}", "policy --json {f}", "report --force",
+                                   "enrol https://localhost --ca 00 --token 00 --force", "check --since 1h"])
+def test_an_option_of_another_command_is_not_ignored(tmp_path, words):
+    conf = tmp_path / "conf"
+    conf.write_text(f"state {tmp_path}/state\n")
+    words = words.format(f=tmp_path / "none").split()
+    p = subprocess.run([program("mig-agent"), "-c", conf, *words], capture_output=True, text=True, check=False,
+                       timeout=20)
+    option = next(w for w in words[::-1] if w.startswith("--"))
+    assert p.returncode == 2 and f"{words[0]} takes no {option}\nusage: mig-agent {words[0]}" in p.stderr, p.stderr
+    assert not (tmp_path / "state").exists()
 
 
 def test_what_cannot_be_printed_is_no_success(server):
