@@ -7,6 +7,7 @@
 #include "sandbox/sandbox.h"
 
 #include <netdb.h>
+#include <resolv.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,6 +42,9 @@ netbox_say(char **argv)
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
+/* What is loaded is loaded whatever comes of it: so each name server is asked
+ * once, for a second. By default it would be half a minute for two that are
+ * away, and longer than the monitor waits for a role to be ready. */
 void
 netbox_warm_up(const char *host)
 {
@@ -48,6 +52,11 @@ netbox_warm_up(const char *host)
 
 	memset(&hints, 0, sizeof(hints));
 	hints.ai_socktype = SOCK_STREAM;
+	if (res_init() == 0) {
+		_res.retrans = 1;
+		_res.retry = 1;
+	}
 	if (getaddrinfo(host, NULL, &hints, &list) == 0)
 		freeaddrinfo(list);
+	(void)res_init();
 }

@@ -9,7 +9,8 @@ struct err;
 
 /* uid, gid: (uint32_t)-1 stays who it is. */
 int netbox_enter(uint32_t uid, uint32_t gid, struct err *e);
-/* Name services load what they need while files can still be opened. */
+/* Name services load what they need while files can still be opened. Takes
+ * some seconds at most. */
 void netbox_warm_up(const char *host);
 /* `mig-agent-net --sandbox UID GID`, of `mig-agent check`: enters it and prints
  * one line. Exit status. */
