@@ -156,10 +156,11 @@ subject_stat(struct subject *s, const struct walk *w, enum skip *ret_reason,
 {
 	enum subject_state state = SUBJECT_FILE;
 
-	if (s->failed)
-		return SUBJECT_OTHER;
+	/* also of what cannot be opened */
 	if (s->have_st)
 		return SUBJECT_FILE;
+	if (s->failed)
+		return SUBJECT_OTHER;
 	if (s->en->type == DT_LNK) {
 		state = stat_link(s, w, ret_reason, ret_why);
 		if (state != SUBJECT_FILE)
@@ -219,7 +220,7 @@ subject_open(struct subject *s, enum skip *ret_reason, const char **ret_why)
 		return failed_errno(s, ret_reason, ret_why);
 	if (!s->have_st) {
 		s->st = st;
-		s->have_st = true;
+		s->have_st = S_ISREG(st.st_mode);
 	}
 	if (!S_ISREG(st.st_mode) || st.st_dev != s->st.st_dev ||
 	    st.st_ino != s->st.st_ino)

@@ -18,7 +18,7 @@ struct subject {
 	int link_fd; /* O_PATH of a link's target, or -1 */
 	int fd;      /* for reading, or -1 */
 	bool have_st;
-	bool failed; /* reported; nothing more to learn */
+	bool failed; /* reported; nothing more to learn, st holds */
 };
 
 enum subject_state {

@@ -316,7 +316,7 @@ test_limits(void **state)
 static void
 test_unreadable(void **state)
 {
-	json_t *v;
+	json_t *v, *known;
 
 	mkdir("closed", 0755);
 	put("closed/f", "x", 1);
@@ -329,12 +329,19 @@ test_unreadable(void **state)
 		assert_int_equal(seteuid(65534), 0);
 	/* what cannot be read is no match of an inverse check either */
 	v = search(HERE "\"contents\":[\"!zzz\"]," ALL);
+	/* what is known without reading is, also where a digest is wanted */
+	known = search(HERE "\"names\":[\"^secret$\"],\"sizes\":[\"7\"],"
+			    "\"options\":{\"returnsha256\":true}},\"s2\":{"
+			    HERE "\"modes\":[\"^-\"]," ALL);
 	if (getuid() == 0)
 		assert_int_equal(seteuid(0), 0);
 	chmod("closed", 0755);
 	assert_int_equal(hits(v), 0);
 	assert_int_equal(skipped(v, "unreadable"), 2);
 	json_decref(v);
+	assert_int_equal(hits(known), 3);
+	assert_int_equal(skipped(known, "unreadable"), 2);
+	json_decref(known);
 }
 
 static void
