@@ -292,6 +292,14 @@ refuse:
 }
 
 static void
+close_frame(struct frame *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+}
+
+static void
 leave(struct walk *w)
 {
 	struct frame *f = &w->frames[--w->nframes];
@@ -309,9 +317,37 @@ leave(struct walk *w)
 			up->fd = -1;
 		}
 	}
-	if (f->fd >= 0)
-		close(f->fd);
+	close_frame(f);
 	path_cut(w, f->path_keep);
+}
+
+/* Again an innermost frame's directory that was closed: from the root, if it is
+ * still where it was. Whoever moves a directory below hides no other. */
+static void
+reopen(struct walk *w, struct frame *f)
+{
+	char *p = w->path + strlen(w->root->path), *end, keep;
+	int root = w->frames[0].fd, fd = root, next;
+	struct stat st;
+
+	f->lost = true; /* and not tried for each of its names */
+	while (fd >= 0 && *(p += strspn(p, "/")) != '\0') {
+		end = p + strcspn(p, "/");
+		keep = *end;
+		*end = '\0';
+		next = openat(fd, p, OPEN_DIR | O_NOFOLLOW);
+		*end = keep;
+		if (fd != root)
+			close(fd);
+		fd = next;
+		p = end;
+	}
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_dev == f->dev && st.st_ino == f->ino)
+		f->fd = fd;
+	else
+		close(fd);
 }
 
 /* The next remembered subdirectory of the innermost frame. */
@@ -323,6 +359,8 @@ descend(struct walk *w, struct frame *f)
 	struct wroot *root;
 	int fd;
 
+	if (f->fd < 0 && !f->lost)
+		reopen(w, f);
 	f->next += len + 1;
 	w->pending--;
 	if (!path_append(w, name, len)) {
@@ -343,11 +381,8 @@ descend(struct walk *w, struct frame *f)
 		path_cut(w, keep);
 		return;
 	}
-	if (w->nframes >= WALK_FDS &&
-	    w->frames[w->nframes - WALK_FDS].fd >= 0) {
-		close(w->frames[w->nframes - WALK_FDS].fd);
-		w->frames[w->nframes - WALK_FDS].fd = -1;
-	}
+	if (w->nframes >= WALK_FDS) /* never the root's */
+		close_frame(&w->frames[w->nframes - WALK_FDS + 1]);
 	if (!enter(w, fd, f, root, keep))
 		path_cut(w, keep);
 }

@@ -10,8 +10,9 @@
  *         its subdirectories, one after the other, without following links
  *
  * Nothing is allocated for an entry except the name of a subdirectory. At
- * most WALK_FDS directories are open: further up they are closed and found
- * again by "..", checked by device and inode.
+ * most WALK_FDS directories are open: further up, but for the root, they are
+ * closed and found again by "..", or from the root, checked by device and
+ * inode.
  *
  * Mount points of network file systems and automounts are known before the
  * walk starts and are neither opened nor looked at where no scope enters

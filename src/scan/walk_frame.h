@@ -31,6 +31,7 @@ struct frame {
 	size_t path_keep;       /* length of the path to go back to */
 	size_t names, next;     /* into names: begin, next to enter */
 	size_t active, nactive; /* into active */
+	bool lost;              /* fd is -1 for good */
 	bool nested;            /* a root not yet visited lies below */
 	bool remote;            /* on a network file system */
 	bool refused;           /* ... which some scope does not enter */

@@ -92,11 +92,51 @@ test_many_scopes(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static char moving[2][64]; /* from, to */
+
+static void
+on_bottom(const struct walk_entry *en, void *arg)
+{
+	if (covered++ > 0)
+		return;
+	snprintf(moving[0], sizeof(moving[0]), "%.*s/x/x",
+	    (int)(strstr(en->path, "/x/") - en->path), en->path);
+	assert_int_equal(rename(moving[0], moving[1]), 0);
+}
+
+/* One is moved while the walk is deep below it, and the directories above are
+ * closed for now: the others are found all the same. */
+static void
+test_moved_above(void **state)
+{
+	char root[] = "/tmp/walk-XXXXXX", command[256], *paths[1] = { root };
+	const struct walk_ops ops = { on_bottom, on_skip, on_stop, NULL, NULL };
+	const struct walk_scope scope = { paths, 1, UINT64_MAX, false };
+	struct walk *w;
+	struct err e;
+
+	assert_non_null(mkdtemp(root));
+	snprintf(moving[1], sizeof(moving[1]), "%s.moved", root);
+	snprintf(command, sizeof(command),
+	    "cd %s && for d in a b c d e; do p=$d$(printf '/x%%.0s' $(seq %d));"
+	    "mkdir -p $p && : >$p/file || exit 1; done",
+	    root, WALK_FDS + 20);
+	assert_int_equal(system(command), 0);
+	covered = 0;
+	assert_int_equal(walk_new(&scope, 1, &ops, NULL, &w, &e), 0);
+	walk_run(w);
+	walk_free(w);
+	assert_int_equal(covered, 5);
+	snprintf(command, sizeof(command), "rm -rf %s %s", root, moving[1]);
+	assert_int_equal(system(command), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_scopes),
+		cmocka_unit_test(test_moved_above),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
