@@ -151,8 +151,11 @@ within_size(const struct content *c, int fd, size_t n, bool *ret_last)
 {
 	const struct content_job *job = c->job;
 
-	/* a short read up to the known end saves the one that finds it */
-	*ret_last = n < sizeof(c->buf) && job->bytes == job->size;
+	/* a short read up to the known end saves the one that finds it, and
+	 * for a full one there may be nothing left that may be read */
+	*ret_last = job->bytes == job->size &&
+	    (n < sizeof(c->buf) ||
+		(*job->read_left == 0 && size_holds(job, fd)));
 	if (job->bytes <= job->size || !size_holds(job, fd))
 		return n;
 	*ret_last = true;

@@ -156,6 +156,37 @@ test_read_limit(void **state)
 	content_free(c);
 }
 
+/* What ends where a limit does was read. */
+static void
+test_read_limit_at_end(void **state)
+{
+	static const size_t sizes[] = { 10, 256 * 1024, 512 * 1024 };
+	struct content *c = content_new();
+	char *data = calloc(1, 512 * 1024);
+	uint64_t left;
+	struct err e;
+	size_t i;
+	int fd;
+
+	assert_non_null(data);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct content_job job = { .read_left = &left,
+			.size = sizes[i] };
+
+		left = sizes[i];
+		fd = memory_file(data, sizes[i]);
+		assert_int_equal(content_read(c, fd, &job, &e), CONTENT_ALL);
+		assert_int_equal(job.bytes, sizes[i]);
+		left = sizes[i] - 1;
+		assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+		assert_int_equal(
+		    content_read(c, fd, &job, &e), CONTENT_READ_LIMIT);
+		close(fd);
+	}
+	free(data);
+	content_free(c);
+}
+
 struct sample {
 	uint8_t *data;
 	size_t len;
@@ -295,6 +326,7 @@ main(void)
 		cmocka_unit_test(test_borders),
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_read_limit),
+		cmocka_unit_test(test_read_limit_at_end),
 		cmocka_unit_test(test_decompress),
 		cmocka_unit_test(test_size_changes),
 		cmocka_unit_test(test_bombs),
