@@ -199,18 +199,20 @@ peers_find(const char *proc, struct peers *ret)
 	struct dirent *d;
 	uint64_t pid;
 	DIR *dir = opendir(proc);
+	int rc;
 
+	memset(ret, 0, sizeof(*ret));
 	if (dir == NULL)
 		return ERR_IO;
-	memset(ret, 0, sizeof(*ret));
-	while ((d = readdir(dir)) != NULL) {
+	while (errno = 0, (d = readdir(dir)) != NULL) {
 		if (str_u64(d->d_name, 1, INT32_MAX, &pid) == 0)
 			look_at(proc, (pid_t)pid, ret);
 	}
+	rc = errno == 0 ? 0 : ERR_IO;
 	closedir(dir);
 	ret->hidden = !read_stat(proc, 1, &init);
 	qsort(ret->list, ret->n, sizeof(ret->list[0]), compare);
-	return 0;
+	return rc;
 }
 
 const struct peer *

@@ -41,7 +41,8 @@ struct peers {
 /* What a monitor gives its roles as their argument. */
 void peer_label(const char *version, const char *mode, const char *id,
     char out[static PEER_LABEL_MAX]);
-/* proc: "/proc". ERR_IO when it cannot be read at all. */
+/* proc: "/proc". ERR_IO when it cannot be read, or not to its
+ * end: ret has those before. */
 int peers_find(const char *proc, struct peers *ret);
 /* NULL: there is none. */
 const struct peer *peers_by_pid(const struct peers *p, pid_t pid);

@@ -55,7 +55,7 @@ find_peers(struct run *r)
 {
 	if (peers_find(PROC, &r->peers) != 0) {
 		outcome_gap(&r->out, GAP_PROC, PROC,
-		    "the processes of this host cannot be read");
+		    "the processes of this host cannot all be read");
 		return;
 	}
 	if (r->peers.hidden)

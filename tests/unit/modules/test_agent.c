@@ -7,6 +7,8 @@
 #include "modules/agent/wish.h"
 #include "modules/module.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,6 +71,22 @@ teardown(void **state)
 	return system(command);
 }
 
+struct dirent *__real_readdir64(DIR *dir);
+struct dirent *__wrap_readdir64(DIR *dir);
+
+static int entries_left = -1; /* until reading a directory fails; -1: never */
+
+struct dirent *
+__wrap_readdir64(DIR *dir)
+{
+	if (entries_left == 0) {
+		errno = EIO;
+		return NULL;
+	}
+	entries_left -= entries_left > 0;
+	return __real_readdir64(dir);
+}
+
 static void
 test_peers(void **state)
 {
@@ -119,6 +137,14 @@ test_peers(void **state)
 	put(70, "stat", zombie, strlen(zombie));
 	assert_false(peer_runs(root, 70, 1070)); /* nobody has reaped it */
 	assert_int_equal(peers_find("/nowhere", &p), ERR_IO);
+	/* what comes behind is not known; 16 processes, "." and ".." */
+	entries_left = 18;
+	assert_int_equal(peers_find(root, &p), ERR_IO);
+	assert_int_equal(p.n, 2);
+	entries_left = 0;
+	assert_int_equal(peers_find(root, &p), ERR_IO);
+	assert_int_equal(p.n, 0);
+	entries_left = -1;
 }
 
 static void
