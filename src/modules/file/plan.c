@@ -359,26 +359,36 @@ drop_matcher(struct plan *p, enum plan_matcher which)
 	p->pattern_check[which] = NULL;
 }
 
-int
-plan_will_read(struct plan *p, uint64_t size, struct err *e)
+void
+plan_will_read(struct plan *p, uint64_t size)
 {
-	int rc;
+	const enum plan_matcher k = PLAN_LINES;
+	struct match_state *state = p->state[k];
+	uint32_t *pattern_check = p->pattern_check[k];
+	struct match *match = p->match[k];
+	struct err e;
 
-	if (!p->light || p->match[PLAN_LINES] == NULL)
-		return 0;
+	if (!p->light || match == NULL)
+		return;
 	p->light_bytes += size;
 	if (p->light_bytes <= LIGHT_BYTES)
-		return 0;
+		return;
 	p->light = false;
-	drop_matcher(p, PLAN_LINES);
-	rc = build_matcher(p, PLAN_LINES, MATCH_BEST, e);
-	if (rc != 0) {
-		/* slow, but as good */
-		err_clear(e);
-		drop_matcher(p, PLAN_LINES);
-		rc = build_matcher(p, PLAN_LINES, MATCH_PLAIN, e);
+	p->match[k] = NULL;
+	p->state[k] = NULL;
+	p->pattern_check[k] = NULL;
+	err_clear(&e);
+	if (build_matcher(p, k, MATCH_BEST, &e) == 0) {
+		match_state_free(state);
+		match_free(match);
+		free(pattern_check);
+		return;
 	}
-	return rc;
+	/* what there was is slow, but as good, and needs no memory now */
+	drop_matcher(p, k);
+	p->match[k] = match;
+	p->state[k] = state;
+	p->pattern_check[k] = pattern_check;
 }
 
 bool

@@ -60,8 +60,8 @@ void plan_release(struct plan *p);
 /* The engines that were in use so far; borrowed from p. */
 const char *plan_engine(struct plan *p);
 /* Before a file of about this size is read for its content: with much to read
- * an engine is worth its start. ERR_NOMEM. */
-int plan_will_read(struct plan *p, uint64_t size, struct err *e);
+ * an engine is worth its start, if one can be had. */
+void plan_will_read(struct plan *p, uint64_t size);
 /* Are its matchers those that stay? */
 bool plan_is_settled(const struct plan *p);
 

@@ -410,6 +410,9 @@ read_now(struct run *r, struct file_reading *fr, struct reading *rd)
 	fr->arg = r;
 	own->lines = r->plan.state[PLAN_LINES];
 	if (own->content == NULL && (own->content = content_new()) == NULL) {
+		/* not what was found in the one before */
+		if (fr->patterns)
+			match_begin(own->lines);
 		answer_skip(&r->answer, SKIP_MEMORY, r->subject.en->path,
 		    "no memory to read it");
 		return;
@@ -647,7 +650,6 @@ read_for_wanting(struct run *r, bool decompress, bool ahead)
 {
 	struct file_reading fr = { .decompress = decompress };
 	const struct plan_search *ps;
-	struct err e;
 	size_t i;
 
 	for (i = 0; i < r->nwanting; i++) {
@@ -655,14 +657,8 @@ read_for_wanting(struct run *r, bool decompress, bool ahead)
 		fr.algs |= ps->algs;
 		fr.patterns |= ps->ncontents > 0;
 	}
-	err_clear(&e);
-	if (fr.patterns &&
-	    plan_will_read(&r->plan, (uint64_t)r->subject.st.st_size, &e) !=
-		0) {
-		answer_skip(
-		    &r->answer, SKIP_ENGINE, r->subject.en->path, e.msg);
-		return;
-	}
+	if (fr.patterns)
+		plan_will_read(&r->plan, (uint64_t)r->subject.st.st_size);
 	if (!ahead || !examine_ahead(r, &fr))
 		examine_now(r, &fr);
 }

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "modules/common/gofmt.h"
 #include "modules/file/run.h"
+#include "scan/match.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -331,8 +332,8 @@ test_unreadable(void **state)
 	v = search(HERE "\"contents\":[\"!zzz\"]," ALL);
 	/* what is known without reading is, also where a digest is wanted */
 	known = search(HERE "\"names\":[\"^secret$\"],\"sizes\":[\"7\"],"
-			    "\"options\":{\"returnsha256\":true}},\"s2\":{"
-			    HERE "\"modes\":[\"^-\"]," ALL);
+			    "\"options\":{\"returnsha256\":true}},\"s2\":{" HERE
+			    "\"modes\":[\"^-\"]," ALL);
 	if (getuid() == 0)
 		assert_int_equal(seteuid(0), 0);
 	chmod("closed", 0755);
@@ -592,6 +593,52 @@ test_threads(void **state)
 	}
 }
 
+int __real_match_new(const struct match_pattern *patterns, size_t n,
+    enum match_mode mode, enum match_engine engine, struct match **ret,
+    size_t *ret_bad, struct err *e);
+int __wrap_match_new(const struct match_pattern *patterns, size_t n,
+    enum match_mode mode, enum match_engine engine, struct match **ret,
+    size_t *ret_bad, struct err *e);
+
+static int matchers_left = -1; /* until there is no memory; -1: always */
+
+int
+__wrap_match_new(const struct match_pattern *patterns, size_t n,
+    enum match_mode mode, enum match_engine engine, struct match **ret,
+    size_t *ret_bad, struct err *e)
+{
+	*ret_bad = n;
+	if (matchers_left == 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	matchers_left -= matchers_left > 0;
+	return __real_match_new(patterns, n, mode, engine, ret, ret_bad, e);
+}
+
+/* Much to read, and no memory for the engine that would be worth it: what there
+ * is finds the same. */
+static void
+test_no_engine(void **state)
+{
+	static char text[700000];
+	char name[8];
+	json_t *v;
+	size_t i;
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text + sizeof(text) - 7, "needle", 6);
+	for (i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "f%zu", i);
+		put(name, text, sizeof(text));
+	}
+	matchers_left = 1;
+	v = search(HERE "\"contents\":[\"needle\"]," ALL);
+	assert_int_equal(matchers_left, 0);
+	matchers_left = -1;
+	assert_int_equal(hits(v), 4);
+	assert_int_equal(skipped(v, "enginelimit"), 0);
+	json_decref(v);
+}
+
 int
 main(void)
 {
@@ -608,6 +655,7 @@ main(void)
 		IN_TREE(test_engines),
 		IN_TREE(test_roots),
 		IN_TREE(test_threads),
+		IN_TREE(test_no_engine),
 		cmocka_unit_test(test_gofmt),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
