@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """The timedrift module against time servers of this test, honest and not, named or
 known from the settings of the host's time service."""
+import contextlib
 import datetime
 import json
 import os
@@ -175,6 +176,17 @@ def etc(tmp_path_factory, servers):
 def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+@ROOT
+def test_silent_address(etc):
+    """An address that does not answer is not all that a name has."""
+    where, prefix = etc
+    with contextlib.closing(Datagrams(lambda _: [])) as silent, \
+         contextlib.closing(ntp_server("good", "127.0.0.3", silent.port)):
+        (where / "hosts").write_text("127.0.0.1 both.example\n127.0.0.3 both.example\n")
+        server, = by_server(ask(*prefix, drift="9s", servers=[f"both.example:{silent.port}"]))
+        assert silent.seen and server["reachable"] and server["address"] == "127.0.0.3"
 
 
 @ROOT

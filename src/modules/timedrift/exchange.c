@@ -119,6 +119,20 @@ exchange_ask(struct exchange *x)
 	ask_from(x, 0);
 }
 
+void
+exchange_next(struct exchange *x)
+{
+	struct exchange was = *x;
+
+	if (x->fd < 0 || x->at + 1 >= x->to.n)
+		return;
+	ask_from(x, x->at + 1);
+	if (x->fd >= 0)
+		close(was.fd);
+	else
+		*x = was; /* it may answer yet */
+}
+
 /* When it arrived, by the local clock. */
 static int64_t
 arrival(struct msghdr *mh)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * One question to one time server. All servers are asked side by side; of each
- * its addresses are tried one after the other while they refuse.
+ * its addresses are tried one after the other while they refuse or are silent.
  *
  *   exchange_init; exchange_ask; while fd >= 0: wait for it, exchange_take
  */
@@ -34,6 +34,8 @@ void exchange_init(struct exchange *x, const struct clockserver *server);
 void exchange_ask(struct exchange *x);
 /* Takes what has arrived; fd is -1 once that was the answer. */
 void exchange_take(struct exchange *x);
+/* Nothing has come for a while: asks the next address, if there is one. */
+void exchange_next(struct exchange *x);
 /* Nothing came in time. */
 void exchange_give_up(struct exchange *x, const char *why);
 

@@ -30,6 +30,7 @@
 #include <time.h>
 
 #define NS_PER_S INT64_C(1000000000)
+#define TURN_LEAST (NS_PER_S / 5) /* of one address of several */
 #define TIME_MAX 48
 
 /* The first ones are in the order of enum watch_end. */
@@ -142,17 +143,37 @@ awaited(struct run *r, struct pollfd *fds)
 	return any;
 }
 
-/* Until all have answered, or the time is over. */
+static void
+ask_next(struct run *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->servers.n; i++)
+		exchange_next(&r->exchanges[i]);
+}
+
+/* Until all have answered, or the time is over. An address has half of what is
+ * left of it, where there is another. */
 static void
 take_all(struct run *r)
 {
-	int64_t until = net_now() + timedrift_timeout(r->params) * NS_PER_S;
+	int64_t now = net_now();
+	int64_t until = now + timedrift_timeout(r->params) * NS_PER_S;
+	int64_t turn = now + (until - now) / 2;
 	struct pollfd fds[TIMEDRIFT_SERVERS_MAX];
+	enum netwait end;
 	size_t i;
 
-	while (awaited(r, fds) && net_now() < until) {
-		if (net_wait(fds, r->servers.n, until, &r->watch) !=
-		    NETWAIT_READY)
+	for (; awaited(r, fds) && now < until; now = net_now()) {
+		if (now >= turn) {
+			ask_next(r);
+			turn = until - now > TURN_LEAST
+			    ? now + (until - now) / 2
+			    : until;
+			continue;
+		}
+		end = net_wait(fds, r->servers.n, turn, &r->watch);
+		if (end != NETWAIT_READY && end != NETWAIT_TIMEOUT)
 			return;
 		for (i = 0; i < r->servers.n; i++) {
 			if (fds[i].fd >= 0 && fds[i].revents != 0)
