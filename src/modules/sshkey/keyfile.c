@@ -85,20 +85,26 @@ read_line(enum line_file file, uint64_t number, const char *line, size_t len,
 	};
 	struct keyfile_key k = { .type = types[file], .line = number };
 	struct ssh_public public;
+	const char *end = line + len, *rest;
 	struct ssh_line l;
 	int rc;
 
-	if ((rc = ssh_line_parse(file, line, len, &l, e)) != 0)
-		return rc;
-	rc = ssh_public_parse(l.blob.data, l.blob.len, &public, e);
-	if (rc == 0) {
-		k.public = &public;
-		k.comment = (const uint8_t *)l.comment;
-		k.comment_len = l.comment_len;
-		ops->key(&k, ops->arg);
-		ssh_public_release(&public);
+	rc = ssh_line_parse(file, line, len, &l, e);
+	while (rc == 0) {
+		rest = l.rest;
+		rc = ssh_public_parse(l.blob.data, l.blob.len, &public, e);
+		if (rc == 0) {
+			k.public = &public;
+			k.comment = (const uint8_t *)l.comment;
+			k.comment_len = l.comment_len;
+			ops->key(&k, ops->arg);
+			ssh_public_release(&public);
+		}
+		ssh_line_release(&l);
+		if (rc != 0 || rest == NULL)
+			break;
+		rc = ssh_line_next(rest, (size_t)(end - rest), &l, e);
 	}
-	ssh_line_release(&l);
 	return rc;
 }
 

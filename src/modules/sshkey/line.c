@@ -102,10 +102,33 @@ find_key(struct cursor *c)
 	return ERR_NOTFOUND;
 }
 
+/* One in quotes, as in YAML, JSON and scripts: the cursor's end is that of what
+ * they hold. */
+static int
+find_quoted(struct cursor *c)
+{
+	struct cursor at;
+	const char *p;
+
+	for (p = c->p; p < c->end; p++) {
+		if (*p != '"' && *p != '\'')
+			continue;
+		at.p = at.end = p + 1;
+		while (at.end < c->end && *at.end != *p && *at.end != '\\')
+			at.end++;
+		if (at.end < c->end && find_key(&at) == 0) {
+			*c = at;
+			return 0;
+		}
+	}
+	return ERR_NOTFOUND;
+}
+
 /* To behind the type. */
 static int
 find_type(enum line_file file, struct cursor *c, struct err *e)
 {
+	struct cursor whole = *c;
 	const char *word;
 
 	if (file == LINE_KNOWN_HOSTS) {
@@ -117,8 +140,12 @@ find_type(enum line_file file, struct cursor *c, struct err *e)
 		skip_blanks(c);
 		return take_type(c) ? 0 : no_key(e);
 	}
-	if (file == LINE_PUBLIC)
-		return find_key(c);
+	if (file == LINE_PUBLIC) {
+		if (find_key(c) == 0)
+			return 0;
+		*c = whole;
+		return find_quoted(c);
+	}
 	if (take_type(c))
 		return 0;
 	take_word(c, true, &word);
@@ -126,23 +153,17 @@ find_type(enum line_file file, struct cursor *c, struct err *e)
 	return take_type(c) ? 0 : no_key(e);
 }
 
-int
-ssh_line_parse(enum line_file file, const char *line, size_t len,
-    struct ssh_line *ret, struct err *e)
+/* The key behind its type. end: of the line. */
+static int
+take_key(struct cursor *c, const char *end, struct ssh_line *ret, struct err *e)
 {
-	struct cursor c = { line, line + len };
-	struct ssh_line l = { 0 };
+	struct ssh_line l = { .rest = c->end < end ? c->end : NULL };
 	const char *word;
 	size_t n;
 	int rc;
 
-	skip_blanks(&c);
-	if (c.p == c.end || *c.p == '#')
-		return ERR_NOTFOUND;
-	if ((rc = find_type(file, &c, e)) != 0)
-		return rc;
-	skip_blanks(&c);
-	n = take_word(&c, false, &word);
+	skip_blanks(c);
+	n = take_word(c, false, &word);
 	buf_init(&l.blob, SSH_BLOB_MAX);
 	rc = n > 0 ? b64_decode(&l.blob, word, n) : ERR_INVALID;
 	if (rc != 0) {
@@ -152,13 +173,42 @@ ssh_line_parse(enum line_file file, const char *line, size_t len,
 		    : err_set(
 			  e, ERR_INVALID, "the base64 of its key is damaged");
 	}
-	skip_blanks(&c);
-	while (c.end > c.p && blank(c.end[-1]))
-		c.end--;
-	l.comment = c.p;
-	l.comment_len = (size_t)(c.end - c.p);
+	skip_blanks(c);
+	while (c->end > c->p && blank(c->end[-1]))
+		c->end--;
+	l.comment = c->p;
+	l.comment_len = (size_t)(c->end - c->p);
 	*ret = l;
 	return 0;
+}
+
+int
+ssh_line_parse(enum line_file file, const char *line, size_t len,
+    struct ssh_line *ret, struct err *e)
+{
+	struct cursor c = { line, line + len };
+	int rc, again;
+
+	skip_blanks(&c);
+	if (c.p == c.end || *c.p == '#')
+		return ERR_NOTFOUND;
+	if ((rc = find_type(file, &c, e)) != 0)
+		return rc;
+	rc = take_key(&c, line + len, ret, e);
+	if (rc != ERR_INVALID || file != LINE_PUBLIC)
+		return rc;
+	/* as with the quote behind it */
+	again = ssh_line_next(line, len, ret, NULL);
+	return again == 0 || again == ERR_NOMEM ? again : rc;
+}
+
+int
+ssh_line_next(const char *rest, size_t len, struct ssh_line *ret, struct err *e)
+{
+	struct cursor c = { rest, rest + len };
+	int rc = find_quoted(&c);
+
+	return rc != 0 ? rc : take_key(&c, rest + len, ret, e);
 }
 
 void

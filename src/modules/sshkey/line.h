@@ -5,6 +5,9 @@
  *
  *   [options] TYPE BASE64 [comment]
  *   [@marker] HOSTS TYPE BASE64 [comment]
+ *
+ * In files of other kinds, as cloud-init's, a key may stand in quotes, and
+ * several in one line.
  */
 #ifndef MIG_MODULES_SSHKEY_LINE_H
 #define MIG_MODULES_SSHKEY_LINE_H
@@ -22,7 +25,8 @@ enum line_file {
 struct ssh_line {
 	const char *comment; /* borrowed from the line */
 	size_t comment_len;
-	struct buf blob; /* owned */
+	struct buf blob;  /* owned */
+	const char *rest; /* of the line, behind a key in quotes; or NULL */
 };
 
 /* By the name of the file. */
@@ -31,6 +35,10 @@ enum line_file line_file_of(const char *name);
  * ERR_INVALID: no key where one must be; ERR_NOMEM. */
 int ssh_line_parse(enum line_file file, const char *line, size_t len,
     struct ssh_line *ret, struct err *e);
+/* The next one of what a line has behind a key in quotes. ERR_NOTFOUND: none.
+ */
+int ssh_line_next(
+    const char *rest, size_t len, struct ssh_line *ret, struct err *e);
 void ssh_line_release(struct ssh_line *l);
 
 #endif

@@ -102,6 +102,10 @@ base64(struct buf *text, const struct buf *blob)
 	return buf_str(text);
 }
 
+/* The same in base64. */
+#define ED25519 \
+	"AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
+
 static void
 test_lines(void **state)
 {
@@ -118,6 +122,19 @@ test_lines(void **state)
 		{ "x", "@revoked * ssh-rsa ssh-ed25519 ", " AAAA",
 		    "public ssh-ed25519 256 AAAA 1|", 0, 0 },
 		{ "x", "\"quoted ssh-ed25519 ", "", "", 0, 0 },
+		/* cloud-init's, as YAML and as JSON */
+		{ "user-data", "  - \"ssh-ed25519 ", " me@here\"\r\n",
+		    "public ssh-ed25519 256 me@here 1|", 0, 0 },
+		{ "user-data", "\n- 'from=\"x y\" ssh-ed25519 ", "'",
+		    "public ssh-ed25519 256  2|", 0, 0 },
+		{ "user-data", "- \"from=\\\"x\\\" ssh-ed25519 ", "\"",
+		    "public ssh-ed25519 256  1|", 0, 0 },
+		{ "x.json", "{\"n\":1,\"keys\":[\"ssh-ed25519 ",
+		    "\\n\",\"ssh-ed25519 " ED25519 " b\", \"ssh-rsa is\"]}",
+		    "public ssh-ed25519 256  1|public ssh-ed25519 256 b 1|", 0,
+		    0 },
+		{ "x.json", "[\"ssh-ed25519 AAAA\",\"ssh-ed25519 ", "\"]", "",
+		    0, 1 },
 		{ "any.txt", "ssh-ed25519 is a kind of key\n\n#\nssh-ed25519 ",
 		    " a b ", "public ssh-ed25519 256 a b 4|", 0, 0 },
 		{ "authorized_keys",
