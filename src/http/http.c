@@ -13,6 +13,7 @@
 
 #include <curl/curl.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,8 @@ struct transfer {
 	struct http *http;
 	const struct http_request *req;
 	struct http_response *res;
-	int64_t last_byte_ms;
+	int64_t start_ms, last_byte_ms;
+	uint64_t bytes;
 	int stop; /* ERR_* that a callback asked for */
 };
 
@@ -166,11 +168,17 @@ transfer_write(char *data, size_t size, size_t n, void *arg)
 	struct transfer *t = arg;
 	size_t len = size * n;
 	long status = 0;
+	int64_t now;
 
 	t->last_byte_ms = clock_mono_ms();
+	t->bytes += len;
 	curl_easy_getinfo(t->http->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (t->req->on_data != NULL && status >= 200 && status < 300) {
 		t->stop = t->req->on_data(data, len, t->req->arg);
+		/* how long that took is not the server's doing */
+		now = clock_mono_ms();
+		t->start_ms += now - t->last_byte_ms;
+		t->last_byte_ms = now;
 		return t->stop == 0 ? len : 0;
 	}
 	if (t->req->on_data != NULL &&
@@ -209,6 +217,15 @@ http_error(struct http *h, CURLcode code, struct err *e)
 	}
 }
 
+/* Byte after byte an answer would take as long as the server likes: it has a
+ * second for each 1000 of them. What is followed ends by its tick. */
+static bool
+transfer_is_slow(const struct transfer *t, int64_t now, long idle)
+{
+	return (t->req->on_data == NULL || t->req->on_tick == NULL) &&
+	    (uint64_t)(now - t->start_ms) > (uint64_t)idle + t->bytes;
+}
+
 /* Runs until the transfer ends, is stopped or is idle for too long. */
 static int
 http_run(struct transfer *t, struct err *e)
@@ -217,6 +234,7 @@ http_run(struct transfer *t, struct err *e)
 	long idle = r->idle_ms > 0 ? r->idle_ms : HTTP_IDLE_MS;
 	struct http *h = t->http;
 	int running = 1, left, stop;
+	int64_t now;
 	CURLMsg *m;
 
 	while (running > 0) {
@@ -227,10 +245,16 @@ http_run(struct transfer *t, struct err *e)
 		stop = r->on_tick != NULL ? r->on_tick(r->arg) : 0;
 		if (stop != 0)
 			return err_set(e, stop, "stopped");
-		if (clock_mono_ms() - t->last_byte_ms > idle)
+		now = clock_mono_ms();
+		if (now - t->last_byte_ms > idle)
 			return err_set(e, ERR_TIMEOUT,
 			    "%s has sent nothing for %ld s", h->base,
 			    idle / 1000);
+		if (transfer_is_slow(t, now, idle))
+			return err_set(e, ERR_TIMEOUT,
+			    "%s is too slow: %" PRIu64 " bytes in %" PRId64
+			    " s",
+			    h->base, t->bytes, (now - t->start_ms) / 1000);
 		curl_multi_poll(h->multi, NULL, 0, HTTP_TICK_MS, NULL);
 	}
 	m = curl_multi_info_read(h->multi, &left);
@@ -348,7 +372,7 @@ http_do(struct http *h, const struct http_request *r, struct http_response *ret,
 		goto out;
 	}
 	h->error[0] = '\0';
-	t.last_byte_ms = clock_mono_ms();
+	t.start_ms = t.last_byte_ms = clock_mono_ms();
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, transfer_write);
 	curl_easy_setopt(h->easy, CURLOPT_HEADERFUNCTION, http_on_header);

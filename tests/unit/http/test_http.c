@@ -4,14 +4,20 @@
 #include "http/http.h"
 
 #include "base/err.h"
+#include "crypto/x509.h"
 
 #include <arpa/inet.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <signal.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -163,6 +169,125 @@ test_stopped_late(void **state)
 	close(end.listener);
 }
 
+/* Answers one request, a byte each 20 ms. */
+static void
+serve_slowly(int listener, const char *cert, const char *key)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\n"
+				   "Content-Length: 50\r\n\r\n";
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	BIO *c = BIO_new_mem_buf(cert, -1), *k = BIO_new_mem_buf(key, -1);
+	SSL *ssl;
+	char request[4096];
+	int i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	SSL_CTX_use_certificate(ctx, PEM_read_bio_X509(c, NULL, NULL, NULL));
+	SSL_CTX_use_PrivateKey(
+	    ctx, PEM_read_bio_PrivateKey(k, NULL, NULL, NULL));
+	ssl = SSL_new(ctx);
+	SSL_set_fd(ssl, accept(listener, NULL, NULL));
+	if (SSL_accept(ssl) != 1 ||
+	    SSL_read(ssl, request, sizeof(request)) <= 0)
+		_exit(1);
+	SSL_write(ssl, head, sizeof(head) - 1);
+	for (i = 0; i < 50; i++) {
+		SSL_write(ssl, "x", 1);
+		poll(NULL, 0, 20);
+	}
+	_exit(0);
+}
+
+/* What becomes of a request to such a server. */
+static int
+ask_the_slow(const struct http_request *req, struct err *e)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	int s = socket(AF_INET, SOCK_STREAM, 0);
+	struct http_response res;
+	struct http_options o;
+	socklen_t len = sizeof(sa);
+	struct buf ca, ca_key, cert, key;
+	struct http *h;
+	char base[64];
+	pid_t pid;
+	int r;
+
+	buf_init(&ca, 65536);
+	buf_init(&ca_key, 65536);
+	buf_init(&cert, 65536);
+	buf_init(&key, 65536);
+	assert_int_equal(x509_start(e), 0);
+	assert_int_equal(x509_ca_new("test", 1, &ca, &ca_key, e), 0);
+	assert_int_equal(x509_key_new(&key, e), 0);
+	assert_int_equal(x509_issue_server(buf_str(&ca), buf_str(&ca_key),
+			     "127.0.0.1", buf_str(&key), 1, &cert, e),
+	    0);
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(s, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(s, 1), 0);
+	assert_int_equal(getsockname(s, (struct sockaddr *)&sa, &len), 0);
+	snprintf(
+	    base, sizeof(base), "https://127.0.0.1:%d", ntohs(sa.sin_port));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		serve_slowly(s, buf_str(&cert), buf_str(&key));
+	o = (struct http_options){ .base = base, .ca_pem = buf_str(&ca) };
+	assert_int_equal(http_new(&o, &h, e), 0);
+	r = http_do(h, req, &res, e);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	http_response_release(&res);
+	http_free(h);
+	buf_release(&ca);
+	buf_release(&ca_key);
+	buf_release(&cert);
+	buf_release(&key);
+	close(s);
+	return r;
+}
+
+/* Who sends a byte now and then keeps nobody waiting without end. */
+static void
+test_byte_after_byte(void **state)
+{
+	struct http_request req = {
+		.method = "GET", .path = "/", .idle_ms = 300
+	};
+	struct err e = { 0 };
+
+	assert_int_equal(ask_the_slow(&req, &e), ERR_TIMEOUT);
+	assert_non_null(strstr(e.msg, "is too slow: "));
+}
+
+static int
+read_on_later(const void *data, size_t len, void *arg)
+{
+	size_t *got = arg;
+
+	if (*got == 0)
+		poll(NULL, 0, 700);
+	*got += len;
+	return 0;
+}
+
+/* How long it takes to do something with the answer is not counted. */
+static void
+test_reader_who_waits(void **state)
+{
+	size_t got = 0;
+	struct http_request req = { .method = "GET",
+		.path = "/",
+		.on_data = read_on_later,
+		.arg = &got,
+		.idle_ms = 700 };
+	struct err e = { 0 };
+
+	assert_int_equal(ask_the_slow(&req, &e), 0);
+	assert_int_equal(got, 50);
+}
+
 int
 main(void)
 {
@@ -171,6 +296,8 @@ main(void)
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_nobody),
 		cmocka_unit_test(test_stopped_late),
+		cmocka_unit_test(test_byte_after_byte),
+		cmocka_unit_test(test_reader_who_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
