@@ -41,6 +41,16 @@ struct decompress {
 	uint8_t buf[OUT_SIZE];
 };
 
+/* Behind its three letters, which a text may begin with as well: the size of
+ * its blocks, and the begin of the first one or of the end. */
+static bool
+is_bzip2(const uint8_t *data, size_t len)
+{
+	return len >= 10 && data[3] >= '1' && data[3] <= '9' &&
+	    (memcmp(data + 4, "\x31\x41\x59\x26\x53\x59", 6) == 0 ||
+		memcmp(data + 4, "\x17\x72\x45\x38\x50\x90", 6) == 0);
+}
+
 enum decompress_kind
 decompress_detect(const void *data, size_t len)
 {
@@ -48,7 +58,8 @@ decompress_detect(const void *data, size_t len)
 
 	for (i = 0; i < NKINDS; i++) {
 		if (len >= kinds[i].len &&
-		    memcmp(data, kinds[i].magic, kinds[i].len) == 0)
+		    memcmp(data, kinds[i].magic, kinds[i].len) == 0 &&
+		    (kinds[i].kind != DECOMPRESS_BZIP2 || is_bzip2(data, len)))
 			return kinds[i].kind;
 	}
 	return DECOMPRESS_NONE;

@@ -21,7 +21,7 @@ enum decompress_kind {
 	DECOMPRESS_XZ,
 	DECOMPRESS_ZSTD
 };
-#define DECOMPRESS_MAGIC_LEN 6
+#define DECOMPRESS_MAGIC_LEN 10
 
 struct decompress_limits {
 	uint64_t output;      /* most bytes in all */

@@ -156,6 +156,32 @@ test_read_limit(void **state)
 	content_free(c);
 }
 
+/* Letters that a compressed file begins with are no such file yet. */
+static void
+test_no_bzip2(void **state)
+{
+	static const char *const texts[] = { "BZh", "BZhello world\n",
+		"BZh9\n1AY&SY\n", "BZh01AY&SY\n" };
+	struct content *c = content_new();
+	uint64_t left = UINT64_MAX;
+	struct err e;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct content_job job = { .read_left = &left,
+			.decompress = true,
+			.count_lines = true };
+
+		fd = memory_file(texts[i], strlen(texts[i]));
+		assert_false(content_is_compressed(fd));
+		assert_int_equal(content_read(c, fd, &job, &e), CONTENT_ALL);
+		assert_true(job.lines > 0);
+		close(fd);
+	}
+	content_free(c);
+}
+
 /* What ends where a limit does was read. */
 static void
 test_read_limit_at_end(void **state)
@@ -327,6 +353,7 @@ main(void)
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_read_limit),
 		cmocka_unit_test(test_read_limit_at_end),
+		cmocka_unit_test(test_no_bzip2),
 		cmocka_unit_test(test_decompress),
 		cmocka_unit_test(test_size_changes),
 		cmocka_unit_test(test_bombs),
