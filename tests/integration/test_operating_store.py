@@ -163,6 +163,18 @@ def serves(server, agent, action):
     takes_answers(api, agent, new)
 
 
+def test_a_name_that_cannot_be_read_is_not_made_anew(server):
+    """What agents and people know the installation by is made once."""
+    path = server.state / "db" / "store.sqlite"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('instance', zeroblob(33))")
+    server.daemon.start()
+    wait_for("its words", lambda: "name of this installation is damaged" in server.daemon.log.read_text())
+    server.daemon.stop()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT value FROM meta WHERE key = 'instance'").fetchall() == [(bytes(33),)]
+
+
 def test_start_on_an_older_store(server):
     """The api waits for the core to bring the schema up; nobody dies of it."""
     agent, action = answered(server)

@@ -310,7 +310,8 @@ on_peer(struct role *role, enum server_role peer, int fd)
 
 /* --- start -------------------------------------------------------------- */
 
-/* A random number that names this installation, made once. */
+/* A random number that names this installation, made once: one that cannot be
+ * read is no reason for another. */
 static int
 load_instance(struct core *c, struct store *w, struct err *e)
 {
@@ -321,7 +322,11 @@ load_instance(struct core *c, struct store *w, struct err *e)
 	rc = store_meta_get(w, "instance", &b, e);
 	if (rc == 0 && b.len == ID_LEN) {
 		memcpy(c->instance.b, b.data, ID_LEN);
-	} else {
+	} else if (rc == 0 || rc == ERR_TOOBIG) {
+		rc = err_set(e, ERR_INVALID,
+		    "the store's name of this installation is damaged: restore"
+		    " a backup");
+	} else if (rc == ERR_NOTFOUND) {
 		if (getrandom(c->instance.b, ID_LEN, 0) != ID_LEN)
 			rc = err_errno(e, "getrandom");
 		else
