@@ -17,6 +17,8 @@
 #define SILENCE_MS (10 * 60 * 1000)
 #define PARTS_BURST 32 /* three of the largest envelopes */
 #define PARTS_SECOND 1
+#define SENT_BURST_MS 64000 /* four mebibytes */
+#define SENT_BYTES_MS 64    /* bytes a millisecond */
 #define RENEW_PAUSE_MS 4000 /* between certificates; twice it after another */
 #define RENEW_DOUBLED_MAX 20
 #define RENEW_LIFE_PART 64 /* of a life: no longer than this */
@@ -297,6 +299,17 @@ agent_may_pull(struct agent *a, int64_t now)
 	if (a->parts == 0)
 		return (false);
 	a->parts--;
+	return (true);
+}
+
+bool
+agent_may_be_sent(struct agent *a, size_t len, int64_t now)
+{
+	if (a->owed < now)
+		a->owed = now;
+	if (a->owed > now + SENT_BURST_MS)
+		return (false);
+	a->owed += 1 + (int64_t)(len / SENT_BYTES_MS);
 	return (true);
 }
 

@@ -40,12 +40,13 @@ struct agent {
 	int64_t slow_until;          /* mono ms: it held others up */
 	uint32_t messages, parts;    /* that it may still send; be sent */
 	int64_t filled;              /* mono ms: when these grew last */
-	uint32_t flood;              /* messages beyond that, of late */
-	int64_t silenced_until;      /* mono ms: the relay takes none of its */
-	struct target_row row;       /* row.id NULL before the first hello */
-	int64_t row_ms;              /* mono ms: when it became so; 0: before */
-	char *row_text;              /* owned: what row points to */
-	struct agent *next;          /* same bucket */
+	int64_t owed;   /* mono ms: what its hellos were sent is made up for */
+	uint32_t flood; /* messages beyond that, of late */
+	int64_t silenced_until; /* mono ms: the relay takes none of its */
+	struct target_row row;  /* row.id NULL before the first hello */
+	int64_t row_ms;         /* mono ms: when it became so; 0: before */
+	char *row_text;         /* owned: what row points to */
+	struct agent *next;     /* same bucket */
 };
 
 struct registry {
@@ -87,6 +88,9 @@ bool agent_may_say(struct agent *a, size_t len, int64_t now);
 bool agent_is_flooding(struct agent *a, size_t len, int64_t now);
 void agent_said_well(struct agent *a, size_t len);
 bool agent_may_pull(struct agent *a, int64_t now);
+/* So many bytes that its hello asks for? More than a burst goes at so many a
+ * second: who says for ever that it knows nothing is sent no more than that. */
+bool agent_may_be_sent(struct agent *a, size_t len, int64_t now);
 /* Another certificate, which lives so long (ms)? The pause between two grows
  * from some seconds to a part of their life: who asks without end gets few, as
  * each is stored, and listed when its agent is revoked. */

@@ -415,6 +415,8 @@ hello_cancelled(struct sched *s, struct run *r, struct agent *a, int64_t now)
 	if (x->state != X_WAITING && x->state != X_SENT &&
 	    (x->state != X_UNKNOWN || !row_matches(r->target, a)))
 		return;
+	if (!agent_may_be_sent(a, r->cancel_len, now))
+		return;
 	x->asked_at = deciseconds(s, now);
 	s->ops->cancel(r, a, s->arg);
 }
@@ -444,8 +446,12 @@ sched_hello(struct sched *s, struct agent *a, bool row_changed,
 			r->next_scan = now + SILENT_MS;
 		if (sched_keeps(s, r, a, now))
 			continue;
-		if (!is_known(known, nknown, &r->id))
+		if (!is_known(known, nknown, &r->id)) {
+			/* what it is not sent now it is asked for in a while */
+			if (!agent_may_be_sent(a, r->envelope_len, now))
+				continue;
 			s->ops->single(r, a, s->arg);
+		}
 		mark_sent(s, r, a, now);
 	}
 }

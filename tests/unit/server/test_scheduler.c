@@ -274,6 +274,44 @@ test_hello(void **state)
 	assert_int_equal(f->n.singles, 2);
 }
 
+/* Twenty hellos a second that say it knows nothing: it is sent what fits into a
+ * burst and little more; the others what they lack, and what it was not sent
+ * then it is sent in a while. */
+static void
+test_hellos_without_end(void **state)
+{
+	struct fixture *f = *state;
+	struct agent *a = add_agent(f, 0, "{}", true);
+	struct agent *b = add_agent(f, 1, "{}", true);
+	struct run *r = add_run(f, "all", S(-1), S(100000), false), *late;
+	int64_t t = NOW;
+	int i;
+
+	r->envelope_len = 65536;
+	sched_tick(&f->s, t);
+	f->n.singles = 0;
+	for (i = 0; i < 20 * 60; i++, t += 50)
+		sched_hello(&f->s, a, false, NULL, 0, t);
+	assert_in_range(f->n.singles, 64, 2 * 64);
+	f->n.singles = 0;
+	sched_hello(&f->s, b, false, NULL, 0, t);
+	assert_int_equal(f->n.singles, 1);
+	late = add_run(f, "tags IS NOT NULL", S(-1), S(100000), false);
+	late->launched = true;
+	late->envelope_len = 65536;
+	f->n.singles = 0;
+	for (i = 0; i < 20; i++)
+		sched_hello(&f->s, a, false, NULL, 0, t);
+	assert_in_range(f->n.singles, 0, 2);
+	sched_answered(&f->s, r, a, t);
+	sched_answered(&f->s, r, b, t);
+	f->n.singles = 0;
+	for (i = 0; i < 12; i++, t += 250)
+		sched_tick(&f->s, t);
+	assert_in_range(f->n.singles, 1, 2);
+	assert_int_equal(late->entries[a->slot].state, X_SENT);
+}
+
 /* Its first hello came while the action was on its way into the store. */
 static void
 test_hello_before_it_is_stored(void **state)
@@ -556,6 +594,7 @@ main(void)
 		T(test_not_before_its_time_nor_without_relay),
 		T(test_complete),
 		T(test_hello),
+		T(test_hellos_without_end),
 		T(test_hello_before_it_is_stored),
 		T(test_kept_for_a_time),
 		T(test_kept_from_one),
