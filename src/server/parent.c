@@ -34,6 +34,7 @@
 #include "proc/proc.h"
 #include "proc/timer.h"
 #include "server/certs.h"
+#include "server/cmd/backup.h"
 #include "server/lock.h"
 #include "server/messages.h"
 #include "server/relay.h"
@@ -684,7 +685,7 @@ check_files(const struct server_conf *c)
 			    path);
 }
 
-/* What roles that were killed left of writing files. */
+/* What roles that were killed left of writing files, and backups. */
 static void
 remove_stale(const struct server_conf *c)
 {
@@ -697,6 +698,7 @@ remove_stale(const struct server_conf *c)
 
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		file_remove_stale(server_file(c, files[i], path));
+	backup_remove_left(c->state);
 }
 
 int

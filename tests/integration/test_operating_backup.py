@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Backup and restore, and the server's own certificates."""
 import datetime
+import ipaddress
 import json
 import os
 import re
@@ -77,6 +78,30 @@ def test_a_backup_that_is_broken_off_leaves_nothing(server, how):
     assert p.wait(20) == 1
     assert ("stopped by a signal" if how == "stopped" else "Broken pipe") in p.stderr.read()
     assert not list(server.state.rglob(".mig-backup.*"))
+
+
+@pytest.mark.parametrize("by", ["backup", "start"])
+def test_a_copy_that_a_killed_backup_left_is_removed(server, tmp_path, by):
+    """That of a backup which runs is not."""
+    def begin():
+        p = subprocess.Popen([server.daemon.argv[0], "backup", "-", "-c", str(server.conf)], stdout=subprocess.PIPE)
+        assert os.read(p.stdout.fileno(), 1)    # the copy is made
+        return p
+    killed = begin()
+    left, = server.state.glob(".mig-backup.*")
+    runs = begin()
+    assert left.exists()
+    killed.kill()
+    killed.wait(20)
+    assert left.exists()
+    if by == "start":
+        server.start()
+    else:
+        server.command("backup", str(tmp_path / "b.tar"))
+    assert not left.exists() and len(list(server.state.glob(".mig-backup.*"))) == 1
+    assert runs.stdout.read() and runs.wait(20) == 0
+    killed.stdout.close()
+    runs.stdout.close()
 
 
 def test_what_roles_own_does_not_lead_root_elsewhere(server, tmp_path):
@@ -286,7 +311,7 @@ def issue(server, names, days, begins=-1):
             .not_valid_before(now + datetime.timedelta(days=begins))
             .not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(x509.SubjectAlternativeName(
-                [x509.DNSName(n) for n in names]), False)
+                [x509.IPAddress(ipaddress.ip_address(n)) if n[0].isdigit() else x509.DNSName(n) for n in names]), False)
             .add_extension(x509.ExtendedKeyUsage(
                 [ExtendedKeyUsageOID.SERVER_AUTH]), False)
             .sign(ca_key, hashes.SHA256()))
@@ -294,14 +319,16 @@ def issue(server, names, days, begins=-1):
         (server.state / "ca" / "ca.crt").read_bytes()
 
 
-@pytest.mark.parametrize("names,days,begins", [
-    (["localhost"], 20, -1), (["localhost"], -0.5, -1), (["other.example"], 300, -1),
-    (["localhost"], 700, 300)], ids=["ends soon", "ended", "another name", "not begun"])
-def test_certificates_are_renewed_at_the_start(server, names, days, begins):
+@pytest.mark.parametrize("names,days,begins,why", [
+    (["localhost", "127.0.0.1"], 20, -1, "ends soon"), (["localhost", "127.0.0.1"], -0.5, -1, "ends soon"),
+    (["localhost"], 300, -1, "another name"), (["localhost", "127.0.0.1"], 700, 300, "made by a clock that was ahead")],
+    ids=["ends soon", "ended", "another name", "not begun"])
+def test_certificates_are_renewed_at_the_start(server, names, days, begins, why):
     path = server.state / "tls" / "server.crt"
     path.write_bytes(issue(server, names, days, begins))
     relay = (server.state / "relay" / "relay.crt").read_bytes()
     server.start()
+    assert f'certificate_renewed name=api why="{why}"' in server.daemon.log.read_text()
     cert = presented(server)
     left = cert.not_valid_after - datetime.datetime.utcnow()
     assert left > datetime.timedelta(days=390) and cert.not_valid_before < datetime.datetime.utcnow()

@@ -17,17 +17,20 @@
 #include "server/cmd/stopped.h"
 #include "server/cmd/tar.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MANIFEST "MANIFEST"
 #define MANIFEST_MAX 8192
 #define CHUNK 65536
+#define COPY_NAME ".mig-backup."
 #define PEMS_MAX (8 * X509_PEM_MAX)
 #define FIRST_LINE "mig-backup 1\n"
 
@@ -228,6 +231,47 @@ copy_store(
 	return (rc);
 }
 
+/* Locked before anybody can take it for one that was left. */
+static int
+make_copy(char *path, size_t size, const char *dir, int *ret_fd, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	do {
+		snprintf(path, size, "%s/" COPY_NAME "XXXXXX", dir);
+		if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
+			return (err_errno(e, "%s", path));
+		if (flock(fd, LOCK_EX) == 0 && fstat(fd, &st) == 0 &&
+		    st.st_nlink > 0)
+			break;
+		close(fd);
+	} while (check_stopped(e) == 0);
+	*ret_fd = fd;
+	return (check_stopped(e));
+}
+
+void
+backup_remove_left(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *de;
+	int fd;
+
+	while (d != NULL && (de = readdir(d)) != NULL) {
+		if (strncmp(de->d_name, COPY_NAME, strlen(COPY_NAME)) != 0)
+			continue;
+		fd = openat(dirfd(d), de->d_name,
+		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			unlinkat(dirfd(d), de->d_name, 0);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
 int
 backup_write(const struct server_conf *c, const char *conf_path, int fd,
     const char *tmp_dir, struct err *e)
@@ -239,12 +283,11 @@ backup_write(const struct server_conf *c, const char *conf_path, int fd,
 
 	if (parts == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
-	snprintf(copy, sizeof(copy), "%s/.mig-backup.XXXXXX", tmp_dir);
-	if ((tmp = mkostemp(copy, O_CLOEXEC)) < 0) {
+	backup_remove_left(c->state);
+	if ((rc = make_copy(copy, sizeof(copy), tmp_dir, &tmp, e)) != 0) {
 		free(parts);
-		return (err_errno(e, "%s", copy));
+		return (rc);
 	}
-	close(tmp);
 	/* Certificates first: those in the store's copy are then older or the
 	 * same, never of a later time. */
 	for (i = 0; i < BACKUP_FILES && rc == 0; i++) {
@@ -266,6 +309,7 @@ backup_write(const struct server_conf *c, const char *conf_path, int fd,
 	if (rc == 0)
 		rc = put_all(fd, parts, schema, e);
 	unlink(copy);
+	close(tmp);
 	free(parts);
 	return (rc);
 }

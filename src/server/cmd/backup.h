@@ -35,6 +35,9 @@ struct backup_info {
 /* Writes a backup of a server that may run. */
 int backup_write(const struct server_conf *c, const char *conf_path, int fd,
     const char *tmp_dir, struct err *e);
+/* Removes the copies of the store that killed ones left in this directory;
+ * those of backups that run have a lock. */
+void backup_remove_left(const char *dir);
 /* Unpacks below an empty directory and checks everything: digests, that keys
  * and certificates belong together, that the store is sound. */
 int
