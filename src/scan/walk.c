@@ -217,10 +217,11 @@ read_dir(struct walk *w, struct frame *f)
 	}
 }
 
-/* Is this directory (its fd open, w->path set) to be entered at all? */
+/* Is this directory (its fd open, w->path set) to be entered at all? named: it
+ * has a turn of its own. */
 static bool
-admit(
-    struct walk *w, const struct stat *st, int fd, bool root, bool *ret_remote)
+admit(struct walk *w, const struct stat *st, int fd, bool root, bool named,
+    bool *ret_remote)
 {
 	const struct frame *top =
 	    w->nframes > 0 ? &w->frames[w->nframes - 1] : NULL;
@@ -238,7 +239,8 @@ admit(
 		return true;
 	*ret_remote = os_fs_is_remote(fd);
 	if (!root && os_fs_is_virtual(fd) && !w->in_virtual) {
-		skip(w, SKIP_VIRTUAL, NULL);
+		if (!named)
+			skip(w, SKIP_VIRTUAL, NULL);
 		return false;
 	}
 	return true;
@@ -257,7 +259,7 @@ enter(struct walk *w, int fd, const struct frame *parent, struct wroot *root,
 		skip_errno(w, parent == NULL);
 		goto refuse;
 	}
-	if (!admit(w, &st, fd, parent == NULL, &f.remote))
+	if (!admit(w, &st, fd, parent == NULL, root != NULL, &f.remote))
 		goto refuse;
 	f.dev = st.st_dev;
 	f.ino = st.st_ino;

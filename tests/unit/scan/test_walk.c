@@ -131,12 +131,43 @@ test_moved_above(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static size_t left_out; /* /proc, as a kernel's file system */
+
+static void
+on_any_skip(enum skip reason, const char *path, const char *why, void *arg)
+{
+	left_out += reason == SKIP_VIRTUAL && strcmp(path, "/proc") == 0;
+}
+
+/* A kernel's file system that is asked for as well is not one left out. */
+static void
+test_named_virtual(void **state)
+{
+	char top[] = "/", proc[] = "/proc", *paths[] = { top, proc };
+	const struct walk_ops ops = { on_entry, on_any_skip, on_stop, NULL,
+		NULL };
+	const struct walk_scope scopes[] = { { paths, 1, 2, false },
+		{ paths + 1, 1, 1, false } };
+	struct walk *w;
+	struct err e;
+	size_t n;
+
+	for (n = 1; n <= 2; n++) {
+		left_out = 0;
+		assert_int_equal(walk_new(scopes, n, &ops, NULL, &w, &e), 0);
+		walk_run(w);
+		walk_free(w);
+		assert_int_equal(left_out, n == 1);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_scopes),
 		cmocka_unit_test(test_moved_above),
+		cmocka_unit_test(test_named_virtual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
