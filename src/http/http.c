@@ -37,8 +37,8 @@ struct transfer {
 	const struct http_request *req;
 	struct http_response *res;
 	int64_t start_ms, last_byte_ms;
-	uint64_t bytes;
-	int stop; /* ERR_* that a callback asked for */
+	uint64_t bytes, sent; /* of the answer; of the request */
+	int stop;             /* ERR_* that a callback asked for */
 };
 
 static int
@@ -171,6 +171,8 @@ transfer_write(char *data, size_t size, size_t n, void *arg)
 	int64_t now;
 
 	t->last_byte_ms = clock_mono_ms();
+	if (t->bytes == 0 && t->sent > 0)
+		t->start_ms = t->last_byte_ms;
 	t->bytes += len;
 	curl_easy_getinfo(t->http->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (t->req->on_data != NULL && status >= 200 && status < 300) {
@@ -217,13 +219,29 @@ http_error(struct http *h, CURLcode code, struct err *e)
 	}
 }
 
-/* Byte after byte an answer would take as long as the server likes: it has a
- * second for each 1000 of them. What is followed ends by its tick. */
+/* Byte after byte an answer, or a request, would take as long as the server
+ * likes: it has a second for each 1000 of them. What is followed ends by its
+ * tick. */
 static bool
 transfer_is_slow(const struct transfer *t, int64_t now, long idle)
 {
 	return (t->req->on_data == NULL || t->req->on_tick == NULL) &&
-	    (uint64_t)(now - t->start_ms) > (uint64_t)idle + t->bytes;
+	    (uint64_t)(now - t->start_ms) >
+	    (uint64_t)idle + (t->bytes > 0 ? t->bytes : t->sent);
+}
+
+/* A long request on a slow line is no silence. */
+static void
+count_sent(struct transfer *t, int64_t now)
+{
+	curl_off_t sent = 0;
+
+	if (curl_easy_getinfo(t->http->easy, CURLINFO_SIZE_UPLOAD_T, &sent) !=
+		CURLE_OK ||
+	    (uint64_t)sent <= t->sent)
+		return;
+	t->sent = (uint64_t)sent;
+	t->last_byte_ms = now;
 }
 
 /* Runs until the transfer ends, is stopped or is idle for too long. */
@@ -246,6 +264,7 @@ http_run(struct transfer *t, struct err *e)
 		if (stop != 0)
 			return err_set(e, stop, "stopped");
 		now = clock_mono_ms();
+		count_sent(t, now);
 		if (now - t->last_byte_ms > idle)
 			return err_set(e, ERR_TIMEOUT,
 			    "%s has sent nothing for %ld s", h->base,

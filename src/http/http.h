@@ -38,9 +38,9 @@ struct http_request {
 	http_on_data *on_data; /* NULL: the body goes to the response */
 	http_on_tick *on_tick; /* or NULL */
 	void *arg;
-	/* give up after so long without a byte, or, unless on_tick watches over
-	 * what on_data gets, at a pace below 1000 bytes a second after it; 0:
-	 * 60 s */
+	/* give up after so long without a byte in either direction, or, unless
+	 * on_tick watches over what on_data gets, at a pace below 1000 bytes a
+	 * second after it; 0: 60 s */
 	long idle_ms;
 };
 

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -169,9 +170,25 @@ test_stopped_late(void **state)
 	close(end.listener);
 }
 
-/* Answers one request, a byte each 20 ms. */
+/* Takes a body of this size, most of it slowly. */
 static void
-serve_slowly(int listener, const char *cert, const char *key)
+take_slowly(SSL *ssl, size_t len)
+{
+	char piece[16384];
+	size_t got = 0;
+	int i, n;
+
+	for (i = 0; got < len; i++, got += (size_t)n) {
+		if ((n = SSL_read(ssl, piece, sizeof(piece))) <= 0)
+			_exit(1);
+		if (i < 1000)
+			poll(NULL, 0, 1);
+	}
+}
+
+/* Answers one request, with a body of this size, a byte each 20 ms. */
+static void
+serve_slowly(int listener, size_t body, const char *cert, const char *key)
 {
 	static const char head[] = "HTTP/1.1 200 OK\r\n"
 				   "Content-Length: 50\r\n\r\n";
@@ -190,6 +207,7 @@ serve_slowly(int listener, const char *cert, const char *key)
 	if (SSL_accept(ssl) != 1 ||
 	    SSL_read(ssl, request, sizeof(request)) <= 0)
 		_exit(1);
+	take_slowly(ssl, body);
 	SSL_write(ssl, head, sizeof(head) - 1);
 	for (i = 0; i < 50; i++) {
 		SSL_write(ssl, "x", 1);
@@ -232,7 +250,7 @@ ask_the_slow(const struct http_request *req, struct err *e)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		serve_slowly(s, buf_str(&cert), buf_str(&key));
+		serve_slowly(s, req->body_len, buf_str(&cert), buf_str(&key));
 	o = (struct http_options){ .base = base, .ca_pem = buf_str(&ca) };
 	assert_int_equal(http_new(&o, &h, e), 0);
 	r = http_do(h, req, &res, e);
@@ -288,6 +306,28 @@ test_reader_who_waits(void **state)
 	assert_int_equal(got, 50);
 }
 
+/* A long request is no silence while its bytes move. */
+static void
+test_upload_that_takes_long(void **state)
+{
+	size_t len = (size_t)20 * 1024 * 1024, got = 0;
+	char *body = malloc(len);
+	struct http_request req = { .method = "POST",
+		.path = "/",
+		.body = body,
+		.body_len = len,
+		.on_data = read_on_later,
+		.arg = &got,
+		.idle_ms = 700 };
+	struct err e = { 0 };
+
+	assert_non_null(body);
+	memset(body, ' ', len);
+	assert_int_equal(ask_the_slow(&req, &e), 0);
+	assert_int_equal(got, 50);
+	free(body);
+}
+
 int
 main(void)
 {
@@ -298,6 +338,7 @@ main(void)
 		cmocka_unit_test(test_stopped_late),
 		cmocka_unit_test(test_byte_after_byte),
 		cmocka_unit_test(test_reader_who_waits),
+		cmocka_unit_test(test_upload_that_takes_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
