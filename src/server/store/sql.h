@@ -21,8 +21,8 @@ struct store {
 	} cache[SQL_STATEMENTS_MAX];
 };
 
-/* The file access of the store's connections: NULL, SQLite's own. In the test
- * build one whose calls fail on demand (vfs_fault.c). */
+/* The file access of the store's connections (vfs.c); NULL: SQLite's own. In
+ * the test build one whose calls fail on demand (vfs_fault.c). */
 const char *store_vfs(void);
 
 extern const char *const store_schema[];

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUSY_MS 10000
@@ -364,6 +365,14 @@ check_version(struct store *s, struct err *e)
 	return (migrate(s, e));
 }
 
+static bool
+is_link(const char *path)
+{
+	struct stat st;
+
+	return (lstat(path, &st) == 0 && S_ISLNK(st.st_mode));
+}
+
 int
 store_open(
     const char *path, enum store_mode mode, struct store **ret, struct err *e)
@@ -388,6 +397,11 @@ store_open(
 	if (sqlite3_open_v2(path, &s->db, flags, store_vfs()) != SQLITE_OK) {
 		if (s->db == NULL)
 			rc = err_set(e, ERR_NOMEM, "out of memory");
+		else if (is_link(path))
+			rc = err_set(e, ERR_INVALID,
+			    "%s: a link; the store is a file (its directory"
+			    " may be a link)",
+			    path);
 		else
 			rc = sql_error(s, path, e);
 		goto out;
