@@ -5,6 +5,8 @@
 
 #include "base/err.h"
 
+#include "../rounds.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,7 +57,8 @@ test_many_scopes(void **state)
 {
 	char root[] = "/tmp/walk-XXXXXX", inner[64], path[96], command[64];
 	const struct walk_ops ops = { on_entry, on_skip, on_stop, NULL, NULL };
-	struct walk_scope *scopes = calloc(SCOPES, sizeof(*scopes));
+	const size_t nscopes = rounds(SCOPES);
+	struct walk_scope *scopes = calloc(nscopes, sizeof(*scopes));
 	char *outer_paths[1], *both_paths[2];
 	struct walk *w;
 	struct err e;
@@ -75,17 +78,17 @@ test_many_scopes(void **state)
 	assert_true(f != NULL && fclose(f) == 0);
 	outer_paths[0] = both_paths[0] = root;
 	both_paths[1] = inner;
-	for (i = 0; i < SCOPES; i++) {
+	for (i = 0; i < nscopes; i++) {
 		scopes[i].paths = i % 2 == 0 ? outer_paths : both_paths;
 		scopes[i].npaths = i % 2 == 0 ? 1 : 2;
 		scopes[i].depth = i % 4 == 0 ? 2 : UINT64_MAX;
 	}
 	before = cpu_ms();
-	assert_int_equal(walk_new(scopes, SCOPES, &ops, NULL, &w, &e), 0);
+	assert_int_equal(walk_new(scopes, nscopes, &ops, NULL, &w, &e), 0);
 	walk_run(w);
 	assert_int_equal(walk_directories(w), DIRECTORIES + 1);
 	walk_free(w);
-	assert_int_equal(covered, SCOPES);
+	assert_int_equal(covered, nscopes);
 	assert_in_range(cpu_ms() - before, 0, 4000);
 	free(scopes);
 	snprintf(command, sizeof(command), "rm -rf %s", root);
