@@ -96,7 +96,11 @@ def test_an_answer_in_the_spool(platform, tmp_path):
     flip(spool / "small", at + length - 100, 3)
     agent.start()
     wait_for("the damage to be seen", lambda: "answer_damaged action=" + action[:12] in agent.daemon.tail(1000))
-    rows = [json.loads(x) for x in agent.run("report", "--json").stdout.splitlines()]
-    mine = [r for r in rows if r.get("action") == action and r["type"] == "answered"]
-    assert mine[-1]["status"] == "refused" and mine[-1]["reason"] == DAMAGED, mine
+
+    def last():
+        rows = [json.loads(x) for x in agent.run("report", "--json").stdout.splitlines()]
+        mine = [r for r in rows if r.get("action") == action and r["type"] == "answered"]
+        return mine[-1]["status"], mine[-1].get("reason")
+
+    wait_for("a refusal in its place", lambda: last() == ("refused", DAMAGED))
     platform.wait_online(3)
