@@ -34,6 +34,18 @@ class Home:
         # gpg-agent takes its sockets away itself, perhaps meanwhile
         shutil.rmtree(self.dir, ignore_errors=True)
 
+    def end_agent(self):
+        """One that is still ending would take the next question and not
+        answer it."""
+        sock = subprocess.run(["gpgconf", "--list-dirs", "agent-socket"],
+                              env=self.env, capture_output=True,
+                              check=True).stdout.decode().strip()
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=self.env)
+        end = time.monotonic() + 20
+        while os.path.exists(sock):
+            assert time.monotonic() < end, sock
+            time.sleep(0.01)
+
     def gpg(self, *args, data=b"", ok=True):
         p = subprocess.run(
             ["gpg", "--batch", "--no-tty", "--yes", "--pinentry-mode",
@@ -181,10 +193,10 @@ def test_cancelled_prompt(home):
     os.chmod(pin, 0o755)
     with open(os.path.join(home.dir, "gpg-agent.conf"), "w") as f:
         f.write(f"pinentry-program {pin}\n")
-    subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=home.env)
+    home.end_agent()
     home.gpg("--passphrase", "secret", "--quick-gen-key",
              "locked <locked@example.org>", "ed25519", "sign,cert", "never")
-    subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=home.env)
+    home.end_agent()
     code, _, why = home.tool("sign", home.fprs("locked")[0], data=DATA)
     assert code == DENIED and "cancelled" in why
 
