@@ -7,8 +7,8 @@
 #include "modules/agent/wish.h"
 #include "modules/module.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include "readdir_fails.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,22 +69,6 @@ teardown(void **state)
 
 	snprintf(command, sizeof(command), "rm -rf '%s'", root);
 	return system(command);
-}
-
-struct dirent *__real_readdir64(DIR *dir);
-struct dirent *__wrap_readdir64(DIR *dir);
-
-static int entries_left = -1; /* until reading a directory fails; -1: never */
-
-struct dirent *
-__wrap_readdir64(DIR *dir)
-{
-	if (entries_left == 0) {
-		errno = EIO;
-		return NULL;
-	}
-	entries_left -= entries_left > 0;
-	return __real_readdir64(dir);
 }
 
 static void

@@ -4,8 +4,8 @@
 
 #include "base/err.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include "readdir_fails.h"
+
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -167,22 +167,6 @@ test_becomes_an_agent(void **state)
 	close(tell);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-}
-
-struct dirent *__real_readdir64(DIR *dir);
-struct dirent *__wrap_readdir64(DIR *dir);
-
-static int entries_left = -1; /* until reading a directory fails; -1: never */
-
-struct dirent *
-__wrap_readdir64(DIR *dir)
-{
-	if (entries_left == 0) {
-		errno = EIO;
-		return NULL;
-	}
-	entries_left -= entries_left > 0;
-	return __real_readdir64(dir);
 }
 
 /* Processes that cannot be listed are not the end of all processes. */

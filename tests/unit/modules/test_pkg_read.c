@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "base/file.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include "readdir_fails.h"
+
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -471,22 +471,6 @@ test_ndb_bits(void **state)
 }
 
 /* --- status.d ------------------------------------------------------------- */
-
-struct dirent *__real_readdir64(DIR *dir);
-struct dirent *__wrap_readdir64(DIR *dir);
-
-static int entries_left = -1; /* until reading a directory fails; -1: never */
-
-struct dirent *
-__wrap_readdir64(DIR *dir)
-{
-	if (entries_left == 0) {
-		errno = EIO;
-		return NULL;
-	}
-	entries_left -= entries_left > 0;
-	return __real_readdir64(dir);
-}
 
 /* What cannot be listed to its end is not all there is. */
 static void

@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "base/file.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include "readdir_fails.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -605,22 +605,6 @@ test_files_hostile(void **state)
 	assert_non_null(strstr(gaps, "there are too many files\n"));
 	assert_true(n < 300);
 	remove_tree(root);
-}
-
-struct dirent *__real_readdir64(DIR *dir);
-struct dirent *__wrap_readdir64(DIR *dir);
-
-static int entries_left = -1; /* until reading a directory fails; -1: never */
-
-struct dirent *
-__wrap_readdir64(DIR *dir)
-{
-	if (entries_left == 0) {
-		errno = EIO;
-		return NULL;
-	}
-	entries_left -= entries_left > 0;
-	return __real_readdir64(dir);
 }
 
 static void
