@@ -130,6 +130,23 @@ drop_ended(struct cancels *t, int64_t now)
 	return bytes;
 }
 
+static bool
+same_people(const struct cancel_cell *c, const struct cancelled *new)
+{
+	return !c->pub.right && signed_by_meet(&c->pub.by, &new->by);
+}
+
+static bool
+has_room(const struct cancels *t, const struct cancelled *new)
+{
+	const struct cancel_cell *c;
+	size_t n = 0;
+
+	TAILQ_FOREACH (c, &t->list, entry)
+		n += same_people(c, new);
+	return t->n < CANCELS_MAX && (new->right || n < CANCELS_EACH);
+}
+
 /* Nobody can push out what others have cancelled by cancelling much that is
  * not theirs. */
 static size_t
@@ -143,7 +160,7 @@ make_room(struct cancels *t, const struct cancelled *new)
 			continue;
 		if (weak == NULL)
 			weak = c;
-		if (!signed_by_meet(&c->pub.by, &new->by))
+		if (!same_people(c, new))
 			continue;
 		if (own == NULL)
 			own = c;
@@ -175,14 +192,14 @@ cancels_enter(struct cancels *t, const struct cancelled *c, size_t bytes,
 	struct cancel_cell *cell;
 
 	*ret_dead = bytes;
-	if (c->expires <= now || cancels_has(t, &c->id))
+	if (cancels_has(t, &c->id))
 		return 0;
 	cell = calloc(1, sizeof(*cell));
 	if (cell == NULL)
 		return ERR_NOMEM;
 	cell->pub = *c;
 	cell->bytes = bytes;
-	*ret_dead = drop_ended(t, now);
+	*ret_dead = has_room(t, c) ? 0 : drop_ended(t, now);
 	*ret_dead += make_room(t, c);
 	TAILQ_INSERT_TAIL(&t->list, cell, entry);
 	t->n++;

@@ -5,8 +5,9 @@
  * it comes.
  *
  * Bounded: at most CANCELS_MAX in all, and CANCELS_EACH of one person whose
- * signature alone does not suffice; beyond it the oldest of those goes first.
- * Each goes at its action's end.
+ * signature alone does not suffice. Beyond it those go first whose action has
+ * ended, then the oldest of these. While there is room none goes by the clock:
+ * one that is ahead for an hour ends no cancel for when it is right again.
  */
 #ifndef MIG_AGENT_STORE_CANCELS_H
 #define MIG_AGENT_STORE_CANCELS_H
@@ -57,7 +58,7 @@ struct cancels {
 void cancels_init(struct cancels *t);
 void cancels_release(struct cancels *t);
 /* Takes a copy. *ret_dead: bytes of those that went for it, or its own when it
- * has ended already or is known. now: unix seconds. ERR_NOMEM. */
+ * is known. now: unix seconds. ERR_NOMEM. */
 int cancels_enter(struct cancels *t, const struct cancelled *c, size_t bytes,
     int64_t now, size_t *ret_dead);
 bool cancels_has(const struct cancels *t, const struct id *cancel);

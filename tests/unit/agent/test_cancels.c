@@ -122,20 +122,41 @@ bounded(void **state)
 	assert_true(holds(&t, 1000, ALICE, NOW));
 	assert_true(holds(&t, i - 1, ALICE, NOW));
 	assert_false(holds(&t, 1, ALICE, NOW));
-	/* known or ended ones are not taken again */
-	assert_int_equal(cancels_enter(&t, &c, 77, NOW, &dead), 0);
-	assert_int_equal(dead, 77);
-	c = cancel(5, BOB, true, NOW);
+	/* known ones are not taken again */
 	assert_int_equal(cancels_enter(&t, &c, 77, NOW, &dead), 0);
 	assert_int_equal(dead, 77);
 	assert_int_equal(t.n, CANCELS_MAX);
-	/* and they go at their end */
+	/* what has ended makes room before what has not */
 	c = cancel(6, BOB, true, NOW + 500);
 	assert_int_equal(cancels_enter(&t, &c, 77, NOW + 50, &dead), 0);
 	assert_int_equal(dead, 100 * CANCELS_MAX);
 	assert_int_equal(t.n, 1);
 	cancels_release(&t);
 	assert_int_equal(t.n, 0);
+}
+
+/* A clock that was ahead for a while has ended nothing. */
+static void
+clock_that_was_ahead(void **state)
+{
+	struct cancelled c = cancel(1, ALICE, false, NOW + 50);
+	struct cancels t;
+	uint32_t i;
+
+	cancels_init(&t);
+	enter(&t, &c, NOW);
+	for (i = 2; i < 2 + CANCELS_EACH; i++) {
+		c = cancel(i, BOB, false, NOW + 2000);
+		enter(&t, &c, NOW + 1000);
+	}
+	assert_false(holds(&t, 1, ALICE, NOW + 1000));
+	assert_true(holds(&t, 1, ALICE, NOW + 1));
+	/* what needs room needs it then */
+	c = cancel(i, BOB, false, NOW + 2000);
+	enter(&t, &c, NOW + 1000);
+	assert_false(holds(&t, 1, ALICE, NOW + 1));
+	assert_int_equal(t.n, CANCELS_EACH);
+	cancels_release(&t);
 }
 
 static void
@@ -215,9 +236,12 @@ journal_remembers(void **state)
 	assert_string_equal(got->text, "cancelled by somebody: why");
 	journal_free(j);
 
-	/* what has ended is not taken in again */
-	j = open_at(path, NOW + 6);
-	assert_int_equal(journal_cancels(j), 1);
+	/* nor does a start by a clock that is ahead forget any */
+	j = open_at(path, NOW + 86400);
+	journal_free(j);
+	j = open_at(path, NOW + 1);
+	assert_int_equal(journal_cancels(j), 2);
+	assert_non_null(journal_cancelled(j, &c.action, &alice, NOW + 1));
 	journal_free(j);
 	unlink(path);
 }
@@ -228,6 +252,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_may),
 		cmocka_unit_test(bounded),
+		cmocka_unit_test(clock_that_was_ahead),
 		cmocka_unit_test(written_and_read),
 		cmocka_unit_test(journal_remembers),
 	};
