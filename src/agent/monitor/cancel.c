@@ -88,8 +88,9 @@ cancel_take(struct agent *a, const struct cancel_verdict *v,
 		ignore(a, v, why);
 		return;
 	}
-	/* one that waits for an action which may never come */
-	if (en == NULL && job == NULL &&
+	/* one that waits for an action which may never come, or whose answer
+	 * waits for the disk */
+	if (job == NULL &&
 	    !days_take(
 		a, DAY_CANCELS, &c.by, c.right ? CANCELS_MAX : CANCELS_DAY))
 		return;
