@@ -14,6 +14,7 @@ from test_agent_once import (BUILD, NOT_TARGETED, REFUSED, Agent, document, enve
                              gpg, rfc3339)
 
 SECONDS = 30
+REPEATS = 12        # src/agent/store/spool.h
 
 
 def once(attack, taken, doc, name="web1"):
@@ -101,6 +102,28 @@ def test_an_old_answer_for_a_new_question(taken, attack):
     taken.send(doc, sig, to="web1")
     wait_for("the same answer", lambda: len(taken.said(action, "web1")) > n)
     assert taken.tap.answers[action, taken.ids["web1"]] == first
+
+
+def test_the_stored_answer_without_end(taken, attack):
+    """Each time the agent looks at the whole answer before it says it again. A server that forgot
+    is told a few times; who goes on is told later."""
+    doc = taken.document(taken.tree)
+    sig = taken.ann.sign(doc)
+    taken.send(doc, sig, to="web1")
+    action = once(attack, taken, doc)
+
+    def times():
+        return len(taken.said(action, "web1"))
+    for _ in range(REPEATS):
+        n = times()
+        taken.send(doc, sig, to="web1")
+        wait_for("the answer again", lambda n=n: times() > n)
+        attack.honest()     # and its acknowledgement is there
+    n = times()
+    for _ in range(20):
+        taken.send(doc, sig, to="web1")
+        attack.honest()
+    assert times() == n
 
 
 # --- an agent whose own memory was changed, by the one shot -------------------

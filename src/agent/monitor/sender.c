@@ -23,13 +23,16 @@
 
 #define RETRY_FIRST 10
 #define RETRY_MAX 300
-#define TURN_MS 2000 /* how long an unacknowledged part keeps the wire */
+#define TURN_MS 2000  /* how long an unacknowledged part keeps the wire */
+#define LOOK_MS 60000 /* between two looks at one that nobody acknowledges */
 
 struct item {
 	TAILQ_ENTRY(item) entry;
 	struct id id;
 	uint16_t part;
 	bool check;         /* it comes from the disk */
+	bool repeat;        /* it was all there once: spool_repeat says when */
+	int64_t looked_ms;  /* clock_mono_ms(), at the whole of it; 0: never */
 	unsigned int tries; /* of this part */
 	int64_t due_ms;     /* clock_mono_ms(): not before */
 };
@@ -139,17 +142,37 @@ send_part(struct sender *s, struct item *it)
 	return rc == 0;
 }
 
+/* The server may have lost what it had, and is told again; not as often as it
+ * likes, as each time costs a look at the whole answer. */
+static bool
+may_go(struct sender *s, struct item *it, int64_t now)
+{
+	int64_t wait;
+
+	if (!it->repeat)
+		return true;
+	wait = spool_repeat(s->a->spool, &it->id, now);
+	if (wait > 0)
+		it->due_ms = now + wait;
+	it->repeat = wait > 0;
+	return wait == 0;
+}
+
 /* What comes from the disk is looked at before it leaves. False: it was
  * damaged and is gone; a refusal took its place, and maybe the wire. */
 static bool
-look_at(struct sender *s, struct item *it)
+look_at(struct sender *s, struct item *it, int64_t now)
 {
 	struct id id = it->id;
 
 	if (it->part > 0 || (!it->check && it->tries == 0))
 		return true;
+	/* it goes out again with each new connection */
+	if (it->looked_ms != 0 && now - it->looked_ms < LOOK_MS)
+		return true;
 	if (answer_intact(s->a, &id)) {
 		it->check = false;
+		it->looked_ms = now;
 		return true;
 	}
 	drop(s, it);
@@ -166,7 +189,7 @@ go_on(struct sender *s)
 	if (!s->up || s->current != NULL)
 		return;
 	while (s->current == NULL && (it = next_due(s, now, &wait)) != NULL) {
-		if (!look_at(s, it))
+		if (!may_go(s, it, now) || !look_at(s, it, now))
 			continue;
 		if (!send_part(s, it)) {
 			drop(s, it);
@@ -245,7 +268,7 @@ add(struct sender *s, const struct id *id, bool check)
 			return;
 		}
 		it->id = *id;
-		it->check = check;
+		it->check = it->repeat = check;
 		TAILQ_INSERT_TAIL(&s->queue, it, entry);
 	}
 	go_on(s);
@@ -328,8 +351,12 @@ sender_acked(struct sender *s, const struct id *id, uint16_t part, uint16_t of,
 			s->current = NULL;
 		it->tries = 0;
 		it->due_ms = 0;
-		/* all parts there but not whole: the server lost some */
-		it->part = part + 1 < of ? (uint16_t)(part + 1) : 0;
+		it->part = (uint16_t)(part + 1);
+		if (it->part == of) {
+			/* all there but not whole: the server lost some */
+			it->part = 0;
+			it->repeat = true;
+		}
 	}
 	go_on(s);
 	agent_idle_check(s->a);

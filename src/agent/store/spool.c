@@ -649,6 +649,17 @@ spool_ack(struct spool *s, const struct id *id)
 }
 
 int64_t
+spool_repeat(struct spool *s, const struct id *id, int64_t mono_ms)
+{
+	const int64_t price_us = SPOOL_REPEAT_SECONDS * 1000000LL;
+	struct spool_item *it = find(s, id);
+
+	return it == NULL ? 0
+			  : bucket_take(&it->said, SPOOL_REPEATS * price_us,
+				price_us, mono_ms);
+}
+
+int64_t
 spool_clean_in_ms(const struct spool *s, int64_t now, int64_t mono_ms)
 {
 	const struct spool_item *it;

@@ -11,6 +11,7 @@
 #ifndef MIG_AGENT_STORE_SPOOL_H
 #define MIG_AGENT_STORE_SPOOL_H
 
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/id.h"
 
@@ -31,7 +32,8 @@ struct spool_item {
 	uint32_t len;
 	int32_t block; /* of the file of small ones; -1: a file of its own */
 	bool acked;
-	bool overdue; /* not acknowledged and a day past its end */
+	bool overdue;       /* not acknowledged and a day past its end */
+	struct bucket said; /* once more, see spool_repeat */
 };
 
 /* Opens (makes, mode 0700) the directory and takes stock. Found answers count
@@ -81,6 +83,11 @@ void spool_on_lost(struct spool *s, spool_on_item *cb, void *arg);
 int spool_read(struct spool *s, const struct id *id, size_t off, size_t len,
     struct buf *out, struct err *e);
 void spool_ack(struct spool *s, const struct id *id);
+/* It is to be said once more: so often at once, then so many seconds apart.
+ * Returns 0, and counts it, or the milliseconds until it may be. */
+#define SPOOL_REPEATS 12
+#define SPOOL_REPEAT_SECONDS 300
+int64_t spool_repeat(struct spool *s, const struct id *id, int64_t mono_ms);
 /* Removes what is acknowledged and past its end and a day; returns how many.
  * now: unix seconds; mono_ms: clock_mono_ms(). */
 size_t spool_clean(struct spool *s, int64_t now, int64_t mono_ms);

@@ -344,6 +344,61 @@ test_asked_for_again(void **state)
 	assert_int_equal(net.n, 2);
 }
 
+/* As often as the platform likes it would be read and hashed without end: later
+ * then, whatever else happens meanwhile. */
+static void
+test_asked_for_without_end(void **state)
+{
+	struct fixture *f = *state;
+	struct id id, lossy, other;
+	unsigned int i;
+
+	sender_up(f->s, true);
+	id = answer(f, 1, 10);
+	sender_acked(f->s, &id, 0, 1, true);
+	for (i = 0; i < 100; i++) {
+		sender_again(f->s, &id);
+		sender_acked(f->s, &id, 0, 1, true);
+		if (i % 10 == 0)
+			sender_up(f->s, true);
+	}
+	assert_int_equal(net.n, 1 + SPOOL_REPEATS);
+	assert_int_equal(looked, SPOOL_REPEATS);
+	/* the last one is owed */
+	sender_again(f->s, &id);
+	assert_false(sender_idle(f->s));
+	/* others are not held up */
+	other = answer(f, 2, 10);
+	assert_int_equal(net.n, 2 + SPOOL_REPEATS);
+	sender_acked(f->s, &other, 0, 1, true);
+	/* a server that always loses a part */
+	net.n = 0;
+	lossy = answer(f, 3, BIG);
+	for (i = 0; i < 300; i++)
+		sender_acked(f->s, &lossy, net.part, 3, false);
+	assert_int_equal(net.n, 3 * (1 + SPOOL_REPEATS));
+	sender_acked(f->s, &lossy, 2, 3, true);
+	sender_acked(f->s, &id, 0, 1, true);
+	assert_true(sender_idle(f->s));
+}
+
+/* Nor by a relay that takes connection after connection. */
+static void
+test_looked_at_seldom(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int i;
+
+	sender_up(f->s, true);
+	answer(f, 1, BIG);
+	for (i = 0; i < 100; i++) {
+		sender_up(f->s, false);
+		sender_up(f->s, true);
+	}
+	assert_int_equal(net.n, 101);
+	assert_int_equal(looked, 1);
+}
+
 /* Long after its end, when nothing waited for the clock any more: it goes all
  * the same once a day has passed. */
 static void
@@ -427,6 +482,8 @@ main(void)
 		T(test_lies_about_parts),
 		T(test_silence_does_not_hold_up_others),
 		T(test_asked_for_again),
+		T(test_asked_for_without_end),
+		T(test_looked_at_seldom),
 		T(test_acknowledged_late),
 		T(test_unreadable_answer),
 		T(test_damaged_answer),
