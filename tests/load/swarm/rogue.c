@@ -9,7 +9,9 @@
 #include <string.h>
 
 #define QUEUE (256 * 1024)
-#define BURST 4 /* in a tick of 20 ms; large ones: one in four ticks */
+#define BURST 4 /* in a tick of 20 ms */
+/* Large messages: one in so many ticks, as together they load the machine. */
+#define ENDLESS_TICKS(many) (1 + (many) / 3)
 
 /* An answer to the newest action there is, or to one nobody asked. */
 static void
@@ -67,7 +69,8 @@ rogue_tick(struct swarm *s, struct member *m)
 	int i, n = BURST;
 
 	if (m->kind == MEMBER_ENDLESS)
-		n = swarm_chance(4) == 0;
+		n = swarm_chance((uint32_t)ENDLESS_TICKS(
+			s->opt.kinds[MEMBER_ENDLESS])) == 0;
 
 	for (i = 0; i < n && m->state == CONN_UP && conn_queued(m) < QUEUE;
 	     i++) {
