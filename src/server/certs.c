@@ -101,10 +101,11 @@ why_renew(const struct server_conf *c, const struct own *o, const char *key,
 /* A file of the relay's directory is the server's user's: what was put in its
  * place is replaced, and not followed. */
 static int
-write_cert(const struct server_conf *c, enum server_file f, bool users,
+write_pem(const struct server_conf *c, enum server_file f, mode_t mode,
     const struct buf *data, struct err *e)
 {
-	struct file_owner o = { 0644, (uid_t)-1, (gid_t)-1 };
+	struct file_owner o = { mode, (uid_t)-1, (gid_t)-1 };
+	bool users = f >= FILE_RELAY_DIR;
 	char path[SERVER_PATH_MAX];
 	int rc;
 
@@ -113,6 +114,8 @@ write_cert(const struct server_conf *c, enum server_file f, bool users,
 		return (err_code(e, data->error, "%s", path));
 	if (users && (rc = server_user(c, &o.uid, &o.gid, e)) != 0)
 		return (rc);
+	if (users)
+		server_put_aside(c, f);
 	return (file_write_owned(path, data->data, data->len, &o, e));
 }
 
@@ -136,7 +139,7 @@ issue(const struct server_conf *c, const struct own *o, const char *key,
 		 key, CERT_DAYS, &cert, e)) == 0) {
 		/* The chain goes with it: who pins the CA sees it there. */
 		buf_add(&cert, ca.data, ca.len);
-		rc = write_cert(c, o->cert, o->users, &cert, e);
+		rc = write_pem(c, o->cert, 0644, &cert, e);
 	}
 	wipe(&ca_key);
 	buf_release(&all);
@@ -155,35 +158,86 @@ copy_ca(const struct server_conf *c, const struct buf *ca, struct err *e)
 	same = read_pem(c, FILE_RELAY_CA, &copy, NULL) == 0 &&
 	    copy.len == ca->len && memcmp(copy.data, ca->data, ca->len) == 0;
 	buf_release(&copy);
-	return (same ? 0 : write_cert(c, FILE_RELAY_CA, true, ca, e));
+	return (same ? 0 : write_pem(c, FILE_RELAY_CA, 0644, ca, e));
 }
 
+/* Nobody knows the relay by its key, and the server's user may have put
+ * anything in its place. */
+static int
+new_key(const struct server_conf *c, const struct own *o, struct buf *k,
+    struct err *e)
+{
+	int rc;
+
+	wipe(k);
+	buf_init(k, CHAIN_MAX);
+	if ((rc = x509_key_new(k, e)) == 0 && buf_str(k) == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	return (rc != 0 ? rc : write_pem(c, o->key, 0600, k, e));
+}
+
+static int
+read_key(const struct server_conf *c, const struct own *o, struct buf *key,
+    struct err *e)
+{
+	struct buf spki;
+	int rc = read_pem(c, o->key, key, e);
+
+	buf_init(&spki, X509_PEM_MAX);
+	if (rc == 0 && o->users)
+		rc = x509_key_spki(buf_str(key), &spki, e);
+	buf_release(&spki);
+	if (!o->users ||
+	    (rc != ERR_NOTFOUND && rc != ERR_INVALID && rc != ERR_TOOBIG))
+		return (rc);
+	log_warn("key_made name=%s why=%s", o->name, log_quote(e->msg));
+	return (new_key(c, o, key, e));
+}
+
+static int
+renew_one(const struct server_conf *c, const struct own *o, bool all,
+    struct buf *ca, int *ret_n, struct err *e)
+{
+	const char *why = NULL;
+	struct buf key;
+	int rc;
+
+	if ((rc = read_key(c, o, &key, e)) == 0)
+		why = all ? "asked for" : why_renew(c, o, buf_str(&key), ca);
+	if (why != NULL && (rc = issue(c, o, buf_str(&key), e)) == 0) {
+		++*ret_n;
+		log_info("certificate_renewed name=%s why=%s", o->name,
+		    log_quote(why));
+	}
+	wipe(&key);
+	return (rc);
+}
+
+/* What keeps one from being renewed keeps no other: the first error is told,
+ * the others are logged. */
 static int
 renew_under(const struct server_conf *c, bool all, struct buf *cas, int *ret_n,
     struct err *e)
 {
-	const char *why;
-	struct buf key, ca;
+	struct err next;
+	struct buf ca;
 	size_t i;
-	int rc = copy_ca(c, cas, e);
+	int rc, one;
 
 	buf_init(&ca, X509_PEM_MAX);
-	if (rc == 0)
-		rc = x509_ca_newest(buf_str(cas), 1, &ca, e);
-	for (i = 0; i < sizeof(all_own) / sizeof(all_own[0]) && rc == 0; i++) {
-		const struct own *o = &all_own[i];
-
-		if ((rc = read_pem(c, o->key, &key, e)) == 0) {
-			why = all ? "asked for"
-				  : why_renew(c, o, buf_str(&key), &ca);
-			if (why != NULL &&
-			    (rc = issue(c, o, buf_str(&key), e)) == 0) {
-				++*ret_n;
-				log_info("certificate_renewed name=%s why=%s",
-				    o->name, log_quote(why));
-			}
-		}
-		wipe(&key);
+	if ((rc = x509_ca_newest(buf_str(cas), 1, &ca, e)) != 0) {
+		buf_release(&ca);
+		return (rc);
+	}
+	rc = copy_ca(c, cas, e);
+	for (i = 0; i < sizeof(all_own) / sizeof(all_own[0]); i++) {
+		one = renew_one(
+		    c, &all_own[i], all, &ca, ret_n, rc == 0 ? e : &next);
+		if (one != 0 && rc != 0)
+			log_error("certificate_renewal name=%s error=%s",
+			    all_own[i].name, log_quote(next.msg));
+		else if (one != 0)
+			rc = one;
 	}
 	buf_release(&ca);
 	return (rc);
@@ -249,7 +303,7 @@ certs_have_crl(const struct server_conf *c, struct err *e)
 		if ((rc = read_pem(c, FILE_CA_KEY, &key, e)) == 0 &&
 		    (rc = x509_crl_new(buf_str(&ca), buf_str(&key), NULL, 0, 0,
 			 &crl, e)) == 0)
-			rc = write_cert(c, FILE_RELAY_CRL, true, &crl, e);
+			rc = write_pem(c, FILE_RELAY_CRL, 0644, &crl, e);
 	}
 	wipe(&key);
 	buf_release(&crl);

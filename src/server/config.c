@@ -2,6 +2,7 @@
 /* The table of the server's configuration, and what is derived from it. */
 #include "server/config.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/id.h"
@@ -15,6 +16,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -296,6 +298,25 @@ server_conf_release(struct server_conf *c)
 {
 	conf_release(server_conf_table, server_conf_entries, c);
 	memset(c, 0, sizeof(*c));
+}
+
+void
+server_put_aside(const struct server_conf *c, enum server_file f)
+{
+	char path[SERVER_PATH_MAX], to[SERVER_PATH_MAX + 32];
+	struct stat st;
+
+	server_file(c, f, path);
+	if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || rmdir(path) == 0)
+		return;
+	snprintf(to, sizeof(to), "%s.aside-%lld", path,
+	    (long long)(clock_wall_ms() / 1000));
+	if (rename(path, to) == 0)
+		log_warn("put_aside path=%s to=%s why=%s", log_quote(path),
+		    log_quote(to), log_quote("a directory, not a file"));
+	else
+		log_error("put_aside path=%s error=%s", log_quote(path),
+		    log_quote(strerror(errno)));
 }
 
 void

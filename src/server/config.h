@@ -68,6 +68,10 @@ enum server_file {
 const char *server_file(const struct server_conf *c, enum server_file f,
     char out[static SERVER_PATH_MAX]);
 
+/* What a role made into a directory where a file belongs no file can replace:
+ * it is removed, or renamed to NAME.aside-TIME when something is in it. */
+void server_put_aside(const struct server_conf *c, enum server_file f);
+
 /* First of the comma separated names. */
 void server_first_name(const struct server_conf *c, char *out, size_t size);
 /* Is this one of the names? */

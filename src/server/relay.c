@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONF_MAX 16384
@@ -139,6 +140,15 @@ add_bounds(int64_t agents, struct buf *b)
 	    (long long)(MEMORY_MIN + agents * MEMORY_AGENT));
 }
 
+/* The relay would wait at a pipe. */
+static bool
+is_file(const char *path)
+{
+	struct stat st;
+
+	return (lstat(path, &st) == 0 && S_ISREG(st.st_mode));
+}
+
 int
 relay_write(const struct server_conf *c, struct err *e)
 {
@@ -147,9 +157,11 @@ relay_write(const struct server_conf *c, struct err *e)
 	int rc;
 
 	/* One that is there names the revoked: only the core knows them. */
-	if (access(server_file(c, FILE_RELAY_ACL, path), F_OK) != 0 &&
-	    (rc = relay_write_acl(c, NULL, 0, e)) != 0)
-		return (rc);
+	if (!is_file(server_file(c, FILE_RELAY_ACL, path))) {
+		server_put_aside(c, FILE_RELAY_ACL);
+		if ((rc = relay_write_acl(c, NULL, 0, e)) != 0)
+			return (rc);
+	}
 	buf_init(&b, CONF_MAX);
 	buf_add_str(&b,
 	    "# Written by mig-server at every start.\n"
@@ -206,6 +218,7 @@ relay_spawn(const struct server_conf *c, int exe, pid_t *ret_pid, struct err *e)
 	    (long long)(int)gid);
 	server_file(c, FILE_RELAY_CONF, conf);
 	/* A socket left behind by a relay that was killed. */
+	server_put_aside(c, FILE_RELAY_SOCKET);
 	unlink(server_file(c, FILE_RELAY_SOCKET, sock));
 	if ((rc = proc_spawn(&s, ret_pid, e)) != 0)
 		return (err_wrap(e, "mosquitto"));

@@ -38,6 +38,13 @@ def relay_presents(server):
         return x509.load_der_x509_certificate(tls.getpeercert(True))
 
 
+def relay_answers(server):
+    try:
+        return relay_presents(server)
+    except OSError:
+        return None
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 @pytest.mark.parametrize("fits", ["nothing", "copy"])
 def test_no_room_for_a_backup(server, tmp_path, fits):
@@ -141,6 +148,34 @@ def test_what_roles_own_does_not_keep_root_waiting(server, tmp_path, what):
     server.start()     # both are made anew
     assert all(stat.S_ISREG((relay / n).lstat().st_mode) and (relay / n).stat().st_size < 10000 for n in names)
     server.command("backup", str(out))
+
+
+@pytest.mark.parametrize("what", ["directory", "full directory", "gone", "junk"])
+def test_what_roles_own_does_not_keep_the_server_from_starting(server, what):
+    """Whatever they make of what is in relay/: all of it can be made anew, and is."""
+    relay = server.state / "relay"
+    names = ["ca.crt", "relay.crt", "relay.key", "acl", "revoked.crl"]
+    server.start()
+    server.daemon.stop()
+    for name in names + ["core.sock"] * (what != "gone"):
+        (relay / name).unlink(missing_ok=True)
+        if "directory" in what:
+            (relay / name).mkdir()
+        if what == "full directory":
+            (relay / name / "kept").write_text("x")
+        if what == "junk":
+            (relay / name).write_text("# junk\n")
+    if what != "junk":
+        assert "`mig-server renew` makes it anew" in checked(server, 2)["files", "problem"]
+    server.start()
+    assert all(stat.S_ISREG((relay / n).lstat().st_mode) for n in names)
+    wait_for("the relay", lambda: relay_answers(server), 20)
+    assert relay_presents(server).serial_number == x509.load_pem_x509_certificate(
+        (relay / "relay.crt").read_bytes()).serial_number
+    assert stat.S_IMODE((relay / "relay.key").stat().st_mode) == 0o600
+    assert {p.name.split(".aside-")[0] for p in relay.glob("*.aside-*")} == (
+        {*names, "core.sock"} if what == "full directory" else set())
+    checked(server, 1)      # no policy, and nothing else
 
 
 def test_a_check_that_is_broken_off_leaves_no_key(server, tmp_path):

@@ -87,6 +87,14 @@ static const struct wanted files[] = {
 	{ FILE_RELAY_KEY, 077, true, false },
 };
 
+static const char *
+how_back(const struct wanted *f)
+{
+	return (f->file > FILE_RELAY_DIR ? "`mig-server renew` makes it anew"
+					 : "run `mig-server init`, or restore a"
+					   " backup");
+}
+
 static void
 check_file(struct check *k, const struct wanted *f, uid_t user)
 {
@@ -97,12 +105,11 @@ check_file(struct check *k, const struct wanted *f, uid_t user)
 	server_file(&k->conf, f->file, path);
 	/* the directories are root's to link, what is in the user's is not */
 	if ((f->users && !f->dir ? lstat(path, &st) : stat(path, &st)) != 0) {
-		check_say(k, CHECK_PROBLEM, "files",
-		    "%s: %s: run `mig-server init`, or restore a backup", path,
-		    strerror(errno));
+		check_say(k, CHECK_PROBLEM, "files", "%s: %s: %s", path,
+		    strerror(errno), how_back(f));
 	} else if (f->dir ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)) {
-		check_say(k, CHECK_PROBLEM, "files", "%s is no %s", path,
-		    f->dir ? "directory" : "file");
+		check_say(k, CHECK_PROBLEM, "files", "%s is no %s: %s", path,
+		    f->dir ? "directory" : "file", how_back(f));
 	} else if ((st.st_mode & f->not ) != 0) {
 		check_say(k, CHECK_PROBLEM, "files",
 		    "%s has mode %04o: chmod %s %s", path,

@@ -90,7 +90,8 @@ read_crl(struct core *c, int64_t *ret, struct err *e)
 	int rc;
 
 	buf_init(&b, MSG_BODY_MAX);
-	rc = file_read(server_file(&c->role.conf, FILE_RELAY_CRL, path), &b, e);
+	rc = file_read_foreign(
+	    server_file(&c->role.conf, FILE_RELAY_CRL, path), &b, e);
 	if (rc == 0 && buf_str(&b) == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
