@@ -111,6 +111,39 @@ def test_a_copy_that_a_killed_backup_left_is_removed(server, tmp_path, by):
     runs.stdout.close()
 
 
+@pytest.mark.parametrize("words", ["backup", "backup --verify"])
+def test_what_a_killed_one_left_elsewhere_is_removed(server, tmp_path, words):
+    """It holds the CA's key. What is another's, or no half of ours, stays."""
+    work, whole, rest = tmp_path / "work", tmp_path / "whole.tar", []
+    work.mkdir()
+    server.command("backup", str(whole))
+    for name in ("b.tar.202611", ".mig-backup.other"):
+        rest.append(work / name)
+        rest[-1].write_text("x")
+    if os.geteuid() == 0:
+        os.chown(rest[-1], 12345, -1)
+    else:
+        rest.pop().unlink()
+    argv, env = [server.daemon.argv[0], *words.split(), "-c", str(server.conf)], {**os.environ, "TMPDIR": str(work)}
+    if words == "backup":       # of a pipe that nobody feeds it makes the first file
+        conf = tmp_path / "conf"
+        os.mkfifo(conf)
+        text = server.conf.read_text()
+        p = subprocess.Popen([*argv[:-1], str(conf), str(work / "b.tar")])
+        conf.write_text(text)
+    else:
+        p = subprocess.Popen([*argv, "-"], stdin=subprocess.PIPE, env=env)
+        p.stdin.write(whole.read_bytes()[:-100000])
+        p.stdin.flush()
+    wait_for("its file", lambda: len(list(work.iterdir())) > len(rest))
+    p.kill()
+    p.wait(20)
+    assert len(list(work.iterdir())) > len(rest)
+    out = whole if "--verify" in words else work / "b.tar"
+    subprocess.run([*argv, str(out)], env=env, check=True, capture_output=True)
+    assert sorted(work.iterdir()) == sorted({*rest, out} if words == "backup" else rest)
+
+
 def test_what_roles_own_does_not_lead_root_elsewhere(server, tmp_path):
     """relay/ is theirs: neither another file's contents nor another CA's fingerprint come out of it."""
     ca = server.state / "relay" / "ca.crt"

@@ -20,6 +20,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@
 #define MANIFEST "MANIFEST"
 #define MANIFEST_MAX 8192
 #define CHUNK 65536
-#define COPY_NAME ".mig-backup."
+#define TEMPORARY ".mig-backup."
 #define PEMS_MAX (8 * X509_PEM_MAX)
 #define FIRST_LINE "mig-backup 1\n"
 
@@ -231,16 +232,26 @@ copy_store(
 	return (rc);
 }
 
-/* Locked before anybody can take it for one that was left. */
 static int
-make_copy(char *path, size_t size, const char *dir, int *ret_fd, struct err *e)
+make_one(char *path, bool directory)
+{
+	if (!directory)
+		return (mkostemp(path, O_CLOEXEC));
+	return (mkdtemp(path) == NULL
+		? -1
+		: open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+int
+backup_make_temporary(char *path, size_t size, const char *dir, bool directory,
+    int *ret_fd, struct err *e)
 {
 	struct stat st;
 	int fd;
 
 	do {
-		snprintf(path, size, "%s/" COPY_NAME "XXXXXX", dir);
-		if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
+		snprintf(path, size, "%s/" TEMPORARY "XXXXXX", dir);
+		if ((fd = make_one(path, directory)) < 0)
 			return (err_errno(e, "%s", path));
 		if (flock(fd, LOCK_EX) == 0 && fstat(fd, &st) == 0 &&
 		    st.st_nlink > 0)
@@ -251,23 +262,38 @@ make_copy(char *path, size_t size, const char *dir, int *ret_fd, struct err *e)
 	return (check_stopped(e));
 }
 
+/* What is another's is not ours to remove, nor what has a lock. */
+static void
+remove_left(DIR *d, const char *dir, const char *name)
+{
+	char path[SERVER_PATH_MAX + NAME_MAX];
+	struct stat st;
+	int fd;
+
+	fd = openat(
+	    dirfd(d), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		if (S_ISDIR(st.st_mode))
+			backup_remove(path);
+		else
+			unlinkat(dirfd(d), name, 0);
+	}
+	close(fd);
+}
+
 void
 backup_remove_left(const char *dir)
 {
 	DIR *d = opendir(dir);
 	struct dirent *de;
-	int fd;
 
-	while (d != NULL && (de = readdir(d)) != NULL) {
-		if (strncmp(de->d_name, COPY_NAME, strlen(COPY_NAME)) != 0)
-			continue;
-		fd = openat(dirfd(d), de->d_name,
-		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-			unlinkat(dirfd(d), de->d_name, 0);
-		if (fd >= 0)
-			close(fd);
-	}
+	while (d != NULL && (de = readdir(d)) != NULL)
+		if (strncmp(de->d_name, TEMPORARY, strlen(TEMPORARY)) == 0)
+			remove_left(d, dir, de->d_name);
 	if (d != NULL)
 		closedir(d);
 }
@@ -284,7 +310,9 @@ backup_write(const struct server_conf *c, const char *conf_path, int fd,
 	if (parts == NULL)
 		return (err_set(e, ERR_NOMEM, "out of memory"));
 	backup_remove_left(c->state);
-	if ((rc = make_copy(copy, sizeof(copy), tmp_dir, &tmp, e)) != 0) {
+	backup_remove_left(tmp_dir);
+	if ((rc = backup_make_temporary(
+		 copy, sizeof(copy), tmp_dir, false, &tmp, e)) != 0) {
 		free(parts);
 		return (rc);
 	}

@@ -35,8 +35,13 @@ struct backup_info {
 /* Writes a backup of a server that may run. */
 int backup_write(const struct server_conf *c, const char *conf_path, int fd,
     const char *tmp_dir, struct err *e);
-/* Removes the copies of the store that killed ones left in this directory;
- * those of backups that run have a lock. */
+/* Makes a file, or a directory, for what gets its name when it is whole, or is
+ * removed; locked before anybody can take it for one that was left. */
+int backup_make_temporary(char *path, size_t size, const char *dir,
+    bool directory, int *ret_fd, struct err *e);
+/* Removes those of ours that killed commands left in this directory: halves of
+ * backups, copies of the store, and what was unpacked to be checked. Those that
+ * are in use have a lock. */
 void backup_remove_left(const char *dir);
 /* Unpacks below an empty directory and checks everything: digests, that keys
  * and certificates belong together, that the store is sound. */

@@ -40,14 +40,14 @@ write_file(const struct server_conf *c, const char *conf, const char *to,
 
 	if (strlen(to) > sizeof(tmp) - 32)
 		return (err_set(e, ERR_TOOBIG, "%s: the name is too long", to));
-	snprintf(tmp, sizeof(tmp), "%s.XXXXXX", to);
 	str_copy(dir, sizeof(dir), to);
 	if ((slash = strrchr(dir, '/')) == NULL)
 		str_copy(dir, sizeof(dir), ".");
 	else
 		slash[slash == dir ? 1 : 0] = '\0';
-	if ((fd = mkostemp(tmp, O_CLOEXEC)) < 0)
-		return (err_errno(e, "%s", tmp));
+	if ((rc = backup_make_temporary(
+		 tmp, sizeof(tmp), dir, false, &fd, e)) != 0)
+		return (rc);
 	rc = backup_write(c, conf, fd, dir, e);
 	if (rc != 0)
 		err_wrap(e, "%s", to);
@@ -109,18 +109,19 @@ verify(const char *from, struct err *e)
 	const char *tmp = getenv("TMPDIR");
 	char dir[SERVER_PATH_MAX];
 	struct backup_info info;
-	int fd, rc;
+	int fd, lock, rc;
 
 	if ((fd = open_backup(from, e)) < 0)
 		return (ERR_IO);
-	snprintf(dir, sizeof(dir), "%s/mig-verify.XXXXXX",
-	    tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL) {
-		close(fd);
-		return (err_errno(e, "%s", dir));
+	if (tmp == NULL || tmp[0] != '/')
+		tmp = "/tmp";
+	backup_remove_left(tmp);
+	if ((rc = backup_make_temporary(
+		 dir, sizeof(dir), tmp, true, &lock, e)) == 0) {
+		rc = backup_unpack(fd, dir, &info, e);
+		backup_remove(dir);
+		close(lock);
 	}
-	rc = backup_unpack(fd, dir, &info, e);
-	backup_remove(dir);
 	close(fd);
 	if (rc == 0)
 		say("good", &info);
