@@ -2,13 +2,14 @@
 """A server that wants a signature for something else than a login, and logins
 made of what was signed elsewhere."""
 import json
+import re
 import time
 
 import pytest
 
 from fakeagent import purpose, purpose_hash, rfc3339
 from hostilelib import Platform
-from test_client_local import ERROR, gpg  # noqa: F401
+from test_client_local import ERROR, gpg, gpgv, raw_packets  # noqa: F401
 from test_server_api import Server, code
 
 SECONDS = 15
@@ -54,6 +55,19 @@ def test_a_challenge_that_is_an_action(liar):
         p, said = logs_in(liar, nonce, ERROR)
         assert said == [] and "nonce" in p.stderr, (nonce, p.stderr)
     logs_in(liar, "cd" * 32, 0)
+
+
+def test_the_document_byte_by_byte(liar, gpg, tmp_path):  # noqa: F811
+    """As doc/protocol.md has it: servers of other versions read it, too."""
+    _, (said,) = logs_in(liar, "ab" * 32, 0)
+    when = json.loads(said["document"])["time"]
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", when)
+    doc = (f'{{"syntaxversion":3,"server":"{liar.server.url}","ca":"{liar.server.ca}",'
+           f'"nonce":"{"ab" * 32}","time":"{when}"}}')
+    assert said["document"] == doc
+    packet, = raw_packets(said)
+    signed = f"MIG session v3\n{len(doc)}\n{doc}".encode()
+    assert f"VALIDSIG {gpg.alice}" in gpgv(gpg, tmp_path, packet, signed).stdout
 
 
 def test_a_challenge_that_is_an_actions_id(liar):

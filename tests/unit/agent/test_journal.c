@@ -152,6 +152,48 @@ entries_known(void **state)
 }
 
 static void
+accept_and_close(struct journal *j, const struct journal_action *a)
+{
+	assert_int_equal(journal_accept(j, a, true, NULL), 0);
+	assert_int_equal(journal_answer(j, &a->id, NULL), 0);
+}
+
+/* What was forgotten leaves its end as the floor, and the newest signature, in
+ * a mark before what took its place. */
+static void
+mark_known(void **state)
+{
+	static const char *const want[] = {
+		"01 000000006553f100",
+		"02 " KEY("05", "00") "0000000776657264696374"
+				      "00000008646f63756d656e74",
+		"03 " KEY("05", "00") END "000000006553f10501",
+		"05 " KEY("05", "00"),
+		"08 " END "000000006553f105",
+		"02 " KEY("06", "01") "0000000776657264696374"
+				      "00000008646f63756d656e74",
+		"03 " KEY("06", "01") "000000006553f4e9"
+				      "000000006553f10600",
+		NULL,
+	};
+	struct journal *j = open_journal(1, NOW);
+	struct journal_action a = action(5, NOW + 1000);
+	struct journal_action b = action(6, NOW + 1001);
+	struct record_found found;
+
+	accept_and_close(j, &a);
+	assert_int_equal(journal_accept(j, &b, false, NULL), 0);
+	journal_free(j);
+	j = open_journal(1, NOW);
+	assert_int_equal(journal_floor(j), NOW + 1000);
+	journal_free(j);
+	assert_int_equal(record_verify(path, entry_known, NULL,
+			     (void *)(uintptr_t)want, &found, NULL),
+	    0);
+	assert_int_equal(found.position, sizeof(want) / sizeof(want[0]) - 1);
+}
+
+static void
 states_survive(void **state)
 {
 	struct journal *j = open_journal(JOURNAL_MAX, NOW);
@@ -227,13 +269,6 @@ open_ones_come_back_with_their_document(void **state)
 	assert_int_equal(s.states[0], JOURNAL_ACCEPTED);
 	assert_int_equal(s.states[1], JOURNAL_STARTED);
 	journal_free(j);
-}
-
-static void
-accept_and_close(struct journal *j, const struct journal_action *a)
-{
-	assert_int_equal(journal_accept(j, a, true, NULL), 0);
-	assert_int_equal(journal_answer(j, &a->id, NULL), 0);
 }
 
 static void
@@ -620,6 +655,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(entries_known),
+		CASE(mark_known),
 		CASE(states_survive),
 		CASE(open_ones_come_back_with_their_document),
 		CASE(floor_rises),
