@@ -160,7 +160,7 @@ netlink_hello(struct netlink *n)
 
 	if (n == NULL || !n->up || n->stopping)
 		return;
-	renewed_keep(&n->renewed, &n->a->state);
+	renewed_keep(&n->renewed);
 	err_clear(&e);
 	buf_init(&b, 32768);
 	fault_point("netlink.hello");
@@ -363,6 +363,50 @@ got_pong(struct netlink *n)
 	return 0;
 }
 
+/* --- what enrolment and renewal brought -------------------------------------
+ */
+
+static int
+read_text(struct agent *a, const char *name, struct buf *out, struct err *e)
+{
+	int rc = state_read(&a->state, name, out, e);
+
+	if (rc == ERR_NOTFOUND)
+		return err_set(e, rc,
+		    "%s/%s is missing: run 'mig-agent enrol' first",
+		    a->conf.state, name);
+	return rc;
+}
+
+static int
+add_file(struct agent *a, const char *name, struct buf *out, struct err *e)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, FILE_MAX);
+	rc = read_text(a, name, &b, e);
+	if (rc == 0)
+		buf_add_field(out, b.data, b.len);
+	renewed_wipe(&b);
+	return rc;
+}
+
+/* ca, certificate and key that are in use. */
+static int
+add_certificates(struct netlink *n, struct buf *out, struct err *e)
+{
+	struct agent *a = n->a;
+	int rc;
+
+	if (renewed_add(&n->renewed, &a->state, out))
+		return 0;
+	rc = add_file(a, "ca.crt", out, e);
+	if (rc == 0)
+		rc = add_file(a, "agent.crt", out, e);
+	return rc == 0 ? add_file(a, "agent.key", out, e) : rc;
+}
+
 /* --- the certificate's renewal -------------------------------------------- */
 
 /* net has made a key; what identity says of it is signed here. */
@@ -392,6 +436,33 @@ got_renew(struct netlink *n, struct rd *r)
 	buf_release(&b);
 	buf_release(&doc);
 	return 0;
+}
+
+/* It has made a connection with them, as it says. */
+static int
+got_renewed(struct netlink *n, const struct rd *r)
+{
+	struct buf b;
+	struct err e;
+
+	err_clear(&e);
+	buf_init(&b, 65536);
+	buf_add_field(&b, n->relay.host, strlen(n->relay.host));
+	if (add_certificates(n, &b, &e) == 0 && b.error == 0)
+		renewed_take(&n->renewed, &b, r);
+	else
+		log_error("renewed why=%s", log_quote(e.msg));
+	renewed_wipe(&b);
+	return 0;
+}
+
+static void
+on_bad_certificate(void *arg)
+{
+	struct netlink *n = arg;
+
+	if (n->pid > 0)
+		kill(n->pid, SIGKILL);
 }
 
 /* The server started anew, or takes answers again: none waits any longer. */
@@ -439,8 +510,7 @@ on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 	case MSG_NET_RENEW:
 		return got_renew(n, &r);
 	case MSG_NET_RENEWED:
-		renewed_take(&n->renewed, &n->a->state, &r);
-		return 0;
+		return got_renewed(n, &r);
 	case MSG_NET_ROLL:
 		return got_roll(n, &r);
 	case MSG_NET_PONG:
@@ -514,18 +584,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 static int
-read_text(struct agent *a, const char *name, struct buf *out, struct err *e)
-{
-	int rc = state_read(&a->state, name, out, e);
-
-	if (rc == ERR_NOTFOUND)
-		return err_set(e, rc,
-		    "%s/%s is missing: run 'mig-agent enrol' first",
-		    a->conf.state, name);
-	return rc;
-}
-
-static int
 find_relay(struct netlink *n, struct err *e)
 {
 	struct agent *a = n->a;
@@ -545,22 +603,6 @@ find_relay(struct netlink *n, struct err *e)
 		    ? ERR_TOOBIG
 		    : agent_conf_peer("relay", text, &n->relay, e);
 	}
-	buf_release(&b);
-	return rc;
-}
-
-static int
-add_file(struct agent *a, const char *name, struct buf *out, struct err *e)
-{
-	struct buf b;
-	int rc;
-
-	buf_init(&b, FILE_MAX);
-	rc = read_text(a, name, &b, e);
-	if (rc == 0)
-		buf_add_field(out, b.data, b.len);
-	if (b.data != NULL)
-		explicit_bzero(b.data, b.cap);
 	buf_release(&b);
 	return rc;
 }
@@ -628,7 +670,7 @@ tell_start(struct netlink *n, struct err *e)
 {
 	struct agent *a = n->a;
 	struct buf b;
-	int rc = 0;
+	int rc;
 
 	buf_init(&b, 65536);
 	buf_add_u32(&b, a->uid);
@@ -640,20 +682,12 @@ tell_start(struct netlink *n, struct err *e)
 	buf_add_u16(&b, (uint16_t)a->conf.keepalive);
 	buf_add_u64(&b, reserve_connections(n));
 	add_proxies(&a->conf, &b);
-	if (!renewed_add(&n->renewed, &a->state, &b)) {
-		rc = add_file(a, "ca.crt", &b, e);
-		if (rc == 0)
-			rc = add_file(a, "agent.crt", &b, e);
-		if (rc == 0)
-			rc = add_file(a, "agent.key", &b, e);
-	}
+	rc = add_certificates(n, &b, e);
 	if (rc == 0)
 		rc = b.error != 0
 		    ? err_set(e, b.error, "certificates: %s", err_text(b.error))
 		    : ipc_chan_send(n->chan, MSG_NET_START, 0, b.data, b.len);
-	if (b.data != NULL)
-		explicit_bzero(b.data, b.cap);
-	buf_release(&b);
+	renewed_wipe(&b);
 	return rc;
 }
 
@@ -739,7 +773,7 @@ netlink_start(struct agent *a, struct netlink **ret, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	n->a = a;
 	n->pid = -1;
-	renewed_init(&n->renewed);
+	renewed_init(&n->renewed, a, on_bad_certificate, n);
 	n->timer = event_new(a->base, -1, 0, on_timer, n);
 	n->hello = event_new(a->base, -1, 0, on_hello_timer, n);
 	n->watch = event_new(a->base, -1, 0, on_watch, n);

@@ -879,8 +879,8 @@ main(int argc, char **argv)
 	struct err e;
 
 	log_init("net", LOG_LEVEL_INFO, NULL);
-	if (argc == 4 && strcmp(argv[1], "--sandbox") == 0)
-		return netbox_say(argv + 2);
+	if (argc > 1)
+		return handed_aside(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	/* the monitor decides when; its end is our end of file */
 	signal(SIGTERM, SIG_IGN);

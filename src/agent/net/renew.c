@@ -212,6 +212,30 @@ renew_take(struct renew *r, const void *data, size_t len, struct err *e)
 	return rc;
 }
 
+int
+renew_check(char *const own[3], char *const new[3], const struct id *agent,
+    const char *peer, struct err *e)
+{
+	struct renew r = {
+		.agent = *agent, .own = { .ca = own[0] }, .new_key = new[2]
+	};
+	struct material m = { .tls = NULL };
+	int64_t from, until;
+	const char *use;
+	int rc = check_new(&r, new[1], new[0], &use, e);
+
+	if (rc == 0 && strcmp(use, new[0]) != 0)
+		rc = err_set(e, ERR_AUTH, "another CA");
+	if (rc == 0)
+		rc = x509_validity(own[1], &from, &until, e);
+	if (rc == 0)
+		rc = material_set(&m, new[0], new[1], new[2], peer, e);
+	if (rc == 0 && m.from <= from)
+		rc = err_set(e, ERR_INVALID, "it is no newer than that in use");
+	material_clear(&m);
+	return rc;
+}
+
 bool
 renew_connected(struct renew *r, struct buf *body)
 {

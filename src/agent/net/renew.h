@@ -8,7 +8,9 @@
  *   '---- asked again later ----'----------------------'
  *
  * The new key is made here and leaves this process for the monitor only, once
- * a connection with it was made; until then the old one is used.
+ * a connection with it was made; until then the old one is used. A net that
+ * was taken over could hand over what nobody can connect with: so another
+ * process looks at it first (renew_check).
  */
 #ifndef MIG_AGENT_NET_RENEW_H
 #define MIG_AGENT_NET_RENEW_H
@@ -36,6 +38,13 @@ int renew_take(struct renew *r, const void *data, size_t len, struct err *e);
 bool renew_connected(struct renew *r, struct buf *body);
 /* A connection ended or was not made. */
 void renew_lost(struct renew *r);
+/* Each ca, certificate, key: is new this agent's next after own, by the same
+ * CA, and could a net start with it? ERR_NOMEM, ERR_INTERNAL: nobody knows. */
+int renew_check(char *const own[3], char *const new[3], const struct id *agent,
+    const char *peer, struct err *e);
+/* `mig-agent-net --handed`, of the monitor (handed.c), or --sandbox. Exit
+ * status. */
+int handed_aside(int argc, char **argv);
 /* Unix s. */
 int64_t renew_end(const struct renew *r);
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A net that was taken over (tests/takeover/hostilenet.c) and hands over a certificate with which no
+net could connect any more: what the agent has stays, and the next net has it."""
+import datetime
+import struct
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+import miglib
+from miglib import wait_for
+from test_hostile_worker import another
+
+SECONDS = 20
+HANDED = miglib.BUILD / "tests" / "takeover" / "handed"
+DAY = datetime.timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def victim(taken):
+    return another(taken, "victim")
+
+
+def name(text):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def pem(key):
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                             serialization.NoEncryption())
+
+
+def strangers(agent):
+    """All that is needed, by a CA of their own: CA, certificate, key."""
+    ca, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    now = datetime.datetime.utcnow()
+
+    def make(subject, public, is_ca):
+        return (x509.CertificateBuilder().subject_name(subject).issuer_name(name("MIG CA"))
+                .public_key(public).serial_number(x509.random_serial_number())
+                .not_valid_before(now - DAY / 24).not_valid_after(now + 300 * DAY)
+                .add_extension(x509.BasicConstraints(is_ca, None), True)
+                .sign(ca, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    return (make(name("MIG CA"), ca.public_key(), True), make(name(agent), key.public_key(), False),
+            pem(key))
+
+
+def of(agent):
+    return tuple((agent.dir / "state" / f).read_bytes() for f in ("ca.crt", "agent.crt", "agent.key"))
+
+
+def fields(*texts):
+    return b"".join(struct.pack(">I", len(t)) + t for t in texts)
+
+
+def bodies(taken, victim):
+    ca, cert, key = of(victim)
+    other = strangers(taken.ids["victim"])
+    another_key = pem(ec.generate_private_key(ec.SECP256R1()))
+    return {
+        "no fields": b"x" * 300,
+        "two fields": fields(ca, cert),
+        "no texts": fields(b"", b"", b""),
+        "another CA": fields(*other),
+        "a certificate of another CA": fields(ca, *other[1:]),
+        "another key": fields(ca, cert, another_key),
+        "another agent's": fields(ca, *of(taken.platform.agents["web2"])[1:]),
+        "the one in use": fields(ca, cert, key),
+        "a chain that ends in nonsense": fields(ca, cert + b"-----BEGIN CERTIFICATE-----\nAA\n", key),
+    }
+
+
+def test_a_certificate_that_is_none(taken, attack, victim):
+    attack.restarts = True      # of the victim's net
+    HANDED.mkdir(exist_ok=True)
+    path, state = HANDED / taken.ids["victim"], victim.dir / "state"
+    before = sorted(p.name for p in state.iterdir())
+    for what, body in bodies(taken, victim).items():
+        path.write_bytes(body)
+        path.chmod(0o644)
+        victim.daemon.stop()
+        at = len(victim.daemon.log.read_text())
+        victim.start()
+        try:
+            wait_for(what, lambda at=at: "is not the next certificate of this agent" in
+                     victim.daemon.log.read_text()[at:])
+        finally:
+            path.unlink()
+        assert " renewed\n" not in victim.daemon.log.read_text()[at:]
+        # the next net is nobody's
+        taken.platform.wait_online(len(taken.ids))
+        attack.honest("victim")
+    assert sorted(p.name for p in state.iterdir()) == before
