@@ -895,6 +895,7 @@ def server(tmp_path):
         ("POST", "/api/v1/sessions/nonce"): (200, {"nonce": "ab" * 32}),
         ("POST", "/api/v1/sessions"): (201, {
             "token": "cd" * 32, "expires": "2999-01-01T00:00:00Z"}),
+        ("DELETE", "/api/v1/sessions"): (200, {}),
         ("GET", "/api/v1/status"): (200, {
             "version": "1\x1b[2J", "relay": "up",
             "agents": {"registered": 3, "online": 2}}),
@@ -942,6 +943,25 @@ def test_another_ca_later(alice, server, tmp_path):
     pem = alice.config.parent / "ca.pem"
     pem.write_text((tmp_path / "other" / "ca.pem").read_text())
     assert "is not the CA" in alice.mig("login", check=ERROR).stderr
+
+
+@pytest.mark.parametrize("reply, says", [
+    ((200, b""), ""), ((200, b"<html>Welcome"), "line 1"), ((200, []), "expected an object"),
+    ((404, {"error": {"code": "not_found", "message": "no such call"}}), "no such call")])
+def test_not_every_answer_means_that_it_is_done(alice, server, reply, says):
+    """It may come from something in between, or from another server than was asked."""
+    alice.mig("init", "-server", server.url, "-ca", server.ca, check=0)
+    for method, path, words in (("DELETE", "/agents/" + AGENT[:12], ["agents", "revoke", AGENT[:12], "-y"]),
+                                ("DELETE", "/tokens/" + AGENT, ["token", "revoke", AGENT]),
+                                ("DELETE", "/apikeys/x", ["apikey", "revoke", "x"]),
+                                ("DELETE", "/sessions", ["logout"])):
+        server.replies[method, "/api/v1" + path] = reply
+        p = alice.mig(*words, check=ERROR)
+        assert says in p.stderr and "revoked" not in p.stdout + p.stderr, (p.stdout, p.stderr)
+        assert server.requests[-1][:2] == (method, "/api/v1" + path)
+    server.replies["POST", "/api/v1/tokens"] = (201, {"sha256": "ab" * 32}) if reply[0] == 200 else reply
+    p = alice.mig("token", "make", check=ERROR)
+    assert "--token" not in p.stdout and ("names another sha256" in p.stderr or reply[0] != 200), p.stderr
 
 
 def bearers(server):

@@ -182,14 +182,19 @@ api_request(struct client *c, const struct http_request *req, json_t **ret_json,
 		r = api_version(c, &res, e);
 	if (r == 0 && (res.status < 200 || res.status > 299))
 		r = api_error(&res, e);
-	if (r == 0 && ret_json != NULL) {
+	if (r == 0 && req->on_data == NULL) {
 		j = json_strict(res.body.data, res.body.len, API_JSON_MAX, e);
-		if (j == NULL)
+		/* also where it says nothing: not every 200 is our server's */
+		if (j != NULL && !json_is_object(j))
+			r = err_set(e, ERR_INVALID, "expected an object");
+		if (j == NULL || r != 0)
 			r = err_wrap(e, "the server's answer to %s %s",
 			    req->method, req->path);
-		else
-			*ret_json = j;
 	}
+	if (r == 0 && ret_json != NULL)
+		*ret_json = j;
+	else
+		json_decref(j);
 	if (res.body.data != NULL)
 		explicit_bzero(res.body.data, res.body.len);
 	http_response_release(&res);
@@ -216,6 +221,16 @@ api_plain(struct client *c, const char *method, const char *path,
 	int r = set_body(&req, body, e);
 
 	return r != 0 ? r : api_request(c, &req, ret_json, e);
+}
+
+int
+api_end_session(struct client *c, struct err *e)
+{
+	struct http_request req = { .method = "DELETE",
+		.path = "/api/v1/sessions",
+		.token = c->token };
+
+	return api_request(c, &req, NULL, e);
 }
 
 /* The same with an API key, which is not made anew. */
@@ -282,6 +297,20 @@ api_post(struct client *c, const char *path, const struct buf *body,
 	int r = set_body(&req, body, e);
 
 	return r != 0 ? r : api_with_session(c, &req, ret_json, e);
+}
+
+int
+api_need_id(
+    const json_t *answer, const char *key, const struct id *sent, struct err *e)
+{
+	const char *text;
+	struct id is;
+	int r = json_need_str(answer, "", key, &text, e);
+
+	if (r == 0 && (id_parse(text, &is) != 0 || !id_equal(&is, sent)))
+		r = err_set(e, ERR_AUTH,
+		    "the server names another %s than what was sent has", key);
+	return r != 0 ? err_wrap(e, "the server's answer") : 0;
 }
 
 int

@@ -25,9 +25,14 @@ int api_plain(struct client *c, const char *method, const char *path,
 /* The same with a session. */
 int api_json(struct client *c, const char *method, const char *path,
     const struct buf *body, json_t **ret_json, struct err *e);
+/* The session's end; ERR_EXPIRED: it has ended. */
+int api_end_session(struct client *c, struct err *e);
 /* A POST that on_tick may end. */
 int api_post(struct client *c, const char *path, const struct buf *body,
     http_on_tick *on_tick, json_t **ret_json, struct err *e);
+/* Does the answer name under key what was sent? ERR_AUTH: another. */
+int api_need_id(const json_t *answer, const char *key, const struct id *sent,
+    struct err *e);
 /* "PREFIX", the word escaped, "SUFFIX" as a path; ERR_TOOBIG. */
 int api_word_path(struct buf *out, const char *prefix, const char *word,
     const char *suffix, struct err *e);

@@ -245,18 +245,8 @@ session_logout(struct client *c, struct err *e)
 		return ERR_NOTFOUND;
 	session_read(c, path);
 	free(path);
-	if (c->token[0] != '\0') {
-		struct http_request req = { .method = "DELETE",
-			.path = "/api/v1/sessions",
-			.token = c->token };
-		struct http_response res;
-
-		r = api_open(c, e);
-		if (r == 0) {
-			r = http_do(c->http, &req, &res, e);
-			http_response_release(&res);
-		}
-	}
+	if (c->token[0] != '\0' && (r = api_end_session(c, e)) == ERR_EXPIRED)
+		r = 0;
 	session_forget(c);
 	return r;
 }

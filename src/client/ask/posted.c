@@ -94,16 +94,11 @@ send_until(struct client *c, const char *path, const struct buf *body,
 static int
 read_answer(const struct id *id, struct posted *p, struct err *e)
 {
-	const char *text, *status = NULL;
+	const char *status = NULL;
 	json_t *weight;
-	struct id is;
 	int r;
 
-	r = json_need_str(p->root, "", "id", &text, e);
-	if (r == 0 && (id_parse(text, &is) != 0 || !id_equal(&is, id)))
-		r = err_set(e, ERR_AUTH,
-		    "the server names another id than what was signed has");
-	if (r == 0)
+	if ((r = api_need_id(p->root, "id", id, e)) == 0)
 		r = json_opt_str(p->root, "", "status", &status, e);
 	if (r != 0)
 		return r;

@@ -78,12 +78,14 @@ cancel_tell(const struct fetched *f, const json_t *answer, const struct opts *o,
 	struct buf out;
 	int r;
 
+	if ((r = api_need_id(answer, "id", &f->id, e)) != 0 ||
+	    (r = json_need_int(answer, "", "expected", 0, INT64_C(1) << 40,
+		 &expected, e)) != 0 ||
+	    (r = json_need_int(answer, "", "answered", 0, INT64_C(1) << 40,
+		 &answered, e)) != 0)
+		return r;
 	if (opts_has(o, "json"))
 		return client_out_json(answer, JSON_COMPACT, e);
-	(void)json_opt_int(
-	    answer, "", "expected", 0, INT64_C(1) << 40, &expected, NULL);
-	(void)json_opt_int(
-	    answer, "", "answered", 0, INT64_C(1) << 40, &answered, NULL);
 	buf_init(&out, 4096);
 	/* whether the server hands it on, only the agents can say */
 	if (expected > 0 && answered >= expected)

@@ -434,6 +434,8 @@ push(struct client *c, const struct opts *o, const struct policy_file *f,
 	if (r == 0)
 		r = api_json(c, "POST", "/api/v1/policies", &body, &answer, e);
 	if (r == 0)
+		r = api_need_id(answer, "hash", &f->policy.hash, e);
+	if (r == 0)
 		r = remember(c, f, e);
 	if (r == 0)
 		fprintf(stderr,

@@ -113,6 +113,7 @@ static int
 tell_server(struct client *c, const struct id *hash, uint64_t uses,
     int64_t seconds, struct err *e)
 {
+	json_t *answer = NULL;
 	struct jsonw w;
 	struct buf b;
 	int r;
@@ -124,7 +125,10 @@ tell_server(struct client *c, const struct id *hash, uint64_t uses,
 	jsonw_u64(&w, "uses", uses);
 	jsonw_i64(&w, "seconds", seconds);
 	jsonw_object_end(&w);
-	r = api_json(c, "POST", "/api/v1/tokens", &b, NULL, e);
+	r = api_json(c, "POST", "/api/v1/tokens", &b, &answer, e);
+	if (r == 0)
+		r = api_need_id(answer, "sha256", hash, e);
+	json_decref(answer);
 	buf_release(&b);
 	return r;
 }
