@@ -33,11 +33,26 @@ int os_host_read(struct os_host *h, struct err *e);
  * is neither. */
 int os_machine_fingerprint(uint8_t out[32], struct err *e);
 
-/* True for file systems whose data is on another machine (nfs, cifs, smb3,
- * ceph, 9p, fuse.sshfs, afs, ...) by statfs(2) magic and mountinfo type. */
-bool os_fs_is_remote(int dirfd);
-/* True for kernel views (proc, sysfs, cgroup, debugfs, ...). */
+/* What a directory is on, by statfs(2) magic and mountinfo type. */
+struct os_fs {
+	bool remote;  /* its data is on another machine (nfs, cifs, smb3, ceph,
+			 9p, fuse.sshfs, afs, ...) */
+	bool virtual; /* a kernel's view (proc, sysfs, cgroup, debugfs, ...) */
+	bool tree;    /* one device, and the kernel lets no directory of it be
+			 its own parent */
+	bool ends_told; /* see OS_DIR_END */
+};
+/* Of ext4: what d_off of the last entry says when no further one follows, and
+ * of no other (EXT4_HTREE_EOF_64BIT). A call that was cut short does not say
+ * it. */
+#define OS_DIR_END INT64_MAX
+
+/* All false when it cannot be told. */
+void os_fs_read(int dirfd, struct os_fs *ret);
 bool os_fs_is_virtual(int dirfd);
+/* Of what is on dirfd's own mount; else EXDEV. ENOSYS or EPERM: the kernel, or
+ * a filter, does not let it be asked that. */
+int os_open_same_mount(int dirfd, const char *name, int flags);
 
 /*
  * The same beforehand, by name: opening or looking at the mount point of a

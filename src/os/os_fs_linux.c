@@ -10,10 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/openat2.h>
 
 #define FUSE_MAGIC 0x65735546U
+#define EXT4_MAGIC 0x0000ef53U
 
 /* Numbers from the kernel's linux/magic.h and the file systems' own sources. */
 static const uint32_t remote_magics[] = {
@@ -62,6 +67,16 @@ static const uint32_t virtual_magics[] = {
 	0x6e667364U, /* nfsd */
 	0xabba1974U, /* xenfs */
 	0x07655821U, /* resctrl */
+};
+
+/* st_dev is that of the mount everywhere (not so with btrfs), and what else
+ * than the kernel (a server, FUSE, layers of overlayfs) has no say in what lies
+ * where.
+ */
+static const uint32_t tree_magics[] = {
+	EXT4_MAGIC,  /* ext2 and ext3, too */
+	0x58465342U, /* xfs */
+	0x01021994U, /* tmpfs */
 };
 
 /* FUSE file systems whose data is on this machine. Every other one may be
@@ -169,37 +184,46 @@ fuse_type(int dirfd, char *type, size_t size)
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-bool
-os_fs_is_remote(int dirfd)
+void
+os_fs_read(int dirfd, struct os_fs *ret)
 {
 	struct statfs fs;
 	uint32_t magic;
 	char type[64];
 
+	memset(ret, 0, sizeof(*ret));
 	if (fstatfs(dirfd, &fs) != 0)
-		return false;
+		return;
 	magic = (uint32_t)fs.f_type;
-	if (magic != FUSE_MAGIC)
-		return number_in(remote_magics, COUNT(remote_magics), magic);
-	fuse_type(dirfd, type, sizeof(type));
-	return !name_in(local_fuse, COUNT(local_fuse), type) &&
-	    !name_in(virtual_fuse, COUNT(virtual_fuse), type);
+	if (magic == FUSE_MAGIC) {
+		fuse_type(dirfd, type, sizeof(type));
+		ret->virtual = name_in(virtual_fuse, COUNT(virtual_fuse), type);
+		ret->remote = !ret->virtual &&
+		    !name_in(local_fuse, COUNT(local_fuse), type);
+		return;
+	}
+	ret->remote = number_in(remote_magics, COUNT(remote_magics), magic);
+	ret->virtual = number_in(virtual_magics, COUNT(virtual_magics), magic);
+	ret->tree = number_in(tree_magics, COUNT(tree_magics), magic);
+	ret->ends_told = magic == EXT4_MAGIC;
 }
 
 bool
 os_fs_is_virtual(int dirfd)
 {
-	struct statfs fs;
-	uint32_t magic;
-	char type[64];
+	struct os_fs fs;
 
-	if (fstatfs(dirfd, &fs) != 0)
-		return false;
-	magic = (uint32_t)fs.f_type;
-	if (magic != FUSE_MAGIC)
-		return number_in(virtual_magics, COUNT(virtual_magics), magic);
-	fuse_type(dirfd, type, sizeof(type));
-	return name_in(virtual_fuse, COUNT(virtual_fuse), type);
+	os_fs_read(dirfd, &fs);
+	return fs.virtual;
+}
+
+int
+os_open_same_mount(int dirfd, const char *name, int flags)
+{
+	const struct open_how how = { .flags = (uint64_t)flags,
+		.resolve = RESOLVE_NO_XDEV };
+
+	return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 }
 
 /* Names of what remote_magics has numbers of. */

@@ -189,7 +189,7 @@ read_entry(struct walk *w, struct frame *f, const struct linux_dirent *d)
 static void
 read_dir(struct walk *w, struct frame *f)
 {
-	const struct linux_dirent *d;
+	const struct linux_dirent *d = NULL;
 	long n, at;
 
 	if (w->dents == NULL)
@@ -214,31 +214,38 @@ read_dir(struct walk *w, struct frame *f)
 			if (w->ops.stop(w->arg))
 				return;
 		}
+		if (f->fs.ends_told && d->off == OS_DIR_END)
+			return;
 	}
 }
 
-/* Is this directory (its fd open, w->path set) to be entered at all? named: it
- * has a turn of its own. */
+/* Is this directory (open, w->path set) to be entered at all? parent: NULL for
+ * a root; named: it has a turn of its own. */
 static bool
-admit(struct walk *w, const struct stat *st, int fd, bool root, bool named,
-    bool *ret_remote)
+admit(struct walk *w, struct frame *f, const struct frame *parent, bool named)
 {
-	const struct frame *top =
-	    w->nframes > 0 ? &w->frames[w->nframes - 1] : NULL;
+	bool alone = true; /* none above is on its device */
 	size_t i;
 
 	for (i = 0; i < w->nframes; i++) {
-		if (w->frames[i].dev == st->st_dev &&
-		    w->frames[i].ino == st->st_ino) {
+		if (frame_identify(&w->frames[i]) && w->frames[i].dev != f->dev)
+			continue;
+		alone = false;
+		if (w->frames[i].known && w->frames[i].ino == f->ino) {
 			skip(w, SKIP_LOOP, "it is one of its own parents");
 			return false;
 		}
 	}
-	*ret_remote = !root && top != NULL && top->remote;
-	if (!root && top != NULL && top->dev == st->st_dev)
+	if (parent != NULL && parent->known && parent->dev == f->dev) {
+		f->fs = parent->fs;
+		f->fs.tree = false;
 		return true;
-	*ret_remote = os_fs_is_remote(fd);
-	if (!root && os_fs_is_virtual(fd) && !w->in_virtual) {
+	}
+	os_fs_read(f->fd, &f->fs);
+	f->fs.tree = f->fs.tree && alone;
+	if (parent == NULL) {
+		w->in_virtual = f->fs.virtual;
+	} else if (f->fs.virtual && !w->in_virtual) {
 		if (!named)
 			skip(w, SKIP_VIRTUAL, NULL);
 		return false;
@@ -246,41 +253,38 @@ admit(struct walk *w, const struct stat *st, int fd, bool root, bool named,
 	return true;
 }
 
-/* Makes a frame of an open directory and reads it; takes fd. False: the
- * directory is not entered. */
+/* Takes a frame's open directory and reads it; f->fs is set if it is on the
+ * parent's mount. False: the directory is not entered. */
 static bool
-enter(struct walk *w, int fd, const struct frame *parent, struct wroot *root,
-    size_t path_keep)
+enter(struct walk *w, struct frame *f, const struct frame *parent,
+    struct wroot *root)
 {
-	struct frame f = { .fd = fd, .path_keep = path_keep };
-	struct stat st;
-
-	if (fstat(fd, &st) != 0) {
+	if (!f->fs.tree && !frame_identify(f)) {
 		skip_errno(w, parent == NULL);
 		goto refuse;
 	}
-	if (!admit(w, &st, fd, parent == NULL, root != NULL, &f.remote))
+	if (!f->fs.tree && !admit(w, f, parent, root != NULL))
 		goto refuse;
-	f.dev = st.st_dev;
-	f.ino = st.st_ino;
-	f.names = w->names_len;
-	f.next = w->names_len;
-	f.nested = roots_below(w, w->path);
-	f.mounts = mounts_below(w);
+	f->names = w->names_len;
+	f->next = w->names_len;
+	/* what is not below the parent is not below this one */
+	f->nested =
+	    (parent == NULL || parent->nested) && roots_below(w, w->path);
+	f->mounts = (parent == NULL || parent->mounts) && mounts_below(w);
 	if (root != NULL)
 		root->visited = true;
-	if (!frame_scopes(w, &f, parent, root)) {
+	if (!frame_scopes(w, f, parent, root)) {
 		skip(w, SKIP_MEMORY, "out of memory");
 		goto refuse;
 	}
-	if (f.refused)
+	if (f->refused)
 		skip(w, SKIP_REMOTE, NULL);
-	if (f.nactive == 0) {
-		w->active.n = f.active;
+	if (f->nactive == 0) {
+		w->active.n = f->active;
 		goto refuse;
 	}
-	if (!frame_push(w, &f)) {
-		w->active.n = f.active;
+	if (!frame_push(w, f)) {
+		w->active.n = f->active;
 		skip(w, SKIP_MEMORY, "out of memory");
 		goto refuse;
 	}
@@ -289,7 +293,7 @@ enter(struct walk *w, int fd, const struct frame *parent, struct wroot *root,
 	return true;
 
 refuse:
-	close(fd);
+	close(f->fd);
 	return false;
 }
 
@@ -301,20 +305,25 @@ close_frame(struct frame *f)
 	f->fd = -1;
 }
 
+/* ... for now: to be found again it must be known. */
+static void
+put_away(struct frame *f)
+{
+	(void)frame_identify(f);
+	close_frame(f);
+}
+
 static void
 leave(struct walk *w)
 {
 	struct frame *f = &w->frames[--w->nframes];
 	struct frame *up = w->nframes > 0 ? f - 1 : NULL;
-	struct stat st;
 
 	w->names_len = f->names;
 	w->active.n = f->active;
 	if (up != NULL && up->fd < 0) {
 		up->fd = f->fd >= 0 ? openat(f->fd, "..", OPEN_DIR) : -1;
-		if (up->fd >= 0 &&
-		    (fstat(up->fd, &st) != 0 || st.st_dev != up->dev ||
-			st.st_ino != up->ino)) {
+		if (up->fd >= 0 && !frame_is(up, up->fd)) {
 			close(up->fd);
 			up->fd = -1;
 		}
@@ -330,7 +339,6 @@ reopen(struct walk *w, struct frame *f)
 {
 	char *p = w->path + strlen(w->root->path), *end, keep;
 	int root = w->frames[0].fd, fd = root, next;
-	struct stat st;
 
 	f->lost = true; /* and not tried for each of its names */
 	while (fd >= 0 && *(p += strspn(p, "/")) != '\0') {
@@ -346,10 +354,30 @@ reopen(struct walk *w, struct frame *f)
 	}
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0 && st.st_dev == f->dev && st.st_ino == f->ino)
+	if (frame_is(f, fd))
 		f->fd = fd;
 	else
 		close(fd);
+}
+
+/* A subdirectory of f. Where the kernel tells that it is on the same mount, no
+ * more needs to be known of it: *ret_fs is set. */
+static int
+open_below(struct walk *w, const struct frame *f, const char *name,
+    struct os_fs *ret_fs)
+{
+	const int flags = OPEN_DIR | O_NOFOLLOW;
+	int fd;
+
+	if (f->fs.tree && !w->any_mount) {
+		fd = os_open_same_mount(f->fd, name, flags);
+		if (fd >= 0) {
+			*ret_fs = f->fs;
+			return fd;
+		}
+		w->any_mount = errno == ENOSYS || errno == EPERM;
+	}
+	return openat(f->fd, name, flags);
 }
 
 /* The next remembered subdirectory of the innermost frame. */
@@ -358,8 +386,8 @@ descend(struct walk *w, struct frame *f)
 {
 	const char *name = w->names + f->next;
 	size_t len = strlen(name), keep = w->path_len;
+	struct frame below = { .path_keep = keep };
 	struct wroot *root;
-	int fd;
 
 	if (f->fd < 0 && !f->lost)
 		reopen(w, f);
@@ -377,15 +405,15 @@ descend(struct walk *w, struct frame *f)
 		path_cut(w, keep);
 		return;
 	}
-	fd = openat(f->fd, name, OPEN_DIR | O_NOFOLLOW);
-	if (fd < 0) {
+	below.fd = open_below(w, f, name, &below.fs);
+	if (below.fd < 0) {
 		skip_errno(w, false);
 		path_cut(w, keep);
 		return;
 	}
 	if (w->nframes >= WALK_FDS) /* never the root's */
-		close_frame(&w->frames[w->nframes - WALK_FDS + 1]);
-	if (!enter(w, fd, f, root, keep))
+		put_away(&w->frames[w->nframes - WALK_FDS + 1]);
+	if (!enter(w, &below, f, root))
 		path_cut(w, keep);
 }
 
@@ -419,8 +447,8 @@ walk_root_file(struct walk *w, struct wroot *root)
 static void
 walk_root(struct walk *w, struct wroot *root)
 {
+	struct frame f = { .path_keep = 0 };
 	size_t n;
-	int fd;
 
 	w->path_len = strlen(root->path);
 	memcpy(w->path, root->path, w->path_len + 1);
@@ -432,17 +460,16 @@ walk_root(struct walk *w, struct wroot *root)
 		return;
 	}
 	w->root = root;
-	fd = fence_open(w->ops.fence, root->path, OPEN_DIR);
-	if (fd < 0 && errno == ENOTDIR) {
+	f.fd = fence_open(w->ops.fence, root->path, OPEN_DIR);
+	if (f.fd < 0 && errno == ENOTDIR) {
 		walk_root_file(w, root);
 		return;
 	}
-	if (fd < 0) {
+	if (f.fd < 0) {
 		skip_errno(w, true);
 		return;
 	}
-	w->in_virtual = os_fs_is_virtual(fd);
-	enter(w, fd, NULL, root, 0);
+	enter(w, &f, NULL, root);
 	while (w->nframes > 0) {
 		n = w->nframes;
 		if (w->ops.stop(w->arg) ||

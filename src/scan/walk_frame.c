@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int
 root_cmp(const void *a, const void *b)
@@ -243,7 +244,7 @@ active_push(struct walk *w, struct frame *f, uint32_t scope, uint64_t left)
 
 	if (w->done[scope])
 		return true;
-	if (f->remote && !w->scopes[scope].remote) {
+	if (f->fs.remote && !w->scopes[scope].remote) {
 		f->refused = true;
 		return true;
 	}
@@ -319,6 +320,28 @@ frame_push(struct walk *w, const struct frame *f)
 	}
 	w->frames[w->nframes++] = *f;
 	return true;
+}
+
+bool
+frame_identify(struct frame *f)
+{
+	struct stat st;
+
+	if (!f->known && f->fd >= 0 && fstat(f->fd, &st) == 0) {
+		f->dev = st.st_dev;
+		f->ino = st.st_ino;
+		f->known = true;
+	}
+	return f->known;
+}
+
+bool
+frame_is(const struct frame *f, int fd)
+{
+	struct stat st;
+
+	return f->known && fstat(fd, &st) == 0 && st.st_dev == f->dev &&
+	    st.st_ino == f->ino;
 }
 
 bool

@@ -4,11 +4,10 @@
 #ifndef MIG_SCAN_WALK_FRAME_H
 #define MIG_SCAN_WALK_FRAME_H
 
+#include "os/os.h"
 #include "scan/walk.h"
 
 #include <sys/types.h>
-
-struct os_mounts;
 
 struct wroot {
 	const char *path; /* borrowed from the scopes */
@@ -25,17 +24,19 @@ struct active {
 };
 
 struct frame {
-	int fd; /* -1: closed for now */
+	int fd;     /* -1: closed for now */
+	bool known; /* which it is: dev and ino */
 	dev_t dev;
 	ino_t ino;
+	/* .tree: what is below on the same mount is none of those above */
+	struct os_fs fs;
 	size_t path_keep;       /* length of the path to go back to */
 	size_t names, next;     /* into names: begin, next to enter */
 	size_t active, nactive; /* into active */
 	bool lost;              /* fd is -1 for good */
 	bool nested;            /* a root not yet visited lies below */
-	bool remote;            /* on a network file system */
-	bool refused;           /* ... which some scope does not enter */
-	bool mounts;            /* a mount that may be barred lies below */
+	bool refused; /* a network file system, not entered by some scope */
+	bool mounts;  /* a mount that may be barred lies below */
 };
 
 struct walk {
@@ -56,6 +57,7 @@ struct walk {
 		size_t n, cap;
 	} active;
 	bool in_virtual;          /* the root itself is on a virtual one */
+	bool any_mount;           /* directories can be opened only so */
 	struct os_mounts *mounts; /* NULL: none but local ones */
 	const struct wroot *root; /* below which we are */
 	uint64_t pending, directories;
@@ -90,6 +92,10 @@ frame_goes_deeper(const struct walk *w, const struct frame *f, bool *ret_cut);
 bool frame_scopes(struct walk *w, struct frame *f, const struct frame *parent,
     const struct wroot *root);
 bool frame_push(struct walk *w, const struct frame *f);
+/* Makes known which it is; false: that cannot be told (any more). */
+bool frame_identify(struct frame *f);
+/* Is this the directory of f, which was closed? */
+bool frame_is(const struct frame *f, int fd);
 bool names_push(struct walk *w, const char *name, size_t len);
 
 #endif

@@ -82,6 +82,22 @@ def test_bind_mount_loop(tmp_path):
     assert answer["errors"] == [f"loop: {tmp_path}/a/b/loop: it is one of its own parents"]
 
 
+BETWEEN = 'mount("t", root + "/a/m", "tmpfs", 0); os.mkdir(root + "/a/m/n")\n'
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("between, at", [("", "m"), (BETWEEN, "m/n")])
+def test_a_mount_of_what_is_above(tmp_path, between, at):
+    """The loop is not where a mount is, but below."""
+    (tmp_path / "a" / "m").mkdir(parents=True)
+    (tmp_path / "a" / "f").write_text("x")
+    (tmp_path / "g").write_text("x")
+    setup = f'{between}mount(root, root + "/a/{at}", None, BIND)'
+    answer = ask_with_mounts(setup, tmp_path, question(tmp_path / "a", names=["."]))
+    assert found(answer) == [f"{tmp_path}/a/f", f"{tmp_path}/a/{at}/g"]
+    assert answer["errors"] == [f"loop: {tmp_path}/a/{at}/a: it is one of its own parents"]
+
+
 @NEEDS_ROOT
 def test_other_local_mount_is_entered(tmp_path):
     (tmp_path / "m").mkdir()

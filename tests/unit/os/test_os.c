@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,18 +87,38 @@ test_file_systems(void **state)
 		{ "/proc/self", true },
 		{ "/sys", true },
 	};
+	struct os_fs fs;
 	int fd;
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		fd = open(t[i].dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			continue;
+		os_fs_read(fd, &fs);
+		assert_int_equal(fs.virtual, t[i].virtual_fs);
 		assert_int_equal(os_fs_is_virtual(fd), t[i].virtual_fs);
-		assert_false(os_fs_is_remote(fd));
+		assert_false(fs.remote);
+		assert_false(fs.virtual && (fs.tree || fs.ends_told));
 		close(fd);
 	}
-	assert_false(os_fs_is_remote(-1));
+	os_fs_read(-1, &fs);
+	assert_false(fs.remote || fs.virtual || fs.tree || fs.ends_told);
 	assert_false(os_fs_is_virtual(-1));
+}
+
+static void
+test_same_mount(void **state)
+{
+	int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+
+	fd = os_open_same_mount(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		skip();
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(os_open_same_mount(top, "proc", O_RDONLY), -1);
+	assert_int_equal(errno, EXDEV);
+	close(top);
 }
 
 int
@@ -107,6 +128,7 @@ main(void)
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_fingerprint),
 		cmocka_unit_test(test_file_systems),
+		cmocka_unit_test(test_same_mount),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

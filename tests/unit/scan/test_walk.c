@@ -8,11 +8,13 @@
 #include "../rounds.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 
 #define SCOPES 20000
 #define DIRECTORIES 200
+#define FILES 4000
 
 static uint64_t covered;
 
@@ -164,6 +167,44 @@ test_named_virtual(void **state)
 	}
 }
 
+static void
+on_tick(int sig)
+{
+}
+
+/* A read of a directory that a signal cuts short says so to nobody: it is not
+ * taken for the last. */
+static void
+test_signals(void **state)
+{
+	const struct walk_ops ops = { on_entry, on_skip, on_stop, NULL, NULL };
+	const struct itimerval often = { { 0, 50 }, { 0, 50 } }, never = { 0 };
+	const struct sigaction tick = { .sa_handler = on_tick,
+		.sa_flags = SA_RESTART };
+	char root[] = "/tmp/walk-XXXXXX", command[128], *paths[1] = { root };
+	const struct walk_scope scope = { paths, 1, UINT64_MAX, false };
+	struct walk *w;
+	struct err e;
+	size_t i;
+
+	assert_non_null(mkdtemp(root));
+	snprintf(command, sizeof(command), "cd %s && seq -w %d | xargs touch",
+	    root, FILES);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(sigaction(SIGALRM, &tick, NULL), 0);
+	for (i = 0; i < 20; i++) {
+		covered = 0;
+		assert_int_equal(walk_new(&scope, 1, &ops, NULL, &w, &e), 0);
+		assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+		walk_run(w);
+		assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+		walk_free(w);
+		assert_int_equal(covered, FILES);
+	}
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	assert_int_equal(system(command), 0);
+}
+
 int
 main(void)
 {
@@ -171,6 +212,7 @@ main(void)
 		cmocka_unit_test(test_many_scopes),
 		cmocka_unit_test(test_moved_above),
 		cmocka_unit_test(test_named_virtual),
+		cmocka_unit_test(test_signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
