@@ -323,10 +323,8 @@ acl_parse(const void *json, size_t len, struct acl **ret, struct err *e)
 	int rc;
 
 	root = json_strict(json, len, ACL_TEXT_MAX, e);
-	if (root == NULL) {
-		err_wrap(e, "acl");
-		return len > ACL_TEXT_MAX ? ERR_TOOBIG : ERR_INVALID;
-	}
+	if (root == NULL)
+		return err_wrap(e, "acl");
 	a = calloc(1, sizeof(*a));
 	rc = a == NULL ? err_set(e, ERR_NOMEM, "acl: out of memory")
 		       : read_acl(root, a, e);

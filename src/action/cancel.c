@@ -95,10 +95,8 @@ cancel_parse(const void *doc, size_t len, struct cancel *ret, struct err *e)
 		return ERR_TOOBIG;
 	}
 	root = json_strict(doc, len, CANCEL_DOC_MAX, e);
-	if (root == NULL) {
-		err_wrap(e, "cancel");
-		return ERR_INVALID;
-	}
+	if (root == NULL)
+		return err_wrap(e, "cancel");
 	rc = read_document(root, &c, e);
 	json_decref(root);
 	if (rc != 0)

@@ -76,7 +76,7 @@ envelope_from_json(const void *text, size_t len, struct buf *out, struct err *e)
 	int rc;
 
 	if (root == NULL)
-		return len > ENVELOPE_JSON_MAX ? ERR_TOOBIG : ERR_INVALID;
+		return e == NULL ? ERR_INVALID : e->code;
 	rc = envelope_from_value(root, out, e);
 	json_decref(root);
 	return rc;

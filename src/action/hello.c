@@ -266,10 +266,8 @@ hello_parse(const void *data, size_t len, struct hello *ret, struct err *e)
 	identity_id(pub, &h.agent);
 	memcpy(h.pub, pub, sizeof(h.pub));
 	h.root = json_strict(json, n, HELLO_MAX, e);
-	if (h.root == NULL) {
-		err_wrap(e, "hello");
-		return ERR_INVALID;
-	}
+	if (h.root == NULL)
+		return err_wrap(e, "hello");
 	rc = read_fields(&h, e);
 	if (rc != 0) {
 		err_wrap(e, "hello");

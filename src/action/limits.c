@@ -42,10 +42,8 @@ policy_limits_parse(
 		return 0;
 	}
 	root = json_strict(json, len, LIMITS_TEXT_MAX, e);
-	if (root == NULL) {
-		err_wrap(e, "limits");
-		return ERR_INVALID;
-	}
+	if (root == NULL)
+		return err_wrap(e, "limits");
 	rc = json_only_keys(root, "limits", keys, e);
 	if (rc == 0)
 		rc = json_no_nulls(root, "limits", keys, e);

@@ -61,8 +61,9 @@ share_parse(const void *doc, size_t len, struct share *ret, struct err *e)
 	int r;
 
 	s.root = json_strict(doc, len, SHARE_DOC_MAX, e);
-	r = s.root == NULL ? ERR_INVALID
-	    : json_is_object(s.root)
+	if (s.root == NULL)
+		return err_wrap(e, "share");
+	r = json_is_object(s.root)
 	    ? read_fields(&s, e)
 	    : err_set(e, ERR_INVALID, "expected a JSON object");
 	if (r != 0) {

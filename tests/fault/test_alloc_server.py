@@ -101,6 +101,25 @@ def test_waiting_and_another_policy(p, i):
     check_no_crash(p)
 
 
+def test_no_policy_is_refused_for_want_of_memory(p):
+    """That would be a word on what people signed, and the server's own trouble."""
+    version = 2 + len(WAITING)
+    for v in range(2, version):     # those that no test before has pushed
+        if not (p.dir / f"policy-{v}").exists():
+            p.mig("policy", "push", lib.next_policy(p, v), check=0)
+    signed, said = lib.next_policy(p, version), []
+    for n in range(1, 400, 7):
+        slot = p.fault.allocation_after(SERVER, "core.policy_received", n)
+        q = p.mig("policy", "push", signed)
+        slot.disarm()
+        if q.returncode == 0:
+            break
+        said.append(q.stderr)
+    assert said and q.returncode == 0
+    assert not [x for x in said if "not taken" in x or "memory" not in x], said
+    check_no_crash(p)
+
+
 ENROL = ["core.enrol_checked", "ca.asked", "core.enrol_signed",
          "core.enrol_stored"]
 

@@ -81,6 +81,9 @@ TESTED = {
     "test_pull.py": """
         core.pull_sent net.pull_part
     """,
+    "test_alloc_server.py": """
+        core.policy_received
+    """,
     "test_alloc_commands.py": """
         restore.put_in user.look_up
     """,

@@ -125,14 +125,15 @@ static int
 launch_body(struct launch *l, const struct envelope *env, struct err *e)
 {
 	json_t *j = envelope_to_json(env, e);
-	char *text;
+	char *text = NULL;
 	int r;
 
 	if (j == NULL)
-		return ERR_INVALID;
-	if (l->online_only)
-		json_object_set_new(j, "delivery", json_string("online"));
-	text = json_text(j, JSON_COMPACT);
+		return e->code;
+	/* without it, all are asked */
+	if (!l->online_only ||
+	    json_object_set_new(j, "delivery", json_string("online")) == 0)
+		text = json_text(j, JSON_COMPACT);
 	r = text != NULL ? buf_add_str(&l->post, text) : ERR_NOMEM;
 	if (r != 0)
 		err_code(e, r, "the signed action");

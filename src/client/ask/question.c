@@ -433,6 +433,14 @@ question_build(struct question *q, struct client *c, const struct opts *o,
 
 /* Those of -reader and the configuration are looked up, so that a draft that
  * shows them can be launched. A draft needs no key of its own. */
+/* value is taken over; NULL: there was no memory for it. */
+static void
+draft_set(json_t *j, const char *key, json_t *value, int *error)
+{
+	if (json_object_set_new(j, key, value) != 0)
+		*error = ERR_NOMEM;
+}
+
 static int
 draft_readers(struct client *c, const struct opts *o, json_t *j, struct err *e)
 {
@@ -448,9 +456,17 @@ draft_readers(struct client *c, const struct opts *o, json_t *j, struct err *e)
 	if (r != 0 || readers.n == 0)
 		return r;
 	list = json_array();
-	for (i = 0; i < readers.n; i++)
-		json_array_append_new(list, json_string(readers.list[i]));
-	json_object_set_new(j, "seal", json_pack("{s:o}", "readers", list));
+	for (i = 0; i < readers.n && r == 0; i++)
+		r = json_array_append_new(list, json_string(readers.list[i]));
+	if (r != 0) {
+		json_decref(list);
+		list = NULL;
+	}
+	r = 0;
+	draft_set(j, "seal",
+	    list == NULL ? NULL : json_pack("{s:o}", "readers", list), &r);
+	if (r != 0)
+		return err_code(e, r, "the readers");
 	if (readers.n == 1 && sign_is_mine(c, readers.list[0]))
 		return 0;
 	buf_init(&text, 64 * 1024);
@@ -473,14 +489,6 @@ draft_target(const struct question *q, struct buf *out)
 	if (strcmp(q->target, "all") == 0)
 		return buf_add_str(out, "online");
 	return buf_add_fmt(out, "(%s) AND status = 'online'", q->target);
-}
-
-/* value is taken over; NULL: there was no memory for it. */
-static void
-draft_set(json_t *j, const char *key, json_t *value, int *error)
-{
-	if (json_object_set_new(j, key, value) != 0)
-		*error = ERR_NOMEM;
 }
 
 static void

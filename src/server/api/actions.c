@@ -130,8 +130,17 @@ show_waiting(const struct store_waiting *x, void *arg)
 	return (w->out->error);
 }
 
+/* There is none, or it was shown: a part that cannot be read is not left out.
+ */
+static int
+shown(int rc, const struct jsonw *w)
+{
+	return (rc != 0 && rc != ERR_NOTFOUND ? rc : w->out->error);
+}
+
 struct list {
 	struct store *read;
+	struct err *e;
 	struct jsonw w;
 	uint64_t limit, n;
 	int64_t last;
@@ -141,6 +150,7 @@ static int
 list_one(const struct store_action *a, void *arg)
 {
 	struct list *l = arg;
+	int rc = 0;
 
 	/* One more than asked for tells whether there are more. */
 	if (l->n++ == l->limit)
@@ -150,20 +160,20 @@ list_one(const struct store_action *a, void *arg)
 	add_action(&l->w, a);
 	if (a->status == ACTION_WAITING) {
 		jsonw_str(&l->w, "target", a->target);
-		(void)store_waiting_get(
-		    l->read, a->n, show_waiting, &l->w, NULL);
+		rc =
+		    store_waiting_get(l->read, a->n, show_waiting, &l->w, l->e);
 	}
 	jsonw_object_end(&l->w);
-	return (l->w.out->error);
+	return (shown(rc, &l->w));
 }
 
 void
 res_actions(struct request *q)
 {
-	struct list l = { .read = q->api->read };
+	struct err e;
+	struct list l = { .read = q->api->read, .e = &e };
 	bool waiting = request_flag(q, "waiting");
 	uint64_t before;
-	struct err e;
 	int rc;
 
 	if (!request_number(q, "limit", LIST_MAX, LIST_DEFAULT, &l.limit) ||
@@ -204,6 +214,8 @@ show_cancel(const struct store_cancel *k, void *arg)
 	if (doc != NULL)
 		sigs =
 		    json_text(json_object_get(doc, "signatures"), JSON_COMPACT);
+	if (e.code == ERR_NOMEM || (doc != NULL && sigs == NULL))
+		w->out->error = ERR_NOMEM;
 	jsonw_object(w, "cancel");
 	jsonw_time(w, "time", k->created);
 	jsonw_raw(
@@ -220,10 +232,16 @@ show_cancel(const struct store_cancel *k, void *arg)
 	return (w->out->error);
 }
 
+struct one {
+	struct request *q;
+	struct err *e; /* why one of its parts cannot be read */
+};
+
 static int
 show_one(const struct store_action *a, void *arg)
 {
-	struct request *q = arg;
+	struct one *o = arg;
+	struct request *q = o->q;
 	struct envelope env;
 	json_t *doc = NULL;
 	struct jsonw w;
@@ -232,14 +250,18 @@ show_one(const struct store_action *a, void *arg)
 	int rc;
 
 	err_clear(&e);
-	if (stored_document(a, &e) != 0) {
+	rc = stored_document(a, &e);
+	if (rc != 0 && rc != ERR_NOMEM) {
 		reply_error(q, 500, "damaged", "%s", e.msg);
 		return (0);
 	}
-	if ((rc = envelope_parse(a->envelope, a->envelope_len, &env, &e)) != 0)
-		return (rc);
-	if ((doc = envelope_to_json(&env, &e)) == NULL)
+	if (rc == 0 &&
+	    envelope_parse(a->envelope, a->envelope_len, &env, &e) == 0)
+		doc = envelope_to_json(&env, &e);
+	if (doc == NULL) {
+		q->out.error = ERR_NOMEM;
 		return (ERR_NOMEM);
+	}
 	jsonw_init(&w, &q->out);
 	jsonw_object(&w, NULL);
 	add_action(&w, a);
@@ -249,24 +271,32 @@ show_one(const struct store_action *a, void *arg)
 	text = json_text(json_object_get(doc, "signatures"), JSON_COMPACT);
 	if (text != NULL)
 		jsonw_raw(&w, "signatures", text, strlen(text));
-	(void)store_cancel_get(q->api->read, a->n, show_cancel, &w, &e);
-	(void)store_waiting_get(q->api->read, a->n, show_waiting, &w, &e);
+	else
+		q->out.error = ERR_NOMEM;
+	rc = shown(
+	    store_cancel_get(q->api->read, a->n, show_cancel, &w, o->e), &w);
+	if (rc == 0)
+		rc = shown(store_waiting_get(
+			       q->api->read, a->n, show_waiting, &w, o->e),
+		    &w);
 	jsonw_object_end(&w);
 	free(text);
 	json_decref(doc);
-	return (q->out.error);
+	return (rc);
 }
 
 void
 res_action(struct request *q)
 {
 	struct err e;
+	struct one o = { q, &e };
 	struct id id;
+	int rc;
 
 	if (!request_action(q, &id))
 		return;
-	err_set(&e, ERR_INTERNAL, "the stored action cannot be read");
-	if (store_action_get(q->api->read, &id, show_one, q, &e) != 0)
+	rc = store_action_get(q->api->read, &id, show_one, &o, &e);
+	if (rc != 0 && q->out.error == 0)
 		reply_err(q, &e);
 	else if (q->state != REQ_READY)
 		reply_out(q, 200);

@@ -60,10 +60,12 @@ show_share(const struct store_share *x, void *arg)
 
 	/* one that was damaged does not take the others with it */
 	if (envelope_parse(x->envelope, x->envelope_len, &env, &e) != 0 ||
-	    (j = envelope_to_json(&env, &e)) == NULL)
+	    ((j = envelope_to_json(&env, &e)) == NULL && e.code != ERR_NOMEM))
 		return (0);
-	text = json_text(j, JSON_COMPACT);
-	if (text != NULL) {
+	text = j != NULL ? json_text(j, JSON_COMPACT) : NULL;
+	if (text == NULL) {
+		w->out->error = ERR_NOMEM;
+	} else {
 		jsonw_object(w, NULL);
 		jsonw_str(w, "by", x->by);
 		jsonw_str(w, "to", x->reader);

@@ -143,13 +143,16 @@ signed_it(struct core *c, const struct run *r, const struct cancel_job *x,
 {
 	struct core_signers first;
 	struct envelope env;
-	struct err ignored;
+	struct err why;
+	int rc;
 
 	if (envelope_parse(r->envelope, r->envelope_len, &env, e) != 0)
 		return (e->code);
 	/* whoever of them is logged in now does not matter */
-	(void)core_signers(c, PURPOSE_ACTION, &env, by, &first, &ignored);
-	return (core_signers_meet(&first, &x->by));
+	rc = core_signers(c, PURPOSE_ACTION, &env, by, &first, &why);
+	if (core_signers_meet(&first, &x->by))
+		return (1);
+	return (writer_is_passing(rc) ? err_set(e, rc, "%s", why.msg) : 0);
 }
 
 /* Have they the right that the policy gives? */
@@ -178,6 +181,8 @@ check_who(struct core *c, const struct run *r, const struct cancel_job *x,
 	err_clear(&why);
 	if (have_right(c, x, &why) == 0)
 		return (0);
+	if (writer_is_passing(why.code))
+		return (err_set(e, why.code, "%s", why.msg));
 	return (err_set(e, ERR_DENIED,
 	    "only who signed the action, or has the right \"" CANCEL_RIGHT
 	    "\", can cancel it (%.200s)",

@@ -199,7 +199,9 @@ load_action(const struct store_action *a, void *arg)
 	if (a->status == ACTION_WAITING)
 		return (0); /* nobody is sent it */
 	err_clear(&e);
-	if (stored_action(a, &e) != 0) {
+	if ((rc = stored_action(a, &e)) == ERR_NOMEM)
+		return (err_set(all->e, rc, "%s", e.msg));
+	if (rc != 0) {
 		log_error("action_damaged action=%s why=%s", id_short(&a->id).s,
 		    log_quote(e.msg));
 		return (0); /* the others go on */

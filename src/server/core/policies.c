@@ -336,7 +336,10 @@ is_step(struct core *c, uint32_t request, const struct policy *next,
 	else if (rc != 0 ||
 	    (rc = policy_parse(text.data, text.len, &was, &e)) != 0)
 		core_refuse_err(c, request, &e);
-	else if ((rc = check_step(&was, next, env, &reason, &e)) != 0)
+	else if ((rc = check_step(&was, next, env, &reason, &e)) != 0 &&
+	    e.code == ERR_NOMEM)
+		core_refuse_err(c, request, &e); /* no word on the policy */
+	else if (rc != 0)
 		refuse_step(c, request, reason, &e);
 	buf_release(&text);
 	return (rc == 0);
@@ -395,6 +398,7 @@ policies_request(struct core *c, uint32_t request, struct rd *rd)
 	}
 	if (!core_caller(c, request, &token, CALL_POLICIES_PUSH, &by))
 		return;
+	fault_point("core.policy_received");
 	if (envelope_parse(p, len, &env, &e) != 0 ||
 	    policy_parse(env.doc, env.doc_len, &next, &e) != 0) {
 		core_refuse_err(c, request, &e);

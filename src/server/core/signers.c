@@ -36,7 +36,7 @@ name_good(struct core *c, const struct keyring *k, const char *by,
 	struct buf out;
 	struct jsonw w;
 	size_t i, j;
-	int session = 0;
+	int session = 0, may;
 
 	buf_init(&out, SIGNERS_NAMES_MAX - 1);
 	jsonw_init(&w, &out);
@@ -46,8 +46,10 @@ name_good(struct core *c, const struct keyring *k, const char *by,
 			continue;
 		s->good++;
 		hex_encode(s->list[i].person, PGP_FPR_LEN, fpr);
-		if (session != 1)
-			session = may_ask(c, by, fpr);
+		/* one who may is enough, also when of others it is not known */
+		if (session != 1 &&
+		    ((may = may_ask(c, by, fpr)) == 1 || session == 0))
+			session = may;
 		for (j = 0; j < k->npersons; j++)
 			if (memcmp(k->persons[j].fpr, s->list[i].person,
 				PGP_FPR_LEN) == 0)

@@ -60,6 +60,35 @@ make(struct store_action *a, struct buf *b)
 	a->envelope_len = b->len;
 }
 
+static bool no_memory;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *
+__wrap_malloc(size_t size)
+{
+	return no_memory ? NULL : __real_malloc(size);
+}
+
+/* The core leaves out what is damaged, until it is started anew. */
+static void
+test_without_memory(void **state)
+{
+	struct store_action a;
+	struct buf b;
+	struct err e;
+
+	make(&a, &b);
+	err_clear(&e);
+	no_memory = true;
+	assert_int_equal(stored_action(&a, &e), ERR_NOMEM);
+	no_memory = false;
+	assert_null(strstr(e.msg, "damaged"));
+	assert_int_equal(stored_action(&a, &e), 0);
+	buf_release(&b);
+}
+
 static void
 test_row(void **state)
 {
@@ -230,6 +259,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_without_memory),
 		cmocka_unit_test(test_row),
 		cmocka_unit_test(test_file),
 	};
