@@ -178,6 +178,20 @@ def test_jumps_between_two_steps(right):
     as_if_nothing_had_been(fleet)
 
 
+def test_check_names_a_wrong_clock(right):
+    """Nobody but a person can say which of the clocks is wrong."""
+    agent = right.agents["a0"]
+    for offset, words in ((2 * YEAR, ["the certificate ended", "the policy has expired"]),
+                          (-DAY, ["the certificate begins", "the journal begins",
+                                  "the policy was issued"])):
+        agent.fault.clock(offset)
+        run = agent.run("check")
+        agent.fault.clock(0)
+        assert run.returncode == 1 and all(w in run.stderr for w in words), run.stderr
+        assert run.stderr.count("clock") >= len(words) - 1
+    assert agent.run("check").returncode == 0
+
+
 # --- while it waits -----------------------------------------------------------
 
 # What happens while the first question has the only worker and the second is

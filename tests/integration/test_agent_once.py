@@ -732,6 +732,23 @@ def test_check_sees_a_damaged_record(agent):
     assert run.returncode == 1 and str(record) in run.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts")
+@pytest.mark.parametrize("then, says", [
+    ("dd if=/dev/zero of=fill bs=4k 2>/dev/null", "file system is full"),
+    ("mount -o remount,ro .", "read-only file system")])
+def test_check_sees_a_disk_that_takes_nothing(agent, tmp_path, then, says):
+    place = tmp_path / "place"
+    place.mkdir()
+    conf = tmp_path / "there.conf"
+    conf.write_text(f"state {place}/state\n")
+    p = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size=4m none {place} && "
+         f"cp -a {agent.where}/state {place}/state && cd {place} && {{ {then}; cd /; }} ; "
+         f"exec {AGENT} -c {conf} check"], capture_output=True, text=True, check=False, timeout=60)
+    assert p.returncode == 1 and says in p.stderr, p.stderr
+    assert len(p.stderr.splitlines()) == 1, p.stderr
+
+
 @pytest.mark.parametrize("text, message", [
     ("relai x\n", "relai"), ("relay x\n", "host:port"),
     ("log loud\n", "loud"), ("workers 0\n", "workers"),

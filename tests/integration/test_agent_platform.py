@@ -156,6 +156,31 @@ def test_check_sees_a_key_that_others_can_read(platform):
     assert run.returncode == 1 and "agent.key: mode 0644" in run.stderr
 
 
+@pytest.mark.parametrize("relay, says", [
+    ("127.0.0.1:1", "127.0.0.1:1: no connection: Connection refused: does the server run"),
+    ("no.such.host.invalid:1", "its name has no address: "),
+    ("127.0.0.2:{relay}", "its certificate is not the one expected: IP address mismatch"),
+    ("localhost:{https}", "it does not answer as a relay does: it asks for no certificate"),
+    (None, None)])
+def test_check_tries_the_relay(platform, relay, says):
+    """Beside the agent, which keeps its connection."""
+    agent = platform.agents["web1"]
+    log, conf = len(agent.daemon.log.read_text()), agent.conf.read_text()
+    if relay is not None:
+        agent.conf.write_text(conf + "relay " + relay.format(
+            relay=platform.relay_port, https=platform.port) + "\n")
+    try:
+        run = agent.run("check")
+    finally:
+        agent.conf.write_text(conf)
+    assert re.search(r"\ncertificate from \S+Z until \S+Z\n", run.stdout), run.stdout
+    assert f"\nconnection {'yes' if says is None else 'no'}\n" in run.stdout, run.stdout
+    assert run.returncode == (says is not None), run.stderr
+    assert re.search(says or "^$", run.stderr), run.stderr
+    ask(platform, "/etc/passwd")
+    assert "relay_down" not in agent.daemon.log.read_text()[log:]
+
+
 # --- enrolment ---------------------------------------------------------------
 
 @pytest.fixture
@@ -217,6 +242,9 @@ def test_a_revoked_agent_learns_that_it_is(platform, newcomer):
     platform.mig("agents", "revoke", number)
     wait_for("the reason", lambda: "refuses the connection: certificate "
              "revoked" in newcomer.daemon.tail(), 60)
+    run = newcomer.run("check")
+    assert run.returncode == 1 and "it refuses the connection: certificate revoked" in run.stderr
+    assert "run 'mig-agent enrol' again" in run.stderr
 
 
 def test_first_policy_by_its_hash(platform, newcomer):

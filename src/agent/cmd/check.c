@@ -7,6 +7,8 @@
 #include "agent/cmd/checkout.h"
 #include "agent/monitor/monitor.h"
 #include "agent/monitor/once.h"
+#include "agent/store/journal.h"
+#include "agent/store/journal_file.h"
 #include "agent/store/spool.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -20,7 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+/* An action of the largest size, and an answer. */
+#define ROOM_LEAST (2u << 20)
 
 struct check {
 	struct agent a;
@@ -121,6 +127,8 @@ check_enrolment(struct check *c)
 		    path, (unsigned int)st.st_mode & 07777);
 		problem(c, &e);
 	}
+	if (missing == NULL)
+		checkrelay(&c->out, &c->a);
 	if (n == 0 || missing == NULL)
 		return;
 	err_set(&e, ERR_NOTFOUND, "%s/%s is missing: run 'mig-agent enrol'",
@@ -128,12 +136,71 @@ check_enrolment(struct check *c)
 	problem(c, &e);
 }
 
+struct counted {
+	uint64_t n;
+	int64_t begins; /* of a journal */
+};
+
 static int
 count_entry(uint64_t position, uint16_t type, const uint8_t *data, size_t len,
     void *arg)
 {
-	*(uint64_t *)arg = position;
+	struct counted *c = arg;
+	struct rd r;
+
+	c->n = position;
+	if (position > 1 || type != ENTRY_EPOCH)
+		return 0;
+	rd_init(&r, data, len);
+	c->begins = (int64_t)rd_u64(&r);
 	return 0;
+}
+
+static void
+check_beginning(struct check *c, int64_t begins)
+{
+	char when[RFC3339_LEN + 1];
+	struct err e;
+
+	if (begins <= clock_wall_ms() / 1000 + JOURNAL_BEGIN_SLACK)
+		return;
+	err_clear(&e);
+	rfc3339_format(begins, when);
+	err_set(&e, ERR_INVALID,
+	    "the journal begins %s: what is signed before that time is "
+	    "refused: " JOURNAL_BEGIN_DO,
+	    when);
+	problem(c, &e);
+}
+
+/* What takes nothing has every action refused. */
+static void
+check_disk(struct check *c)
+{
+	const char *dir = c->a.conf.state;
+	struct statvfs fs;
+	struct err e;
+	uint64_t room;
+
+	if (statvfs(dir, &fs) != 0)
+		return;
+	err_clear(&e);
+	/* what is kept for root is there for root */
+	room =
+	    (uint64_t)(geteuid() == 0 ? fs.f_bfree : fs.f_bavail) * fs.f_frsize;
+	checkout_say(&c->out, "disk", "%" PRIu64 " MB free", room >> 20);
+	if ((fs.f_flag & ST_RDONLY) != 0)
+		err_set(&e, ERR_DENIED,
+		    "%s is on a read-only file system: mount it so that it "
+		    "takes writes",
+		    dir);
+	else if (room < ROOM_LEAST || (fs.f_files > 0 && fs.f_ffree == 0))
+		err_set(&e, ERR_FULL,
+		    "%s: its file system is full (%" PRIu64 " bytes, %" PRIu64
+		    " files left): actions are refused until there is room",
+		    dir, room, (uint64_t)fs.f_ffree);
+	if (e.code != 0)
+		problem(c, &e);
 }
 
 static void
@@ -142,21 +209,23 @@ check_files(struct check *c)
 	static const char *const names[] = { "journal", "record" };
 	char path[PATH_MAX];
 	struct err e;
-	uint64_t n;
+	struct counted n;
 	size_t i;
 	int rc;
 
 	err_clear(&e);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		state_path(&c->a.state, names[i], path);
-		n = 0;
+		n = (struct counted){ 0 };
 		rc = record_scan(path, count_entry, &n, &e);
 		if (rc != 0 && rc != ERR_NOTFOUND)
 			problem(c, &e);
 		else
 			checkout_say(
-			    &c->out, names[i], "%" PRIu64 " entries", n);
+			    &c->out, names[i], "%" PRIu64 " entries", n.n);
 		err_clear(&e);
+		if (i == 0)
+			check_beginning(c, n.begins);
 	}
 	state_path(&c->a.state, "spool", path);
 	checkout_say(&c->out, "spool", "%zu answers", spool_count(path));
@@ -179,6 +248,13 @@ check_policy(struct check *c)
 	    a->policy.version, id_hex(&a->policy_hash).s);
 	checkout_say(&c->out, "policy issued", "%s expires %s%s", issued,
 	    expires, over ? " (EXPIRED)" : "");
+	if (a->policy.issued > clock_wall_ms() / 1000 + JOURNAL_BEGIN_SLACK) {
+		err_set(&e, ERR_INVALID,
+		    "the policy was issued %s, which is in the future: is this "
+		    "host's clock right?",
+		    issued);
+		problem(c, &e);
+	}
 	if (over) {
 		err_set(&e, ERR_DENIED,
 		    "the policy has expired: every action is refused until "
@@ -267,6 +343,7 @@ check_main(const char *conf_path, bool json)
 	check_state(&c, running);
 	check_relay(&c);
 	check_enrolment(&c);
+	check_disk(&c);
 	check_files(&c);
 	if (running)
 		checkout_say(&c.out, "what follows", "%s",

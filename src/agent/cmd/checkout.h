@@ -8,6 +8,7 @@
 #include "base/jsonw.h"
 
 #include <stdint.h>
+#include <sys/types.h>
 
 struct agent;
 struct err;
@@ -27,6 +28,19 @@ void checkout_problem(struct checkout *c, struct err *e);
 /* Prints the JSON; returns the exit code. */
 int checkout_end(struct checkout *c);
 
+/* What a process says that start starts with this output; it has some seconds.
+ */
+typedef int
+checkout_start(const struct agent *a, int out, pid_t *ret_pid, struct err *e);
+int checkout_ask(const struct agent *a, const char *name, checkout_start *start,
+    struct buf *ret_text, int *ret_status, struct err *e);
+/* A program of ours with its output there, and in where it finds its channel;
+ * -1: none. */
+int checkout_spawn(const char *path, char *const *argv, int out, int in,
+    pid_t *ret_pid, struct err *e);
+
+/* Is the certificate good, and the relay there? */
+void checkrelay(struct checkout *c, struct agent *a);
 /* Has a worker enter its sandbox as in earnest and say what it has then. */
 void checkrights(struct checkout *c, const struct agent *a);
 /* The table for doc/rights.md. */

@@ -26,16 +26,16 @@
 
 /* --- what is there -------------------------------------------------------- */
 
-static int
-spawn(
-    const char *path, char *const *argv, int out, pid_t *ret_pid, struct err *e)
+int
+checkout_spawn(const char *path, char *const *argv, int out, int in,
+    pid_t *ret_pid, struct err *e)
 {
-	struct proc_fd fds[] = { { out, 1 } };
+	struct proc_fd fds[] = { { out, 1 }, { in, PROC_IPC_FD } };
 	struct proc_spawn s = { .exec_fd = -1,
 		.path = path,
 		.argv = argv,
 		.fds = fds,
-		.nfds = 1,
+		.nfds = in < 0 ? 1 : 2,
 		.keep_stderr = true };
 
 	return proc_spawn(&s, ret_pid, e);
@@ -64,7 +64,7 @@ spawn_worker(const struct agent *a, int out, pid_t *ret_pid, struct err *e)
 	argv[n++] = flag_cover;
 	argv[n++] = cover;
 	argv[n] = NULL;
-	return spawn(path, argv, out, ret_pid, e);
+	return checkout_spawn(path, argv, out, -1, ret_pid, e);
 }
 
 static int
@@ -79,13 +79,12 @@ spawn_net(const struct agent *a, int out, pid_t *ret_pid, struct err *e)
 		return rc;
 	snprintf(uid, sizeof(uid), "%" PRIu32, a->uid);
 	snprintf(gid, sizeof(gid), "%" PRIu32, a->gid);
-	return spawn(path, argv, out, ret_pid, e);
+	return checkout_spawn(path, argv, out, -1, ret_pid, e);
 }
 
 /* The line that a process says in its sandbox, without the line end. */
-static int
-ask(const struct agent *a, const char *name,
-    int start(const struct agent *, int, pid_t *, struct err *),
+int
+checkout_ask(const struct agent *a, const char *name, checkout_start *start,
     struct buf *ret_text, int *ret_status, struct err *e)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -126,7 +125,7 @@ ask_worker(const struct agent *a, uint32_t *ret_facts, char *ret_sandbox,
 	int rc, status;
 
 	buf_init(&text, 4096);
-	rc = ask(a, "mig-worker", spawn_worker, &text, &status, e);
+	rc = checkout_ask(a, "mig-worker", spawn_worker, &text, &status, e);
 	line = rc == 0 ? buf_str(&text) : NULL;
 	if (line != NULL)
 		facts = strtoul(line, &end, 10);
@@ -153,7 +152,7 @@ check_net(struct checkout *c, const struct agent *a)
 
 	err_clear(&e);
 	buf_init(&text, 4096);
-	rc = ask(a, "mig-agent-net", spawn_net, &text, &status, &e);
+	rc = checkout_ask(a, "mig-agent-net", spawn_net, &text, &status, &e);
 	if (rc == 0 && status == 0)
 		line = buf_str(&text);
 	if (rc == 0 && (line == NULL || strchr(line, '\n') == NULL))

@@ -47,8 +47,6 @@
 #define STOP_SECONDS 30
 /* A check-in ends when nothing came for so long after the connection. */
 #define CHECKIN_QUIET_MS 3000
-/* A journal that begins later than this from now began by a wrong clock. */
-#define BEGIN_SLACK 3600
 #define CHECKIN_MAX_MS 600000
 
 static const struct role_spec verify_spec = {
@@ -358,14 +356,12 @@ look_at_beginning(const struct agent *a, const char *path, int64_t now)
 	int64_t begins = journal_not_before(a->journal);
 	char when[RFC3339_LEN + 1];
 
-	if (begins <= now + BEGIN_SLACK)
+	if (begins <= now + JOURNAL_BEGIN_SLACK)
 		return;
 	rfc3339_format(begins, when);
 	log_error("journal_begins_later path=%s begins=%s effect=%s do=%s",
 	    path, when, log_quote("what is signed before that time is refused"),
-	    log_quote("set the clock; if it was the clock of the journal's "
-		      "beginning that was wrong, stop the agent and remove the "
-		      "journal, which then begins five minutes from now"));
+	    log_quote(JOURNAL_BEGIN_DO));
 }
 
 /* The record and, by what it says, what the journal has lost. */

@@ -392,19 +392,40 @@ add_file(struct agent *a, const char *name, struct buf *out, struct err *e)
 	return rc;
 }
 
-/* ca, certificate and key that are in use. */
-static int
-add_certificates(struct netlink *n, struct buf *out, struct err *e)
+int
+netlink_certificates(
+    struct agent *a, const struct renewed *r, struct buf *out, struct err *e)
 {
-	struct agent *a = n->a;
 	int rc;
 
-	if (renewed_add(&n->renewed, &a->state, out))
+	if (renewed_add(r, &a->state, out))
 		return 0;
 	rc = add_file(a, "ca.crt", out, e);
 	if (rc == 0)
 		rc = add_file(a, "agent.crt", out, e);
 	return rc == 0 ? add_file(a, "agent.key", out, e) : rc;
+}
+
+int
+netlink_relay(struct agent *a, struct tunnel_peer *ret, struct err *e)
+{
+	const char *text;
+	struct buf b;
+	int rc;
+
+	if (a->conf.relay != NULL)
+		return agent_conf_peer("relay", a->conf.relay, ret, e);
+	buf_init(&b, 512);
+	rc = read_text(a, "relay", &b, e);
+	if (rc == 0) {
+		while (b.len > 0 && b.data[b.len - 1] == '\n')
+			b.len--;
+		text = buf_str(&b);
+		rc = text == NULL ? ERR_TOOBIG
+				  : agent_conf_peer("relay", text, ret, e);
+	}
+	buf_release(&b);
+	return rc;
 }
 
 /* --- the certificate's renewal -------------------------------------------- */
@@ -448,7 +469,8 @@ got_renewed(struct netlink *n, const struct rd *r)
 	err_clear(&e);
 	buf_init(&b, 65536);
 	buf_add_field(&b, n->relay.host, strlen(n->relay.host));
-	if (add_certificates(n, &b, &e) == 0 && b.error == 0)
+	if (netlink_certificates(n->a, &n->renewed, &b, &e) == 0 &&
+	    b.error == 0)
 		renewed_take(&n->renewed, &b, r);
 	else
 		log_error("renewed why=%s", log_quote(e.msg));
@@ -583,30 +605,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static int
-find_relay(struct netlink *n, struct err *e)
-{
-	struct agent *a = n->a;
-	const char *text;
-	struct buf b;
-	int rc;
-
-	if (a->conf.relay != NULL)
-		return agent_conf_peer("relay", a->conf.relay, &n->relay, e);
-	buf_init(&b, 512);
-	rc = read_text(a, "relay", &b, e);
-	if (rc == 0) {
-		while (b.len > 0 && b.data[b.len - 1] == '\n')
-			b.len--;
-		text = buf_str(&b);
-		rc = text == NULL
-		    ? ERR_TOOBIG
-		    : agent_conf_peer("relay", text, &n->relay, e);
-	}
-	buf_release(&b);
-	return rc;
-}
-
 /* Their form was checked when the configuration was read. */
 static void
 add_proxies(const struct agent_conf *c, struct buf *out)
@@ -682,7 +680,7 @@ tell_start(struct netlink *n, struct err *e)
 	buf_add_u16(&b, (uint16_t)a->conf.keepalive);
 	buf_add_u64(&b, reserve_connections(n));
 	add_proxies(&a->conf, &b);
-	rc = add_certificates(n, &b, e);
+	rc = netlink_certificates(a, &n->renewed, &b, e);
 	if (rc == 0)
 		rc = b.error != 0
 		    ? err_set(e, b.error, "certificates: %s", err_text(b.error))
@@ -729,7 +727,7 @@ start_net(struct netlink *n, struct err *e)
 {
 	int fd[2], rc;
 
-	rc = find_relay(n, e);
+	rc = netlink_relay(n->a, &n->relay, e);
 	if (rc == 0)
 		rc = ipc_pair(fd, e);
 	if (rc != 0)

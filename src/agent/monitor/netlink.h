@@ -15,11 +15,19 @@
 #define NETLINK_CONNECTIONS 65536
 
 struct agent;
+struct buf;
 struct err;
 struct netlink;
+struct renewed;
+struct tunnel_peer;
 
 /* Reads relay and certificates from the state and starts net. */
 int netlink_start(struct agent *a, struct netlink **ret, struct err *e);
+/* What net is told: the relay, and F ca, F certificate, F key that are in use.
+ */
+int netlink_relay(struct agent *a, struct tunnel_peer *ret, struct err *e);
+int netlink_certificates(
+    struct agent *a, const struct renewed *r, struct buf *out, struct err *e);
 /* Says goodbye to the relay and ends net. */
 void netlink_stop(struct netlink *n);
 void netlink_free(struct netlink *n);

@@ -7,6 +7,7 @@
 #include "agent/monitor/renewed.h"
 #include "agent/net/netbox.h"
 #include "agent/net/netfields.h"
+#include "agent/net/probe.h"
 #include "agent/net/renew.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -93,5 +94,7 @@ handed_aside(int argc, char **argv)
 		return netbox_say(argv + 2);
 	if (argc == 2 && strcmp(argv[1], "--handed") == 0)
 		return look();
+	if (argc == 2 && strcmp(argv[1], "--connect") == 0)
+		return probe_main();
 	return 2;
 }

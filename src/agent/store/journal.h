@@ -34,6 +34,13 @@ struct journal;
  * now: nobody allowed its end. */
 #define JOURNAL_REFUSED_MAX (7 * 86400)
 
+/* One that begins later than this from now began by a wrong clock. */
+#define JOURNAL_BEGIN_SLACK 3600
+#define JOURNAL_BEGIN_DO                                           \
+	"set the clock; if it was the clock of the journal's "     \
+	"beginning that was wrong, stop the agent and remove the " \
+	"journal, which then begins five minutes from now"
+
 enum journal_state {
 	JOURNAL_ACCEPTED = 1,
 	JOURNAL_STARTED = 2,
