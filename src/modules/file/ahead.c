@@ -2,7 +2,7 @@
 #include "modules/file/ahead.h"
 
 #include "base/err.h"
-#include "scan/crew.h"
+#include "base/crew.h"
 #include "scan/throttle.h"
 
 #include <stdatomic.h>

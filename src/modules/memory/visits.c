@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "modules/memory/visits.h"
 
-#include "scan/crew.h"
+#include "base/crew.h"
 #include "scan/throttle.h"
 
 #include <stdatomic.h>

@@ -2,7 +2,7 @@
 /*
  * Processes whose memory is read by several threads while the next ones are
  * listed. They come back in the order in which they were given, so an answer
- * does not depend on the number of threads (scan/crew.h, doc/adr/0049).
+ * does not depend on the number of threads (base/crew.h, doc/adr/0049).
  *
  *   visits_next -> (list it, open it) -> visits_add -> [visit_read]
  *      -> visits_first -> (into the answer) -> visits_drop

@@ -7,7 +7,7 @@
  *   dropped   begun, some    not begun        free
  *             of them done
  */
-#include "scan/crew.h"
+#include "base/crew.h"
 
 #include "base/err.h"
 

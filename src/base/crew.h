@@ -9,8 +9,8 @@
  * What no thread has begun when the owner waits for it, the owner does itself.
  * No signal is taken by the threads: they interrupt the owner.
  */
-#ifndef MIG_SCAN_CREW_H
-#define MIG_SCAN_CREW_H
+#ifndef MIG_BASE_CREW_H
+#define MIG_BASE_CREW_H
 
 #include <stdbool.h>
 #include <stddef.h>

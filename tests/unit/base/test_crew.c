@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Work comes back in its order, whoever did it, and nothing waits for ever. */
-#include "scan/crew.h"
+#include "base/crew.h"
 
 #include "base/err.h"
 
