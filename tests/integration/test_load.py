@@ -2,13 +2,17 @@
 """Back-pressure and storms: hundreds of agents in one process
 (tests/load/swarm) on a real server and its real relay."""
 import contextlib
+import http.client
+import json
 import os
 import pathlib
 import shutil
 import signal
+import ssl
 import tempfile
 import threading
 import time
+import urllib.parse
 
 import pytest
 
@@ -122,6 +126,44 @@ def test_large_answers_from_all(platform, count):
         # each was made to wait for room, and none for long enough to repeat
         # all of it
         assert stats["acks"] >= stats["parts"] - stats["parts_again"]
+
+
+@contextlib.contextmanager
+def a_reader(platform, path):
+    """The beginning of a stream was read, and nothing else is for now."""
+    session = json.loads((platform.dir / "cache" / "mig" /
+                          "session").read_text())
+    at = urllib.parse.urlsplit(platform.url)
+    https = http.client.HTTPSConnection(
+        at.hostname, at.port, timeout=60, context=ssl.create_default_context(
+            cafile=platform.dir / "xdg" / "mig" / "ca.pem"))
+    try:
+        https.request("GET", "/api/v1" + path, headers={
+            "Authorization": "Bearer " + session["token"]})
+        reply = https.getresponse()
+        assert reply.status == 200
+        yield reply, reply.read(65536)
+    finally:
+        https.close()
+
+
+def test_a_reader_that_stops_takes_no_time(platform):
+    """In the middle of a stream that is larger than what sockets hold. Read on
+    later, it is whole."""
+    with a_swarm(platform, 4, "-a", 4 * 1024 * 1024) as swarm:
+        swarm.wait_welcomed()
+        mig = swarmlib.launch(platform, *QUESTION)
+        stats = swarm.wait("all stored", all_stored(4), 120)
+        swarmlib.end(mig)
+    action, = stats["actions"]
+    api = procs.parts_of(platform.server.proc.pid)["api"]
+    with a_reader(platform, f"/actions/{action}/results?after=0") as (reply, text):
+        time.sleep(1)    # what sockets hold was sent
+        before = procs.cpu_ms(api)
+        time.sleep(2)
+        assert procs.cpu_ms(api) - before < 300
+        lines = [json.loads(x) for x in (text + reply.read()).splitlines()]
+    assert [x["type"] for x in lines] == ["answer"] * 4 + ["end"]
 
 
 # --- agents that do not keep the rules ---------------------------------------

@@ -190,5 +190,7 @@ ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max);
 /* Something new: every waiting stream looks again. A stream whose reader may
  * not read it any more is cut off. */
 void streams_wake(struct api *api);
+/* Is there one that does not wait for something new? */
+bool streams_sending(const struct api *api);
 
 #endif

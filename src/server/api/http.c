@@ -272,17 +272,24 @@ moves(const struct http *h)
 	return (h->conns.moves + h->api->nbytes);
 }
 
+/* Does anything go out? One piece of a reply or a stream takes several runs,
+ * of which libmicrohttpd says nothing. */
+static bool
+is_sending(const struct http *h)
+{
+	return (h->conns.replying > 0 || streams_sending(h->api));
+}
+
 /* libmicrohttpd wants to be called again at once for as long as a client has
  * begun TLS and says no more. So a run that moved nothing is followed by a
- * rest, which grows; what comes from a socket is an event and ends it. Only
- * sending a reply moves without a word. */
+ * rest, which grows; what comes from a socket is an event and ends it. */
 static void
 set_timer(struct server *s)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 	struct timeval tv;
 
-	if (moves(s->h) != s->moves || s->h->conns.replying > 0)
+	if (moves(s->h) != s->moves || is_sending(s->h))
 		s->rest_ms = 0;
 	else if (s->rest_ms < REST_MAX_MS)
 		s->rest_ms = s->rest_ms * 2 + 1;

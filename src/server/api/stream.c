@@ -56,6 +56,17 @@ stream_free(struct stream *s)
 		free(s);
 }
 
+bool
+streams_sending(const struct api *api)
+{
+	const struct stream *s;
+
+	TAILQ_FOREACH (s, &api->streams, next)
+		if (!s->suspended)
+			return (true);
+	return (false);
+}
+
 ssize_t
 stream_read(void *cls, uint64_t pos, char *out, size_t max)
 {
