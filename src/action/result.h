@@ -96,10 +96,17 @@ struct result_opened {
 	struct result_part parts[ACTION_OPERATIONS_MAX];
 	size_t nparts;
 };
+/* Of a thread that opens many: zeroed before the first. */
+struct result_opener {
+	size_t plain_max; /* ERR_TOOBIG above it; 0: RESULT_PLAIN_MAX */
+	void *unpacker;   /* kept, as making it is dear */
+};
+void result_opener_release(struct result_opener *o);
 /* Opens the seal and compares ids inside and outside. */
-int result_open(const struct result_header *h, const uint8_t *sealed,
-    const uint8_t seal_public[static 32], const uint8_t seal_secret[static 32],
-    struct result_opened *ret, struct err *e);
+int result_open(struct result_opener *by, const struct result_header *h,
+    const uint8_t *sealed, const uint8_t seal_public[static 32],
+    const uint8_t seal_secret[static 32], struct result_opened *ret,
+    struct err *e);
 void result_opened_release(struct result_opened *o);
 
 #endif

@@ -52,13 +52,28 @@ result_check(const void *data, size_t len, struct result_header *ret,
 
 /* Kept: making one asks the processor what it can do, six times, and in a
  * virtual machine each of them is for the host to answer. */
-static ZSTD_DCtx *unpacker;
+static ZSTD_DCtx *
+unpacker_of(struct result_opener *by)
+{
+	if (by->unpacker == NULL)
+		by->unpacker = ZSTD_createDCtx();
+	return by->unpacker;
+}
+
+void
+result_opener_release(struct result_opener *o)
+{
+	ZSTD_freeDCtx(o->unpacker);
+	o->unpacker = NULL;
+}
 
 /* Exactly one frame that states its size. Owned by the caller. */
 static int
-decompress(
-    const struct buf *packed, uint8_t **ret, size_t *ret_len, struct err *e)
+decompress(struct result_opener *by, const struct buf *packed, uint8_t **ret,
+    size_t *ret_len, struct err *e)
 {
+	size_t max = by->plain_max > 0 ? by->plain_max : RESULT_PLAIN_MAX;
+	ZSTD_DCtx *unpacker = unpacker_of(by);
 	unsigned long long size;
 	uint8_t *plain;
 	size_t n;
@@ -70,12 +85,9 @@ decompress(
 		packed->len)
 		return err_set(e, ERR_INVALID,
 		    "result: what was sealed is not one zstd frame");
-	if (size == 0 || size > RESULT_PLAIN_MAX)
+	if (size == 0 || size > max)
 		return err_set(e, ERR_TOOBIG,
-		    "result: unpacks to %llu bytes, at most %d", size,
-		    RESULT_PLAIN_MAX);
-	if (unpacker == NULL)
-		unpacker = ZSTD_createDCtx();
+		    "result: unpacks to %llu bytes, at most %zu", size, max);
 	plain = unpacker != NULL ? malloc((size_t)size) : NULL;
 	if (plain == NULL)
 		return err_set(e, ERR_NOMEM, "result: out of memory");
@@ -150,9 +162,10 @@ read_plain(
 }
 
 int
-result_open(const struct result_header *h, const uint8_t *sealed,
-    const uint8_t seal_public[static 32], const uint8_t seal_secret[static 32],
-    struct result_opened *ret, struct err *e)
+result_open(struct result_opener *by, const struct result_header *h,
+    const uint8_t *sealed, const uint8_t seal_public[static 32],
+    const uint8_t seal_secret[static 32], struct result_opened *ret,
+    struct err *e)
 {
 	struct result_opened o = { 0 };
 	struct buf packed;
@@ -164,7 +177,7 @@ result_open(const struct result_header *h, const uint8_t *sealed,
 	rc = seal_open(
 	    seal_public, seal_secret, sealed, h->sealed_len, &packed, e);
 	if (rc == 0)
-		rc = decompress(&packed, &o.plain, &o.plain_len, e);
+		rc = decompress(by, &packed, &o.plain, &o.plain_len, e);
 	buf_release(&packed);
 	if (rc == 0)
 		rc = read_plain(h, &o, e);

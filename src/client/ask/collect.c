@@ -10,7 +10,6 @@
 #include "client/policy/policy_file.h"
 #include "client/ask/question.h"
 #include "client/trust/trust_target.h"
-#include "crypto/sha256.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -20,8 +19,10 @@
 #define QUIET_MS 2000     /* nothing to wait for, for so long: look closer */
 #define WARNINGS_MAX 100  /* more are only counted */
 #define RETRIES_MAX 8     /* lost connections without any news in between */
+#define MUCH 8192         /* bytes at once: more are on their way */
 #define OVERDUE_MS 120000 /* after its end: clocks differ, but not for ever */
 
+static openings_take collect_take;
 static stream_on_event collect_event;
 static stream_on_bad collect_bad;
 
@@ -56,12 +57,16 @@ collect_init(struct collect *k, struct client *c, const struct action *a,
 	seen_init(&k->asked);
 	stream_init(&k->stream, collect_event, collect_bad, k);
 	collect_policy(k);
+	if (openings_new(
+		a, id, k->seal_secret, collect_take, k, &k->openings, e) != 0)
+		return ERR_NOMEM;
 	return trust_open(&k->trust, e);
 }
 
 void
 collect_release(struct collect *k)
 {
+	openings_free(k->openings);
 	secret_wipe(k->seal_secret, sizeof(k->seal_secret));
 	output_release(&k->output);
 	summary_release(&k->summary);
@@ -252,65 +257,18 @@ collect_trust(struct collect *k, const struct result_header *h,
 	return marks;
 }
 
-/* Every operation exactly once, unless the agent stopped early. */
-static void
-collect_parts(
-    struct collect *k, const struct result_opened *o, struct answer *a)
-{
-	bool given[ACTION_OPERATIONS_MAX] = { false };
-	const struct result_part *p;
-	size_t i;
-
-	for (i = 0; i < o->nparts; i++) {
-		p = &o->parts[i];
-		if (p->operation >= k->action->noperations ||
-		    given[p->operation])
-			continue;
-		given[p->operation] = true;
-		answer_add(a,
-		    module_by_number(
-			k->action->operations[p->operation].module_number),
-		    p->status, p->data, p->len);
-	}
-	for (i = 0; i < k->action->noperations; i++)
-		if (!given[i] && !a->failed) {
-			a->failed = true;
-			snprintf(a->why, sizeof(a->why),
-			    "operation %zu is missing from the answer", i + 1);
-		}
-}
-
 static int
-collect_opened(
-    struct collect *k, const struct result_header *h, const uint8_t *sealed)
+collect_opened(struct collect *k, struct opened *o)
 {
-	struct result_opened o;
-	struct err e = { 0 };
-	struct answer *a;
-	int r;
+	struct answer *a = o->answer;
 
-	if (result_open(h, sealed, k->action->seal_public, k->seal_secret, &o,
-		&e) != 0) {
-		collect_forged(k, &h->agent, e.msg);
+	if (o->inside != 0) {
+		collect_forged(k, &o->agent, o->e.msg);
 		return 0;
 	}
-	a = malloc(sizeof(*a));
-	if (a == NULL) {
-		result_opened_release(&o);
-		return err_set(&k->out_error, ERR_NOMEM, "out of memory");
-	}
-	answer_init(a, id_hex(&h->agent).s, o.agent_name, h->status);
-	if (h->status == RESULT_STOPPED && h->reason != REFUSAL_NONE)
-		snprintf(a->why, sizeof(a->why), "stopped: %s",
-		    refusal_text(h->reason));
-	collect_parts(k, &o, a);
-	a->marks = collect_trust(k, h, a->name, false);
+	a->marks = collect_trust(k, &o->header, a->name, false);
 	fault_point("mig.opened");
-	r = collect_show(k, a);
-	answer_release(a);
-	free(a);
-	result_opened_release(&o);
-	return r;
+	return collect_show(k, a);
 }
 
 static int
@@ -349,35 +307,23 @@ collect_second(
 		(void)collect_trust(k, h, NULL, true);
 }
 
-int
-collect_answer(struct collect *k, const struct stream_event *ev)
+/* In the order in which they came; what one says may depend on the others. */
+static int
+collect_take(struct opened *o, void *arg)
 {
-	struct result_header h;
-	const uint8_t *sealed;
-	struct err e = { 0 };
-	struct id hash;
+	const struct result_header *h = &o->header;
+	struct collect *k = arg;
 
-	if (ev->cursor > k->cursor)
-		k->cursor = ev->cursor;
-	if (result_check(ev->answer, ev->answer_len, &h, &sealed, &e) != 0) {
-		collect_forged(k, &ev->agent, e.msg);
-		return 0;
-	}
-	if (!id_equal(&h.agent, &ev->agent)) {
-		collect_forged(k, &ev->agent, "another agent signed it");
-		return 0;
-	}
-	if (!id_equal(&h.action, &k->id)) {
-		collect_forged(k, &h.agent, "it answers another action");
+	if (o->code != 0) {
+		collect_forged(k, &o->agent, o->e.msg);
 		return 0;
 	}
 	fault_point("mig.answer");
-	sha256(ev->answer, ev->answer_len, &hash);
-	switch (seen_add(&k->seen, &h.agent, &hash)) {
+	switch (seen_add(&k->seen, &h->agent, &o->hash)) {
 	case SEEN_SAME:
 		return 0;
 	case SEEN_DIFFERENT:
-		collect_second(k, &h, &hash);
+		collect_second(k, h, &o->hash);
 		return 0;
 	case SEEN_FULL:
 		return err_set(&k->out_error, ERR_TOOBIG,
@@ -385,19 +331,44 @@ collect_answer(struct collect *k, const struct stream_event *ev)
 	default:
 		break;
 	}
-	if (h.status == RESULT_REFUSED)
-		return collect_refused(k, &h);
-	(void)seen_add(&k->ran, &h.agent, &hash);
-	return collect_opened(k, &h, sealed);
+	if (h->status == RESULT_REFUSED)
+		return collect_refused(k, h);
+	(void)seen_add(&k->ran, &h->agent, &o->hash);
+	return collect_opened(k, o);
+}
+
+static int
+collect_add(struct collect *k, const struct stream_event *ev)
+{
+	int r;
+
+	if (ev->cursor > k->cursor)
+		k->cursor = ev->cursor;
+	r = openings_add(k->openings, &ev->agent, ev->answer, ev->answer_len);
+	if (r == ERR_NOMEM && k->out_error.code == 0)
+		err_set(&k->out_error, r, "out of memory");
+	return r;
+}
+
+int
+collect_answer(struct collect *k, const struct stream_event *ev)
+{
+	int r = collect_add(k, ev);
+
+	return r != 0 ? r : openings_flush(k->openings);
 }
 
 static int
 collect_event(const struct stream_event *ev, void *arg)
 {
 	struct collect *k = arg;
+	int r;
 
 	if (ev->kind == STREAM_ANSWER)
-		return collect_answer(k, ev);
+		return collect_add(k, ev);
+	/* what is counted stands behind the answers */
+	if ((r = openings_flush(k->openings)) != 0)
+		return r;
 	/* who was asked does not become fewer, whatever the server says */
 	if (ev->expected > k->summary.expected) {
 		k->summary.expected = ev->expected;
@@ -415,8 +386,14 @@ collect_data(const void *data, size_t len, void *arg)
 {
 	struct collect *k = arg;
 
+	int fed, r;
+
 	k->progress.note = NULL;
-	return stream_feed(&k->stream, data, len);
+	fed = stream_feed(&k->stream, data, len);
+	k->more = len >= MUCH;
+	r = k->more && fed == 0 ? openings_ready(k->openings)
+				: openings_flush(k->openings);
+	return fed != 0 ? fed : r;
 }
 
 /* True when nobody who is online owes an answer, for a while. */
@@ -436,11 +413,24 @@ collect_is_quiet(struct collect *k)
 	return now - k->quiet_ms >= QUIET_MS;
 }
 
+/* What was added waits for no more than a tick without news. */
+static int
+collect_shown(struct collect *k)
+{
+	bool more = k->more;
+
+	k->more = false;
+	return more || k->out_error.code != 0 ? 0 : openings_flush(k->openings);
+}
+
 static int
 collect_tick(void *arg)
 {
 	struct collect *k = arg;
+	int r = collect_shown(k);
 
+	if (r != 0)
+		return r;
 	if (interrupt_seen()) {
 		k->summary.interrupted = true;
 		return ERR_CLOSED;
@@ -495,6 +485,8 @@ collect_once(struct collect *k, bool *ret_done, struct err *e)
 	    k->cursor, k->follow ? "&follow=1" : "");
 	stream_restart(&k->stream);
 	r = api_stream(k->client, path, collect_data, collect_tick, k, e);
+	k->more = false;
+	(void)collect_shown(k); /* out_error says why not */
 	*ret_done = true;
 	if (k->out_error.code != 0) {
 		*e = k->out_error;

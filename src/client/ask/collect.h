@@ -7,6 +7,7 @@
 #define MIG_CLIENT_ASK_COLLECT_H
 
 #include "action/document.h"
+#include "client/ask/openings.h"
 #include "client/print/answer.h"
 #include "client/client.h"
 #include "client/print/progress.h"
@@ -41,6 +42,8 @@ struct collect {
 	struct seen seen;
 	struct seen ran; /* of those, answers that are no refusals */
 	struct stream stream;
+	struct openings *openings; /* owned */
+	bool more;                 /* of the answers is about to come */
 	int64_t cursor;
 	size_t warned;    /* warnings, shown or not */
 	bool enough;      /* everybody online has answered */

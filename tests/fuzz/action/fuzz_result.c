@@ -11,6 +11,7 @@ static void
 open_sealed(const void *inside, size_t len)
 {
 	static uint8_t pub[SEAL_KEY_LEN], sec[SEAL_KEY_LEN];
+	static struct result_opener opener;
 	static bool made;
 	struct result_header h = { .status = RESULT_DONE, .noperations = 1 };
 	struct result_opened o;
@@ -22,7 +23,8 @@ open_sealed(const void *inside, size_t len)
 	buf_init(&sealed, RESULT_SEALED_MAX);
 	if (seal_make(pub, inside, len, &sealed, NULL) == 0) {
 		h.sealed_len = (uint32_t)sealed.len;
-		if (result_open(&h, sealed.data, pub, sec, &o, NULL) == 0)
+		if (result_open(&opener, &h, sealed.data, pub, sec, &o, NULL) ==
+		    0)
 			result_opened_release(&o);
 	}
 	buf_release(&sealed);

@@ -21,12 +21,20 @@
 
 static struct identity agent;
 static uint8_t pub[SEAL_KEY_LEN], sec[SEAL_KEY_LEN];
+static struct result_opener opener;
 
 static int
 setup(void **state)
 {
 	identity_new(&agent);
 	return seal_keypair(pub, sec);
+}
+
+static int
+teardown(void **state)
+{
+	result_opener_release(&opener);
+	return 0;
 }
 
 static void
@@ -75,7 +83,7 @@ test_round_trip(void **state)
 	assert_memory_equal(&got, &h, sizeof(h));
 	assert_int_equal(got.noperations, 2);
 	assert_true(id_equal(&got.agent, &agent.id));
-	if (result_open(&got, sealed, pub, sec, &o, &e) != 0)
+	if (result_open(&opener, &got, sealed, pub, sec, &o, &e) != 0)
 		fail_msg("%s", e.msg);
 	assert_string_equal(o.agent_name, "web1");
 	assert_int_equal(o.nparts, 2);
@@ -143,7 +151,7 @@ test_known(void **state)
 	assert_string_equal(hex_of(out.data, clear), done);
 	assert_int_equal(result_check(out.data, out.len, &h, &sealed, &e), 0);
 	assert_int_equal(
-	    result_open(&h, sealed, known_pub, known_sec, &o, &e), 0);
+	    result_open(&opener, &h, sealed, known_pub, known_sec, &o, &e), 0);
 	assert_string_equal(o.agent_name, "web1");
 	assert_int_equal(o.nparts, 2);
 	assert_memory_equal(o.parts[1].data, "stopped", o.parts[1].len);
@@ -177,7 +185,7 @@ test_refused(void **state)
 	assert_int_equal(result_check(out.data, out.len, &got, &sealed, &e), 0);
 	assert_int_equal(got.reason, 4);
 	assert_int_equal(
-	    result_open(&got, sealed, pub, sec, &o, &e), ERR_NOTFOUND);
+	    result_open(&opener, &got, sealed, pub, sec, &o, &e), ERR_NOTFOUND);
 	buf_release(&out);
 }
 
@@ -309,7 +317,7 @@ open_forged(const void *plain, size_t len, bool compress, uint16_t noperations,
 	assert_int_equal(
 	    seal_make(pub, packed.data, packed.len, &sealed, e), 0);
 	h.sealed_len = (uint32_t)sealed.len;
-	rc = result_open(&h, sealed.data, pub, sec, &o, e);
+	rc = result_open(&opener, &h, sealed.data, pub, sec, &o, e);
 	if (rc == 0)
 		result_opened_release(&o);
 	buf_release(&packed);
@@ -391,10 +399,12 @@ test_wrong_key(void **state)
 	buf_init(&out, 1024 * 1024);
 	make(&h, &out);
 	assert_int_equal(result_check(out.data, out.len, &h, &sealed, &e), 0);
-	assert_int_equal(result_open(&h, sealed, pub2, sec2, &o, &e), ERR_AUTH);
+	assert_int_equal(
+	    result_open(&opener, &h, sealed, pub2, sec2, &o, &e), ERR_AUTH);
 	/* another action's answer in this header */
 	h.action.b[0] ^= 1;
-	assert_int_equal(result_open(&h, sealed, pub, sec, &o, &e), ERR_AUTH);
+	assert_int_equal(
+	    result_open(&opener, &h, sealed, pub, sec, &o, &e), ERR_AUTH);
 	buf_release(&out);
 }
 
@@ -420,7 +430,8 @@ test_large(void **state)
 	if (result_make(&h, &agent, "n", pub, &part, 1, &out, &e) != 0)
 		fail_msg("%s", e.msg);
 	assert_int_equal(result_check(out.data, out.len, &got, &sealed, &e), 0);
-	assert_int_equal(result_open(&got, sealed, pub, sec, &o, &e), 0);
+	assert_int_equal(
+	    result_open(&opener, &got, sealed, pub, sec, &o, &e), 0);
 	assert_int_equal(o.parts[0].len, n);
 	assert_memory_equal(o.parts[0].data, data, n);
 	result_opened_release(&o);
@@ -444,5 +455,5 @@ main(void)
 		cmocka_unit_test(test_large),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
