@@ -33,16 +33,9 @@ static int
 read_time(const json_t *v, const char *where, const char *key, int64_t *ret,
     struct err *e)
 {
-	const char *text = NULL;
-	int rc = json_opt_str(v, where, key, &text, e);
-
-	if (rc != 0 || text == NULL)
-		return rc;
-	if (rfc3339_parse(text, ret) != 0)
-		return err_set(e, ERR_INVALID,
-		    "%s.%s: expected a time like 2026-11-23T03:44:11Z", where,
-		    key);
-	return 0;
+	return json_object_get(v, key) == NULL
+	    ? 0
+	    : json_need_time(v, where, key, ret, e);
 }
 
 static int

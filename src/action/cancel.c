@@ -24,13 +24,7 @@ read_ids(const json_t *o, struct cancel *c, struct err *e)
 	if (hex_decode(s, nonce, sizeof(nonce)) != 0)
 		return err_set(e, ERR_INVALID, "nonce: expected %d hex digits",
 		    2 * ACTION_NONCE_LEN);
-	if ((rc = json_need_str(o, "", "action", &s, e)) != 0)
-		return rc;
-	if (id_parse(s, &c->action) != 0 ||
-	    strcmp(s, id_hex(&c->action).s) != 0)
-		return err_set(e, ERR_INVALID,
-		    "action: expected %d lower-case hex digits", ID_HEX_LEN);
-	return 0;
+	return json_need_id(o, "", "action", &c->action, e);
 }
 
 /* People read it: no control characters. */

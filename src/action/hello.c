@@ -22,19 +22,6 @@ need_text(const json_t *o, const char *key, const char **ret, struct err *e)
 	return rc;
 }
 
-static int
-need_id(const json_t *o, const char *where, const char *key, struct id *ret,
-    struct err *e)
-{
-	const char *s;
-	int rc = json_need_str(o, where, key, &s, e);
-
-	if (rc == 0 && id_parse(s, ret) != 0)
-		rc = err_set(e, ERR_INVALID, "%s%s%s: expected 64 hex digits",
-		    where, where[0] == '\0' ? "" : ".", key);
-	return rc;
-}
-
 static char *
 compact(const json_t *v, struct err *e)
 {
@@ -87,6 +74,7 @@ need_strings(const json_t *o, const char *key, json_t **ret, struct err *e)
 static int
 read_lists(struct hello *h, struct err *e)
 {
+	const char *id;
 	json_t *list;
 	size_t i, n;
 	int rc;
@@ -105,10 +93,11 @@ read_lists(struct hello *h, struct err *e)
 	if (h->known == NULL)
 		return err_set(e, ERR_NOMEM, "hello: out of memory");
 	for (i = 0; i < n; i++) {
-		if (id_parse(json_string_value(json_array_get(list, i)),
-			&h->known[i]) != 0)
+		id = json_string_value(json_array_get(list, i));
+		if (id_parse(id, &h->known[i]) != 0 ||
+		    strcmp(id, id_hex(&h->known[i]).s) != 0)
 			return err_set(e, ERR_INVALID,
-			    "known[%zu]: expected 64 hex digits", i);
+			    "known[%zu]: expected 64 lower-case hex digits", i);
 	}
 	h->nknown = n;
 	return 0;
@@ -122,8 +111,8 @@ read_refused(struct hello *h, const json_t *o, struct err *e)
 	int rc;
 
 	if ((rc = json_only_keys(o, "policy.refused", keys, e)) != 0 ||
-	    (rc = need_id(o, "policy.refused", "hash", &h->refused.hash, e)) !=
-		0 ||
+	    (rc = json_need_id(
+		 o, "policy.refused", "hash", &h->refused.hash, e)) != 0 ||
 	    (rc = json_need_int(o, "policy.refused", "version", 0,
 		 HELLO_NUMBER_MAX, &version, e)) != 0 ||
 	    (rc = json_need_int(o, "policy.refused", "reason", 1, UINT16_MAX,
@@ -148,7 +137,8 @@ read_policy(struct hello *h, struct err *e)
 	    (rc = json_only_keys(policy, "policy", keys, e)) != 0 ||
 	    (rc = json_need_int(policy, "policy", "version", 0,
 		 HELLO_NUMBER_MAX, &version, e)) != 0 ||
-	    (rc = need_id(policy, "policy", "hash", &h->policy_hash, e)) != 0)
+	    (rc = json_need_id(policy, "policy", "hash", &h->policy_hash, e)) !=
+		0)
 		return rc;
 	h->policy_version = (uint64_t)version;
 	refused = json_object_get(policy, "refused");
@@ -177,7 +167,8 @@ read_numbers(struct hello *h, struct err *e)
 	    (rc = json_only_keys(record, "record", record_keys, e)) != 0 ||
 	    (rc = json_need_int(record, "record", "position", 0,
 		 HELLO_NUMBER_MAX, &position, e)) != 0 ||
-	    (rc = need_id(record, "record", "head", &h->record_head, e)) != 0)
+	    (rc = json_need_id(record, "record", "head", &h->record_head, e)) !=
+		0)
 		return rc;
 	h->record_position = (uint64_t)position;
 	return 0;
@@ -195,9 +186,9 @@ read_enrolment(struct hello *h, struct err *e)
 		return 0;
 	if ((rc = json_need_object(h->root, "", "enrolment", &o, e)) != 0 ||
 	    (rc = json_only_keys(o, "enrolment", keys, e)) != 0 ||
-	    (rc = need_id(o, "enrolment", "token", &h->token, e)) != 0)
+	    (rc = json_need_id(o, "enrolment", "token", &h->token, e)) != 0)
 		return rc;
-	return need_id(o, "enrolment", "proof", &h->proof, e);
+	return json_need_id(o, "enrolment", "proof", &h->proof, e);
 }
 
 static int
@@ -213,7 +204,7 @@ read_fields(struct hello *h, struct err *e)
 	int rc;
 
 	if ((rc = json_only_keys(o, "", keys, e)) != 0 ||
-	    (rc = need_id(o, "", "id", &id, e)) != 0 ||
+	    (rc = json_need_id(o, "", "id", &id, e)) != 0 ||
 	    (rc = need_text(o, "id", &row->id, e)) != 0 ||
 	    (rc = need_text(o, "name", &row->name, e)) != 0 ||
 	    (rc = need_text(o, "os", &row->os, e)) != 0 ||

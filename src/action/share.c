@@ -18,7 +18,7 @@ read_fields(struct share *s, struct err *e)
 {
 	static const char *const keys[] = { "syntaxversion", "nonce", "action",
 		"to", "key", "time", NULL };
-	const char *nonce, *action, *when;
+	const char *nonce;
 	const json_t *o = s->root;
 	uint8_t raw[NONCE_LEN];
 	int64_t version;
@@ -28,17 +28,14 @@ read_fields(struct share *s, struct err *e)
 	    (r = json_need_int(o, "", "syntaxversion", 3, 3, &version, e)) !=
 		0 ||
 	    (r = json_need_str(o, "", "nonce", &nonce, e)) != 0 ||
-	    (r = json_need_str(o, "", "action", &action, e)) != 0 ||
+	    (r = json_need_id(o, "", "action", &s->action, e)) != 0 ||
 	    (r = json_need_str(o, "", "to", &s->to, e)) != 0 ||
 	    (r = json_need_str(o, "", "key", &s->key, e)) != 0 ||
-	    (r = json_need_str(o, "", "time", &when, e)) != 0)
+	    (r = json_need_time(o, "", "time", &s->time_s, e)) != 0)
 		return r;
 	if (hex_decode(nonce, raw, sizeof(raw)) != 0)
 		return err_set(e, ERR_INVALID, "nonce: expected %d hex digits",
 		    2 * NONCE_LEN);
-	if (id_parse(action, &s->action) != 0)
-		return err_set(e, ERR_INVALID, "action: expected %d hex digits",
-		    ID_HEX_LEN);
 	if (strlen(s->to) != SHARE_FPR_HEX ||
 	    strspn(s->to, "0123456789abcdef") != SHARE_FPR_HEX)
 		return err_set(e, ERR_INVALID,
@@ -48,9 +45,6 @@ read_fields(struct share *s, struct err *e)
 	if (strncmp(s->key, ARMOR_BEGIN, strlen(ARMOR_BEGIN)) != 0)
 		return err_set(
 		    e, ERR_INVALID, "key: expected an armoured message");
-	if (rfc3339_parse(when, &s->time_s) != 0)
-		return err_set(e, ERR_INVALID,
-		    "time: expected a time as 2026-11-23T03:44:11Z");
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/str.h"
 
 #include <inttypes.h>
@@ -473,6 +474,25 @@ json_need_time(const json_t *obj, const char *where, const char *key,
 		return err_set(e, ERR_INVALID, "%s: before 1970",
 		    path_of(where, key, path));
 	*ret = t;
+	return 0;
+}
+
+int
+json_need_id(const json_t *obj, const char *where, const char *key,
+    struct id *ret, struct err *e)
+{
+	char path[JSON_PATH_MAX];
+	const char *text;
+	struct id id;
+	int rc;
+
+	if ((rc = field_str(obj, where, key, true, &text, e)) != 0)
+		return rc;
+	if (id_parse(text, &id) != 0 || strcmp(text, id_hex(&id).s) != 0)
+		return err_set(e, ERR_INVALID,
+		    "%s: expected %d lower-case hex digits",
+		    path_of(where, key, path), ID_HEX_LEN);
+	*ret = id;
 	return 0;
 }
 

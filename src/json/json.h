@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct err;
+struct id;
 
 #define JSON_DEPTH 32
 
@@ -58,6 +59,9 @@ int json_need_int(const json_t *obj, const char *where, const char *key,
 /* Unix s, from RFC 3339 in whole seconds; not before 1970. */
 int json_need_time(const json_t *obj, const char *where, const char *key,
     int64_t *ret, struct err *e);
+/* An id in its one form: lower-case hex. */
+int json_need_id(const json_t *obj, const char *where, const char *key,
+    struct id *ret, struct err *e);
 int json_need_object(const json_t *obj, const char *where, const char *key,
     json_t **ret, struct err *e);
 int json_need_array(const json_t *obj, const char *where, const char *key,

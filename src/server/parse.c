@@ -21,7 +21,7 @@ read_login(json_t *doc, struct login_doc *d, struct err *e)
 {
 	static const char *const keys[] = { "syntaxversion", "server", "ca",
 		"nonce", "time", NULL };
-	const char *server, *ca, *nonce, *when;
+	const char *server, *ca;
 	int64_t syntax;
 	int rc;
 
@@ -30,19 +30,14 @@ read_login(json_t *doc, struct login_doc *d, struct err *e)
 		0 ||
 	    (rc = json_need_str(doc, "", "server", &server, e)) != 0 ||
 	    (rc = json_need_str(doc, "", "ca", &ca, e)) != 0 ||
-	    (rc = json_need_str(doc, "", "nonce", &nonce, e)) != 0 ||
-	    (rc = json_need_str(doc, "", "time", &when, e)) != 0)
+	    (rc = json_need_id(doc, "", "nonce", &d->nonce, e)) != 0 ||
+	    (rc = json_need_time(doc, "", "time", &d->time, e)) != 0)
 		return (rc);
-	if (id_parse(nonce, &d->nonce) != 0)
-		return (
-		    err_set(e, ERR_INVALID, "nonce: expected 64 hex digits"));
 	if (!str_copy(d->server, sizeof(d->server), server))
 		return (err_set(e, ERR_INVALID, "server: longer than %zu bytes",
 		    sizeof(d->server) - 1));
-	if (rfc3339_parse(when, &d->time) != 0)
-		return (err_set(e, ERR_INVALID,
-		    "time: expected RFC 3339, not '%.40s'", when));
-	d->ca_is_id = id_parse(ca, &d->ca) == 0;
+	d->ca_is_id =
+	    id_parse(ca, &d->ca) == 0 && strcmp(ca, id_hex(&d->ca).s) == 0;
 	return (0);
 }
 
@@ -77,7 +72,7 @@ read_enrol(json_t *doc, struct enrol_doc *d, struct err *e)
 {
 	static const char *const keys[] = { "syntaxversion", "nonce",
 		"token_sha256", "tls_spki", "name", "time", NULL };
-	const char *nonce, *token, *spki, *name, *when;
+	const char *token, *spki, *name;
 	struct buf raw;
 	int64_t syntax;
 	struct id id;
@@ -86,16 +81,14 @@ read_enrol(json_t *doc, struct enrol_doc *d, struct err *e)
 	if ((rc = json_only_keys(doc, "", keys, e)) != 0 ||
 	    (rc = json_need_int(doc, "", "syntaxversion", 3, 3, &syntax, e)) !=
 		0 ||
-	    (rc = json_need_str(doc, "", "nonce", &nonce, e)) != 0 ||
+	    (rc = json_need_id(doc, "", "nonce", &id, e)) != 0 ||
 	    (rc = json_need_str(doc, "", "token_sha256", &token, e)) != 0 ||
 	    (rc = json_need_str(doc, "", "tls_spki", &spki, e)) != 0 ||
 	    (rc = json_need_str(doc, "", "name", &name, e)) != 0 ||
-	    (rc = json_need_str(doc, "", "time", &when, e)) != 0)
+	    (rc = json_need_time(doc, "", "time", &d->time, e)) != 0)
 		return (rc);
-	if (id_parse(nonce, &id) != 0)
-		return (
-		    err_set(e, ERR_INVALID, "nonce: expected 64 hex digits"));
-	if (id_parse(token, &d->token) != 0)
+	if (id_parse(token, &d->token) != 0 ||
+	    strcmp(token, id_hex(&d->token).s) != 0)
 		return (err_set(
 		    e, ERR_AUTH, "token_sha256: not the digest of the token"));
 	if (name[0] == '\0' || !is_printable(name) ||
@@ -103,8 +96,6 @@ read_enrol(json_t *doc, struct enrol_doc *d, struct err *e)
 		return (err_set(e, ERR_INVALID,
 		    "name: expected 1 to %d bytes without control characters",
 		    STORE_NAME_MAX - 1));
-	if (rfc3339_parse(when, &d->time) != 0)
-		return (err_set(e, ERR_INVALID, "time: expected RFC 3339"));
 	buf_init(&raw, SPKI_MAX);
 	if (b64_decode(&raw, spki, strlen(spki)) != 0) {
 		rc = raw.error == ERR_NOMEM

@@ -386,6 +386,8 @@ test_parse_limits(void **state)
 		{ LIMITED("file", "\"notafter\":\"tomorrow\""),
 		    "file.notafter: expected a time" },
 		{ LIMITED("file", "\"notafter\":1"), "file.notafter" },
+		{ LIMITED("file", "\"notafter\":\"2030-01-01T00:00:00.5Z\""),
+		    "file.notafter: expected a time" },
 		{ LIMITED("file",
 		      "\"notbefore\":\"2030-01-01T00:00:00Z\","
 		      "\"notafter\":\"2030-01-01T00:00:00Z\""),

@@ -22,6 +22,9 @@
 	"\"addresses\":[\"10.0.0.1/8\"],\"modules\":[\"file\"],"      \
 	"\"policy\":{\"version\":3,\"hash\":\"" H64 "\"" refused "}," \
 	"\"record\":{\"position\":9,\"head\":\"" H64 "\"}"
+#define UPPER                              \
+	"ABABABABABABABABABABABABABABABAB" \
+	"ABABABABABABABABABABABABABABABAB"
 #define KNOWN "\"known\":[\"" H64 "\"]"
 #define TEXTS                                                      \
 	"\"name\":\"web1\",\"version\":\"0.1\",\"protocol\":1,"    \
@@ -167,6 +170,8 @@ test_bad(void **state)
 		    "environment: expected an object" },
 		{ TEXTS "," ENV "," TAGS "," REST ",\"known\":[\"x\"]",
 		    "known[0]: expected 64" },
+		{ TEXTS "," ENV "," TAGS "," REST ",\"known\":[\"" UPPER "\"]",
+		    "known[0]: expected 64 lower-case" },
 		{ TEXTS "," ENV "," TAGS "," REST ",\"known\":[1]",
 		    "known[0]: expected a string" },
 		{ TEXTS "," ENV "," TAGS "," REST "," KNOWN "," KNOWN,

@@ -16,6 +16,9 @@
 #define ID "1111111111111111111111111111111111111111111111111111111111111111"
 #define FPR "abababababababababababababababababababab"
 #define NONCE "\"nonce\":\"000102030405060708090a0b0c0d0e0f\""
+#define UPPER                              \
+	"ABABABABABABABABABABABABABABABAB" \
+	"ABABABABABABABABABABABABABABABAB"
 #define ACTION "\"action\":\"" ID "\""
 #define TO "\"to\":\"" FPR "\""
 #define KEY                                           \
@@ -94,6 +97,11 @@ test_refused(void **state)
 		    "to" },
 		{ HEAD ACTION "," TO ",\"key\":\"YWJj\"," TIME "}", "key" },
 		{ HEAD ACTION "," TO "," KEY ",\"time\":\"now\"}", "time" },
+		{ HEAD ACTION "," TO "," KEY
+			      ",\"time\":\"2026-11-23T03:44:11.5Z\"}",
+		    "time" },
+		{ HEAD "\"action\":\"" UPPER "\"," TO "," KEY "," TIME "}",
+		    "action: expected 64 lower-case" },
 		{ HEAD ACTION "," TO "," KEY "," TIME ",\"more\":1}", "more" },
 		{ HEAD ACTION "," ACTION "," TO "," KEY "," TIME "}",
 		    "action" },

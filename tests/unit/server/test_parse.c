@@ -57,6 +57,11 @@ test_login_refused(void **state)
 		{ HEAD SERVER "," CA "," NONCE "}", "time" },
 		{ HEAD SERVER "," CA ",\"nonce\":\"bb\"," TIME "}", "nonce" },
 		{ HEAD SERVER "," CA "," NONCE ",\"time\":\"now\"}", "time" },
+		{ HEAD SERVER "," CA "," NONCE
+			      ",\"time\":\"2026-11-23T03:44:11.5Z\"}",
+		    "time" },
+		{ HEAD SERVER "," CA ",\"nonce\":\"" X64("B") "\"," TIME "}",
+		    "nonce: expected 64 lower-case" },
 		{ HEAD SERVER "," CA "," NONCE "," TIME ",\"more\":1}",
 		    "more" },
 		{ HEAD "\"server\":\"" X64("x") X64("x") X64("x")
