@@ -28,14 +28,14 @@ def private_kib(pid):
 
 def inventory(agent):
     """{(program, pid): (descriptors, KiB)}, workers, and the files but for
-    answers. A worker is one more descriptor of the monitor."""
+    answers. A worker is a socket and a file more of the monitor (fleetlib.descriptors)."""
     processes = {}
     for pid, name in session(agent.daemon.proc.pid).items():
         processes[name, pid] = (len(os.listdir(f"/proc/{pid}/fd")),
                                 private_kib(pid))
     workers = [key for key in processes if key[0] == WORKER]
     monitor = "mig-agent", agent.daemon.proc.pid
-    processes[monitor] = (processes[monitor][0] - len(workers),
+    processes[monitor] = (processes[monitor][0] - 2 * len(workers),
                           processes[monitor][1])
     state = agent.dir / "state"
     files = sorted(str(f.relative_to(state)) for f in state.rglob("*")
