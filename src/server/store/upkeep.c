@@ -31,29 +31,33 @@
 #define EXPECTED_BYTES 16    /* a row of it, about */
 #define PROGRESS_STEPS 10000 /* of SQLite's machine: some ms */
 
-static int64_t
-pragma_number(struct store *s, const char *sql)
+/* The error is told at once: the next call would be asked for its own. */
+static int
+pragma_number(struct store *s, const char *sql, int64_t *ret, struct err *e)
 {
 	sqlite3_stmt *st;
-	int64_t v = -1;
+	int rc = 0;
 
 	if (sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) != SQLITE_OK)
-		return (-1);
+		return (sql_error(s, sql, e));
 	if (sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int64(st, 0);
+		*ret = sqlite3_column_int64(st, 0);
+	else
+		rc = sql_error(s, sql, e);
 	sqlite3_finalize(st);
-	return (v);
+	return (rc);
 }
 
 int
 store_size(struct store *s, struct store_size *ret, struct err *e)
 {
-	int64_t pages = pragma_number(s, "PRAGMA page_count");
-	int64_t size = pragma_number(s, "PRAGMA page_size");
-	int64_t unused = pragma_number(s, "PRAGMA freelist_count");
+	int64_t pages, size, unused;
+	int rc;
 
-	if (pages < 0 || size <= 0 || unused < 0)
-		return (sql_error(s, "the store's size", e));
+	if ((rc = pragma_number(s, "PRAGMA page_count", &pages, e)) != 0 ||
+	    (rc = pragma_number(s, "PRAGMA page_size", &size, e)) != 0 ||
+	    (rc = pragma_number(s, "PRAGMA freelist_count", &unused, e)) != 0)
+		return (rc);
 	ret->bytes = (uint64_t)(pages * size);
 	ret->free = (uint64_t)(unused * size);
 	return (0);
@@ -304,11 +308,14 @@ store_prune_count(struct store *s, const struct prune_cut *cut,
 int
 store_shrink(struct store *s, int pages, bool *ret_more, struct err *e)
 {
-	int64_t all = pragma_number(s, "PRAGMA page_count");
-	int64_t unused = pragma_number(s, "PRAGMA freelist_count");
+	int64_t all, unused;
 	char sql[64];
+	int rc;
 
 	*ret_more = false;
+	if ((rc = pragma_number(s, "PRAGMA page_count", &all, e)) != 0 ||
+	    (rc = pragma_number(s, "PRAGMA freelist_count", &unused, e)) != 0)
+		return (rc);
 	if (unused < SHRINK_MIN || unused < all / SHRINK_PART)
 		return (0);
 	snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%d)", pages);
@@ -379,12 +386,12 @@ store_quick_check(struct store *s, struct err *e)
 int
 store_schema_of(struct store *s, int *ret, struct err *e)
 {
-	int64_t v = pragma_number(s, "PRAGMA user_version");
+	int64_t v;
+	int rc = pragma_number(s, "PRAGMA user_version", &v, e);
 
-	if (v < 0)
-		return (sql_error(s, "the schema's version", e));
-	*ret = (int)v;
-	return (0);
+	if (rc == 0)
+		*ret = (int)v;
+	return (rc);
 }
 
 int
