@@ -237,7 +237,22 @@ def test_verify(p, tmp_path, most):
         assert r.code != 0 or b"good: a backup" in r.out
     sweep(tmp_path, most, lambda d: [program("mig-server"), "backup", "--verify", str(p.backup)],
           check, env={**os.environ, "TMPDIR": str(tmp_path)})
-    assert not list(tmp_path.glob("mig-verify*"))
+    assert not list(tmp_path.glob(".mig-backup*"))
+
+
+def test_what_another_takes_for_left(p, tmp_path):
+    """A directory that is made and has no lock yet: another one is made."""
+    control = Control(tmp_path / "fault")
+    made = control.hang("mig-server", "backup.made")
+    argv = [program("mig-server"), "backup", "--verify", str(p.backup)]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(argv, env=control.env(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as held:
+        made.wait()
+        subprocess.run(argv, env=env, check=True, timeout=60)
+        assert not list(tmp_path.glob(".mig-backup*"))
+        made.release()
+        assert b"good: a backup" in held.stdout.read()
+    assert held.returncode == 0 and not list(tmp_path.glob(".mig-backup*"))
 
 
 # --- mig policy ---------------------------------------------------------------

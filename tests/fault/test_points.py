@@ -85,7 +85,7 @@ TESTED = {
         core.policy_received
     """,
     "test_alloc_commands.py": """
-        restore.put_in user.look_up
+        backup.made restore.put_in user.look_up
     """,
     "test_server_certificates.py": """
         ca.revoked

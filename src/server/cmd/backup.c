@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/id.h"
@@ -232,14 +233,17 @@ copy_store(
 	return (rc);
 }
 
-static int
-make_one(char *path, bool directory)
+/* *ret_fd -1: it is gone already. Until it has a lock, another may take it for
+ * one that was left. */
+static bool
+make_one(char *path, bool directory, int *ret_fd)
 {
-	if (!directory)
-		return (mkostemp(path, O_CLOEXEC));
-	return (mkdtemp(path) == NULL
-		? -1
-		: open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (directory && mkdtemp(path) == NULL)
+		return (false);
+	fault_point("backup.made");
+	*ret_fd = directory ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			    : mkostemp(path, O_CLOEXEC);
+	return (*ret_fd >= 0 || (directory && errno == ENOENT));
 }
 
 int
@@ -251,12 +255,13 @@ backup_make_temporary(char *path, size_t size, const char *dir, bool directory,
 
 	do {
 		snprintf(path, size, "%s/" TEMPORARY "XXXXXX", dir);
-		if ((fd = make_one(path, directory)) < 0)
+		if (!make_one(path, directory, &fd))
 			return (err_errno(e, "%s", path));
-		if (flock(fd, LOCK_EX) == 0 && fstat(fd, &st) == 0 &&
+		if (fd >= 0 && flock(fd, LOCK_EX) == 0 && fstat(fd, &st) == 0 &&
 		    st.st_nlink > 0)
 			break;
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 	} while (check_stopped(e) == 0);
 	*ret_fd = fd;
 	return (check_stopped(e));
