@@ -65,6 +65,18 @@ def test_pretty(tmp_path):
     assert len(run("file", text=q).stdout.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["f", "link"])
+def test_looking_leaves_the_time_of_access(tmp_path, name):
+    """Of what is the worker's user's own: others' it may not leave alone."""
+    file = tmp_path / "f"
+    file.write_text("needle\n")
+    (tmp_path / "link").symlink_to("f")
+    os.utime(file, (1, 2))  # older than the last change: any reader would move it
+    r = run("file", text=search(paths=[str(tmp_path)], names=[f"^{name}$"], contents=["needle"]))
+    assert json.loads(r.stdout)["foundanything"]
+    assert file.stat().st_atime == 1
+
+
 @pytest.fixture
 def large(tmp_path):
     """A question whose answer has more bytes than a pipe and what is held back."""

@@ -182,20 +182,26 @@ subject_in_scope(const struct subject *s, const struct walk *w, uint32_t scope)
 }
 
 static int
-open_file(const struct subject *s, int flags)
+open_file(const struct subject *s)
 {
 	char proc[40];
-	int fd;
 
 	if (s->link_fd >= 0) {
 		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", s->link_fd);
-		fd = open(proc, OPEN_READ | flags);
-	} else {
-		if (!s->en->root)
-			flags |= O_NOFOLLOW;
-		fd = openat(s->en->dirfd, s->en->name, OPEN_READ | flags);
+		return open(proc, OPEN_READ);
 	}
-	return fd;
+	return openat(s->en->dirfd, s->en->name,
+	    s->en->root ? OPEN_READ : OPEN_READ | O_NOFOLLOW);
+}
+
+/* Reading leaves the time of the last access alone, where that is allowed: to
+ * the owner. Asked for with the file open, as it would refuse to open others'.
+ */
+static void
+leave_atime(int fd, const struct stat *st)
+{
+	if (st->st_uid == geteuid())
+		(void)fcntl(fd, F_SETFL, O_NONBLOCK | O_NOATIME);
 }
 
 enum subject_state
@@ -210,10 +216,7 @@ subject_open(struct subject *s, enum skip *ret_reason, const char **ret_why)
 			return failed_errno(s, ret_reason, ret_why);
 		return SUBJECT_FILE;
 	}
-	/* leaving the time of the last access alone needs to be the owner */
-	s->fd = open_file(s, O_NOATIME);
-	if (s->fd < 0 && errno == EPERM)
-		s->fd = open_file(s, 0);
+	s->fd = open_file(s);
 	if (s->fd < 0)
 		return failed_errno(s, ret_reason, ret_why);
 	if (fstat(s->fd, &st) != 0)
@@ -226,5 +229,6 @@ subject_open(struct subject *s, enum skip *ret_reason, const char **ret_why)
 	    st.st_ino != s->st.st_ino)
 		return failed(s, SKIP_VANISHED, "replaced while looking",
 		    ret_reason, ret_why);
+	leave_atime(s->fd, &st);
 	return SUBJECT_FILE;
 }
