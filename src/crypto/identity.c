@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* An agent's key: made, kept in a file, used. The 64-byte secret form that
- * libsodium wants is derived from the seed for each signature and wiped. */
+ * libsodium wants is put together for each signature and wiped. */
 #include "crypto/identity.h"
 
 #include "base/err.h"
@@ -27,6 +27,10 @@
 _Static_assert(IDENTITY_PUB_LEN == crypto_sign_PUBLICKEYBYTES, "public key");
 _Static_assert(IDENTITY_SIG_LEN == crypto_sign_BYTES, "signature");
 _Static_assert(IDENTITY_SEED_LEN == crypto_sign_SEEDBYTES, "seed");
+/* libsodium's secret key is the seed and then the public key */
+_Static_assert(
+    crypto_sign_SECRETKEYBYTES == IDENTITY_SEED_LEN + IDENTITY_PUB_LEN,
+    "secret key");
 _Static_assert(ID_LEN == crypto_hash_sha256_BYTES, "id");
 
 void
@@ -218,7 +222,6 @@ identity_sign(const struct identity *i, enum purpose p, const void *data,
     size_t len, uint8_t ret_sig[static IDENTITY_SIG_LEN])
 {
 	uint8_t sec[crypto_sign_SECRETKEYBYTES];
-	uint8_t pub[IDENTITY_PUB_LEN];
 	struct message x;
 
 	if (message_init(&x, p, data, len) != 0) {
@@ -226,7 +229,8 @@ identity_sign(const struct identity *i, enum purpose p, const void *data,
 		memset(ret_sig, 0, IDENTITY_SIG_LEN);
 		return;
 	}
-	crypto_sign_seed_keypair(pub, sec, i->seed);
+	memcpy(sec, i->seed, IDENTITY_SEED_LEN);
+	memcpy(sec + IDENTITY_SEED_LEN, i->pub, IDENTITY_PUB_LEN);
 	crypto_sign_detached(ret_sig, NULL, x.m, x.len, sec);
 	sodium_memzero(sec, sizeof(sec));
 	message_release(&x);

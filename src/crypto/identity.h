@@ -17,7 +17,8 @@ struct err;
 
 struct identity {
 	uint8_t seed[IDENTITY_SEED_LEN];
-	uint8_t pub[IDENTITY_PUB_LEN];
+	uint8_t pub[IDENTITY_PUB_LEN]; /* of seed; signatures made with another
+					  would tell the seed */
 	struct id id;
 };
 
