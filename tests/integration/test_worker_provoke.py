@@ -153,6 +153,27 @@ def test_dead_server_is_what_was_asked(mount_tree, path):
     assert answer["errors"] == [f"remotefs: {mount_tree}/{path}"]
 
 
+OLD_KERNEL = [sys.executable, HERE / "oldlandlock.py", "0"]  # no openat2, either
+
+
+@pytest.mark.parametrize("kernel", [[], OLD_KERNEL], ids=["today's", "old"])
+def test_deeper_than_descriptors(tmp_path, kernel):
+    """Directories that were closed meanwhile are found again."""
+    at, expected = tmp_path, []
+    for _ in range(100):
+        for name in ("a", "z"):
+            (at / name).mkdir()
+            (at / name / "f").touch()
+            expected.append(f"{at}/{name}/f")
+        at = at / "m"
+        at.mkdir()
+    r = subprocess.run([*kernel, WORKER, "file"], input=json.dumps(question(tmp_path, names=["."])).encode(),
+                       stdout=subprocess.PIPE, timeout=60, check=True)
+    answer = json.loads(r.stdout)
+    assert found(answer) == sorted(expected) and answer["errors"] is None
+    assert answer["statistics"]["directories"] == 301
+
+
 # --- races --------------------------------------------------------------------
 
 @pytest.mark.parametrize("victim", ["files", "directories"])
