@@ -206,6 +206,12 @@ proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, struct err *e)
 	if (p.envp == NULL)
 		p.envp = empty;
 	pid = start(&p);
+	if (pid < 0 && errno == EAGAIN)
+		return err_set(e, ERR_BUSY,
+		    "starting %s: as many processes and threads as may be are "
+		    "there: allow more (TasksMax= of the unit, pids.max, "
+		    "ulimit -u)",
+		    s->argv[0]);
 	if (pid < 0)
 		return err_errno(e, "starting %s", s->argv[0]);
 	if (p.failed_step != STEP_NONE) {

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -217,6 +218,29 @@ test_spawn_errors(void **state)
 	assert_int_equal(pid, -5);
 	/* and no failed child is left over */
 	assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+}
+
+/* In a child, as somebody for whom the limit counts. */
+static void
+test_no_more_processes(void **state)
+{
+	struct rlimit none = { 0, 0 };
+	struct proc_spawn s = { .exec_fd = -1 };
+	struct err e;
+	int status;
+	pid_t pid = fork(), child;
+
+	if (pid == 0) {
+		err_clear(&e);
+		if ((geteuid() == 0 && setuid(65534) != 0) ||
+		    setrlimit(RLIMIT_NPROC, &none) != 0)
+			_exit(2);
+		if (spawn_with("env", &s, &child, &e) != ERR_BUSY)
+			_exit(3);
+		_exit(strstr(e.msg, "TasksMax=") != NULL ? 0 : 4);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 struct seen {
@@ -458,6 +482,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_spawn),
 		cmocka_unit_test(test_swap),
 		cmocka_unit_test(test_spawn_errors),
+		cmocka_unit_test(test_no_more_processes),
 		cmocka_unit_test(test_loop),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_notify),
