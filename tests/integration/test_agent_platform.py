@@ -268,7 +268,7 @@ def test_a_lost_record_is_not_hidden_by_enrolling_again(platform, newcomer, lost
     assert enrol(platform, agent, "--policy", str(platform.policy)).returncode == 0
     agent.start()
     wait_for("it to be online", lambda: online(platform, agent))
-    p = platform.mig("agent", "-t", f"name='{agent.name}'", "--json")
+    p = platform.mig("file", "-t", f"name='{agent.name}'", "-path", "/etc/passwd", "-name", "^passwd$", "--json")
     assert p.returncode == FOUND, (p.stdout, p.stderr)
     agent.daemon.stop()
     before = small_ones(state / "spool")
