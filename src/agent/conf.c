@@ -3,6 +3,7 @@
 #include "agent/conf.h"
 
 #include "base/err.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "conf/conf_check.h"
 #include "mqtt/tunnel.h"
@@ -84,6 +85,7 @@ check_notice(const char *value, struct err *e)
 
 static const struct conf_check checks[] = {
 	{ "state", conf_check_path },
+	{ "hide", conf_check_path },
 	{ "relay", conf_check_peer },
 	{ "proxy", conf_check_peer },
 	{ "name", check_name },
@@ -102,6 +104,13 @@ check(const char *path, const struct agent_conf *c, struct err *e)
 		return err_set(e, ERR_INVALID,
 		    "%s: proxy: at most %d proxies, not %zu", path,
 		    TUNNEL_PROXIES_MAX, c->proxies->n);
+	if (c->hide != NULL &&
+	    (strcmp(c->hide, "/") == 0 || !path_is_clean(c->hide) ||
+		!path_is_clean(c->state) || !path_below(c->state, c->hide)))
+		return err_set(e, ERR_INVALID,
+		    "%s: hide: expected a directory that state is in, both "
+		    "without '//' and '..', not '%s'",
+		    path, c->hide);
 	if (c->worker_uid + c->worker_uids > INT32_MAX)
 		return err_set(e, ERR_INVALID,
 		    "%s: worker_uid: the last of %lld user numbers from %lld "
@@ -132,6 +141,12 @@ agent_conf_load(const char *path, struct agent_conf *ret, struct err *e)
 	}
 	*ret = c;
 	return 0;
+}
+
+const char *
+agent_conf_hidden(const struct agent_conf *c)
+{
+	return c->hide != NULL ? c->hide : c->state;
 }
 
 int

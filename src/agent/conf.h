@@ -17,6 +17,8 @@ struct tunnel_peer;
 #define AGENT_CONF(X)                                                        \
 	X("state", CONF_STR, state, "/var/lib/mig-agent", 0, 0,              \
 	    "directory of identity, policy, journal and answers")            \
+	X("hide", CONF_STR, hide, NULL, 0, 0,                                \
+	    "directory that workers do not see; state is in it")             \
 	X("relay", CONF_STR, relay, NULL, 0, 0,                              \
 	    "host:port of the relay, instead of the one enrolment gave")     \
 	X("proxy", CONF_LIST, proxies, NULL, 0, 0,                           \
@@ -56,7 +58,7 @@ struct tunnel_peer;
 	X("log", CONF_STR, log, "info", 0, 0, "error, warn, info or debug")
 
 struct agent_conf {
-	char *state, *relay, *name, *net_user, *log;
+	char *state, *hide, *relay, *name, *net_user, *log;
 	char *notice, *notice_socket;
 	struct conf_map *tags;
 	struct conf_list *proxies;
@@ -71,6 +73,8 @@ struct agent_conf {
 int agent_conf_load(const char *path, struct agent_conf *ret, struct err *e);
 int agent_conf_dump(const struct agent_conf *c, struct buf *out);
 void agent_conf_release(struct agent_conf *c);
+/* What workers do not see. Borrowed. */
+const char *agent_conf_hidden(const struct agent_conf *c);
 /* "host:port" or "[v6]:port"; what names the key in messages. */
 int agent_conf_peer(
     const char *what, const char *text, struct tunnel_peer *ret, struct err *e);

@@ -92,6 +92,46 @@ def test_state_stays_hidden_behind_a_link(platform, tmp_path):
 @ROOT
 @pytest.mark.parametrize("less", [
     [], ["setpriv", "--bounding-set", "-sys_admin"]])
+def test_another_agents_state_is_hidden(platform, less):
+    """Of agents on one host, where each is told."""
+    agent, other = (platform.agents[n] for n in ("web1", "web2"))
+    conf, command = agent.conf.read_text(), agent.daemon.argv
+
+    def restart(text, argv):
+        agent.daemon.stop()
+        agent.daemon.argv = argv
+        agent.conf.write_text(text)
+        agent.start()
+        platform.wait_online(len(platform.agents))
+        return ask(platform, other.dir / "state", name="^identity$")
+    try:
+        code, operation = restart(conf + f"hide {platform.dir}\n", [*less, *command])
+        assert (code, operation["foundanything"]) == (PARTIAL, False), operation
+        assert operation["statistics"]["notexamined"]["agentstate"] == 1
+        assert "not to see the agent's state: " in agent.run("check").stdout
+    finally:
+        code, operation = restart(conf, command)
+    assert operation["foundanything"] is True
+
+
+def test_what_is_hidden_holds_the_state(platform, tmp_path):
+    for hide in ("/", "/nowhere", "relative"):
+        conf = tmp_path / "agent.conf"
+        conf.write_text(f"state {tmp_path}/state\nhide {hide}\n")
+        run = subprocess.run([program("mig-agent"), "-n", "-c", str(conf)], capture_output=True, text=True, check=False)
+        assert run.returncode == 1 and "hide" in run.stderr, run.stderr
+    (tmp_path / "in").mkdir()
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "in" / "state").symlink_to(tmp_path / "elsewhere")
+    conf.write_text(f"state {tmp_path}/in/state\nhide {tmp_path}/in\n")
+    run = subprocess.run([program("mig-agent"), "-c", str(conf), "policy", str(platform.policy)],
+                         capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and f"state is in truth {tmp_path}/elsewhere" in run.stderr, run.stderr
+
+
+@ROOT
+@pytest.mark.parametrize("less", [
+    [], ["setpriv", "--bounding-set", "-sys_admin"]])
 def test_state_is_hidden(tmp_path, less):
     """By a mount, or, where none is allowed, by Landlock (doc/adr/0018)."""
     state = tmp_path / "state"

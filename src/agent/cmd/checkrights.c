@@ -60,7 +60,7 @@ spawn_worker(const struct agent *a, int out, pid_t *ret_pid, struct err *e)
 		argv[n++] = flag_uid;
 		argv[n++] = uid;
 	}
-	snprintf(cover, sizeof(cover), "%s", a->conf.state);
+	snprintf(cover, sizeof(cover), "%s", agent_conf_hidden(&a->conf));
 	argv[n++] = flag_cover;
 	argv[n++] = cover;
 	argv[n] = NULL;

@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "modules/module.h"
 #include "proc/proc.h"
@@ -221,7 +222,7 @@ slot_ready(struct slot *s, uint32_t needs, struct err *e)
 	struct agent *a = j->a;
 	struct standby_spec spec = { .exec_fd = j->worker_fd,
 		.uid = (uint32_t)-1,
-		.cover = a->state.dir,
+		.cover = agent_conf_hidden(&a->conf),
 		.threads = order_threads(a->conf.worker_cpu) };
 
 	if (a->uid != (uint32_t)-1) {
@@ -483,6 +484,23 @@ on_look(evutil_socket_t fd, short what, void *arg)
 	run(j);
 }
 
+/* A link would have the state elsewhere than where it is hidden. */
+static int
+check_hidden(const struct agent *a, struct err *e)
+{
+	char state[PATH_MAX], hidden[PATH_MAX];
+
+	if (realpath(a->conf.state, state) == NULL)
+		return err_errno(e, "%s", a->conf.state);
+	if (realpath(agent_conf_hidden(&a->conf), hidden) == NULL)
+		return err_errno(e, "%s", agent_conf_hidden(&a->conf));
+	if (path_below(state, hidden))
+		return 0;
+	return err_set(e, ERR_INVALID,
+	    "state is in truth %s, which 'hide %s' does not hide", state,
+	    hidden);
+}
+
 struct jobs *
 jobs_new(struct agent *a, struct err *e)
 {
@@ -504,7 +522,8 @@ jobs_new(struct agent *a, struct err *e)
 		err_set(e, ERR_NOMEM, "out of memory");
 		goto fail;
 	}
-	if (proc_sibling("mig-worker", path, sizeof(path), e) != 0)
+	if (check_hidden(a, e) != 0 ||
+	    proc_sibling("mig-worker", path, sizeof(path), e) != 0)
 		goto fail;
 	/* before any other process of this agent is started */
 	j->groups = cgroup_new(id_hex(&a->state.who.id).s + GROUP_NAME_AT);
