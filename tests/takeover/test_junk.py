@@ -5,7 +5,9 @@ go on with the processes they had, and what is honest is answered."""
 import contextlib
 import json
 import random
+import re
 import struct
+import time
 
 import pytest
 
@@ -70,6 +72,27 @@ def test_to_agents(platform, unharmed):
                           malformed())
     finally:
         owner.close()
+
+
+@pytest.mark.parametrize("protocol,which", [(2, "server"), (5, "agent")])
+def test_a_welcome_of_another_version(platform, protocol, which):
+    """An agent that is not served says which of the two is to be updated; a server of its own
+    protocol, or of the next one, is as good as any."""
+    agent = platform.agent(f"v{protocol}").start()
+    owner = Owner(platform).connect()
+    try:
+        wait_for("its connection", lambda: " relay_up " in agent.daemon.tail())
+        who = re.search(r" ready id=([0-9a-f]{64}) ", agent.daemon.tail())[1]
+        # again and again, as it may not listen yet
+        wait_for("its words", lambda: owner.publish_all([f"mig/1/a/{who}/in"], [
+            struct.pack(">BQIB32x", 5, int(time.time() * 1000), 1000, n) for n in (3, 4, protocol)
+        ]) or " protocol " in agent.daemon.tail(), 20)
+        said, = re.findall(r" protocol (server=.*)", agent.daemon.tail())
+        assert said == f'server={protocol} own=3 why="it does not serve this agent: update the {which}"'
+    finally:
+        owner.close()
+        agent.daemon.stop()
+        del platform.agents[agent.name]
 
 
 def enrolled(platform, name):

@@ -331,11 +331,15 @@ got_welcome(struct netlink *n, struct rd *r)
 	off = (clock_wall_ms() - server_ms) / 1000;
 	log_debug("welcome spread_ms=%u protocol=%u", (unsigned int)spread,
 	    (unsigned int)protocol);
-	if ((protocol < WIRE_PROTOCOL_OLDEST || protocol > WIRE_PROTOCOL + 1) &&
+	/* a server knows no later protocol than its own and serves none */
+	if ((protocol < WIRE_PROTOCOL || protocol > WIRE_PROTOCOL + 1) &&
 	    seldom(&n->said_protocol, &left_out))
 		log_warn("protocol server=%u own=%d why=%s",
 		    (unsigned int)protocol, WIRE_PROTOCOL,
-		    log_quote("too far apart: update the older one"));
+		    log_quote(protocol < WIRE_PROTOCOL
+			    ? "it does not serve this agent: update the server"
+			    : "it does not serve this agent: update the "
+			      "agent"));
 	/* only said, never believed: the platform does not set our clock */
 	if ((off > 300 || off < -300) && seldom(&n->said_clock, &left_out))
 		log_warn("clock differs_seconds=%lld left_out=%u",
