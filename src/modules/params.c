@@ -298,31 +298,37 @@ params_name_flags(
 /* --- the check ---------------------------------------------------------------
  */
 
+/* Is it of the group that the one before it is of? The fields of a group stand
+ * together. */
+static bool
+is_same_group(const struct param *table, const struct param *p, size_t len)
+{
+	return p > table && p->field[len] == '.' &&
+	    strncmp(p[-1].field, p->field, len + 1) == 0;
+}
+
 /* The table's fields below group ("options") or, with NULL, the outermost,
- * each once, groups included. */
+ * groups included. */
 static void
 fields_of(const struct param *table, const char *group,
     char names[FIELDS_MAX][64], const char *keys[FIELDS_MAX + 1])
 {
-	size_t len = group != NULL ? strlen(group) : 0, n = 0, i;
+	size_t skip = group != NULL ? strlen(group) + 1 : 0, n = 0, len;
 	const struct param *p;
-	const char *s;
 
 	for (p = table; p->help != NULL; p++) {
-		s = p->field;
 		if (group != NULL &&
-		    (strncmp(s, group, len) != 0 || s[len] != '.'))
+		    (strncmp(p->field, group, skip - 1) != 0 ||
+			p->field[skip - 1] != '.'))
 			continue;
-		s += group != NULL ? len + 1 : 0;
-		BUG_ON(n == FIELDS_MAX);
-		snprintf(names[n], sizeof(names[n]), "%.*s",
-		    (int)strcspn(s, "."), s);
-		for (i = 0; i < n && strcmp(names[i], names[n]) != 0; i++)
-			;
-		if (i == n) {
-			keys[n] = names[n];
-			n++;
-		}
+		len = strcspn(p->field + skip, ".");
+		if (is_same_group(table, p, skip + len))
+			continue;
+		BUG_ON(n == FIELDS_MAX || len >= sizeof(names[n]));
+		memcpy(names[n], p->field + skip, len);
+		names[n][len] = '\0';
+		keys[n] = names[n];
+		n++;
 	}
 	keys[n] = NULL;
 }
@@ -422,7 +428,8 @@ check_groups(const struct param *table, const json_t *obj, const char *where,
 	int rc;
 
 	for (p = table; p->help != NULL; p++) {
-		if ((dot = strchr(p->field, '.')) == NULL)
+		if ((dot = strchr(p->field, '.')) == NULL ||
+		    is_same_group(table, p, (size_t)(dot - p->field)))
 			continue;
 		snprintf(group, sizeof(group), "%.*s", (int)(dot - p->field),
 		    p->field);
@@ -520,11 +527,9 @@ params_get(const json_t *obj, const char *field)
 {
 	const char *dot;
 	const json_t *v;
-	char name[64];
 
 	while ((dot = strchr(field, '.')) != NULL) {
-		snprintf(name, sizeof(name), "%.*s", (int)(dot - field), field);
-		obj = json_object_get(obj, name);
+		obj = json_object_getn(obj, field, (size_t)(dot - field));
 		field = dot + 1;
 	}
 	v = json_object_get(obj, field);
