@@ -78,8 +78,12 @@ int
 x509_fail(struct err *e, int code, const char *what)
 {
 	const char *reason = reason_text(ERR_peek_error());
+	unsigned long error;
 
-	ERR_clear_error();
+	/* no word on what was to be read */
+	while ((error = ERR_get_error()) != 0)
+		if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
+			code = ERR_NOMEM;
 	if (reason == NULL)
 		return err_set(e, code, "%s", what);
 	return err_set(e, code, "%s: %s", what, reason);
@@ -135,8 +139,9 @@ pem_key(const char *pem, const char *what, struct err *e)
 	if (bio == NULL)
 		return NULL;
 	key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-	if (key == NULL)
-		x509_fail(e, ERR_INVALID, what);
+	if (key == NULL) /* without a reason: there was no memory for one */
+		x509_fail(
+		    e, ERR_peek_error() == 0 ? ERR_NOMEM : ERR_INVALID, what);
 	BIO_free(bio);
 	return key;
 }

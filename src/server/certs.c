@@ -20,12 +20,11 @@
 struct own {
 	const char *name;
 	enum server_file cert, key;
-	bool users;
 };
 
 static const struct own all_own[] = {
-	{ "api", FILE_TLS_CERT, FILE_TLS_KEY, false },
-	{ "relay", FILE_RELAY_CERT, FILE_RELAY_KEY, true },
+	{ "api", FILE_TLS_CERT, FILE_TLS_KEY },
+	{ "relay", FILE_RELAY_CERT, FILE_RELAY_KEY },
 };
 
 static int
@@ -161,8 +160,8 @@ copy_ca(const struct server_conf *c, const struct buf *ca, struct err *e)
 	return (same ? 0 : write_pem(c, FILE_RELAY_CA, 0644, ca, e));
 }
 
-/* Nobody knows the relay by its key, and the server's user may have put
- * anything in its place. */
+/* Nobody knows API or relay by its key, which can be damaged; and the server's
+ * user may have put anything in the place of the relay's. */
 static int
 new_key(const struct server_conf *c, const struct own *o, struct buf *k,
     struct err *e)
@@ -184,11 +183,10 @@ read_key(const struct server_conf *c, const struct own *o, struct buf *key,
 	int rc = read_pem(c, o->key, key, e);
 
 	buf_init(&spki, X509_PEM_MAX);
-	if (rc == 0 && o->users)
+	if (rc == 0)
 		rc = x509_key_spki(buf_str(key), &spki, e);
 	buf_release(&spki);
-	if (!o->users ||
-	    (rc != ERR_NOTFOUND && rc != ERR_INVALID && rc != ERR_TOOBIG))
+	if (rc != ERR_NOTFOUND && rc != ERR_INVALID && rc != ERR_TOOBIG)
 		return (rc);
 	log_warn("key_made name=%s why=%s", o->name, log_quote(e->msg));
 	return (new_key(c, o, key, e));
@@ -302,7 +300,9 @@ certs_have_crl(const struct server_conf *c, struct err *e)
 		buf_clear(&crl);
 		if ((rc = read_pem(c, FILE_CA_KEY, &key, e)) == 0 &&
 		    (rc = x509_crl_new(buf_str(&ca), buf_str(&key), NULL, 0, 0,
-			 &crl, e)) == 0)
+			 &crl, e)) != 0)
+			err_wrap(e, "%s/ca (ca.crt, ca.key)", c->state);
+		if (rc == 0)
 			rc = write_pem(c, FILE_RELAY_CRL, 0644, &crl, e);
 	}
 	wipe(&key);

@@ -666,13 +666,13 @@ init_children(struct parent *p)
 	}
 }
 
-/* What cannot be made anew, as what is the relay's can. A role that does not
- * find it would be restarted for ever. */
+/* What cannot be made anew, as what is the API's and the relay's can. A role
+ * that does not find it would be restarted for ever. */
 static void
 check_files(const struct server_conf *c)
 {
 	static const enum server_file files[] = { FILE_DB, FILE_CA_CERT,
-		FILE_CA_KEY, FILE_TLS_CERT, FILE_TLS_KEY };
+		FILE_CA_KEY };
 	char path[SERVER_PATH_MAX];
 	size_t i;
 

@@ -4,7 +4,9 @@ import datetime
 import ipaddress
 import json
 import os
+import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -199,7 +201,7 @@ def test_what_roles_own_does_not_keep_the_server_from_starting(server, what):
         if what == "junk":
             (relay / name).write_text("# junk\n")
     if what != "junk":
-        assert "`mig-server renew` makes it anew" in checked(server, 2)["files", "problem"]
+        assert "`mig-server renew` makes it anew" in server.command("check", code=2).stdout
     server.start()
     assert all(stat.S_ISREG((relay / n).lstat().st_mode) for n in names)
     wait_for("the relay", lambda: relay_answers(server), 20)
@@ -514,12 +516,68 @@ def test_check(server):
     assert ("configuration", "problem") in checked(server, 2)
 
 
+def test_check_says_what_keeps_it_from_running(server, tmp_path):
+    """Each of these was well, or something else, by its words."""
+    def problem(what, how="problem"):
+        return checked(server, 2 if how == "problem" else 1)[what, how]
+    with socket.create_server(("::1", server.relay_port), family=socket.AF_INET6):
+        assert "something else listens" in problem(f"port {server.relay_port}")
+    configure(server, listen="192.0.2.1", relay_listen="192.0.2.1")     # nobody's (RFC 5737)
+    c = checked(server, 2)
+    assert "set listen to" in c[f"port {server.port}", "problem"]
+    assert "set relay_listen to" in c[f"port {server.relay_port}", "problem"]
+    configure(server, listen=None, relay_listen=None, mosquitto="/bin/true")
+    assert "is not mosquitto" in problem("mosquitto")
+    configure(server, mosquitto=None, store_max="8000000g")
+    assert "lower it" in problem("store_max", "warning")
+    configure(server, store_max=None, relay_agents=1000000)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 1000000:
+        assert "LimitNOFILE" in problem("descriptors", "warning")
+    configure(server, relay_agents=None)
+    key = server.state / "ca" / "ca.key"
+    good = key.read_bytes()
+    key.write_text("junk")
+    assert "ca.key" in problem("ca") and "restore a backup" in problem("ca")
+    key.write_bytes(good)
+    if os.geteuid() != 0:
+        return
+    configure(server, user="nosuchuser")
+    c = checked(server, 2)
+    assert "useradd" in c["user", "problem"] and ("files", "problem") not in c
+    configure(server, user="nobody")
+    server.state.chmod(0o700)
+    assert "the user nobody cannot enter it: chmod o+x" in server.command("check", code=2).stdout
+
+
+def test_a_damaged_key_of_the_api_is_made_anew(server):
+    """Nobody knows the API by it, and without it nobody comes in."""
+    key = server.state / "tls" / "server.key"
+    for damage in (lambda: key.write_text("junk"), key.unlink):
+        damage()
+        assert "mig-server renew" in str(checked(server, 2))
+        server.start()
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600 and presented(server)
+        server.daemon.stop()
+
+
+def test_check_beside_a_hanging_relay(server):
+    """It is there, and says nothing: no other program has its port."""
+    server.start()
+    pid = next(int(p) for p in pathlib.Path(f"/proc/{server.daemon.proc.pid}/task/{server.daemon.proc.pid}/children")
+               .read_text().split() if "mosquitto" in pathlib.Path(f"/proc/{p}/cmdline").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert "does not answer" in checked(server, 2)[f"port {server.relay_port}", "problem"]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_another_program_has_the_relays_port(server):
     """That something listens there is not enough, while the server runs."""
     with socket.create_server(("127.0.0.1", server.relay_port)):
         server.start_unready()
         text = checked(server, 2)[f"port {server.relay_port}", "problem"]
-        assert "another program has the relay's port" in text
+        assert "another program has its port" in text
 
 
 def test_a_start_without_the_apis_port_fails_at_once(server):

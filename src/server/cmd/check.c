@@ -65,105 +65,6 @@ check_say(
 	jsonw_object_end(&k->w);
 }
 
-/* --- files --------------------------------------------------------------- */
-
-struct wanted {
-	enum server_file file;
-	mode_t not ; /* bits that must not be set */
-	bool users, dir;
-};
-
-static const struct wanted files[] = {
-	{ FILE_CA_DIR, 077, false, true },
-	{ FILE_CA_CERT, 022, false, false },
-	{ FILE_CA_KEY, 077, false, false },
-	{ FILE_TLS_CERT, 022, false, false },
-	{ FILE_TLS_KEY, 077, false, false },
-	{ FILE_DB_DIR, 077, true, true },
-	{ FILE_DB, 077, true, false },
-	{ FILE_RELAY_DIR, 077, true, true },
-	{ FILE_RELAY_CA, 022, true, false },
-	{ FILE_RELAY_CERT, 022, true, false },
-	{ FILE_RELAY_KEY, 077, true, false },
-};
-
-static const char *
-how_back(const struct wanted *f)
-{
-	return (f->file > FILE_RELAY_DIR ? "`mig-server renew` makes it anew"
-					 : "run `mig-server init`, or restore a"
-					   " backup");
-}
-
-static void
-check_file(struct check *k, const struct wanted *f, uid_t user)
-{
-	char path[SERVER_PATH_MAX];
-	uid_t owner = f->users && user != (uid_t)-1 ? user : geteuid();
-	struct stat st;
-
-	server_file(&k->conf, f->file, path);
-	/* the directories are root's to link, what is in the user's is not */
-	if ((f->users && !f->dir ? lstat(path, &st) : stat(path, &st)) != 0) {
-		check_say(k, CHECK_PROBLEM, "files", "%s: %s: %s", path,
-		    strerror(errno), how_back(f));
-	} else if (f->dir ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)) {
-		check_say(k, CHECK_PROBLEM, "files", "%s is no %s: %s", path,
-		    f->dir ? "directory" : "file", how_back(f));
-	} else if ((st.st_mode & f->not ) != 0) {
-		check_say(k, CHECK_PROBLEM, "files",
-		    "%s has mode %04o: chmod %s %s", path,
-		    (unsigned int)st.st_mode & 07777,
-		    f->not == 077 ? "go=" : "go-w", path);
-	} else if (st.st_uid != owner) {
-		check_say(k, CHECK_PROBLEM, "files",
-		    "%s belongs to uid %u instead of %u: chown %u %s", path,
-		    (unsigned int)st.st_uid, (unsigned int)owner,
-		    (unsigned int)owner, path);
-	}
-}
-
-/* systemd gives a StateDirectory= of another owner to root, with all below it.
- */
-static void
-check_state_dir(struct check *k)
-{
-	struct stat st;
-
-	if (stat(k->conf.state, &st) == 0 && st.st_uid != geteuid())
-		check_say(k, CHECK_PROBLEM, "files",
-		    "%s belongs to uid %u instead of %u: chown %u %s (not what"
-		    " is in it)",
-		    k->conf.state, (unsigned int)st.st_uid,
-		    (unsigned int)geteuid(), (unsigned int)geteuid(),
-		    k->conf.state);
-}
-
-static void
-check_files(struct check *k)
-{
-	enum check_how before = k->worst;
-	struct err e;
-	uid_t uid;
-	gid_t gid;
-	size_t i;
-
-	k->worst = CHECK_OK;
-	if (server_user(&k->conf, &uid, &gid, &e) != 0) {
-		check_say(k, CHECK_PROBLEM, "user", "%s", e.msg);
-		uid = (uid_t)-1;
-	}
-	check_state_dir(k);
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		check_file(k, &files[i], uid);
-	if (k->worst == CHECK_OK)
-		check_say(k, CHECK_OK, "files",
-		    "%s: owners and modes are as they should be",
-		    k->conf.state);
-	if (before > k->worst)
-		k->worst = before;
-}
-
 /* --- certificates -------------------------------------------------------- */
 
 static int
@@ -207,6 +108,20 @@ check_end(struct check *k, const char *name, const char *pem, bool renews)
 		check_say(k, CHECK_OK, name, "good until %s", when);
 }
 
+/* The CA's key is made once. */
+static void
+say_pair(struct check *k, const char *name, enum server_file key, bool renews,
+    const struct err *e)
+{
+	char path[SERVER_PATH_MAX];
+
+	check_say(k, CHECK_PROBLEM, name, "%s (and its certificate): %s%s",
+	    server_file(&k->conf, key, path), e->msg,
+	    e->code == ERR_NOMEM ? ""
+		: renews         ? ": run `mig-server renew`"
+				 : ": restore a backup (mig-server restore)");
+}
+
 static void
 check_pair(struct check *k, const char *name, enum server_file cert,
     enum server_file key, const char *ca)
@@ -218,8 +133,7 @@ check_pair(struct check *k, const char *name, enum server_file cert,
 	if (read_pem(k, cert, &c, &e) != 0 || read_pem(k, key, &p, &e) != 0)
 		check_say(k, CHECK_PROBLEM, name, "%s", e.msg);
 	else if (x509_pair(buf_str(&c), buf_str(&p), &e) != 0)
-		check_say(k, CHECK_PROBLEM, name, "%s: run `mig-server renew`",
-		    e.msg);
+		say_pair(k, name, key, ca != NULL, &e);
 	else if (ca != NULL && x509_signed_by(buf_str(&c), ca, &e) == ERR_AUTH)
 		check_say(k, CHECK_PROBLEM, name,
 		    "not good under the CA (%s): run `mig-server renew`",
@@ -354,8 +268,8 @@ check_rows(struct check *k, struct store *s)
 		check_say(k, CHECK_PROBLEM, "store", "%s", e.msg);
 	else if (agents < 0 || actions < 0 || answers < 0)
 		check_say(k, CHECK_PROBLEM, "store",
-		    "what is in it cannot be counted: out of memory, or "
-		    "locked");
+		    "what is in it cannot be counted: out of memory, locked,"
+		    " or tables are missing");
 	else
 		check_say(k, CHECK_OK, "store",
 		    "sound, schema %d, %llu MiB, %lld agents, %lld actions,"
@@ -389,6 +303,27 @@ check_store(struct check *k)
 
 /* --- the machine --------------------------------------------------------- */
 
+/* A bound that the disk ends before is none. */
+static void
+check_room(struct check *k, uint64_t free_bytes)
+{
+	uint64_t reserve = k->conf.disk_reserve, room;
+	char path[SERVER_PATH_MAX];
+	struct stat st;
+
+	if (stat(server_file(&k->conf, FILE_DB, path), &st) != 0)
+		return;
+	room = (uint64_t)st.st_size +
+	    (free_bytes > reserve ? free_bytes - reserve : 0);
+	if (k->conf.store_max > room)
+		check_say(k, CHECK_WARNING, "store_max",
+		    "%llu MiB, but the disk has room for a store of %llu until"
+		    " disk_reserve is reached and no new action taken: lower"
+		    " it, or make room",
+		    (unsigned long long)(k->conf.store_max >> 20),
+		    (unsigned long long)(room >> 20));
+}
+
 static void
 check_disk(struct check *k)
 {
@@ -400,6 +335,14 @@ check_disk(struct check *k)
 		    strerror(errno));
 		return;
 	}
+	if ((v.f_flag & ST_RDONLY) != 0) {
+		check_say(k, CHECK_PROBLEM, "disk",
+		    "%s is on a read-only file system: mount it writable (its"
+		    " log, dmesg, says why it is so)",
+		    k->conf.state);
+		return;
+	}
+	check_room(k, (uint64_t)v.f_bavail * v.f_frsize);
 	mib = ((uint64_t)v.f_bavail * v.f_frsize) >> 20;
 	if (mib < reserve >> 20)
 		check_say(k, CHECK_PROBLEM, "disk",
@@ -432,8 +375,13 @@ check_mosquitto(struct check *k)
 		    k->conf.mosquitto, strerror(errno));
 		return;
 	}
-	if (check_first_line(argv, text, sizeof(text), &e) != 0) {
-		check_say(k, CHECK_WARNING, "mosquitto", "%s", e.msg);
+	if (check_first_line(argv, text, sizeof(text), &e) != 0 ||
+	    strncmp(text, "mosquitto version ", 18) != 0) {
+		check_say(k, CHECK_PROBLEM, "mosquitto",
+		    "%s is not mosquitto, or cannot be run%s%s: install the"
+		    " package mosquitto, or set mosquitto in the configuration",
+		    k->conf.mosquitto, text[0] == '\0' ? ": " : "",
+		    text[0] == '\0' ? e.msg : "");
 		return;
 	}
 	if ((end = strchr(text, '\n')) != NULL)
@@ -445,24 +393,39 @@ check_mosquitto(struct check *k)
 		check_say(k, CHECK_OK, "mosquitto", "%s", text);
 }
 
+/* What one process needs: the relay one an agent, the API one a connection. Of
+ * the server that runs, or of one that is started from here. */
 static void
 check_limits(struct check *k)
 {
+	int64_t want =
+	    k->agents > k->conf.connections ? k->agents : k->conf.connections;
 	struct rlimit rl;
-	uint64_t want = (uint64_t)k->agents + DESCRIPTORS_BESIDE +
-	    (uint64_t)k->conf.connections;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+	if (k->agents > k->conf.relay_agents)
+		check_say(k, CHECK_WARNING, "relay_agents",
+		    "%lld, and there are %lld agents: messages may be dropped"
+		    " and come late: raise it",
+		    (long long)k->conf.relay_agents, (long long)k->agents);
+	want += DESCRIPTORS_BESIDE;
+	if (want < k->conf.relay_agents)
+		want = k->conf.relay_agents;
+	if (prlimit(k->pid, RLIMIT_NOFILE, NULL, &rl) != 0)
 		return;
-	if (rl.rlim_max != RLIM_INFINITY && rl.rlim_max < want)
+	if (rl.rlim_max != RLIM_INFINITY && rl.rlim_max < (uint64_t)want)
 		check_say(k, CHECK_WARNING, "descriptors",
-		    "at most %llu here, %llu are needed for %lld agents: raise"
-		    " LimitNOFILE in the unit",
-		    (unsigned long long)rl.rlim_max, (unsigned long long)want,
-		    (long long)k->agents);
+		    "at most %llu %s, %lld are needed for relay_agents (%lld),"
+		    " connections (%lld) and the agents there are (%lld):"
+		    " raise LimitNOFILE in the unit, or lower these",
+		    (unsigned long long)rl.rlim_max,
+		    k->pid > 0 ? "for the server that runs" : "here",
+		    (long long)want, (long long)k->conf.relay_agents,
+		    (long long)k->conf.connections, (long long)k->agents);
 	else
 		check_say(k, CHECK_OK, "descriptors", "enough for %lld agents",
-		    (long long)k->agents);
+		    (long long)(k->conf.relay_agents > k->agents
+			    ? k->conf.relay_agents
+			    : k->agents));
 }
 
 static void
@@ -534,6 +497,7 @@ check_running(struct check *k)
 static void
 check_all(struct check *k, const char *conf)
 {
+	struct stat st;
 	struct err e;
 
 	if (server_conf_load(conf, &k->conf, &e) != 0) {
@@ -542,13 +506,17 @@ check_all(struct check *k, const char *conf)
 	}
 	check_say(k, CHECK_OK, "configuration", "%s",
 	    conf != NULL ? conf : SERVER_CONF_PATH);
-	if (geteuid() != 0 && access(k->conf.state, R_OK | X_OK) != 0)
-		check_say(k, CHECK_WARNING, "rights",
-		    "run it as root: else much cannot be looked at");
 	check_running(k);
-	check_files(k);
-	check_certificates(k);
-	check_store(k);
+	if (geteuid() == 0 || stat(k->conf.state, &st) != 0 ||
+	    st.st_uid == geteuid()) {
+		check_files(k);
+		check_certificates(k);
+		check_store(k);
+	} else {
+		check_say(k, CHECK_WARNING, "rights",
+		    "run it as root: files, certificates and the store were"
+		    " not looked at");
+	}
 	check_disk(k);
 	check_mosquitto(k);
 	check_ports(k);

@@ -22,6 +22,8 @@ struct check {
 void check_say(struct check *k, enum check_how how, const char *what,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* Owners, modes, and whether the user comes to them. */
+void check_files(struct check *k);
 /* Answers while the server runs, is free while it does not. */
 void
 check_port(struct check *k, const char *name, const char *address, int port);

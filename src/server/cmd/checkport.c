@@ -39,23 +39,27 @@ tls_of(struct check *k)
 }
 
 /* Does who listens there show a certificate of our CA? Whether it is still
- * good is looked at elsewhere. */
-static bool
-is_ours(SSL_CTX *tls, int fd)
+ * good is looked at elsewhere. 0, ENOTCONN, or ETIMEDOUT: it says nothing. */
+static int
+shows_ours(SSL_CTX *tls, int fd)
 {
 	SSL *ssl = SSL_new(tls);
-	bool ours = false;
+	int rc = ENOTCONN;
 	long result;
 
+	errno = 0;
 	if (ssl != NULL && SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1) {
 		result = SSL_get_verify_result(ssl);
-		ours = result == X509_V_OK ||
+		if (result == X509_V_OK ||
 		    result == X509_V_ERR_CERT_HAS_EXPIRED ||
-		    result == X509_V_ERR_CERT_NOT_YET_VALID;
+		    result == X509_V_ERR_CERT_NOT_YET_VALID)
+			rc = 0;
+	} else if (errno == EAGAIN) {
+		rc = ETIMEDOUT;
 	}
 	SSL_free(ssl);
 	ERR_clear_error();
-	return (ours);
+	return (rc);
 }
 
 /* tls NULL: a connection is enough. ENOTCONN: another program has it. */
@@ -74,51 +78,106 @@ try_connect(const struct addrinfo *ai, SSL_CTX *tls)
 	rc = connect(fd, ai->ai_addr, ai->ai_addrlen) == 0 ? 0 : errno;
 	if (rc == EINPROGRESS)
 		rc = ETIMEDOUT;
-	if (rc == 0 && tls != NULL && !is_ours(tls, fd))
-		rc = ENOTCONN;
+	if (rc == 0 && tls != NULL)
+		rc = shows_ours(tls, fd);
 	close(fd);
 	return (rc);
+}
+
+/* Who listens on one of all addresses has the port, too. */
+static int
+try_bind(const struct addrinfo *ai)
+{
+	int fd, on = 1, rc;
+
+	fd = socket(
+	    ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, ai->ai_protocol);
+	if (fd < 0)
+		return (errno == EAFNOSUPPORT ? 0 : errno);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (ai->ai_family == AF_INET6)
+		(void)setsockopt(
+		    fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	rc = bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 ? 0 : errno;
+	close(fd);
+	return (rc);
+}
+
+static void
+check_free(struct check *k, const char *name, const char *what,
+    const char *address, const struct addrinfo *ai)
+{
+	int rc = 0;
+
+	for (; ai != NULL && rc == 0; ai = ai->ai_next)
+		rc = try_bind(ai);
+	if (rc == 0)
+		check_say(k, CHECK_OK, what, "free for the %s", name);
+	else if (rc == EADDRINUSE)
+		check_say(k, CHECK_PROBLEM, what,
+		    "something else listens there: the %s cannot start (ss"
+		    " -ltnp shows it): end it, or choose another port",
+		    name);
+	else
+		check_say(k, CHECK_PROBLEM, what,
+		    "the %s cannot listen on %s (%s): set %s to an address of"
+		    " this machine, or to none for all",
+		    name, address[0] != '\0' ? address : "all addresses",
+		    strerror(rc),
+		    strcmp(name, "relay") == 0 ? "relay_listen" : "listen");
+}
+
+static void
+check_answers(struct check *k, const char *name, const char *what,
+    const char *host, const struct addrinfo *ai)
+{
+	SSL_CTX *tls = tls_of(k);
+	int rc = ECONNREFUSED;
+
+	for (; ai != NULL && rc != 0; ai = ai->ai_next)
+		rc = try_connect(ai, tls);
+	SSL_CTX_free(tls);
+	if (rc == 0)
+		check_say(k, CHECK_OK, what, "the %s answers", name);
+	else if (rc == ENOTCONN)
+		check_say(k, CHECK_PROBLEM, what,
+		    "what listens there has no certificate of this platform:"
+		    " another program has the %s's port",
+		    name);
+	else
+		check_say(k, CHECK_PROBLEM, what,
+		    "the server runs, but its %s does not answer on %s (%s):"
+		    " see its log%s",
+		    name, host, strerror(rc),
+		    rc == ETIMEDOUT ? "; it hangs, or another program has its"
+				      " port"
+				    : "");
 }
 
 void
 check_port(struct check *k, const char *name, const char *address, int port)
 {
-	const char *host = address[0] != '\0' ? address : "localhost";
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;
+	const char *host = address[0] != '\0' ? address : NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
 	char service[16], what[32];
-	SSL_CTX *tls = NULL;
-	int rc = ECONNREFUSED, gai;
+	int gai;
 
 	snprintf(service, sizeof(service), "%d", port);
 	snprintf(what, sizeof(what), "port %d", port);
+	if (k->pid > 0 && host == NULL)
+		host = "localhost";
+	else if (host == NULL)
+		hints.ai_flags = AI_PASSIVE;
 	if ((gai = getaddrinfo(host, service, &hints, &list)) != 0) {
-		check_say(
-		    k, CHECK_PROBLEM, what, "%s: %s", host, gai_strerror(gai));
+		check_say(k, CHECK_PROBLEM, what, "%s: %s",
+		    host != NULL ? host : service, gai_strerror(gai));
 		return;
 	}
 	if (k->pid > 0)
-		tls = tls_of(k);
-	for (ai = list; ai != NULL && rc != 0; ai = ai->ai_next)
-		rc = try_connect(ai, tls);
-	SSL_CTX_free(tls);
-	freeaddrinfo(list);
-	if (k->pid > 0 && rc == 0)
-		check_say(k, CHECK_OK, what, "the %s answers", name);
-	else if (k->pid > 0 && rc == ENOTCONN)
-		check_say(k, CHECK_PROBLEM, what,
-		    "what listens there has no certificate of this platform:"
-		    " another program has the %s's port",
-		    name);
-	else if (k->pid > 0)
-		check_say(k, CHECK_PROBLEM, what,
-		    "the server runs, but its %s does not answer on %s (%s):"
-		    " see its log",
-		    name, host, strerror(rc));
-	else if (rc == 0)
-		check_say(k, CHECK_PROBLEM, what,
-		    "something else listens there: the %s cannot start", name);
+		check_answers(k, name, what, host, list);
 	else
-		check_say(k, CHECK_OK, what, "free for the %s", name);
+		check_free(k, name, what, address, list);
+	freeaddrinfo(list);
 }
 
 int

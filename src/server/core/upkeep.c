@@ -233,7 +233,7 @@ upkeep_certificates(struct core *c)
 
 	buf_init(&pem, 8 * X509_PEM_MAX);
 	server_file(&c->role.conf, FILE_RELAY_CERT, path);
-	if (file_read(path, &pem, NULL) == 0 && buf_str(&pem) != NULL &&
+	if (file_read_foreign(path, &pem, NULL) == 0 && buf_str(&pem) != NULL &&
 	    x509_expires(buf_str(&pem), &end, NULL) == 0)
 		c->status.relay_certificate_end = (uint64_t)end;
 	buf_release(&pem);

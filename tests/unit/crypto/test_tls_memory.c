@@ -23,19 +23,28 @@
 
 #define EACH 120 /* all of its start; then every so many */
 #define STEP 97
+#define LAST 50
 
 static unsigned int seen, failing;
+static bool and_all_after;
+
+static bool
+fails(void)
+{
+	return ++seen == failing ||
+	    (and_all_after && failing != 0 && seen > failing);
+}
 
 static void *
 get(size_t size, const char *file, int line)
 {
-	return ++seen == failing ? NULL : malloc(size);
+	return fails() ? NULL : malloc(size);
 }
 
 static void *
 get_more(void *p, size_t size, const char *file, int line)
 {
-	return ++seen == failing ? NULL : realloc(p, size);
+	return fails() ? NULL : realloc(p, size);
 }
 
 static void
@@ -74,6 +83,34 @@ new_key(void)
 	if (rc != 0)
 		return e.msg[0] != '\0' ? SAID : MUTE;
 	return seen < failing ? WHOLE : SAID;
+}
+
+/* That it is no key would have it replaced. OpenSSL tries several readers: one
+ * failure alone does not matter. */
+static int
+read_key(void)
+{
+	struct buf key, der;
+	unsigned int at = failing;
+	struct err e;
+	int rc;
+
+	failing = 0;
+	buf_init(&key, X509_PEM_MAX);
+	buf_init(&der, X509_PEM_MAX);
+	if (x509_key_new(&key, NULL) != 0 || buf_str(&key) == NULL)
+		return MUTE;
+	seen = 0;
+	failing = at;
+	and_all_after = true;
+	err_clear(&e);
+	rc = x509_key_spki(buf_str(&key), &der, &e);
+	buf_release(&key);
+	buf_release(&der);
+	/* of the last few OpenSSL does not say that they failed */
+	if (rc == ERR_INVALID && seen > at + LAST)
+		return MUTE;
+	return rc == 0 && seen < failing ? WHOLE : SAID;
 }
 
 static void
@@ -116,12 +153,19 @@ test_new_key(void **state)
 	sweep(new_key, "a key");
 }
 
+static void
+test_read_key(void **state)
+{
+	sweep(read_key, "reading a key");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pinned_tls),
 		cmocka_unit_test(test_new_key),
+		cmocka_unit_test(test_read_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
