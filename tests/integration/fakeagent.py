@@ -82,8 +82,8 @@ class Https:
 
 
 class Identity:
-    def __init__(self):
-        self.key = ed25519.Ed25519PrivateKey.generate()
+    def __init__(self, seed=None):
+        self.key = ed25519.Ed25519PrivateKey.from_private_bytes(seed or os.urandom(32))
         self.pub = self.key.public_key().public_bytes(*RAW)
         self.id = hashlib.sha256(self.pub).hexdigest()
         self.tls = ec.generate_private_key(ec.SECP256R1())

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """Agents over the years: certificates that end, protocols that differ."""
+import base64
 import os
 import re
 import ssl
@@ -8,8 +9,8 @@ import struct
 import pytest
 from cryptography import x509
 
-from fakeagent import Identity
-from miglib import Platform, wait_for
+from fakeagent import FakeAgent, Identity
+from miglib import ROOT, Platform, wait_for
 from test_operating import (configure, enrolled,  # noqa: F401
                             make_people, make_server)
 
@@ -99,6 +100,26 @@ def test_protocols_n_and_n_minus_1(server, protocol, good):
     agent.hello(protocol=2)
     wait_for("the agent again", lambda: online(api) == 1)
     wait_for("the store", lambda: "trouble" not in next(api.lines("/agents")))
+
+
+def test_a_hello_that_an_agent_of_protocol_2_said(server):
+    """Bytes of a program of then: tests/data/protocol2/README.md."""
+    recorded = ROOT / "tests" / "data" / "protocol2"
+    server.start()
+    api = server.login()
+    who = Identity(bytes.fromhex((recorded / "identity").read_text().split()[2]))
+    status, j = server.https().call("POST", "/enrol", who.enrol_request(server.token(), "web1"))
+    assert status == 201, j
+    agent = FakeAgent(who, "web1", j).connect()
+    agent.publish(agent.topic("hello"), (recorded / "hello").read_bytes(), 0)
+    _, welcome = agent.expect(5)
+    assert welcome[13] == 3
+    wait_for("the agent", lambda: online(api) == 1)
+    row = wait_for("the store", lambda: next((r for r in api.lines("/agents") if r.get("hello")), None))
+    assert base64.b64decode(row["hello"]) == (recorded / "hello").read_bytes() and "trouble" not in row
+    action = server.launch(api, target="tags->>'operator'='opsec'")["id"]
+    agent.expect(1)
+    agent.answer(action)
 
 
 def test_agents_renew_by_themselves(tmp_path):
