@@ -373,12 +373,15 @@ def test_too_large_answers_are_cut_quickly(agent, gpg, tmp_path):
     for n in range(20):
         many = tmp_path / f"many{n}"
         many.mkdir()
-        for _ in range(1000):
-            # hardly to be compressed
-            (many / secrets.token_urlsafe(180)).touch()
+        for _ in range(300):
+            # Half of each entry is chance: what workers may put out, four times as much as may
+            # be sent, is too large also when they have left a quarter of it.
+            where = many / secrets.token_urlsafe(180) / secrets.token_urlsafe(180)
+            where.mkdir(parents=True)
+            (where / secrets.token_urlsafe(180)).touch()
         operations.append({"module": "file", "parameters": {"searches": {"s": {
             "paths": [str(many)], "names": ["."]}}}})
-    begin = time.monotonic()
+    begin = os.times()
     run, answer = agent.once(envelope(gpg, document(
         gpg, operations=operations, limits={"resultbytes": 1 << 20})))
     assert run.returncode == 0, run.stderr
@@ -388,7 +391,7 @@ def test_too_large_answers_are_cut_quickly(agent, gpg, tmp_path):
     # some had to go, and no more than that
     assert 10 < last["failed"] + last["done"] and last["failed"] > 0, last
     assert (1 << 19) < size <= (1 << 20) + 292
-    assert time.monotonic() - begin < 30
+    assert sum(os.times()[2:4]) - sum(begin[2:4]) < 15      # of processors: it waits for others
 
 
 def test_policy_limit_wins(agent, gpg, slow):
