@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import socket
+import struct
 import threading
 import time
 
@@ -45,6 +46,28 @@ def meanwhile(work):
         stop.set()
         t.join(600)
     assert not t.is_alive() and not failed, failed
+
+
+def test_connections_that_end_at_once(taken, attack):
+    """A relay that says that there is nothing to wait for, and ends each connection: the agent does not
+    spend its time on handshakes."""
+    ident = taken.ids["web2"]
+    topic = f"mig/1/a/{ident}/in"
+    welcome = b"\x05" + struct.pack(">QIB", int(time.time() * 1000), 0, 3) + bytes(32)
+
+    def ups():
+        return attack.log("web2").count(" relay_up ")
+    seen, end = 0, time.time() + 10
+    taken.tap.tell(topic, welcome)
+    taken.tap.settle()
+    while time.time() < end:
+        Owner(taken.platform).connect(client_id=ident).close()
+        wait_for("the next connection", lambda: ups() > seen)
+        seen = ups()
+        taken.tap.tell(topic, welcome)
+        taken.tap.settle()
+    assert 3 < seen <= 13, seen
+    attack.honest("web2")
 
 
 @pytest.mark.parametrize("full", SIZES)

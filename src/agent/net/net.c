@@ -48,6 +48,7 @@
 #define SPREAD_MAX_MS 3600000
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS 300000
+#define LASTED_MS 5000
 /* NET_FILE_FD as a path */
 #define TUNNEL_PATH "/proc/self/fd/5"
 
@@ -81,7 +82,9 @@ struct net {
 	uint16_t keepalive;
 	uint64_t connection;
 	uint32_t spread_ms;
-	int64_t backoff_ms; /* 0: the next wait is the spread */
+	int64_t backoff_ms; /* 0: the next wait is the spread, and this: */
+	int64_t pause_ms;
+	int64_t up_ms;      /* when the last connection was made */
 	struct buf held;    /* for the monitor, when it is busy */
 	uint16_t held_type; /* MSG_NET_ENVELOPE or _CANCEL */
 	uint16_t owed;      /* so is this: MSG_NET_UP or _DOWN; 0: none */
@@ -472,15 +475,6 @@ whole_envelope(uint8_t source, const uint8_t *data, size_t len, void *arg)
 
 /* --- the connection ------------------------------------------------------- */
 
-static uint32_t
-chance(uint32_t below)
-{
-	uint32_t r;
-
-	evutil_secure_rng_get_bytes(&r, sizeof(r));
-	return below == 0 ? 0 : r % below;
-}
-
 /* What the server may have forgotten is sent again. */
 static void
 answer_roll(bool hello, void *arg)
@@ -505,7 +499,7 @@ connect_later(struct net *n)
 	int64_t ms;
 
 	if (n->backoff_ms == 0) {
-		ms = chance(n->spread_ms + 1);
+		ms = n->pause_ms + chance(n->spread_ms + 1);
 		n->backoff_ms = BACKOFF_FIRST_MS;
 	} else {
 		ms = n->backoff_ms / 2 + chance((uint32_t)n->backoff_ms + 1);
@@ -591,6 +585,7 @@ on_connected(struct mqtt *m, void *arg)
 		return;
 	}
 	n->backoff_ms = 0;
+	n->up_ms = clock_mono_ms();
 	tell_renewed(n);
 	send_presence(n, true, 0);
 	fault_point("net.connected");
@@ -605,6 +600,9 @@ on_connected(struct mqtt *m, void *arg)
 static void
 lost(struct net *n, const char *why)
 {
+	/* a relay that ends each at once is not tried without a pause */
+	n->pause_ms =
+	    clock_mono_ms() - n->up_ms < LASTED_MS ? BACKOFF_FIRST_MS : 0;
 	pull_clear(n->pull);
 	forget_published(n);
 	tell_down(n, why);

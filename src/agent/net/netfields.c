@@ -8,6 +8,7 @@
 #include "crypto/x509.h"
 #include "mqtt/tunnel.h"
 
+#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,15 @@ take_peer(struct rd *r, struct tunnel_peer *ret)
 {
 	rd_field_str(r, ret->host, sizeof(ret->host));
 	ret->port = rd_u16(r);
+}
+
+uint32_t
+chance(uint32_t below)
+{
+	uint32_t r;
+
+	evutil_secure_rng_get_bytes(&r, sizeof(r));
+	return below == 0 ? 0 : r % below;
 }
 
 void

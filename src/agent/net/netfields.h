@@ -4,6 +4,7 @@
 #define MIG_AGENT_NET_NETFIELDS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 struct err;
@@ -14,6 +15,8 @@ struct tunnel_peer;
 char *take_pem(struct rd *r);
 void take_peer(struct rd *r, struct tunnel_peer *ret);
 void wipe_free(char *s);
+/* 0 to below - 1. */
+uint32_t chance(uint32_t below);
 /* An envelope from the relay, taken apart for the monitor. ERR_TOOBIG: its
  * document is larger than doc_max. */
 int add_pieces(struct buf *out, const void *data, size_t len, size_t doc_max,
