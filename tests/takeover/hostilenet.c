@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * A net that was taken over: the real mig-agent-net, but with each connection
- * it hands over as its renewed certificate what lies in HOSTILE_NET/AGENT.
+ * it hands over as its renewed certificate what lies in HOSTILE/AGENT.
  * Without such a file it is as the real one.
  */
 #include "agent/net/renew.h"
@@ -28,7 +28,7 @@ __wrap_renew_new(const char *ca, const char *cert, const char *key,
 	char path[PATH_MAX];
 
 	buf_init(&handed, 65000);
-	snprintf(path, sizeof(path), HOSTILE_NET "/%s", id_hex(agent).s);
+	snprintf(path, sizeof(path), HOSTILE "/%s", id_hex(agent).s);
 	if (file_read(path, &handed, NULL) != 0)
 		buf_clear(&handed);
 	return __real_renew_new(ca, cert, key, agent, peer, e);

@@ -35,6 +35,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "crypto/keyring.h"
 #include "proc/timer.h"
 
 #include <event2/event.h>
@@ -167,10 +168,13 @@ made_at(const struct exam *x, const struct signer *s)
 }
 
 /* The newest of those that count; 0 for what was refused. Others say nothing:
- * anybody known can sign, and whoever hands it on can add that. */
+ * anybody known can sign, and whoever hands it on can add that. Nor does a
+ * verify or judge that says more than an honest one lets pass: the journal
+ * would hold the agent to that time for ever. */
 static int64_t
 signed_at(const struct exam *x)
 {
+	int64_t latest = clock_wall_ms() / 1000 + SIG_FUTURE_SLACK;
 	int64_t newest = 0, at;
 	size_t i;
 
@@ -179,7 +183,7 @@ signed_at(const struct exam *x)
 		if (at > newest)
 			newest = at;
 	}
-	return newest;
+	return newest < latest ? newest : latest;
 }
 
 /* judge counts none of these; a judge that does is not believed. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A net that was taken over (tests/takeover/hostilenet.c) and hands over a certificate with which no
-net could connect any more: what the agent has stays, and the next net has it."""
+"""Roles of an agent that were taken over: net hands over a certificate with which no net could connect
+any more (tests/takeover/hostilenet.c), verify lies about when something was signed (hostileverify.c).
+Nothing of it is left when they are started anew."""
 import datetime
 import struct
 
@@ -15,7 +16,7 @@ from miglib import wait_for
 from test_hostile_worker import another
 
 SECONDS = 20
-HANDED = miglib.BUILD / "tests" / "takeover" / "handed"
+HOSTILE = miglib.BUILD / "tests" / "takeover" / "hostile"
 DAY = datetime.timedelta(days=1)
 
 
@@ -75,8 +76,8 @@ def bodies(taken, victim):
 
 def test_a_certificate_that_is_none(taken, attack, victim):
     attack.restarts = True      # of the victim's net
-    HANDED.mkdir(exist_ok=True)
-    path, state = HANDED / taken.ids["victim"], victim.dir / "state"
+    HOSTILE.mkdir(exist_ok=True)
+    path, state = HOSTILE / taken.ids["victim"], victim.dir / "state"
     before = sorted(p.name for p in state.iterdir())
     for what, body in bodies(taken, victim).items():
         path.write_bytes(body)
@@ -94,3 +95,25 @@ def test_a_certificate_that_is_none(taken, attack, victim):
         taken.platform.wait_online(len(taken.ids))
         attack.honest("victim")
     assert sorted(p.name for p in state.iterdir()) == before
+
+
+def test_signed_in_forty_years(taken, attack, victim):
+    """By what was signed last the agent knows that its clock is behind: by such a word everything
+    would have ended for ever."""
+    attack.restarts = True
+    HOSTILE.mkdir(exist_ok=True)
+    (HOSTILE / "verify").touch()
+    (HOSTILE / "verify").chmod(0o644)
+
+    def restart():
+        victim.daemon.stop()
+        victim.start()
+        taken.platform.wait_online(len(taken.ids))
+        attack.honest("victim")
+    try:
+        restart()
+        # one that is signed just now would be refused already
+        attack.honest("victim")
+    finally:
+        (HOSTILE / "verify").unlink()
+    restart()
