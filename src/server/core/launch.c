@@ -576,7 +576,7 @@ aim(struct core *c, struct launch_job *x, struct err *e)
 		return (ERR_NOMEM);
 	x->entries = NULL;
 	x->run->careful = wants_several(&x->doc);
-	return (0);
+	return (sched_room(&c->sched, x->run, e));
 }
 
 static void

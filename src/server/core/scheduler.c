@@ -17,6 +17,9 @@
 #define SCAN_MIN_MS 2000
 #define SCAN_MAX_MS 60000
 #define LATE_SECONDS 90000 /* answers are taken this long after the end */
+#define BYTES_MAX ((size_t)1024 * 1024 * 1024)
+#define BYTES_BY_MAX (BYTES_MAX / 2) /* of what the same people signed */
+#define TARGET_BYTES 4096            /* prepared, about */
 
 int
 sched_init(struct sched *s, struct registry *r, const struct sched_ops *ops,
@@ -192,7 +195,37 @@ sched_run_new(struct sched *s, const struct store_action *a,
 	}
 	r->entries = entries;
 	r->nentries = nentries;
+	if (a->investigators != NULL)
+		sha256(a->investigators, strlen(a->investigators), &r->by);
+	r->bytes = sizeof(*r) + TARGET_BYTES + r->envelope_len +
+	    nentries * sizeof(*entries);
 	return (r);
+}
+
+int
+sched_room(const struct sched *s, const struct run *r, struct err *e)
+{
+	const struct run *x;
+	size_t by = 0;
+
+	TAILQ_FOREACH (x, &s->runs, next)
+		if (id_equal(&x->by, &r->by))
+			by += x->bytes;
+	if (s->bytes + r->bytes <= BYTES_MAX && by + r->bytes <= BYTES_BY_MAX)
+		return (0);
+	return (err_set(e, ERR_FULL,
+	    "%zu actions that are open, or ended less than %d hours ago, take"
+	    " %zu MiB of the server's memory, those of these signers %zu: no"
+	    " new one%s is taken until some are over",
+	    s->nruns, LATE_SECONDS / 3600, s->bytes >> 20, by >> 20,
+	    s->bytes + r->bytes > BYTES_MAX ? "" : " of theirs"));
+}
+
+static void
+forget(struct sched *s, struct run *r, size_t bytes)
+{
+	s->bytes -= bytes;
+	r->bytes -= bytes;
 }
 
 void
@@ -201,6 +234,7 @@ sched_add(struct sched *s, struct run *r, int64_t n)
 	r->n = n;
 	TAILQ_INSERT_TAIL(&s->runs, r, next);
 	s->nruns++;
+	s->bytes += r->bytes;
 	s->nopen += r->status == ACTION_OPEN;
 }
 
@@ -515,6 +549,7 @@ expire(struct sched *s, struct run *r)
 		set_status(s, r, ACTION_EXPIRED);
 		s->ops->status(r, ACTION_EXPIRED, s->arg);
 	}
+	forget(s, r, r->envelope_len);
 	free(r->envelope);
 	r->envelope = NULL;
 	free(r->cancel);
@@ -536,6 +571,7 @@ sched_tick(struct sched *s, int64_t now)
 		if (wall >= r->expire_after + LATE_SECONDS) {
 			TAILQ_REMOVE(&s->runs, r, next);
 			s->nruns--;
+			forget(s, r, r->bytes);
 			sched_run_free(r);
 			continue;
 		}

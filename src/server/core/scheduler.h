@@ -42,6 +42,8 @@ struct run { /* one action that may still be answered */
 	uint8_t *envelope;                /* owned; NULL once expired */
 	size_t envelope_len;
 	struct id envelope_hash;
+	struct id by;              /* hash of the names of who signed it */
+	size_t bytes;              /* what it takes in memory, about */
 	struct target *target;     /* NULL: expects nobody new */
 	struct run_entry *entries; /* by slot; owned */
 	size_t nentries;
@@ -81,6 +83,7 @@ struct sched {
 	struct target_engine *targets; /* owned */
 	struct runs runs;
 	size_t nruns, nopen;
+	size_t bytes; /* of all runs */
 	int64_t started;
 	int64_t wall_ahead; /* ms; its owner keeps it up to date */
 	bool relay_up;
@@ -102,6 +105,10 @@ int sched_match(struct sched *s, const char *target, bool online_only,
 struct run *sched_run_new(struct sched *s, const struct store_action *a,
     struct run_entry *entries, size_t nentries, struct err *e);
 void sched_run_free(struct run *r);
+/* Is there room for one more? What is open, or has just ended, is in memory,
+ * also after a start, and nobody can remove it: all together and what the same
+ * people signed are bounded. ERR_FULL. */
+int sched_room(const struct sched *s, const struct run *r, struct err *e);
 /* Takes an action that the store holds as number n. It is sent with the next
  * tick, or when it becomes valid. */
 void sched_add(struct sched *s, struct run *r, int64_t n);

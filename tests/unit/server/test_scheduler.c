@@ -154,6 +154,69 @@ add_run(struct fixture *f, const char *target, int64_t from, int64_t until,
 
 #define S(n) (NOW / 1000 + (n))
 
+static struct run *
+new_run(struct fixture *f, const char *by, size_t bytes)
+{
+	struct store_action a = { .name = "x",
+		.target = "all",
+		.investigators = by,
+		.valid_from = S(-1),
+		.expire_after = S(60),
+		.envelope = (const uint8_t *)"env",
+		.envelope_len = 3 };
+	struct err e;
+	struct run *r = sched_run_new(&f->s, &a, NULL, 0, &e);
+
+	assert_non_null(r);
+	assert_true(r->bytes > 3);
+	r->bytes += bytes;
+	return (r);
+}
+
+/* Nobody fills the memory that all need, and no few people have all of it. */
+static void
+test_room(void **state)
+{
+	static const size_t mib = 1024 * 1024;
+	static const struct {
+		const char *by;
+		size_t mib;
+		const char *refused; /* NULL: taken */
+	} tests[] = {
+		{ "[\"Alice\"]", 300, NULL },
+		{ "[\"Alice\"]", 300, "of theirs" },
+		{ "[\"Bob\"]", 300, NULL },
+		{ "[\"Alice\"]", 200, NULL },
+		{ "[\"Carol\"]", 300, "no new one is taken" },
+		{ "[\"Carol\"]", 100, NULL },
+	};
+	struct fixture *f = *state;
+	struct run *r;
+	struct err e;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		r = new_run(f, tests[i].by, tests[i].mib * mib);
+		rc = sched_room(&f->s, r, &e);
+		assert_int_equal(rc, tests[i].refused == NULL ? 0 : ERR_FULL);
+		if (rc == 0) {
+			sched_add(&f->s, r, (int64_t)i);
+		} else {
+			assert_non_null(strstr(e.msg, tests[i].refused));
+			sched_run_free(r);
+		}
+	}
+	assert_true(f->s.bytes >= 900 * mib);
+	f->s.wall_ahead = INT64_C(61000);
+	sched_tick(&f->s, NOW);
+	assert_true(f->s.bytes >= 900 * mib);
+	f->s.wall_ahead = INT64_C(1000) * 100000;
+	sched_tick(&f->s, NOW);
+	assert_int_equal(f->s.bytes, 0);
+	assert_int_equal(f->s.nruns, 0);
+}
+
 static void
 test_broadcast_or_single(void **state)
 {
@@ -587,6 +650,7 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(test_room),
 		T(test_broadcast_or_single),
 		T(test_cancel),
 		T(test_cancel_waits_for_the_relay),
