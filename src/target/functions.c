@@ -42,7 +42,8 @@ cached_clear(struct cached *c)
 
 /* Borrowed until the next call; NULL when it is no JSON. */
 static json_t *
-parse_json(struct functions *f, const char *text, size_t len)
+parse_json(
+    struct functions *f, const char *text, size_t len, bool *ret_no_memory)
 {
 	struct cached *c;
 	json_t *root;
@@ -58,6 +59,7 @@ parse_json(struct functions *f, const char *text, size_t len)
 	root = json_read(
 	    text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
 	copy = malloc(len + 1);
+	*ret_no_memory = copy == NULL || (root == NULL && json_no_memory());
 	if (root == NULL || copy == NULL) {
 		json_decref(root);
 		free(copy);
@@ -76,12 +78,16 @@ static json_t *
 parse_value(sqlite3_context *ctx, sqlite3_value *v)
 {
 	const unsigned char *text = sqlite3_value_text(v);
+	bool no_memory = text == NULL && sqlite3_value_type(v) != SQLITE_NULL;
 	json_t *root = NULL;
 
 	if (text != NULL)
 		root = parse_json(sqlite3_user_data(ctx), (const char *)text,
-		    (size_t)sqlite3_value_bytes(v));
-	if (root == NULL)
+		    (size_t)sqlite3_value_bytes(v), &no_memory);
+	/* what is malformed is refused for good */
+	if (root == NULL && no_memory)
+		sqlite3_result_error_nomem(ctx);
+	else if (root == NULL)
 		sqlite3_result_error(ctx, "malformed JSON", -1);
 	return root;
 }
@@ -141,13 +147,17 @@ function_arrow(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		v = i < 0 ? NULL : json_array_get(root, (size_t)i);
 	} else {
 		key = (const char *)sqlite3_value_text(argv[1]);
-		if (key != NULL && key[0] == '$') {
+		if (key == NULL) {
+			sqlite3_result_error_nomem(ctx);
+			return;
+		}
+		if (key[0] == '$') {
 			sqlite3_result_error(ctx,
 			    "->> takes a name, not a path: use json_extract",
 			    -1);
 			return;
 		}
-		v = key == NULL ? NULL : json_object_get(root, key);
+		v = json_object_get(root, key);
 	}
 	if (v != NULL)
 		result_json(ctx, v);
@@ -239,7 +249,7 @@ function_ilike(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	if (argc == 3)
 		escape = (const char *)sqlite3_value_text(argv[2]);
 	if (pattern == NULL || text == NULL || escape == NULL) {
-		sqlite3_result_error(ctx, "ILIKE: not text", -1);
+		sqlite3_result_error_nomem(ctx);
 		return;
 	}
 	if (strlen(pattern) > PATTERN_MAX) {

@@ -31,22 +31,23 @@ row_of(const struct store_agent *a, struct id_hex *hex, struct target_row *row)
 	row->addresses = a->addresses;
 }
 
-/* NULL matches everyone, also those that never said hello. */
-static bool
-matches(struct target *t, const struct store_agent *a)
+/* NULL matches everyone, also those that never said hello. 0, or ERR_NOMEM:
+ * nobody knows. */
+static int
+matches(struct target *t, const struct store_agent *a, bool *ret)
 {
 	struct target_row row;
 	struct id_hex hex;
-	bool yes = false;
+	int rc;
 
-	if (a->revoked)
-		return (false);
-	if (t == NULL)
-		return (true);
-	if (!a->said_hello)
-		return (false);
+	*ret = !a->revoked && t == NULL;
+	if (a->revoked || t == NULL || !a->said_hello)
+		return (0);
 	row_of(a, &hex, &row);
-	return (target_match(t, &row, &yes, NULL) == 0 && yes);
+	rc = target_match(t, &row, ret, NULL);
+	if (rc != 0)
+		*ret = false;
+	return (rc == ERR_NOMEM ? rc : 0);
 }
 
 static void
@@ -64,6 +65,8 @@ add_agent(struct jsonw *w, const struct store_agent *a, struct buf *scratch)
 		jsonw_strn(w, "hello", scratch->data, scratch->len);
 	else
 		jsonw_null(w, "hello");
+	if (scratch->error == ERR_NOMEM)
+		w->out->error = ERR_NOMEM;
 }
 
 /* --- the list ----------------------------------------------------------- */
@@ -82,12 +85,15 @@ agents_one(const struct store_agent *a, void *arg)
 {
 	struct agents_stream *x = arg;
 	struct jsonw w;
+	bool yes = a->revoked;
+	int rc = 0;
 
 	x->seen++;
 	x->after = a->n;
-	if (x->revoked ? !a->revoked
-		       : (x->online && !a->online) || !matches(x->target, a))
-		return (0);
+	if (!x->revoked)
+		rc = matches(x->target, a, &yes);
+	if (rc != 0 || !yes || (!x->revoked && x->online && !a->online))
+		return (rc);
 	jsonw_init(&w, &x->s.out);
 	jsonw_object(&w, NULL);
 	add_agent(&w, a, &x->scratch);
@@ -211,11 +217,17 @@ static int
 count_one(const struct store_agent *a, void *arg)
 {
 	struct count *c = arg;
+	bool yes;
 
 	c->seen++;
 	c->after = a->n;
-	if (!a->said_hello || (c->only_online && !a->online) ||
-	    !matches(c->target, a))
+	if (!a->said_hello || (c->only_online && !a->online))
+		return (0);
+	if (matches(c->target, a, &yes) != 0) {
+		c->w.out->error = ERR_NOMEM;
+		return (ERR_NOMEM);
+	}
+	if (!yes)
 		return (0);
 	c->n++;
 	c->online += a->online;
@@ -242,11 +254,11 @@ targets_reply(struct request *q, struct count *c)
 		c->seen = 0;
 		rc = store_agents(
 		    q->api->read, c->after, PAGE, count_one, c, &e);
-		if (rc != 0) {
+		if (rc != 0 && q->out.error == 0) {
 			reply_err(q, &e);
 			return;
 		}
-	} while (c->seen == PAGE);
+	} while (rc == 0 && c->seen == PAGE);
 	jsonw_array_end(&c->w);
 	jsonw_u64(&c->w, "count", c->n);
 	jsonw_u64(&c->w, "online", c->online);

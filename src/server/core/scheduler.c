@@ -60,17 +60,20 @@ sched_release(struct sched *s)
 	s->targets = NULL;
 }
 
-static bool
-row_matches(struct target *t, const struct agent *a)
+/* 0, or ERR_NOMEM: nobody knows. */
+static int
+row_matches(struct target *t, const struct agent *a, bool *ret)
 {
-	bool yes = false;
+	int rc;
 
+	*ret = false;
 	if (t == NULL || a->revoked || a->row.id == NULL)
-		return (false);
+		return (0);
 	/* NULL and errors: the agent would refuse; it is not expected. */
-	if (target_match(t, &a->row, &yes, NULL) != 0)
-		return (false);
-	return (yes);
+	rc = target_match(t, &a->row, ret, NULL);
+	if (rc != 0)
+		*ret = false;
+	return (rc == ERR_NOMEM ? rc : 0);
 }
 
 int
@@ -82,25 +85,30 @@ sched_match(struct sched *s, const char *target, bool online_only,
 	struct run_entry *entries;
 	struct target *t;
 	size_t i, expected = 0;
+	bool yes;
 	int rc;
 
 	if ((rc = target_prepare(s->targets, target, &t, e)) != 0)
 		return (rc);
 	entries = calloc(reg->n + 1, sizeof(*entries));
-	if (entries == NULL) {
-		target_free(t);
-		return (err_set(e, ERR_NOMEM, "out of memory"));
-	}
-	for (i = 0; i < reg->n; i++) {
+	if (entries == NULL)
+		rc = ERR_NOMEM;
+	for (i = 0; i < reg->n && rc == 0; i++) {
 		const struct agent *a = reg->slots[i];
 
 		entries[i].state = X_NOT;
-		if ((online_only && !a->online) || !row_matches(t, a))
+		if (online_only && !a->online)
+			continue;
+		if ((rc = row_matches(t, a, &yes)) != 0 || !yes)
 			continue;
 		entries[i].state = X_WAITING;
 		expected++;
 	}
 	target_free(t);
+	if (rc != 0) {
+		free(entries);
+		return (err_set(e, rc, "out of memory: try again"));
+	}
 	*ret_entries = entries;
 	*ret_n = reg->n;
 	*ret_expected = expected;
@@ -402,12 +410,16 @@ static bool
 is_expected(struct sched *s, struct run *r, struct agent *a)
 {
 	struct run_entry *x = run_entry(r, a);
+	bool yes;
 
 	if (x == NULL)
 		return (false);
 	if (x->state == X_UNKNOWN) {
+		/* looked at again when it says hello */
+		if (row_matches(r->target, a, &yes) != 0)
+			return (false);
 		x->state = X_NOT;
-		if (row_matches(r->target, a)) {
+		if (yes) {
 			x->state = X_WAITING;
 			r->expected++;
 			if (r->status == ACTION_COMPLETE)
@@ -443,11 +455,13 @@ static void
 hello_cancelled(struct sched *s, struct run *r, struct agent *a, int64_t now)
 {
 	struct run_entry *x = run_entry(r, a);
+	bool yes = false;
 
 	if (x == NULL || !r->cancel_said)
 		return;
 	if (x->state != X_WAITING && x->state != X_SENT &&
-	    (x->state != X_UNKNOWN || !row_matches(r->target, a)))
+	    (x->state != X_UNKNOWN ||
+		(row_matches(r->target, a, &yes) == 0 && !yes)))
 		return;
 	if (!agent_may_be_sent(a, r->cancel_len, now))
 		return;

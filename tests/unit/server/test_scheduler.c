@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #define NOW (INT64_C(1000000) * 1000) /* ms */
 
@@ -340,6 +341,43 @@ test_hello(void **state)
 /* Twenty hellos a second that say it knows nothing: it is sent what fits into a
  * burst and little more; the others what they lack, and what it was not sent
  * then it is sent in a while. */
+/* Whether it is one of them nobody knows: it is looked at again, and not left
+ * out of what is asked without a word. */
+static void
+test_no_memory_for_the_target(void **state)
+{
+	struct fixture *f = *state;
+	char tags[30000];
+	struct run_entry *entries = NULL;
+	struct agent *a;
+	struct run *r;
+	size_t n, expected;
+	struct err e;
+
+	a = add_agent(f, 0, "{}", true);
+	r = add_run(f, "tags->>'x' = 'y'", S(-1), S(60), false);
+	memset(tags, ' ', sizeof(tags) - 1);
+	tags[sizeof(tags) - 1] = '\0';
+	memcpy(tags, "{\"x\":\"y\"", 8);
+	tags[sizeof(tags) - 2] = '}';
+	a->row.tags = tags;
+	sqlite3_hard_heap_limit64(1);
+	sched_hello(&f->s, a, true, NULL, 0, NOW);
+	assert_int_equal(r->expected, 0);
+	assert_int_not_equal(sched_match(&f->s, "name <> ''", false, &entries,
+				 &n, &expected, &e),
+	    0);
+	assert_int_equal(e.code, ERR_NOMEM);
+	sqlite3_hard_heap_limit64(INT64_C(256) << 20);
+	sched_hello(&f->s, a, false, NULL, 0, NOW);
+	assert_int_equal(r->expected, 1);
+	assert_int_equal(sched_match(&f->s, "tags->>'x' = 'y'", false, &entries,
+			     &n, &expected, &e),
+	    0);
+	assert_int_equal(expected, 1);
+	free(entries);
+}
+
 static void
 test_hellos_without_end(void **state)
 {
@@ -658,6 +696,7 @@ main(void)
 		T(test_not_before_its_time_nor_without_relay),
 		T(test_complete),
 		T(test_hello),
+		T(test_no_memory_for_the_target),
 		T(test_hellos_without_end),
 		T(test_hello_before_it_is_stored),
 		T(test_kept_for_a_time),

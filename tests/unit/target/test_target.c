@@ -51,6 +51,18 @@ teardown(void **state)
 	return 0;
 }
 
+static bool no_memory;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+/* Not SQLite's own, which is a library. */
+void *
+__wrap_malloc(size_t size)
+{
+	return no_memory ? NULL : __real_malloc(size);
+}
+
 /* 1, 0, or the error. */
 static int
 ask(const char *condition, const struct target_row *row, struct err *e)
@@ -503,10 +515,40 @@ test_cost(void **state)
 	assert_true(match < 1000);
 }
 
+/* A refusal is for good: none comes from that. */
+static void
+test_no_memory(void **state)
+{
+	static const char *const conditions[] = {
+		"environment->>'os' = 'linux'",
+		"in_net(addresses, '10.0.0.0/8')",
+	};
+	struct target_row other = web;
+	struct target *t;
+	struct err e;
+	bool is;
+	size_t i;
+
+	/* what no test before has read */
+	other.environment = "{\"os\":\"linux\",\"now\":1}";
+	other.addresses = "[\"10.9.9.9\"]";
+	for (i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+		assert_int_equal(
+		    target_prepare(engine, conditions[i], &t, &e), 0);
+		no_memory = true;
+		assert_int_equal(target_match(t, &other, &is, &e), ERR_NOMEM);
+		no_memory = false;
+		assert_int_equal(target_match(t, &other, &is, &e), 0);
+		assert_true(is);
+		target_free(t);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_true),
 		cmocka_unit_test(test_false),
 		cmocka_unit_test(test_refused),
