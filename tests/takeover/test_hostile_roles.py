@@ -3,6 +3,7 @@
 any more (tests/takeover/hostilenet.c), verify lies about when something was signed (hostileverify.c).
 Nothing of it is left when they are started anew."""
 import datetime
+import re
 import struct
 
 import pytest
@@ -13,9 +14,11 @@ from cryptography.x509.oid import NameOID
 
 import miglib
 from miglib import wait_for
+from takeoverlib import DONE, REFUSED
 from test_hostile_worker import another
 
 SECONDS = 20
+INTERNAL = 17       # src/action/refusal.h
 HOSTILE = miglib.BUILD / "tests" / "takeover" / "hostile"
 DAY = datetime.timedelta(days=1)
 
@@ -92,7 +95,8 @@ def test_a_certificate_that_is_none(taken, attack, victim):
             path.unlink()
         assert " renewed\n" not in victim.daemon.log.read_text()[at:]
         # the next net is nobody's
-        taken.platform.wait_online(len(taken.ids))
+        wait_for("the next net", lambda at=at: re.search(
+            r"(?s) net_ended .* relay_up ", victim.daemon.log.read_text()[at:]))
         attack.honest("victim")
     assert sorted(p.name for p in state.iterdir()) == before
 
@@ -117,3 +121,28 @@ def test_signed_in_forty_years(taken, attack, victim):
     finally:
         (HOSTILE / "verify").unlink()
     restart()
+
+
+def test_verify_that_ends_by_itself(taken, attack, victim):
+    """Again and again: whoever asked is told, and the action is examined when it comes again and verify
+    is well."""
+    attack.restarts = True
+    HOSTILE.mkdir(exist_ok=True)
+    (HOSTILE / "verify-ends").touch()
+    (HOSTILE / "verify-ends").chmod(0o644)
+    victim.daemon.stop()
+    at = len(victim.daemon.log.read_text())
+    victim.start()
+    taken.platform.wait_online(len(taken.ids))
+    doc = taken.document(taken.tree, target="name = 'victim'")
+    sig = taken.ann.sign(doc)
+    action = attack.allow(taken.send(doc, sig, to="victim"))
+    try:
+        taken.wait_said(action, "victim", REFUSED, INTERNAL)
+    finally:
+        (HOSTILE / "verify-ends").unlink()
+    said = victim.daemon.log.read_text()[at:]
+    assert said.count("role_ended role=verify") == 2, said
+    assert "verify gave no verdict on it: exit 0" in said
+    taken.send(doc, sig, to="victim")
+    taken.wait_said(action, "victim", DONE)
