@@ -3,11 +3,14 @@
 import contextlib
 import hashlib
 import io
+import json
 import os
 import re
 import sqlite3
 import subprocess
 import tarfile
+
+import pytest
 
 from test_operating import (age, configure, enrolled, launch_refused, make_people,  # noqa: F401
                             make_server)
@@ -245,3 +248,39 @@ def test_restore_of_an_older_backup(server, tmp_path):
     server.start()
     assert not re.search(r"\] (warn|error|fatal) |ended child", server.daemon.log.read_text()[at:])
     serves(server, agent, action)
+
+
+@pytest.mark.parametrize("what", ["answers", "actions"])
+def test_answers_go_while_somebody_reads_them(server, tmp_path, what):
+    """He gets whole ones, as long as there are some, and an end; beside a backup, which has all of them or none."""
+    server.start()
+    api = server.login()
+    agent = enrolled(server, "reads")
+    wait_for("the agent", lambda: online(api))
+    action = server.launch(api)["id"]
+    agent.expect(1)
+    agent.answer(action)
+    age(server, action, 40 * DAY)
+    with contextlib.closing(sqlite3.connect(server.state / "db" / "store.sqlite", timeout=20)) as db, db:
+        for _ in range(1500):       # three steps of what is removed at once
+            db.execute("INSERT INTO answers (action, agent, received, status, reason, different, answer) SELECT action,"
+                       " agent, received, status, reason, 1, randomblob(40000) FROM answers ORDER BY cursor LIMIT 1")
+    reader = api.connect(60)
+    reader.request("GET", f"/api/v1/actions/{action}/results", headers=api.headers())
+    stream = reader.getresponse()
+    first = json.loads(stream.readline())
+    backup = tmp_path / "b.tar"
+    copying = subprocess.Popen([program("mig-server"), "-c", str(server.conf), "backup", str(backup)],
+                               stdout=subprocess.DEVNULL)
+    server.command("prune", "--results", "5d", *(["--actions", "5d"] if what == "actions" else []))
+    seen = [first, *map(json.loads, stream)]
+    reader.close()
+    assert 0 < sum(x["type"] == "answer" for x in seen) < 1501
+    assert [x["cursor"] for x in seen[:-1]] == sorted({x["cursor"] for x in seen[:-1]})
+    if what == "answers":
+        assert seen[-1]["type"] == "end" and api.call("GET", f"/actions/{action}")[1]["results_removed"]
+    else:
+        assert api.call("GET", f"/actions/{action}")[0] == 404
+    assert copying.wait(60) == 0
+    assert "good: a backup" in server.command("backup", "--verify", str(backup)).stdout
+    assert results(api, action) == ["end"] if what == "answers" else True
