@@ -4,7 +4,6 @@ import datetime
 import ipaddress
 import json
 import os
-import pathlib
 import re
 import resource
 import shutil
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from miglib import Platform, answers_of, wait_for
+from test_server_api import role_pid
 from test_operating import (configure, enrolled,  # noqa: F401
                             make_people, make_server)
 
@@ -560,14 +560,17 @@ def test_a_damaged_key_of_the_api_is_made_anew(server):
         server.daemon.stop()
 
 
-def test_check_beside_a_hanging_relay(server):
-    """It is there, and says nothing: no other program has its port."""
+@pytest.mark.parametrize("who, says", [("mosquitto", "does not answer"), ("core", "the core says nothing")])
+def test_check_beside_what_hangs(server, who, says):
+    """It is there, and says nothing: no other program has its port, and all is not well."""
     server.start()
-    pid = next(int(p) for p in pathlib.Path(f"/proc/{server.daemon.proc.pid}/task/{server.daemon.proc.pid}/children")
-               .read_text().split() if "mosquitto" in pathlib.Path(f"/proc/{p}/cmdline").read_text())
+    assert "well" in checked(server, 1)["health", "ok"]
+    pid = role_pid(server, who)
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert "does not answer" in checked(server, 2)[f"port {server.relay_port}", "problem"]
+        wait_for("its words", lambda: says in subprocess.run(
+            [*server.daemon.argv[:-1], "check"], capture_output=True, text=True, check=False).stdout, 40)
+        checked(server, 2)
     finally:
         os.kill(pid, signal.SIGCONT)
 

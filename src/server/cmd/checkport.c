@@ -2,8 +2,10 @@
 /* mig-server check: ports, and what another program prints. */
 #include "server/cmd/check.h"
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "crypto/x509.h"
+#include "json/json.h"
 #include "proc/proc.h"
 
 #include <errno.h>
@@ -21,6 +23,7 @@
 #include <unistd.h>
 
 #define LIMIT_S 3
+#define HEALTH_MAX 65536
 
 /* A context that knows our CA; NULL when there is none. */
 static SSL_CTX *
@@ -38,10 +41,26 @@ tls_of(struct check *k)
 	return (NULL);
 }
 
+/* What the API says of itself and the core: its reply to GET /health. */
+static void
+ask_health(SSL *ssl, struct buf *out)
+{
+	static const char ask[] =
+	    "GET /api/v1/health HTTP/1.1\r\n"
+	    "Host: localhost\r\nConnection: close\r\n\r\n";
+	char piece[4096];
+	int n = SSL_write(ssl, ask, sizeof(ask) - 1);
+
+	while (n > 0 && (n = SSL_read(ssl, piece, sizeof(piece))) > 0)
+		if (buf_add(out, piece, (size_t)n) != 0)
+			return;
+}
+
 /* Does who listens there show a certificate of our CA? Whether it is still
- * good is looked at elsewhere. 0, ENOTCONN, or ETIMEDOUT: it says nothing. */
+ * good is looked at elsewhere. 0, ENOTCONN, or ETIMEDOUT: it says nothing.
+ * health: what it says then, or NULL. */
 static int
-shows_ours(SSL_CTX *tls, int fd)
+shows_ours(SSL_CTX *tls, int fd, struct buf *health)
 {
 	SSL *ssl = SSL_new(tls);
 	int rc = ENOTCONN;
@@ -54,6 +73,8 @@ shows_ours(SSL_CTX *tls, int fd)
 		    result == X509_V_ERR_CERT_HAS_EXPIRED ||
 		    result == X509_V_ERR_CERT_NOT_YET_VALID)
 			rc = 0;
+		if (rc == 0 && health != NULL)
+			ask_health(ssl, health);
 	} else if (errno == EAGAIN) {
 		rc = ETIMEDOUT;
 	}
@@ -64,7 +85,7 @@ shows_ours(SSL_CTX *tls, int fd)
 
 /* tls NULL: a connection is enough. ENOTCONN: another program has it. */
 static int
-try_connect(const struct addrinfo *ai, SSL_CTX *tls)
+try_connect(const struct addrinfo *ai, SSL_CTX *tls, struct buf *health)
 {
 	const struct timeval limit = { .tv_sec = LIMIT_S };
 	int fd, rc;
@@ -79,7 +100,7 @@ try_connect(const struct addrinfo *ai, SSL_CTX *tls)
 	if (rc == EINPROGRESS)
 		rc = ETIMEDOUT;
 	if (rc == 0 && tls != NULL)
-		rc = shows_ours(tls, fd);
+		rc = shows_ours(tls, fd, health);
 	close(fd);
 	return (rc);
 }
@@ -127,19 +148,56 @@ check_free(struct check *k, const char *name, const char *what,
 		    strcmp(name, "relay") == 0 ? "relay_listen" : "listen");
 }
 
+/* Its words are the server's own. */
+static void
+check_health(struct check *k, const struct buf *reply)
+{
+	static const char end[] = "\r\n\r\n";
+	const char *body =
+	    memmem(reply->data, reply->len, end, sizeof(end) - 1);
+	json_t *j = NULL, *list = NULL, *v;
+	struct err e;
+	size_t i;
+
+	err_set(&e, ERR_INVALID, "it says nothing");
+	if (body != NULL) {
+		body += sizeof(end) - 1;
+		j = json_strict(body,
+		    reply->len - (size_t)(body - (const char *)reply->data),
+		    HEALTH_MAX, &e);
+	}
+	if (j == NULL || json_need_array(j, "", "problems", &list, &e) != 0)
+		check_say(
+		    k, CHECK_PROBLEM, "health", "it cannot be read: %s", e.msg);
+	else if (json_array_size(list) == 0)
+		check_say(k, CHECK_OK, "health", "the server says it is well");
+	json_array_foreach (list, i, v)
+		check_say(k, CHECK_PROBLEM, "health", "the server says: %s",
+		    json_is_string(v) ? json_string_value(v) : "?");
+	json_decref(j);
+}
+
 static void
 check_answers(struct check *k, const char *name, const char *what,
     const char *host, const struct addrinfo *ai)
 {
+	bool api = strcmp(name, "API") == 0;
 	SSL_CTX *tls = tls_of(k);
 	int rc = ECONNREFUSED;
+	struct buf health;
 
+	buf_init(&health, HEALTH_MAX);
 	for (; ai != NULL && rc != 0; ai = ai->ai_next)
-		rc = try_connect(ai, tls);
-	SSL_CTX_free(tls);
+		rc = try_connect(ai, tls, api ? &health : NULL);
 	if (rc == 0)
 		check_say(k, CHECK_OK, what, "the %s answers", name);
-	else if (rc == ENOTCONN)
+	if (rc == 0 && api && tls != NULL)
+		check_health(k, &health);
+	SSL_CTX_free(tls);
+	buf_release(&health);
+	if (rc == 0)
+		return;
+	if (rc == ENOTCONN)
 		check_say(k, CHECK_PROBLEM, what,
 		    "what listens there has no certificate of this platform:"
 		    " another program has the %s's port",
