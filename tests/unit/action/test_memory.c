@@ -8,6 +8,7 @@
 #include "action/limits.h"
 #include "action/share.h"
 
+#include "../nomemory.h"
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -17,17 +18,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static bool no_memory;
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
-void *
-__wrap_malloc(size_t size)
-{
-	return no_memory ? NULL : __real_malloc(size);
-}
 
 static int
 read_acl(const void *text, size_t len, struct err *e)

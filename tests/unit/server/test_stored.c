@@ -3,6 +3,7 @@
  * out is what was put in, or an error; never another action. */
 #include "server/stored.h"
 
+#include "../nomemory.h"
 #include "action/envelope.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -58,17 +59,6 @@ make(struct store_action *a, struct buf *b)
 	a->expire_after = FROM + 3600;
 	a->envelope = b->data;
 	a->envelope_len = b->len;
-}
-
-static bool no_memory;
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
-void *
-__wrap_malloc(size_t size)
-{
-	return no_memory ? NULL : __real_malloc(size);
 }
 
 /* The core leaves out what is damaged, until it is started anew. */

@@ -5,6 +5,7 @@
  */
 #include "target/target.h"
 
+#include "../nomemory.h"
 #include "base/err.h"
 
 #include <setjmp.h>
@@ -49,18 +50,6 @@ teardown(void **state)
 {
 	target_engine_free(engine);
 	return 0;
-}
-
-static bool no_memory;
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
-/* Not SQLite's own, which is a library. */
-void *
-__wrap_malloc(size_t size)
-{
-	return no_memory ? NULL : __real_malloc(size);
 }
 
 /* 1, 0, or the error. */
