@@ -101,6 +101,25 @@ def test_a_certificate_that_is_none(taken, attack, victim):
     assert sorted(p.name for p in state.iterdir()) == before
 
 
+def test_a_flood_of_what_is_signed(taken, attack, victim):
+    """Each roll call is answered by a hello, which the monitor signs."""
+    attack.restarts = True
+    HOSTILE.mkdir(exist_ok=True)
+    path = HOSTILE / taken.ids["victim"]
+    path.write_bytes(b"flood")
+    path.chmod(0o644)
+    victim.daemon.stop()
+    at = len(victim.daemon.log.read_text())
+    victim.start()
+    try:
+        wait_for("its end", lambda: " net_floods message=" in victim.daemon.log.read_text()[at:])
+    finally:
+        path.unlink()
+    wait_for("the next net", lambda: re.search(
+        r"(?s) net_ended .* relay_up ", victim.daemon.log.read_text()[at:]))
+    attack.honest("victim")
+
+
 def test_signed_in_forty_years(taken, attack, victim):
     """By what was signed last the agent knows that its clock is behind: by such a word everything
     would have ended for ever."""

@@ -24,6 +24,7 @@
 #include "agent/monitor/renewed.h"
 #include "agent/seldom.h"
 #include "agent/monitor/sender.h"
+#include "base/bucket.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"
@@ -57,6 +58,10 @@
  * from each other. One that lasted so long was not taken. */
 #define TAKEN_MS 60000
 #define TAKEN_TOLD 5
+/* What has the monitor sign: so many at once, then four a second. Connections
+ * and roll calls of an honest net are a second apart. */
+#define COSTLY_BURST 240
+#define COSTLY_US 250000
 /* in the state directory: the highest number of a connection */
 #define CONNECTION_FILE "connection"
 #define CONNECTION_MAX (1ull << 60)
@@ -73,8 +78,9 @@ struct netlink {
 	bool up, stopping;
 	bool paused;
 	int backoff;
-	int64_t up_ms;       /* when it began */
-	unsigned int taken;  /* connections in a row that did not last */
+	int64_t up_ms;      /* when it began */
+	unsigned int taken; /* connections in a row that did not last */
+	struct bucket costly;
 	uint64_t connection; /* of the relay session, from net */
 	uint64_t reserved;   /* highest number that net may use */
 	int64_t heard_ms;
@@ -507,13 +513,28 @@ got_roll(struct netlink *n, struct rd *r)
 	return 0;
 }
 
+/* A net that was taken over could keep the monitor busy with it. */
+static bool
+floods(struct netlink *n, uint16_t type)
+{
+	if ((type != MSG_NET_UP && type != MSG_NET_ROLL &&
+		type != MSG_NET_RENEW && type != MSG_NET_RENEWED) ||
+	    bucket_take(&n->costly, (int64_t)COSTLY_BURST * COSTLY_US,
+		COSTLY_US, clock_mono_ms()) == 0)
+		return false;
+	log_warn("net_floods message=%s effect=%s", msg_name(type),
+	    log_quote("ended, to be started anew"));
+	return true;
+}
+
 static int
 on_msg(struct ipc_chan *c, const struct ipc_msg *msg, void *arg)
 {
 	struct netlink *n = arg;
 	struct rd r;
 
-	if (msg_allowed(ROLE_NET, ROLE_MONITOR, msg) != 0)
+	if (msg_allowed(ROLE_NET, ROLE_MONITOR, msg) != 0 ||
+	    floods(n, msg->type))
 		return ERR_INVALID;
 	rd_init(&r, msg->body, msg->len);
 	switch (msg->type) {
