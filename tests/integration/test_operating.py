@@ -312,6 +312,20 @@ def test_retention(server):
         ["end"]
 
 
+def test_logins_without_end_fill_nothing(server):
+    """Each is told in the audit log, which is kept for years. Others are not kept off by them."""
+    server.start()
+    said = []
+    while not said or said[-1][0] == 201:
+        assert len(said) < 400
+        said.append(server.session(server.session_document(server.nonce()), server.bob))
+    assert len(said) > 100 and said[-1][0] == 503 and "try again in" in said[-1][1]["error"]["message"], said[-1]
+    api = server.login()
+    told = [x for x in api.lines("/audit?last=1000") if '"login"' in x.get("text", "")]
+    assert len(told) == len(said)       # not the one that was refused, and this one
+    wait_for("his next one", lambda: server.session(server.session_document(server.nonce()), server.bob)[0] == 201, 20)
+
+
 def test_status_of_a_server_that_does_not_run(server):
     """Who was connected at its end is not any more; who was revoked is not registered."""
     server.start()

@@ -4,6 +4,7 @@
 #include "server/core/launch.h"
 #include "server/core/judging.h"
 #include "server/core/nonces.h"
+#include "server/core/notes.h"
 #include "server/core/policies.h"
 #include "server/core/relaylink.h"
 #include "server/core/revoke.h"
@@ -436,8 +437,12 @@ open_store(struct core *c, struct err *e)
 static int
 load(struct core *c, struct err *e)
 {
+	uint8_t seed[16];
 	int rc;
 
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return (err_errno(e, "getrandom"));
+	rate_init(&c->notes, NOTES_A_MINUTE, seed);
 	registry_init(&c->registry);
 	c->nonces = nonces_new();
 	c->parts = answers_new(c);

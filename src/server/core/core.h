@@ -27,6 +27,7 @@
 #define MIG_SERVER_CORE_CORE_H
 
 #include "crypto/keyring.h"
+#include "server/api/ratelimit.h"
 #include "server/core/assembly.h"
 #include "server/core/registry.h"
 #include "server/core/rejudge.h"
@@ -60,6 +61,7 @@ struct core {
 	/* refused logins in the audit log: a flood of them must not fill it */
 	int64_t refused_minute;
 	uint64_t refused_noted, refused_left;
+	struct rate notes;         /* of each person: see core_may_note() */
 	struct kick *kick;         /* owned; NULL: not needed yet */
 	struct revoke *revoke;     /* owned */
 	struct policies *policies; /* owned */
@@ -159,8 +161,7 @@ void renew_signed(
 
 /* --- agents.c --- */
 int agents_load(struct core *c, struct err *e);
-/* Everyone is asked to say that he is there: what came meanwhile is lost with
- * the link to the relay. */
+/* Everyone is asked whether he is there: what came meanwhile is lost. */
 void agents_roll_call(struct core *c);
 void agents_store_presence(struct core *c, struct agent *a);
 /* Of a hello that was accepted before. */
@@ -170,8 +171,7 @@ void agents_on_hello(
     struct core *c, const struct id *id, const void *data, size_t len);
 void agents_on_presence(
     struct core *c, const struct id *id, const void *data, size_t len);
-/* Who has not answered the roll call, or said nothing for longer than hellos
- * are apart, is not online any more. */
+/* Who missed the roll call, or too many hellos, is not online any more. */
 void agents_forget_silent(struct core *c);
 
 /* --- answers.c --- */

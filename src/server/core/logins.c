@@ -6,6 +6,7 @@
  */
 #include "server/core/core.h"
 #include "server/core/nonces.h"
+#include "server/core/notes.h"
 
 #include "action/envelope.h"
 #include "base/clock.h"
@@ -260,7 +261,7 @@ void
 logins_session_new(struct core *c, uint32_t request, struct rd *rd)
 {
 	struct signer signers[SIGS_MAX];
-	char from[ADDRESS_TEXT_MAX];
+	char from[ADDRESS_TEXT_MAX], fpr[STORE_FPR_HEX + 1];
 	const struct signer *who;
 	const uint8_t *bytes;
 	struct envelope env;
@@ -285,6 +286,9 @@ logins_session_new(struct core *c, uint32_t request, struct rd *rd)
 		core_refuse_err(c, request, &e);
 		return;
 	}
+	hex_encode(who->person, PGP_FPR_LEN, fpr);
+	if (!core_may_note(c, request, fpr))
+		return;
 	x = core_job_new(c, sizeof(*x), request, session_run, session_done);
 	if (x == NULL || token_new(x->token, &x->hash, &e) != 0) {
 		free(x);
@@ -292,7 +296,7 @@ logins_session_new(struct core *c, uint32_t request, struct rd *rd)
 		    c, request, 503, "busy", "out of memory: try again");
 		return;
 	}
-	hex_encode(who->person, PGP_FPR_LEN, x->fpr);
+	memcpy(x->fpr, fpr, sizeof(x->fpr));
 	memcpy(x->from, from, sizeof(from));
 	x->now = clock_wall_ms();
 	x->expires = x->now + c->role.conf.session_lifetime * 1000;

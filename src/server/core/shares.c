@@ -7,6 +7,7 @@
 #include "server/core/shares.h"
 
 #include "server/core/core.h"
+#include "server/core/notes.h"
 
 #include "action/envelope.h"
 #include "action/share.h"
@@ -169,7 +170,8 @@ share_request(struct core *c, uint32_t request, struct rd *rd)
 	if (rc != 0) {
 		log_warn("share_refused by=%s why=%s", s.fpr, log_quote(e.msg));
 		core_refuse_err(c, request, &e);
-	} else if ((x = share_job_new(c, request, &action, &s, len)) != NULL) {
+	} else if (core_may_note(c, request, s.fpr) &&
+	    (x = share_job_new(c, request, &action, &s, len)) != NULL) {
 		memcpy(x->reader, share.to, sizeof(x->reader));
 		memcpy(x->envelope, bytes, len);
 		writer_submit(c->writer, &x->j.j);
@@ -187,6 +189,7 @@ share_remove_request(struct core *c, uint32_t request, struct rd *rd)
 	rd_copy(rd, token.b, ID_LEN);
 	rd_copy(rd, action.b, ID_LEN);
 	if (rd->bad || !core_caller(c, request, &token, CALL_SHARES, &s) ||
+	    !core_may_note(c, request, s.fpr) ||
 	    (x = share_job_new(c, request, &action, &s, 0)) == NULL)
 		return;
 	x->remove = true;
