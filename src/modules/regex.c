@@ -461,28 +461,16 @@ parse_dot(struct parser *ps, struct node **ret)
 	return fail(ps, rc, at);
 }
 
-/* \Q...\E as a sequence of literals; without \E to the end. */
-static int
-parse_quoted(struct parser *ps, struct node **ret)
+/* Over \Q and \E: what stands between them is literal, a character after the
+ * other; without \E it goes on to the end. */
+static void
+skip_quotes(struct parser *ps)
 {
-	struct node *cat = node_new(ps, NODE_CAT), *n = NULL;
-	int rc;
-
-	if (cat == NULL)
-		return no_node(ps);
-	ps->p += 2;
-	while (ps->p < ps->end) {
-		if (ps->end - ps->p >= 2 && ps->p[0] == '\\' &&
-		    ps->p[1] == 'E') {
-			ps->p += 2;
-			break;
-		}
-		if ((rc = literal(ps, regex_next_rune(ps), false, &n)) != 0)
-			return rc;
-		node_append(cat, n);
+	while (ps->end - ps->p >= 2 && ps->p[0] == '\\' &&
+	    ps->p[1] == (ps->quoted ? 'E' : 'Q')) {
+		ps->quoted = !ps->quoted;
+		ps->p += 2;
 	}
-	*ret = cat;
-	return 0;
 }
 
 static int
@@ -506,8 +494,6 @@ parse_escape(struct parser *ps, struct node **ret)
 		return single(ps, NODE_NOT_WORD, 2, ret);
 	case 'C':
 		return single(ps, NODE_BYTE, 2, ret);
-	case 'Q':
-		return parse_quoted(ps, ret);
 	default:
 		break;
 	}
@@ -663,6 +649,14 @@ parse_repeat(struct parser *ps, struct node **io)
 	return 0;
 }
 
+static bool
+cat_goes_on(struct parser *ps)
+{
+	skip_quotes(ps);
+	return ps->p < ps->end &&
+	    (ps->quoted || (*ps->p != '|' && *ps->p != ')'));
+}
+
 static int
 parse_cat(struct parser *ps, struct node **ret)
 {
@@ -672,15 +666,18 @@ parse_cat(struct parser *ps, struct node **ret)
 
 	if (cat == NULL)
 		return no_node(ps);
-	while (ps->p < ps->end && *ps->p != '|' && *ps->p != ')') {
+	while (cat_goes_on(ps)) {
 		at = ps->p;
 		n = NULL;
-		if ((rc = parse_atom(ps, &n)) != 0)
+		rc = ps->quoted ? literal(ps, regex_next_rune(ps), false, &n)
+				: parse_atom(ps, &n);
+		if (rc != 0)
 			return rc;
-		if (n->type == NODE_EMPTY && ps->p < ps->end &&
+		skip_quotes(ps);
+		if (n->type == NODE_EMPTY && !ps->quoted && ps->p < ps->end &&
 		    strchr("*+?", *ps->p) != NULL)
 			return regex_bad(ps, at, "nothing to repeat", "");
-		if ((rc = parse_repeat(ps, &n)) != 0)
+		if (!ps->quoted && (rc = parse_repeat(ps, &n)) != 0)
 			return rc;
 		node_append(cat, n);
 	}

@@ -16,6 +16,7 @@ struct parser {
 	struct err *e;
 	struct flags f;
 	unsigned int depth;
+	bool quoted;          /* between \Q and \E */
 	bool check;           /* syntax and cost only */
 	bool nomem;           /* for a node */
 	bool no_posix_end;    /* no ":]" in what is left */

@@ -132,7 +132,9 @@ static int
 compile_one(pcre2_code **ret, const char *bytes, enum match_mode mode,
     pcre2_compile_context *cc, struct err *e)
 {
-	uint32_t options = PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE;
+	/* as elsewhere, a line begins behind the last newline too */
+	uint32_t options =
+	    PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE | PCRE2_ALT_CIRCUMFLEX;
 	PCRE2_UCHAR text[128] = { 0 };
 	PCRE2_SIZE at;
 	int code;

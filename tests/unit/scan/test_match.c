@@ -168,6 +168,9 @@ test_lines(void **state)
 		{ "(?:^a|b$)", "ax\nxb\nxax\n", 2 },
 		{ "(a$|b)c", "ac\nbc\n", 1 },
 		{ "\\Qa.b\\E", "a.b\naxb\n", 1 },
+		{ "^\\Qa+b\\E+$", "a+bb\na+ba+b\n", 1 },
+		{ "^a\\Q\\E*\\Q|)\\E$", "aa|)\n|)\na\n", 2 },
+		{ "^(?:\\Qa)|\\E{2}|x)$", "a)||\nx\na)|\n", 2 },
 		{ "[[:^alpha:]]", "abc\nab1\n", 1 },
 		{ "(?m)^b", "ab\nba\n", 1 },
 		{ "a.{0,30}b", "a-b\na\nb\n", 1 },
@@ -202,6 +205,8 @@ test_text(void **state)
 		{ "^-rw", "-rw-r--r--", 1 },
 		{ "\\.txt$", "a.txt", 1 },
 		{ "^[\\x80-\\xff]$", "\xe9", 1 },
+		{ "(?m)\\n^$", "a\n", 1 },
+		{ "(?m)a^", "a\n", 0 },
 	};
 	size_t i;
 
@@ -229,6 +234,7 @@ test_stream(void **state)
 		{ "^foo", "a\nfoo", 0 },
 		{ "(?m)^foo", "a\nfoo", 1 },
 		{ "(?m)^foo", "afoo", 0 },
+		{ "(?m)o\\n^", "foo\n", 1 },
 		{ "bar$", "foo bar", 1 },
 		{ "bar$", "bar foo", 0 },
 		{ "bar$", "bar\n", 0 },
