@@ -546,6 +546,12 @@ host_is_plain(const char *s, size_t len)
 }
 
 static int
+san_rc(const struct buf *san, struct err *e)
+{
+	return san->error == 0 ? 0 : err_code(e, san->error, "server names");
+}
+
+static int
 add_name(struct buf *san, const char *s, size_t len, struct err *e)
 {
 	uint8_t ip[16];
@@ -559,7 +565,7 @@ add_name(struct buf *san, const char *s, size_t len, struct err *e)
 			inet_pton(AF_INET6, host, ip) == 1)) {
 			buf_add_fmt(
 			    san, "%sIP:%s", san->len > 0 ? "," : "", host);
-			return san->error;
+			return san_rc(san, e);
 		}
 	}
 	if (!host_is_plain(s, len))
@@ -567,7 +573,7 @@ add_name(struct buf *san, const char *s, size_t len, struct err *e)
 		    "\"%.*s\" is neither a host name nor an IP address",
 		    len > 64 ? 64 : (int)len, s);
 	buf_add_fmt(san, "%sDNS:%.*s", san->len > 0 ? "," : "", (int)len, s);
-	return san->error;
+	return san_rc(san, e);
 }
 
 /* "a,b,10.0.0.1" to "DNS:a,DNS:b,IP:10.0.0.1". */
