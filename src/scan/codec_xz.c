@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 static struct {
 	bool loaded;
@@ -24,7 +25,7 @@ static struct {
 	__typeof__(&ZSTD_DCtx_setParameter) set;
 	__typeof__(&ZSTD_DCtx_reset) reset;
 	__typeof__(&ZSTD_decompressStream) step;
-	__typeof__(&ZSTD_isError) is_error;
+	__typeof__(&ZSTD_getErrorCode) error_code;
 } zs;
 
 struct xz_state {
@@ -109,7 +110,8 @@ xz_step(void *state, struct codec_io *io)
 	    : ERR_INVALID;
 }
 
-const struct codec codec_xz = { "xz", xz_open, xz_close, xz_reset, xz_step };
+const struct codec codec_xz = { "xz", xz_open, xz_close, xz_reset, xz_step,
+	.padded = true };
 
 static int
 zstd_open(uint64_t memory, void **ret, struct err *e)
@@ -120,7 +122,7 @@ zstd_open(uint64_t memory, void **ret, struct err *e)
 		{ "ZSTD_DCtx_setParameter", &zs.set },
 		{ "ZSTD_DCtx_reset", &zs.reset },
 		{ "ZSTD_decompressStream", &zs.step },
-		{ "ZSTD_isError", &zs.is_error },
+		{ "ZSTD_getErrorCode", &zs.error_code },
 	};
 	int rc, window = 10;
 
@@ -144,11 +146,24 @@ zstd_close(void *state)
 }
 
 static int
+zstd_error(size_t rc)
+{
+	switch (zs.error_code(rc)) {
+	case ZSTD_error_no_error:
+		return 0;
+	case ZSTD_error_frameParameter_windowTooLarge:
+		return ERR_TOOBIG;
+	case ZSTD_error_memory_allocation:
+		return ERR_NOMEM;
+	default:
+		return ERR_INVALID;
+	}
+}
+
+static int
 zstd_reset(void *state)
 {
-	return zs.is_error(zs.reset(state, ZSTD_reset_session_only))
-	    ? ERR_INVALID
-	    : 0;
+	return zstd_error(zs.reset(state, ZSTD_reset_session_only));
 }
 
 static int
@@ -162,7 +177,7 @@ zstd_step(void *state, struct codec_io *io)
 	io->in_len -= in.pos;
 	io->out_len -= out.pos;
 	io->ended = rc == 0;
-	return zs.is_error(rc) ? ERR_INVALID : 0;
+	return zstd_error(rc);
 }
 
 const struct codec codec_zstd = { "zstd", zstd_open, zstd_close, zstd_reset,

@@ -37,7 +37,7 @@ struct decompress {
 	struct decompress_limits limits;
 	uint64_t in, out;
 	bool between; /* a member has ended; the next may begin */
-	bool padding; /* after the last member: zeros only */
+	bool padding; /* zeros after a member */
 	uint8_t buf[OUT_SIZE];
 };
 
@@ -139,9 +139,9 @@ next_member(struct decompress *d, const uint8_t *p, struct err *e)
 		d->padding = true;
 		return 0;
 	}
-	if (d->padding)
+	if (d->padding && !d->codec->padded)
 		return corrupt(d, ERR_INVALID, e);
-	d->between = false;
+	d->padding = d->between = false;
 	rc = d->codec->reset(d->state);
 	return rc == 0 ? 0 : corrupt(d, rc, e);
 }

@@ -21,6 +21,7 @@ struct codec {
 	/* Takes all of in unless out is full or the member ends. ERR_INVALID:
 	 * corrupt; ERR_TOOBIG: needs too much memory. */
 	int (*step)(void *state, struct codec_io *io);
+	bool padded; /* zeros may also stand between members */
 };
 
 extern const struct codec codec_gzip, codec_bzip2, codec_xz, codec_zstd;

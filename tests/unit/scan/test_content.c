@@ -282,6 +282,47 @@ test_decompress(void **state)
 	}
 }
 
+/* As xz itself: of gzip nothing comes behind zeros. */
+static void
+test_padding(void **state)
+{
+	static const struct {
+		const char *program;
+		enum content_end end;
+		uint64_t lines;
+	} table[] = { { "xz", CONTENT_ALL, 14 },
+		{ "gzip", CONTENT_CORRUPT, 9 } };
+	char command[256];
+	struct sample s;
+	uint64_t lines;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(command, sizeof(command),
+		    "(seq 1 9 | %s -c; head -c 8 /dev/zero; seq 1 5 | %s -c) "
+		    "2>/dev/null",
+		    table[i].program, table[i].program);
+		if (compressed(command, &s)) {
+			assert_int_equal(
+			    read_sample(&s, s.len, &lines), table[i].end);
+			assert_int_equal(lines, table[i].lines);
+		}
+		free(s.data);
+	}
+}
+
+/* It is no damage that more memory is needed than there is to be had. */
+static void
+test_wide_window(void **state)
+{
+	struct sample s;
+	uint64_t lines;
+
+	if (compressed("seq 1 9 | zstd -c -q --long=27 2>/dev/null", &s))
+		assert_int_equal(read_sample(&s, s.len, &lines), CONTENT_BOMB);
+	free(s.data);
+}
+
 static void
 test_bombs(void **state)
 {
@@ -355,6 +396,8 @@ main(void)
 		cmocka_unit_test(test_read_limit_at_end),
 		cmocka_unit_test(test_no_bzip2),
 		cmocka_unit_test(test_decompress),
+		cmocka_unit_test(test_padding),
+		cmocka_unit_test(test_wide_window),
 		cmocka_unit_test(test_size_changes),
 		cmocka_unit_test(test_bombs),
 	};
