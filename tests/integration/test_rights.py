@@ -56,7 +56,7 @@ class Placed(Agent):
 
     def run(self, *args, data=None):
         return subprocess.run([*self.prefix, str(self.programs / "mig-agent"), "-c", str(self.conf), *args],
-                              input=data, capture_output=True, text=True, timeout=120, check=False)
+                              input=data, capture_output=True, text=True, timeout=400, check=False)
 
 
 @pytest.fixture
