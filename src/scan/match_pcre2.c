@@ -28,6 +28,7 @@
 #define LINE_MAX_BYTES (16 * 1024 * 1024)
 #define MATCH_STEPS 10000000
 #define JIT_STACK_MAX (1024 * 1024)
+#define HEAP_MAX_KIB (16 * 1024) /* where there is no JIT */
 
 static struct {
 	bool loaded;
@@ -39,6 +40,7 @@ static struct {
 	__typeof__(&pcre2_match_context_create_8) match_context_create;
 	__typeof__(&pcre2_match_context_free_8) match_context_free;
 	__typeof__(&pcre2_set_match_limit_8) set_match_limit;
+	__typeof__(&pcre2_set_heap_limit_8) set_heap_limit;
 	__typeof__(&pcre2_match_data_create_8) match_data_create;
 	__typeof__(&pcre2_match_data_free_8) match_data_free;
 	__typeof__(&pcre2_match_8) match;
@@ -98,9 +100,10 @@ pcre_load(struct err *e)
 		SYM(compile_context_create), SYM(compile_context_free),
 		SYM(set_newline), SYM(match_context_create),
 		SYM(match_context_free), SYM(set_match_limit),
-		SYM(match_data_create), SYM(match_data_free), SYM(match),
-		SYM(get_ovector_pointer), SYM(get_error_message), SYM(config),
-		SYM(jit_compile), SYM(jit_stack_create), SYM(jit_stack_free),
+		SYM(set_heap_limit), SYM(match_data_create),
+		SYM(match_data_free), SYM(match), SYM(get_ovector_pointer),
+		SYM(get_error_message), SYM(config), SYM(jit_compile),
+		SYM(jit_stack_create), SYM(jit_stack_free),
 		SYM(jit_stack_assign) };
 #undef SYM
 
@@ -373,6 +376,7 @@ pcre_state_new(void *impl, void **ret, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	pcre.set_match_limit(s->ctx, MATCH_STEPS);
+	pcre.set_heap_limit(s->ctx, HEAP_MAX_KIB);
 	s->stack = pcre.jit_stack_create(32 * 1024, JIT_STACK_MAX, NULL);
 	if (s->stack != NULL)
 		pcre.jit_stack_assign(s->ctx, NULL, s->stack);

@@ -215,6 +215,33 @@ test_text(void **state)
 		    strlen(table[i].text), table[i].hit);
 }
 
+/* Without its JIT PCRE2 takes a hundred bytes and more for each turn. */
+static void
+test_memory_is_bounded(void **state)
+{
+	const size_t len = 1024 * 1024;
+	const struct match_pattern p = { .bytes = "(*NO_JIT)\\A(?:a|b)*[cd]" };
+	char *text = malloc(len);
+	struct match_state *st;
+	struct match *m;
+	struct err e;
+	size_t bad;
+
+	assert_non_null(text);
+	memset(text, 'a', len);
+	assert_int_equal(
+	    match_new(&p, 1, MATCH_TEXT, MATCH_PCRE2, &m, &bad, &e), 0);
+	assert_int_equal(match_state_new(m, &st, &e), 0);
+	match_text(st, text, 10000);
+	assert_null(st->gave_up);
+	match_text(st, text, len);
+	assert_non_null(st->gave_up);
+	assert_int_equal(st->nids, 0);
+	match_state_free(st);
+	match_free(m);
+	free(text);
+}
+
 /* Newlines are ordinary, and where pieces meet nothing is lost or seen that is
  * not there. */
 static void
@@ -769,6 +796,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_memory_is_bounded),
 		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_stream_ends),
 		cmocka_unit_test(test_long_matches),
