@@ -47,6 +47,21 @@ done(struct writer_job *j)
 	free(x);
 }
 
+/* A reader that closes last leaves what belongs to the store. */
+static void
+remove_store(const char *path, const char *dir)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char name[80];
+	size_t i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+		unlink(name);
+	}
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void
 test_groups(void **state)
 {
@@ -101,8 +116,7 @@ test_groups(void **state)
 	writer_free(w);
 	store_close(r);
 	event_base_free(base);
-	unlink(path);
-	rmdir(dir);
+	remove_store(path, dir);
 }
 
 /* A job after whose failure nothing of the group can be committed. */
@@ -193,8 +207,7 @@ test_lost_transaction(void **state)
 	buf_release(&b);
 	store_close(r);
 	event_base_free(base);
-	unlink(path);
-	rmdir(dir);
+	remove_store(path, dir);
 }
 
 struct held {
@@ -252,8 +265,7 @@ test_moves(void **state)
 	assert_true(writer_moves(w));
 	writer_free(w);
 	event_base_free(base);
-	unlink(path);
-	rmdir(dir);
+	remove_store(path, dir);
 	close(h.began[0]);
 	close(h.began[1]);
 	close(h.go[0]);
