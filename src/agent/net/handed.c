@@ -4,6 +4,8 @@
  * what that one hands over as the next certificate is looked at by one which
  * has read nothing of the network yet, in the same sandbox.
  */
+#include "agent/net/handed.h"
+
 #include "agent/monitor/renewed.h"
 #include "agent/net/netbox.h"
 #include "agent/net/netfields.h"
@@ -61,6 +63,15 @@ read_question(struct question *q, struct err *e)
 	return rd_done(&r) ? 0 : err_set(e, ERR_INVALID, "malformed");
 }
 
+int
+handed_begin(unsigned int seconds, struct err *e)
+{
+	err_clear(e);
+	(void)alarm(seconds);
+	x509_few_texts();
+	return x509_start(e);
+}
+
 static int
 look(void)
 {
@@ -68,10 +79,7 @@ look(void)
 	struct err e;
 	int rc;
 
-	err_clear(&e);
-	(void)alarm(SECONDS);
-	x509_few_texts();
-	rc = x509_start(&e);
+	rc = handed_begin(SECONDS, &e);
 	if (rc == 0)
 		rc = read_question(&q, &e);
 	if (rc == 0 && netbox_enter(q.uid, q.gid, &e) != 0)

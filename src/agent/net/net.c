@@ -18,6 +18,7 @@
 #include "agent/net/netfields.h"
 #include "agent/net/pull.h"
 #include "agent/net/roll.h"
+#include "agent/net/handed.h"
 #include "agent/net/netbox.h"
 #include "agent/net/renew.h"
 #include "agent/seldom.h"

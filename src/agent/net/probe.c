@@ -9,6 +9,7 @@
 #include "agent/net/probe.h"
 
 #include "agent/messages.h"
+#include "agent/net/handed.h"
 #include "agent/net/netbox.h"
 #include "agent/net/netfields.h"
 #include "base/err.h"
@@ -194,10 +195,7 @@ probe_main(void)
 	struct err e;
 	int rc;
 
-	err_clear(&e);
-	(void)alarm(SECONDS);
-	x509_few_texts();
-	rc = x509_start(&e);
+	rc = handed_begin(SECONDS, &e);
 	if (rc == 0)
 		rc = read_question(&p, &e);
 	if (rc == 0)

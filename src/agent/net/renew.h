@@ -42,9 +42,6 @@ void renew_lost(struct renew *r);
  * CA, and could a net start with it? ERR_NOMEM, ERR_INTERNAL: nobody knows. */
 int renew_check(char *const own[3], char *const new[3], const struct id *agent,
     const char *peer, struct err *e);
-/* `mig-agent-net --handed`, of the monitor (handed.c); or --sandbox, --connect.
- * Exit status. */
-int handed_aside(int argc, char **argv);
 /* Unix s. */
 int64_t renew_end(const struct renew *r);
 

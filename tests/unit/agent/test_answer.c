@@ -3,6 +3,7 @@
  * what net is given is only counted. */
 #include "agent/monitor/answer.h"
 
+#include "agentfiles.h"
 #include "action/refusal.h"
 #include "agent/monitor/monitor.h"
 #include "agent/monitor/netlink.h"
@@ -76,25 +77,14 @@ static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	char path[128];
-	struct err e;
 
-	err_clear(&e);
 	memset(&said, 0, sizeof(said));
-	snprintf(f->dir, sizeof(f->dir), "/tmp/mig-test-answer-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
 	f->a.base = event_base_new();
-	f->a.conf.quota = 16 << 20;
+	f->a.conf.quota = FILES_QUOTA;
 	identity_new(&f->a.state.who);
+	files_open(&f->a, f->dir, FILE_SPOOL | FILE_JOURNAL | FILE_RECORD, NOW);
 	snprintf(f->spool, sizeof(f->spool), "%s/spool", f->dir);
 	snprintf(f->away, sizeof(f->away), "%s/away", f->dir);
-	assert_int_equal(
-	    spool_open(f->spool, f->a.conf.quota, NOW, &f->a.spool, &e), 0);
-	snprintf(path, sizeof(path), "%s/journal", f->dir);
-	assert_int_equal(
-	    journal_open(path, JOURNAL_MAX, NOW, false, &f->a.journal, &e), 0);
-	snprintf(path, sizeof(path), "%s/record", f->dir);
-	assert_int_equal(record_open(path, NULL, NULL, &f->a.record, &e), 0);
 	f->a.answers = answers_new(&f->a);
 	assert_non_null(f->a.answers);
 	*state = f;
@@ -105,14 +95,9 @@ static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[128];
 
-	spool_free(f->a.spool);
-	journal_free(f->a.journal);
-	record_free(f->a.record);
+	files_close(&f->a, f->dir);
 	event_base_free(f->a.base);
-	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
-	assert_int_equal(system(command), 0);
 	free(f);
 	return 0;
 }

@@ -3,6 +3,7 @@
  * of one whose answer waits for the disk, so much of a person and day. */
 #include "agent/monitor/cancel.h"
 
+#include "agentfiles.h"
 #include "agent/judged.h"
 #include "agent/messages.h"
 #include "agent/monitor/days.h"
@@ -70,19 +71,10 @@ static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	char path[128];
-	struct err e;
 
-	err_clear(&e);
 	running = NULL;
 	cancelled = 0;
-	snprintf(f->dir, sizeof(f->dir), "/tmp/mig-test-cancel-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(path, sizeof(path), "%s/journal", f->dir);
-	assert_int_equal(
-	    journal_open(path, JOURNAL_MAX, NOW, false, &f->a.journal, &e), 0);
-	snprintf(path, sizeof(path), "%s/record", f->dir);
-	assert_int_equal(record_open(path, NULL, NULL, &f->a.record, &e), 0);
+	files_open(&f->a, f->dir, FILE_JOURNAL | FILE_RECORD, NOW);
 	*state = f;
 	return 0;
 }
@@ -91,12 +83,8 @@ static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[128];
 
-	journal_free(f->a.journal);
-	record_free(f->a.record);
-	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
-	assert_int_equal(system(command), 0);
+	files_close(&f->a, f->dir);
 	free(f);
 	return 0;
 }

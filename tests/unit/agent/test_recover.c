@@ -3,6 +3,8 @@
  * spool; answers are only noted, and stored when the disk takes them. */
 #include "action/refusal.h"
 #include "agent/monitor/answer.h"
+
+#include "agentfiles.h"
 #include "agent/monitor/job.h"
 #include "agent/monitor/monitor.h"
 #include "agent/monitor/sender.h"
@@ -93,19 +95,10 @@ static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	char path[128];
-	struct err e;
 
-	err_clear(&e);
 	memset(&said, 0, sizeof(said));
-	snprintf(f->dir, sizeof(f->dir), "/tmp/mig-test-recover-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(path, sizeof(path), "%s/spool", f->dir);
-	assert_int_equal(spool_open(path, 1 << 20, NOW, &f->a.spool, &e), 0);
+	files_open(&f->a, f->dir, FILE_SPOOL | FILE_JOURNAL, NOW);
 	snprintf(f->journal, sizeof(f->journal), "%s/journal", f->dir);
-	assert_int_equal(journal_open(f->journal, JOURNAL_MAX, NOW, false,
-			     &f->a.journal, &e),
-	    0);
 	*state = f;
 	return 0;
 }
@@ -114,12 +107,8 @@ static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[128];
 
-	spool_free(f->a.spool);
-	journal_free(f->a.journal);
-	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
-	assert_int_equal(system(command), 0);
+	files_close(&f->a, f->dir);
 	free(f);
 	return 0;
 }

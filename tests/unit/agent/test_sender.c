@@ -3,6 +3,7 @@
  * notes what it is given. */
 #include "agent/monitor/sender.h"
 
+#include "agentfiles.h"
 #include "agent/monitor/answer.h"
 
 #include "agent/store/journal.h"
@@ -119,20 +120,10 @@ static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	char path[128];
-	struct err e;
 
-	err_clear(&e);
 	memset(&net, 0, sizeof(net));
-	snprintf(f->dir, sizeof(f->dir), "/tmp/mig-test-sender-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
 	f->a.base = event_base_new();
-	snprintf(path, sizeof(path), "%s/spool", f->dir);
-	assert_int_equal(
-	    spool_open(path, 16 * 1024 * 1024, NOW, &f->a.spool, &e), 0);
-	snprintf(path, sizeof(path), "%s/journal", f->dir);
-	assert_int_equal(
-	    journal_open(path, JOURNAL_MAX, NOW, false, &f->a.journal, &e), 0);
+	files_open(&f->a, f->dir, FILE_SPOOL | FILE_JOURNAL, NOW);
 	f->s = f->a.sender = sender_new(&f->a);
 	memset(&damaged_id, 0, sizeof(damaged_id));
 	looked = 0;
@@ -145,14 +136,10 @@ static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[128];
 
 	sender_free(f->s);
-	spool_free(f->a.spool);
-	journal_free(f->a.journal);
+	files_close(&f->a, f->dir);
 	event_base_free(f->a.base);
-	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
-	assert_int_equal(system(command), 0);
 	free(f);
 	return 0;
 }
