@@ -108,24 +108,41 @@ only(struct match *m, const struct match_ops *ops, const struct request *rq,
 	return rc;
 }
 
+/* That one, and with all those behind it that would be refused as well: each
+ * costs to compile again all that stand before it. */
+static void
+move_refused(const struct request *rq, struct id_list *list,
+    struct id_list *rest, size_t bad, bool all)
+{
+	size_t i, n = bad;
+
+	for (i = bad; i < list->n; i++) {
+		if (i == bad ||
+		    (all &&
+			match_hs_refuses(
+			    &rq->patterns[list->ids[i]], rq->mode)))
+			rest->ids[rest->n++] = list->ids[i];
+		else
+			list->ids[n++] = list->ids[i];
+	}
+	list->n = n;
+}
+
 /* Hyperscan for what it takes; what it refuses moves from list to rest. */
 static int
 hyperscan_first(struct match *m, const struct request *rq, struct id_list *list,
     struct id_list *rest)
 {
 	struct err e;
-	size_t bad;
+	size_t bad, times;
 	int rc;
 
-	while (list->n > 0 && rest->n <= REFUSALS_MAX) {
+	for (times = 0; list->n > 0 && times <= REFUSALS_MAX; times++) {
 		err_clear(&e);
 		rc = add_engine(m, &match_hs_ops, rq, list, &bad, &e);
 		if (rc != ERR_INVALID || bad >= list->n)
 			return rc;
-		rest->ids[rest->n++] = list->ids[bad];
-		memmove(list->ids + bad, list->ids + bad + 1,
-		    (list->n - bad - 1) * sizeof(*list->ids));
-		list->n--;
+		move_refused(rq, list, rest, bad, times == 0);
 	}
 	return list->n == 0 ? 0 : ERR_INVALID;
 }

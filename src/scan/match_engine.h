@@ -24,6 +24,8 @@ struct match_ops {
 };
 
 extern const struct match_ops match_hs_ops;
+/* By itself, as far as that is quickly known; when it is loaded. */
+bool match_hs_refuses(const struct match_pattern *p, enum match_mode mode);
 extern const struct match_ops match_pcre2_ops;
 /* PCRE2 for patterns that all have a literal: each is compiled when its
  * literal is first seen and runs only over pieces that have it. */

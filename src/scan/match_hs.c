@@ -39,6 +39,8 @@ static struct {
 	int (*compile_multi)(const char *const *, const unsigned int *,
 	    const unsigned int *, unsigned int, unsigned int, const void *,
 	    void **, struct hs_compile_error **);
+	int (*expression_info)(
+	    const char *, unsigned int, void **, struct hs_compile_error **);
 	int (*free_compile_error)(struct hs_compile_error *);
 	int (*free_database)(void *);
 	int (*alloc_scratch)(const void *, void **);
@@ -74,6 +76,7 @@ hs_load(struct err *e)
 		{ "hs_valid_platform", &hs.valid_platform },
 		{ "hs_version", &hs.version },
 		{ "hs_compile_multi", &hs.compile_multi },
+		{ "hs_expression_info", &hs.expression_info },
 		{ "hs_free_compile_error", &hs.free_compile_error },
 		{ "hs_free_database", &hs.free_database },
 		{ "hs_alloc_scratch", &hs.alloc_scratch },
@@ -136,6 +139,30 @@ hs_build(struct hs_impl *impl, const char *const *exprs,
 	return ERR_INVALID;
 }
 
+static unsigned int
+flags_of(const struct match_pattern *p, enum match_mode mode)
+{
+	return (mode == MATCH_LINES ? HS_FLAG_MULTILINE : HS_FLAG_ALLOWEMPTY) |
+	    (p->count ? 0 : HS_FLAG_SINGLEMATCH);
+}
+
+bool
+match_hs_refuses(const struct match_pattern *p, enum match_mode mode)
+{
+	struct hs_compile_error *ce = NULL;
+	void *info = NULL;
+	bool refused;
+
+	refused = hs.loaded &&
+	    hs.expression_info(p->bytes, flags_of(p, mode), &info, &ce) ==
+		HS_COMPILER_ERROR &&
+	    strstr(ce->message, "allocate") == NULL;
+	free(info); /* its allocator is malloc, as nobody sets another */
+	if (ce != NULL)
+		hs.free_compile_error(ce);
+	return refused;
+}
+
 static int
 hs_compile(const struct match_pattern *patterns, const uint32_t *ids, size_t n,
     enum match_mode mode, void **ret, size_t *ret_bad, struct err *e)
@@ -170,10 +197,7 @@ hs_compile(const struct match_pattern *patterns, const uint32_t *ids, size_t n,
 		numbers[i] = (unsigned int)i;
 		impl->ids[i] = ids[i];
 		impl->count[i] = patterns[ids[i]].count;
-		flags[i] = mode == MATCH_LINES ? HS_FLAG_MULTILINE
-					       : HS_FLAG_ALLOWEMPTY;
-		if (!impl->count[i])
-			flags[i] |= HS_FLAG_SINGLEMATCH;
+		flags[i] = flags_of(&patterns[ids[i]], mode);
 	}
 	rc = hs_build(impl, exprs, flags, numbers, n, ret_bad, e);
 out:

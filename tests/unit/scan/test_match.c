@@ -736,6 +736,46 @@ sieve_pattern(size_t i, uint8_t literal[static REGEX_LITERAL_MAX])
 }
 
 /* With many patterns those with a literal take another way: same answers. */
+/* What Hyperscan refuses, however many, leaves it the others: with each refused
+ * one alone all before it were compiled again, and beyond 64 all given up. */
+static void
+test_many_refused(void **state)
+{
+	enum { N = 200 };
+	static char words[N][32];
+	struct match_pattern p[N] = { 0 };
+	struct match_state *st;
+	struct match *m;
+	struct err e;
+	size_t i, bad;
+
+	for (i = 0; i < N; i++) {
+		snprintf(words[i], sizeof(words[i]), "%s[0-9]x%zuy",
+		    i % 2 == 0 ? "a" : "\\x0a(?m:^)", i);
+		p[i].bytes = words[i];
+	}
+	assert_int_equal(
+	    match_new(p, 1, MATCH_STREAM, MATCH_BEST, &m, &bad, &e), 0);
+	if (strstr(match_engine_name(m), "hyperscan") == NULL) {
+		match_free(m);
+		skip();
+	}
+	match_free(m);
+	assert_int_equal(
+	    match_new(p, N, MATCH_STREAM, MATCH_BEST, &m, &bad, &e), 0);
+	assert_non_null(strstr(match_engine_name(m), "hyperscan"));
+	assert_non_null(strstr(match_engine_name(m), "pcre2"));
+	assert_int_equal(match_state_new(m, &st, &e), 0);
+	match_begin(st);
+	feed(st, "a7x198y a1x3y\n1x199y", 20);
+	match_end(st);
+	assert_int_equal(st->nids, 2);
+	assert_int_equal(st->hits[198], 1);
+	assert_int_equal(st->hits[199], 1);
+	match_state_free(st);
+	match_free(m);
+}
+
 static void
 test_sieve(void **state)
 {
@@ -806,6 +846,7 @@ main(void)
 		cmocka_unit_test(test_any_agrees),
 		cmocka_unit_test(test_not_plain),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many_refused),
 		cmocka_unit_test(test_sieve),
 	};
 
