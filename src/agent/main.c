@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -169,8 +170,8 @@ usage(FILE *f)
 	    "  -c FILE      configuration, default " AGENT_CONF_PATH "\n"
 	    "  --once FILE  judge and run one signed action, print the answer\n"
 	    "  -n           check the configuration; with -v print it\n"
-	    "  -h           this; after a command, what that takes\n"
-	    "  -V           version\n");
+	    "  -h, --help   this; after a command, what that takes\n"
+	    "  -V, --version\n");
 }
 
 static int
@@ -262,6 +263,25 @@ command_find(const char *name)
 	return NULL;
 }
 
+static int
+command_unknown(const char *name)
+{
+	size_t best = 3, i, d; /* farther is no help */
+	const char *near = NULL;
+
+	for (i = 0; i < NCOMMANDS; i++) {
+		d = str_distance(name, commands[i].name);
+		if (d < best) {
+			best = d;
+			near = commands[i].name;
+		}
+	}
+	fprintf(stderr, "mig-agent: unknown command '%s'%s%s%s", name,
+	    near != NULL ? ", did you mean '" : "; see mig-agent --help\n",
+	    near != NULL ? near : "", near != NULL ? "'?\n" : "");
+	return EXIT_USAGE;
+}
+
 /* name: a command, or NULL. */
 static int
 help(const char *name)
@@ -308,12 +328,8 @@ run_command(const struct args *a, const char *name)
 		if (command_find(name) != NULL)
 			return help(name);
 	}
-	if (c == NULL) {
-		fprintf(stderr,
-		    "mig-agent: unknown command '%s'; see mig-agent --help\n",
-		    name);
-		return EXIT_USAGE;
-	}
+	if (c == NULL)
+		return command_unknown(name);
 	foreign = foreign_option(a, c);
 	if (foreign != NULL)
 		fprintf(stderr, "mig-agent: %s takes no --%s\n", name, foreign);
@@ -332,8 +348,8 @@ run(int argc, char **argv)
 	int key, rc;
 
 	memset(&a, 0, sizeof(a));
-	while ((key = getopt_long(argc, argv, "c:nvVh", long_options, NULL)) !=
-	    -1) {
+	while ((key = getopt_long_only(
+		    argc, argv, "c:nvVh", long_options, NULL)) != -1) {
 		rc = parse_option(key, &a);
 		if (rc >= 0)
 			return rc;

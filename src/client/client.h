@@ -152,6 +152,8 @@ int help_command(const struct command *cmd, struct buf *out);
 /* The commands that begin with this word; false: there are none. */
 bool help_of_group(const char *word, struct buf *out);
 const struct command *command_find(int argc, char *const *argv, int *ret_words);
+/* Says so, and which may be meant; second: the word behind it, or NULL. */
+int command_unknown(const char *word, const char *second, struct err *e);
 /* All tables, NULL-terminated. */
 extern const struct command *const command_tables[];
 

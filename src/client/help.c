@@ -210,10 +210,8 @@ cmd_help(struct client *c, const struct opts *o, struct err *e)
 	else
 		group = o->nwords == 1 && help_of_group(o->words[0], &out);
 	if (o->nwords > 0 && cmd == NULL && !group)
-		r = err_set(e, ERR_NOTFOUND,
-		    "there is no command or module '%s%s%s'; see: mig help",
-		    o->words[0], o->nwords > 1 ? " " : "",
-		    o->nwords > 1 ? o->words[1] : "");
+		r = command_unknown(
+		    o->words[0], o->nwords > 1 ? o->words[1] : NULL, e);
 	else
 		r = client_out(&out, e);
 	buf_release(&out);

@@ -65,8 +65,8 @@ second_words(const char *word, struct buf *out)
 	return any;
 }
 
-static int
-unknown_command(const char *word, struct err *e)
+int
+command_unknown(const char *word, const char *second, struct err *e)
 {
 	char first[WORDS_MAX / 2][WORD_MAX];
 	const char *known[WORDS_MAX], *near;
@@ -75,7 +75,11 @@ unknown_command(const char *word, struct err *e)
 
 	buf_init(&subs, 4096);
 	near = cli_nearest(word, known, known_words(known, first));
-	if (second_words(word, &subs))
+	if (second_words(word, &subs) && second != NULL)
+		r = err_set(e, ERR_INVALID,
+		    "there is no '%s %s'; say which: mig %s %s", word, second,
+		    word, buf_str(&subs));
+	else if (subs.len > 0)
 		r = err_set(e, ERR_INVALID, "%s: say which: mig %s %s", word,
 		    word, buf_str(&subs));
 	else if (near != NULL)
@@ -185,7 +189,8 @@ dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 	    print_group(argv[0], &r, e))
 		return r;
 	if (cmd == NULL)
-		return unknown_command(argv[0], e);
+		return command_unknown(
+		    argv[0], argc > 1 && argv[1][0] != '-' ? argv[1] : NULL, e);
 	return run_command(c, cmd, argc - used, argv + used, e);
 }
 

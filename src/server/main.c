@@ -13,7 +13,9 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/str.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -119,7 +121,7 @@ asks_help(int argc, char **argv)
 
 	for (i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--help") == 0 ||
-		    strcmp(argv[i], "-h") == 0)
+		    strcmp(argv[i], "-help") == 0 || strcmp(argv[i], "-h") == 0)
 			return (true);
 	return (false);
 }
@@ -129,9 +131,11 @@ asks_help(int argc, char **argv)
 static int
 end_output(int status)
 {
+	errno = 0; /* what failed before left its own */
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return (status);
-	perror("mig-server: standard output");
+	fprintf(stderr, "mig-server: standard output: %s\n",
+	    errno != 0 ? strerror(errno) : "it did not take all of it");
 	return (status != 0 ? status : 1);
 }
 
@@ -155,21 +159,36 @@ run_command(const char *conf, int argc, char **argv)
 		{ "prune", command_prune },
 		{ "status", command_status },
 	};
-	size_t i;
+	const size_t n = sizeof(commands) / sizeof(commands[0]);
+	const char *name = argv[0], *near = NULL;
+	size_t best = 3, i, d; /* farther is no help */
+	char shown[64];
 
-	if (asks_help(argc, argv) && command_help(argv[0]))
+	if (asks_help(argc, argv) && command_help(name))
 		return (0);
-	if (strcmp(argv[0], "help") == 0 && argc <= 2 &&
-	    (argc == 1 || command_help(argv[1]))) {
-		fputs(argc == 1 ? usage_text : "", stdout);
-		return (0);
+	if (strcmp(name, "help") == 0 && argc <= 2) {
+		if (argc == 1 || command_help(argv[1])) {
+			fputs(argc == 1 ? usage_text : "", stdout);
+			return (0);
+		}
+		name = argv[1];
 	}
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(argv[0], commands[i].name) == 0)
+	for (i = 0; i < n; i++) {
+		if (strcmp(argv[0], commands[i].name) == 0) {
+			/* by what getopt names who complains */
+			snprintf(shown, sizeof(shown), "mig-server: %s", name);
+			argv[0] = shown;
 			return (commands[i].run(conf, argc, argv));
-	fprintf(stderr,
-	    "mig-server: no command '%s': mig-server --help lists them\n",
-	    argv[0]);
+		}
+		d = str_distance(name, commands[i].name);
+		if (d < best) {
+			best = d;
+			near = commands[i].name;
+		}
+	}
+	fprintf(stderr, "mig-server: no command '%s'%s%s%s", name,
+	    near != NULL ? ", did you mean '" : "", near != NULL ? near : "",
+	    near != NULL ? "'?\n" : ": mig-server --help lists them\n");
 	return (EXIT_USAGE);
 }
 
@@ -189,20 +208,13 @@ take_conf(int argc, char **argv, const char **conf)
 	return (n);
 }
 
-int
-main(int argc, char **argv)
+static int
+run(int argc, char **argv)
 {
 	const char *conf = NULL;
 	bool check = false, verbose = false;
 	int opt;
 
-	if (fd_hold_standard() != 0)
-		return (1);
-	core_forbid();
-	if (argc == 3 && strcmp(argv[1], "--role") == 0)
-		return (role_main(argv[2]));
-	if (argc == 5 && strcmp(argv[1], "--relay") == 0)
-		return (relay_exec(argv + 2));
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		fputs(usage_text, stdout);
 		return (0);
@@ -253,5 +265,18 @@ main(int argc, char **argv)
 		return (EXIT_USAGE);
 	}
 	optind = 0; /* commands parse their own arguments anew */
-	return (end_output(run_command(conf, argc, argv)));
+	return (run_command(conf, argc, argv));
+}
+
+int
+main(int argc, char **argv)
+{
+	if (fd_hold_standard() != 0)
+		return (1);
+	core_forbid();
+	if (argc == 3 && strcmp(argv[1], "--role") == 0)
+		return (role_main(argv[2]));
+	if (argc == 5 && strcmp(argv[1], "--relay") == 0)
+		return (relay_exec(argv + 2));
+	return (end_output(run(argc, argv)));
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """doc/operating.md: every command, key, metric and file in it is real."""
+import json
 import re
 import shlex
 import subprocess
@@ -71,10 +72,45 @@ def test_an_option_of_another_command_is_not_ignored(tmp_path, words):
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.parametrize("words, says", [
+    ("mig-agent enroll https://localhost", "mig-agent: unknown command 'enroll', did you mean 'enrol'?\n"),
+    ("mig-agent help chek", "unknown command 'chek', did you mean 'check'?\n"),
+    ("mig-agent start", "mig-agent: unknown command 'start'; see mig-agent --help\n"),
+    ("mig-server investigators list", "mig-server: no command 'investigators', did you mean 'investigator'?\n"),
+    ("mig-server help tokne", "mig-server: no command 'tokne', did you mean 'token'?\n"),
+    ("mig-server reload", "mig-server: no command 'reload': mig-server --help lists them\n"),
+    ("mig-server token -use 0", "mig-server: --uses 0: expected a number"),
+    ("mig-server token -usse 1", "mig-server: token: unrecognized option '-usse'\nusage: mig-server [-c FILE] token"),
+])
+def test_what_people_mistype(words, says):
+    name, *rest = words.split()
+    p = subprocess.run([program(name), *rest], capture_output=True, text=True, check=False)
+    assert p.returncode == 2 and p.stdout == "" and says in p.stderr, p.stderr
+
+
+def test_one_dash_does(server, tmp_path):
+    """As it does for mig."""
+    assert "uses    7\n" in server.command("token", "-uses", "7", "-expires=1h").stdout
+    assert json.loads(server.command("check", "-json", code=1).stdout)["checks"]
+    server.command("backup", str(tmp_path / "mig.tar"))
+    assert "good" in server.command("backup", "-verify", str(tmp_path / "mig.tar")).stdout
+    server.command("prune", "-dry-run", "-results", "30d")
+    server.command("renew", "-ca")
+    conf = tmp_path / "agent.conf"
+    conf.write_text(f"state {tmp_path}/agent\n")
+    for words, says in (("enrol https://localhost:1 -ca 00 -token 00 -c {}", "--ca: not a SHA-256"),
+                        ("-c {} -nv", "state "), ("-nv -c{}", "state "), ("report -since soon -c {}", "--since soon"),
+                        ("check -force -c {}", "takes no --force")):
+        p = subprocess.run([program("mig-agent"), *words.format(conf).split()], capture_output=True, text=True,
+                           check=False)
+        assert says in p.stdout + p.stderr, (words, p.stdout, p.stderr)
+
+
 def test_what_cannot_be_printed_is_no_success(server):
     with open("/dev/full", "w") as full:
-        for command in ("status", "token"):
-            p = subprocess.run([program("mig-server"), command, "-c", str(server.conf)], stdout=full,
+        for command in ("status", "token", "--help", "-nv"):
+            p = subprocess.run([program("mig-server"), *(["-c", str(server.conf)] if command != "--help" else []),
+                                command], stdout=full,
                                stderr=subprocess.PIPE, text=True, check=False)
             assert p.returncode == 1 and "No space left" in p.stderr, (command, p.stderr)
 

@@ -213,6 +213,20 @@ def test_a_lock_out_is_refused_by_the_client(chain):
         assert p.returncode == 2 and "lock everybody out" in p.stderr
 
 
+def test_who_signs_the_plain_file_keeps_what_others_signed(chain):
+    path = chain.edit("again", "-expires", "30d")
+    for fpr in (chain.alice, chain.bob):
+        signed = chain.sign(path, fpr, before=chain.last)
+    text = signed.read_text()
+    assert len(json.loads(text)["signatures"]) == 2
+    p = chain.p.mig("policy", "sign", "-y", str(path), "-from", str(chain.last))
+    assert p.returncode == 2 and "a signature of your key is there already" in p.stderr
+    assert signed.read_text() == text
+    # another policy of that name begins anew
+    path.write_text(chain.edit("other", "-expires", "20d").read_text())
+    assert len(json.loads(chain.sign(path, chain.bob, before=chain.last).read_text())["signatures"]) == 1
+
+
 # --- what the owner of the platform offers ---------------------------------
 
 def text(chain, version, previous, acl, keyring=None, ends=10**6):

@@ -163,8 +163,12 @@ def test_two_kinds_of_keys_sign_one_action(platform, tree, tmp_path):
                             check=0).stdout
     path.write_text(text)
     platform.tess.mig("action", "sign", "-y", path, check=0)
-    # a second signature of the same person adds nothing
-    platform.sam.mig("action", "sign", "-y", path, check=0)
+    # a second signature of the same person adds nothing, and mig makes none
+    p = platform.sam.mig("action", "sign", "-y", path, check=ERROR)
+    assert "a signature of your key is there already" in p.stderr
+    twice = json.loads(path.read_text())
+    twice["signatures"].append(twice["signatures"][0])
+    path.write_text(json.dumps(twice))
     platform.mig("action", "sign", "-y", str(path), check=0)
     sigs = json.loads(path.read_text())["signatures"]
     kinds = [s.split(" ")[1] for s in sigs]

@@ -309,9 +309,9 @@ question_whom(const struct opts *o, const char **ret, struct err *e)
 	int r = opts_once(o, "t", &t, e);
 
 	if (r != 0)
-		return err_wrap(e,
-		    "one condition says it all, as in -t \"name LIKE 'web%%' "
-		    "AND tags = ...\"");
+		return err_set(e, r,
+		    "-t was given more than once: one condition says it all, "
+		    "as in -t \"name LIKE 'web%%' AND tags->>'role'='db'\"");
 	if (t != NULL && t[strspn(t, " \t\r\n")] == '\0')
 		return err_set(e, ERR_INVALID,
 		    "the target is empty: -t all asks every agent");

@@ -319,22 +319,12 @@ sign_shown(struct client *c, const struct opts *o, struct envelope *env,
 	else if ((r = client_not_ended(a.expire_after, clock_wall_ms() / 1000,
 		      "this action", "not signed", e)) != 0)
 		;
-	else if (env->nsigs >= SIGS_MAX)
-		r = err_set(
-		    e, ERR_TOOBIG, "it has %d signatures already", SIGS_MAX);
 	else if ((r = sealcheck(c, &a, e)) != 0)
 		err_wrap(e, "not signed: the seal of its answers");
 	else
 		r = client_confirm_sign(opts_has(o, "y"), "action", e);
 	action_release(&a);
-	if (r != 0)
-		return r;
-	r = sign_packet(c, PURPOSE_ACTION, env->doc, env->doc_len, packet, e);
-	if (r == 0) {
-		env->sigs[env->nsigs].data = packet->data;
-		env->sigs[env->nsigs++].len = packet->len;
-	}
-	return r;
+	return r != 0 ? r : sign_add(c, PURPOSE_ACTION, env, packet, e);
 }
 
 static int

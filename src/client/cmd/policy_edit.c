@@ -301,18 +301,13 @@ sign_text(struct client *c, struct policy_file *f, struct buf *out,
 
 	env.doc = f->text.data;
 	env.doc_len = f->text.len;
-	if (env.nsigs >= SIGS_MAX)
-		return err_set(
-		    e, ERR_TOOBIG, "it has %d signatures already", SIGS_MAX);
 	if (env.doc_len > POLICY_STEP_MAX)
 		return err_set(e, ERR_TOOBIG,
 		    "the policy has %zu bytes; the platform carries %d",
 		    env.doc_len, POLICY_STEP_MAX);
 	buf_init(&packet, SIGPACKET_MAX);
-	r = sign_packet(c, PURPOSE_POLICY, env.doc, env.doc_len, &packet, e);
+	r = sign_add(c, PURPOSE_POLICY, &env, &packet, e);
 	if (r == 0) {
-		env.sigs[env.nsigs].data = packet.data;
-		env.sigs[env.nsigs++].len = packet.len;
 		*ret_n = env.nsigs;
 		r = sign_envelope_text(&env, out, e);
 	}
@@ -343,17 +338,14 @@ say_weight(const struct policy *was, const struct buf *signed_text, size_t n,
 
 static int
 sign(struct client *c, const struct opts *o, struct policy_file *f,
-    struct err *e)
+    const char *name, struct err *e)
 {
 	const char *to = opts_get(o, "o");
-	char name[PATH_ROOM];
 	struct policy_file was;
 	struct buf out;
 	size_t n = 0;
 	int r;
 
-	snprintf(name, sizeof(name), "%s%s", o->words[0],
-	    f->binary.len > 0 ? "" : ".signed");
 	buf_init(&out, 4 * ENVELOPE_MAX);
 	r = load_before(c, o, &f->policy, &was, e);
 	if (r == 0)
@@ -382,12 +374,27 @@ sign(struct client *c, const struct opts *o, struct policy_file *f,
 int
 policy_cmd_sign(struct client *c, const struct opts *o, struct err *e)
 {
-	struct policy_file f;
+	struct policy_file f, before;
+	char name[PATH_ROOM];
 	int r = policy_file_load(o->words[0], &f, e);
+	struct err none;
 
+	snprintf(name, sizeof(name), "%s%s", o->words[0],
+	    f.binary.len > 0 ? "" : ".signed");
+	if (r == 0 && f.binary.len == 0 && opts_get(o, "o") == NULL) {
+		/* what others have signed there is kept */
+		if (policy_file_load(name, &before, &none) == 0 &&
+		    before.binary.len > 0 &&
+		    id_equal(&before.policy.hash, &f.policy.hash)) {
+			policy_file_release(&f);
+			f = before;
+		} else {
+			policy_file_release(&before);
+		}
+	}
 	if (r == 0) {
 		sign_warn_useless(&f.env, PURPOSE_POLICY);
-		r = sign(c, o, &f, e);
+		r = sign(c, o, &f, name, e);
 	}
 	policy_file_release(&f);
 	return r;

@@ -153,26 +153,27 @@ line_width(const size_t *width, size_t columns)
 	return n;
 }
 
-/* The widest column of a kind above least; columns when there is none. */
+/* Of the first n the widest column of a kind above least; n when there is none.
+ */
 static size_t
-widest(const struct table *t, const size_t *width, enum table_kind kind,
-    size_t least)
+widest(const struct table *t, size_t n, const size_t *width,
+    enum table_kind kind, size_t least)
 {
-	size_t i, best = t->columns;
+	size_t i, best = n;
 
-	for (i = 0; i < t->columns; i++) {
+	for (i = 0; i < n; i++) {
 		if (t->kind[i] == kind && width[i] > least &&
-		    (best == t->columns || width[i] > width[best]))
+		    (best == n || width[i] > width[best]))
 			best = i;
 	}
 	return best;
 }
 
-/* Takes from the widest, and first from what loses least: of a fingerprint or
- * a time the beginning says most. An id is whole as long as it can be: it is
- * what one copies. */
+/* The widths of the first n columns. Takes from the widest, and first from what
+ * loses least: of a fingerprint or a time the beginning says most. An id is
+ * whole as long as it can be: it is what one copies. */
 static void
-shrink(const struct table *t, size_t max, size_t *width)
+shrink(const struct table *t, size_t n, size_t max, size_t *width)
 {
 	static const struct {
 		enum table_kind kind;
@@ -187,12 +188,14 @@ shrink(const struct table *t, size_t max, size_t *width)
 		{ TABLE_TEXT, 8 },
 		{ TABLE_ID, 9 },
 	};
-	size_t total = line_width(width, t->columns), i, c, over;
+	size_t total, i, c, over;
 
+	memcpy(width, t->width, n * sizeof(*width));
+	total = line_width(width, n);
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		while (total > max &&
-		    (c = widest(t, width, steps[i].kind, steps[i].least)) <
-			t->columns) {
+		    (c = widest(t, n, width, steps[i].kind, steps[i].least)) <
+			n) {
 			/* at once what nobody else could have given */
 			over = width[c] > max ? width[c] - max : 1;
 			width[c] -= over;
@@ -231,10 +234,10 @@ table_print_width(const struct table *t, size_t width, const char *mark,
 	const char *p = (const char *)t->cells.data;
 	size_t i, column, w, each[TABLE_COLUMNS_MAX], shown = t->columns;
 
-	memcpy(each, t->width, sizeof(each));
-	shrink(t, width, each);
+	shrink(t, shown, width, each);
 	while (shown > 1 && line_width(each, shown) > width)
 		shown--;
+	shrink(t, shown, width, each); /* these have the room of the others */
 	if (each[0] > width)
 		each[0] = width;
 	*ret_left = t->columns - shown;

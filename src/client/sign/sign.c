@@ -77,6 +77,53 @@ check_form(const struct sig_bytes *sig, enum purpose p, struct err *e)
 	return r == 0 ? sshsig_check_name(&ssh, p, e) : r;
 }
 
+/* Of the key that made it; false: it has no form to tell by. */
+static bool
+signer_of(const struct sig_bytes *sig, uint8_t ret[static PGP_FPR_LEN])
+{
+	struct sigpacket packet;
+	struct sshsig ssh;
+	struct err why;
+
+	if (sshsig_is(sig->data, sig->len)) {
+		if (sshsig_parse(sig->data, sig->len, &ssh, &why) != 0)
+			return false;
+		memcpy(ret, ssh.signer, PGP_FPR_LEN);
+		return true;
+	}
+	if (sigpacket_parse(sig->data, sig->len, &packet, &why) != 0)
+		return false;
+	memcpy(ret, packet.issuer, PGP_FPR_LEN);
+	return true;
+}
+
+int
+sign_add(struct client *c, enum purpose p, struct envelope *env,
+    struct buf *packet, struct err *e)
+{
+	uint8_t mine[PGP_FPR_LEN], other[PGP_FPR_LEN];
+	struct sig_bytes sig;
+	size_t i;
+	int r;
+
+	if (env->nsigs >= SIGS_MAX)
+		return err_set(
+		    e, ERR_TOOBIG, "it has %d signatures already", SIGS_MAX);
+	r = sign_packet(c, p, env->doc, env->doc_len, packet, e);
+	if (r != 0)
+		return r;
+	sig.data = packet->data;
+	sig.len = packet->len;
+	for (i = 0; i < env->nsigs; i++)
+		if (signer_of(&sig, mine) && signer_of(&env->sigs[i], other) &&
+		    memcmp(mine, other, PGP_FPR_LEN) == 0)
+			return err_set(e, ERR_EXISTS,
+			    "a signature of your key is there already: another "
+			    "person has to sign");
+	env->sigs[env->nsigs++] = sig;
+	return 0;
+}
+
 void
 sign_warn_useless(const struct envelope *env, enum purpose p)
 {

@@ -18,6 +18,11 @@ int sign_prepare(struct client *c, struct err *e);
  * ssh-agent may ask, or a security key wait to be touched. */
 int sign_packet(struct client *c, enum purpose p, const void *doc, size_t len,
     struct buf *out, struct err *e);
+/* Adds a signature to those of env, whose document it is over, and which
+ * borrows it from packet. ERR_EXISTS where the same key has signed it already:
+ * it would count once. */
+int sign_add(struct client *c, enum purpose p, struct envelope *env,
+    struct buf *packet, struct err *e);
 /* Appends an envelope (JSON form, one line) with one new signature. */
 int sign_new_envelope(struct client *c, enum purpose p, const void *doc,
     size_t len, struct buf *out, struct err *e);

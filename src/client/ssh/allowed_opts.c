@@ -197,6 +197,10 @@ opt_parse(const char **s, const char *end, struct allowed_opts *o,
 		if (n == strlen(opt_table[i].name) &&
 		    strncasecmp(name, opt_table[i].name, n) == 0)
 			break;
+	if (n == 0 && *seen == 0)
+		return err_set(e, ERR_INVALID,
+		    "an option or an SSH public key is expected after the "
+		    "first word");
 	if (i == OPTS_N)
 		return err_set(e, ERR_UNSUPPORTED,
 		    "option \"%.*s\" is not known", (int)(n < 40 ? n : 40),

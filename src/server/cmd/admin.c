@@ -177,7 +177,7 @@ command_token(const char *conf, int argc, char **argv)
 	int opt, rc;
 
 	err_clear(&e);
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'u' &&
 		    str_u64(optarg, 1, TOKEN_USES_MAX, &uses) == 0)
 			continue;
@@ -299,11 +299,13 @@ take_role(int argc, char **argv, enum person_role *ret, struct err *e)
 	int i, n = 0;
 
 	for (i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--role") == 0 && i + 1 < argc) {
+		const char *s = argv[i] + (strncmp(argv[i], "--", 2) == 0);
+
+		if (strcmp(s, "-role") == 0 && i + 1 < argc) {
 			if (person_role_parse(argv[++i], ret, e) != 0)
 				return (-1);
-		} else if (strncmp(argv[i], "--role=", 7) == 0) {
-			if (person_role_parse(argv[i] + 7, ret, e) != 0)
+		} else if (strncmp(s, "-role=", 6) == 0) {
+			if (person_role_parse(s + 6, ret, e) != 0)
 				return (-1);
 		} else {
 			argv[n++] = argv[i];

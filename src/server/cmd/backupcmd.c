@@ -139,7 +139,7 @@ command_backup(const char *conf, int argc, char **argv)
 	struct err e;
 	int opt, rc;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
 		if (opt != 'v')
 			return (admin_usage("backup"));
 		only_verify = true;
@@ -382,7 +382,7 @@ command_restore(const char *conf, int argc, char **argv)
 	struct err e;
 	int opt, rc;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
 		if (opt != 'f')
 			return (admin_usage("restore"));
 		r.force = true;

@@ -536,7 +536,7 @@ command_check(const char *conf, int argc, char **argv)
 	struct buf out;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
 		if (opt != 'j')
 			return (admin_usage("check"));
 		k.json = true;

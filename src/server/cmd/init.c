@@ -82,7 +82,7 @@ parse_args(struct init *in, int argc, char **argv)
 	uint64_t port;
 	int opt, rc = 0;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
 		case 'n':
 			named = true;
@@ -403,8 +403,8 @@ choose_user(struct init *in, struct err *e)
 	fprintf(stderr,
 	    "mig-server: init: there is no user %s, so the configuration says"
 	    " 'user root'.\n"
-	    "  Better: useradd --system --shell /usr/sbin/nologin %s, and init"
-	    " again.\n",
+	    "  Better: useradd --system --shell /usr/sbin/nologin %s, remove"
+	    " what\n  this init makes, and init again.\n",
 	    in->conf.user, in->conf.user);
 	return (set_str(&in->conf.user, "root") == 0
 		? 0

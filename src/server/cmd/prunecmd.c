@@ -35,7 +35,7 @@ parse(struct prune *p, int argc, char **argv)
 
 	err_clear(&e);
 	p->results = p->actions = -1;
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'd')
 			p->dry_run = true;
 		else if (opt == 'v')

@@ -44,7 +44,8 @@ command_renew(const char *conf, int argc, char **argv)
 	struct server_conf c;
 	struct err e;
 	pid_t pid;
-	bool ca = argc == 2 && strcmp(argv[1], "--ca") == 0;
+	bool ca = argc == 2 &&
+	    (strcmp(argv[1], "--ca") == 0 || strcmp(argv[1], "-ca") == 0);
 	int n, rc;
 
 	if (argc != 1 && !ca)

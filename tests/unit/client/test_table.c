@@ -143,8 +143,10 @@ test_narrower_than_any_cutting(void **state)
 	fill_agents(&t);
 	print(&t, 60, "\u2026", &out, 2);
 	assert_null(strstr(buf_str(&out), "TAGS"));
+	/* what stays has the room of what went, first the id */
+	assert_non_null(strstr(buf_str(&out), "  89abcdef0\u2026  online"));
 	print(&t, 9, "\u2026", &out, 7);
-	assert_string_equal(buf_str(&out), "NAME\nweb1.ex\u2026\n");
+	assert_string_equal(buf_str(&out), "NAME\nweb1.exa\u2026\n");
 	for (width = 0; width < 200; width++) {
 		size_t left;
 

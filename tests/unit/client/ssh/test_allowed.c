@@ -144,7 +144,7 @@ test_lines(void **state)
 		{ "from=\"x\" " K1, NULL, "not a principal" },
 		{ "@cert-authority a " K1, NULL, "not a principal" },
 		{ "\"\" " K1, NULL, "1 to 255 bytes" },
-		{ "a", NULL, "not known" },
+		{ "a", NULL, "key is expected after" },
 		{ "a ssh-ed25519", NULL, "damaged" },
 		{ "a ssh-ed25519 AAAA", NULL, "damaged" },
 		{ "a ssh-ed25519 A*AA", NULL, "base64" },
@@ -165,6 +165,8 @@ test_lines(void **state)
 		{ K1 " \xff\n", NULL, "no comment" },
 		{ "a " K1 "\nb x " K2 "\n", "person " ID1 " a",
 		    "line 2: option \"x\"" },
+		{ "root:x:0:0:root:/root:/bin/bash\n", NULL,
+		    "line 1: an option or an SSH public key is expected" },
 		{ "", NULL, "" },
 		{ "# nothing\n", NULL, "" },
 	};
