@@ -163,12 +163,31 @@ print_group(const char *word, int *ret, struct err *e)
 	return found;
 }
 
+/* Of options that stand before their module; NULL: they ask what is in a file,
+ * or of nothing. */
+static const char *
+module_behind(int argc, char *const *argv)
+{
+	const char *found = NULL;
+	int i;
+
+	for (i = 0; i < argc; i++) {
+		if (strncmp(argv[i], "-i", 2) == 0 ||
+		    strncmp(argv[i], "--i", 3) == 0)
+			return NULL;
+		if (found == NULL && module_find(argv[i]) != NULL)
+			found = argv[i];
+	}
+	return found;
+}
+
 static int
 dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 {
 	static char help[] = "help", version[] = "version";
 	char *words[] = { help, NULL };
 	const struct command *cmd;
+	const char *module;
 	int used = 1, r;
 
 	if (argc == 0 || is_help(argv[0]))
@@ -180,6 +199,10 @@ dispatch(struct client *c, int argc, char *const *argv, struct err *e)
 		return run_command(
 		    c, command_find(1, words, &used), 0, words, e);
 	}
+	if (argv[0][0] == '-' && (module = module_behind(argc, argv)) != NULL)
+		return err_set(e, ERR_INVALID,
+		    "the module stands first, then its options: mig %s %s ...",
+		    module, argv[0]);
 	if (argv[0][0] == '-') /* the original's: mig -i FILE ... */
 		return run_command(c, &run_commands[0], argc, argv, e);
 	if (module_find(argv[0]) != NULL)

@@ -160,6 +160,8 @@ after(struct mqtt *m, int rc)
 static bool
 broken_opening(struct mqtt *m, int fd)
 {
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
 	char c;
 	ssize_t n;
 
@@ -168,7 +170,13 @@ broken_opening(struct mqtt *m, int fd)
 	n = recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return false;
-	mark_down(m, n == 0 ? "no connection" : strerror(errno));
+	/* why it was never there the library has asked, and not told */
+	if (n < 0)
+		mark_down(m, strerror(errno));
+	else if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
+		mark_down(m, "no connection: refused, or no way there");
+	else
+		mark_down(m, "no connection: ended as it began");
 	return true;
 }
 

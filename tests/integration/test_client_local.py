@@ -306,6 +306,7 @@ def test_configuration_errors_name_the_line(nobody):
 @pytest.mark.parametrize("args,says", [
     (["actoin", "show"], "did you mean 'action'?"), (["keyrnig"], "mean 'keyring'?"),
     (["help", "trsut"], "did you mean 'trust'?"),
+    (["-t", "all", "file", "-path", "/etc", "-name", "x"], "the module stands first, then its options: mig file -t ..."),
     (["status", "x"], "unexpected word 'x'; usage: mig status [options]\n"),
     (["action", "sign", "a", "b"], "unexpected word 'b'; usage: mig action sign [options] FILE"),
     (["action", "sign"], "usage: mig action sign [options] FILE\n"),

@@ -254,6 +254,10 @@ def test_backup_of_a_running_server_is_checked(server, tmp_path):
                         "backup", "-"], capture_output=True, check=True)
     (tmp_path / "piped.tar").write_bytes(p.stdout)
     server.command("backup", "--verify", str(tmp_path / "piped.tar"))
+    p = server.command("backup", str(tmp_path / "none/b.tar"), code=1)
+    assert p.stderr == f"mig-server: {tmp_path}/none: No such file or directory\n"
+    p = server.command("backup", "--verify", str(server.conf), code=1)
+    assert p.stderr.startswith(f"mig-server: {server.conf}: not a backup")
     # any flipped byte or a cut is noticed
     data = out.read_bytes()
     bad = tmp_path / "bad.tar"

@@ -39,8 +39,8 @@ def test_no_spinning(platform):
     agent = platform.agents["web1"]
     net = net_of(agent)
     platform.server.stop()
-    wait_for("an attempt that failed", lambda: "no connection" in agent.daemon.tail(),
-             60)
+    wait_for("an attempt that failed", lambda: 'why="no connection: refused, or no way there"\n' in
+             agent.daemon.tail() + "\n", 60)
     before, begun = cpu_ms(net), time.monotonic()
     # three more attempts, whose pauses grow from a second
     wait_for("three more", lambda: agent.daemon.tail().count("no connection") >= 4, 60)

@@ -256,7 +256,7 @@ backup_make_temporary(char *path, size_t size, const char *dir, bool directory,
 	do {
 		snprintf(path, size, "%s/" TEMPORARY "XXXXXX", dir);
 		if (!make_one(path, directory, &fd))
-			return (err_errno(e, "%s", path));
+			return (err_errno(e, "%s", dir));
 		if (fd >= 0 && flock(fd, LOCK_EX) == 0 && fstat(fd, &st) == 0 &&
 		    st.st_nlink > 0)
 			break;

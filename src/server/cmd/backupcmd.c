@@ -119,6 +119,8 @@ verify(const char *from, struct err *e)
 	if ((rc = backup_make_temporary(
 		 dir, sizeof(dir), tmp, true, &lock, e)) == 0) {
 		rc = backup_unpack(fd, dir, &info, e);
+		if (rc != 0)
+			err_wrap(e, "%s", from);
 		backup_remove(dir);
 		close(lock);
 	}
@@ -176,8 +178,8 @@ unpack(struct restore *r, const char *from, struct err *e)
 		return (ERR_IO);
 	if (mkdir(r->work, 0700) != 0)
 		rc = err_errno(e, "%s", r->work);
-	else
-		rc = backup_unpack(fd, r->work, &r->info, e);
+	else if ((rc = backup_unpack(fd, r->work, &r->info, e)) != 0)
+		err_wrap(e, "%s", from);
 	close(fd);
 	return (rc);
 }
