@@ -77,6 +77,19 @@ def test_looking_leaves_the_time_of_access(tmp_path, name):
     assert file.stat().st_atime == 1
 
 
+def test_name_that_is_given_up(tmp_path):
+    """A name that costs too many steps is told, not taken for one that does not match."""
+    (tmp_path / ("a" * 60 + "b")).touch()
+    (tmp_path / "aab").touch()
+    names = ["^(?:(?:a|aa|a[a-z])+[cd]|a+b)$"]
+    for options in {}, {"mismatch": ["name"]}:
+        text = json.dumps({"searches": {"s": {"paths": [str(tmp_path)], "names": names, "options": options}}})
+        answer = json.loads(run("file", text=text).stdout)
+        assert answer["statistics"]["notexamined"] == {"enginelimit": 1}
+        found = [e["file"] for e in answer["elements"]["s"]]
+        assert found == [str(tmp_path / "aab") if not options else ""]
+
+
 @pytest.fixture
 def large(tmp_path):
     """A question whose answer has more bytes than a pipe and what is held back."""

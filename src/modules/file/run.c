@@ -743,6 +743,7 @@ static void
 on_entry(const struct walk_entry *en, void *arg)
 {
 	struct run *r = arg;
+	struct match_state *names = r->plan.state[PLAN_NAMES];
 
 	if (r->ended)
 		return;
@@ -755,9 +756,10 @@ on_entry(const struct walk_entry *en, void *arg)
 		r->answer.files++;
 	subject_init(&r->subject, en);
 	r->modes_run = false;
-	if (r->plan.match[PLAN_NAMES] != NULL)
-		match_text(
-		    r->plan.state[PLAN_NAMES], en->base, strlen(en->base));
+	if (names != NULL)
+		match_text(names, en->base, strlen(en->base));
+	if (names != NULL && names->gave_up != NULL)
+		answer_skip(&r->answer, SKIP_ENGINE, en->path, names->gave_up);
 	look(r, en);
 	subject_release(&r->subject);
 }

@@ -59,13 +59,28 @@ meta_matches(struct plan *p, const struct plan_check *pc, const struct stat *st,
 	}
 }
 
+/* Whether its engine ended before it knew. */
+static bool
+is_given_up(const struct plan *p, const struct plan_check *pc)
+{
+	const struct match_state *st = NULL;
+
+	if (pc->c->kind == FILE_NAME)
+		st = p->state[PLAN_NAMES];
+	else if (pc->c->kind == FILE_MODE)
+		st = p->state[PLAN_MODES];
+	return st != NULL && st->gave_up != NULL;
+}
+
 enum verdict
 verdict_meta(struct plan *p, const struct plan_check *pc, const struct stat *st,
     const struct timespec *now, bool *modes_run)
 {
-	return meta_matches(p, pc, st, now, modes_run) != pc->negative
-	    ? VERDICT_YES
-	    : VERDICT_NO;
+	bool matches = meta_matches(p, pc, st, now, modes_run);
+
+	if (!matches && is_given_up(p, pc))
+		return VERDICT_UNKNOWN;
+	return matches != pc->negative ? VERDICT_YES : VERDICT_NO;
 }
 
 static enum verdict
