@@ -42,6 +42,7 @@ STRINGS = {
         "net_user": ["0", "-1", "99999999999", '""', '"a b"', "a:b",
                      "x" * 40],
         "log": ["loud", '""', "INFO!", "0"],
+        "hide": ["relative", '""', "/", "/a/../b", "/nowhere/of/the/state"],
         "notice": ["loud", '""', "0", "yes"],
         "notice_socket": ["relative", '""', '"/a\\nb"'],
     },

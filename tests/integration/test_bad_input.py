@@ -650,11 +650,25 @@ def damaged(data, how):
     return {"empty": b"", "garbage": os.urandom(300), "cut": data[:len(data) * 2 // 3]}[how]
 
 
-@pytest.mark.parametrize("name, how", [(n, h) for n in ("db/store.sqlite", "tls/server.key", "ca/ca.key")
+@pytest.mark.parametrize("how", ["empty", "garbage"])
+def test_a_damaged_key_of_the_api_is_made_anew(stopped, how):
+    """Who connects knows the CA, and not this key. It says so."""
+    path = stopped.state / "tls" / "server.key"
+    data = path.read_bytes()
+    path.write_bytes(damaged(data, how))
+    try:
+        with starting(stopped) as log:
+            wait_for("the server", lambda: stopped_is_up(stopped))
+            assert "warn key_made name=api why=" in log.read_text(errors="replace")
+    finally:
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name, how", [(n, h) for n in ("db/store.sqlite", "ca/ca.key")
                                        for h in ("empty", "garbage", "bit")
                                        # bits of the store: tests/unit/server/test_stored.c
                                        if (n, h) != ("db/store.sqlite", "bit")] +
-                         [("db/store.sqlite", "cut"), ("ca/ca.crt", "empty")])
+                         [("db/store.sqlite", "cut"), ("ca/ca.crt", "empty"), ("tls/server.key", "bit")])
 def test_damaged_files_of_the_server(stopped, name, how):
     """It says which and why, and does not begin anew as if nothing had been."""
     path = stopped.state / name
