@@ -94,8 +94,7 @@ read_lists(struct hello *h, struct err *e)
 		return err_set(e, ERR_NOMEM, "hello: out of memory");
 	for (i = 0; i < n; i++) {
 		id = json_string_value(json_array_get(list, i));
-		if (id_parse(id, &h->known[i]) != 0 ||
-		    strcmp(id, id_hex(&h->known[i]).s) != 0)
+		if (id_parse_lower(id, &h->known[i]) != 0)
 			return err_set(e, ERR_INVALID,
 			    "known[%zu]: expected 64 lower-case hex digits", i);
 	}

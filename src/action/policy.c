@@ -92,7 +92,7 @@ line_id(struct lines *l, const char *word, struct id *ret, struct err *e)
 
 	if (rc != 0)
 		return rc;
-	if (id_parse(v, ret) != 0 || strcmp(v, id_hex(ret).s) != 0)
+	if (id_parse_lower(v, ret) != 0)
 		return err_set(e, ERR_INVALID,
 		    "policy: line %u: %s is not 64 lower-case hex digits",
 		    l->number, word);

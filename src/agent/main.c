@@ -266,16 +266,11 @@ command_find(const char *name)
 static int
 command_unknown(const char *name)
 {
-	size_t best = 3, i, d; /* farther is no help */
 	const char *near = NULL;
+	size_t i;
 
-	for (i = 0; i < NCOMMANDS; i++) {
-		d = str_distance(name, commands[i].name);
-		if (d < best) {
-			best = d;
-			near = commands[i].name;
-		}
-	}
+	for (i = 0; i < NCOMMANDS; i++)
+		near = str_nearer(name, near, commands[i].name);
 	fprintf(stderr, "mig-agent: unknown command '%s'%s%s%s", name,
 	    near != NULL ? ", did you mean '" : "; see mig-agent --help\n",
 	    near != NULL ? near : "", near != NULL ? "'?\n" : "");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "base/id.h"
 
+#include "base/err.h"
 #include "base/hex.h"
 
 #include <string.h>
@@ -41,4 +42,15 @@ int
 id_parse(const char *s, struct id *ret_id)
 {
 	return hex_decode(s, ret_id->b, ID_LEN);
+}
+
+int
+id_parse_lower(const char *s, struct id *ret_id)
+{
+	struct id id;
+
+	if (id_parse(s, &id) != 0 || strcmp(s, id_hex(&id).s) != 0)
+		return ERR_INVALID;
+	*ret_id = id;
+	return 0;
 }

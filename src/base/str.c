@@ -79,6 +79,14 @@ str_distance(const char *a, const char *b)
 	return row[lb];
 }
 
+const char *
+str_nearer(const char *word, const char *near, const char *name)
+{
+	size_t best = near == NULL ? 3 : str_distance(word, near);
+
+	return str_distance(word, name) < best ? name : near;
+}
+
 /* Length of the well-formed sequence at p (1..4), or 0; RFC 3629 section 4. */
 static size_t
 utf8_sequence(const uint8_t *p, size_t left, uint32_t *ret_cp)

@@ -15,6 +15,9 @@ int str_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 /* Edit distance (insert, delete, replace) of two short words; SIZE_MAX when one
  * is longer than 64 bytes. For "did you mean". */
 size_t str_distance(const char *a, const char *b);
+/* For "did you mean": which of near (NULL: none yet) and name word is nearer
+ * to; NULL where both are too far. */
+const char *str_nearer(const char *word, const char *near, const char *name);
 /* Bytes for people: "64 MB", "1 GB" (powers of 1024) when even, else "N bytes".
  */
 #define STR_SIZE_MAX 32

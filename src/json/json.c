@@ -488,7 +488,7 @@ json_need_id(const json_t *obj, const char *where, const char *key,
 
 	if ((rc = field_str(obj, where, key, true, &text, e)) != 0)
 		return rc;
-	if (id_parse(text, &id) != 0 || strcmp(text, id_hex(&id).s) != 0)
+	if (id_parse_lower(text, &id) != 0)
 		return err_set(e, ERR_INVALID,
 		    "%s: expected %d lower-case hex digits",
 		    path_of(where, key, path), ID_HEX_LEN);
@@ -556,15 +556,9 @@ key_unknown(
 {
 	char path[JSON_PATH_MAX], word[JSON_WORD_MAX];
 	const char *near = NULL;
-	size_t best = 3, d; /* farther is no help */
 
-	for (; *keys != NULL; keys++) {
-		d = str_distance(key, *keys);
-		if (d < best) {
-			best = d;
-			near = *keys;
-		}
-	}
+	for (; *keys != NULL; keys++)
+		near = str_nearer(key, near, *keys);
 	printable(key, word, sizeof(word));
 	path_of(where, word, path);
 	if (near == NULL)

@@ -36,8 +36,8 @@ read_pem(const struct server_conf *c, enum server_file f, struct buf *out,
 
 	buf_init(out, CHAIN_MAX);
 	server_file(c, f, path);
-	rc = f >= FILE_RELAY_DIR ? file_read_foreign(path, out, e)
-				 : file_read(path, out, e);
+	rc = server_file_of_relay(f) ? file_read_foreign(path, out, e)
+				     : file_read(path, out, e);
 	if (rc == 0 && buf_str(out) == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	return (rc);
@@ -104,7 +104,7 @@ write_pem(const struct server_conf *c, enum server_file f, mode_t mode,
     const struct buf *data, struct err *e)
 {
 	struct file_owner o = { mode, (uid_t)-1, (gid_t)-1 };
-	bool users = f >= FILE_RELAY_DIR;
+	bool users = server_file_of_relay(f);
 	char path[SERVER_PATH_MAX];
 	int rc;
 

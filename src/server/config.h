@@ -64,6 +64,12 @@ enum server_file {
 	FILE_RELAY_CRL,
 	FILE_RELAY_SOCKET,
 };
+/* In the relay's directory, where the server's user may put anything. */
+static inline bool
+server_file_of_relay(enum server_file f)
+{
+	return (f > FILE_RELAY_DIR);
+}
 /* Returns out. */
 const char *server_file(const struct server_conf *c, enum server_file f,
     char out[static SERVER_PATH_MAX]);

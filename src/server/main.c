@@ -161,8 +161,8 @@ run_command(const char *conf, int argc, char **argv)
 	};
 	const size_t n = sizeof(commands) / sizeof(commands[0]);
 	const char *name = argv[0], *near = NULL;
-	size_t best = 3, i, d; /* farther is no help */
 	char shown[64];
+	size_t i;
 
 	if (asks_help(argc, argv) && command_help(name))
 		return (0);
@@ -180,11 +180,7 @@ run_command(const char *conf, int argc, char **argv)
 			argv[0] = shown;
 			return (commands[i].run(conf, argc, argv));
 		}
-		d = str_distance(name, commands[i].name);
-		if (d < best) {
-			best = d;
-			near = commands[i].name;
-		}
+		near = str_nearer(name, near, commands[i].name);
 	}
 	fprintf(stderr, "mig-server: no command '%s'%s%s%s", name,
 	    near != NULL ? ", did you mean '" : "", near != NULL ? near : "",

@@ -36,8 +36,7 @@ read_login(json_t *doc, struct login_doc *d, struct err *e)
 	if (!str_copy(d->server, sizeof(d->server), server))
 		return (err_set(e, ERR_INVALID, "server: longer than %zu bytes",
 		    sizeof(d->server) - 1));
-	d->ca_is_id =
-	    id_parse(ca, &d->ca) == 0 && strcmp(ca, id_hex(&d->ca).s) == 0;
+	d->ca_is_id = id_parse_lower(ca, &d->ca) == 0;
 	return (0);
 }
 
@@ -87,8 +86,7 @@ read_enrol(json_t *doc, struct enrol_doc *d, struct err *e)
 	    (rc = json_need_str(doc, "", "name", &name, e)) != 0 ||
 	    (rc = json_need_time(doc, "", "time", &d->time, e)) != 0)
 		return (rc);
-	if (id_parse(token, &d->token) != 0 ||
-	    strcmp(token, id_hex(&d->token).s) != 0)
+	if (id_parse_lower(token, &d->token) != 0)
 		return (err_set(
 		    e, ERR_AUTH, "token_sha256: not the digest of the token"));
 	if (name[0] == '\0' || !is_printable(name) ||

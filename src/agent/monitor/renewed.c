@@ -3,6 +3,7 @@
 
 #include "agent/monitor/monitor.h"
 #include "agent/monitor/state.h"
+#include "agent/net/handed.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"

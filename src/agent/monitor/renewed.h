@@ -20,9 +20,6 @@ struct agent;
 struct rd;
 struct state;
 
-/* What `mig-agent-net --handed` says of a certificate, by its exit status. */
-enum { HANDED_GOOD = 0, HANDED_BAD = 10, HANDED_UNSEEN = 11 };
-
 struct renewed {
 	struct agent *a;
 	struct buf text;  /* not on the disk yet; empty: nothing */

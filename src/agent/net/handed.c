@@ -6,7 +6,6 @@
  */
 #include "agent/net/handed.h"
 
-#include "agent/monitor/renewed.h"
 #include "agent/net/netbox.h"
 #include "agent/net/netfields.h"
 #include "agent/net/probe.h"

@@ -6,6 +6,9 @@
 
 struct err;
 
+/* What --handed says of a certificate, by its exit status. */
+enum { HANDED_GOOD = 0, HANDED_BAD = 10, HANDED_UNSEEN = 11 };
+
 /* `mig-agent-net --handed`, of the monitor, --connect (probe.h) or --sandbox
  * (netbox.h). Exit status. */
 int handed_aside(int argc, char **argv);

@@ -385,7 +385,6 @@ static int
 collect_data(const void *data, size_t len, void *arg)
 {
 	struct collect *k = arg;
-
 	int fed, r;
 
 	k->progress.note = NULL;

@@ -30,8 +30,8 @@ struct openings;
  * to look at until it returns. */
 typedef int openings_take(struct opened *o, void *arg);
 
-/* action and secret (SEAL_KEY_LEN bytes) are borrowed; secret is not looked at
- * before openings_add. */
+/* action, its id and secret (SEAL_KEY_LEN bytes) are borrowed; secret is not
+ * looked at before openings_add. */
 int openings_new(const struct action *action, const struct id *id,
     const uint8_t *secret, openings_take *take, void *arg,
     struct openings **ret, struct err *e);

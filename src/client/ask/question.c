@@ -431,8 +431,6 @@ question_build(struct question *q, struct client *c, const struct opts *o,
 	return r;
 }
 
-/* Those of -reader and the configuration are looked up, so that a draft that
- * shows them can be launched. A draft needs no key of its own. */
 /* value is taken over; NULL: there was no memory for it. */
 static void
 draft_set(json_t *j, const char *key, json_t *value, int *error)
@@ -441,6 +439,8 @@ draft_set(json_t *j, const char *key, json_t *value, int *error)
 		*error = ERR_NOMEM;
 }
 
+/* Those of -reader and the configuration are looked up, so that a draft that
+ * shows them can be launched. A draft needs no key of its own. */
 static int
 draft_readers(struct client *c, const struct opts *o, json_t *j, struct err *e)
 {

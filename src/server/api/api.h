@@ -7,7 +7,6 @@
  *   api.c       start, channel to the core, who waits for it
  *   http.c      libmicrohttpd in our loop: connections, bodies, replies
  *   routes.c    the table of requests; who calls
- *   ratelimit.c how often
  *   stream.c    answers of unknown length: NDJSON and events
  *   the rest    one file a resource
  *
@@ -17,9 +16,9 @@
 #define MIG_SERVER_API_API_H
 
 #include "base/err.h"
-#include "server/api/ratelimit.h"
 #include "server/calls.h"
 #include "server/messages.h"
+#include "server/ratelimit.h"
 #include "server/role.h"
 #include "server/store/actions.h"
 #include "server/store/people.h"

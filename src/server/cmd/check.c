@@ -75,8 +75,8 @@ read_pem(struct check *k, enum server_file f, struct buf *out, struct err *e)
 
 	buf_init(out, (size_t)8 * X509_PEM_MAX);
 	server_file(&k->conf, f, path);
-	rc = f >= FILE_RELAY_DIR ? file_read_foreign(path, out, e)
-				 : file_read(path, out, e);
+	rc = server_file_of_relay(f) ? file_read_foreign(path, out, e)
+				     : file_read(path, out, e);
 	if (rc == 0 && buf_str(out) == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	return (rc);

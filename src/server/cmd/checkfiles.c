@@ -46,7 +46,7 @@ how_back(const struct wanted *f)
 {
 	if (f->late)
 		return ("stop the server, and start it: it makes it anew");
-	if (f->file > FILE_RELAY_DIR || f->file == FILE_TLS_CERT ||
+	if (server_file_of_relay(f->file) || f->file == FILE_TLS_CERT ||
 	    f->file == FILE_TLS_KEY)
 		return ("`mig-server renew` makes it anew");
 	return ("run `mig-server init`, or restore a backup");

@@ -166,7 +166,7 @@ put(struct init *in, enum server_file f, const struct buf *data, mode_t mode,
 	struct file_owner o = { mode, (uid_t)-1, (gid_t)-1 };
 	char path[SERVER_PATH_MAX];
 
-	if (f >= FILE_RELAY_DIR) {
+	if (server_file_of_relay(f)) {
 		o.uid = in->uid;
 		o.gid = in->gid;
 	}

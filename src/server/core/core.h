@@ -27,12 +27,12 @@
 #define MIG_SERVER_CORE_CORE_H
 
 #include "crypto/keyring.h"
-#include "server/api/ratelimit.h"
 #include "server/core/assembly.h"
 #include "server/core/registry.h"
 #include "server/core/rejudge.h"
 #include "server/core/scheduler.h"
 #include "server/core/writer.h"
+#include "server/ratelimit.h"
 #include "server/role.h"
 #include "server/store/people.h"
 

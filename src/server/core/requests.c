@@ -5,15 +5,12 @@
 #include "server/core/core.h"
 #include "server/core/cancel.h"
 #include "server/core/launch.h"
-#include "server/core/notes.h"
 #include "server/core/policies.h"
 #include "server/core/revoke.h"
 #include "server/core/shares.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-
-#include <string.h>
 
 typedef void core_handler(struct core *c, uint32_t request, struct rd *rd);
 
@@ -112,21 +109,5 @@ core_caller(struct core *c, uint32_t request, const struct id *token,
 	call_why_not(call, ret->role, why);
 	log_warn("refused by=%s call=%s", ret->fpr, call_name(call));
 	core_refuse(c, request, 403, "not_allowed", "%s", why);
-	return (false);
-}
-
-bool
-core_may_note(struct core *c, uint32_t request, const char *fpr)
-{
-	unsigned int wait =
-	    rate_take(&c->notes, fpr, strlen(fpr), clock_mono_ms());
-
-	if (wait == 0)
-		return (true);
-	log_warn("refused by=%s why=\"too often\"", fpr);
-	core_refuse(c, request, 503, "busy",
-	    "more than %d logins and shared keys of one person a minute: try"
-	    " again in %u s",
-	    NOTES_A_MINUTE, wait);
 	return (false);
 }

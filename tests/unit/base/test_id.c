@@ -46,12 +46,31 @@ test_bad(void **state)
 		assert_int_equal(id_parse(t[i], &a), ERR_INVALID);
 }
 
+static void
+test_lower(void **state)
+{
+	static const char upper[] = "A"
+				    "0112233445566778899aabbccddeeff"
+				    "00112233445566778899aabbccddeeff";
+	struct id a, b, before;
+
+	assert_int_equal(id_parse(HEX, &a), 0);
+	assert_int_equal(id_parse_lower(HEX, &b), 0);
+	assert_true(id_equal(&a, &b));
+	before = b;
+	assert_int_equal(id_parse(upper, &a), 0);
+	assert_int_equal(id_parse_lower(upper, &b), ERR_INVALID);
+	assert_int_equal(id_parse_lower(HEX "0", &b), ERR_INVALID);
+	assert_true(id_equal(&b, &before));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_lower),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,18 @@ test_distance(void **state)
 }
 
 static void
+test_nearer(void **state)
+{
+	/* the first of two that are as near; three edits are too far */
+	assert_null(str_nearer("file", NULL, "netstat"));
+	assert_null(str_nearer("abc", NULL, "xyz"));
+	assert_string_equal(str_nearer("fiel", NULL, "file"), "file");
+	assert_string_equal(str_nearer("fiel", "file", "fill"), "fill");
+	assert_string_equal(str_nearer("fil", "file", "fill"), "file");
+	assert_string_equal(str_nearer("file", "file", "netstat"), "file");
+}
+
+static void
 test_u64(void **state)
 {
 	static const struct {
@@ -285,6 +297,7 @@ main(void)
 		cmocka_unit_test(test_marked),
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_distance),
+		cmocka_unit_test(test_nearer),
 		cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_printable),

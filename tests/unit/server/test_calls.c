@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Roles, the calls of API keys, and how often somebody may call. */
-#include "server/api/ratelimit.h"
+#include "server/ratelimit.h"
 #include "server/calls.h"
 
 #include "base/err.h"

@@ -5,8 +5,8 @@
  * that a caller may have are taken, the one that has used the least of his
  * minute is forgotten: forgetting him changes the least.
  */
-#ifndef MIG_SERVER_API_RATELIMIT_H
-#define MIG_SERVER_API_RATELIMIT_H
+#ifndef MIG_SERVER_RATELIMIT_H
+#define MIG_SERVER_RATELIMIT_H
 
 #include "base/bucket.h"
 

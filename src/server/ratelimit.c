@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "server/api/ratelimit.h"
+#include "server/ratelimit.h"
 
 #include <string.h>
 
