@@ -2,7 +2,7 @@
 /*
  * Writes a parsed expression as a pattern over bytes. Every byte stands as a
  * class or \xNN, so nothing depends on an engine's options or locale; only
- * ^ $ \A \z \b \B, (?: | ) and greedy repeats are used besides.
+ * ^ $ \A \z \b \B, (?: | ), greedy repeats and (?=) are used besides.
  */
 #include "modules/regex_ast.h"
 
@@ -15,6 +15,7 @@
 struct writer {
 	struct buf *out;
 	enum regex_form form;
+	bool empty; /* it may match without taking a byte */
 };
 
 static bool
@@ -363,6 +364,10 @@ put_anchor(struct writer *w, enum node_type type)
 	switch (type) {
 	case NODE_BOL:
 		buf_add_str(w->out, text ? "(?m:^)" : "^");
+		/* Hyperscan sees no line begin behind a last newline, and
+		 * leaves what looks ahead to PCRE2, which does. */
+		if (text && w->empty)
+			buf_add_str(w->out, "(?=)");
 		break;
 	case NODE_EOL:
 		buf_add_str(w->out, text ? "(?m:$)" : "$");
@@ -450,6 +455,7 @@ regex_write(const struct regex *r, enum regex_form form, struct buf *out)
 {
 	struct writer w = { .out = out, .form = form };
 
+	w.empty = nullable(r->root);
 	if (!can_match(r->root, form))
 		return ERR_NOTFOUND;
 	if (form == REGEX_WHOLE_LINES)

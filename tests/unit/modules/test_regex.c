@@ -130,6 +130,8 @@ test_writes(void **state)
 		{ "^a$", REGEX_LINES, "^\\x61$" },
 		{ "^a$", REGEX_WHOLE_LINES, "(?:^\\x61\\x0a)" },
 		{ "(?m)^a", REGEX_TEXT, "(?m:^)\\x61" },
+		{ "(?m)^$", REGEX_TEXT, "(?m:^)(?=)(?m:$)" },
+		{ "(?m)^$", REGEX_LINES, "^$" },
 		{ "(?i)k", REGEX_LINES, "[\\x4b\\x6b]" },
 		{ "[^a]", REGEX_LINES,
 		    "(?:[\\x00-\\x09\\x0b-\\x60"

@@ -206,6 +206,9 @@ test_text(void **state)
 		{ "\\.txt$", "a.txt", 1 },
 		{ "^[\\x80-\\xff]$", "\xe9", 1 },
 		{ "(?m)\\n^$", "a\n", 1 },
+		{ "(?m)^$", "a\n", 1 },
+		{ "(?m)^b*$", "a\n", 1 },
+		{ "(?m)^b*$", "a", 0 },
 		{ "(?m)a^", "a\n", 0 },
 	};
 	size_t i;
@@ -262,6 +265,8 @@ test_stream(void **state)
 		{ "(?m)^foo", "a\nfoo", 1 },
 		{ "(?m)^foo", "afoo", 0 },
 		{ "(?m)o\\n^", "foo\n", 1 },
+		{ "(?m)^$", "foo\n", 1 },
+		{ "(?m)^$", "foo", 0 },
 		{ "bar$", "foo bar", 1 },
 		{ "bar$", "bar foo", 0 },
 		{ "bar$", "bar\n", 0 },
