@@ -94,8 +94,8 @@ bool os_mounts_below(const struct os_mounts *m, const char *dir);
 enum os_mount_kind os_mounts_resolve(
     const struct os_mounts *m, const char *path, char ret[static OS_PATH_MAX]);
 
-/* Gives back what heap and main stack have no use for now; to be called by a
- * process that will wait. */
+/* Gives back what heap and main stack have no use for now, and the pages of the
+ * program's code; to be called by a process that will wait. */
 void os_memory_back(void);
 
 #endif

@@ -8,10 +8,21 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #define USED (128 << 10)
+#define FAR \
+	(512 << 10) /* farther than the kernel maps around what is touched */
+
+/* Code that is never run; what is called lies beside it. */
+__asm__(".pushsection .text\n"
+	".balign 4096\n"
+	"far_code: .skip 2 * 524288\n"
+	".popsection\n");
+extern const volatile char far_code[];
 
 static __attribute__((noinline)) void
 use_stack(void)
@@ -60,11 +71,41 @@ test_stack(void **state)
 	assert_true(stack_kb() >= used - 4);
 }
 
+/* Whether the page is in this process' memory; proc(5), /proc/PID/pagemap. */
+static int
+is_mapped(const volatile char *at)
+{
+	uintptr_t page = (uintptr_t)at / (uintptr_t)sysconf(_SC_PAGESIZE);
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry;
+
+	assert_true(fd >= 0);
+	assert_int_equal(
+	    pread(fd, &entry, sizeof(entry), (off_t)(page * sizeof(entry))),
+	    sizeof(entry));
+	close(fd);
+	return entry >> 63 != 0;
+}
+
+static void
+test_code(void **state)
+{
+	const volatile char *at = far_code + FAR;
+	char was = *at;
+
+	assert_true(is_mapped(at));
+	os_memory_back();
+	assert_false(is_mapped(at));
+	assert_int_equal(*at, was);
+	assert_true(is_mapped(at));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stack),
+		cmocka_unit_test(test_code),
 	};
 
 	return cmocka_run_group_tests_name("os/memory", tests, NULL, NULL);
