@@ -422,6 +422,24 @@ def test_dpkg_multiarch_and_doubles(root):
     assert packages(answer) == [("libc6", "1", "amd64"), ("libc6", "1", "i386")]
 
 
+def test_package_that_is_given_up(root):
+    """A name or version that costs too many steps is told, not taken for one that does not match."""
+    long = "a" * 60 + "b"
+    steps = "^(?:(?:a|aa|a[a-z])+[cd]|a+b|1)$"
+    status = root / "var/lib/dpkg/status"
+    status.write_text(stanza(long, "1") + stanza("aab", "1") + stanza("aab", long) + stanza("c", long))
+    for fields, found, unknown, first in (
+            ({}, [("aab", "1"), ("aab", long)], 1, long),
+            ({"vermatch": steps}, [("aab", "1")], 2, long),
+            ({"vermatch": "!" + steps}, [], 1, "aab"),
+            ({"vermatch": "!" + steps, "vercmp": ["<1"]}, [], 0, None)):
+        answer = ask(steps, root=root, **fields)
+        assert [p[:2] for p in packages(answer)] == found, fields
+        assert gaps(answer) == ({"enginelimit": unknown} if unknown else {}), fields
+        assert answer["errors"] == ([f"enginelimit: {status}: {unknown} packages may match; the first: {first}: "
+                                     "an expression needs too many steps"] if unknown else None), fields
+
+
 def test_dpkg_updates_count(root):
     """dpkg was killed: what is not yet in status stands beside it."""
     (root / "var/lib/dpkg/status").write_text(

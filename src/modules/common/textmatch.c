@@ -102,10 +102,14 @@ textmatch_release(struct textmatch *t)
 }
 
 bool
-textmatch_any(struct textmatch *t, const char *text)
+textmatch_any(struct textmatch *t, const char *text, const char **unknown)
 {
 	match_text(t->state, text, strlen(text));
-	return t->state->nids > 0;
+	if (t->state->nids > 0)
+		return true;
+	if (t->state->gave_up != NULL)
+		*unknown = t->state->gave_up;
+	return false;
 }
 
 const char *

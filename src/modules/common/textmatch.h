@@ -21,7 +21,8 @@ struct textmatch {
 int textmatch_init(struct textmatch *t, const char *field,
     const char *const *regexes, size_t n, struct err *e);
 void textmatch_release(struct textmatch *t);
-bool textmatch_any(struct textmatch *t, const char *text);
+/* False with *unknown set: why that is not known; else it is left alone. */
+bool textmatch_any(struct textmatch *t, const char *text, const char **unknown);
 const char *textmatch_engine(const struct textmatch *t);
 
 #endif

@@ -68,6 +68,8 @@ struct run {
 	enum pkg_type type;
 	uint64_t damaged;
 	char damage[DAMAGE_MAX]; /* the first */
+	uint64_t unknown;        /* packages that may match */
+	char unknown_first[DAMAGE_MAX];
 };
 
 static const struct outcome_kind kinds[PKG_GAPS_ALL] = {
@@ -94,14 +96,22 @@ tests_hold(struct run *r, const struct package *p)
 	return hold;
 }
 
+/* True with *unknown set: perhaps, and why that is not known. */
 static bool
-matches(struct run *r, const struct package *p)
+matches(struct run *r, const struct package *p, const char **unknown)
 {
-	if (!textmatch_any(&r->names, p->name))
+	const char *why = NULL;
+	bool m;
+
+	if (!textmatch_any(&r->names, p->name, unknown) && *unknown == NULL)
 		return false;
-	if (r->params->version != NULL &&
-	    textmatch_any(&r->version, p->version) == r->params->version_not)
-		return false;
+	if (r->params->version != NULL) {
+		m = textmatch_any(&r->version, p->version, &why);
+		if (why != NULL)
+			*unknown = why;
+		else if (m == r->params->version_not)
+			return false;
+	}
 	return tests_hold(r, p);
 }
 
@@ -146,11 +156,18 @@ static void
 on_package(const struct package *p, void *arg)
 {
 	struct run *r = arg;
+	const char *unknown = NULL;
 
 	fault_point("pkg.package");
 	r->now.packages++;
-	if (r->outcome.full || !matches(r, p))
+	if (r->outcome.full || !matches(r, p, &unknown))
 		return;
+	if (unknown != NULL) {
+		if (r->unknown++ == 0)
+			snprintf(r->unknown_first, sizeof(r->unknown_first),
+			    "%.256s: %s", p->name, unknown);
+		return;
+	}
 	if (r->watch.ctx->found_only)
 		r->now.found++;
 	else
@@ -183,25 +200,26 @@ on_begin(const char *path, const char *form, void *arg)
 
 	snprintf(r->path, sizeof(r->path), "%s", path);
 	r->form = form;
-	r->damaged = 0;
+	r->damaged = r->unknown = 0;
 	r->now = r->kept;
 	rows_take_back(&r->entries, r->kept.entries);
 	r->outcome.output_used = r->kept.used;
 	r->outcome.full = r->outcome.out_of_memory = false;
 }
 
+/* n of the database at hand. */
 static void
-tell_damage(struct run *r)
+tell(struct run *r, enum pkg_gap gap, uint64_t n, const char *what,
+    const char *first)
 {
 	char why[DAMAGE_MAX + 64];
 
-	if (r->damaged == 0)
+	if (n == 0)
 		return;
-	snprintf(why, sizeof(why),
-	    "%llu records cannot be understood; the first: %s",
-	    (unsigned long long)r->damaged, r->damage);
-	outcome_gap(&r->outcome, GAP_CORRUPT, r->path, why);
-	r->outcome.counts[GAP_CORRUPT] += r->damaged - 1;
+	snprintf(why, sizeof(why), "%llu %s; the first: %s",
+	    (unsigned long long)n, what, first);
+	outcome_gap(&r->outcome, gap, r->path, why);
+	r->outcome.counts[gap] += n - 1;
 }
 
 /* Left out where there is no room. */
@@ -228,11 +246,13 @@ on_end(void *arg)
 	struct run *r = arg;
 
 	add_database(r);
-	tell_damage(r);
+	tell(r, GAP_CORRUPT, r->damaged, "records cannot be understood",
+	    r->damage);
+	tell(r, GAP_ENGINE, r->unknown, "packages may match", r->unknown_first);
 	r->now.entries = rows_mark(&r->entries);
 	r->now.used = r->outcome.output_used;
 	r->kept = r->now;
-	r->damaged = 0;
+	r->damaged = r->unknown = 0;
 }
 
 static void

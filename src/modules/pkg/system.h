@@ -31,6 +31,7 @@ struct os_mounts;
 	X(GAP_REMOTE, "remotefs")                                              \
 	X(GAP_AUTOMOUNT, "automount") /* looking would mount it */             \
 	X(GAP_COVERED, "agentstate")                                           \
+	X(GAP_ENGINE, "enginelimit") /* an expression was given up */          \
 	X(GAP_MEMORY, "memorylimit")                                           \
 	X(GAP_OUTPUT, "outputlimit")                                           \
 	X(GAP_TIME, "timelimit")                                               \
