@@ -253,6 +253,20 @@ def test_interfaces(pair):
     assert answer["elements"]["localip"]["10.77.0.2"] is None
 
 
+def test_address_that_is_given_up():
+    """A MAC address that costs too many steps is told, whichever others come behind it."""
+    network = Network("""ip link set lo up
+ip link add a0 type veth peer name a1
+ip link set a1 address aa:aa:aa:aa:aa:aa
+ip link set a0 address 02:00:00:00:00:01""")
+    steps = "|".join(f"[a:{c}]" for c in "bcde1234")
+    answer = network.ask(localmac=[f"^(?:(?:{steps})+[xy]|02.*)$"])
+    network.close()
+    assert [len(found) for found in answer["elements"]["localmac"].values()] == [1]
+    assert answer["statistics"]["notexamined"]["gaveup"] == 1
+    assert [e.split(":")[0] for e in answer["errors"]] == ["gaveup"]
+
+
 def test_neighbours(pair):
     near, _ = pair
     answer = near.ask(neighbormac=["^02:00:00:00:aa:02$", "aa:01"],

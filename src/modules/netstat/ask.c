@@ -288,6 +288,8 @@ ask_mac(struct ask *a, enum netstat_search which, const char *mac,
 	if (s->n == 0)
 		return;
 	match_text(s->state, mac, strlen(mac));
+	if (s->state->gave_up != NULL)
+		s->gave_up = s->state->gave_up;
 	for (i = 0; i < s->state->nids; i++)
 		cb(&s->values[s->state->ids[i]], arg);
 }

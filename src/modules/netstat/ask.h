@@ -34,6 +34,7 @@ struct ask_search {
 	uint32_t *next;  /* owned: by value another one of its port, or 0 */
 	struct match *match;
 	struct match_state *state;
+	const char *gave_up; /* an address is not known to match: why */
 };
 
 struct ask {

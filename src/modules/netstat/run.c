@@ -449,14 +449,14 @@ look(struct run *r)
 static void
 note_end(struct run *r)
 {
-	const struct match_state *st;
+	const char *gave_up;
 	size_t i;
 
 	for (i = 0; i < NETSTAT_SEARCHES; i++) {
-		st = r->ask.searches[i].state;
-		if (st != NULL && st->gave_up != NULL)
+		gave_up = r->ask.searches[i].gave_up;
+		if (gave_up != NULL)
 			outcome_gap(&r->outcome, GAP_ENGINE, netstat_fields[i],
-			    st->gave_up);
+			    gave_up);
 	}
 	if (r->outcome.out_of_memory) {
 		outcome_end_by(&r->outcome, GAP_MEMORY,

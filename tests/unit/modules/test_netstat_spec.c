@@ -169,6 +169,30 @@ test_ask(void **state)
 	json_decref(v);
 }
 
+/* What costs too many steps is known behind others as well; what was found
+ * counts. */
+static void
+test_given_up(void **state)
+{
+	json_t *v = parse("{\"localmac\": [\"^(?:[a:]|[ab:]|[ac:]|[ad:]|[ae:]|"
+			  "[a1:]|[a2:]|[a3:])+[xy]\", \"^aa\"]}");
+	struct ask a;
+	struct err e;
+
+	err_clear(&e);
+	assert_int_equal(ask_init(&a, v, 4096, &e), 0);
+	*met = '\0';
+	ask_mac(&a, NETSTAT_LOCALMAC, "02:aa:00:00:00:01", on_match, NULL);
+	assert_string_equal(met, "");
+	assert_null(a.searches[NETSTAT_LOCALMAC].gave_up);
+	ask_mac(&a, NETSTAT_LOCALMAC, "aa:aa:aa:aa:aa:aa", on_match, NULL);
+	assert_string_equal(met, "^aa ");
+	ask_mac(&a, NETSTAT_LOCALMAC, "02:aa:00:00:00:01", on_match, NULL);
+	assert_non_null(a.searches[NETSTAT_LOCALMAC].gave_up);
+	ask_release(&a);
+	json_decref(v);
+}
+
 static const char answer[] =
     "{\"foundanything\": true, \"success\": true, \"elements\": {"
     "\"connectedip\": {\"10.0.0.9\": [{\"localaddr\": \"10.0.0.1\", "
@@ -293,6 +317,7 @@ main(void)
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_ask),
+		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_print_each),
 		cmocka_unit_test(test_mask),
