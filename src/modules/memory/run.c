@@ -108,13 +108,16 @@ search_of(const struct run *r, size_t search)
 }
 
 static void
-match_one(struct visit *v, const struct plan_matcher *m, const char *text)
+match_one(struct visit *v, uint32_t matcher, const char *text)
 {
+	const struct plan_matcher *m = &v->plan->matchers[matcher];
 	size_t k;
 
 	match_text(m->state, text, strlen(text));
 	for (k = 0; k < m->state->nids; k++)
 		v->verdicts[m->checks[m->state->ids[k]]] = YES;
+	if (m->state->gave_up != NULL)
+		v->gave_up[matcher] = m->state->gave_up;
 }
 
 /* The path, and as the kernel has it for what was deleted. */
@@ -123,11 +126,19 @@ match_path(struct visit *v, uint32_t matcher, const char *path, bool deleted)
 {
 	char text[OS_MAPS_LINE_MAX + sizeof(" (deleted)")];
 
-	match_one(v, &v->plan->matchers[matcher], path);
+	match_one(v, matcher, path);
 	if (!deleted)
 		return;
 	snprintf(text, sizeof(text), "%s (deleted)", path);
-	match_one(v, &v->plan->matchers[matcher], text);
+	match_one(v, matcher, text);
+}
+
+/* Of names or libraries: what did not match any text. */
+static void
+set_rest(struct visit *v, uint32_t matcher, bool all_seen)
+{
+	visit_set_rest(
+	    v, matcher, all_seen && v->gave_up[matcher] == NULL ? NO : UNKNOWN);
 }
 
 static bool
@@ -155,10 +166,8 @@ judge_name(struct visit *v)
 		return;
 	match_path(v, PLAN_NAMES, p->name, p->deleted);
 	/* "[comm]" stands for what would have a path */
-	visit_set_rest(v, PLAN_NAMES,
-	    p->kind == OPENER_ORDINARY && !p->named && denied(p->error)
-		? UNKNOWN
-		: NO);
+	set_rest(v, PLAN_NAMES,
+	    p->kind != OPENER_ORDINARY || p->named || !denied(p->error));
 }
 
 /* --- libraries ------------------------------------------------------------ */
@@ -222,7 +231,7 @@ judge_libraries(struct run *r, struct visit *v, struct err *e)
 	}
 	rc = look_maps(r->reader.look, fd, on_library, &l, e);
 	close(fd);
-	visit_set_rest(v, PLAN_LIBRARIES, rc == 0 ? NO : UNKNOWN);
+	set_rest(v, PLAN_LIBRARIES, rc == 0);
 	if (rc != 0)
 		visit_failed(v,
 		    rc == ERR_CLOSED ? GAP_VANISHED : GAP_UNREADABLE, e->msg);
@@ -300,6 +309,20 @@ note_job(struct run *r, const struct visit *v, const struct look_job *job)
 		    (unsigned long)v->process.pid, v->process.name,
 		    job->absent_first);
 		outcome_gap(o, GAP_ABSENT, what, NULL);
+	}
+}
+
+static void
+note_gave_up(struct run *r, const struct visit *v)
+{
+	char what[ANSWER_PROCESS_MAX];
+	size_t k;
+
+	for (k = 0; k < PLAN_WINDOWS; k++) {
+		if (v->gave_up[k] == NULL)
+			continue;
+		memory_answer_process(&v->process, what);
+		outcome_gap(&r->answer.common, GAP_ENGINE, what, v->gave_up[k]);
 	}
 }
 
@@ -452,6 +475,7 @@ conclude(struct run *r, struct visit *v)
 	note_failure(r, v, false);
 	if (!is_judged(v))
 		return;
+	note_gave_up(r, v);
 	for (w = 0; w < r->params.nwindows; w++)
 		judge_window(r, v, (uint32_t)w);
 	for (i = 0; i < r->params.n; i++)

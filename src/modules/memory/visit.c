@@ -81,6 +81,7 @@ visit_clear(struct visit *v)
 	memset(v->interested, 0, v->plan->params->n * sizeof(*v->interested));
 	for (i = 0; i < v->plan->nchecks; i++)
 		v->places[i].found = v->cut[i] = false;
+	memset(v->gave_up, 0, sizeof(v->gave_up));
 	v->failed = false;
 }
 

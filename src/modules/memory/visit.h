@@ -48,6 +48,8 @@ struct visit {
 	bool *cut;                 /* by check: a match may have been lost */
 	bool *interested;          /* by search: it wants to know of memory */
 	struct visit_pass *passes; /* by window */
+	/* an engine's, of names and of libraries, or NULL */
+	const char *gave_up[PLAN_WINDOWS];
 	/* what could not be looked at: the first of it */
 	bool failed;
 	enum memory_gap gap;

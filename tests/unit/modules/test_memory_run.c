@@ -29,7 +29,9 @@
 #include <cmocka.h>
 
 #define PROCESSES 40
-#define ODD 7 /* every so many are of another kind */
+#define ODD 7    /* every so many are of another kind */
+#define COSTLY 9 /* its name costs an expression of nested repeats too much */
+#define COSTLY_NAME "/bin/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"
 
 static pid_t pids[PROCESSES];
 static unsigned int *most_threads; /* of this process; shared */
@@ -140,6 +142,8 @@ say_process(int fd, unsigned int i)
 		.kind = OPENER_ORDINARY };
 
 	snprintf(name, sizeof(name), "/bin/sleep%u", i);
+	if (i == COSTLY)
+		snprintf(name, sizeof(name), "%s", COSTLY_NAME);
 	if (i % ODD == ODD - 1) {
 		h.kind = (uint8_t)kinds[i / ODD % 6];
 		h.error = h.kind == OPENER_FAILED ? EACCES : 0;
@@ -259,6 +263,15 @@ hits(const json_t *answer)
 	    json_object_get(answer, "statistics"), "totalhits"));
 }
 
+static int64_t
+not_examined(const json_t *answer, const char *word)
+{
+	return json_integer_value(json_object_get(
+	    json_object_get(
+		json_object_get(answer, "statistics"), "notexamined"),
+	    word));
+}
+
 static void
 test_same_by_any_number(void **state)
 {
@@ -311,6 +324,53 @@ test_same_by_any_number(void **state)
 	}
 }
 
+/* "sleep1"; of COSTLY_NAME it is not known. */
+#define NESTED "\"^/bin/(?:(?:a|aa|a[a-z])+[cd]|a+b|sleep1)$\""
+
+static void
+test_given_up(void **state)
+{
+	static const struct {
+		const char *search;
+		int64_t hits;
+		const char *told;
+	} table[] = {
+		{ "\"names\": [" NESTED "]", 1, "process 1009 " COSTLY_NAME },
+		/* what is found counts */
+		{ "\"names\": [" NESTED ", \"ab$\"]", 2,
+		    "process 1009 " COSTLY_NAME },
+		/* its memory has what is asked */
+		{ "\"names\": [" NESTED "], \"contents\": [\"1000[.]7009\"],"
+		  "\"options\": {\"matchall\": true}",
+		    0, "process 1009 " COSTLY_NAME },
+		/* once, however many of its libraries */
+		{ "\"names\": [\"sleep1$\"], \"libraries\": "
+		  "[\"^/(?:[a-z0-9_/.-]|[a-z0-9_/.A-])+[QZ]$\"],"
+		  "\"options\": {\"matchall\": true}",
+		    0, "process 1001 /bin/sleep1" },
+	};
+	char text[512];
+	json_t *one, *three, *told;
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		snprintf(text, sizeof(text), "{\"searches\": {\"s\": {%s}}}",
+		    table[i].search);
+		one = ask(text, 1);
+		three = ask(text, 3);
+		assert_true(json_equal(one, three));
+		assert_int_equal(hits(one), table[i].hits);
+		assert_int_equal(not_examined(one, "enginelimit"), 1);
+		snprintf(text, sizeof(text),
+		    "enginelimit: %s: an expression needs too many steps",
+		    table[i].told);
+		told = json_array_get(json_object_get(one, "errors"), 0);
+		assert_string_equal(json_string_value(told), text);
+		json_decref(one);
+		json_decref(three);
+	}
+}
+
 static int
 start_all(void **state)
 {
@@ -345,6 +405,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_by_any_number),
+		cmocka_unit_test(test_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, start_all, end_all);
