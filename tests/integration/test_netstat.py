@@ -263,8 +263,8 @@ ip link set a0 address 02:00:00:00:00:01""")
     answer = network.ask(localmac=[f"^(?:(?:{steps})+[xy]|02.*)$"])
     network.close()
     assert [len(found) for found in answer["elements"]["localmac"].values()] == [1]
-    assert answer["statistics"]["notexamined"]["gaveup"] == 1
-    assert [e.split(":")[0] for e in answer["errors"]] == ["gaveup"]
+    assert answer["statistics"]["notexamined"]["enginelimit"] == 1
+    assert [e.split(":")[0] for e in answer["errors"]] == ["enginelimit"]
 
 
 def test_neighbours(pair):

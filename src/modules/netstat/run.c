@@ -61,7 +61,7 @@ static const struct outcome_kind gaps[GAPS] = {
 	[GAP_UNPARSED] = { "unparsed", "entries that were not understood",
 	    false },
 	[GAP_INTERFACES] = { "interfacenames", NULL, true },
-	[GAP_ENGINE] = { "gaveup", NULL, false },
+	[GAP_ENGINE] = { "enginelimit", NULL, false },
 	[GAP_OUTPUT] = { "outputlimit", NULL, false },
 	[GAP_MEMORY] = { "memorylimit", NULL, false },
 	[GAP_TIME] = { "timelimit", NULL, false },
