@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """Backup and restore, and the server's own certificates."""
+import ctypes
 import datetime
 import ipaddress
 import json
@@ -463,6 +464,14 @@ def checked(server, code):
     return {(c["what"], c["status"]): c["text"] for c in j["checks"]}
 
 
+def kernel_keeps_time():
+    """By adjtimex(2): struct timex begins with modes, offset, freq, maxerror,
+    esterror, status; 0x40 is STA_UNSYNC."""
+    timex = (ctypes.c_long * 64)()
+    assert ctypes.CDLL(None).adjtimex(timex) >= 0
+    return not timex[5] & 0x40
+
+
 def test_check(server):
     # stopped, without a policy
     c = checked(server, 1)
@@ -470,6 +479,7 @@ def test_check(server):
     assert "does not run" in c["server", "ok"]
     assert "free" in c[f"port {server.port}", "ok"]
     assert "version 2" in c["mosquitto", "ok"]
+    assert ("NTP" in c["clock", "ok"]) != kernel_keeps_time()
     server.start()
     c = checked(server, 1)
     assert "pid" in c["server", "ok"] and "sound" in c["store", "ok"]

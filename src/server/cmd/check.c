@@ -31,6 +31,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 #define DAY 86400
@@ -428,6 +429,16 @@ check_limits(struct check *k)
 			    : k->agents));
 }
 
+/* What the kernel knows of NTP, adjtimex(2). No warning: not each program that
+ * keeps a clock right tells the kernel. */
+static bool
+is_clock_kept(void)
+{
+	struct timex t = { .modes = 0 };
+
+	return (adjtimex(&t) == -1 || (t.status & STA_UNSYNC) == 0);
+}
+
 static void
 check_clock(struct check *k)
 {
@@ -444,7 +455,11 @@ check_clock(struct check *k)
 		    " clock",
 		    now);
 	else
-		check_say(k, CHECK_OK, "clock", "%s", now);
+		check_say(k, CHECK_OK, "clock", "%s%s", now,
+		    is_clock_kept()
+			? ""
+			: "; the kernel knows of nothing that keeps it right"
+			  " (NTP)");
 }
 
 /* The first that needs no right; containers often say 0. */
