@@ -10,7 +10,9 @@ import signal
 
 import pytest
 
-from faultlib import KILL, Agent, cases
+from faultlib import HANG, KILL, Agent, cases
+from miglib import wait_for
+from procs import children_map
 
 MONITOR, ENROL = "mig-agent", "mig-agent-enrol"
 
@@ -63,14 +65,33 @@ def test_enrolment_is_killed(fleet, where):
     again(fleet, agent, identity(agent))
 
 
+def ended_early(p):
+    assert p.returncode == 1
+    assert re.search(r"mig-agent-enrol, .* ended before it had an answer \(killed by SIG[A-Z]+: ", p.stderr), p.stderr
+    assert "run the same command again" in p.stderr
+
+
+def test_its_helper_is_gone_before_it_is_told(fleet):
+    agent = Agent(fleet, "gone", {})
+    fault = agent.fault.arm(MONITOR, "enrol.begun", HANG)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        p = pool.submit(agent.enrol)
+        fault.wait()
+        helper, = wait_for("its helper", lambda: children_map().get(fault.pid))
+        os.kill(helper, signal.SIGKILL)
+        wait_for("its end", lambda: "State:\tZ" in open(f"/proc/{helper}/status").read())
+        fault.release()
+        ended_early(p.result())
+    again(fleet, agent, identity(agent))
+
+
 @pytest.mark.parametrize("point", HELPER)
 def test_its_helper_is_killed(fleet, point):
     agent = Agent(fleet, point, {})
     fault = agent.fault.kill(ENROL, point)
     p = agent.enrol()
-    assert fault.fired == 1 and p.returncode == 1
-    assert re.search(r"mig-agent-enrol, .* ended before it had an answer \(killed by SIG[A-Z]+: ", p.stderr), p.stderr
-    assert "run the same command again" in p.stderr
+    assert fault.fired == 1
+    ended_early(p)
     again(fleet, agent, identity(agent))
 
 

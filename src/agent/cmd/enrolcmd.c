@@ -191,6 +191,19 @@ expect(struct enrolment *en, uint16_t type, struct ipc_msg *msg, struct err *e)
 	return 0;
 }
 
+/* One that has ended meanwhile cannot be told: why comes with what is expected
+ * of it next. */
+static int
+say(struct enrolment *en, uint16_t type, const struct buf *b, struct err *e)
+{
+	int rc = ipc_write(en->fd, type, 0, b->data, b->len, -1, e);
+
+	if (rc != ERR_CLOSED)
+		return rc;
+	err_clear(e);
+	return 0;
+}
+
 static int
 say_start(struct enrolment *en, struct err *e)
 {
@@ -209,9 +222,8 @@ say_start(struct enrolment *en, struct err *e)
 	buf_add_u16(&b, en->port);
 	buf_add(&b, en->ca.b, ID_LEN);
 	buf_add(&b, en->policy.b, ID_LEN);
-	rc = b.error != 0
-	    ? err_code(e, b.error, "starting")
-	    : ipc_write(en->fd, MSG_ENROL_START, 0, b.data, b.len, -1, e);
+	rc = b.error != 0 ? err_code(e, b.error, "starting")
+			  : say(en, MSG_ENROL_START, &b, e);
 	buf_release(&b);
 	return rc;
 }
@@ -281,7 +293,7 @@ say_document(struct enrolment *en, const struct ipc_msg *msg, struct err *e)
 	sodium_memzero(shown, sizeof(shown));
 	rc = b.error != 0 || doc.error != 0
 	    ? err_code(e, b.error != 0 ? b.error : doc.error, "the document")
-	    : ipc_write(en->fd, MSG_ENROL_SEND, 0, b.data, b.len, -1, e);
+	    : say(en, MSG_ENROL_SEND, &b, e);
 	buf_release(&doc);
 	buf_release(&b);
 	return rc;
