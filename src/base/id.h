@@ -29,7 +29,8 @@ struct id_hex id_hex(const struct id *a);
 struct id_hex id_short(const struct id *a);
 /* Exactly 64 hex digits, or ERR_INVALID. */
 int id_parse(const char *s, struct id *ret_id);
-/* In signed documents, where an id has one form: lower case alone. */
+/* The same in lower case alone, the one form that an id has in what is signed.
+ * *ret_id is left alone where it is not one. */
 int id_parse_lower(const char *s, struct id *ret_id);
 
 #endif

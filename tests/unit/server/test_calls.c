@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Roles, the calls of API keys, and how often somebody may call. */
-#include "server/ratelimit.h"
 #include "server/calls.h"
+#include "server/ratelimit.h"
 
 #include "base/err.h"
 
