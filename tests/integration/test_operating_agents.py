@@ -168,14 +168,15 @@ def test_agents_renew_by_themselves(tmp_path):
             agent.start()
             wait_for("the words", lambda: "damaged" in agent.daemon.log.read_text()[at:], 30)
             assert agent.daemon.alive()
-        # by now the first one may have ended: said in words, and enrolling
-        # again brings the same agent back
+        # the first one has ended, and what it may have been renewed to by now is
+        # damaged: said in words, and enrolling again brings the same agent back
         def ended():
             c = x509.load_pem_x509_certificate(first.encode())
             import datetime
             return c.not_valid_after < datetime.datetime.utcnow()
-        wait_for("the first certificate to end", ended, 90)
         agent.daemon.stop()
+        wait_for("the first certificate to end", ended, 90)
+        renewed.write_bytes(b"")
         agent.start()
         wait_for("the words", lambda: "mig-agent enrol" in
                  agent.daemon.tail(), 30)
