@@ -6,6 +6,9 @@
  * back. When even that fails, or a sync failed (after which the kernel may
  * have dropped what was not written), the record is broken: it refuses
  * everything until it is opened, and so checked, again.
+ *
+ * The file grows ahead of what is written, so that most appends change nothing
+ * but bytes that are there, and their sync writes no metadata.
  */
 #include "record/record.h"
 
@@ -24,6 +27,10 @@
 #include <sys/file.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#define ROOM (16 * 1024) /* the file's size is a multiple of it */
+
+_Static_assert(ROOM < RECORD_ROOM_MAX, "room");
 
 struct record {
 	int fd;
@@ -81,6 +88,7 @@ repair(struct record *r, struct err *e)
 	}
 	if (ftruncate(r->fd, r->st.end) != 0 || fsync(r->fd) != 0)
 		return err_errno(e, "%s: cutting off a torn entry", r->path);
+	r->st.size = r->st.end;
 	return 0;
 }
 
@@ -119,13 +127,25 @@ out:
 	return rc;
 }
 
+static void
+cut_room(struct record *r)
+{
+	if (r->broken || r->st.size <= r->st.end)
+		return;
+	/* zeros that stay mean nothing */
+	if (ftruncate(r->fd, r->st.end) == 0)
+		r->st.size = r->st.end;
+}
+
 void
 record_free(struct record *r)
 {
 	if (r == NULL)
 		return;
-	if (r->fd >= 0)
+	if (r->fd >= 0) {
+		cut_room(r);
 		close(r->fd);
+	}
 	free(r->path);
 	free(r);
 }
@@ -173,6 +193,24 @@ write_entry(
 	return 0;
 }
 
+/* Behind an entry that made the file longer. On a full disk there is none. */
+static void
+make_room(struct record *r)
+{
+	static const uint8_t zeros[4096];
+	off_t size = (r->st.end / ROOM + 1) * ROOM, left;
+	ssize_t n;
+
+	while ((left = size - r->st.size) > 0) {
+		n = pwrite(r->fd, zeros,
+		    left < (off_t)sizeof(zeros) ? (size_t)left : sizeof(zeros),
+		    r->st.size);
+		if (n <= 0)
+			return;
+		r->st.size += n;
+	}
+}
+
 int
 record_append(struct record *r, uint16_t type, const void *data, size_t len,
     struct err *e)
@@ -193,11 +231,16 @@ record_append(struct record *r, uint16_t type, const void *data, size_t len,
 		rc = err_errno(e, "%s: write", r->path);
 		if (ftruncate(r->fd, r->st.end) != 0)
 			r->broken = true;
+		r->st.size = r->st.end;
 		return rc;
 	}
 	r->st.head = chain;
 	r->st.position++;
 	r->st.end += (off_t)(sizeof(header) + len);
+	if (r->st.end > r->st.size) {
+		r->st.size = r->st.end;
+		make_room(r);
+	}
 	return 0;
 }
 
@@ -217,6 +260,12 @@ uint64_t
 record_position(const struct record *r)
 {
 	return r->st.position;
+}
+
+uint64_t
+record_bytes(const struct record *r)
+{
+	return (uint64_t)r->st.end;
 }
 
 const struct id *
@@ -302,7 +351,7 @@ rewrite_start(
 	if (flock(to->fd, LOCK_EX | LOCK_NB) != 0)
 		return err_errno(e, "%s: lock", tmp);
 	to->st.created_ms = r->st.created_ms;
-	to->st.end = sizeof(header);
+	to->st.end = to->st.size = sizeof(header);
 	record_header_make(header, to->st.created_ms);
 	record_header_chain(header, &to->st.head);
 	return fd_write_all(to->fd, header, sizeof(header), e);

@@ -8,9 +8,10 @@
  *            data
  *
  * The chain before the first entry is SHA-256 of the header, so two files
- * never share a head. A torn last entry (crash while appending) is cut off at
- * open and reported; damage before the last entry is ERR_INVALID and the file
- * stays untouched.
+ * never share a head. Zeros behind the last entry are room that was made ahead
+ * (doc/adr/0052), at most RECORD_ROOM_MAX bytes. A torn last entry (crash
+ * while appending) is cut off at open and reported; damage before the last
+ * entry is ERR_INVALID and the file stays untouched.
  */
 #ifndef MIG_RECORD_RECORD_H
 #define MIG_RECORD_RECORD_H
@@ -31,11 +32,13 @@ typedef void
 record_on_chain(uint64_t position, const struct id *chain, void *arg);
 
 #define RECORD_ENTRY_MAX (2 * 1024 * 1024)
+#define RECORD_ROOM_MAX (64 * 1024)
 
 /* Opens (creates with mode 0600 when missing), checks the whole chain and
  * calls on_entry (may be NULL) for each entry, positions from 1. */
 int record_open(const char *path, record_on_entry *on_entry, void *arg,
     struct record **ret, struct err *e);
+/* Cuts off the room that is left. */
 void record_free(struct record *r);
 /* Appends without syncing; durable after record_sync. After a failure nothing
  * of the entry is in the file. */
@@ -44,6 +47,7 @@ int record_append(struct record *r, uint16_t type, const void *data, size_t len,
 int record_sync(struct record *r, struct err *e);
 
 uint64_t record_position(const struct record *r); /* number of entries */
+uint64_t record_bytes(const struct record *r);    /* without the room */
 const struct id *record_head(const struct record *r);
 int64_t record_created_ms(const struct record *r);
 bool record_was_torn(const struct record *r);

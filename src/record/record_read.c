@@ -2,13 +2,14 @@
 /*
  * Checking a record file, entry by entry.
  *
- * Torn or damaged? A crash while appending leaves the beginning of one entry,
- * or an entry whose last blocks were never written and read as zeros. That is
- * torn. Everything else that does not verify is damage. A damaged length can
- * make a good file look torn: so before bytes are called a torn tail, they
- * are searched for an entry that continues the chain of the one in question,
- * and taken for a whole entry with another length. Where either fits, the
- * file is damaged, and nothing is ever cut off it.
+ * Zeros up to the end of the file are room. Torn or damaged? A crash while
+ * appending leaves the beginning of one entry, or an entry of which whole
+ * blocks were never written and read as zeros. That is torn. Everything else
+ * that does not verify is damage. A damaged length can make a good file look
+ * torn: so before bytes are called a torn tail, they are searched for an entry
+ * that continues the chain of the one in question, and taken for a whole entry
+ * with another length. Where either fits, the file is damaged, and nothing is
+ * ever cut off it.
  */
 #include "record/record_read.h"
 
@@ -28,6 +29,8 @@
 #define BLOCK 4096
 /* Work spent on the search for a continuation; beyond it: damaged. */
 #define SEARCH_BYTES_MAX (64 * 1024 * 1024)
+/* So many zeros behind the last other byte may be an entry's own. */
+#define OWN_ZEROS_MAX 64
 
 struct entry_header {
 	uint32_t len;
@@ -153,21 +156,30 @@ damaged(struct reader *r, struct err *e)
 	    (long long)r->st.end);
 }
 
-/* Whether blocks up to the end of the file were never written: zeros from a
- * block boundary, or from the entry's start when that is nearer the end. */
-static bool
-zeros_at_end(const uint8_t *tail, size_t len, off_t start)
+/* How much of it there is before the zeros at its end. */
+static size_t
+used_bytes(const uint8_t *p, size_t len)
 {
-	off_t end = start + (off_t)len, from = (end - 1) / BLOCK * BLOCK;
-	size_t i;
+	while (len > 0 && p[len - 1] == 0)
+		len--;
+	return len;
+}
 
-	if (from < start)
-		from = start;
-	for (i = (size_t)(from - start); i < len; i++) {
-		if (tail[i] != 0)
-			return false;
+/* Whether a block of these bytes was never written, or what the first or the
+ * last block has of them. start: where they are in the file. */
+static bool
+block_is_missing(const uint8_t *p, size_t len, off_t start)
+{
+	size_t from, to;
+
+	for (from = 0; from < len; from = to) {
+		to = from + BLOCK - (size_t)((start + (off_t)from) % BLOCK);
+		if (to > len)
+			to = len;
+		if (used_bytes(p + from, to - from) == 0)
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* Whether somewhere in the tail an entry continues the chain whose value the
@@ -200,17 +212,15 @@ continues_somewhere(const uint8_t *tail, size_t len)
 	return false;
 }
 
-/* Whether the tail is a whole entry but for what its length says: nothing is
- * missing of it, so no crash made it so. */
+/* Whether the tail begins with a whole entry of so many bytes, but for what its
+ * length says. */
 static bool
-whole_but_for_length(const struct reader *r, const uint8_t *tail, size_t len)
+is_entry_of(const struct reader *r, const uint8_t *tail, size_t len)
 {
 	uint8_t len_type[6];
 	struct entry_header h;
 	struct id chain;
 
-	if (len < RECORD_ENTRY_HEADER_LEN)
-		return false;
 	entry_header_read(tail, &h);
 	put_be(len_type, len - RECORD_ENTRY_HEADER_LEN, 4);
 	put_be(len_type + 4, h.type, 2);
@@ -219,28 +229,51 @@ whole_but_for_length(const struct reader *r, const uint8_t *tail, size_t len)
 	return id_equal(&chain, &h.chain);
 }
 
+/* Nothing is missing of such an entry, so no crash made it so. Where it ends is
+ * not known: it may end with zeros. */
+static bool
+whole_but_for_length(
+    const struct reader *r, const uint8_t *tail, size_t used, size_t len)
+{
+	size_t n =
+	    used < RECORD_ENTRY_HEADER_LEN ? RECORD_ENTRY_HEADER_LEN : used;
+	size_t last = used + OWN_ZEROS_MAX < len ? used + OWN_ZEROS_MAX : len;
+
+	for (; n <= last; n++) {
+		if (is_entry_of(r, tail, n))
+			return true;
+	}
+	return len > last && is_entry_of(r, tail, len);
+}
+
 /*
- * The bytes from st.end to the end of the file are not a valid entry. short:
- * the entry they begin would be longer than the file.
+ * The bytes from st.end to the end of the file are not a valid entry. claimed:
+ * what the one they begin would have, 0: no entry is so long.
  */
 static int
-judge_tail(struct reader *r, bool is_short, struct err *e)
+judge_tail(struct reader *r, size_t claimed, struct err *e)
 {
-	size_t len = (size_t)(r->size - r->st.end);
+	size_t len = (size_t)(r->size - r->st.end), used, own;
 	bool torn;
 	int rc;
 
-	/* one unfinished entry cannot be longer than this */
-	if (len > RECORD_ENTRY_HEADER_LEN + RECORD_ENTRY_MAX)
+	/* one unfinished entry and its room cannot be longer than this */
+	if (len > RECORD_ENTRY_HEADER_LEN + RECORD_ENTRY_MAX + RECORD_ROOM_MAX)
 		return damaged(r, e);
 	rc = room(r, len, e);
 	if (rc == 0)
 		rc = read_at(r, r->st.end, r->data, len, e);
 	if (rc != 0)
 		return rc;
-	torn = (is_short || zeros_at_end(r->data, len, r->st.end)) &&
+	used = used_bytes(r->data, len);
+	if (used == 0 && len <= RECORD_ROOM_MAX)
+		return 0;
+	own = claimed < len ? claimed : len;
+	torn = (claimed > len ||
+		   block_is_missing(
+		       r->data, own > used ? own : used, r->st.end)) &&
 	    !continues_somewhere(r->data, len) &&
-	    !whole_but_for_length(r, r->data, len);
+	    !whole_but_for_length(r, r->data, used, len);
 	if (!torn)
 		return damaged(r, e);
 	r->st.how = RECORD_END_TORN;
@@ -267,16 +300,16 @@ read_entry(struct reader *r, struct err *e)
 	if (left == 0)
 		return 0;
 	if (left < RECORD_ENTRY_HEADER_LEN)
-		return judge_tail(r, true, e);
+		return judge_tail(r, RECORD_ENTRY_HEADER_LEN, e);
 	rc = read_at(r, r->st.end, raw, sizeof(raw), e);
 	if (rc != 0)
 		return rc;
 	entry_header_read(raw, &h);
 	left -= RECORD_ENTRY_HEADER_LEN;
 	if (h.zero != 0 || h.len > RECORD_ENTRY_MAX)
-		return judge_tail(r, false, e);
+		return judge_tail(r, 0, e);
 	if (h.len > left)
-		return judge_tail(r, true, e);
+		return judge_tail(r, RECORD_ENTRY_HEADER_LEN + h.len, e);
 	rc = room(r, h.len, e);
 	if (rc == 0)
 		rc = read_at(
@@ -285,7 +318,7 @@ read_entry(struct reader *r, struct err *e)
 		return rc;
 	chain_next(&r->st.head, raw, r->data, h.len, &chain);
 	if (!id_equal(&chain, &h.chain))
-		return judge_tail(r, false, e);
+		return judge_tail(r, RECORD_ENTRY_HEADER_LEN + h.len, e);
 	r->st.head = chain;
 	r->st.position++;
 	r->st.end += RECORD_ENTRY_HEADER_LEN + (off_t)h.len;
@@ -341,7 +374,7 @@ record_read(int fd, const char *path, const struct record_visit *visit,
 		return err_errno(e, "%s", path);
 	if (!S_ISREG(sb.st_mode))
 		return err_set(e, ERR_INVALID, "%s: not a regular file", path);
-	r.size = sb.st_size;
+	r.size = r.st.size = sb.st_size;
 	rc = read_header(&r, e);
 	if (rc == 0 && r.st.how == RECORD_END_CLEAN) {
 		do {

@@ -21,6 +21,7 @@ struct record_state {
 	uint64_t position; /* valid entries */
 	struct id head;    /* chain after the last valid entry */
 	off_t end;         /* offset behind the last valid entry */
+	off_t size;        /* of the file: what is behind it is room */
 	enum record_end how;
 };
 

@@ -17,7 +17,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 bool
@@ -215,11 +214,11 @@ known_already(const struct journal *j, const struct id *id, struct err *e)
 /* After a failed sync nobody knows what the disk has, and the file takes
  * nothing more: what was not promised must not be found at the next start. */
 static int
-sync_or_cut(struct journal *j, off_t size, struct err *e)
+sync_or_cut(struct journal *j, uint64_t size, struct err *e)
 {
 	int rc = record_sync(j->file, e);
 
-	if (rc != 0 && truncate(j->path, size) != 0)
+	if (rc != 0 && truncate(j->path, (off_t)size) != 0)
 		err_wrap(e, "and cutting it back failed");
 	return rc;
 }
@@ -230,11 +229,9 @@ static int
 write_accepted(struct journal *j, struct cell *c,
     const struct journal_action *a, bool mark, struct err *e)
 {
-	struct stat st;
+	uint64_t size = record_bytes(j->file);
 	int rc;
 
-	if (stat(j->path, &st) != 0)
-		return err_errno(e, "%s", j->path);
 	fault_point("journal.accepting");
 	rc = mark ? journal_put_mark(j, e) : 0;
 	if (rc == 0)
@@ -244,7 +241,7 @@ write_accepted(struct journal *j, struct cell *c,
 		rc = journal_put_judged(j, c, a->signed_at, e);
 	fault_point("journal.judged");
 	if (rc == 0)
-		rc = sync_or_cut(j, st.st_size, e);
+		rc = sync_or_cut(j, size, e);
 	fault_point("journal.synced");
 	return rc;
 }

@@ -431,6 +431,9 @@ failed_accept_leaves_nothing(void **state)
 	signal(SIGXFSZ, SIG_IGN);
 	for (room = 0, i = 0; room < 400; room += 7, i++) {
 		a = action(i, NOW + 100);
+		/* without the room that it has made */
+		journal_free(j);
+		j = open_journal(JOURNAL_MAX, NOW);
 		set_file_limit(file_len() + room);
 		rc = journal_accept(j, &a, true, NULL);
 		set_file_limit(RLIM_INFINITY);

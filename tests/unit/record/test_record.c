@@ -23,6 +23,7 @@
 
 #define HEADER 16
 #define ENTRY_HEADER 40
+#define ROOM 16384
 
 static char dir[] = "/tmp/mig-test-record.XXXXXX";
 static char path[128];
@@ -268,7 +269,8 @@ test_torn(void **state)
 		memset(&s, 0, sizeof(s));
 		assert_int_equal(record_scan(path, on_entry, &s, &e), 0);
 		r = open_ok(&s);
-		assert_int_equal(record_was_torn(r), len != last);
+		/* a length begins with three zeros: as if nothing were there */
+		assert_int_equal(record_was_torn(r), len > last + 3);
 		assert_int_equal(s.n, 2);
 		assert_string_equal(s.last, "entry number 2");
 		/* and it goes on from there */
@@ -291,24 +293,165 @@ test_torn(void **state)
 	buf_release(&b);
 }
 
-/* Blocks that were never written read as zeros. */
+static off_t
+size_of_file(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/* The file grows ahead of what is written, and is as long as that again when
+ * it is closed. */
 static void
-test_torn_zeros(void **state)
+test_room(void **state)
+{
+	struct record *r;
+	struct seen s;
+	struct err e;
+	off_t size;
+
+	write_some(3);
+	size = size_of_file();
+	r = open_ok(&s);
+	assert_int_equal(record_append(r, 4, "more", 4, &e), 0);
+	assert_int_equal(size_of_file(), ROOM);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(record_append(r, 5, "more", 4, &e), 0);
+	assert_int_equal(size_of_file(), ROOM);
+	size += 101 * (ENTRY_HEADER + 4);
+	assert_int_equal(record_bytes(r), size);
+	/* others see no end that is torn */
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(record_scan(path, on_entry, &s, &e), 0);
+	assert_int_equal(s.n, 104);
+	record_free(r);
+	assert_int_equal(size_of_file(), size);
+}
+
+/* The bytes of a file that was not closed: with its room. */
+static void
+read_open(int n, const char *last, size_t len, struct buf *b)
+{
+	struct record *r;
+	struct seen s;
+	struct err e;
+
+	write_some(n);
+	r = open_ok(&s);
+	assert_int_equal(record_append(r, 9, last, len, &e), 0);
+	read_whole(b);
+	assert_int_equal(b->len % ROOM, 0);
+	record_free(r);
+}
+
+/* A crash before anything of an entry was written; room is used again. */
+static void
+test_room_found(void **state)
 {
 	struct record *r;
 	struct seen s;
 	struct buf b;
-	size_t last;
+	struct err e;
 
-	write_some(3);
-	read_whole(&b);
-	last = b.len - ENTRY_HEADER - strlen("entry number 3");
-	memset(b.data + last, 0, b.len - last);
+	read_open(2, "last", 4, &b);
 	put(b.data, b.len);
 	r = open_ok(&s);
-	assert_true(record_was_torn(r));
-	assert_int_equal(s.n, 2);
+	assert_false(record_was_torn(r));
+	assert_int_equal(s.n, 3);
+	assert_string_equal(s.last, "last");
+	assert_int_equal(record_append(r, 4, "new", 3, &e), 0);
+	assert_int_equal(size_of_file(), b.len);
 	record_free(r);
+	r = open_ok(&s);
+	assert_int_equal(s.n, 4);
+	assert_string_equal(s.last, "new");
+	record_free(r);
+	/* more than anybody makes is cut off, and said */
+	b.max = 1 << 20;
+	assert_non_null(buf_reserve(&b, RECORD_ROOM_MAX + 1));
+	memset(b.data + b.len, 0, RECORD_ROOM_MAX + 1);
+	put(b.data, b.len + RECORD_ROOM_MAX + 1);
+	r = open_ok(&s);
+	assert_true(record_was_torn(r));
+	assert_int_equal(s.n, 3);
+	record_free(r);
+	buf_release(&b);
+}
+
+/* Of an entry over several blocks each may be missing; they read as zeros. */
+static void
+test_torn_zeros(void **state)
+{
+	enum { BLOCK = 4096, LEN = 3 * BLOCK };
+	char text[LEN];
+	struct record *r;
+	struct seen s;
+	struct buf b;
+	struct err e;
+	size_t start, i;
+
+	memset(text, 'x', sizeof(text));
+	read_open(2, text, sizeof(text), &b);
+	start = HEADER + 2 * (ENTRY_HEADER + strlen("entry number 1"));
+	for (i = 0; i < 8; i++) {
+		struct buf torn = { .max = 1 << 20 };
+
+		assert_int_equal(buf_add(&torn, b.data, b.len), 0);
+		/* bit by bit: the first three blocks, and what the fourth
+		 * has of it */
+		for (size_t k = 0; k < 4; k++) {
+			size_t from = k == 0 ? start : k * BLOCK;
+
+			if ((i + 8) >> k & 1)
+				memset(torn.data + from, 0,
+				    (k + 1) * BLOCK - from);
+		}
+		put(torn.data, torn.len);
+		r = open_ok(&s);
+		/* all of it: nothing was there */
+		assert_int_equal(record_was_torn(r), i != 7);
+		assert_int_equal(s.n, 2);
+		record_free(r);
+		buf_release(&torn);
+	}
+	/* what is missing within a block was not left out by a crash */
+	memset(b.data + start + 1000, 0, 1000);
+	put(b.data, b.len);
+	assert_int_equal(record_open(path, NULL, NULL, &r, &e), ERR_INVALID);
+	buf_release(&b);
+}
+
+/* No entry is lost or changed by a bit, whatever stands behind it. */
+static void
+test_flips_open(void **state)
+{
+	struct record *r = NULL;
+	struct seen s;
+	struct buf b;
+	struct err e;
+	size_t bit, end;
+	int rc;
+
+	/* one that ends with zeros of its own */
+	read_open(3, "last\0\0\0", 7, &b);
+	end = HEADER + 3 * (ENTRY_HEADER + strlen("entry number 1")) +
+	    ENTRY_HEADER + 7;
+	for (bit = 0; bit < b.len * 8; bit += bit < end * 8 ? 1 : 97) {
+		b.data[bit / 8] ^= (uint8_t)(1 << (bit % 8));
+		put(b.data, b.len);
+		memset(&s, 0, sizeof(s));
+		rc = record_open(path, on_entry, &s, &r, &e);
+		/* behind all entries it may be cut off with the room */
+		assert_true(rc == ERR_INVALID || (rc == 0 && bit >= end * 8));
+		if (rc == 0) {
+			assert_int_equal(s.n, 4);
+			assert_true(record_was_torn(r));
+			record_free(r);
+		}
+		b.data[bit / 8] ^= (uint8_t)(1 << (bit % 8));
+	}
 	buf_release(&b);
 }
 
@@ -534,8 +677,11 @@ main(void)
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_room_found),
 		cmocka_unit_test(test_torn_zeros),
 		cmocka_unit_test(test_flips),
+		cmocka_unit_test(test_flips_open),
 		cmocka_unit_test(test_rearranged),
 		cmocka_unit_test(test_rewrite),
 		cmocka_unit_test(test_full_disk),
