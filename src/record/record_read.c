@@ -15,14 +15,13 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "crypto/sha256.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <sodium.h>
 
 #define MAGIC "MIGREC3\n"
 #define MAGIC_LEN 8
@@ -67,7 +66,7 @@ record_header_make(uint8_t out[RECORD_HEADER_LEN], int64_t created_ms)
 void
 record_header_chain(const uint8_t in[RECORD_HEADER_LEN], struct id *ret)
 {
-	crypto_hash_sha256(ret->b, in, RECORD_HEADER_LEN);
+	sha256(in, RECORD_HEADER_LEN, ret);
 }
 
 /* len_type: the first six bytes of the entry's header. */
@@ -75,15 +74,13 @@ static void
 chain_next(const struct id *prev, const uint8_t len_type[6], const void *data,
     size_t len, struct id *ret)
 {
-	crypto_hash_sha256_state sha;
-	struct id out;
+	struct sha256 sha;
 
-	crypto_hash_sha256_init(&sha);
-	crypto_hash_sha256_update(&sha, prev->b, ID_LEN);
-	crypto_hash_sha256_update(&sha, len_type, 6);
-	crypto_hash_sha256_update(&sha, data, len);
-	crypto_hash_sha256_final(&sha, out.b);
-	*ret = out;
+	sha256_begin(&sha);
+	sha256_add(&sha, prev->b, ID_LEN);
+	sha256_add(&sha, len_type, 6);
+	sha256_add(&sha, data, len);
+	sha256_final(&sha, ret);
 }
 
 void

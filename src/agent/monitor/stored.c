@@ -8,8 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "crypto/identity.h"
-
-#include <sodium.h>
+#include "crypto/sha256.h"
 
 #define HEAD (RESULT_HEADER_LEN + IDENTITY_SIG_LEN)
 #define PIECE (64u * 1024)
@@ -40,7 +39,7 @@ static int
 check_sealed(struct spool *s, const struct id *id, size_t len,
     const struct result_header *h, struct err *e)
 {
-	crypto_hash_sha256_state sha;
+	struct sha256 sha;
 	struct buf piece;
 	struct id is;
 	size_t at, n;
@@ -49,17 +48,17 @@ check_sealed(struct spool *s, const struct id *id, size_t len,
 	if (len != HEAD + (size_t)h->sealed_len)
 		return err_set(e, ERR_INVALID, "it has %zu bytes, not %zu", len,
 		    HEAD + (size_t)h->sealed_len);
-	crypto_hash_sha256_init(&sha);
+	sha256_begin(&sha);
 	buf_init(&piece, PIECE);
 	for (at = HEAD; rc == 0 && at < len; at += n) {
 		n = len - at < PIECE ? len - at : PIECE;
 		buf_clear(&piece);
 		rc = spool_read(s, id, at, n, &piece, e);
 		if (rc == 0)
-			crypto_hash_sha256_update(&sha, piece.data, n);
+			sha256_add(&sha, piece.data, n);
 	}
 	buf_release(&piece);
-	crypto_hash_sha256_final(&sha, is.b);
+	sha256_final(&sha, &is);
 	if (rc == 0 && !id_equal(&is, &h->sealed_hash))
 		rc = err_set(
 		    e, ERR_AUTH, "the sealed bytes are not the signed ones");

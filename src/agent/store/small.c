@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fault.h"
+#include "crypto/sha256.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <sodium.h>
 
 #define MAGIC "MIGSML1\n"
 #define MAGIC_LEN 8
@@ -104,7 +103,7 @@ head_make(const struct small_head *h, uint8_t out[static SMALL_HEAD])
 	buf_add(&b, h->id.b, ID_LEN);
 	buf_add_u64(&b, h->position);
 	buf_add_u32(&b, h->len);
-	crypto_hash_sha256(sum.b, out, b.len);
+	sha256(out, b.len, &sum);
 	buf_add(&b, sum.b, ID_LEN);
 	BUG_ON(b.error != 0 || b.len != SMALL_HEAD);
 }
@@ -123,7 +122,7 @@ head_read(const uint8_t *p, struct small_head *ret)
 	h.position = rd_u64(&r);
 	h.len = rd_u32(&r);
 	rd_copy(&r, sum.b, ID_LEN);
-	crypto_hash_sha256(is.b, p, SMALL_HEAD - ID_LEN);
+	sha256(p, SMALL_HEAD - ID_LEN, &is);
 	if (!rd_done(&r) || !id_equal(&is, &sum) || h.len > SMALL_DATA_MAX)
 		return ERR_INVALID;
 	*ret = h;
