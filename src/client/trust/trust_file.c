@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "client/trust/linesum.h"
 #include "json/json.h"
+#include "json/plain.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -73,51 +74,169 @@ trust_line(const struct trust_entry *te, struct buf *out)
 	return 0;
 }
 
-/* What one line says; name and row borrow from root. */
+/* What one line says; name and row borrow from root or from the line. */
 struct said {
-	json_t *root; /* owned; NULL of the old kind */
+	json_t *root; /* owned, or NULL */
 	struct trust_entry e;
 	const char *name, *row;
 };
 
+enum { S_ID, S_NAME, S_ROW, S_HEAD, STRINGS };
+enum {
+	N_FIRST,
+	N_SEEN,
+	N_POSITION,
+	N_RECORDED,
+	N_CLOCK,
+	N_CONNECTION,
+	N_HELLO,
+	N_ROWSEEN,
+	N_LAPSED,
+	N_MARKS,
+	NUMBERS
+};
+
+static const char *const strings[STRINGS] = { "id", "name", "row", "head" };
+
+static const struct {
+	const char *key;
+	int64_t min, max, absent;
+} numbers[NUMBERS] = {
+	{ "first", 0, NUMBER_MAX, -1 },
+	{ "seen", 0, NUMBER_MAX, -1 },
+	{ "position", 0, NUMBER_MAX, 0 },
+	{ "recorded", 0, NUMBER_MAX, 0 },
+	{ "clock", 0, NUMBER_MAX, 0 },
+	{ "connection", -1, NUMBER_MAX, -1 },
+	{ "hello", 0, NUMBER_MAX, 0 },
+	{ "rowseen", 0, NUMBER_MAX, 0 },
+	{ "lapsed", 0, NUMBER_MAX, 0 },
+	{ "marks", 0, TRUST_STICKY, 0 },
+};
+
+struct fields {
+	const char *s[STRINGS]; /* NULL: absent */
+	int64_t n[NUMBERS];
+};
+
+static void
+fields_init(struct fields *f)
+{
+	size_t i;
+
+	memset(f, 0, sizeof(*f));
+	for (i = 0; i < NUMBERS; i++)
+		f->n[i] = numbers[i].absent;
+}
+
 static int
-said_json(const char *text, size_t len, struct said *s, struct err *e)
+fields_json(struct fields *f, const json_t *o)
+{
+	size_t i;
+
+	for (i = 0; i < STRINGS; i++)
+		if (json_opt_str(o, "", strings[i], &f->s[i], NULL) != 0)
+			return ERR_INVALID;
+	for (i = 0; i < NUMBERS; i++)
+		if (json_opt_int(o, "", numbers[i].key, numbers[i].min,
+			numbers[i].max, &f->n[i], NULL) != 0)
+			return ERR_INVALID;
+	return 0;
+}
+
+/* One member of a plain line; false: it is none of those that are written. */
+static bool
+field_plain(struct fields *f, const struct json_member *m, unsigned int *seen)
+{
+	unsigned int bit;
+	size_t i;
+
+	for (i = 0; i < STRINGS; i++) {
+		bit = 1u << i;
+		if (m->string == NULL || !json_member_is(m, strings[i]))
+			continue;
+		f->s[i] = m->string;
+		goto once;
+	}
+	for (i = 0; i < NUMBERS; i++) {
+		bit = 1u << (STRINGS + i);
+		if (m->string != NULL || !json_member_is(m, numbers[i].key) ||
+		    m->number < numbers[i].min || m->number > numbers[i].max)
+			continue;
+		f->n[i] = m->number;
+		goto once;
+	}
+	return false;
+once:
+	if ((*seen & bit) != 0)
+		return false;
+	*seen |= bit;
+	return true;
+}
+
+/* Most lines are plain, and there are many of them. Strings are ended in the
+ * line. */
+static bool
+fields_plain(struct fields *f, char *text, size_t len)
+{
+	struct json_plain p;
+	struct json_member m;
+	size_t ends[STRINGS], n = 0;
+	unsigned int seen = 0;
+	int more;
+
+	json_plain_init(&p, text, len);
+	while ((more = json_plain_next(&p, &m)) > 0) {
+		if (!field_plain(f, &m, &seen))
+			return false;
+		if (m.string != NULL)
+			ends[n++] = (size_t)(m.string - text) + m.len;
+	}
+	if (more < 0)
+		return false;
+	while (n > 0)
+		text[ends[--n]] = '\0';
+	return true;
+}
+
+static int
+said_fields(const struct fields *f, struct said *s)
 {
 	struct trust_entry *te = &s->e;
-	const char *id, *head = NULL;
-	int64_t position = 0, sticky = 0;
-	const json_t *o;
 
-	te->connection = -1;
-	s->root = json_strict(text, len, TRUST_LINE_MAX, e);
-	o = s->root;
-	if (o == NULL || json_need_str(o, "", "id", &id, e) != 0 ||
-	    id_parse(id, &te->id) != 0 ||
-	    json_opt_str(o, "", "name", &s->name, e) != 0 ||
-	    json_opt_str(o, "", "row", &s->row, e) != 0 ||
-	    json_opt_str(o, "", "head", &head, e) != 0 ||
-	    json_need_int(o, "", "first", 0, NUMBER_MAX, &te->first_s, e) !=
-		0 ||
-	    json_need_int(o, "", "seen", 0, NUMBER_MAX, &te->seen_s, e) != 0 ||
-	    json_opt_int(o, "", "position", 0, NUMBER_MAX, &position, e) != 0 ||
-	    json_opt_int(o, "", "recorded", 0, NUMBER_MAX, &te->record_s, e) !=
-		0 ||
-	    json_opt_int(o, "", "clock", 0, NUMBER_MAX, &te->agent_ms, e) !=
-		0 ||
-	    json_opt_int(
-		o, "", "connection", -1, NUMBER_MAX, &te->connection, e) != 0 ||
-	    json_opt_int(o, "", "hello", 0, NUMBER_MAX, &te->hello_ms, e) !=
-		0 ||
-	    json_opt_int(o, "", "rowseen", 0, NUMBER_MAX, &te->row_s, e) != 0 ||
-	    json_opt_int(o, "", "lapsed", 0, NUMBER_MAX, &te->lapsed_s, e) !=
-		0 ||
-	    json_opt_int(o, "", "marks", 0, TRUST_STICKY, &sticky, e) != 0 ||
-	    (head != NULL && id_parse(head, &te->head) != 0))
+	if (f->s[S_ID] == NULL || id_parse(f->s[S_ID], &te->id) != 0 ||
+	    f->n[N_FIRST] < 0 || f->n[N_SEEN] < 0 ||
+	    (f->s[S_HEAD] != NULL && id_parse(f->s[S_HEAD], &te->head) != 0))
 		return ERR_INVALID;
-	te->has_record = head != NULL;
-	te->position = (uint64_t)position;
-	te->sticky = (unsigned int)sticky & TRUST_STICKY;
+	s->name = f->s[S_NAME];
+	s->row = f->s[S_ROW];
+	te->first_s = f->n[N_FIRST];
+	te->seen_s = f->n[N_SEEN];
+	te->has_record = f->s[S_HEAD] != NULL;
+	te->position = (uint64_t)f->n[N_POSITION];
+	te->record_s = f->n[N_RECORDED];
+	te->agent_ms = f->n[N_CLOCK];
+	te->connection = f->n[N_CONNECTION];
+	te->hello_ms = f->n[N_HELLO];
+	te->row_s = f->n[N_ROWSEEN];
+	te->lapsed_s = f->n[N_LAPSED];
+	te->sticky = (unsigned int)f->n[N_MARKS] & TRUST_STICKY;
 	return 0;
+}
+
+static int
+said_json(char *text, size_t len, struct said *s)
+{
+	struct fields f;
+
+	fields_init(&f);
+	if (fields_plain(&f, text, len))
+		return said_fields(&f, s);
+	fields_init(&f);
+	s->root = json_strict(text, len, TRUST_LINE_MAX, NULL);
+	if (s->root == NULL || fields_json(&f, s->root) != 0)
+		return ERR_INVALID;
+	return said_fields(&f, s);
 }
 
 /* "<id> <seconds> <name>" */
@@ -153,8 +272,7 @@ said_parse(char *line, size_t len, struct said *s)
 		return said_old(line, s);
 	if (!linesum_is(line + LINESUM_LEN + 1, len - LINESUM_LEN - 1, line))
 		return ERR_INVALID;
-	return said_json(
-	    line + LINESUM_LEN + 1, len - LINESUM_LEN - 1, s, NULL);
+	return said_json(line + LINESUM_LEN + 1, len - LINESUM_LEN - 1, s);
 }
 
 /* Text of the file is ours, or of whoever exported it: shown later. */

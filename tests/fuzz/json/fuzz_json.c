@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The strict reader: what it takes, it takes again in its own words, and with a
- * string cut out. */
+ * string cut out; and what is plain, it takes, with the same members. */
 #include "json/json.h"
+#include "json/plain.h"
 
 #include "base/err.h"
 
@@ -32,6 +33,26 @@ cut_agrees(const uint8_t *data, size_t size, json_t *v)
 	json_decref(w);
 }
 
+static void
+plain_agrees(const uint8_t *data, size_t size, const json_t *v)
+{
+	json_t *made = json_object();
+	struct json_member m;
+	struct json_plain p;
+	bool twice = false;
+	int more;
+
+	json_plain_init(&p, (const char *)data, size);
+	while ((more = json_plain_next(&p, &m)) > 0) {
+		twice |= json_object_getn(made, m.key, m.key_len) != NULL;
+		json_object_setn_new(made, m.key, m.key_len,
+		    m.string != NULL ? json_stringn(m.string, m.len)
+				     : json_integer(m.number));
+	}
+	BUG_ON(more == 0 && !twice && !json_equal(v, made));
+	json_decref(made);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -42,6 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	v = json_strict(data, size, 65536, &e);
 	cut_agrees(data, size, v);
+	plain_agrees(data, size, v);
 	if (v == NULL) {
 		BUG_ON(e.code >= 0 || e.msg[0] == '\0');
 		return 0;
