@@ -231,9 +231,9 @@ take_piece(struct opening *o, size_t off, const uint8_t *piece, size_t n)
 static int
 pull_pieces(struct opening *o)
 {
-	uint8_t piece[SEAL_PIECE], tag, want;
-	size_t off, n;
-	int rc = 0;
+	size_t size = o->total < SEAL_PIECE ? o->total : SEAL_PIECE, off, n;
+	uint8_t tag, want, *piece = malloc(size);
+	int rc = piece == NULL ? ERR_NOMEM : 0;
 
 	for (off = 0; off < o->total && rc == 0; off += n) {
 		n = o->total - off < SEAL_PIECE ? o->total - off : SEAL_PIECE;
@@ -246,8 +246,8 @@ pull_pieces(struct opening *o)
 			rc = take_piece(o, off, piece, n);
 		o->in += n + STREAM_MORE;
 	}
-	sodium_memzero(
-	    piece, o->total < sizeof(piece) ? o->total : sizeof(piece));
+	secret_wipe(piece, size);
+	free(piece);
 	return rc;
 }
 
@@ -304,6 +304,7 @@ seal_open(const uint8_t pub[static SEAL_KEY_LEN],
 	return err_set(e, rc,
 	    rc == ERR_AUTH
 		? "sealed bytes were changed, cut or sealed for another key"
-		: "opening %zu sealed bytes: does not fit",
+		: rc == ERR_NOMEM ? "opening %zu sealed bytes: out of memory"
+				  : "opening %zu sealed bytes: does not fit",
 	    len);
 }
