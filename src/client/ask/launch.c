@@ -239,6 +239,7 @@ launch_new(struct client *c, struct question *q, const struct opts *o,
 	l->online_only = q->online;
 	l->weight = q->draft.require_weight;
 	l->nsigs = 1;
+	sign_begin(c);
 	r = targeted_get(c, q->target, l->online_only, &l->whom, e);
 	if (r == 0)
 		r = launch_readers(q, c, o, e);

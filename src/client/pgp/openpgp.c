@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/str.h"
+#include "client/pgp/gpgerror.h"
 #include "client/pgp/keylist.h"
 #include "client/pgp/packet.h"
 #include "crypto/seal.h"
@@ -16,6 +17,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,65 +29,6 @@
 #define READERS_MAX 64
 #define SIGN_OUT_MAX 65536
 #define RSA_BITS_MIN 2048
-
-/* --- errors -------------------------------------------------------------- */
-
-static const struct {
-	gpgme_err_code_t gpg;
-	int code;
-	const char *text;
-} gpg_errors[] = {
-	{ GPG_ERR_CANCELED, ERR_DENIED, "the passphrase prompt was cancelled" },
-	{ GPG_ERR_FULLY_CANCELED, ERR_DENIED,
-	    "the passphrase prompt was cancelled" },
-	{ GPG_ERR_BAD_PASSPHRASE, ERR_DENIED, "the passphrase is wrong" },
-	{ GPG_ERR_NO_PASSPHRASE, ERR_DENIED, "no passphrase was given" },
-	{ GPG_ERR_BAD_PIN, ERR_DENIED, "the card's PIN is wrong" },
-	{ GPG_ERR_PIN_BLOCKED, ERR_DENIED, "the card's PIN is blocked" },
-	{ GPG_ERR_NO_PIN_ENTRY, ERR_UNSUPPORTED,
-	    "gpg-agent has no pinentry to ask for the passphrase (install "
-	    "pinentry-curses, or set GPG_TTY=$(tty))" },
-	{ GPG_ERR_PIN_ENTRY, ERR_UNSUPPORTED,
-	    "pinentry failed (is GPG_TTY=$(tty) set?)" },
-	{ GPG_ERR_NO_AGENT, ERR_IO, "gpg-agent does not answer" },
-	{ GPG_ERR_AGENT, ERR_IO, "gpg-agent failed" },
-	{ GPG_ERR_CARD_NOT_PRESENT, ERR_NOTFOUND,
-	    "the smart card is not inserted" },
-	{ GPG_ERR_CARD_REMOVED, ERR_NOTFOUND, "the smart card was removed" },
-	{ GPG_ERR_NO_SECKEY, ERR_NOTFOUND,
-	    "the secret key is not on this machine" },
-	{ GPG_ERR_UNUSABLE_SECKEY, ERR_EXPIRED,
-	    "the secret key cannot be used (expired, revoked or disabled)" },
-	{ GPG_ERR_UNUSABLE_PUBKEY, ERR_EXPIRED,
-	    "the public key cannot be used (expired, revoked or disabled)" },
-	{ GPG_ERR_NO_PUBKEY, ERR_NOTFOUND, "no such key" },
-	{ GPG_ERR_EOF, ERR_NOTFOUND,
-	    "no such key in the local gpg keyring (is GNUPGHOME right? see: "
-	    "gpg --list-secret-keys)" },
-	{ GPG_ERR_AMBIGUOUS_NAME, ERR_INVALID, "several keys fit" },
-	{ GPG_ERR_TIMEOUT, ERR_TIMEOUT, "the passphrase prompt timed out" },
-	{ GPG_ERR_NO_DATA, ERR_INVALID, "not an OpenPGP message" },
-	{ GPG_ERR_DECRYPT_FAILED, ERR_AUTH,
-	    "cannot be decrypted (damaged, or for another key)" },
-	{ GPG_ERR_INV_ENGINE, ERR_NOTFOUND, "gpg is not installed" },
-	{ GPG_ERR_ENOMEM, ERR_NOMEM, "out of memory" },
-};
-
-static int
-gpg_fail(struct err *e, gpgme_error_t err, const char *what)
-{
-	gpgme_err_code_t code = gpgme_err_code(err);
-	char text[128] = "";
-	size_t i;
-
-	for (i = 0; i < sizeof(gpg_errors) / sizeof(gpg_errors[0]); i++) {
-		if (gpg_errors[i].gpg == code)
-			return err_set(e, gpg_errors[i].code, "%s: %s", what,
-			    gpg_errors[i].text);
-	}
-	gpgme_strerror_r(err, text, sizeof(text));
-	return err_set(e, ERR_IO, "%s: gpg says: %s", what, text);
-}
 
 /* --- context and data ---------------------------------------------------- */
 
@@ -127,11 +70,23 @@ context_make(gpgme_ctx_t *ret, struct err *e)
 static struct {
 	gpgme_ctx_t ctx;
 	gpgme_key_t own; /* the secret key that was asked for last */
+	char begun[PGP_FPR_HEX + 1]; /* whose key the thread looks for */
+	pthread_t thread;
+	bool has_thread; /* which alone uses all of the above */
 } kept;
+
+static void
+wait_for_thread(void)
+{
+	if (kept.has_thread)
+		pthread_join(kept.thread, NULL);
+	kept.has_thread = false;
+}
 
 void
 pgp_end(void)
 {
+	wait_for_thread();
 	gpgme_key_unref(kept.own);
 	gpgme_release(kept.ctx);
 	memset(&kept, 0, sizeof(kept));
@@ -141,8 +96,11 @@ pgp_end(void)
 static int
 context_get(gpgme_ctx_t *ret, struct err *e)
 {
-	int rc = kept.ctx == NULL ? context_make(&kept.ctx, e) : 0;
+	int rc = 0;
 
+	wait_for_thread();
+	if (kept.ctx == NULL)
+		rc = context_make(&kept.ctx, e);
 	if (rc != 0)
 		return rc;
 	gpgme_signers_clear(kept.ctx);
@@ -243,6 +201,28 @@ key_get(gpgme_ctx_t ctx, const char *fpr, int secret, gpgme_key_t *ret,
 	}
 	*ret = key;
 	return 0;
+}
+
+static void *
+look_ahead(void *arg)
+{
+	gpgme_key_t key = NULL;
+	struct err e;
+
+	if (context_make(&kept.ctx, &e) == 0 &&
+	    key_get(kept.ctx, kept.begun, 1, &key, &e) == 0)
+		gpgme_key_unref(key);
+	return NULL;
+}
+
+void
+pgp_begin(const char *fpr)
+{
+	if (kept.has_thread || kept.ctx != NULL || !fpr_is_full(fpr))
+		return;
+	str_copy(kept.begun, sizeof(kept.begun), fpr);
+	kept.has_thread =
+	    pthread_create(&kept.thread, NULL, look_ahead, NULL) == 0;
 }
 
 static bool

@@ -46,6 +46,10 @@ int pgp_sign(const char *fpr, enum purpose p, const void *data, size_t len,
 /* Can this key sign for MIG? Errors as of pgp_sign(), before anything is done.
  * What is learnt of the key serves the calls after it. */
 int pgp_check_signer(const char *fpr, struct err *e);
+/* The same in the background, while something else is waited for: gpg is
+ * started twice for it. Silent when it fails; the calls after it try again.
+ * Until the next of them nobody changes the environment. */
+void pgp_begin(const char *fpr);
 /* Forgets everything that is kept between calls. */
 void pgp_end(void);
 

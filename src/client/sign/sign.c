@@ -36,6 +36,15 @@ sign_prepare(struct client *c, struct err *e)
 	return r == 0 ? use_gpghome(c, e) : r;
 }
 
+void
+sign_begin(struct client *c)
+{
+	struct err e;
+
+	if (sign_prepare(c, &e) == 0 && c->conf.signer == NULL)
+		pgp_begin(c->conf.key);
+}
+
 int
 sign_packet(struct client *c, enum purpose p, const void *doc, size_t len,
     struct buf *out, struct err *e)

@@ -14,6 +14,9 @@ struct envelope;
 /* The configuration with a key, and the gpg home it names: before any other use
  * of them. */
 int sign_prepare(struct client *c, struct err *e);
+/* Something will be signed soon: the key is looked for while something else is
+ * waited for. What is wrong with it is told by who signs. */
+void sign_begin(struct client *c);
 /* Appends one signature packet or sshsig over the bytes. gpg-agent or
  * ssh-agent may ask, or a security key wait to be touched. */
 int sign_packet(struct client *c, enum purpose p, const void *doc, size_t len,
