@@ -94,7 +94,7 @@ def test_protocols_n_and_n_minus_1(server, protocol, good):
     text = wait_for("the words", lambda: next(
         (x.get("trouble") for x in api.lines("/agents")), None))
     assert f"speaks protocol {protocol}, this server 2 to 3" in text
-    assert online(api) == 0
+    wait_for("it to be off", lambda: online(api) == 0)
     # presence does not bring it back; a hello that fits does
     agent.publish(agent.topic("presence"), agent.presence(1))
     agent.hello(protocol=2)

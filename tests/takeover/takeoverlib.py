@@ -201,6 +201,13 @@ class Taken:
         self.running = self.processes()
         return self
 
+    def start_again(self, name):
+        """One that was stopped or killed, which the server may not have missed yet."""
+        before = len(self.log(name).encode())
+        self.platform.agents[name].start()
+        wait_for("its return", lambda: "relay_up" in self.log(name, before))
+        self.platform.wait_online(len(self.NAMES))
+
     def honest(self, *names):
         """What ann signed for these agents is run and answered by them."""
         doc = self.document(self.tree, name="an honest question",
@@ -273,6 +280,11 @@ def since(state, seconds):
     entry = head + b"\0\0" + hashlib.sha256(chain + head + data).digest() + data
     (state / "journal").write_bytes(header + entry)
     (state / "journal").chmod(0o600)
+
+
+def written(path):
+    """Bytes of a record file without the room behind its entries."""
+    return len(path.read_bytes().rstrip(b"\0"))
 
 
 def append(path, entries):

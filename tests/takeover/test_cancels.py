@@ -12,7 +12,7 @@ import pytest
 from fakeagent import purpose_hash, rfc3339
 from hostilelib import Liar, Platform
 from miglib import wait_for
-from takeoverlib import CANCELLED, DONE, REFUSED, STOPPED, WEIGHT, append, pack
+from takeoverlib import CANCELLED, DONE, REFUSED, STOPPED, WEIGHT, append, pack, written
 from test_client_local import FOUND, INCOMPLETE, gpg  # noqa: F401
 
 SECONDS = 20
@@ -232,8 +232,7 @@ def test_replayed(taken, works):
     works.restarts = True
     agent = taken.platform.agents["web1"]
     agent.daemon.kill()
-    agent.start()
-    taken.platform.wait_online(3)
+    taken.start_again("web1")
     for to in ("web1", None):
         post(taken, doc, taken.ann.sign(doc, "cancel"), to=to)
     works.refused(*gone[:2], reason=CANCELLED)
@@ -271,9 +270,9 @@ def test_for_actions_that_never_come(taken, works, n=70):
     post(taken, stop, taken.ann.sign(stop, "cancel"))
     remembered(taken, works, gone[2])
     journal = taken.platform.agents["web1"].dir / "state" / "journal"
-    before = journal.stat().st_size
+    before = written(journal)
     many(taken, works, n // 2, taken.mallory, lambda c, a: rf"unverified cancel={c[:8]}")
-    assert journal.stat().st_size == before
+    assert written(journal) == before
     stop = cancel(first[2])
     post(taken, stop, taken.ben.sign(stop, "cancel"))
     many(taken, works, n, taken.ben, lambda c, a: rf" cancel action={a[:8]}\S* known=0 ")
@@ -298,8 +297,7 @@ def test_more_than_a_day_takes(taken, works, slow):
 
     def restart():
         agent.daemon.stop()
-        agent.start()
-        taken.platform.wait_online(3)
+        taken.start_again("web1")
     agent.conf.write_text(agent.conf.read_text() + "rate 1000\n")
     restart()
     held = []
@@ -315,12 +313,12 @@ def test_more_than_a_day_takes(taken, works, slow):
     assert len(cancelled_by(taken, taken.cleo)) == CANCELS_DAY
     replay(held[CANCELS_DAY:])
     says(taken, works, "cancels why=.*further ones are counted")
-    before, lines = record.stat().st_size, works.log("web1").count("further ones are counted")
-    size = journal.stat().st_size
+    before, lines = written(record), works.log("web1").count("further ones are counted")
+    size = written(journal)
     replay(held[:100])
     assert len(cancelled_by(taken, taken.cleo)) == CANCELS_DAY and lines == 1
     # of the three honest questions alone
-    assert record.stat().st_size - before < 2000 and journal.stat().st_size - size < 20000
+    assert written(record) - before < 2000 and written(journal) - size < 20000
     restart()
     notes = [e["text"] for e in report(taken) if e["type"] == "note"]
     assert any(f"{taken.cleo.fpr.hex()}: {CANCELS_DAY} kept within a day, 120 more were not" in n
@@ -362,8 +360,7 @@ def test_refused_ones_more_than_a_day_takes(taken, works):
     works.restarts = True
     agent.daemon.stop()
     append(record, [refused_entry(taken.sam) for _ in range(REFUSED_DAY - 10)])
-    agent.start()
-    taken.platform.wait_online(3)
+    taken.start_again("web1")
 
     def send(n, to="web1", **change):
         for _ in range(n):
@@ -375,16 +372,15 @@ def test_refused_ones_more_than_a_day_takes(taken, works):
     two = {"require": {"weight": 2}}
     send(10, **two)
     assert refused_of(taken, taken.sam) == (REFUSED_DAY, [])
-    before = record.stat().st_size
+    before = written(record)
     send(15, **two)
     send(12, None, target="name = 'nobody'")
     many, notes = refused_of(taken, taken.sam)
     assert many == REFUSED_DAY and len(notes) == 1 and "further ones are counted" in notes[0]
     # of the note and two honest questions
-    assert record.stat().st_size - before < 2000
+    assert written(record) - before < 2000
     agent.daemon.stop()
-    agent.start()
-    taken.platform.wait_online(3)
+    taken.start_again("web1")
     send(2, **two)
     many, notes = refused_of(taken, taken.sam)
     assert many == REFUSED_DAY and len(notes) == 3

@@ -66,8 +66,7 @@ def test_after_a_restart(taken, attack):
     attack.restarts = True
     for how in (agent.daemon.stop, agent.daemon.kill):
         how()
-        agent.start()
-        taken.platform.wait_online(3)
+        taken.start_again("web2")
         taken.send(doc, sig)
         taken.send(doc, sig, to="web2")
         once(attack, taken, doc, "web2")
