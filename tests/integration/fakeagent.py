@@ -265,13 +265,20 @@ class FakeAgent:
         self.publish(self.topic("out"), b"\x10" + bytes.fromhex(action) +
                      struct.pack(">HH", part, of) + data)
 
-    def answer(self, action, data=None, **kw):
+    def answer(self, action, data=None, turns=1, **kw):
+        """turns: how often each part is said, as agents do, until it is acknowledged."""
         data = data or self.answer_bytes(action, **kw)
         parts = [data[:16384]]
         parts += [data[i:i + 122880] for i in range(16384, len(data), 122880)]
         for i, part in enumerate(parts):
-            self.send_part(action, i, len(parts), part)
-            self.ack(action, i)
+            for turn in range(turns):
+                self.send_part(action, i, len(parts), part)
+                try:
+                    self.ack(action, i, 10 / turns)
+                    break
+                except TimeoutError:
+                    if turn == turns - 1:
+                        raise
         return data
 
     def ack(self, action, part, seconds=10):
