@@ -94,6 +94,9 @@ bool os_mounts_below(const struct os_mounts *m, const char *dir);
 enum os_mount_kind os_mounts_resolve(
     const struct os_mounts *m, const char *path, char ret[static OS_PATH_MAX]);
 
+/* From here on the heap keeps what is freed, up to half a MiB at its end, until
+ * os_memory_back(): not page by page between. */
+void os_memory_keep(void);
 /* Gives back what heap and main stack have no use for now, and the pages of the
  * program's code; to be called by a process that will wait. */
 void os_memory_back(void);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define STACK_MAX (256 << 10) /* bytes that were ever used */
+#define HEAP_KEPT (512 << 10)
 
 /* The page below this frame's stays for the calls that wait. Where nothing is
  * mapped is no part of the stack: the kernel passes it over. */
@@ -30,6 +31,12 @@ code_back(void)
 	size_t len = (size_t)(etext - __executable_start) / page * page;
 
 	(void)madvise(__executable_start, len, MADV_DONTNEED);
+}
+
+void
+os_memory_keep(void)
+{
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
 }
 
 void

@@ -36,6 +36,7 @@
 #include "modules/narrowing.h"
 #include "modules/rights.h"
 #include "modules/run.h"
+#include "os/os.h"
 #include "sandbox/sandbox.h"
 #include "scan/fence.h"
 #include "scan/lib.h"
@@ -57,9 +58,8 @@
 #define DESCRIPTORS_MAX 256   /* a walk keeps at most 64 open */
 #define FAILURE_ROOM 8192     /* bytes of an answer that is only an error */
 #define LARGE (128 << 10)     /* bytes */
-#define KEEP_BYTES (512 << 10)
-#define USER_THREADS_MAX 256 /* of all workers of one user */
-#define CPU_SPARE_MS 250     /* with so much used, no further order */
+#define USER_THREADS_MAX 256  /* of all workers of one user */
+#define CPU_SPARE_MS 250      /* with so much used, no further order */
 
 static volatile sig_atomic_t stop_flag;
 static int64_t cpu_limit;
@@ -780,7 +780,7 @@ serve(struct options *o)
 	/* large buffers go back at once, order after order; small ones when
 	 * none has come for a while */
 	mallopt(M_MMAP_THRESHOLD, LARGE);
-	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+	os_memory_keep();
 	err_clear(&failure);
 	if (enter_serving(o, &failure) == 0)
 		err_clear(&failure);

@@ -33,7 +33,6 @@
 #include <event2/event.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +40,6 @@
 
 #define DISK_MS 5000   /* between two looks at a disk that takes nothing */
 #define HOUSE_MS 60000 /* the least between two others */
-#define KEEP_BYTES (512 << 10)
 #define HOUSE_MS_MAX (86400 * 1000LL)
 #define CHECKIN_LOOK_MS 1000
 #define STOP_SECONDS 30
@@ -742,8 +740,7 @@ run_ready(struct agent *a)
 		return;
 	}
 	jobs_warm(a->jobs);
-	/* given back when there is nothing to do, not page by page between */
-	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+	os_memory_keep();
 	/* what starting needed is not needed again */
 	os_memory_back();
 	arrange_watchdog(a);

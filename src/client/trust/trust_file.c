@@ -144,34 +144,38 @@ fields_json(struct fields *f, const json_t *o)
 	return 0;
 }
 
-/* One member of a plain line; false: it is none of those that are written. */
+static bool
+first_time(unsigned int *seen, size_t field)
+{
+	unsigned int bit = 1u << field;
+	bool before = (*seen & bit) != 0;
+
+	*seen |= bit;
+	return !before;
+}
+
+/* One member of a plain line; false: it is none of those that are written, or
+ * is there twice. */
 static bool
 field_plain(struct fields *f, const struct json_member *m, unsigned int *seen)
 {
-	unsigned int bit;
 	size_t i;
 
-	for (i = 0; i < STRINGS; i++) {
-		bit = 1u << i;
-		if (m->string == NULL || !json_member_is(m, strings[i]))
-			continue;
-		f->s[i] = m->string;
-		goto once;
+	for (i = 0; m->string != NULL && i < STRINGS; i++) {
+		if (json_member_is(m, strings[i])) {
+			f->s[i] = m->string;
+			return first_time(seen, i);
+		}
 	}
-	for (i = 0; i < NUMBERS; i++) {
-		bit = 1u << (STRINGS + i);
-		if (m->string != NULL || !json_member_is(m, numbers[i].key) ||
-		    m->number < numbers[i].min || m->number > numbers[i].max)
-			continue;
-		f->n[i] = m->number;
-		goto once;
+	for (i = 0; m->string == NULL && i < NUMBERS; i++) {
+		if (json_member_is(m, numbers[i].key)) {
+			f->n[i] = m->number;
+			return m->number >= numbers[i].min &&
+			    m->number <= numbers[i].max &&
+			    first_time(seen, STRINGS + i);
+		}
 	}
 	return false;
-once:
-	if ((*seen & bit) != 0)
-		return false;
-	*seen |= bit;
-	return true;
 }
 
 /* Most lines are plain, and there are many of them. Strings are ended in the
