@@ -234,6 +234,9 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 
 	c->busy++;
 	rc = flush(c);
+	/* its last words come before its end */
+	if (rc == ERR_CLOSED && !c->paused)
+		on_readable(fd, EV_READ, c);
 	if (rc != 0)
 		die(c,
 		    rc == ERR_NOMEM ? NO_WAIT : IPC_CLOSED "by the other end");
